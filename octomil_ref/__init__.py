@@ -1,0 +1,9 @@
+"""The reference server of the Octomil Cloud Inference API: five endpoints in front of a language model's server.
+
+Read it in this order: `app.py` (the whole API on one screen), `resources.py` (one class per endpoint), `payloads.py` and
+`parameters.py` (what clients may send), `fallback.py` (which backend answers), `backends/` (one dialect each),
+`event_stream.py` and `batch.py` (answers that are written while they become ready), `errors.py` (every way to fail),
+`settings.py` (everything configurable).
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,159 @@
+"""The OpenAI-compatible dialect: `/chat/completions`, `/embeddings`, `/models`. Server-sent events when streaming."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from octomil_ref.answers import (
+    FINISH_REASONS,
+    Completion,
+    Embeddings,
+    Ending,
+    Piece,
+    Reasoning,
+    Token,
+    Usage,
+)
+from octomil_ref.backends import upstream_json as read
+from octomil_ref.backends.http import Upstream
+from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends.refusals import refusal
+from octomil_ref.errors import UpstreamError
+from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
+
+
+class OpenAIBackend:
+    provider = "openai"
+
+    def __init__(
+        self, base_url: str, api_key: str, timeout: float, aliases: Mapping[str, str]
+    ) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._upstream = Upstream(self.provider, base_url, headers, timeout)
+        self._aliases = aliases
+
+    def complete(self, request: CompletionRequest) -> Completion:
+        answer = self._upstream.post("/chat/completions", self._chat(request))
+        body = read.whole_answer(self.provider, answer)
+        with read.understanding(self.provider):
+            choice = body["choices"][0]
+            output = read.text(choice["message"].get("content"))
+            return Completion(
+                output,
+                self.provider,
+                Ending(_reason(choice.get("finish_reason")), _usage(body)),
+            )
+
+    def stream(self, request: CompletionRequest) -> PieceStream:
+        payload = self._chat(request) | {
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        answer = self._upstream.post("/chat/completions", payload)
+        read.require_success(self.provider, answer)
+        return PieceStream(answer, _Lines(), self._upstream.timeout)
+
+    def embed(self, request: EmbeddingsRequest) -> Embeddings:
+        payload = {
+            "model": self._name(request.model_id),
+            "input": request.input,
+            "encoding_format": "float",
+        }
+        body = read.whole_answer(
+            self.provider, self._upstream.post("/embeddings", payload)
+        )
+        with read.understanding(self.provider):
+            data = sorted(body["data"], key=lambda item: int(item["index"]))
+            if [item["index"] for item in data] != list(range(len(data))):
+                raise ValueError("an index is missing")
+            vectors = read.vectors(
+                [item["embedding"] for item in data], len(request.input)
+            )
+            usage = _usage(body)
+            return Embeddings(
+                vectors, self.provider, usage.prompt_tokens if usage else 0
+            )
+
+    def probe(self, timeout: float) -> None:
+        read.whole_answer(self.provider, self._upstream.get("/models", timeout))
+
+    def _name(self, model_id: str) -> str:
+        return self._aliases.get(model_id, model_id)
+
+    def _chat(self, request: CompletionRequest) -> dict[str, Any]:
+        return {
+            **request.parameters,
+            "model": self._name(request.model_id),
+            "messages": [
+                {"role": message.role, "content": message.content}
+                for message in request.messages
+            ],
+        }
+
+
+class _Lines:
+    """Reads the lines of one streamed chat. It is complete once a finish_reason was seen; `[DONE]` alone proves nothing."""
+
+    def __init__(self) -> None:
+        self._finished = False
+        self._reason: str | None = None
+        self._usage: Usage | None = None
+
+    def read(self, line: bytes) -> list[Piece]:
+        if not line.startswith(b"data:"):
+            return []  # a blank line, a comment, an event's name
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return [self._ending()] if self._finished else []
+        with read.understanding(OpenAIBackend.provider):
+            chunk = read.json_object(data)
+            if chunk.get("error"):
+                raise refusal(OpenAIBackend.provider, _status(chunk["error"]), data)
+            return self._chunk(chunk)
+
+    def end(self, failure: UpstreamError) -> Ending:
+        if not self._finished:
+            raise failure
+        return self._ending()
+
+    def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
+        self._usage = _usage(chunk) or self._usage
+        if not chunk.get("choices"):
+            # The usage stands in a chunk of its own, behind the last choice.
+            return [self._ending()] if self._finished and self._usage else []
+        choice = chunk["choices"][0]
+        if choice.get("finish_reason") is not None:
+            self._finished = True
+            self._reason = _reason(choice["finish_reason"])
+        return _delta_pieces(choice.get("delta") or {})
+
+    def _ending(self) -> Ending:
+        return Ending(self._reason, self._usage)
+
+
+def _delta_pieces(delta: Mapping[str, Any]) -> list[Piece]:
+    pieces: list[Piece] = []
+    if delta.get("reasoning_content") or delta.get("reasoning"):
+        pieces.append(Reasoning())
+    if content := read.text(delta.get("content")):
+        pieces.append(Token(content))
+    return pieces
+
+
+def _reason(value: object) -> str | None:
+    return value if isinstance(value, str) and value in FINISH_REASONS else None
+
+
+def _usage(body: Mapping[str, Any]) -> Usage | None:
+    usage = body.get("usage")
+    if usage is None:
+        return None
+    return Usage(
+        read.count(usage.get("prompt_tokens")),
+        read.count(usage.get("completion_tokens")),
+    )
+
+
+def _status(error: object) -> int:
+    """The status that an error frame names; many name none, or a word."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if type(code) is int and 400 <= code <= 599 else 500

@@ -1,0 +1,71 @@
+"""A streamed answer as pieces: what a dialect's reader makes of each line, with deadlines and the end watched over."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from octomil_ref.answers import Ending, Piece
+from octomil_ref.backends.http import Answer
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import UpstreamError
+
+
+class LineReader(Protocol):
+    """One dialect's understanding of one stream."""
+
+    def read(self, line: bytes) -> list[Piece]:
+        """The pieces in one line. Raises UpstreamError for an error frame or garbage."""
+
+    def end(self, failure: UpstreamError) -> Ending:
+        """No more lines will come. Raises `failure` unless the answer was complete."""
+
+
+class PieceStream:
+    """Pieces in lists, those that arrived together in one: tokens and reasoning, and an Ending as the very last.
+
+    Iterating raises UpstreamError when the upstream fails or lets `timeout` seconds pass without a piece. Whoever holds
+    the stream closes it, which makes the upstream stop.
+    """
+
+    def __init__(self, answer: Answer, reader: LineReader, timeout: float) -> None:
+        self._answer = answer
+        self._reader = reader
+        self._timeout = timeout
+        self._end_of_lines: UpstreamError = answer.cut_off()
+        self._ended = False
+
+    def __iter__(self) -> Iterator[list[Piece]]:
+        for lines in self._arriving():
+            pieces, failure = self._read(lines)
+            if pieces:
+                self._answer.deadline = Deadline(self._timeout)
+                yield pieces
+            if failure:
+                raise failure
+            if self._ended:
+                return
+        self._ended = True
+        yield [self._reader.end(self._end_of_lines)]
+
+    def close(self) -> None:
+        if self._ended:
+            self._answer.drain()
+        self._answer.close()
+
+    def _arriving(self) -> Iterator[list[bytes]]:
+        try:
+            yield from self._answer.lines()
+        except UpstreamError as ex:
+            self._end_of_lines = ex
+
+    def _read(self, lines: list[bytes]) -> tuple[list[Piece], UpstreamError | None]:
+        """What the lines hold up to the ending, or up to the failure that stands among them."""
+        pieces: list[Piece] = []
+        for line in lines:
+            try:
+                pieces += self._reader.read(line)
+            except UpstreamError as ex:
+                return pieces, ex
+            if pieces and isinstance(pieces[-1], Ending):
+                self._ended = True
+                break
+        return pieces, None

@@ -1,0 +1,85 @@
+"""What an upstream's failure means to the client: from its status and its words to an UpstreamError (spec section 0). Pure.
+
+The same table serves an error answer and an error frame inside a stream, for both dialects.
+"""
+
+import json
+import re
+
+from octomil_ref.errors import (
+    Broken,
+    Busy,
+    ContextTooLong,
+    KeyRefused,
+    ModalityRefused,
+    ModelNotFound,
+    RateLimited,
+    RequestRefused,
+    TimedOut,
+    UpstreamError,
+)
+
+QUOTED_MAX_CHARACTERS = 300
+"""How much of an upstream's message a client is shown."""
+
+_CONTEXT = re.compile(
+    r"exceed_context_size|context_length_exceeded|context (length|size|window)|maximum context|too many tokens",
+    re.IGNORECASE,
+)
+_MODALITY = re.compile(
+    r"(does|do) not support|not supported by this model", re.IGNORECASE
+)
+_OLLAMA_OPTION = re.compile(r'option "')
+
+
+def refusal(
+    provider: str, status: int, body: bytes, retry_after: str | None = None
+) -> UpstreamError:
+    """`status` as the upstream sent it, or 500 for an error frame that has none."""
+    words = _message(body)
+    backend = f"The {provider} backend"
+    later = {"Retry-After": _seconds(retry_after)}
+    if status == 408:
+        return TimedOut(f"{backend} did not answer in time.")
+    if status == 429:
+        return RateLimited(f"{backend} has too many requests.", later)
+    if status == 503:
+        return Busy(f"{backend} is overloaded or still starting.", later)
+    if status in (401, 402, 403):
+        return KeyRefused(f"{backend} did not accept this server's credentials.")
+    if status == 404:
+        return ModelNotFound(f"{backend} does not have this model.")
+    if 400 <= status < 500 or _OLLAMA_OPTION.search(words):
+        return _fault_of_the_request(status, backend, words, body)
+    return Broken(f"{backend} failed with status {status}.")
+
+
+def _fault_of_the_request(
+    status: int, backend: str, words: str, body: bytes
+) -> UpstreamError:
+    if status == 400 and _CONTEXT.search(body.decode("utf-8", "replace")):
+        return ContextTooLong(f"The prompt is too long for the model: {words}")
+    if status in (400, 422) and _MODALITY.search(words):
+        return ModalityRefused(f"{backend} cannot do this: {words}")
+    return RequestRefused(f"{backend} refused the request: {words}")
+
+
+def _message(body: bytes) -> str:
+    """The first line of what the upstream says, in whichever of its shapes; never a value that is not text."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = body.decode("utf-8", "replace")
+    for key in ("error", "message", "detail"):
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+    text = value.strip() if isinstance(value, str) else ""
+    first_line = text.splitlines()[0] if text else "it gave no reason"
+    return first_line[:QUOTED_MAX_CHARACTERS]
+
+
+def _seconds(retry_after: str | None) -> str:
+    """The upstream's own Retry-After where it is plain seconds, else 1."""
+    if retry_after and retry_after.isascii() and retry_after.isdecimal():
+        return retry_after
+    return "1"

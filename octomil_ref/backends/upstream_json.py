@@ -1,0 +1,86 @@
+"""Reading what upstreams send, which may be anything: each function gives a sound value or the attempt fails as Broken."""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from octomil_ref.backends.http import Answer
+from octomil_ref.backends.refusals import refusal
+from octomil_ref.errors import Broken
+
+
+@contextmanager
+def understanding(provider: str) -> Iterator[None]:
+    """A value of another shape than the dialect's is garbage."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as ex:
+        raise Broken(
+            f"The {provider} backend sent something else than an answer."
+        ) from ex
+
+
+def require_success(provider: str, answer: Answer) -> None:
+    """Raises, and closes the answer, unless its status says that what was asked for follows."""
+    if answer.status == 200:
+        return
+    try:
+        raise refusal(provider, answer.status, answer.body(), answer.retry_after)
+    finally:
+        answer.close()
+
+
+def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
+    """The JSON object that the body is."""
+    require_success(provider, answer)
+    try:
+        body = answer.body()
+    finally:
+        answer.close()
+    with understanding(provider):
+        fields = json_object(body)
+        if fields.get("error"):
+            raise refusal(provider, 500, body)
+        return fields
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except RecursionError as ex:
+        raise ValueError("nested too deeply") from ex
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def text(value: object) -> str:
+    """Text that is fit for UTF-8; absent text is empty."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def count(value: object) -> int:
+    """A number of tokens; absent is 0."""
+    if value is None:
+        return 0
+    if type(value) is not int or value < 0:
+        raise ValueError("not a count")
+    return value
+
+
+def vectors(value: Any, expected: int) -> list[list[float]]:
+    """As many vectors as inputs, of one dimension, finite."""
+    if len(value) != expected or len(set(map(len, value))) != 1 or not value[0]:
+        raise ValueError("vectors are missing")
+    for vector in value:
+        if type(vector) is not list or not set(map(type, vector)) <= {int, float}:
+            raise TypeError("not a vector of numbers")
+        if not all(map(math.isfinite, vector)):
+            raise ValueError("a number is not finite")
+    return list(value)

@@ -1,0 +1,99 @@
+"""Many completions on a thread pool, answers in the order of the inputs (spec section 3)."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, wait
+
+from octomil_ref import json_text
+from octomil_ref.errors import A_BUG, ApiError, InternalError
+from octomil_ref.payloads import BatchRequest, CompletionRequest
+
+log = logging.getLogger("octomil_ref")
+
+HEARTBEAT = 1.0
+"""Seconds without a result after which white space is written, so that proxies stay awake and a client that left shows."""
+
+Result = dict[str, object]
+RunOne = Callable[[CompletionRequest], Result]
+"""Completes one input. Raises ApiError."""
+
+
+class BatchRun:
+    """Runs a batch's inputs, at most `max_concurrency` at once, on a pool that batches share."""
+
+    def __init__(
+        self, request: BatchRequest, run_one: RunOne, pool: Executor, at_once: int
+    ) -> None:
+        self._inputs = request.inputs
+        self._run_one = run_one
+        self._pool = pool
+        self.results: list[Future[Result]] = [Future() for _ in request.inputs]
+        self._waiting = iter(range(len(request.inputs)))
+        for _ in range(at_once):
+            self._start_next()
+
+    def abandon(self) -> None:
+        """Start no more inputs; those that run end on their own."""
+        self._waiting = iter(())
+
+    def _start_next(self) -> None:
+        index = next(self._waiting, None)
+        if index is not None:
+            self._pool.submit(self._run, index)
+
+    def _run(self, index: int) -> None:
+        try:
+            self.results[index].set_result(self._run_one(self._inputs[index]))
+        except ApiError as ex:
+            self.results[index].set_exception(ex)
+        except Exception:
+            log.exception("unexpected")
+            self.results[index].set_exception(InternalError(A_BUG))
+        finally:
+            self._start_next()
+
+
+class BatchBody:
+    """The answer, written while its results become ready. The WSGI server iterates it, then closes it.
+
+    Should the process die meanwhile, the JSON breaks off: a client sees text that cannot be parsed, never a short list.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        run: BatchRun,
+        elapsed_ms: Callable[[], float],
+        close: Callable[[], None],
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self._model_id = model_id
+        self._run = run
+        self._elapsed_ms = elapsed_ms
+        self._close = close
+        self._heartbeat = heartbeat
+        self.succeeded = self.failed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"model_id":' + json_text.write(self._model_id) + b',"results":['
+        for index, future in enumerate(self._run.results):
+            while not wait([future], self._heartbeat).done:
+                yield b"\n"
+            separator = b"," if index else b""
+            yield separator + json_text.write({"index": index, **self._result(future)})
+        counts = {"succeeded": self.succeeded, "failed": self.failed}
+        tail = json_text.write({**counts, "latency_ms": self._elapsed_ms()})
+        yield b"]," + tail[1:]
+
+    def close(self) -> None:
+        self._run.abandon()
+        self._close()
+
+    def _result(self, future: Future[Result]) -> Result:
+        try:
+            result = future.result()
+        except ApiError as ex:
+            self.failed += 1
+            return {"error": ex.envelope()}
+        self.succeeded += 1
+        return result

@@ -1,0 +1,156 @@
+"""The command `octomil-ref`: serve, demo, config."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from octomil_ref import __version__, setting_values
+from octomil_ref.app import create_app
+from octomil_ref.demo import DemoError, run_demo
+from octomil_ref.settings import (
+    DEFAULT_THREADS,
+    Settings,
+    SettingsError,
+    load,
+    or_exit,
+    publish,
+    report,
+)
+from octomil_ref.waitress_server import WaitressServer
+
+T = TypeVar("T")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = _parser().parse_args(argv)
+    with or_exit():
+        arguments.command(arguments)
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    settings = _with_flags(load(), arguments)
+    if not settings.api_keys and not settings.allow_anonymous:
+        settings = replace(settings, api_keys=(new_token(),))
+        print(f"Token, for this run only: {settings.api_keys[0]}", flush=True)
+    if arguments.server == "gunicorn":
+        _become_gunicorn(settings)
+    if settings.workers > 1:
+        raise SettingsError(
+            "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
+        )
+    server = WaitressServer(create_app(settings), settings)
+    print(f"Listening on http://{settings.url_host()}:{server.port}", flush=True)
+    server.run()
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    settings = _with_flags(load(), arguments)
+    try:
+        run_demo(
+            replace(settings, api_keys=(new_token(),), allow_anonymous=False),
+            arguments.gguf,
+            may_install=not arguments.no_install,
+        )
+    except DemoError as ex:
+        raise SystemExit(f"octomil-ref demo: {ex}") from ex
+
+
+def config(arguments: argparse.Namespace) -> None:
+    rows = report()
+    width = max(len(variable) for variable, _, _ in rows)
+    for variable, value, source in rows:
+        print(f"{variable:<{width}}  {source:<11}  {value}")
+
+
+def new_token() -> str:
+    return f"octomil_{secrets.token_urlsafe(24)}"
+
+
+def _become_gunicorn(settings: Settings) -> None:
+    """gunicorn takes this process's place; it finds the settings in the environment."""
+    publish(
+        OCTOMIL_HOST=settings.host,
+        OCTOMIL_PORT=settings.port,
+        OCTOMIL_THREADS=settings.threads,
+        OCTOMIL_WORKERS=settings.workers,
+        OCTOMIL_API_KEYS=",".join(settings.api_keys) or None,
+    )
+    options = ["-c", "python:octomil_ref.gunicorn_settings"]
+    command = [sys.executable, "-m", "gunicorn", *options]
+    os.execv(sys.executable, [*command, "octomil_ref.app:create_app()"])
+
+
+def _with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Flags win over variables."""
+    given = {
+        name: value
+        for name in ("host", "port", "threads", "workers")
+        if (value := getattr(arguments, name, None)) is not None
+    }
+    settings = replace(settings, **given)
+    return replace(settings, threads=settings.threads or DEFAULT_THREADS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "octomil-ref",
+        description="The reference server of the Octomil Cloud Inference API. "
+        "Settings come from the environment: see 'octomil-ref config'.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="serve|demo|config")
+
+    serve_parser = commands.add_parser("serve", help="serve the API")
+    serve_parser.set_defaults(command=serve)
+    serve_parser.add_argument(
+        "--server", choices=["waitress", "gunicorn"], default="waitress"
+    )
+    serve_parser.add_argument(
+        "--workers",
+        type=_flag(setting_values.at_least_one),
+        help="processes, under gunicorn",
+    )
+    _add_flags(serve_parser)
+
+    demo_parser = commands.add_parser(
+        "demo", help="serve the API with a small language model inside"
+    )
+    demo_parser.set_defaults(command=demo)
+    demo_parser.add_argument("--gguf", type=Path, help="a model file to use instead")
+    demo_parser.add_argument(
+        "--no-install",
+        action="store_true",
+        help="do not download the model, say how to",
+    )
+    _add_flags(demo_parser)
+
+    config_parser = commands.add_parser("config", help="print every setting")
+    config_parser.set_defaults(command=config)
+    return parser
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=_flag(setting_values.port), help="0: any free")
+    parser.add_argument(
+        "--threads",
+        type=_flag(setting_values.at_least_one),
+        help="requests served at a time by one process",
+    )
+
+
+def _flag(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A reader of a variable's text as a reader of a flag's."""
+
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as ex:
+            raise argparse.ArgumentTypeError(f"expected {ex}") from ex
+
+    return read

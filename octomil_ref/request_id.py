@@ -1,0 +1,18 @@
+"""Middleware: each request has an id, which its answer, its error and its log line carry as well (spec section 0)."""
+
+import re
+import uuid
+
+import falcon
+
+_PLAIN = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class RequestId:
+    """Sets `req.context.request_id` and the X-Request-Id of the answer."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        given = req.get_header("X-Request-Id") or ""
+        request_id = given if _PLAIN.fullmatch(given) else uuid.uuid4().hex
+        req.context.request_id = request_id
+        resp.set_header("X-Request-Id", request_id)

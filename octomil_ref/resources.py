@@ -1,0 +1,149 @@
+"""One class per endpoint: HTTP in, HTTP out, nothing else."""
+
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import ClassVar
+
+import falcon
+
+from octomil_ref import __version__, json_text, sse
+from octomil_ref.admission import Admission
+from octomil_ref.answers import completion_fields, embeddings_body
+from octomil_ref.batch import BatchBody, BatchRun
+from octomil_ref.clock import stopwatch
+from octomil_ref.event_stream import EventStream
+from octomil_ref.fallback import Fallback
+from octomil_ref.health import HealthCheck
+from octomil_ref.payloads import (
+    CompletionRequest,
+    parse_batch,
+    parse_completion,
+    parse_embeddings,
+)
+from octomil_ref.request_body import read_json
+from octomil_ref.request_log import Record
+from octomil_ref.settings import Settings
+
+
+def _body(req: falcon.Request, settings: Settings) -> object:
+    return read_json(req, settings.max_body_bytes)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """POST /api/v1/inference: one prompt, one whole answer."""
+
+    fallback: Fallback
+    admission: Admission
+    settings: Settings
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        request = parse_completion(_body(req, self.settings))
+        record: Record = req.context.record
+        record.model = request.model_id
+        with self.admission.place():
+            completion = self.fallback.complete(request)
+        record.provider = completion.provider
+        if completion.ending.usage:
+            record.tokens = completion.ending.usage.completion_tokens
+        resp.data = json_text.write(
+            completion_fields(completion, request.model_id, record.elapsed_ms())
+        )
+
+
+@dataclass(frozen=True)
+class InferenceStream:
+    """POST /api/v1/inference/stream: one prompt, its answer token by token."""
+
+    fallback: Fallback
+    admission: Admission
+    settings: Settings
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        request = parse_completion(_body(req, self.settings))
+        record: Record = req.context.record
+        record.model = request.model_id
+        with ExitStack() as held:
+            held.enter_context(self.admission.place())
+            opened = self.fallback.stream(request)
+            held.callback(opened.close)
+            stream = EventStream(opened, record, held.pop_all().close)
+        resp.content_type = sse.CONTENT_TYPE
+        resp.set_header("Cache-Control", "no-cache")
+        resp.set_header("X-Accel-Buffering", "no")
+        resp.stream = stream
+
+
+@dataclass(frozen=True)
+class Batch:
+    """POST /api/v1/inference/batch: many prompts, their answers in order."""
+
+    fallback: Fallback
+    admission: Admission
+    settings: Settings
+    pool: Executor
+    """Shared by all batches."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        request = parse_batch(_body(req, self.settings), self.settings.batch_max_inputs)
+        record: Record = req.context.record
+        record.model = request.model_id
+        with ExitStack() as held:
+            held.enter_context(self.admission.place())
+            at_once = min(request.max_concurrency, self.settings.batch_max_concurrency)
+            run = BatchRun(request, self._run_one, self.pool, at_once)
+            close = held.pop_all().close
+        resp.stream = BatchBody(request.model_id, run, record.elapsed_ms, close)
+
+    def _run_one(self, request: CompletionRequest) -> dict[str, object]:
+        elapsed_ms = stopwatch()
+        completion = self.fallback.complete(request)
+        return completion_fields(completion, request.model_id, elapsed_ms())
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """POST /api/v1/embeddings: texts in, vectors out."""
+
+    fallback: Fallback
+    admission: Admission
+    settings: Settings
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        request = parse_embeddings(
+            _body(req, self.settings), self.settings.embeddings_max_inputs
+        )
+        record: Record = req.context.record
+        record.model = request.model_id
+        with self.admission.place():
+            embeddings = self.fallback.embed(request)
+        record.provider = embeddings.provider
+        resp.data = embeddings_body(embeddings, request.model_id)
+
+
+@dataclass(frozen=True)
+class Health:
+    """GET /api/v1/inference/health: can any backend be asked?"""
+
+    public: ClassVar = True
+
+    health: HealthCheck
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        report = self.health.report()
+        resp.status = 503 if report["status"] == "unavailable" else 200
+        resp.data = json_text.write(report)
+
+    on_head = on_get
+
+
+class Liveness:
+    """GET /health and /api/v1/health: the process serves, whatever its backends do."""
+
+    public = True
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = json_text.write({"status": "ok", "version": __version__})
+
+    on_head = on_get

@@ -1,0 +1,168 @@
+"""How the text of a variable becomes a value. Each reader raises ValueError with what it expected. Pure."""
+
+import math
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+PROVIDERS = ("ollama", "openai")
+
+Aliases = Mapping[str, Mapping[str, str]]
+
+_OLLAMA_NAMES = {
+    "phi-4-mini": "phi4-mini",
+    "phi-4": "phi4",
+    "gemma-1b": "gemma3:1b",
+    "gemma-4b": "gemma3:4b",
+    "gemma-12b": "gemma3:12b",
+    "gemma-27b": "gemma3:27b",
+    "llama-3.2-1b": "llama3.2:1b",
+    "llama-3.2-3b": "llama3.2:3b",
+    "llama-3.1-8b": "llama3.1:8b",
+    "llama-3.3-70b": "llama3.3:70b",
+    "qwen-1.5b": "qwen2.5:1.5b",
+    "qwen-3b": "qwen2.5:3b",
+    "qwen-7b": "qwen2.5:7b",
+    "smollm-360m": "smollm2:360m",
+    "codellama-7b": "codellama:7b",
+}
+
+BUILT_IN_ALIASES: Aliases = {"ollama": _OLLAMA_NAMES, "openai": {}}
+"""The ids of the published catalogue, and what Ollama calls them."""
+
+
+def aliases(text: str) -> Aliases:
+    """`id=name` for every provider, `ollama:id=name` for one; added to the built-in ones."""
+    table = {provider: dict(BUILT_IN_ALIASES[provider]) for provider in PROVIDERS}
+    for entry in names(text):
+        model_id, equals, name = entry.partition("=")
+        provider, colon, rest = model_id.partition(":")
+        only_one = bool(colon) and provider in PROVIDERS
+        model_id = (rest if only_one else model_id).strip()
+        if not (equals and model_id and name.strip()):
+            raise ValueError("entries like phi-4-mini=phi4-mini, separated by commas")
+        for each in [provider] if only_one else PROVIDERS:
+            table[each][model_id] = name.strip()
+    return table
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = tuple(origin.rstrip("/") for origin in names(text))
+    for origin in found:
+        scheme, _, host = origin.partition("://")
+        if origin != "*" and (not scheme or not host or "/" in host):
+            raise ValueError("* or origins like https://example.com")
+    return found
+
+
+def optional_url(text: str) -> str:
+    return text and _url(text)
+
+
+def openai_url(text: str) -> str:
+    url = _url(text)
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = usable and parts.port != 0  # reading what is no port raises
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a URL like http://localhost:11434")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("a URL without user, query or fragment")
+    return text.rstrip("/")
+
+
+def header_text(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("printable ASCII")
+    return text
+
+
+def positive(text: str) -> float:
+    number = _float(text)
+    if number <= 0:
+        raise ValueError("a number of seconds above 0")
+    return number
+
+
+def not_negative(text: str) -> float:
+    number = _float(text)
+    if number < 0:
+        raise ValueError("a number of seconds, 0 or more")
+    return number
+
+
+def _float(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("a number of seconds")
+    return number
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("an integer of at least 1")
+    return int(text)
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise ValueError("a port from 0 to 65535")
+    return int(text)
+
+
+def switch(text: str) -> bool:
+    if text.lower() not in _SWITCH:
+        raise ValueError("1 or 0")
+    return _SWITCH[text.lower()]
+
+
+_SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def log_level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ValueError("DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return text.upper()
+
+
+def log_format(text: str) -> str:
+    if text.lower() not in ("text", "json"):
+        raise ValueError("text or json")
+    return text.lower()
+
+
+def shown(value: object) -> str:
+    """A value as `octomil-ref config` prints it."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, Mapping):
+        return ",".join(
+            f"{provider}:{model_id}={name}"
+            for provider, table in value.items()
+            for model_id, name in table.items()
+        )
+    return str(value)

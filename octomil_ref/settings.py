@@ -1,0 +1,215 @@
+"""Everything configurable: its variable, its default, its unit. The only reader of the environment."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
+
+from octomil_ref import setting_values as values
+
+SPARE_THREADS = 4
+"""Threads that answer health and refusals while all others wait for a model."""
+
+MASKED = "(set, not shown)"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message is one line that names the variable and what it wants."""
+
+
+def _setting(
+    variable: str, parse: Callable[[str], Any], default: Any, secret: bool = False
+) -> Any:
+    return field(
+        default_factory=lambda: default,
+        metadata={"variable": variable, "parse": parse, "secret": secret},
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field a variable. An empty variable counts as not given, but for OLLAMA_BASE_URL."""
+
+    ollama_base_url: str = _setting(
+        "OLLAMA_BASE_URL", values.optional_url, "http://localhost:11434"
+    )
+    """Where Ollama listens. Empty: Ollama is off."""
+    openai_api_endpoint: str = _setting("OPENAI_API_ENDPOINT", values.openai_url, "")
+    """Base URL of an OpenAI-compatible server. Without a path `/v1` is added."""
+    openai_api_key: str = _setting(
+        "OPENAI_API_KEY", values.header_text, "", secret=True
+    )
+    """Sent to the OpenAI-compatible server as a Bearer token."""
+    backend_timeout: float = _setting("LLM_BACKEND_TIMEOUT", values.positive, 30.0)
+    """Seconds, per attempt: to the whole answer; of a stream to the first token, then between two tokens."""
+    backend_cooldown: float = _setting(
+        "OCTOMIL_BACKEND_COOLDOWN", values.not_negative, 5.0
+    )
+    """Seconds for which a backend that could not be reached or did not answer in time is passed over."""
+    model_aliases: Mapping[str, Mapping[str, str]] = _setting(
+        "OCTOMIL_MODEL_ALIASES", values.aliases, values.BUILT_IN_ALIASES
+    )
+    """Provider to model id to the name that its upstream knows. `a=b,openai:c=d`; built-in ones stay unless named anew."""
+
+    api_keys: tuple[str, ...] = _setting(
+        "OCTOMIL_API_KEYS", values.names, (), secret=True
+    )
+    """Tokens that clients may use, separated by commas."""
+    api_keys_file: str = _setting("OCTOMIL_API_KEYS_FILE", str, "")
+    """A file with more tokens, one a line; `#` starts a comment line."""
+    allow_anonymous: bool = _setting("OCTOMIL_ALLOW_ANONYMOUS", values.switch, False)
+    """Serve everyone who can connect, without tokens."""
+    cors_origins: tuple[str, ...] = _setting("OCTOMIL_CORS_ORIGINS", values.origins, ())
+    """Origins of web pages that may call: `*`, or a list separated by commas. None: no CORS headers."""
+
+    max_body_bytes: int = _setting(
+        "OCTOMIL_MAX_BODY_BYTES", values.at_least_one, 8 * 1024 * 1024
+    )
+    """Bytes of a request body."""
+    max_inflight: int | None = _setting(
+        "OCTOMIL_MAX_INFLIGHT", values.at_least_one, None
+    )
+    """Requests that wait for a model at once, in one process. None: threads less 4 where the threads are known, else no bound."""
+    batch_max_inputs: int = _setting(
+        "OCTOMIL_BATCH_MAX_INPUTS", values.at_least_one, 256
+    )
+    """Inputs of one batch."""
+    batch_max_concurrency: int = _setting(
+        "OCTOMIL_BATCH_MAX_CONCURRENCY", values.at_least_one, 32
+    )
+    """Upstream calls at once that all batches of one process share."""
+    embeddings_max_inputs: int = _setting(
+        "OCTOMIL_EMBEDDINGS_MAX_INPUTS", values.at_least_one, 512
+    )
+    """Strings of one embeddings request."""
+
+    host: str = _setting("OCTOMIL_HOST", str, "127.0.0.1")
+    """Where `octomil-ref serve` and the gunicorn settings listen."""
+    port: int = _setting("OCTOMIL_PORT", values.port, 8000)
+    """TCP port; 0: any free one."""
+    threads: int | None = _setting("OCTOMIL_THREADS", values.at_least_one, None)
+    """Threads of one process, each serving one request or stream at a time. `serve` and the gunicorn settings start 64."""
+    workers: int = _setting("OCTOMIL_WORKERS", values.at_least_one, 1)
+    """Processes, under gunicorn."""
+    shutdown_grace: float = _setting(
+        "OCTOMIL_SHUTDOWN_GRACE", values.not_negative, 60.0
+    )
+    """Seconds that running requests have to finish after SIGTERM."""
+
+    log_level: str = _setting("OCTOMIL_LOG_LEVEL", values.log_level, "INFO")
+    """DEBUG, INFO, WARNING, ERROR or CRITICAL. A request is logged at INFO."""
+    log_format: str = _setting("OCTOMIL_LOG_FORMAT", values.log_format, "text")
+    """`text` or `json`, one line an event on standard error."""
+
+    def url_host(self) -> str:
+        """`host` as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def inflight_bound(self) -> int | None:
+        """Requests that may wait for a model at once; None: no bound."""
+        if self.max_inflight is not None or self.threads is None:
+            return self.max_inflight
+        return max(1, self.threads - SPARE_THREADS)
+
+
+DEFAULT_THREADS = 64
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises SettingsError for a value that cannot be read."""
+    given = {
+        setting.name: _read(setting, environ[setting.metadata["variable"]])
+        for setting in fields(Settings)
+        if is_given(setting, environ)
+    }
+    settings = Settings(**given)
+    return replace(settings, api_keys=settings.api_keys + _keys_in_file(settings))
+
+
+@contextmanager
+def or_exit() -> Iterator[None]:
+    """A wrong setting ends the process with its one line. The status tells gunicorn not to start the worker again."""
+    try:
+        yield
+    except SettingsError as ex:
+        print(f"octomil-ref: {ex}", file=sys.stderr)
+        raise SystemExit(APP_LOAD_ERROR) from ex
+
+
+APP_LOAD_ERROR = 4
+"""gunicorn's exit status for an application that cannot be loaded."""
+
+
+def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
+    variable = setting.metadata["variable"]
+    return variable in environ and (
+        environ[variable] != "" or setting.name == "ollama_base_url"
+    )
+
+
+def require_access_rule(settings: Settings) -> Settings:
+    """Raises SettingsError where nobody has said who may call."""
+    if not settings.api_keys and not settings.allow_anonymous:
+        raise SettingsError(
+            "OCTOMIL_API_KEYS: no token is set; set one or more separated by commas, "
+            "name a file in OCTOMIL_API_KEYS_FILE, or set OCTOMIL_ALLOW_ANONYMOUS=1"
+        )
+    return settings
+
+
+def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]]:
+    """(variable, value, where it came from) of every setting, secrets masked."""
+    settings = load(environ)
+    return [
+        (
+            setting.metadata["variable"],
+            _shown(setting, getattr(settings, setting.name)),
+            _source(setting, settings, environ),
+        )
+        for setting in fields(Settings)
+    ]
+
+
+def publish(**variables: object) -> None:
+    """Set variables for this process and those it starts, as far as they are not None."""
+    for variable, value in variables.items():
+        if value is not None:
+            os.environ[variable] = str(value)
+
+
+def _read(setting: Field[Any], text: str) -> Any:
+    try:
+        return setting.metadata["parse"](text.strip())
+    except ValueError as ex:
+        variable = setting.metadata["variable"]
+        given = "what is set" if setting.metadata["secret"] else repr(text)
+        raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex
+
+
+def _keys_in_file(settings: Settings) -> tuple[str, ...]:
+    if not settings.api_keys_file:
+        return ()
+    try:
+        with open(settings.api_keys_file, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError) as ex:
+        raise SettingsError(
+            f"OCTOMIL_API_KEYS_FILE: expected a readable text file, got {settings.api_keys_file!r} ({type(ex).__name__})"
+        ) from ex
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _shown(setting: Field[Any], value: object) -> str:
+    if setting.metadata["secret"]:
+        return MASKED if value else ""
+    return values.shown(value)
+
+
+def _source(setting: Field[Any], settings: Settings, environ: Mapping[str, str]) -> str:
+    if is_given(setting, environ):
+        return "environment"
+    if setting.name == "api_keys" and settings.api_keys:
+        return "file"
+    return "default"

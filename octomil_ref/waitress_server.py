@@ -1,0 +1,83 @@
+"""Waitress in this process, with the manners its own runner lacks: it says where it listens, and on SIGTERM lets running
+requests finish while it takes no new ones."""
+
+import signal
+import threading
+from typing import Any
+
+import falcon
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer, create_server
+
+from octomil_ref.clock import Deadline
+from octomil_ref.settings import Settings
+
+POLL_SECONDS = 0.5
+"""How long the loop waits for a socket before it looks at the clock."""
+
+MAX_CONNECTIONS = 2000
+"""Open connections; waitress keeps idle ones without a thread."""
+
+
+class WaitressServer:
+    """Listens from the start on; serves in `run`."""
+
+    def __init__(
+        self, app: "falcon.App[falcon.Request, falcon.Response]", settings: Settings
+    ) -> None:
+        self._sockets: dict[int, Any] = {}
+        self._grace = settings.shutdown_grace
+        self._stopping = threading.Event()
+        create_server(
+            app,
+            map=self._sockets,
+            host=settings.host,
+            port=settings.port,
+            threads=settings.threads,
+            connection_limit=MAX_CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at 512 connections
+            channel_request_lookahead=1,  # so that a client that left shows at once
+            # The app refuses larger bodies by itself, with an envelope; this bounds what is received to be refused.
+            max_request_body_size=8 * settings.max_body_bytes,
+        )
+        # One for each address that the host's name has.
+        self._listeners: list[Any] = [
+            each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
+        ]
+        self.port = int(self._listeners[0].effective_port)
+
+    def run(self) -> None:
+        """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self._stopping.is_set():
+            self._poll()
+        self._finish()
+
+    def _stop(self, number: int, frame: object) -> None:
+        # A second signal ends the process at once.
+        signal.signal(number, signal.SIG_DFL)
+        self._stopping.set()
+        self._listeners[0].pull_trigger()
+
+    def _finish(self) -> None:
+        for listener in self._listeners:
+            listener.del_channel()
+            listener.socket.close()
+        deadline = Deadline(self._grace)
+        while (channels := self._channels()) and deadline.remaining() > 0:
+            for channel in channels:
+                if not channel.requests:
+                    channel.close_when_flushed = True
+            self._poll()
+
+    def _channels(self) -> list[Any]:
+        """Connections, those that wait for a next request too."""
+        return [
+            channel
+            for listener in self._listeners
+            for channel in listener.active_channels.values()
+        ]
+
+    def _poll(self) -> None:
+        wasyncore.loop(POLL_SECONDS, use_poll=True, map=self._sockets, count=1)
