@@ -16,15 +16,14 @@ from octomil_ref.fallback import Fallback
 from octomil_ref.health import HealthCheck
 from octomil_ref.request_id import RequestId
 from octomil_ref.request_log import RequestLog, configure_logging
-from octomil_ref.settings import Settings, load, or_exit, require_access_rule
+from octomil_ref.settings import Settings, load_or_exit, require_access_rule
 
 App = falcon.App[falcon.Request, falcon.Response]
 
 
 def create_app(settings: Settings | None = None) -> App:
-    """The WSGI application. Without `settings` they come from the environment, and a wrong one ends the process with one line."""
-    with or_exit():
-        settings = require_access_rule(settings or load())
+    """The WSGI application. Without `settings` they come from the environment, and a wrong one ends the process."""
+    settings = require_access_rule(settings) if settings else load_or_exit()
     configure_logging(settings)
     backends = create_backends(settings)
     fallback = Fallback(backends, settings.backend_cooldown)

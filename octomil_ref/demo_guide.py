@@ -20,7 +20,7 @@ Embeddings:
   {embeddings}
 
 Health:
-  curl -s {url}/api/v1/inference/health
+  curl {newline} {url}/api/v1/inference/health
 
 The Python SDK (pip install octomil, best in an environment of its own):
   import os
@@ -31,13 +31,16 @@ The Python SDK (pip install octomil, best in an environment of its own):
       print(token.token, end="", flush=True)
 """
 
+NEWLINE = "-s -w '\\n'"
+"""curl's flags for an answer that does not end its line by itself."""
+
 _QUESTION = [{"role": "user", "content": "Name three fruits."}]
 
 
 def guide(url: str, token: str, model: str) -> str:
     """`url` without `/api/v1`."""
 
-    def curl(path: str, body: dict[str, object], flags: str = "-s") -> str:
+    def curl(path: str, body: dict[str, object], flags: str = NEWLINE) -> str:
         authorization = shlex.quote(f"Authorization: Bearer {token}")
         data = shlex.quote(json.dumps({"model_id": model, **body}))
         return (
@@ -51,6 +54,7 @@ def guide(url: str, token: str, model: str) -> str:
         url=url,
         token=token,
         model=model,
+        newline=NEWLINE,
         inference=curl("/inference", {"messages": _QUESTION, "parameters": short}),
         stream=curl(
             "/inference/stream", {"messages": _QUESTION, "parameters": short}, "-sN"

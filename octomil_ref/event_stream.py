@@ -47,7 +47,7 @@ class EventStream:
                 if events := b"".join(map(self._event, pieces)):
                     yield events
         except UpstreamError as ex:
-            self._record.ended, self._record.error = "interrupted", ex.code
+            self._record.ended = "interrupted"
             yield self._interruption(ex)
             raise TransferCut from ex
 
@@ -60,7 +60,7 @@ class EventStream:
                 return self._token(piece)
             case Reasoning():
                 return self._comment()
-            case Ending():
+            case _:
                 return self._final(piece)
 
     def _token(self, token: Token) -> bytes:
@@ -93,8 +93,10 @@ class EventStream:
 
     def _interruption(self, failure: UpstreamError) -> bytes:
         stalled = isinstance(failure, TimedOut)
+        code = "request_timeout" if stalled else "stream_interrupted"
+        self._record.error = code
         error = {
-            "code": "request_timeout" if stalled else "stream_interrupted",
+            "code": code,
             "message": failure.message,
             "retryable": True,
         }

@@ -5,16 +5,9 @@ Not with --preload: pools and threads belong to the workers. gunicorn's own flag
 
 from typing import Any
 
-from octomil_ref.settings import (
-    DEFAULT_THREADS,
-    load,
-    or_exit,
-    publish,
-    require_access_rule,
-)
+from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
 
-with or_exit():
-    _settings = require_access_rule(load())
+_settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "gthread"  # the sync worker is killed in the middle of long streams

@@ -128,6 +128,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     return replace(settings, api_keys=settings.api_keys + _keys_in_file(settings))
 
 
+def load_or_exit() -> Settings:
+    """Settings fit to serve with; else the process ends with the one line that says what is wrong."""
+    with or_exit():
+        return require_access_rule(load())
+
+
 @contextmanager
 def or_exit() -> Iterator[None]:
     """A wrong setting ends the process with its one line. The status tells gunicorn not to start the worker again."""

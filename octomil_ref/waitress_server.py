@@ -5,12 +5,12 @@ import signal
 import threading
 from typing import Any
 
-import falcon
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
+from octomil_ref.app import App
 from octomil_ref.clock import Deadline
-from octomil_ref.settings import Settings
+from octomil_ref.settings import Settings, SettingsError
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks at the clock."""
@@ -20,14 +20,27 @@ MAX_CONNECTIONS = 2000
 
 
 class WaitressServer:
-    """Listens from the start on; serves in `run`."""
+    """Listens from the start on; serves in `run`. Raises SettingsError where it cannot listen."""
 
-    def __init__(
-        self, app: "falcon.App[falcon.Request, falcon.Response]", settings: Settings
-    ) -> None:
+    def __init__(self, app: App, settings: Settings) -> None:
         self._sockets: dict[int, Any] = {}
         self._grace = settings.shutdown_grace
         self._stopping = threading.Event()
+        try:
+            self._listen(app, settings)
+        except (OSError, ValueError) as ex:
+            self.close()
+            where = f"{settings.host}:{settings.port}"
+            raise SettingsError(
+                f"OCTOMIL_HOST, OCTOMIL_PORT: cannot listen on {where}: {ex}"
+            ) from ex
+        # One for each address that the host's name has.
+        self._listeners: list[Any] = [
+            each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
+        ]
+        self.port = int(self._listeners[0].effective_port)
+
+    def _listen(self, app: App, settings: Settings) -> None:
         create_server(
             app,
             map=self._sockets,
@@ -40,11 +53,6 @@ class WaitressServer:
             # The app refuses larger bodies by itself, with an envelope; this bounds what is received to be refused.
             max_request_body_size=8 * settings.max_body_bytes,
         )
-        # One for each address that the host's name has.
-        self._listeners: list[Any] = [
-            each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
-        ]
-        self.port = int(self._listeners[0].effective_port)
 
     def run(self) -> None:
         """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over."""
@@ -53,6 +61,11 @@ class WaitressServer:
         while not self._stopping.is_set():
             self._poll()
         self._finish()
+        self.close()
+
+    def close(self) -> None:
+        """Gives all sockets back, whatever they are doing."""
+        wasyncore.close_all(self._sockets, ignore_all=True)
 
     def _stop(self, number: int, frame: object) -> None:
         # A second signal ends the process at once.

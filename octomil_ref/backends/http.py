@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 import urllib3.exceptions
+from urllib3.util import Timeout
 
 from octomil_ref import json_text
 from octomil_ref.backends.connections import StaleConnection, pooled_adapter
@@ -169,7 +170,10 @@ class Upstream:
     def _attempt(
         self, request: requests.PreparedRequest, timeout: float
     ) -> requests.Response:
-        limits = (min(timeout, CONNECT_TIMEOUT), timeout)
+        # requests hands urllib3's Timeout on as it is, though its types do not say so; it alone can bound the sum.
+        limits: Any = Timeout(
+            total=timeout, connect=min(timeout, CONNECT_TIMEOUT), read=timeout
+        )
         return self._adapter.send(request, stream=True, timeout=limits)
 
     def _translation(self, ex: Exception) -> UpstreamError:

@@ -1,0 +1,152 @@
+"""Pooled connections that die: one retry, and only where the connection had served before."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from builders import RawUpstream, answering, plain, receive
+
+from octomil_ref.backends.http import Upstream
+from octomil_ref.errors import Broken, TimedOut
+
+OK = plain(b"{}")
+
+
+def upstream(server: RawUpstream, timeout: float = 20) -> Upstream:
+    return Upstream("ollama", server.url, {}, timeout)
+
+
+def ask(to: Upstream) -> bytes:
+    """The whole body of one answer."""
+    answer = to.post("/ask", {"a": 1})
+    body = answer.body()
+    answer.close()
+    return body
+
+
+def test_two_requests_after_each_other_share_a_connection():
+    with RawUpstream(answering(OK, OK), answering(OK)) as server:
+        to = upstream(server)
+
+        ask(to)
+        ask(to)
+
+    assert server.connections == 1
+
+
+def test_a_pooled_connection_that_dies_before_its_answer_is_retried_on_a_new_one():
+    with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
+        to = upstream(server)
+        ask(to)
+
+        body = ask(to)
+
+    assert body == b'"again"'
+    assert server.connections == 2
+
+
+def test_the_retry_sends_the_whole_request_again():
+    received = []
+
+    def second(connection):
+        received.append(receive(connection))
+        connection.sendall(OK)
+
+    with RawUpstream(answering(OK), second) as server:
+        to = upstream(server)
+        ask(to)
+
+        ask(to)
+
+    assert received[0].startswith(b"POST /ask HTTP/1.1\r\n")
+    assert received[0].endswith(b'\r\n\r\n{"a":1}')
+
+
+def test_a_request_is_retried_once_and_no_more():
+    with RawUpstream(answering(OK), answering(), answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+
+        with pytest.raises(Broken):
+            ask(to)
+
+    assert server.connections == 2
+
+
+def test_a_fresh_connection_that_dies_is_not_retried():
+    with RawUpstream(answering(), answering(OK)) as server:
+        to = upstream(server)
+
+        with pytest.raises(Broken):
+            ask(to)
+
+    assert server.connections == 1
+
+
+def test_a_connection_that_was_opened_anew_counts_as_fresh():
+    closed = threading.Event()
+
+    def answer_and_close(connection):
+        receive(connection)
+        connection.sendall(OK)
+        connection.close()
+        closed.set()
+
+    with RawUpstream(answer_and_close, answering(), answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+        closed.wait()
+
+        with pytest.raises(Broken):
+            ask(to)
+
+    assert server.connections == 2
+
+
+def test_a_retry_does_not_take_another_old_connection():
+    both_asked = threading.Barrier(2)
+
+    def first(connection):
+        receive(connection)
+        both_asked.wait()
+        connection.sendall(OK)
+        receive(connection)
+
+    with RawUpstream(first, first, answering(plain(b'"new"'))) as server:
+        to = upstream(server)
+        with ThreadPoolExecutor(2) as callers:
+            list(callers.map(ask, [to, to]))
+
+        body = ask(to)
+
+    assert body == b'"new"'
+    assert server.connections == 3
+
+
+def test_a_pooled_connection_that_stays_silent_is_not_retried():
+    def answer_once(connection):
+        receive(connection)
+        connection.sendall(OK)
+        receive(connection)
+        receive(connection)  # nothing more comes until the client gives up
+
+    with RawUpstream(answer_once, answering(OK)) as server:
+        to = upstream(server, timeout=0.2)
+        ask(to)
+
+        with pytest.raises(TimedOut):
+            ask(to)
+
+    assert server.connections == 1
+
+
+def test_a_connection_on_which_garbage_came_is_not_used_again():
+    with RawUpstream(answering(b"what?\r\n\r\n"), answering(OK)) as server:
+        to = upstream(server)
+        with pytest.raises(Broken):
+            ask(to)
+
+        body = ask(to)
+
+    assert body == b"{}"
+    assert server.connections == 2

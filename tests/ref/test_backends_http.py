@@ -1,0 +1,436 @@
+"""Requests to one upstream, its answers, its deadlines, and what each failure on the way is called."""
+
+import socket
+import threading
+
+import pytest
+import requests
+import responses
+import urllib3.exceptions
+from builders import (
+    END_OF_CHUNKS,
+    Clock,
+    RawUpstream,
+    answering,
+    arriving,
+    chunk,
+    chunked,
+    plain,
+    receive,
+    sending,
+)
+
+from octomil_ref.backends import http
+from octomil_ref.backends.http import Upstream
+from octomil_ref.errors import Broken, NotReached, TimedOut
+
+URL = "http://upstream.test/v1"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    return clock
+
+
+def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
+    return Upstream("openai", url, headers, timeout)
+
+
+# Requests
+
+
+@responses.activate
+def test_a_payload_is_posted_as_compact_json():
+    responses.post(f"{URL}/chat", body=b"{}")
+
+    upstream().post("/chat", {"text": "é", "n": 1}).close()
+
+    sent = responses.calls[0].request
+    assert sent.body == b'{"text":"\\u00e9","n":1}'
+    assert sent.headers["Content-Type"] == "application/json"
+    assert sent.headers["Content-Length"] == "23"
+
+
+@responses.activate
+def test_each_request_carries_the_headers_of_its_upstream():
+    responses.get(f"{URL}/models", body=b"{}")
+
+    upstream(Authorization="Bearer k").get("/models", 1).close()
+
+    sent = responses.calls[0].request
+    assert sent.headers["Authorization"] == "Bearer k"
+    assert sent.headers["Accept-Encoding"] == "identity"
+
+
+@responses.activate
+def test_nothing_is_taken_from_netrc_or_the_environment(monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine upstream.test login me password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
+    responses.get(f"{URL}/models", body=b"{}")
+
+    upstream().get("/models", 1).close()
+
+    sent = responses.calls[0].request
+    assert "Authorization" not in sent.headers
+    assert not sent.req_kwargs.get("proxies")
+
+
+@responses.activate
+def test_a_second_request_does_not_carry_the_body_of_the_first():
+    responses.post(f"{URL}/chat", body=b"{}")
+    to = upstream()
+
+    to.post("/chat", {"a": "long, long"}).close()
+    to.post("/chat", {}).close()
+
+    assert responses.calls[1].request.body == b"{}"
+    assert responses.calls[1].request.headers["Content-Length"] == "2"
+
+
+@responses.activate
+def test_a_redirect_is_not_followed():
+    responses.get(f"{URL}/models", status=307, headers={"Location": f"{URL}/other"})
+
+    answer = upstream().get("/models", 1)
+
+    assert answer.status == 307
+    assert len(responses.calls) == 1
+    answer.close()
+
+
+@pytest.mark.parametrize(
+    "timeout, connect",
+    [
+        pytest.param(30, 3, id="three seconds of thirty"),
+        pytest.param(2, 2, id="all of two seconds"),
+    ],
+)
+@responses.activate
+def test_connecting_gets_the_smaller_of_the_timeout_and_three_seconds(timeout, connect):
+    responses.get(f"{URL}/models", body=b"{}")
+
+    upstream().get("/models", timeout).close()
+
+    limits = responses.calls[0].request.req_kwargs["timeout"]
+    assert limits.connect_timeout == connect
+
+
+# Answers
+
+
+@responses.activate
+def test_an_answer_tells_its_status_and_when_to_come_again():
+    responses.get(f"{URL}/models", status=503, headers={"Retry-After": "7"})
+
+    answer = upstream().get("/models", 1)
+
+    assert (answer.status, answer.retry_after) == (503, "7")
+    answer.close()
+
+
+def test_a_body_in_chunks_is_put_together():
+    with RawUpstream(answering(chunked(b"ab", b"c") + END_OF_CHUNKS)) as server:
+        answer = upstream(server.url).get("/", 20)
+
+        body = answer.body()
+
+    assert body == b"abc"
+
+
+def test_a_body_that_ends_with_its_connection_is_read_to_its_end():
+    with RawUpstream(sending(b"HTTP/1.1 200 OK\r\n\r\nabc")) as server:
+        answer = upstream(server.url).get("/", 20)
+
+        body = answer.body()
+
+    assert body == b"abc"
+
+
+LINES = [
+    pytest.param([b"a\nb\n"], [[b"a", b"b"]], id="two in one piece come together"),
+    pytest.param([b"a", b"b\n"], [[b"ab"]], id="one in two pieces"),
+    pytest.param(
+        [b"a\nb", b"c\n"], [[b"a"], [b"bc"]], id="a piece with one and a half"
+    ),
+    pytest.param([b"a\nb"], [[b"a"], [b"b"]], id="an unfinished last one counts"),
+    pytest.param([b"a\r", b"\nb\n"], [[b"a\r", b"b"]], id="CR and LF in two pieces"),
+    pytest.param([b"a\n\nb\n"], [[b"a", b"", b"b"]], id="a blank one between"),
+    pytest.param(
+        ["é\n".encode()[:1], "é\n".encode()[1:]],
+        [["é".encode()]],
+        id="a character in two pieces",
+    ),
+    pytest.param(["a\u2028b\n".encode()], [["a\u2028b".encode()]], id="U+2028 is none"),
+    pytest.param([], [], id="none in an empty body"),
+]
+
+
+@pytest.mark.parametrize("pieces, expected", LINES)
+@responses.activate
+def test_lines_come_as_they_arrive(pieces, expected):
+    responses.get(f"{URL}/", body=arriving(*pieces))
+
+    answer = upstream().get("/", 1)
+
+    assert list(answer.lines()) == expected
+
+
+def test_a_line_leaves_before_the_next_chunk_comes():
+    read = threading.Event()
+
+    def script(connection):
+        receive(connection)
+        connection.sendall(chunked(b"one\n"))
+        read.wait()
+        connection.sendall(chunk(b"two\n") + END_OF_CHUNKS)
+        receive(connection)
+
+    with RawUpstream(script) as server:
+        lines = upstream(server.url).get("/", 20).lines()
+
+        first = next(lines)
+        read.set()
+
+        assert (first, list(lines)) == ([b"one"], [[b"two"]])
+
+
+def test_a_line_leaves_before_more_comes_of_an_answer_that_is_not_chunked():
+    read = threading.Event()
+
+    def script(connection):
+        receive(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\none\n")
+        read.wait()
+        connection.sendall(b"two\n")
+
+    with RawUpstream(script) as server:
+        lines = upstream(server.url).get("/", 20).lines()
+
+        first = next(lines)
+        read.set()
+
+        assert (first, list(lines)) == ([b"one"], [[b"two"]])
+
+
+@responses.activate
+def test_a_line_without_end_is_broken_off(monkeypatch):
+    monkeypatch.setattr(http, "MAX_LINE", 10)
+    responses.get(f"{URL}/", body=arriving(b"12345", b"67890", b"1"))
+    lines = upstream().get("/", 1).lines()
+
+    with pytest.raises(Broken, match="line without end"):
+        next(lines)
+
+
+@responses.activate
+def test_the_longest_line_allowed_is_read(monkeypatch):
+    monkeypatch.setattr(http, "MAX_LINE", 10)
+    responses.get(f"{URL}/", body=arriving(b"12345", b"67890", b"\n"))
+
+    lines = upstream().get("/", 1).lines()
+
+    assert next(lines) == [b"1234567890"]
+
+
+# What becomes of the connection
+
+
+def test_a_drained_answer_gives_its_connection_back():
+    first = chunked(b"line\n", b"one more\n") + END_OF_CHUNKS
+    with RawUpstream(answering(first, plain(b"{}"))) as server:
+        to = upstream(server.url)
+        answer = to.get("/", 20)
+        next(answer.lines())
+
+        answer.drain()
+        answer.close()
+        to.get("/", 20).close()
+
+    assert server.connections == 1
+
+
+def test_an_answer_closed_before_its_end_hangs_up():
+    hung_up = threading.Event()
+
+    def script(connection):
+        receive(connection)
+        connection.sendall(chunked(b"line\n"))
+        assert connection.recv(1) == b""
+        hung_up.set()
+
+    with RawUpstream(script) as server:
+        answer = upstream(server.url).get("/", 20)
+        next(answer.lines())
+
+        answer.close()
+
+        assert hung_up.wait(20)
+
+
+def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
+    monkeypatch.setattr(http, "DRAIN_TIMEOUT", 0.01)
+    with RawUpstream(answering(chunked(b"line\n")), answering(plain(b"{}"))) as server:
+        to = upstream(server.url)
+        answer = to.get("/", 20)
+        next(answer.lines())
+
+        answer.drain()
+        answer.close()
+        to.get("/", 20).close()
+
+    assert server.connections == 2
+
+
+# Deadlines
+
+
+@responses.activate
+def test_a_body_that_drips_is_bounded_as_a_whole(clock):
+    drips = [b".", lambda: clock.advance(0.6)] * 3
+    responses.get(f"{URL}/", body=arriving(*drips))
+    answer = upstream().get("/", 1)
+
+    with pytest.raises(TimedOut):
+        answer.body()
+
+    assert clock.now == 1001.2
+
+
+def test_each_read_waits_no_longer_than_what_is_left(clock):
+    with RawUpstream(answering(chunked(b"line\n"))) as server:
+        answer = upstream(server.url).get("/", 10)
+        lines = answer.lines()
+        next(lines)
+        clock.advance(9.99)
+
+        with pytest.raises(TimedOut):
+            next(lines)
+
+        assert answer._response.raw.sock.gettimeout() == pytest.approx(0.01)
+
+
+def test_an_upstream_that_takes_a_request_and_stays_silent_times_out():
+    with RawUpstream(
+        lambda connection: (receive(connection), receive(connection))
+    ) as server:
+        to = upstream(server.url, timeout=0.05)
+
+        with pytest.raises(TimedOut):
+            to.post("/", {})
+
+
+# Failures
+
+
+def test_a_refused_connection_is_not_reached():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(NotReached):
+        upstream(f"http://127.0.0.1:{port}").get("/", 20)
+
+
+def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
+    def no_such_name(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+
+    with pytest.raises(NotReached):
+        upstream().get("/", 20)
+
+
+def test_a_server_without_tls_behind_https_is_not_reached():
+    def script(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 What is this?\r\n\r\n")
+        connection.recv(65536)
+
+    with RawUpstream(script) as server:
+        to = upstream(f"https://{server.address}")
+
+        with pytest.raises(NotReached):
+            to.get("/", 20)
+
+
+@pytest.mark.parametrize(
+    "raised, meaning",
+    [
+        pytest.param(
+            requests.ConnectTimeout(), NotReached, id="connecting takes too long"
+        ),
+        pytest.param(
+            requests.exceptions.SSLError(), NotReached, id="a bad certificate"
+        ),
+        pytest.param(requests.ReadTimeout(), TimedOut, id="no head in time"),
+        pytest.param(requests.exceptions.InvalidHeader(), Broken, id="a broken head"),
+    ],
+)
+@responses.activate
+def test_a_failure_before_the_answer_is_named_for_what_it_is(raised, meaning):
+    responses.get(f"{URL}/", body=raised)
+
+    with pytest.raises(meaning):
+        upstream().get("/", 20)
+
+
+@pytest.mark.parametrize(
+    "raised, meaning",
+    [
+        pytest.param(TimeoutError("timed out"), TimedOut, id="silence"),
+        pytest.param(ConnectionResetError(104, "reset"), Broken, id="a reset"),
+        pytest.param(OSError(5, "I/O error"), Broken, id="any other error"),
+        pytest.param(
+            urllib3.exceptions.IncompleteRead(1, 2), Broken, id="an incomplete read"
+        ),
+    ],
+)
+@responses.activate
+def test_a_failure_within_the_body_is_named_for_what_it_is(raised, meaning):
+    responses.get(f"{URL}/", body=arriving(b"a", raised))
+    answer = upstream().get("/", 20)
+
+    with pytest.raises(meaning):
+        answer.body()
+
+
+CUT_OFF = [
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", id="of a length"),
+    pytest.param(chunked(b"abc"), id="in chunks"),
+    pytest.param(chunked(b"abc") + b"zz\r\n", id="with a chunk that is none"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        id="that is not the gzip it says",
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", CUT_OFF)
+def test_a_body_is_broken(answer):
+    with RawUpstream(sending(answer)) as server:
+        received = upstream(server.url).get("/", 20)
+
+        with pytest.raises(Broken):
+            received.body()
+
+
+def test_a_head_that_is_no_http_is_broken():
+    with RawUpstream(answering(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
+        to = upstream(server.url)
+
+        with pytest.raises(Broken):
+            to.get("/", 20)
+
+
+@responses.activate
+def test_a_failure_tells_neither_address_nor_exception():
+    responses.get(f"{URL}/", body=requests.ConnectionError(f"{URL} is gone"))
+
+    with pytest.raises(Broken) as failure:
+        upstream().get("/", 20)
+
+    assert failure.value.message == "The openai backend cut its answer off."

@@ -1,0 +1,441 @@
+"""Ollama's own dialect: what it is sent, and what its answers mean."""
+
+import json
+
+import pytest
+import responses
+from builders import (
+    OLLAMA,
+    arriving,
+    asking,
+    embedding,
+    ndjson,
+    ollama_chat,
+    ollama_line,
+)
+
+from octomil_ref.answers import Completion, Embeddings, Ending, Reasoning, Token, Usage
+from octomil_ref.backends.ollama import OllamaBackend
+from octomil_ref.errors import Broken, RequestRefused
+from octomil_ref.payloads import CompletionRequest, Message
+
+CHAT = f"{OLLAMA}/api/chat"
+EMBED = f"{OLLAMA}/api/embed"
+NO_USAGE = Usage(0, 0)
+
+
+def backend(**aliases: str) -> OllamaBackend:
+    return OllamaBackend(OLLAMA, 20, aliases)
+
+
+def sent() -> dict:
+    return json.loads(responses.calls[-1].request.body)
+
+
+def streamed(*pieces: object) -> list:
+    """All pieces of a stream that arrives like this."""
+    responses.post(CHAT, body=arriving(*pieces))
+    stream = backend().stream(asking())
+    try:
+        return [piece for together in stream for piece in together]
+    finally:
+        stream.close()
+
+
+# Requests
+
+
+@responses.activate
+def test_a_completion_is_asked_for_by_the_native_api():
+    responses.post(CHAT, json=ollama_chat())
+
+    backend().complete(asking("Hi"))
+
+    assert sent() == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": False,
+        "think": False,
+    }
+
+
+@responses.activate
+def test_a_stream_is_the_same_request_but_for_stream():
+    responses.post(CHAT, body=ndjson(ollama_chat()))
+
+    backend().stream(asking("Hi")).close()
+
+    assert sent()["stream"] is True
+
+
+@responses.activate
+def test_messages_keep_their_order_and_their_roles():
+    responses.post(CHAT, json=ollama_chat())
+    messages = (
+        Message("system", "Be brief."),
+        Message("user", "Hi"),
+        Message("assistant", "Ho"),
+        Message("tool", "42"),
+    )
+
+    backend().complete(CompletionRequest("m", messages, {}))
+
+    assert sent()["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Ho"},
+        {"role": "tool", "content": "42"},
+    ]
+
+
+PLACES = [
+    pytest.param("max_tokens", 5, {"options": {"num_predict": 5}}, id="max_tokens"),
+    *(
+        pytest.param(name, value, {"options": {name: value}}, id=f"{name} in options")
+        for name, value in [
+            ("temperature", 0.5),
+            ("top_p", 0.9),
+            ("top_k", 40),
+            ("seed", 7),
+            ("stop", ["."]),
+            ("presence_penalty", -1),
+            ("frequency_penalty", 2),
+            ("num_ctx", 4096),
+            ("no_such_option", {"a": [1]}),
+        ]
+    ),
+    *(
+        pytest.param(name, value, {name: value}, id=f"{name} on top level")
+        for name, value in [
+            ("think", True),
+            ("think", "high"),
+            ("format", {"type": "object"}),
+            ("keep_alive", "5m"),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name, value, placed", PLACES)
+@responses.activate
+def test_a_parameter_is_placed_where_ollama_looks_for_it(name, value, placed, stream):
+    responses.post(CHAT, body=ndjson(ollama_chat()))
+    request = asking(**{name: value})
+
+    if stream:
+        backend().stream(request).close()
+    else:
+        backend().complete(request)
+
+    always = {"model", "messages", "stream"} | ({"think"} - placed.keys())
+    assert {key: sent()[key] for key in sent().keys() - always} == placed
+
+
+@responses.activate
+def test_parameters_of_all_places_go_together():
+    responses.post(CHAT, json=ollama_chat())
+
+    backend().complete(asking(max_tokens=5, seed=7, keep_alive=0, think=True))
+
+    assert sent()["options"] == {"num_predict": 5, "seed": 7}
+    assert (sent()["keep_alive"], sent()["think"]) == (0, True)
+
+
+@responses.activate
+def test_a_model_goes_by_the_name_that_ollama_knows():
+    responses.post(CHAT, body=ndjson(ollama_chat()))
+    responses.post(EMBED, json={"embeddings": [[1.0]]})
+    known = backend(m="phi4-mini")
+
+    known.complete(asking())
+    known.stream(asking()).close()
+    known.embed(embedding("a"))
+
+    models = [json.loads(call.request.body)["model"] for call in responses.calls]
+    assert models == ["phi4-mini"] * 3
+
+
+# Whole answers
+
+
+@responses.activate
+def test_a_whole_answer_has_text_an_ending_and_counts():
+    responses.post(
+        CHAT,
+        json=ollama_chat(
+            "Cherry", done_reason="length", prompt_eval_count=3, eval_count=4
+        ),
+    )
+
+    completion = backend().complete(asking())
+
+    assert completion == Completion("Cherry", "ollama", Ending("length", Usage(3, 4)))
+
+
+@responses.activate
+def test_counts_that_ollama_leaves_out_are_0():
+    responses.post(CHAT, json=ollama_chat(eval_count=4))
+
+    completion = backend().complete(asking())
+
+    assert completion.ending.usage == Usage(0, 4)
+
+
+@pytest.mark.parametrize(
+    "reason, told",
+    [
+        pytest.param("stop", "stop", id="stop"),
+        pytest.param("length", "length", id="length"),
+        pytest.param("load", None, id="load is none of the API's"),
+        pytest.param("", None, id="an empty one is none"),
+        pytest.param(None, None, id="null is none"),
+        pytest.param(7, None, id="a number is none"),
+    ],
+)
+@responses.activate
+def test_the_finish_reason_of(reason, told):
+    responses.post(CHAT, json=ollama_chat(done_reason=reason))
+
+    completion = backend().complete(asking())
+
+    assert completion.ending.finish_reason == told
+
+
+@responses.activate
+def test_thoughts_are_not_part_of_an_answer():
+    body = ollama_chat()
+    body["message"]["thinking"] = "Hm."
+    responses.post(CHAT, json=body)
+
+    completion = backend().complete(asking())
+
+    assert completion.output == "Cherry"
+
+
+@responses.activate
+def test_an_answer_without_content_is_empty():
+    responses.post(CHAT, json={"message": {"role": "assistant"}, "done": True})
+
+    completion = backend().complete(asking())
+
+    assert completion.output == ""
+
+
+GARBAGE = [
+    pytest.param({"message": {"content": "x"}, "done": False}, id="not done"),
+    pytest.param({"message": {"content": "x"}}, id="without done"),
+    pytest.param({"done": True}, id="without a message"),
+    pytest.param({"message": "x", "done": True}, id="with text for a message"),
+    pytest.param({"message": {"content": ["x"]}, "done": True}, id="with parts"),
+    pytest.param(ollama_chat(eval_count="4"), id="with text for a count"),
+    pytest.param(ollama_chat(eval_count=-4), id="with a count below 0"),
+    pytest.param(ollama_chat(done_reason=["stop"]), id="with a list for a reason"),
+    pytest.param([], id="that is an array"),
+]
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+@responses.activate
+def test_a_whole_answer_is_broken(body):
+    responses.post(CHAT, json=body)
+
+    with pytest.raises(Broken):
+        backend().complete(asking())
+
+
+# Streams
+
+
+@responses.activate
+def test_each_line_of_a_stream_is_a_token_and_the_last_one_an_ending():
+    pieces = streamed(
+        ndjson(ollama_line("Che")),
+        ndjson(ollama_line("rry")),
+        ndjson(ollama_chat("", done_reason="stop", eval_count=2)),
+    )
+
+    assert pieces == [Token("Che"), Token("rry"), Ending("stop", Usage(0, 2))]
+
+
+@responses.activate
+def test_the_last_line_may_carry_a_token():
+    pieces = streamed(ndjson(ollama_chat("Cherry")))
+
+    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_the_last_line_may_lack_its_newline():
+    pieces = streamed(ndjson(ollama_chat("Cherry")).rstrip())
+
+    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_an_empty_generation_is_just_the_ending():
+    pieces = streamed(ndjson(ollama_chat("", done_reason="load")))
+
+    assert pieces == [Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_a_last_line_without_a_message_is_an_ending():
+    pieces = streamed(ndjson({"done": True, "done_reason": "stop"}))
+
+    assert pieces == [Ending("stop", NO_USAGE)]
+
+
+@responses.activate
+def test_thinking_is_reasoning_and_no_token():
+    pieces = streamed(
+        ndjson(ollama_line("", thinking="Hm.")),
+        ndjson(ollama_line("Cherry")),
+        ndjson(ollama_chat("")),
+    )
+
+    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_a_line_may_hold_reasoning_and_a_token():
+    pieces = streamed(ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat("")))
+
+    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_lines_may_end_with_cr_lf_and_blank_ones_stand_between():
+    body = ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")
+
+    pieces = streamed(body)
+
+    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+
+
+@responses.activate
+def test_a_character_may_arrive_in_two_pieces():
+    body = json.dumps(ollama_chat("é🍒"), ensure_ascii=False).encode()
+    middle = body.index("🍒".encode()) + 2
+
+    pieces = streamed(body[:middle], body[middle:] + b"\n")
+
+    assert pieces[0] == Token("é🍒")
+
+
+@responses.activate
+def test_half_of_a_surrogate_pair_does_not_become_part_of_a_token():
+    pieces = streamed(b'{"message":{"content":"a\\ud83c"},"done":true}\n')
+
+    assert pieces[0] == Token("a?")
+
+
+ERROR_LINES = [
+    pytest.param(b'{"error": "llama runner process has terminated"}\n', id="text"),
+    pytest.param(b'{"error": {"message": "no"}}\n', id="an object"),
+    pytest.param(b'{"error": {}}\n', id="an empty object"),
+    pytest.param(b'{"error": ""}\n', id="an empty text"),
+    pytest.param(b"garbage\n", id="garbage"),
+    pytest.param(b"[1]\n", id="an array"),
+    pytest.param(b'{"message": {"content": "x"}}\n', id="a line without done"),
+    pytest.param(b'{"message": "x", "done": false}\n', id="text for a message"),
+    pytest.param(b'{"message": {"content": 7}, "done": false}\n', id="no text"),
+    pytest.param(b"\xff\n", id="no UTF-8"),
+    pytest.param(b'{"message": {"content": "x"}, "do', id="half a line"),
+    pytest.param(b"", id="the end"),
+]
+
+
+@pytest.mark.parametrize("bad", ERROR_LINES)
+@responses.activate
+def test_a_stream_is_broken_before_its_first_token_by(bad):
+    with pytest.raises(Broken):
+        streamed(bad)
+
+
+@pytest.mark.parametrize("bad", ERROR_LINES)
+@responses.activate
+def test_a_stream_is_broken_after_its_first_token_by(bad):
+    responses.post(CHAT, body=ndjson(ollama_line("Che")) + bad)
+    pieces = iter(backend().stream(asking()))
+
+    assert next(pieces) == [Token("Che")]
+    with pytest.raises(Broken):
+        next(pieces)
+
+
+@responses.activate
+def test_an_error_line_about_an_option_is_a_fault_of_the_request():
+    with pytest.raises(RequestRefused, match='option "seed"'):
+        streamed(ndjson({"error": 'option "seed" must be of type integer'}))
+
+
+@responses.activate
+def test_a_refused_stream_is_closed():
+    body = arriving(b'{"error":', ConnectionResetError())
+    responses.post(CHAT, status=500, body=body)
+
+    with pytest.raises(Broken):
+        backend().stream(asking())
+
+    assert body.closed
+
+
+# Embeddings and probes
+
+
+@responses.activate
+def test_embeddings_are_asked_for_all_at_once():
+    responses.post(
+        EMBED, json={"embeddings": [[1, 2.5], [3, 4]], "prompt_eval_count": 6}
+    )
+
+    embeddings = backend().embed(embedding("a", "b"))
+
+    assert sent() == {"model": "m", "input": ["a", "b"]}
+    assert embeddings == Embeddings([[1, 2.5], [3, 4]], "ollama", 6)
+
+
+@responses.activate
+def test_embeddings_that_were_not_counted_have_0_tokens():
+    responses.post(EMBED, json={"embeddings": [[1.0]]})
+
+    embeddings = backend().embed(embedding("a"))
+
+    assert embeddings.prompt_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"embeddings": []}, id="none"),
+        pytest.param({"embeddings": [[1.0]]}, id="one of two"),
+        pytest.param({"embeddings": None}, id="null"),
+        pytest.param({}, id="without the field"),
+        pytest.param({"embeddings": [[1], [2]], "prompt_eval_count": "x"}, id="counts"),
+    ],
+)
+@responses.activate
+def test_embeddings_are_broken(body):
+    responses.post(EMBED, json=body)
+
+    with pytest.raises(Broken):
+        backend().embed(embedding("a", "b"))
+
+
+@responses.activate
+def test_a_probe_asks_for_the_version():
+    responses.get(f"{OLLAMA}/api/version", json={"version": "0.5.4"})
+
+    backend().probe(1.5)
+
+    limits = responses.calls[0].request.req_kwargs["timeout"]
+    assert limits.read_timeout == 1.5
+
+
+@responses.activate
+def test_a_probe_fails_where_something_else_answers():
+    responses.get(f"{OLLAMA}/api/version", body="<html>")
+
+    with pytest.raises(Broken):
+        backend().probe(1)

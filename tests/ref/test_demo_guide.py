@@ -1,0 +1,83 @@
+"""What the demo prints works when pasted."""
+
+import json
+import shlex
+import textwrap
+from itertools import pairwise
+
+import pytest
+
+from octomil_ref.demo_guide import guide
+from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
+
+URL = "http://127.0.0.1:8000"
+TOKEN = "octomil_t0ken"
+GUIDE = guide(URL, TOKEN, "smollm2-135m")
+
+READERS = {
+    "/api/v1/inference": parse_completion,
+    "/api/v1/inference/stream": parse_completion,
+    "/api/v1/inference/batch": lambda body: parse_batch(body, 256),
+    "/api/v1/embeddings": lambda body: parse_embeddings(body, 512),
+}
+
+
+def command(path: str) -> list[str]:
+    """The one curl line of an endpoint as a shell hands it to curl."""
+    commands = [
+        shlex.split(line)
+        for line in GUIDE.splitlines()
+        if line.strip().startswith("curl ")
+    ]
+    [found] = [words for words in commands if URL + path in words]
+    return found
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_an_endpoint_has_a_curl_line_whose_body_the_server_takes(path):
+    words = command(path)
+
+    body = json.loads(words[words.index("-d") + 1])
+    assert READERS[path](body).model_id == "smollm2-135m"
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_a_curl_line_carries_the_token_and_the_content_type(path):
+    words = command(path)
+
+    headers = [after for word, after in pairwise(words) if word == "-H"]
+    assert headers == [
+        f"Authorization: Bearer {TOKEN}",
+        "Content-Type: application/json",
+    ]
+
+
+def test_the_curl_line_of_a_stream_does_not_buffer():
+    assert "-sN" in command("/api/v1/inference/stream")
+
+
+def test_the_curl_line_of_health_needs_no_token():
+    words = command("/api/v1/inference/health")
+
+    assert "-H" not in words
+
+
+def test_a_shell_s_own_characters_stay_in_the_token():
+    text = guide(URL, "it's $HOME", "m")
+
+    assert "Authorization: Bearer it's $HOME" in shlex.split(text.split("curl ")[1])
+
+
+def test_the_lines_for_the_sdk_are_python_that_names_url_token_and_model():
+    lines = textwrap.dedent(GUIDE.split("of its own):\n")[1])
+
+    compile(lines, "guide", "exec")
+    assert f'"{URL}/api/v1"' in lines
+    assert f'api_key="{TOKEN}"' in lines
+    assert 'stream_predict("smollm2-135m"' in lines
+    assert lines.index("OCTOMIL_API_BASE") < lines.index("from octomil import")
+
+
+def test_the_guide_tells_where_the_api_is_and_how_to_end_it():
+    assert f"Octomil API on {URL}/api/v1   (Ctrl-C ends it)" in GUIDE
+    assert f"Token: {TOKEN}" in GUIDE

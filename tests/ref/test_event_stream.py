@@ -1,0 +1,240 @@
+"""A stream on the wire: its events, its comments while a model thinks, and how a cut answer ends."""
+
+import errno
+import json
+from dataclasses import dataclass
+
+import pytest
+from builders import Clock
+from waitress.channel import ClientDisconnected
+
+from octomil_ref.answers import Ending, Reasoning, Token, Usage
+from octomil_ref.errors import Broken, TimedOut
+from octomil_ref.event_stream import EventStream, TransferCut
+from octomil_ref.request_log import Record
+
+END = Ending(None, None)
+
+
+@dataclass
+class Opened:
+    """A stream as the fallback hands it over."""
+
+    pieces: list
+    failure: Exception | None = None
+    provider: str = "ollama"
+
+    def __iter__(self):
+        yield from self.pieces
+        if self.failure:
+            raise self.failure
+
+
+@pytest.fixture
+def record():
+    return Record("id", "POST", "/api/v1/inference/stream")
+
+
+def stream(record, *pieces, failure=None, close=lambda: None):
+    return EventStream(Opened(list(pieces), failure), record, close)
+
+
+def data(event: bytes) -> dict:
+    """What stands in one event, which has one `data:` line."""
+    assert event.startswith(b"data: ") and event.endswith(b"\n\n")
+    assert event.count(b"\n") == 2
+    return json.loads(event[6:])
+
+
+def test_a_token_is_an_event(record):
+    events = list(stream(record, [Token("Cherry")]))
+
+    assert data(events[0]) == {"token": "Cherry", "done": False, "provider": "ollama"}
+
+
+def test_a_token_leaves_in_ascii(record):
+    events = list(stream(record, [Token("é\u2028\u0085🍒\n")]))
+
+    assert events[0].isascii()
+    assert data(events[0])["token"] == "é\u2028\u0085🍒\n"
+
+
+def test_tokens_that_arrived_together_leave_in_one_write(record):
+    events = list(stream(record, [Token("a"), Token("b")], [Token("c")]))
+
+    assert len(events) == 2
+    assert [data(e + b"\n\n")["token"] for e in events[0].split(b"\n\n")[:-1]] == [
+        "a",
+        "b",
+    ]
+
+
+def test_the_final_event_says_done_and_all_that_is_known(record):
+    events = list(stream(record, [Token("a")], [Ending("stop", Usage(3, 4))]))
+
+    final = data(events[-1])
+    assert final.pop("latency_ms") >= 0
+    assert final.pop("session_id")
+    assert final == {
+        "token": "",
+        "done": True,
+        "provider": "ollama",
+        "finish_reason": "stop",
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    }
+
+
+def test_the_final_event_leaves_out_what_is_not_known(record):
+    final = data(next(iter(stream(record, [END]))))
+
+    assert final.keys() == {"token", "done", "provider", "latency_ms", "session_id"}
+
+
+def test_an_empty_generation_is_just_the_final_event(record):
+    events = list(stream(record, [END]))
+
+    assert [data(event)["done"] for event in events] == [True]
+
+
+def test_each_stream_has_a_session_id_of_its_own(record):
+    ids = {data(next(iter(stream(record, [END]))))["session_id"] for _ in range(2)}
+
+    assert len(ids) == 2
+
+
+# Reasoning
+
+
+def test_reasoning_is_a_comment_and_no_token(record):
+    events = list(stream(record, [Reasoning()], [Token("a")], [END]))
+
+    assert events[0].startswith(b":") and events[0].endswith(b"\n\n")
+    assert [data(event)["token"] for event in events[1:]] == ["a", ""]
+
+
+def test_comments_come_at_most_once_a_second(record, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.event_stream.time", clock)
+
+    def thinking():
+        for _ in range(5):
+            yield [Reasoning(), Reasoning()]
+            clock.advance(0.5)
+
+    comments = list(EventStream(Opened(thinking()), record, lambda: None))
+
+    assert len(comments) == 3
+    assert all(comment.count(b":") == 1 for comment in comments)
+
+
+def test_reasoning_and_tokens_that_arrived_together_leave_together(record):
+    events = list(stream(record, [Reasoning(), Token("a")]))
+
+    comment, event = events[0].split(b"\n\n")[:-1]
+    assert comment.startswith(b":")
+    assert data(event + b"\n\n")["token"] == "a"
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    "failure, code",
+    [
+        pytest.param(Broken("It broke."), "stream_interrupted", id="broke"),
+        pytest.param(TimedOut("It stalled."), "request_timeout", id="stalled"),
+    ],
+)
+def test_the_client_is_told_that_the_upstream(failure, code, record):
+    events = iter(stream(record, [Token("a")], failure=failure))
+    next(events)
+
+    event = data(next(events))
+
+    assert event == {
+        "token": "",
+        "done": False,
+        "provider": "ollama",
+        "error": {"code": code, "message": failure.message, "retryable": True},
+    }
+
+
+def test_a_cut_answer_ends_in_a_broken_transfer(record):
+    events = iter(stream(record, [Token("a")], failure=Broken("no")))
+    next(events), next(events)
+
+    with pytest.raises(TransferCut):
+        next(events)
+
+
+def test_gunicorn_and_waitress_take_a_broken_transfer_for_a_client_that_left():
+    cut = TransferCut()
+
+    assert isinstance(cut, BrokenPipeError)
+    assert isinstance(cut, ClientDisconnected)
+    assert cut.errno == errno.EPIPE
+
+
+def test_a_bug_breaks_the_transfer_too(record):
+    events = iter(stream(record, [Token("a")], failure=ZeroDivisionError()))
+    next(events)
+
+    with pytest.raises(ZeroDivisionError):
+        next(events)
+
+
+def test_closing_a_stream_lets_go_of_what_it_holds(record):
+    held = ["an upstream"]
+
+    stream(record, [END], close=held.clear).close()
+
+    assert held == []
+
+
+# What the log will say
+
+
+def test_a_complete_answer_is_recorded_with_its_tokens(record):
+    list(stream(record, [Token("a"), Token("b")], [Token("c")], [END]))
+
+    assert (record.provider, record.tokens, record.ended) == ("ollama", 3, "complete")
+    assert record.first_token_ms >= 0
+
+
+def test_the_time_of_the_first_token_stays(record):
+    events = iter(stream(record, [Token("a")], [Token("b")]))
+    next(events)
+    first = record.first_token_ms
+    record.elapsed_ms = lambda: 99999.0
+    next(events)
+
+    assert record.first_token_ms == first
+
+
+def test_an_empty_generation_is_recorded_without_a_first_token(record):
+    list(stream(record, [END]))
+
+    assert (record.tokens, record.first_token_ms) == (0, None)
+
+
+def test_a_client_that_leaves_is_recorded(record):
+    events = stream(record, [Token("a")], [END])
+    next(iter(events))
+
+    events.close()
+
+    assert (record.ended, record.error) == ("client_left", None)
+
+
+@pytest.mark.parametrize(
+    "failure, code",
+    [(Broken("no"), "stream_interrupted"), (TimedOut("no"), "request_timeout")],
+    ids=["broken", "timed out"],
+)
+def test_an_interruption_is_recorded_with_the_code_that_the_client_got(
+    failure, code, record
+):
+    with pytest.raises(TransferCut):
+        list(stream(record, [Token("a")], failure=failure))
+
+    assert (record.ended, record.error) == ("interrupted", code)

@@ -1,0 +1,76 @@
+"""What gunicorn is told by the settings of the environment."""
+
+import os
+import runpy
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """A function that gives the settings as gunicorn reads them, with one token and the given variables set."""
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+
+    def told(**variables: str) -> dict[str, object]:
+        for variable, value in variables.items():
+            monkeypatch.setenv(variable, value)
+        return runpy.run_module("octomil_ref.gunicorn_settings")
+
+    return told
+
+
+def test_threads_serve_so_that_long_streams_are_not_killed(told):
+    assert told()["worker_class"] == "gthread"
+
+
+def test_the_defaults_are_one_process_of_64_threads_on_this_machine(told):
+    settings = told()
+
+    assert settings["bind"] == "127.0.0.1:8000"
+    assert settings["workers"] == 1
+    assert settings["threads"] == 64
+    assert settings["graceful_timeout"] == 60
+
+
+def test_the_variables_count(told):
+    settings = told(
+        OCTOMIL_HOST="0.0.0.0",
+        OCTOMIL_PORT="80",
+        OCTOMIL_WORKERS="2",
+        OCTOMIL_THREADS="8",
+        OCTOMIL_SHUTDOWN_GRACE="90",
+    )
+
+    assert settings["bind"] == "0.0.0.0:80"
+    assert settings["workers"] == 2
+    assert settings["threads"] == 8
+    assert settings["graceful_timeout"] == 90
+
+
+def test_an_ipv6_address_is_bound_in_brackets(told):
+    assert told(OCTOMIL_HOST="::1")["bind"] == "[::1]:8000"
+
+
+def test_no_control_socket_is_opened(told):
+    assert told()["control_socket_disable"] is True
+
+
+def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
+    server = SimpleNamespace(cfg=SimpleNamespace(threads=12))
+
+    told()["on_starting"](server)
+
+    assert os.environ["OCTOMIL_THREADS"] == "12"
+
+
+@pytest.mark.parametrize(
+    "variable, value", [("OCTOMIL_PORT", "http"), ("OCTOMIL_API_KEYS", "")]
+)
+def test_a_wrong_setting_ends_the_start_with_one_line(told, capsys, variable, value):
+    with pytest.raises(SystemExit) as caught:
+        told(**{variable: value})
+
+    err = capsys.readouterr().err
+    assert caught.value.code == 4
+    assert err.startswith(f"octomil-ref: {variable}: ") and err.count("\n") == 1

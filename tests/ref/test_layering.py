@@ -1,0 +1,188 @@
+"""The house rules that no single module can keep: imports point one way, and some things stay in their rooms."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "octomil_ref"
+
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"demo"},
+    {"waitress_server", "gunicorn_settings", "demo_guide", "llama_cpp"},
+    {"app"},
+    {"resources", "failures"},
+    {"event_stream", "batch", "health"},
+    {"fallback"},
+    {"request_id", "auth", "request_log", "request_body", "admission"},
+    {"backends.ollama", "backends.openai"},
+    {"backends"},
+    {"backends.pieces", "backends.upstream_json"},
+    {"backends.http"},
+    {"backends.connections", "backends.refusals"},
+    {"payloads", "answers", "sse"},
+    {"parameters", "json_text"},
+    {"settings", "clock"},
+    {"errors", "setting_values"},
+    {""},
+]
+"""Top to bottom; "" is the package itself. A module may import from its own layer and from those below."""
+
+ROOMS = {
+    "falcon": {
+        *("app", "resources", "failures"),
+        *("request_id", "auth", "request_log", "request_body"),
+    },
+    "requests": {"backends.http", "backends.connections"},
+    "urllib3": {"backends.http", "backends.connections"},
+    "waitress": {"waitress_server", "event_stream"},
+    "xllamacpp": {"llama_cpp"},
+    "argparse": {"cli", "llama_cpp"},
+    "subprocess": {"demo"},
+}
+"""Who may import what; what no one imports any more is out of date here."""
+
+PURE = {
+    *("errors", "setting_values", "json_text", "parameters", "payloads", "answers"),
+    *("sse", "backends.refusals", "demo_guide"),
+}
+"""They call themselves pure: no files, no network, no environment, no clock."""
+
+IMPURE = {"os", "sys", "io", "socket", "time", "threading", "logging", "pathlib"}
+
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def module_name(file: Path) -> str:
+    """`backends.http`; a package has the name of its folder."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+TREES = {
+    module_name(file): ast.parse(file.read_text("utf-8"), str(file))
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imported(name: str) -> set[str]:
+    """All that a module imports, anywhere in it, in full: `octomil_ref.backends.http`, `urllib3.exceptions`."""
+    found = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            found |= {_from(node.module or "", alias.name) for alias in node.names}
+    return found
+
+
+def _from(module: str, name: str) -> str:
+    """What `from module import name` reaches for: a module where there is one of this name, else what holds the name."""
+    inner = f"{module}.{name}"
+    return inner if inner.removeprefix("octomil_ref.") in TREES else module
+
+
+def neighbours(name: str) -> set[str]:
+    """The modules of this package that one of them imports."""
+    return {
+        full.removeprefix("octomil_ref").removeprefix(".")
+        for full in imported(name)
+        if full.partition(".")[0] == "octomil_ref"
+    }
+
+
+def roots(name: str) -> set[str]:
+    """The names that stand first in a module's imports."""
+    return {full.partition(".")[0] for full in imported(name)}
+
+
+def layer(name: str) -> int:
+    """Counted from the top."""
+    [number] = [number for number, names in enumerate(LAYERS) if name in names]
+    return number
+
+
+def test_the_modules_were_found():
+    assert len(TREES) > 30
+    assert sum(len(neighbours(name)) for name in TREES) > 50
+
+
+def test_every_module_has_its_place_in_one_layer():
+    placed = [name for names in LAYERS for name in names]
+
+    assert sorted(placed) == sorted(TREES)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_module_imports_nothing_from_a_layer_above_its_own(name):
+    above = {other for other in neighbours(name) if layer(other) < layer(name)}
+
+    assert above == set()
+
+
+def test_imports_go_round_in_no_circle():
+    graph = {name: neighbours(name) for name in TREES}
+
+    order = list(TopologicalSorter(graph).static_order())  # raises for a circle
+
+    assert len(order) == len(TREES)
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_a_library_is_imported_in_its_rooms_alone(library):
+    importers = {name for name in TREES if library in roots(name)}
+
+    assert importers == ROOMS[library]
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_module_that_calls_itself_pure_touches_nothing_outside(name):
+    docstring = ast.get_docstring(TREES[name]) or ""
+
+    assert "Pure." in docstring
+    assert roots(name) & IMPURE == set()
+    assert neighbours(name) <= PURE
+
+
+def test_all_that_call_themselves_pure_are_known():
+    pure = {
+        n for n, tree in TREES.items() if "Pure." in (ast.get_docstring(tree) or "")
+    }
+
+    assert pure == PURE
+
+
+def test_the_environment_is_touched_in_settings_alone():
+    touching = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.alias) and node.name in ENVIRONMENT)
+    }
+
+    assert touching == {"settings"}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_the_server_does_not_import_the_suite_that_tests_it_when_it_is_imported(name):
+    at_module_level = ast.Module(
+        [n for n in TREES[name].body if not isinstance(n, ast.FunctionDef)], []
+    )
+    names = {
+        alias.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(at_module_level)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert not {each for each in names if (each or "").startswith("octomil_conform")}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_module_opens_with_what_it_is(name):
+    assert ast.get_docstring(TREES[name])

@@ -1,0 +1,157 @@
+"""llama.cpp's server as a process, with a stand-in for `xllamacpp`: how it is set up, and when it ends."""
+
+import importlib
+import os
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+NAME = "octomil_ref.llama_cpp"
+ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
+PARENT = 4711
+
+
+class CommonParams(SimpleNamespace):
+    def __init__(self) -> None:
+        super().__init__(
+            model=SimpleNamespace(),
+            cpuparams=SimpleNamespace(),
+            cpuparams_batch=SimpleNamespace(),
+        )
+
+
+class Process:
+    """What a process sees of its surroundings, all of it in the test's hands."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[int, object] = {}
+        self.servers: list[CommonParams] = []
+        self.parents: Iterator[object] = iter([PARENT])
+
+    def getppid(self) -> int:
+        """The parents in order; a function is called first, and stands for the same parent."""
+        parent = next(self.parents)
+        if callable(parent):
+            parent()
+            return PARENT
+        return parent
+
+    def start(self, parameters: CommonParams) -> SimpleNamespace:
+        self.servers.append(parameters)
+        return SimpleNamespace(listening_address="http://127.0.0.1:8081")
+
+    def receive(self, number: int) -> None:
+        self.handlers[number](number, None)
+
+
+@pytest.fixture
+def process(monkeypatch) -> Iterator[Process]:
+    process = Process()
+    fake = ModuleType("xllamacpp")
+    fake.CommonParams = CommonParams
+    fake.Server = process.start
+    fake.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
+    monkeypatch.setitem(sys.modules, "xllamacpp", fake)
+    monkeypatch.setattr(sys, "argv", ARGUMENTS)
+    monkeypatch.setattr(os, "getppid", process.getppid)
+    monkeypatch.setattr(signal, "signal", process.handlers.__setitem__)
+    sys.modules.pop(NAME, None)
+    yield process
+    sys.modules.pop(NAME, None)
+
+
+def run() -> None:
+    importlib.import_module(NAME).main()
+
+
+def test_it_ends_when_the_process_that_started_it_is_gone(process, capsys):
+    process.parents = iter([PARENT, 1])
+
+    run()
+
+    assert len(process.servers) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_on_a_signal(process, capsys, number):
+    process.parents = iter([PARENT, lambda: process.receive(number)])
+
+    run()
+
+    assert len(process.servers) == 1
+
+
+def test_it_goes_on_until_then(process, capsys, monkeypatch):
+    waits = []
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return self.is_set()
+
+    monkeypatch.setattr(threading, "Event", Event)
+    process.parents = iter([PARENT, PARENT, PARENT, PARENT, 1])
+
+    run()
+
+    assert waits == [0.5, 0.5, 0.5]
+
+
+def test_it_says_where_it_listens_once_it_does(process, capsys):
+    process.parents = iter([PARENT, 1])
+
+    run()
+
+    assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
+
+
+def test_it_serves_the_model_under_its_alias_to_this_machine_alone(process, capsys):
+    process.parents = iter([PARENT, 1])
+
+    run()
+
+    [parameters] = process.servers
+    assert parameters.model.path == "/models/m.gguf"
+    assert parameters.model_alias == {"smollm2-135m"}
+    assert parameters.hostnames == ["127.0.0.1"]
+    assert parameters.port == 8081
+
+
+def test_it_serves_embeddings_too_and_downloads_nothing(process, capsys):
+    process.parents = iter([PARENT, 1])
+
+    run()
+
+    [parameters] = process.servers
+    assert parameters.embedding is True
+    assert parameters.pooling_type == "mean"
+    assert parameters.offline is True
+
+
+@pytest.mark.parametrize(
+    "flags, threads",
+    [([], os.cpu_count()), (["--threads", "3"], 3)],
+    ids=["all processors", "as many threads as said"],
+)
+def test_it_uses(process, capsys, monkeypatch, flags, threads):
+    monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
+    process.parents = iter([PARENT, 1])
+
+    run()
+
+    [parameters] = process.servers
+    assert parameters.cpuparams.n_threads == threads
+    assert parameters.cpuparams_batch.n_threads == threads
+
+
+def test_it_runs_as_a_module(process, capsys):
+    process.parents = iter([PARENT, 1])
+
+    runpy.run_module(NAME, run_name="__main__")
+
+    assert len(process.servers) == 1

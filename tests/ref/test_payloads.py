@@ -1,0 +1,403 @@
+"""What clients may send: every form of a prompt, batches, embeddings, and complaints that name the field."""
+
+import pytest
+
+from octomil_ref.errors import ApiError, BadRequest, UnsupportedModality
+from octomil_ref.payloads import (
+    BatchRequest,
+    CompletionRequest,
+    EmbeddingsRequest,
+    Message,
+    parse_batch,
+    parse_completion,
+    parse_embeddings,
+)
+
+HI = [{"role": "user", "content": "Hi"}]
+
+MESSAGES = {
+    "one message": (HI, [("user", "Hi")]),
+    "every role": (
+        [
+            {"role": "system", "content": "a"},
+            {"role": "user", "content": "b"},
+            {"role": "assistant", "content": "c"},
+            {"role": "tool", "content": "d"},
+        ],
+        [("system", "a"), ("user", "b"), ("assistant", "c"), ("tool", "d")],
+    ),
+    "unknown fields, ignored": (
+        [{"role": "user", "content": "Hi", "name": 1, "tool_calls": None}],
+        [("user", "Hi")],
+    ),
+    "a text part": (
+        [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+        [("user", "Hi")],
+    ),
+    "text parts of both names, joined by newlines": (
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "a"},
+                    {"type": "input_text", "text": "b"},
+                ],
+            }
+        ],
+        [("user", "a\nb")],
+    ),
+}
+
+INPUT_DATA = {
+    "a string": ("Hi", [("user", "Hi")]),
+    "a blank string": (" ", [("user", " ")]),
+    "an array of objects with a role": (HI, [("user", "Hi")]),
+    "an object with messages": ({"messages": HI, "text": "x"}, [("user", "Hi")]),
+    "an object with text": ({"text": "Hi", "prompt": "x"}, [("user", "Hi")]),
+    "an object with a prompt": ({"prompt": "Hi", "lang": "en"}, [("user", "Hi")]),
+    "an object with null messages and a prompt": (
+        {"messages": None, "prompt": "Hi"},
+        [("user", "Hi")],
+    ),
+    "an object with empty text and a prompt": (
+        {"text": "", "prompt": "Hi"},
+        [("user", "Hi")],
+    ),
+    "an object with text that is no string": (
+        {"text": 1},
+        [("user", '{"text":1}')],
+    ),
+    "an object with an empty prompt": ({"prompt": ""}, [("user", '{"prompt":""}')]),
+    "an object of features": (
+        {"age": 41, "city": "K\u00f6ln"},
+        [("user", '{"age":41,"city":"K\u00f6ln"}')],
+    ),
+    "an empty object": ({}, [("user", "{}")]),
+    "an array of numbers": ([1, 2.5], [("user", "[1,2.5]")]),
+    "an array of which only some are messages": (
+        [*HI, {"x": 1}],
+        [("user", '[{"role":"user","content":"Hi"},{"x":1}]')],
+    ),
+    "an array of strings": (["role"], [("user", '["role"]')]),
+    "a number": (0, [("user", "0")]),
+    "false": (False, [("user", "false")]),
+}
+
+BAD_PROMPTS = {
+    "neither form": (
+        {},
+        "exactly one of 'messages' and 'input_data' is required, neither was given",
+    ),
+    "both forms": (
+        {"messages": HI, "input_data": "Hi"},
+        "exactly one of 'messages' and 'input_data' is required, both were given",
+    ),
+    "both forms, one empty": (
+        {"messages": [], "input_data": ""},
+        "exactly one of 'messages' and 'input_data' is required, both were given",
+    ),
+    "null for the only form": ({"input_data": None}, "neither was given"),
+    "null for both forms": ({"messages": None, "input_data": None}, "neither was"),
+    "messages that are no array": (
+        {"messages": "Hi"},
+        "'messages' must be an array of messages",
+    ),
+    "no message": ({"messages": []}, "'messages' must not be empty"),
+    "a message that is no object": (
+        {"messages": ["Hi"]},
+        "'messages[0]' must be an object",
+    ),
+    "an unknown role": (
+        {"messages": [*HI, {"role": "human", "content": "Hi"}]},
+        "'messages[1].role' must be one of system, user, assistant, tool",
+    ),
+    "no role": ({"messages": [{"content": "Hi"}]}, "'messages[0].role' must be one of"),
+    "a role that is no string": (
+        {"messages": [{"role": ["user"], "content": "Hi"}]},
+        "'messages[0].role' must be one of",
+    ),
+    "null content": (
+        {"messages": [{"role": "user", "content": None}]},
+        "'messages[0].content' must be a string or a non-empty array of text parts",
+    ),
+    "no content": ({"messages": [{"role": "user"}]}, "'messages[0].content' must be"),
+    "no part": (
+        {"messages": [{"role": "user", "content": []}]},
+        "'messages[0].content' must be a string or a non-empty array of text parts",
+    ),
+    "a part that is no object": (
+        {"messages": [{"role": "user", "content": ["Hi"]}]},
+        "'messages[0].content[0]' must be an object",
+    ),
+    "a part without a type": (
+        {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
+        "'messages[0].content[0].type' must be a string",
+    ),
+    "a part without text": (
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        "'messages[0].content[0].text' must be a string",
+    ),
+    "an empty string as input_data": (
+        {"input_data": ""},
+        "'input_data' must be a non-empty string",
+    ),
+    "no message in input_data": ({"input_data": []}, "'input_data' must not be empty"),
+    "no message in an object": (
+        {"input_data": {"messages": []}},
+        "'input_data.messages' must not be empty",
+    ),
+    "a bad message in input_data": (
+        {"input_data": [{"role": "user", "content": 1}]},
+        "'input_data[0].content' must be a string",
+    ),
+    "a bad message in an object": (
+        {"input_data": {"messages": [*HI, {"role": "x", "content": "Hi"}]}},
+        "'input_data.messages[1].role' must be one of",
+    ),
+}
+
+NO_OBJECTS = [None, [], [1], "x", 42, True]
+
+BAD_MODEL_IDS = {
+    "missing": ({}, "'model_id' is required"),
+    "null": ({"model_id": None}, "'model_id' is required"),
+    "a number": ({"model_id": 7}, "'model_id' must be a string that is not blank"),
+    "an array": ({"model_id": ["m"]}, "'model_id' must be a string"),
+    "empty": ({"model_id": ""}, "'model_id' must be a string that is not blank"),
+    "blank": ({"model_id": " \t\n"}, "'model_id' must be a string that is not blank"),
+    "too long": ({"model_id": "m" * 257}, "'model_id' must have at most 256 charact"),
+}
+
+BAD_BATCHES = {
+    "no inputs": ({}, "'inputs' is required"),
+    "null inputs": ({"inputs": None}, "'inputs' is required"),
+    "inputs that are no array": (
+        {"inputs": {"0": {"input_data": "Hi"}}},
+        "'inputs' must be an array of 1 to 3 items",
+    ),
+    "an empty array": ({"inputs": []}, "'inputs' must be an array of 1 to 3 items"),
+    "one input too many": (
+        {"inputs": [{"input_data": "Hi"}] * 4},
+        "'inputs' must be an array of 1 to 3 items",
+    ),
+    "an input that is no object": (
+        {"inputs": [{"input_data": "Hi"}, "Hi"]},
+        "'inputs[1]' must be an object",
+    ),
+    "an input without a prompt": (
+        {"inputs": [{"input_data": "Hi"}, {}]},
+        "exactly one of 'inputs[1].messages' and 'inputs[1].input_data' is required",
+    ),
+    "a bad message of one input": (
+        {"inputs": [{"messages": HI}, {"messages": [{"role": "x", "content": ""}]}]},
+        "'inputs[1].messages[0].role' must be one of",
+    ),
+    "a bad parameter of one input": (
+        {"inputs": [{"messages": HI, "parameters": {"top_k": 0}}]},
+        "'inputs[0].parameters.top_k' must be an integer of at least 1",
+    ),
+    "a bad parameter for all": (
+        {"inputs": [{"messages": HI}], "parameters": {"stream": True}},
+        "'parameters.stream' is not a generation parameter",
+    ),
+}
+
+BAD_TEXTS = {
+    "no input": ({}, "'input' is required"),
+    "null": ({"input": None}, "'input' is required"),
+    "an empty string": ({"input": ""}, "'input' must be a non-empty string"),
+    "a number": ({"input": 1}, "'input' must be a string or an array of 1 to 3 items"),
+    "an object": ({"input": {"text": "a"}}, "'input' must be a string or an array"),
+    "an empty array": ({"input": []}, "'input' must be a string or an array of 1 to 3"),
+    "one string too many": ({"input": ["a"] * 4}, "an array of 1 to 3 items"),
+    "an empty string in the array": (
+        {"input": ["a", ""]},
+        "'input[1]' must be a non-empty string",
+    ),
+    "null in the array": ({"input": [None]}, "'input[0]' must be a non-empty string"),
+    "tokens": ({"input": [1, 2]}, "'input[0]' must be a non-empty string"),
+}
+
+
+def completion(**fields: object) -> CompletionRequest:
+    return parse_completion({"model_id": "m", **fields})
+
+
+def batch(**fields: object) -> BatchRequest:
+    return parse_batch({"model_id": "m", **fields}, max_inputs=3)
+
+
+def embeddings(**fields: object) -> EmbeddingsRequest:
+    return parse_embeddings({"model_id": "m", **fields}, max_inputs=3)
+
+
+def plain(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in messages]
+
+
+def complaint(parse, *arguments: object, **fields: object) -> str:
+    """What is said, as a bad request, about `fields`."""
+    with pytest.raises(BadRequest) as caught:
+        parse(*arguments, **fields)
+    assert caught.value.message.startswith("Validation failed: ")
+    return caught.value.message
+
+
+@pytest.mark.parametrize("given, parsed", MESSAGES.values(), ids=MESSAGES)
+def test_messages_may_be(given, parsed):
+    assert plain(completion(messages=given).messages) == parsed
+
+
+@pytest.mark.parametrize("given, parsed", INPUT_DATA.values(), ids=INPUT_DATA)
+def test_input_data_may_be(given, parsed):
+    assert plain(completion(input_data=given).messages) == parsed
+
+
+@pytest.mark.parametrize("other", ["messages", "input_data"])
+def test_null_beside_the_form_that_is_used_counts_as_not_given(other):
+    forms = {"messages": HI, "input_data": "Hi", other: None}
+
+    request = completion(**forms)
+
+    assert plain(request.messages) == [("user", "Hi")]
+
+
+@pytest.mark.parametrize("fields, said", BAD_PROMPTS.values(), ids=BAD_PROMPTS)
+def test_a_prompt_is_refused_that_is(fields, said):
+    assert said in complaint(completion, **fields)
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file", "", "TEXT"])
+def test_a_part_that_is_not_text_is_content_the_model_cannot_take(kind):
+    content = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: {}}]
+
+    with pytest.raises(UnsupportedModality) as caught:
+        completion(messages=[*HI, {"role": "user", "content": content}])
+
+    assert "'messages[1].content[1].type'" in caught.value.message
+
+
+def test_unknown_fields_of_a_request_are_ignored():
+    request = completion(input_data="Hi", stream=True, session_id=7)
+
+    assert request == CompletionRequest("m", (Message("user", "Hi"),), {})
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"seed": None}], ids=repr)
+def test_a_request_needs_no_parameters(parameters):
+    assert completion(input_data="Hi", parameters=parameters).parameters == {}
+
+
+def test_a_request_keeps_its_parameters():
+    request = completion(input_data="Hi", parameters={"seed": 1, "stop": "x"})
+
+    assert request.parameters == {"seed": 1, "stop": ["x"]}
+
+
+@pytest.mark.parametrize("parse", [completion, batch, embeddings])
+@pytest.mark.parametrize("fields, said", BAD_MODEL_IDS.values(), ids=BAD_MODEL_IDS)
+def test_a_model_id_is_refused_that_is(parse, fields, said):
+    good = {"input_data": "Hi", "inputs": [{"input_data": "Hi"}], "input": "Hi"}
+
+    assert said in complaint(parse, **{"model_id": None, **good, **fields})
+
+
+def test_a_model_id_is_kept_as_the_client_wrote_it():
+    model_id = " Hf.co/\u4e2d:Q4 ".ljust(256, "x")
+
+    request = completion(model_id=model_id, input_data="Hi")
+
+    assert request.model_id == model_id
+
+
+@pytest.mark.parametrize(
+    "parse", [parse_completion, lambda body: parse_batch(body, 3)], ids=["one", "batch"]
+)
+@pytest.mark.parametrize("body", NO_OBJECTS, ids=repr)
+def test_a_body_that_is_no_object_is_refused(parse, body):
+    assert complaint(parse, body) == (
+        "Validation failed: the body must be a JSON object."
+    )
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS, ids=repr)
+def test_a_body_of_embeddings_that_is_no_object_is_refused(body):
+    assert "the body must be a JSON object" in complaint(parse_embeddings, body, 3)
+
+
+def test_a_batch_holds_each_input_as_a_request_of_its_own():
+    request = batch(inputs=[{"messages": HI}, {"input_data": {"text": "Bye"}}])
+
+    assert request.inputs == (
+        CompletionRequest("m", (Message("user", "Hi"),), {}),
+        CompletionRequest("m", (Message("user", "Bye"),), {}),
+    )
+
+
+def test_an_input_s_own_parameters_win_over_those_for_all():
+    request = batch(
+        inputs=[
+            {"input_data": "a", "parameters": {"seed": 2, "top_k": 3}},
+            {"input_data": "b", "parameters": {"seed": None}},
+        ],
+        parameters={"seed": 1, "temperature": 0},
+    )
+
+    first, second = (each.parameters for each in request.inputs)
+    assert first == {"seed": 2, "temperature": 0, "top_k": 3}
+    assert second == {"seed": 1, "temperature": 0}
+
+
+def test_a_batch_may_have_as_many_inputs_as_the_server_allows():
+    request = batch(inputs=[{"input_data": "Hi"}] * 3)
+
+    assert len(request.inputs) == 3
+
+
+@pytest.mark.parametrize("fields, said", BAD_BATCHES.values(), ids=BAD_BATCHES)
+def test_a_batch_is_refused_with(fields, said):
+    assert said in complaint(batch, **fields)
+
+
+def test_an_image_in_one_input_refuses_the_batch_and_names_it():
+    image = {"role": "user", "content": [{"type": "image_url"}]}
+
+    with pytest.raises(ApiError) as caught:
+        batch(inputs=[{"messages": HI}, {"messages": [image]}])
+
+    assert caught.value.status == 422
+    assert "'inputs[1].messages[0].content[0].type'" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields, at_once",
+    [({}, 4), ({"max_concurrency": None}, 4), ({"max_concurrency": 1}, 1)],
+    ids=["not given: 4", "null: 4", "given"],
+)
+def test_the_concurrency_of_a_batch_is(fields, at_once):
+    request = batch(inputs=[{"input_data": "Hi"}], **fields)
+
+    assert request.max_concurrency == at_once
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "4", [4]], ids=repr)
+def test_a_concurrency_is_refused_that_is(value):
+    said = complaint(batch, inputs=[{"input_data": "Hi"}], max_concurrency=value)
+
+    assert said == (
+        "Validation failed: 'max_concurrency' must be an integer of at least 1."
+    )
+
+
+@pytest.mark.parametrize(
+    "given, texts",
+    [("a", ("a",)), (["a"], ("a",)), (["a", " ", "c"], ("a", " ", "c"))],
+    ids=["a string", "an array of one", "as many strings as the server allows"],
+)
+def test_texts_to_embed_may_be(given, texts):
+    assert embeddings(input=given) == EmbeddingsRequest("m", texts)
+
+
+@pytest.mark.parametrize("fields, said", BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_texts_to_embed_are_refused_that_are(fields, said):
+    assert said in complaint(embeddings, **fields)

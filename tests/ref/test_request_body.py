@@ -1,0 +1,259 @@
+"""A request's body: of which type, how large, how long it may take, and how the rest of a refused one is taken in."""
+
+import io
+from collections.abc import Callable
+
+import falcon
+import falcon.testing
+import pytest
+from builders import Clock
+
+from octomil_ref import clock, request_body
+from octomil_ref.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from octomil_ref.request_body import drain, read_json
+
+JSON_TYPES = [
+    "application/json",
+    "APPLICATION/JSON",
+    "application/json; charset=utf-8",
+    'application/json;charset="UTF-8"',
+    "application/json; charset=utf8",
+    "application/json; profile=x",
+]
+
+OTHER_TYPES = [
+    None,
+    "",
+    ";",
+    "text/plain",
+    "text/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/jsonl",
+    "application/json; charset=utf-16",
+    "application/json; charset=latin-1",
+]
+
+
+class Input:
+    """A WSGI server's input: bytes are read, an exception is raised, a function is called."""
+
+    def __init__(self, *pieces: bytes | Exception | Callable[[], object]) -> None:
+        self._pieces = list(pieces)
+        self.taken = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while self._pieces and callable(self._pieces[0]):
+            self._pieces.pop(0)()
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        self.taken += len(piece)
+        return piece
+
+
+class Socket:
+    """What gunicorn reads from; remembers the timeouts that were set."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float | None] = []
+
+    def settimeout(self, seconds: float | None) -> None:
+        self.timeouts.append(seconds)
+
+
+@pytest.fixture
+def time(monkeypatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(clock, "time", fake)
+    return fake
+
+
+def sized(body: bytes, length: int | None = None) -> falcon.Request:
+    """A request that announces its length, as `length` or truly."""
+    announced = str(len(body) if length is None else length)
+    environ = falcon.testing.create_environ(
+        method="POST", headers={"Content-Type": "application/json"}
+    )
+    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": announced}
+    return falcon.Request(environ)
+
+
+def chunked(*pieces: bytes | Exception | Callable[[], object]) -> falcon.Request:
+    """A request without a length, of which the server says that it ends by itself."""
+    environ = falcon.testing.create_environ(
+        method="POST", headers={"Content-Type": "application/json"}
+    )
+    environ |= {"wsgi.input": Input(*pieces), "wsgi.input_terminated": True}
+    return falcon.Request(environ)
+
+
+@pytest.mark.parametrize("content_type", JSON_TYPES)
+def test_a_body_is_read_that_calls_itself(content_type):
+    req = falcon.testing.create_req(
+        method="POST", body="{}", headers={"Content-Type": content_type}
+    )
+
+    assert read_json(req, 100) == {}
+
+
+@pytest.mark.parametrize("content_type", OTHER_TYPES)
+def test_a_body_is_refused_that_calls_itself(content_type):
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    req = falcon.testing.create_req(method="POST", body="{}", headers=headers)
+
+    with pytest.raises(UnsupportedMediaType, match="'Content-Type: application/json'"):
+        read_json(req, 100)
+
+
+def test_a_body_of_a_length_is_read():
+    assert read_json(sized(b'{"a": [1]}'), 100) == {"a": [1]}
+
+
+def test_what_follows_a_body_of_a_length_is_left_alone():
+    req = sized(b'{"a": 1}POST / HTTP/1.1', length=8)
+
+    assert read_json(req, 100) == {"a": 1}
+
+
+def test_a_chunked_body_is_read_whole():
+    assert read_json(chunked(b'{"a"', b": ", b"1}"), 100) == {"a": 1}
+
+
+@pytest.mark.parametrize("pieces", [[], [b""]], ids=["no piece", "an empty piece"])
+def test_a_chunked_body_may_not_be_empty(pieces):
+    with pytest.raises(BadRequest, match="the body is empty, expected a JSON object"):
+        read_json(chunked(*pieces), 100)
+
+
+def test_a_body_of_a_length_may_not_be_empty():
+    with pytest.raises(BadRequest, match="the body is empty, expected a JSON object"):
+        read_json(sized(b""), 100)
+
+
+def test_a_body_that_is_no_json_is_a_bad_request_that_says_where():
+    with pytest.raises(BadRequest) as caught:
+        read_json(sized(b'{"a": oops}'), 100)
+
+    assert caught.value.message == (
+        "Validation failed: the body is not valid JSON: Expecting value at line 1 column 7."
+    )
+
+
+def test_a_body_may_have_as_many_bytes_as_the_limit():
+    assert read_json(sized(b"[1, 2]"), 6) == [1, 2]
+    assert read_json(chunked(b"[1,", b" 2]"), 6) == [1, 2]
+
+
+def test_a_body_that_announces_more_is_refused_unread():
+    req = sized(b"[1, 2, 3]", length=7)
+
+    with pytest.raises(PayloadTooLarge, match="The body has more than 6 bytes."):
+        read_json(req, 6)
+
+    assert req.stream.tell() == 0
+
+
+def test_a_chunked_body_is_refused_at_the_first_piece_too_much():
+    req = chunked(b"[1,", b" 2, ", b"3]")
+
+    with pytest.raises(PayloadTooLarge, match="The body has more than 6 bytes."):
+        read_json(req, 6)
+
+    assert req.stream.taken == 7
+
+
+def test_a_body_shorter_than_announced_is_a_bad_request():
+    with pytest.raises(BadRequest, match="the body is shorter than announced"):
+        read_json(sized(b"[1]", length=4), 100)
+
+
+def test_a_body_that_breaks_off_is_a_bad_request_that_does_not_say_how():
+    req = chunked(b"[1,", OSError("10.0.0.7 reset"))
+
+    with pytest.raises(BadRequest) as caught:
+        read_json(req, 100)
+
+    assert caught.value.message == "Validation failed: the body did not arrive whole."
+
+
+def test_a_body_that_drips_is_given_up_after_its_time(time):
+    req = chunked(b"[", lambda: time.advance(31), b"1", b"]")
+
+    with pytest.raises(BadRequest, match="the body did not arrive whole"):
+        read_json(req, 100)
+
+
+def test_a_slow_body_that_keeps_its_time_is_read(time):
+    req = chunked(b"[", lambda: time.advance(29), b"1", b"]")
+
+    assert read_json(req, 100) == [1]
+
+
+def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer():
+    req = sized(b"[]")
+    req.env["gunicorn.socket"] = Socket()
+
+    read_json(req, 100)
+
+    assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+
+
+def test_gunicorn_s_socket_loses_its_timeout_when_the_body_breaks_off():
+    req = chunked(OSError("reset"))
+    req.env["gunicorn.socket"] = Socket()
+
+    with pytest.raises(BadRequest):
+        read_json(req, 100)
+
+    assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+
+
+def test_what_is_left_of_a_refused_body_is_taken_in():
+    req = chunked(b"a" * 10, b"b" * 10)
+
+    drain(req)
+
+    assert req.stream.taken == 20
+
+
+def test_a_refused_body_of_a_length_is_taken_in_to_its_end():
+    req = sized(b"[1, 2, 3]POST / HTTP/1.1", length=9)
+
+    drain(req)
+
+    assert req.stream.tell() == 9
+
+
+def test_a_refused_body_without_end_is_left_after_its_limit(monkeypatch):
+    monkeypatch.setattr(request_body, "DRAIN_MAX_BYTES", 15)
+    req = chunked(b"a" * 10, b"b" * 10, b"c" * 10)
+
+    drain(req)
+
+    assert req.stream.taken == 20
+
+
+def test_a_refused_body_that_drips_is_left_after_its_time(time):
+    req = chunked(b"a", lambda: time.advance(6), b"b", b"c")
+
+    drain(req)
+
+    assert req.stream.taken == 2
+
+
+def test_a_refused_body_that_breaks_off_costs_no_answer():
+    req = chunked(b"a", OSError("reset"), b"b")
+
+    drain(req)
+
+    assert req.stream.taken == 1
+
+
+def test_a_refused_body_of_a_silent_sender_is_waited_for_less_long():
+    req = sized(b"abc")
+    req.env["gunicorn.socket"] = Socket()
+
+    drain(req)
+
+    assert req.env["gunicorn.socket"].timeouts == [5.0, None]

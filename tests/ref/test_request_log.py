@@ -1,0 +1,267 @@
+"""One log line a request, written when its answer has ended, in either format."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import falcon
+import falcon.testing
+import pytest
+from builders import Clock
+
+from octomil_ref import clock, request_log
+from octomil_ref.request_id import RequestId
+from octomil_ref.request_log import RequestLog, configure_logging
+from octomil_ref.settings import Settings
+
+
+class Lines(logging.Handler):
+    """The fields of each line, as they are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: list[dict[str, object]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.fields.append(record.fields)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, object]]]:
+    handler = Lines()
+    request_log.log.addHandler(handler)
+    logging.getLogger("octomil_ref").setLevel("INFO")
+    yield handler.fields
+    request_log.log.removeHandler(handler)
+
+
+class Body:
+    """An answer that is streamed."""
+
+    def __init__(self, time: Clock, failure: Exception | None = None) -> None:
+        self._time = time
+        self._failure = failure
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"one"
+        self._time.advance(2)
+        yield b"two"
+
+    def close(self) -> None:
+        self.closed = True
+        if self._failure:
+            raise self._failure
+
+
+class Resource:
+    """Answers at once, or with a body where it has one."""
+
+    def __init__(self, body: Body | None = None) -> None:
+        self._body = body
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        record = req.context.record
+        record.model, record.tokens = "phi-4-mini", 0
+        resp.stream = self._body
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        raise falcon.HTTPForbidden
+
+
+@pytest.fixture
+def time(monkeypatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(clock, "time", fake)
+    return fake
+
+
+def answer(resource: Resource, method: str = "GET", path: str = "/thing"):
+    """What the WSGI server is given for one request."""
+    app = falcon.App(middleware=[RequestId(), RequestLog()])
+    app.add_route("/thing", resource)
+    environ = falcon.testing.create_environ(
+        path,
+        method=method,
+        query_string="prompt=secret",
+        headers={"X-Request-Id": "id-1", "Authorization": "Bearer secret"},
+        body="secret",
+    )
+    return app(environ, falcon.testing.StartResponseMock())
+
+
+def test_a_request_has_one_line_with_what_is_known_of_it(lines, time):
+    answer(Resource())
+
+    assert lines == [
+        {
+            "request_id": "id-1",
+            "method": "GET",
+            "path": "/thing",
+            "status": 200,
+            "duration_ms": 0.0,
+            "model": "phi-4-mini",
+            "tokens": 0,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [("POST", "/thing", 403), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],
+)
+def test_a_request_that_failed_has_its_line_too(lines, time, method, path, status):
+    answer(Resource(), method, path)
+
+    [line] = lines
+    assert (line["method"], line["path"], line["status"]) == (method, path, status)
+
+
+def test_a_line_holds_neither_query_nor_body_nor_token(lines, time):
+    answer(Resource())
+
+    assert "secret" not in str(lines)
+
+
+def test_a_streamed_answer_has_its_line_when_it_is_over(lines, time):
+    body = answer(Resource(Body(time)))
+
+    streamed = list(body)
+    before_close = list(lines)
+    body.close()
+
+    assert streamed == [b"one", b"two"]
+    assert before_close == []
+    assert [line["duration_ms"] for line in lines] == [2000.0]
+
+
+def test_a_streamed_answer_that_nobody_reads_to_its_end_has_its_line(lines, time):
+    source = Body(time)
+    body = answer(Resource(source))
+
+    next(iter(body))
+    body.close()
+
+    assert source.closed
+    assert len(lines) == 1
+
+
+def test_a_streamed_answer_that_cannot_be_closed_has_its_line(lines, time):
+    body = answer(Resource(Body(time, failure=OSError("gone"))))
+
+    with pytest.raises(OSError, match="gone"):
+        body.close()
+
+    assert len(lines) == 1
+
+
+def test_a_method_that_falcon_refuses_before_all_else_costs_no_answer(lines, time):
+    body = answer(Resource(), method="WEBSOCKET")
+
+    assert body
+    assert lines == []
+
+
+def logged(capsys, log_format: str, message: str = "request", **given: object) -> str:
+    """What one call writes."""
+    configure_logging(Settings(log_format=log_format))
+    logging.getLogger("octomil_ref.requests").info(message, **given)
+    return capsys.readouterr().err
+
+
+def test_a_line_of_text_has_time_level_event_and_fields(capsys):
+    line = logged(capsys, "text", extra={"fields": {"status": 200, "path": "/health"}})
+
+    date, time, rest = line.split(" ", 2)
+    assert len(date) == 10 and len(time) == 12
+    assert rest == "INFO request status=200 path=/health\n"
+
+
+@pytest.mark.parametrize(
+    "value, written",
+    [
+        ("a b", '"a b"'),
+        ('a"b', '"a\\"b"'),
+        ("a=b", '"a=b"'),
+        ("", '""'),
+        ("a\nb", '"a\\nb"'),
+        ("a\x1b[2J", '"a\\u001b[2J"'),
+        ("\u2028", '"\\u2028"'),
+        ("caf\u00e9", '"caf\\u00e9"'),
+        ("\ud800", '"\\ud800"'),
+        ("llama3.2:1b", "llama3.2:1b"),
+        (0.5, "0.5"),
+    ],
+    ids=ascii,
+)
+def test_a_value_in_text_cannot_be_taken_for_another_field_or_line(
+    capsys, value, written
+):
+    line = logged(capsys, "text", extra={"fields": {"model": value}})
+
+    assert line.endswith(f" INFO request model={written}\n")
+
+
+def test_a_line_of_json_has_time_level_event_and_fields(capsys):
+    line = logged(capsys, "json", extra={"fields": {"status": 200, "path": "/a\nb"}})
+
+    fields = json.loads(line)
+    assert line.count("\n") == 1 and line.isascii()
+    assert len(fields.pop("time")) == 23
+    assert fields == {
+        "level": "INFO",
+        "event": "request",
+        "status": 200,
+        "path": "/a\nb",
+    }
+
+
+def test_a_traceback_follows_its_line_of_text(capsys):
+    try:
+        raise ZeroDivisionError("by zero")
+    except ZeroDivisionError:
+        text = logged(capsys, "text", "unexpected", exc_info=sys.exc_info())
+
+    first, *others = text.splitlines()
+    assert first.endswith(" INFO unexpected")
+    assert others[0].startswith("Traceback")
+    assert others[-1] == "ZeroDivisionError: by zero"
+
+
+def test_a_traceback_stands_in_its_line_of_json(capsys):
+    try:
+        raise ZeroDivisionError("by zero")
+    except ZeroDivisionError:
+        line = logged(capsys, "json", "unexpected", exc_info=sys.exc_info())
+
+    assert line.count("\n") == 1
+    assert json.loads(line)["traceback"].endswith("ZeroDivisionError: by zero")
+
+
+def test_the_level_decides_what_is_written(capsys):
+    configure_logging(Settings(log_level="WARNING"))
+
+    logging.getLogger("octomil_ref").info("quiet")
+    logging.getLogger("octomil_ref").warning("loud")
+
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_logging_that_is_set_up_again_writes_each_line_once(capsys):
+    configure_logging(Settings())
+
+    line = logged(capsys, "text")
+
+    assert line.count("\n") == 1
+
+
+def test_the_root_logger_s_own_handlers_do_not_write_the_lines_again():
+    configure_logging(Settings())
+    others = Lines()
+    logging.getLogger().addHandler(others)
+
+    request_log.log.info("request", extra={"fields": {}})
+
+    logging.getLogger().removeHandler(others)
+    assert others.fields == []

@@ -1,0 +1,535 @@
+"""The endpoints from HTTP to HTTP, their backends played by `responses`."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import responses
+from builders import (
+    ASK,
+    OLLAMA,
+    OPENAI,
+    app_client,
+    arriving,
+    ndjson,
+    ollama_chat,
+    ollama_line,
+    open_body,
+    openai_chat,
+    openai_chunk,
+    sse,
+)
+
+from octomil_ref import __version__
+from octomil_ref.event_stream import TransferCut
+
+INFERENCE = "/api/v1/inference"
+STREAM = "/api/v1/inference/stream"
+BATCH = "/api/v1/inference/batch"
+EMBEDDINGS = "/api/v1/embeddings"
+HEALTH = "/api/v1/inference/health"
+
+CHAT = f"{OLLAMA}/api/chat"
+EMBED = f"{OLLAMA}/api/embed"
+WAIT = 20
+"""Seconds after which a test is given up, never a part of what it shows."""
+
+
+def events(text: str) -> list[dict]:
+    """The data of each event in a streamed answer."""
+    return [
+        json.loads(line[6:]) for line in text.splitlines() if line.startswith("data:")
+    ]
+
+
+def logged(capsys) -> dict:
+    """The request's one log line."""
+    (line,) = capsys.readouterr().err.splitlines()
+    return json.loads(line)
+
+
+# POST /inference
+
+
+@responses.activate
+def test_an_inference_answers_with_output_latency_provider_and_model():
+    responses.post(
+        CHAT, json=ollama_chat(done_reason="stop", prompt_eval_count=3, eval_count=4)
+    )
+
+    answer = app_client().simulate_post(INFERENCE, json=ASK)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json.pop("latency_ms") >= 0
+    assert answer.json | {"latency_ms": 0} == {
+        "output": "Cherry",
+        "latency_ms": 0,
+        "provider": "ollama",
+        "model_id": "m",
+        "finish_reason": "stop",
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    }
+
+
+@responses.activate
+def test_an_inference_tells_who_answered_after_a_fallback():
+    responses.post(CHAT, status=500)
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat("Plum"))
+
+    answer = app_client().simulate_post(INFERENCE, json=ASK)
+
+    assert (answer.json["output"], answer.json["provider"]) == ("Plum", "openai")
+
+
+@responses.activate
+def test_an_inference_answers_with_the_model_as_it_was_asked_for():
+    responses.post(CHAT, json=ollama_chat())
+    body = ASK | {"model_id": "phi-4-mini"}
+
+    answer = app_client().simulate_post(INFERENCE, json=body)
+
+    assert json.loads(responses.calls[0].request.body)["model"] == "phi4-mini"
+    assert answer.json["model_id"] == "phi-4-mini"
+
+
+@responses.activate
+def test_an_inference_is_logged_with_what_it_learned(capsys):
+    responses.post(CHAT, json=ollama_chat(eval_count=4))
+    client = app_client(log_format="json")
+
+    client.simulate_post(INFERENCE, json=ASK)
+
+    line = logged(capsys)
+    assert (line["model"], line["provider"], line["tokens"]) == ("m", "ollama", 4)
+
+
+@responses.activate
+def test_an_inference_that_was_not_counted_is_logged_without_tokens(capsys):
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+    client = app_client(ollama_base_url="", log_format="json")
+
+    client.simulate_post(INFERENCE, json=ASK)
+
+    assert "tokens" not in logged(capsys)
+
+
+# POST /inference/stream
+
+
+@responses.activate
+def test_a_stream_answers_with_server_sent_events():
+    responses.post(CHAT, body=ndjson(ollama_line("Cherry"), ollama_chat("")))
+
+    answer = app_client().simulate_post(STREAM, json=ASK)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    assert "Connection" not in answer.headers
+    assert [event["token"] for event in events(answer.text)] == ["Cherry", ""]
+    assert [event["done"] for event in events(answer.text)] == [False, True]
+
+
+@responses.activate
+def test_a_stream_falls_back_before_its_first_token():
+    responses.post(CHAT, body=ndjson(ollama_line(""), {"error": "the runner died"}))
+    body = sse(openai_chunk(content="Plum"), openai_chunk("stop"), "[DONE]")
+    responses.post(f"{OPENAI}/chat/completions", body=body)
+
+    answer = app_client().simulate_post(STREAM, json=ASK)
+
+    assert [event["token"] for event in events(answer.text)] == ["Plum", ""]
+    assert {event["provider"] for event in events(answer.text)} == {"openai"}
+
+
+@responses.activate
+def test_a_stream_that_fails_before_its_first_token_is_an_ordinary_failure():
+    responses.post(CHAT, body=ndjson({"error": "the runner died"}))
+    client = app_client(openai_api_endpoint="")
+
+    answer = client.simulate_post(STREAM, json=ASK)
+
+    assert answer.status_code == 502
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json["code"] == "inference_failed"
+
+
+@responses.activate
+def test_a_stream_that_fails_after_its_first_token_says_so_and_breaks_off():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), {"error": "it died"}))
+    body = open_body(app_client(), STREAM, ASK)
+    pieces = iter(body)
+
+    first, last = events(next(pieces).decode()), events(next(pieces).decode())
+
+    assert (first[0]["token"], first[0]["done"]) == ("Che", False)
+    assert last[0]["error"]["code"] == "stream_interrupted"
+    assert last[0]["done"] is False
+    with pytest.raises(TransferCut):
+        next(pieces)
+    body.close()
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+def test_tokens_leave_the_moment_they_arrive():
+    order = []
+    responses.post(
+        CHAT,
+        body=arriving(
+            ndjson(ollama_line("Che")),
+            lambda: order.append("second arrives"),
+            ndjson(ollama_chat("rry")),
+        ),
+    )
+    body = open_body(app_client(), STREAM, ASK)
+
+    for piece in body:
+        order.append(events(piece.decode())[0]["token"])
+    body.close()
+
+    assert order == ["Che", "second arrives", "rry"]
+
+
+@responses.activate
+def test_the_upstream_is_closed_when_the_client_leaves():
+    upstream = arriving(ndjson(ollama_line("Che")), ndjson(ollama_chat("rry")))
+    responses.post(CHAT, body=upstream)
+    body = open_body(app_client(), STREAM, ASK)
+    next(iter(body))
+
+    body.close()
+
+    assert upstream.closed
+
+
+@responses.activate
+def test_the_upstream_is_closed_when_the_client_leaves_before_the_first_byte():
+    upstream = arriving(ndjson(ollama_line("Che")), ndjson(ollama_chat("rry")))
+    responses.post(CHAT, body=upstream)
+    body = open_body(app_client(), STREAM, ASK)
+
+    body.close()
+
+    assert upstream.closed
+
+
+@responses.activate
+def test_a_stream_is_logged_once_when_it_ends(capsys):
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    client = app_client(log_format="json")
+
+    client.simulate_post(STREAM, json=ASK)
+
+    line = logged(capsys)
+    assert (line["model"], line["provider"]) == ("m", "ollama")
+    assert (line["tokens"], line["ended"]) == (2, "complete")
+
+
+# POST /inference/batch
+
+
+@responses.activate
+def test_a_batch_answers_in_order_with_errors_of_its_own():
+    def answer(request):
+        text = json.loads(request.body)["messages"][0]["content"]
+        if text == "bad":
+            return 400, {}, '{"error": "not like this"}'
+        return 200, {}, json.dumps(ollama_chat(text.upper()))
+
+    responses.add_callback(responses.POST, CHAT, answer)
+    inputs = [{"input_data": text} for text in ("a", "bad", "c")]
+
+    answer = app_client().simulate_post(BATCH, json={"model_id": "m", "inputs": inputs})
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    first, second, third = answer.json["results"]
+    assert (first["index"], first["output"], first["provider"]) == (0, "A", "ollama")
+    assert (second["index"], second["error"]["code"]) == (1, "invalid_input")
+    assert "request_id" not in second["error"]
+    assert (third["index"], third["output"], third["model_id"]) == (2, "C", "m")
+    assert (answer.json["succeeded"], answer.json["failed"]) == (2, 1)
+    assert answer.json["latency_ms"] >= first["latency_ms"] >= 0
+
+
+@responses.activate
+def test_a_batch_with_one_malformed_input_runs_nothing():
+    inputs = [{"input_data": "a"}, {"messages": []}]
+
+    answer = app_client().simulate_post(BATCH, json={"model_id": "m", "inputs": inputs})
+
+    assert answer.status_code == 400
+    assert "inputs[1].messages" in answer.json["message"]
+    assert len(responses.calls) == 0
+
+
+@responses.activate
+def test_the_parameters_of_an_input_win_over_those_of_its_batch():
+    responses.post(CHAT, json=ollama_chat())
+    body = {
+        "model_id": "m",
+        "inputs": [{"input_data": "a", "parameters": {"seed": 1}}],
+        "parameters": {"seed": 2, "top_k": 3},
+    }
+
+    app_client().simulate_post(BATCH, json=body)
+
+    assert json.loads(responses.calls[0].request.body)["options"] == {
+        "seed": 1,
+        "top_k": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "asked, allowed, at_once",
+    [
+        pytest.param(3, 32, 3, id="as many as asked for"),
+        pytest.param(99, 2, 2, id="no more than the server allows"),
+        pytest.param(None, 32, 4, id="four where nothing is asked for"),
+    ],
+)
+@responses.activate
+def test_a_batch_asks_the_upstream_at_once(asked, allowed, at_once):
+    together = threading.Barrier(at_once)
+    running = threading.Semaphore(at_once)
+
+    def answer(request):
+        assert running.acquire(blocking=False)
+        together.wait(WAIT)
+        running.release()
+        return 200, {}, json.dumps(ollama_chat())
+
+    responses.add_callback(responses.POST, CHAT, answer)
+    inputs = [{"input_data": "a"}] * at_once * 2
+    body = {"model_id": "m", "inputs": inputs, "max_concurrency": asked}
+    client = app_client(openai_api_endpoint="", batch_max_concurrency=allowed)
+
+    answer = client.simulate_post(BATCH, json=body)
+
+    assert answer.json["succeeded"] == len(inputs)
+
+
+@responses.activate
+def test_a_batch_is_logged_with_its_model(capsys):
+    responses.post(CHAT, json=ollama_chat())
+    body = {"model_id": "m", "inputs": [{"input_data": "a"}]}
+    client = app_client(log_format="json")
+
+    client.simulate_post(BATCH, json=body)
+
+    assert logged(capsys)["model"] == "m"
+
+
+# POST /embeddings
+
+
+@responses.activate
+def test_embeddings_come_in_both_shapes():
+    responses.post(
+        EMBED, json={"embeddings": [[1, 2.5], [3, 4]], "prompt_eval_count": 6}
+    )
+
+    answer = app_client().simulate_post(
+        EMBEDDINGS, json={"model_id": "m", "input": ["a", "b"]}
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json == {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": 0, "embedding": [1, 2.5]},
+            {"object": "embedding", "index": 1, "embedding": [3, 4]},
+        ],
+        "embeddings": [[1, 2.5], [3, 4]],
+        "model": "m",
+        "provider": "ollama",
+        "usage": {"prompt_tokens": 6, "total_tokens": 6},
+    }
+
+
+@responses.activate
+def test_one_text_is_a_list_of_one():
+    responses.post(EMBED, json={"embeddings": [[1, 2]]})
+
+    answer = app_client().simulate_post(
+        EMBEDDINGS, json={"model_id": "m", "input": "a"}
+    )
+
+    assert answer.json["embeddings"] == [[1, 2]]
+
+
+@responses.activate
+def test_embeddings_are_logged_with_model_and_provider(capsys):
+    responses.post(EMBED, json={"embeddings": [[1, 2]]})
+    client = app_client(log_format="json")
+
+    client.simulate_post(EMBEDDINGS, json={"model_id": "m", "input": "a"})
+
+    line = logged(capsys)
+    assert (line["model"], line["provider"]) == ("m", "ollama")
+
+
+# Health
+
+
+@pytest.mark.parametrize(
+    "ollama, openai, status, word",
+    [
+        pytest.param(200, 200, 200, "ok", id="ok"),
+        pytest.param(500, 200, 200, "degraded", id="degraded"),
+        pytest.param(500, 500, 503, "unavailable", id="unavailable"),
+    ],
+)
+@responses.activate
+def test_health_is(ollama, openai, status, word):
+    responses.get(f"{OLLAMA}/api/version", status=ollama, json={"version": "1"})
+    responses.get(f"{OPENAI}/models", status=openai, json={"data": []})
+
+    answer = app_client().simulate_get(HEALTH)
+
+    assert (answer.status_code, answer.json["status"]) == (status, word)
+    assert answer.json["version"] == __version__
+
+
+@responses.activate
+def test_health_tells_no_address_and_no_key():
+    responses.get(f"{OLLAMA}/api/version", body=ConnectionError(OLLAMA))
+    responses.get(f"{OPENAI}/models", status=401, body="upstream-key is wrong")
+
+    answer = app_client().simulate_get(HEALTH)
+
+    assert answer.status_code == 503
+    assert "ollama.test" not in answer.text
+    assert "upstream-key" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
+@responses.activate
+def test_liveness_is_ok_whatever_the_backends_do(path):
+    answer = app_client().simulate_get(path)
+
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "ok", "version": __version__},
+    )
+    assert len(responses.calls) == 0
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health", HEALTH])
+@responses.activate
+def test_head_is_answered_without_a_body(path):
+    responses.get(f"{OLLAMA}/api/version", json={"version": "1"})
+
+    answer = app_client(openai_api_endpoint="").simulate_head(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+# Places
+
+
+ASKING = [
+    pytest.param(INFERENCE, ASK, id="an inference"),
+    pytest.param(STREAM, ASK, id="a stream"),
+    pytest.param(
+        BATCH, {"model_id": "m", "inputs": [{"input_data": "a"}]}, id="a batch"
+    ),
+    pytest.param(EMBEDDINGS, {"model_id": "m", "input": "a"}, id="embeddings"),
+]
+
+
+@pytest.mark.parametrize("path, body", ASKING)
+@responses.activate
+def test_a_request_without_a_place_is_told_to_come_again(path, body):
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    taking_the_only_place = open_body(client, STREAM, ASK)
+
+    answer = client.simulate_post(path, json=body)
+    taking_the_only_place.close()
+
+    assert answer.status_code == 503
+    assert answer.json["error"] == "service_unavailable"
+    assert answer.headers["Retry-After"] == "1"
+
+
+@responses.activate
+def test_health_is_told_while_all_places_are_taken():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    responses.get(f"{OLLAMA}/api/version", json={"version": "1"})
+    client = app_client(max_inflight=1, openai_api_endpoint="")
+    taking_the_only_place = open_body(client, STREAM, ASK)
+
+    answers = [client.simulate_get(path) for path in ("/health", HEALTH)]
+    taking_the_only_place.close()
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("path, body", ASKING)
+@pytest.mark.parametrize("status", [200, 400, 500])
+@responses.activate
+def test_a_place_is_given_back_after(status, path, body):
+    responses.post(CHAT, status=status, body=ndjson(ollama_chat()))
+    responses.post(EMBED, status=status, json={"embeddings": [[1]]})
+    client = app_client(max_inflight=1, openai_api_endpoint="")
+    first = client.simulate_post(path, json=body)
+
+    second = client.simulate_post(path, json=body)
+
+    assert first.status_code == second.status_code != 503
+
+
+@responses.activate
+def test_a_place_is_given_back_by_a_client_that_leaves_a_stream():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    body = open_body(client, STREAM, ASK)
+    next(iter(body))
+
+    body.close()
+
+    assert client.simulate_post(STREAM, json=ASK).status_code == 200
+
+
+@responses.activate
+def test_a_place_is_given_back_by_a_stream_that_is_cut():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), {"error": "it died"}))
+    responses.post(CHAT, body=ndjson(ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    body = open_body(client, STREAM, ASK)
+    with pytest.raises(TransferCut):
+        list(body)
+
+    body.close()
+
+    assert client.simulate_post(STREAM, json=ASK).status_code == 200
+
+
+@responses.activate
+def test_a_batch_holds_its_place_until_its_answer_ends():
+    gate = threading.Event()
+
+    def answer(request):
+        assert gate.wait(WAIT)
+        return 200, {}, json.dumps(ollama_chat())
+
+    responses.add_callback(responses.POST, CHAT, answer)
+    client = app_client(max_inflight=1)
+    batch = {"model_id": "m", "inputs": [{"input_data": "a"}]}
+
+    with ThreadPoolExecutor(1) as caller:
+        body = open_body(client, BATCH, batch)
+        refused = caller.submit(client.simulate_post, BATCH, json=batch).result(WAIT)
+        gate.set()
+        whole = json.loads(b"".join(body))
+        body.close()
+
+    assert refused.status_code == 503
+    assert whole["succeeded"] == 1
+    assert client.simulate_post(BATCH, json=batch).status_code == 200

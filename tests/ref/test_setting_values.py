@@ -1,0 +1,189 @@
+"""How the text of a variable becomes a value, and what is said of text that does not."""
+
+import pytest
+
+from octomil_ref import setting_values as values
+
+CATALOGUE = {
+    "phi-4-mini": "phi4-mini",
+    "phi-4": "phi4",
+    "gemma-1b": "gemma3:1b",
+    "gemma-4b": "gemma3:4b",
+    "gemma-12b": "gemma3:12b",
+    "gemma-27b": "gemma3:27b",
+    "llama-3.2-1b": "llama3.2:1b",
+    "llama-3.2-3b": "llama3.2:3b",
+    "llama-3.1-8b": "llama3.1:8b",
+    "llama-3.3-70b": "llama3.3:70b",
+    "qwen-1.5b": "qwen2.5:1.5b",
+    "qwen-3b": "qwen2.5:3b",
+    "qwen-7b": "qwen2.5:7b",
+    "smollm-360m": "smollm2:360m",
+    "codellama-7b": "codellama:7b",
+}
+
+READ = [
+    (values.names, "a,b", ("a", "b")),
+    (values.names, " a , ,b,", ("a", "b")),
+    (values.names, ",", ()),
+    (values.origins, "*", ("*",)),
+    (values.origins, "https://a.example/", ("https://a.example",)),
+    (
+        values.origins,
+        "https://a.example, http://localhost:5173",
+        ("https://a.example", "http://localhost:5173"),
+    ),
+    (values.optional_url, "", ""),
+    (values.optional_url, "http://localhost:11434", "http://localhost:11434"),
+    (values.optional_url, "https://host/path/", "https://host/path"),
+    (values.optional_url, "http://[::1]:11434", "http://[::1]:11434"),
+    (values.openai_url, "http://host:8080", "http://host:8080/v1"),
+    (values.openai_url, "http://host:8080/", "http://host:8080/v1"),
+    (values.openai_url, "https://host/v1/", "https://host/v1"),
+    (values.openai_url, "https://host/openai/v2", "https://host/openai/v2"),
+    (values.header_text, "sk-a_B.1", "sk-a_B.1"),
+    (values.positive, "30", 30.0),
+    (values.positive, "0.5", 0.5),
+    (values.not_negative, "0", 0.0),
+    (values.not_negative, "5", 5.0),
+    (values.at_least_one, "1", 1),
+    (values.at_least_one, "64", 64),
+    (values.port, "0", 0),
+    (values.port, "65535", 65535),
+    *((values.switch, text, True) for text in ("1", "true", "Yes", "ON")),
+    *((values.switch, text, False) for text in ("0", "false", "No", "OFF")),
+    (values.log_level, "debug", "DEBUG"),
+    (values.log_level, "CRITICAL", "CRITICAL"),
+    (values.log_format, "JSON", "json"),
+    (values.log_format, "text", "text"),
+]
+
+A_URL = "a URL like http://localhost:11434"
+A_BARE_URL = "a URL without user, query or fragment"
+AN_ORIGIN = "* or origins like https://example.com"
+AN_ALIAS = "entries like phi-4-mini=phi4-mini, separated by commas"
+
+NOT_READ = [
+    *((values.origins, text, AN_ORIGIN) for text in ("a.example", "https://", "null")),
+    *((values.origins, f"https://a.example{tail}", AN_ORIGIN) for tail in ("/x", ",b")),
+    (values.optional_url, "localhost:11434", A_URL),
+    (values.optional_url, "ftp://host", A_URL),
+    (values.optional_url, "http://", A_URL),
+    (values.optional_url, "http:///path", A_URL),
+    (values.optional_url, "http://host:port", A_URL),
+    (values.optional_url, "http://host:65536", A_URL),
+    (values.optional_url, "http://host:0", A_URL),
+    (values.optional_url, "http://[::1", A_URL),
+    (values.optional_url, "http://host/a b", A_URL),
+    (values.optional_url, "http://host/\x07", A_URL),
+    (values.optional_url, "http://h\u00f6st", A_URL),
+    (values.optional_url, "http://user@host", A_BARE_URL),
+    (values.optional_url, "http://host?key=1", A_BARE_URL),
+    (values.optional_url, "http://host#part", A_BARE_URL),
+    (values.openai_url, "host/v1", A_URL),
+    (values.openai_url, "http://user:pass@host/v1", A_BARE_URL),
+    (values.header_text, "sk-\u00e4", "printable ASCII"),
+    (values.header_text, "sk\r\nX-Evil: 1", "printable ASCII"),
+    (values.positive, "0", "a number of seconds above 0"),
+    (values.positive, "-1", "a number of seconds above 0"),
+    (values.not_negative, "-0.1", "a number of seconds, 0 or more"),
+    *(
+        (read, text, "a number of seconds")
+        for read in (values.positive, values.not_negative)
+        for text in ("abc", "", "nan", "inf", "30s")
+    ),
+    *(
+        (values.at_least_one, text, "an integer of at least 1")
+        for text in ("0", "-1", "1.5", "", "\u00b2", "+1")
+    ),
+    *(
+        (values.port, text, "a port from 0 to 65535")
+        for text in ("65536", "-1", "http", "")
+    ),
+    (values.switch, "maybe", "1 or 0"),
+    (values.log_level, "LOUD", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    (values.log_format, "xml", "text or json"),
+    *(
+        (values.aliases, text, AN_ALIAS)
+        for text in ("a", "=b", "a=", " = ", "ollama:=")
+    ),
+]
+
+SHOWN = [
+    (None, ""),
+    ("http://localhost:11434", "http://localhost:11434"),
+    (30.0, "30.0"),
+    (False, "False"),
+    ((), ""),
+    (("a", "b"), "a,b"),
+    ({"ollama": {"a": "b", "c": "d"}, "openai": {"e": "f"}},)
+    + ("ollama:a=b,ollama:c=d,openai:e=f",),
+]
+
+
+@pytest.mark.parametrize("read, text, value", READ)
+def test_a_value_is_read(read, text, value):
+    assert read(text) == value
+
+
+@pytest.mark.parametrize("read, text, expected", NOT_READ)
+def test_what_was_expected_is_said_of_text_that_cannot_be_read(read, text, expected):
+    with pytest.raises(ValueError) as caught:
+        read(text)
+
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("value, text", SHOWN)
+def test_a_value_is_shown(value, text):
+    assert values.shown(value) == text
+
+
+def test_the_ids_of_the_published_catalogue_have_their_ollama_names():
+    assert values.BUILT_IN_ALIASES == {"ollama": CATALOGUE, "openai": {}}
+
+
+def test_an_alias_counts_for_every_provider():
+    table = values.aliases("mine=yours")
+
+    assert table["ollama"]["mine"] == table["openai"]["mine"] == "yours"
+
+
+@pytest.mark.parametrize(
+    "provider, other", [("ollama", "openai"), ("openai", "ollama")]
+)
+def test_an_alias_with_a_provider_counts_for_that_one(provider, other):
+    table = values.aliases(f"{provider}:mine=yours")
+
+    assert table[provider]["mine"] == "yours"
+    assert "mine" not in table[other]
+
+
+def test_a_colon_that_follows_no_provider_belongs_to_the_id():
+    table = values.aliases("qwen:7b=qwen2.5:7b")
+
+    assert table["openai"] == {"qwen:7b": "qwen2.5:7b"}
+
+
+def test_a_name_may_hold_an_equals_sign():
+    table = values.aliases("openai:a=b=c")
+
+    assert table["openai"] == {"a": "b=c"}
+
+
+def test_built_in_aliases_stay_unless_named_anew():
+    table = values.aliases(" phi-4 = my-phi , ")
+
+    assert table["ollama"] == {**CATALOGUE, "phi-4": "my-phi"}
+
+
+def test_reading_aliases_leaves_the_built_in_ones_as_they_are():
+    values.aliases("phi-4=my-phi")
+
+    assert values.BUILT_IN_ALIASES["ollama"]["phi-4"] == "phi4"
+
+
+def test_aliases_as_they_are_shown_read_as_the_same_aliases():
+    table = values.aliases("a=b,openai:c=d")
+
+    assert values.aliases(values.shown(table)) == table

@@ -1,0 +1,313 @@
+"""Every setting: its variable, its default, how a wrong one is refused, and that no secret shows."""
+
+import os
+
+import pytest
+
+from octomil_ref import setting_values, settings
+from octomil_ref.settings import Settings, SettingsError, load
+
+DEFAULTS = {
+    "OLLAMA_BASE_URL": ("ollama_base_url", "http://localhost:11434"),
+    "OPENAI_API_ENDPOINT": ("openai_api_endpoint", ""),
+    "OPENAI_API_KEY": ("openai_api_key", ""),
+    "LLM_BACKEND_TIMEOUT": ("backend_timeout", 30.0),
+    "OCTOMIL_BACKEND_COOLDOWN": ("backend_cooldown", 5.0),
+    "OCTOMIL_MODEL_ALIASES": ("model_aliases", setting_values.BUILT_IN_ALIASES),
+    "OCTOMIL_API_KEYS": ("api_keys", ()),
+    "OCTOMIL_API_KEYS_FILE": ("api_keys_file", ""),
+    "OCTOMIL_ALLOW_ANONYMOUS": ("allow_anonymous", False),
+    "OCTOMIL_CORS_ORIGINS": ("cors_origins", ()),
+    "OCTOMIL_MAX_BODY_BYTES": ("max_body_bytes", 8 * 1024 * 1024),
+    "OCTOMIL_MAX_INFLIGHT": ("max_inflight", None),
+    "OCTOMIL_BATCH_MAX_INPUTS": ("batch_max_inputs", 256),
+    "OCTOMIL_BATCH_MAX_CONCURRENCY": ("batch_max_concurrency", 32),
+    "OCTOMIL_EMBEDDINGS_MAX_INPUTS": ("embeddings_max_inputs", 512),
+    "OCTOMIL_HOST": ("host", "127.0.0.1"),
+    "OCTOMIL_PORT": ("port", 8000),
+    "OCTOMIL_THREADS": ("threads", None),
+    "OCTOMIL_WORKERS": ("workers", 1),
+    "OCTOMIL_SHUTDOWN_GRACE": ("shutdown_grace", 60.0),
+    "OCTOMIL_LOG_LEVEL": ("log_level", "INFO"),
+    "OCTOMIL_LOG_FORMAT": ("log_format", "text"),
+}
+
+GIVEN = {
+    "OLLAMA_BASE_URL": ("http://gpu:11434/", "http://gpu:11434"),
+    "OPENAI_API_ENDPOINT": ("http://gpu:8080", "http://gpu:8080/v1"),
+    "OPENAI_API_KEY": (" sk-1 ", "sk-1"),
+    "LLM_BACKEND_TIMEOUT": ("2.5", 2.5),
+    "OCTOMIL_BACKEND_COOLDOWN": ("0", 0.0),
+    "OCTOMIL_API_KEYS": ("a, b", ("a", "b")),
+    "OCTOMIL_ALLOW_ANONYMOUS": ("1", True),
+    "OCTOMIL_CORS_ORIGINS": ("https://a.example", ("https://a.example",)),
+    "OCTOMIL_MAX_BODY_BYTES": ("1024", 1024),
+    "OCTOMIL_MAX_INFLIGHT": ("7", 7),
+    "OCTOMIL_BATCH_MAX_INPUTS": ("8", 8),
+    "OCTOMIL_BATCH_MAX_CONCURRENCY": ("9", 9),
+    "OCTOMIL_EMBEDDINGS_MAX_INPUTS": ("10", 10),
+    "OCTOMIL_HOST": ("0.0.0.0", "0.0.0.0"),
+    "OCTOMIL_PORT": ("0", 0),
+    "OCTOMIL_THREADS": ("12", 12),
+    "OCTOMIL_WORKERS": ("2", 2),
+    "OCTOMIL_SHUTDOWN_GRACE": ("0.5", 0.5),
+    "OCTOMIL_LOG_LEVEL": ("debug", "DEBUG"),
+    "OCTOMIL_LOG_FORMAT": ("json", "json"),
+}
+
+WRONG = [
+    ("OLLAMA_BASE_URL", "gpu:11434"),
+    ("OPENAI_API_ENDPOINT", "/v1"),
+    ("LLM_BACKEND_TIMEOUT", "abc"),
+    ("OCTOMIL_BACKEND_COOLDOWN", "-1"),
+    ("OCTOMIL_MODEL_ALIASES", "phi"),
+    ("OCTOMIL_ALLOW_ANONYMOUS", "perhaps"),
+    ("OCTOMIL_CORS_ORIGINS", "a.example"),
+    ("OCTOMIL_MAX_BODY_BYTES", "8MiB"),
+    ("OCTOMIL_MAX_INFLIGHT", "0"),
+    ("OCTOMIL_BATCH_MAX_INPUTS", "0"),
+    ("OCTOMIL_BATCH_MAX_CONCURRENCY", "x"),
+    ("OCTOMIL_EMBEDDINGS_MAX_INPUTS", "1.5"),
+    ("OCTOMIL_PORT", "99999"),
+    ("OCTOMIL_THREADS", "many"),
+    ("OCTOMIL_WORKERS", "-1"),
+    ("OCTOMIL_SHUTDOWN_GRACE", "nan"),
+    ("OCTOMIL_LOG_LEVEL", "loud"),
+    ("OCTOMIL_LOG_FORMAT", " "),
+]
+
+
+def complaint(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    return str(caught.value)
+
+
+def rows(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Of each variable its value as shown, and where it came from."""
+    return {name: (value, source) for name, value, source in settings.report(environ)}
+
+
+def test_the_variables_are_those_of_the_contract():
+    assert [variable for variable, _, _ in settings.report({})] == list(DEFAULTS)
+
+
+@pytest.mark.parametrize("name, default", DEFAULTS.values(), ids=DEFAULTS)
+def test_a_variable_has_its_default(name, default):
+    assert getattr(load({}), name) == default
+
+
+@pytest.mark.parametrize("variable", GIVEN)
+def test_a_variable_that_is_given_counts(variable):
+    text, value = GIVEN[variable]
+    name, _ = DEFAULTS[variable]
+
+    assert getattr(load({variable: text}), name) == value
+
+
+@pytest.mark.parametrize("variable", [v for v in DEFAULTS if v != "OLLAMA_BASE_URL"])
+def test_an_empty_variable_counts_as_not_given(variable):
+    assert load({variable: ""}) == Settings()
+
+
+@pytest.mark.parametrize("text", ["", " "], ids=["empty", "blank"])
+def test_ollama_is_off_where_its_url_is(text):
+    assert load({"OLLAMA_BASE_URL": text}).ollama_base_url == ""
+
+
+def test_an_alias_joins_the_built_in_ones():
+    table = load({"OCTOMIL_MODEL_ALIASES": "mine=yours"}).model_aliases
+
+    assert table["ollama"]["mine"] == "yours"
+    assert table["ollama"]["phi-4-mini"] == "phi4-mini"
+
+
+def test_settings_come_from_the_environment_of_the_process(monkeypatch):
+    monkeypatch.setenv("OCTOMIL_PORT", "1234")
+
+    assert load().port == 1234
+
+
+@pytest.mark.parametrize("variable, text", WRONG)
+def test_a_wrong_setting_is_one_line_that_names_the_variable(variable, text):
+    said = complaint({variable: text})
+
+    assert said.startswith(f"{variable}: expected ")
+    assert said.endswith(f", got {text!r}")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_wrong_key_is_not_shown():
+    said = complaint({"OPENAI_API_KEY": "sk-s\u00e9cret"})
+
+    assert said == "OPENAI_API_KEY: expected printable ASCII, got what is set"
+
+
+def test_tokens_stand_in_a_file_one_a_line(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("# staff\n\n  first \nsecond\r\n#third\n")
+
+    loaded = load({"OCTOMIL_API_KEYS_FILE": str(file)})
+
+    assert loaded.api_keys == ("first", "second")
+
+
+def test_tokens_of_the_file_join_those_of_the_variable(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("second")
+
+    loaded = load(
+        {"OCTOMIL_API_KEYS": "first", "OCTOMIL_API_KEYS_FILE": str(file)},
+    )
+
+    assert loaded.api_keys == ("first", "second")
+
+
+@pytest.mark.parametrize(
+    "prepare, reason",
+    [
+        (lambda path: None, "FileNotFoundError"),
+        (lambda path: path.mkdir(), "IsADirectoryError"),
+        (lambda path: path.write_bytes(b"se\xffcret"), "UnicodeDecodeError"),
+    ],
+    ids=["missing", "a directory", "not text"],
+)
+def test_a_file_of_tokens_that_cannot_be_read_is_named(tmp_path, prepare, reason):
+    path = tmp_path / "keys"
+    prepare(path)
+
+    said = complaint({"OCTOMIL_API_KEYS_FILE": str(path)})
+
+    assert said == (
+        f"OCTOMIL_API_KEYS_FILE: expected a readable text file, got {str(path)!r} ({reason})"
+    )
+
+
+@pytest.mark.parametrize(
+    "host, shown",
+    [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")],
+)
+def test_a_host_as_it_stands_in_a_url(host, shown):
+    assert Settings(host=host).url_host() == shown
+
+
+@pytest.mark.parametrize(
+    "given, bound",
+    [
+        (Settings(), None),
+        (Settings(threads=64), 60),
+        (Settings(threads=5), 1),
+        (Settings(threads=2), 1),
+        (Settings(max_inflight=7), 7),
+        (Settings(max_inflight=100, threads=64), 100),
+    ],
+    ids=[
+        "unbounded where nothing is known",
+        "the threads less four",
+        "one, with one thread beside the spare ones",
+        "one, with fewer threads than are spared",
+        "as said",
+        "as said, whatever the threads",
+    ],
+)
+def test_the_requests_that_may_wait_for_a_model_are(given, bound):
+    assert given.inflight_bound() == bound
+
+
+@pytest.mark.parametrize(
+    "given",
+    [Settings(api_keys=("t",)), Settings(allow_anonymous=True)],
+    ids=["tokens", "everyone"],
+)
+def test_someone_said_who_may_call(given):
+    assert settings.require_access_rule(given) is given
+
+
+def test_nobody_said_who_may_call():
+    with pytest.raises(SettingsError) as caught:
+        settings.require_access_rule(Settings())
+
+    assert str(caught.value).startswith("OCTOMIL_API_KEYS: no token is set; set one")
+    assert "OCTOMIL_API_KEYS_FILE" in str(caught.value)
+    assert "OCTOMIL_ALLOW_ANONYMOUS=1" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "variable, text, line",
+    [
+        ("OCTOMIL_API_KEYS", "", "octomil-ref: OCTOMIL_API_KEYS: no token is set"),
+        ("OCTOMIL_PORT", "x", "octomil-ref: OCTOMIL_PORT: expected a port"),
+    ],
+    ids=["no access rule", "a wrong value"],
+)
+def test_settings_unfit_to_serve_end_the_process_with_one_line(
+    monkeypatch, capsys, variable, text, line
+):
+    monkeypatch.setenv(variable, text)
+
+    with pytest.raises(SystemExit) as caught:
+        settings.load_or_exit()
+
+    out, err = capsys.readouterr()
+    assert caught.value.code == 4  # gunicorn starts no worker again after this one
+    assert err.startswith(line) and err.count("\n") == 1
+    assert out == ""
+
+
+def test_settings_fit_to_serve_are_given(monkeypatch):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+
+    assert settings.load_or_exit().api_keys == ("t",)
+
+
+def test_the_report_tells_what_was_given():
+    report = rows({"OCTOMIL_PORT": "0", "OLLAMA_BASE_URL": "", "OCTOMIL_HOST": ""})
+
+    assert report["OCTOMIL_PORT"] == ("0", "environment")
+    assert report["OLLAMA_BASE_URL"] == ("", "environment")
+    assert report["OCTOMIL_HOST"] == ("127.0.0.1", "default")
+    assert report["OCTOMIL_MAX_INFLIGHT"] == ("", "default")
+
+
+def test_the_report_shows_no_secret(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("hidden-3")
+
+    report = rows(
+        {
+            "OPENAI_API_KEY": "hidden-1",
+            "OCTOMIL_API_KEYS": "hidden-2",
+            "OCTOMIL_API_KEYS_FILE": str(file),
+        }
+    )
+
+    assert report["OPENAI_API_KEY"] == ("(set, not shown)", "environment")
+    assert report["OCTOMIL_API_KEYS"] == ("(set, not shown)", "environment")
+    assert "hidden" not in str(report)
+
+
+def test_the_report_tells_that_a_secret_is_not_set():
+    assert rows({})["OPENAI_API_KEY"] == ("", "default")
+
+
+def test_the_report_tells_that_tokens_came_from_the_file(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("hidden")
+
+    report = rows({"OCTOMIL_API_KEYS_FILE": str(file)})
+
+    assert report["OCTOMIL_API_KEYS"] == ("(set, not shown)", "file")
+    assert report["OCTOMIL_API_KEYS_FILE"] == (str(file), "environment")
+
+
+def test_the_report_refuses_a_wrong_setting():
+    with pytest.raises(SettingsError, match="OCTOMIL_PORT"):
+        settings.report({"OCTOMIL_PORT": "x"})
+
+
+def test_what_is_published_is_set_for_the_processes_started_next():
+    settings.publish(OCTOMIL_PORT=8001, OCTOMIL_THREADS=None)
+
+    assert os.environ["OCTOMIL_PORT"] == "8001"
+    assert "OCTOMIL_THREADS" not in os.environ

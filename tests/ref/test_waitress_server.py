@@ -1,0 +1,226 @@
+"""Waitress with manners: it listens from the start on, and on a signal lets running requests finish."""
+
+import http.client
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from octomil_ref import waitress_server
+from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.waitress_server import WaitressServer
+
+PATIENCE = 20
+"""Seconds after which a test gives up that would hang."""
+
+
+def hello(environ, start_response) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+class Gated:
+    """An application that answers when its gate opens."""
+
+    def __init__(self) -> None:
+        self.running = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, environ, start_response) -> list[bytes]:
+        self.running.set()
+        self.gate.wait(PATIENCE)
+        return hello(environ, start_response)
+
+
+class Grace:
+    """Stands for Deadline in the server: tells when the server has begun to finish, and runs out when told to."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.left = 1.0
+
+    def __call__(self, seconds: float) -> "Grace":
+        self.seconds = seconds
+        self.begun.set()
+        return self
+
+    def remaining(self) -> float:
+        return self.left
+
+
+class Serving:
+    """A server that runs on a thread, and the signals it gets."""
+
+    def __init__(self, server: WaitressServer, handlers: dict[int, object]) -> None:
+        self.server = server
+        self.handlers = handlers
+        self.thread = threading.Thread(target=server.run)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.handlers[number](number, None)
+
+    def has_ended(self) -> bool:
+        self.thread.join(PATIENCE)
+        return not self.thread.is_alive()
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, PATIENCE)
+
+
+@pytest.fixture
+def grace(monkeypatch) -> Grace:
+    grace = Grace()
+    monkeypatch.setattr(waitress_server, "Deadline", grace)
+    return grace
+
+
+@pytest.fixture
+def serve(monkeypatch, grace) -> Iterator[Callable[..., Serving]]:
+    """A function that serves an application on a free port; whatever still runs is ended after the test."""
+    installed = threading.Event()
+    handlers: dict[int, object] = {}
+    started: list[Serving] = []
+
+    def handle(number: int, handler: object) -> None:
+        handlers[number] = handler
+        if {signal.SIGTERM, signal.SIGINT} <= set(handlers):
+            installed.set()
+
+    def serve(app: Callable[..., list[bytes]], **given: object) -> Serving:
+        settings = Settings(port=0, threads=2, **given)
+        serving = Serving(WaitressServer(app, settings), handlers)
+        started.append(serving)
+        serving.thread.start()
+        assert installed.wait(PATIENCE)
+        return serving
+
+    monkeypatch.setattr(signal, "signal", handle)
+    yield serve
+    for serving in started:
+        grace.left = 0.0
+        serving.server._stopping.set()
+        assert serving.has_ended()
+        for listener in serving.server._listeners:
+            listener.task_dispatcher.shutdown()
+        serving.server.close()
+
+
+def answer(connection: http.client.HTTPConnection) -> bytes:
+    connection.request("GET", "/")
+    return connection.getresponse().read()
+
+
+def test_it_listens_before_it_serves():
+    server = WaitressServer(hello, Settings(port=0, threads=1))
+
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
+        pass
+
+    server.close()
+
+
+def test_it_serves_on_the_port_that_it_names(serve):
+    connection = serve(hello).connection()
+
+    body = answer(connection)
+
+    connection.close()
+    assert body == b"hello"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(serve, number):
+    serving = serve(hello)
+
+    serving.stop(number)
+
+    assert serving.has_ended()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_the_process_at_once(serve, number):
+    serving = serve(hello)
+
+    serving.stop(number)
+
+    assert serving.handlers[number] == signal.SIG_DFL
+
+
+def test_a_running_request_is_finished_after_the_signal(serve, grace):
+    app = Gated()
+    serving = serve(app)
+    connection = serving.connection()
+    connection.request("GET", "/")
+    app.running.wait(PATIENCE)
+
+    serving.stop()
+    grace.begun.wait(PATIENCE)
+    app.gate.set()
+    body = connection.getresponse().read()
+
+    connection.close()
+    assert body == b"hello"
+    assert serving.has_ended()
+
+
+def test_new_connections_are_refused_after_the_signal(serve, grace):
+    app = Gated()
+    serving = serve(app)
+    running = serving.connection()
+    running.request("GET", "/")
+    app.running.wait(PATIENCE)
+
+    serving.stop()
+    grace.begun.wait(PATIENCE)
+    with pytest.raises(ConnectionRefusedError):
+        serving.connection().connect()
+
+    app.gate.set()
+    running.close()
+
+
+def test_a_connection_that_waits_for_a_next_request_does_not_hold_the_end_up(serve):
+    serving = serve(hello)
+    idle = serving.connection()
+    answer(idle)
+
+    serving.stop()
+
+    assert serving.has_ended()
+    idle.close()
+
+
+def test_a_request_that_outlasts_its_grace_is_left(serve, grace):
+    app = Gated()
+    grace.left = 0.0
+    serving = serve(app, shutdown_grace=7.5)
+    connection = serving.connection()
+    connection.request("GET", "/")
+    app.running.wait(PATIENCE)
+
+    serving.stop()
+
+    assert serving.has_ended()
+    assert grace.seconds == 7.5
+    assert connection.sock.recv(1) == b""
+    app.gate.set()
+    connection.close()
+
+
+def test_a_port_that_is_taken_is_a_wrong_setting():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with pytest.raises(SettingsError) as caught:
+            WaitressServer(hello, Settings(port=port, threads=1))
+
+    assert str(caught.value).startswith(
+        f"OCTOMIL_HOST, OCTOMIL_PORT: cannot listen on 127.0.0.1:{port}: "
+    )
+
+
+def test_a_host_that_is_none_is_a_wrong_setting():
+    with pytest.raises(SettingsError, match="cannot listen on 256.0.0.1:0: "):
+        WaitressServer(hello, Settings(host="256.0.0.1", port=0, threads=1))
