@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 
 from octomil_ref import json_text
-from octomil_ref.errors import A_BUG, ApiError, InternalError
+from octomil_ref.errors import A_BUG, ApiError, InternalError, Overloaded
 from octomil_ref.payloads import BatchRequest, CompletionRequest
 
 log = logging.getLogger("octomil_ref")
@@ -29,19 +29,26 @@ class BatchRun:
         self._pool = pool
         self.results: list[Future[Result]] = [Future() for _ in request.inputs]
         self._waiting = iter(range(len(request.inputs)))
+        self._abandoned = False
         for _ in range(at_once):
             self._start_next()
 
     def abandon(self) -> None:
         """Start no more inputs; those that run end on their own."""
-        self._waiting = iter(())
+        self._abandoned = True
 
     def _start_next(self) -> None:
-        index = next(self._waiting, None)
-        if index is not None:
-            self._pool.submit(self._run, index)
+        for index in self._waiting:
+            try:
+                self._pool.submit(self._run, index)
+                return
+            except RuntimeError:  # the pool is shut down
+                stopping = Overloaded("The server is stopping.")
+                self.results[index].set_exception(stopping)
 
     def _run(self, index: int) -> None:
+        if self._abandoned:
+            return
         try:
             self.results[index].set_result(self._run_one(self._inputs[index]))
         except ApiError as ex:
@@ -49,8 +56,7 @@ class BatchRun:
         except Exception:
             log.exception("unexpected")
             self.results[index].set_exception(InternalError(A_BUG))
-        finally:
-            self._start_next()
+        self._start_next()
 
 
 class BatchBody:

@@ -9,7 +9,15 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         """`seconds` from now."""
+        self.renew(seconds)
+
+    def renew(self, seconds: float) -> None:
+        """The point is now `seconds` from now."""
         self._at = time.monotonic() + seconds
+
+    def shorten(self, seconds: float) -> None:
+        """The point is at most `seconds` from now."""
+        self._at = min(self._at, time.monotonic() + seconds)
 
     def remaining(self) -> float:
         """Seconds left; 0 or less when it has passed."""

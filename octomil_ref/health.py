@@ -29,7 +29,8 @@ class HealthCheck:
     def __init__(self, backends: Sequence[Backend], backend_timeout: float) -> None:
         self._backends = backends
         self._timeout = min(PROBE_TIMEOUT, backend_timeout)
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="probe")
+        self._pool = ThreadPoolExecutor(len(PROVIDERS), thread_name_prefix="probe")
+        self._probes: dict[str, Future[Report]] = {}
         self._lock = threading.Lock()
         self._fresh_until = 0.0
         self._report: Report = {}
@@ -42,12 +43,16 @@ class HealthCheck:
             return self._report
 
     def _ask(self) -> Report:
-        probes = {
-            backend.provider: self._pool.submit(self._probe, backend)
-            for backend in self._backends
-        }
-        wait(probes.values(), self._timeout + GRACE)
-        states = [_state(provider, probes.get(provider)) for provider in PROVIDERS]
+        for backend in self._backends:
+            # One that hangs is not asked again before it has come back.
+            running = self._probes.get(backend.provider)
+            if running is None or running.done():
+                probe = self._pool.submit(self._probe, backend)
+                self._probes[backend.provider] = probe
+        wait(self._probes.values(), self._timeout + GRACE)
+        states = [
+            _state(provider, self._probes.get(provider)) for provider in PROVIDERS
+        ]
         usable = [state["provider"] for state in states if state["status"] == "ok"]
         first = [backend.provider for backend in self._backends][:1]
         return {
@@ -62,7 +67,10 @@ class HealthCheck:
         try:
             backend.probe(self._timeout)
         except UpstreamError as ex:
-            return {"status": "unavailable", "error": ex.message}
+            # Anyone may read this: no words of the upstream's own, which only a refusal quotes.
+            refused = f"The {backend.provider} backend refused the probe."
+            error = ex.message if ex.falls_back else refused
+            return {"status": "unavailable", "error": error}
         return {"status": "ok", "latency_ms": elapsed_ms()}
 
 

@@ -70,7 +70,9 @@ def openai_url(text: str) -> str:
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        host = parts.hostname or ""
+        host.encode("idna")  # raises for what is no host name
+        usable = parts.scheme in ("http", "https") and host.strip("*") == host != ""
         usable = usable and parts.port != 0  # reading what is no port raises
     except ValueError:
         usable = False

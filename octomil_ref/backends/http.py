@@ -11,10 +11,13 @@ from typing import Any
 
 import requests
 import urllib3.exceptions
-from urllib3.util import Timeout
 
 from octomil_ref import json_text
-from octomil_ref.backends.connections import StaleConnection, pooled_adapter
+from octomil_ref.backends.connections import (
+    StaleConnection,
+    pooled_adapter,
+    reading_until,
+)
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 
@@ -62,7 +65,7 @@ class Answer:
 
     def drain(self) -> None:
         """Read what little is left, so that the connection goes back to the pool."""
-        self.deadline = Deadline(DRAIN_TIMEOUT)
+        self.deadline.shorten(DRAIN_TIMEOUT)
         with suppress(UpstreamError):
             for _ in self._chunks:
                 pass
@@ -81,22 +84,7 @@ class Answer:
             else iter(lambda: raw.read1(65536, True), b"")
         )
         with self._sender.translated():
-            while True:
-                self._bound_next_read()
-                chunk = next(chunks, None)
-                if chunk is None:
-                    return
-                yield chunk
-
-    def _bound_next_read(self) -> None:
-        """requests gives every read the same time; what is left of the deadline shrinks."""
-        remaining = self.deadline.remaining()
-        if remaining <= 0:
-            raise self._sender.timed_out()
-        raw = self._response.raw
-        sock = getattr(raw, "sock", None)
-        if sock is not None and not raw.closed:
-            sock.settimeout(remaining)
+            yield from chunks
 
 
 class Upstream:
@@ -118,15 +106,10 @@ class Upstream:
 
     def post(self, path: str, payload: Mapping[str, Any]) -> Answer:
         """The answer as soon as its head is there, whatever its status."""
-        request = self._request("POST", path).copy()
-        body = json_text.write(payload)
-        request.body = body
-        request.headers["Content-Type"] = "application/json"
-        request.headers["Content-Length"] = str(len(body))
-        return self._send(request, self.timeout)
+        return self._send("POST", path, json_text.write(payload), self.timeout)
 
     def get(self, path: str, timeout: float) -> Answer:
-        return self._send(self._request("GET", path), timeout)
+        return self._send("GET", path, b"", timeout)
 
     def broken(self, what: str) -> Broken:
         return Broken(f"The {self.provider} backend {what}.")
@@ -139,41 +122,43 @@ class Upstream:
         """Whatever goes wrong on the connection, as an UpstreamError."""
         try:
             yield
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-        ) as ex:
+        except (OSError, urllib3.exceptions.HTTPError) as ex:
             raise self._translation(ex) from ex
 
-    def _request(self, method: str, path: str) -> requests.PreparedRequest:
+    def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
         key = (method, path)
         if key not in self._prepared:
             self._prepared[key] = requests.Request(
                 method, self._base_url + path, headers=self._headers
             ).prepare()
-        return self._prepared[key]
+        request = self._prepared[key].copy()
+        if body:
+            request.body = body
+            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Length"] = str(len(body))
+        return request
 
-    def _send(self, request: requests.PreparedRequest, timeout: float) -> Answer:
+    def _send(self, method: str, path: str, body: bytes, timeout: float) -> Answer:
         deadline = Deadline(timeout)
-        with self.translated():
+        with self.translated(), reading_until(deadline):
+            request = self._request(method, path, body)
             try:
-                response = self._attempt(request, timeout)
+                response = self._attempt(request, deadline)
             except requests.ConnectionError as ex:
                 if not _caused_by(ex, StaleConnection):
                     raise
                 # What else is in the pool is as old as the connection that died.
                 self._adapter.poolmanager.clear()
-                response = self._attempt(request, timeout)
+                response = self._attempt(request, deadline)
         return Answer(self, response, deadline)
 
     def _attempt(
-        self, request: requests.PreparedRequest, timeout: float
+        self, request: requests.PreparedRequest, deadline: Deadline
     ) -> requests.Response:
-        # requests hands urllib3's Timeout on as it is, though its types do not say so; it alone can bound the sum.
-        limits: Any = Timeout(
-            total=timeout, connect=min(timeout, CONNECT_TIMEOUT), read=timeout
-        )
+        remaining = deadline.remaining()
+        if remaining <= 0:
+            raise self.timed_out()
+        limits = (min(remaining, CONNECT_TIMEOUT), remaining)
         return self._adapter.send(request, stream=True, timeout=limits)
 
     def _translation(self, ex: Exception) -> UpstreamError:
@@ -186,6 +171,7 @@ class Upstream:
 
 _NOT_REACHED = (
     requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
     requests.exceptions.SSLError,
     urllib3.exceptions.NewConnectionError,
 )

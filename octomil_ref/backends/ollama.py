@@ -16,7 +16,7 @@ from octomil_ref.answers import (
 from octomil_ref.backends import upstream_json as read
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.pieces import PieceStream
-from octomil_ref.backends.refusals import refusal
+from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
 from octomil_ref.parameters import Parameters
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
@@ -82,13 +82,15 @@ class OllamaBackend:
 class _Lines:
     """Reads the lines of one streamed chat."""
 
+    finished = False  # the line that completes an answer is also its last
+
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
             return []
         with read.understanding(OllamaBackend.provider):
             chunk = read.json_object(line)
             if "error" in chunk:
-                raise refusal(OllamaBackend.provider, 500, line)
+                raise reported(OllamaBackend.provider, line)
             pieces = _message_pieces(chunk.get("message") or {})
             if chunk["done"]:
                 pieces.append(_ending(chunk))

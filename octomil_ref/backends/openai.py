@@ -16,7 +16,7 @@ from octomil_ref.answers import (
 from octomil_ref.backends import upstream_json as read
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.pieces import PieceStream
-from octomil_ref.backends.refusals import refusal
+from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -94,7 +94,7 @@ class _Lines:
     """Reads the lines of one streamed chat. It is complete once a finish_reason was seen; `[DONE]` alone proves nothing."""
 
     def __init__(self) -> None:
-        self._finished = False
+        self.finished = False
         self._reason: str | None = None
         self._usage: Usage | None = None
 
@@ -103,15 +103,15 @@ class _Lines:
             return []  # a blank line, a comment, an event's name
         data = line[5:].strip()
         if data == b"[DONE]":
-            return [self._ending()] if self._finished else []
+            return [self._ending()] if self.finished else []
         with read.understanding(OpenAIBackend.provider):
             chunk = read.json_object(data)
             if chunk.get("error"):
-                raise refusal(OpenAIBackend.provider, _status(chunk["error"]), data)
+                raise reported(OpenAIBackend.provider, data)
             return self._chunk(chunk)
 
     def end(self, failure: UpstreamError) -> Ending:
-        if not self._finished:
+        if not self.finished:
             raise failure
         return self._ending()
 
@@ -119,10 +119,10 @@ class _Lines:
         self._usage = _usage(chunk) or self._usage
         if not chunk.get("choices"):
             # The usage stands in a chunk of its own, behind the last choice.
-            return [self._ending()] if self._finished and self._usage else []
+            return [self._ending()] if self.finished and self._usage else []
         choice = chunk["choices"][0]
         if choice.get("finish_reason") is not None:
-            self._finished = True
+            self.finished = True
             self._reason = _reason(choice["finish_reason"])
         return _delta_pieces(choice.get("delta") or {})
 
@@ -151,9 +151,3 @@ def _usage(body: Mapping[str, Any]) -> Usage | None:
         read.count(usage.get("prompt_tokens")),
         read.count(usage.get("completion_tokens")),
     )
-
-
-def _status(error: object) -> int:
-    """The status that an error frame names; many name none, or a word."""
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if type(code) is int and 400 <= code <= 599 else 500

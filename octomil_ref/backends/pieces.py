@@ -5,12 +5,17 @@ from typing import Protocol
 
 from octomil_ref.answers import Ending, Piece
 from octomil_ref.backends.http import Answer
-from octomil_ref.clock import Deadline
 from octomil_ref.errors import UpstreamError
+
+USAGE_TIMEOUT = 1.0
+"""Seconds that a finished answer may take to tell its usage."""
 
 
 class LineReader(Protocol):
     """One dialect's understanding of one stream."""
+
+    finished: bool
+    """The answer is complete; its usage may still come."""
 
     def read(self, line: bytes) -> list[Piece]:
         """The pieces in one line. Raises UpstreamError for an error frame or garbage."""
@@ -37,12 +42,15 @@ class PieceStream:
         for lines in self._arriving():
             pieces, failure = self._read(lines)
             if pieces:
-                self._answer.deadline = Deadline(self._timeout)
                 yield pieces
+                # Now, not before the yield: the client may have taken its time.
+                self._answer.deadline.renew(self._timeout)
             if failure:
                 raise failure
             if self._ended:
                 return
+            if self._reader.finished:
+                self._answer.deadline.shorten(USAGE_TIMEOUT)
         self._ended = True
         yield [self._reader.end(self._end_of_lines)]
 

@@ -29,13 +29,14 @@ _CONTEXT = re.compile(
 _MODALITY = re.compile(
     r"(does|do) not support|not supported by this model", re.IGNORECASE
 )
-_OLLAMA_OPTION = re.compile(r'option "')
+_OLLAMA_OPTION = re.compile(rb'option \\?"')
+"""In text or in JSON's: Ollama answers with 500 where an option has the wrong type."""
 
 
 def refusal(
     provider: str, status: int, body: bytes, retry_after: str | None = None
 ) -> UpstreamError:
-    """`status` as the upstream sent it, or 500 for an error frame that has none."""
+    """What an answer with an error `status` means."""
     words = _message(body)
     backend = f"The {provider} backend"
     later = {"Retry-After": _seconds(retry_after)}
@@ -49,9 +50,17 @@ def refusal(
         return KeyRefused(f"{backend} did not accept this server's credentials.")
     if status == 404:
         return ModelNotFound(f"{backend} does not have this model.")
-    if 400 <= status < 500 or _OLLAMA_OPTION.search(words):
+    names_option = status == 500 and _OLLAMA_OPTION.search(body)
+    if 400 <= status < 500 or names_option:
         return _fault_of_the_request(status, backend, words, body)
     return Broken(f"{backend} failed with status {status}.")
+
+
+def reported(provider: str, body: bytes) -> UpstreamError:
+    """What an error inside an answer with status 200 means, which may bring a status of its own."""
+    error = json.loads(body)["error"]
+    code = error.get("code") if isinstance(error, dict) else None
+    return refusal(provider, code if type(code) is int else 500, body)
 
 
 def _fault_of_the_request(

@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from octomil_ref.backends.http import Answer
-from octomil_ref.backends.refusals import refusal
-from octomil_ref.errors import Broken
+from octomil_ref.backends.refusals import refusal, reported
+from octomil_ref.errors import Broken, UpstreamError
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def understanding(provider: str) -> Iterator[None]:
     """A value of another shape than the dialect's is garbage."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as ex:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as ex:
         raise Broken(
             f"The {provider} backend sent something else than an answer."
         ) from ex
@@ -26,10 +26,11 @@ def require_success(provider: str, answer: Answer) -> None:
     """Raises, and closes the answer, unless its status says that what was asked for follows."""
     if answer.status == 200:
         return
-    try:
-        raise refusal(provider, answer.status, answer.body(), answer.retry_after)
-    finally:
-        answer.close()
+    body = b""
+    with suppress(UpstreamError):  # the status tells enough
+        body = answer.body()
+    answer.close()
+    raise refusal(provider, answer.status, body, answer.retry_after)
 
 
 def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
     with understanding(provider):
         fields = json_object(body)
         if fields.get("error"):
-            raise refusal(provider, 500, body)
+            raise reported(provider, body)
         return fields
 
 
@@ -65,11 +66,15 @@ def text(value: object) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
+MAX_COUNT = 2**53
+"""Beyond it not every JSON parser keeps an integer exact."""
+
+
 def count(value: object) -> int:
     """A number of tokens; absent is 0."""
     if value is None:
         return 0
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
         raise ValueError("not a count")
     return value
 

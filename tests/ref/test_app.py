@@ -248,7 +248,8 @@ def test_options_tells_the_methods_without_a_token(path, methods):
 def test_a_method_that_nobody_knows_is_refused():
     answer = unchecked(app_client(), INFERENCE, REQUEST_METHOD="SING")
 
-    assert refusal_of(answer, 400)
+    assert answer.status_code in (400, 405)
+    assert refusal_of(answer, answer.status_code)
 
 
 @responses.activate

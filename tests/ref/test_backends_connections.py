@@ -1,11 +1,16 @@
 """Pooled connections that die: one retry, and only where the connection had served before."""
 
+import gc
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
-from builders import RawUpstream, answering, plain, receive
+from builders import Clock, RawUpstream, answering, plain, receive
+from urllib3.connection import HTTPConnection
 
+from octomil_ref.backends import connections
 from octomil_ref.backends.http import Upstream
 from octomil_ref.errors import Broken, TimedOut
 
@@ -103,14 +108,15 @@ def test_a_connection_that_was_opened_anew_counts_as_fresh():
     assert server.connections == 2
 
 
-def test_a_retry_does_not_take_another_old_connection():
-    both_asked = threading.Barrier(2)
+def test_a_retry_gives_up_the_other_connections_that_are_as_old():
+    both_asked, hung_up = threading.Barrier(2), threading.Event()
 
     def first(connection):
         receive(connection)
-        both_asked.wait()
+        both_asked.wait(20)
         connection.sendall(OK)
-        receive(connection)
+        if not receive(connection):
+            hung_up.set()
 
     with RawUpstream(first, first, answering(plain(b'"new"'))) as server:
         to = upstream(server)
@@ -118,7 +124,9 @@ def test_a_retry_does_not_take_another_old_connection():
             list(callers.map(ask, [to, to]))
 
         body = ask(to)
+        gc.collect()
 
+        assert hung_up.wait(20)
     assert body == b'"new"'
     assert server.connections == 3
 
@@ -150,3 +158,80 @@ def test_a_connection_on_which_garbage_came_is_not_used_again():
 
     assert body == b"{}"
     assert server.connections == 2
+
+
+def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkeypatch):
+    send = HTTPConnection.request
+    failures = iter([None, ConnectionResetError(), None])
+
+    def request(self, *args, **kwargs):
+        if failure := next(failures):
+            raise failure
+        send(self, *args, **kwargs)
+
+    monkeypatch.setattr(HTTPConnection, "request", request)
+    with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
+        to = upstream(server)
+        ask(to)
+
+        body = ask(to)
+
+    assert body == b'"again"'
+
+
+def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatch):
+    read, arrived = connections._Reader.readinto, threading.Event()
+
+    def readinto(self, buffer):
+        size = read(self, buffer)
+        arrived.set()
+        return size
+
+    def half_a_head(connection):
+        receive(connection)
+        connection.sendall(OK)
+        receive(connection)
+        arrived.clear()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-")
+        arrived.wait(20)
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+
+    monkeypatch.setattr(connections._Reader, "readinto", readinto)
+    with RawUpstream(half_a_head, answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+
+        with pytest.raises(Broken):
+            ask(to)
+
+    assert server.connections == 1
+
+
+def test_a_retry_has_only_the_time_that_is_left(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    with RawUpstream(answering(OK), answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+        monkeypatch.setattr(to._adapter.poolmanager, "clear", lambda: clock.advance(20))
+
+        with pytest.raises(TimedOut):
+            ask(to)
+
+    assert server.connections == 1
+
+
+def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
+    monkeypatch,
+):
+    sent = []
+
+    def request(self, *args, **kwargs):
+        sent.append(args)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(HTTPConnection, "request", request)
+    with RawUpstream(answering(OK)) as server, pytest.raises(Broken):
+        ask(upstream(server))
+
+    assert len(sent) == 1

@@ -284,6 +284,11 @@ COMPLETE = [
         id="empty chunks around",
     ),
     pytest.param(
+        sse(CHERRY, STOP, {"choices": []}, {"choices": [], "usage": USAGE}),
+        [Token("Cherry"), COUNTED],
+        id="an empty chunk before the usage",
+    ),
+    pytest.param(
         sse(openai_chunk("stop", content="Cherry"), "[DONE]"),
         [Token("Cherry"), NO_USAGE],
         id="text beside the finish_reason",
@@ -585,7 +590,7 @@ def test_a_probe_asks_for_the_models():
     backend().probe(1.5)
 
     limits = responses.calls[0].request.req_kwargs["timeout"]
-    assert limits.read_timeout == 1.5
+    assert limits == pytest.approx((1.5, 1.5), abs=0.5)
 
 
 @responses.activate

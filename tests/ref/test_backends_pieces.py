@@ -7,6 +7,7 @@ from builders import Clock, arriving
 from octomil_ref.answers import Ending, Token
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, Busy, TimedOut
 
 URL = "http://upstream.test/"
@@ -14,15 +15,19 @@ END = Ending("stop", None)
 
 
 class Words:
-    """A dialect of its own: a word is a token, `.` ends, `!` fails, `#` says nothing."""
+    """A dialect of its own: a word is a token, `.` ends, `!` fails, `#` says nothing, `~` finishes without ending."""
 
     complete_without_ending = False
+    finished = False
 
     def read(self, line):
         match line:
             case b"!":
                 raise Busy("busy")
             case b"#":
+                return []
+            case b"~":
+                self.finished = True
                 return []
             case b".":
                 return [END]
@@ -126,34 +131,70 @@ def test_a_connection_that_breaks_is_a_failure():
         next(pieces)
 
 
-@responses.activate
+class Timed:
+    """An answer whose lines keep to its deadline; between them, functions are called."""
+
+    def __init__(self, *lines):
+        self.deadline = Deadline(10)
+        self._lines = lines
+
+    def lines(self):
+        for line in self._lines:
+            if callable(line):
+                line()
+            elif self.deadline.remaining() <= 0:
+                raise TimedOut("too late")
+            else:
+                yield [line]
+
+    def cut_off(self):
+        return Broken("cut off")
+
+
+def timed(*lines, reader=None):
+    return PieceStream(Timed(*lines), reader or Words(), 10)
+
+
 def test_each_piece_has_the_whole_timeout(clock):
     wait = [lambda: clock.advance(9)]
-    stream, _ = streamed(*wait, b"a\n", *wait, b"b\n", *wait, b".\n")
+    stream = timed(*wait, b"a", *wait, b"b", *wait, b".")
 
     pieces = list(stream)
 
     assert pieces == [[Token("a")], [Token("b")], [END]]
 
 
-@responses.activate
+def test_the_time_that_a_client_takes_is_not_the_upstreams(clock):
+    pieces = iter(timed(b"a", b"b", b"."))
+    next(pieces)
+    clock.advance(99)
+
+    assert next(pieces) == [Token("b")]
+
+
 def test_lines_without_pieces_do_not_buy_time(clock):
-    drip = [b"#\n", lambda: clock.advance(4)]
-    stream, _ = streamed(b"a\n", *drip, *drip, *drip, b"#\n", b"b\n")
-    pieces = iter(stream)
+    drip = [b"#", lambda: clock.advance(4)]
+    pieces = iter(timed(b"a", *drip, *drip, *drip, b"#", b"b"))
     next(pieces)
 
     with pytest.raises(TimedOut):
         next(pieces)
 
 
-@responses.activate
 def test_the_first_piece_has_no_more_than_the_timeout(clock):
-    drip = [b"#\n", lambda: clock.advance(4)]
-    stream, _ = streamed(*drip, *drip, *drip, b"#\n", b"a\n")
+    drip = [b"#", lambda: clock.advance(4)]
+    stream = timed(*drip, *drip, *drip, b"#", b"a")
 
     with pytest.raises(TimedOut):
         next(iter(stream))
+
+
+def test_a_finished_answer_does_not_wait_long_for_its_usage(clock):
+    stream = timed(b"a", b"~", lambda: clock.advance(2), b"#", reader=Generous())
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [END]]
 
 
 @responses.activate

@@ -76,6 +76,12 @@ MEANINGS = [
         404, MODALITY["embeddings"], ModelNotFound, id="404 is that whatever it says"
     ),
     pytest.param(
+        418,
+        MODALITY["embeddings"],
+        RequestRefused,
+        id="418 is a fault of the request whatever it says",
+    ),
+    pytest.param(
         501, MODALITY["embeddings"], Broken, id="501 is broken whatever it says"
     ),
     pytest.param(

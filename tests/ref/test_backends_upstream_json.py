@@ -1,12 +1,14 @@
 """What upstreams send may be anything: it is understood, or the attempt is broken."""
 
+import json
+
 import pytest
 import responses
-from builders import Clock, arriving
+from builders import arriving
 
 from octomil_ref.backends import upstream_json
 from octomil_ref.backends.http import Upstream
-from octomil_ref.errors import Broken, ModelNotFound, RequestRefused, TimedOut
+from octomil_ref.errors import Broken, ModelNotFound, RateLimited, RequestRefused
 
 URL = "http://upstream.test/"
 
@@ -75,17 +77,38 @@ def test_an_error_that_is_null_is_none():
     assert fields["a"] == 1
 
 
-@pytest.mark.parametrize("status", [200, 404])
 @responses.activate
-def test_an_answer_that_takes_too_long_is_closed(status, monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    body = arriving(b"{", lambda: clock.advance(99), b"}", b"\n")
+def test_an_answer_that_breaks_off_is_closed():
+    body = arriving(b"{", ConnectionResetError())
 
-    with pytest.raises(TimedOut):
-        whole_answer(status, body)
+    with pytest.raises(Broken):
+        whole_answer(200, body)
 
     assert body.closed
+
+
+@responses.activate
+def test_a_refusal_that_breaks_off_still_means_what_its_status_says():
+    body = arriving(b"{", ConnectionResetError())
+
+    with pytest.raises(ModelNotFound):
+        whole_answer(404, body)
+
+    assert body.closed
+
+
+@pytest.mark.parametrize(
+    "error, meaning",
+    [
+        pytest.param({"code": 429}, RateLimited, id="its own code"),
+        pytest.param({"code": "overloaded"}, Broken, id="a failure where it is a word"),
+        pytest.param("no", Broken, id="a failure where there is none"),
+    ],
+)
+@responses.activate
+def test_an_error_with_status_200_means(error, meaning):
+    with pytest.raises(meaning):
+        whole_answer(200, json.dumps({"error": error}))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +134,7 @@ def test_a_count_is(value, count):
     assert upstream_json.count(value) == count
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, True, "7", []], ids=repr)
+@pytest.mark.parametrize("value", [-1, 1.5, True, "7", [], 10**16], ids=repr)
 def test_a_count_is_not(value):
     with pytest.raises(Broken), upstream_json.understanding("openai"):
         upstream_json.count(value)
@@ -134,6 +157,7 @@ def test_vectors_are_as_many_as_the_inputs_and_of_one_dimension():
         pytest.param([[1.0], ["1"]], id="with text"),
         pytest.param([[1.0], [True]], id="with a boolean"),
         pytest.param([[1.0], [float("nan")]], id="with a number that is none"),
+        pytest.param([[1.0], [10**400]], id="with a number beyond all floats"),
         pytest.param([[1.0], [float("inf")]], id="with an endless number"),
         pytest.param([[1.0], "1"], id="with text for a vector"),
         pytest.param([{"0": 1.0}, {"0": 1.0}], id="with objects for vectors"),

@@ -223,6 +223,7 @@ def test_a_client_that_leaves_stops_what_has_not_started():
 
         body.close()
         gate.set()
+        pool.submit(lambda: None).result(WAIT)  # the first input is over
 
     assert ran == ["a"]
 
@@ -234,3 +235,32 @@ def test_closing_a_body_lets_go_of_what_it_holds(pool):
     body.close()
 
     assert held == []
+
+
+def test_what_waits_in_the_pool_when_the_client_leaves_does_not_run():
+    ran, first_runs, go_on = [], threading.Event(), threading.Event()
+
+    def run_one(request):
+        ran.append(text(request))
+        first_runs.set()
+        go_on.wait(WAIT)
+        return {}
+
+    with ThreadPoolExecutor(1) as pool:
+        run = BatchRun(batch("a", "b", "c"), run_one, pool, 3)
+        first_runs.wait(WAIT)
+
+        body_of(run).close()
+        go_on.set()
+
+    assert ran == ["a"]
+
+
+def test_a_pool_that_is_shut_down_fails_what_has_not_started():
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+
+    answer = read(BatchRun(batch("a", "b"), echo, pool, 1))
+
+    assert answer["failed"] == 2
+    assert [result["error"]["status_code"] for result in answer["results"]] == [503] * 2

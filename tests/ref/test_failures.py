@@ -1,5 +1,8 @@
 """Any exception becomes the one envelope, whatever the client accepts."""
 
+import io
+import logging
+
 import falcon
 import falcon.testing
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from octomil_ref.errors import A_BUG, Broken, RateLimited
 from octomil_ref.failures import handle_failures
 from octomil_ref.request_id import RequestId
-from octomil_ref.request_log import Record
+from octomil_ref.request_log import Record, RequestLog
 
 
 class Failing:
@@ -17,7 +20,8 @@ class Failing:
         self._failure = failure
 
     def on_post(self, req, resp):
-        resp.stream = [b"left over"]
+        resp.content_type = "text/event-stream"
+        resp.stream = io.BytesIO(b"left over")
         raise self._failure
 
 
@@ -125,6 +129,15 @@ def test_the_body_of_a_refused_request_is_taken_in():
     app(body, falcon.testing.StartResponseMock())
 
     assert body["wsgi.input"].read() == b""
+
+
+def test_a_request_whose_stream_failed_is_logged_at_once(caplog):
+    caplog.set_level(logging.INFO, "octomil_ref.requests")
+
+    client(Broken("no"), RequestLog()).simulate_post("/")
+
+    (line,) = caplog.records
+    assert line.fields["status"] == 502
 
 
 def test_the_requests_record_learns_the_code():

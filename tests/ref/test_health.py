@@ -8,7 +8,7 @@ import pytest
 from builders import Clock
 
 from octomil_ref import __version__, health
-from octomil_ref.errors import Busy
+from octomil_ref.errors import Busy, RequestRefused
 from octomil_ref.health import HealthCheck
 
 WAIT = 20
@@ -182,3 +182,28 @@ def test_callers_at_the_same_time_share_one_round_of_probes(clock):
 
     assert backend.probes == 1
     assert reports[0].result() == reports[1].result()
+
+
+def test_a_backend_that_hangs_is_asked_only_once_and_hides_no_other(monkeypatch, clock):
+    monkeypatch.setattr(health, "GRACE", 0.01)
+    go_on = threading.Event()
+    hanging = Probed("ollama", lambda: go_on.wait(WAIT))
+    check = HealthCheck([hanging, Probed("openai")], 0.01)
+
+    told = []
+    for _ in range(10):
+        told.append(check.report()["status"])
+        clock.advance(2)
+    go_on.set()
+
+    assert told == ["degraded"] * 10
+    assert hanging.probes == 1
+
+
+def test_nobody_is_shown_the_upstreams_own_words():
+    def refuse():
+        raise RequestRefused("no route to 10.1.2.3 with key sk-1")
+
+    told = report(Probed("ollama", refuse))
+
+    assert told["backends"][0]["error"] == "The ollama backend refused the probe."

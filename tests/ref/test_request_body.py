@@ -42,7 +42,9 @@ class Input:
         self._pieces = list(pieces)
         self.taken = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
+        if size == 0:
+            return b""
         while self._pieces and callable(self._pieces[0]):
             self._pieces.pop(0)()
         piece = self._pieces.pop(0) if self._pieces else b""

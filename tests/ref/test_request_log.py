@@ -77,8 +77,13 @@ def time(monkeypatch) -> Clock:
     return fake
 
 
-def answer(resource: Resource, method: str = "GET", path: str = "/thing"):
-    """What the WSGI server is given for one request."""
+def answer(
+    resource: Resource,
+    method: str = "GET",
+    path: str = "/thing",
+    start_response: falcon.testing.StartResponseMock | None = None,
+):
+    """The body that the WSGI server is given for one request."""
     app = falcon.App(middleware=[RequestId(), RequestLog()])
     app.add_route("/thing", resource)
     environ = falcon.testing.create_environ(
@@ -88,7 +93,7 @@ def answer(resource: Resource, method: str = "GET", path: str = "/thing"):
         headers={"X-Request-Id": "id-1", "Authorization": "Bearer secret"},
         body="secret",
     )
-    return app(environ, falcon.testing.StartResponseMock())
+    return app(environ, start_response or falcon.testing.StartResponseMock())
 
 
 def test_a_request_has_one_line_with_what_is_known_of_it(lines, time):
@@ -157,9 +162,11 @@ def test_a_streamed_answer_that_cannot_be_closed_has_its_line(lines, time):
 
 
 def test_a_method_that_falcon_refuses_before_all_else_costs_no_answer(lines, time):
-    body = answer(Resource(), method="WEBSOCKET")
+    head = falcon.testing.StartResponseMock()
 
-    assert body
+    answer(Resource(), method="WEBSOCKET", start_response=head)
+
+    assert head.status == "400 Bad Request"
     assert lines == []
 
 

@@ -314,6 +314,35 @@ def test_a_batch_asks_the_upstream_at_once(asked, allowed, at_once):
 
 
 @responses.activate
+def test_a_batch_that_asks_for_much_does_not_keep_another_one_waiting():
+    asked, first_asked, gate = [], threading.Event(), threading.Event()
+
+    def answer(request):
+        asked.append(json.loads(request.body)["messages"][0]["content"])
+        first_asked.set()
+        assert gate.wait(WAIT)
+        return 200, {}, json.dumps(ollama_chat())
+
+    def batch(*texts):
+        inputs = [{"input_data": text} for text in texts]
+        body = {"model_id": "m", "inputs": inputs, "max_concurrency": 99}
+        return open_body(client, BATCH, body)
+
+    responses.add_callback(responses.POST, CHAT, answer)
+    client = app_client(batch_max_concurrency=1)
+    large = batch("large", "large", "large")
+    assert first_asked.wait(WAIT)
+
+    small = batch("small")
+    gate.set()
+    for body in (large, small):
+        list(body)
+        body.close()
+
+    assert asked == ["large", "small", "large", "large"]
+
+
+@responses.activate
 def test_a_batch_is_logged_with_its_model(capsys):
     responses.post(CHAT, json=ollama_chat())
     body = {"model_id": "m", "inputs": [{"input_data": "a"}]}

@@ -287,8 +287,9 @@ def test_the_report_shows_no_secret(tmp_path):
     assert "hidden" not in str(report)
 
 
-def test_the_report_tells_that_a_secret_is_not_set():
-    assert rows({})["OPENAI_API_KEY"] == ("", "default")
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OCTOMIL_API_KEYS"])
+def test_the_report_tells_that_a_secret_is_not_set(variable):
+    assert rows({})[variable] == ("", "default")
 
 
 def test_the_report_tells_that_tokens_came_from_the_file(tmp_path):
@@ -299,6 +300,7 @@ def test_the_report_tells_that_tokens_came_from_the_file(tmp_path):
 
     assert report["OCTOMIL_API_KEYS"] == ("(set, not shown)", "file")
     assert report["OCTOMIL_API_KEYS_FILE"] == (str(file), "environment")
+    assert report["OCTOMIL_PORT"] == ("8000", "default")
 
 
 def test_the_report_refuses_a_wrong_setting():
