@@ -34,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def serve(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
+    made = None
     if not settings.api_keys and not settings.allow_anonymous:
-        settings = replace(settings, api_keys=(new_token(),))
-        print(f"Token, for this run only: {settings.api_keys[0]}", flush=True)
+        made = new_token()
+        settings = replace(settings, api_keys=(made,))
+        print(f"Token, for this run only: {made}", flush=True)
     if arguments.server == "gunicorn":
-        _become_gunicorn(settings)
+        _become_gunicorn(settings, made)
     if settings.workers > 1:
         raise SettingsError(
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
@@ -52,7 +54,11 @@ def demo(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
     try:
         run_demo(
-            replace(settings, api_keys=(new_token(),), allow_anonymous=False),
+            replace(
+                settings,
+                api_keys=settings.api_keys or (new_token(),),
+                allow_anonymous=False,
+            ),
             arguments.gguf,
             may_install=not arguments.no_install,
         )
@@ -71,14 +77,14 @@ def new_token() -> str:
     return f"octomil_{secrets.token_urlsafe(24)}"
 
 
-def _become_gunicorn(settings: Settings) -> None:
+def _become_gunicorn(settings: Settings, made_token: str | None) -> None:
     """gunicorn takes this process's place; it finds the settings in the environment."""
     publish(
         OCTOMIL_HOST=settings.host,
         OCTOMIL_PORT=settings.port,
         OCTOMIL_THREADS=settings.threads,
         OCTOMIL_WORKERS=settings.workers,
-        OCTOMIL_API_KEYS=",".join(settings.api_keys) or None,
+        OCTOMIL_API_KEYS=made_token,
     )
     options = ["-c", "python:octomil_ref.gunicorn_settings"]
     command = [sys.executable, "-m", "gunicorn", *options]
@@ -135,7 +141,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument(
+        "--host", type=_flag(setting_values.host), help="address to listen on"
+    )
     parser.add_argument("--port", type=_flag(setting_values.port), help="0: any free")
     parser.add_argument(
         "--threads",

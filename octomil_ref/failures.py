@@ -15,6 +15,7 @@ from octomil_ref.errors import (
     NotFound,
 )
 from octomil_ref.request_body import drain
+from octomil_ref.request_id import assign
 
 log = logging.getLogger("octomil_ref")
 
@@ -59,12 +60,14 @@ def _on_falcon_error(
 def _on_bug(
     req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
 ) -> None:
-    log.exception("unexpected", extra={"fields": {"request_id": _request_id(req)}})
+    log.exception(
+        "unexpected", extra={"fields": {"request_id": _request_id(req, resp)}}
+    )
     _render(req, resp, InternalError(A_BUG))
 
 
 def _render(req: falcon.Request, resp: falcon.Response, error: ApiError) -> None:
-    request_id = _request_id(req)
+    request_id = _request_id(req, resp)
     resp.status = error.status
     resp.set_headers(error.headers)
     resp.content_type = falcon.MEDIA_JSON
@@ -75,6 +78,7 @@ def _render(req: falcon.Request, resp: falcon.Response, error: ApiError) -> None
         record.error = error.code
 
 
-def _request_id(req: falcon.Request) -> str | None:
-    request_id: str | None = req.context.get("request_id")
-    return request_id
+def _request_id(req: falcon.Request, resp: falcon.Response) -> str:
+    if "request_id" not in req.context:
+        assign(req, resp)  # Falcon refused the request before any middleware
+    return str(req.context.request_id)

@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 MAX_DEPTH = 100
 """Arrays and objects inside one another, at most."""
 
+MAX_DIGITS = 1000
+"""Digits of an integer, at most."""
+
 
 def read(data: bytes) -> Any:
     """The value that `data` holds. Raises ValueError with a sentence for the client, without the input in it."""
@@ -19,15 +22,19 @@ def read(data: bytes) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as ex:
         raise ValueError(f"not UTF-8 at byte {ex.start}") from ex
+    if text.startswith("\ufeff"):
+        raise ValueError("it starts with a byte order mark")
     try:
         value = json.loads(
             text,
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_float=_number,
+            parse_int=_integer,
         )
     except json.JSONDecodeError as ex:
-        raise ValueError(f"{ex.msg} at line {ex.lineno} column {ex.colno}") from ex
+        what = ex.msg.removesuffix(" at")
+        raise ValueError(f"{what} at line {ex.lineno} column {ex.colno}") from ex
     except RecursionError as ex:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from ex
     _check_depth(text, value)
@@ -66,22 +73,29 @@ def _number(text: str) -> float:
     return number
 
 
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(text)
+
+
 def _check_depth(text: str, value: object) -> None:
     # Counting brackets is quick, and text with few of them cannot be deep.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _containers_in(outer)]
         if not level:
             return
     raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
 
 
-def _children(value: object) -> list[Any]:
+def _containers_in(value: object) -> list[Any]:
     if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+        value = list(value.values())
+    members = value if isinstance(value, list) else []
+    return [member for member in members if isinstance(member, (dict, list))]
 
 
 def _check_surrogates(text: str, value: object) -> None:

@@ -42,7 +42,7 @@ def merged(common: Parameters, own: Parameters) -> Parameters:
 
 
 def _parameter(path: str, name: str, value: Any) -> Any:
-    if name in REFUSED:
+    if name.lower() in REFUSED:  # Go servers do not mind the case of a key
         raise invalid(path, "is not a generation parameter")
     rule = RULES.get(name)
     if rule is None:
@@ -73,7 +73,7 @@ def _integer(value: Any) -> int:
     raise ValueError("an integer")
 
 
-def _positive(value: Any) -> int:
+def positive_integer(value: Any) -> int:
     try:
         number = _integer(value)
     except ValueError:
@@ -96,9 +96,9 @@ def _stop(value: Any) -> list[str]:
 
 RULES: Mapping[str, Rule] = {
     "temperature": _number(0, 2),
-    "max_tokens": _positive,
+    "max_tokens": positive_integer,
     "top_p": _number(0, 1),
-    "top_k": _positive,
+    "top_k": positive_integer,
     "seed": _integer,
     "stop": _stop,
     "presence_penalty": _number(-2, 2),

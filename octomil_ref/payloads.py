@@ -10,7 +10,12 @@ from typing import Any
 
 from octomil_ref import json_text
 from octomil_ref.errors import BadRequest, UnsupportedModality, invalid
-from octomil_ref.parameters import Parameters, merged, parse_parameters
+from octomil_ref.parameters import (
+    Parameters,
+    merged,
+    parse_parameters,
+    positive_integer,
+)
 
 ROLES = ("system", "user", "assistant", "tool")
 TEXT_PARTS = ("text", "input_text")
@@ -112,9 +117,10 @@ def _max_concurrency(fields: Mapping[str, Any]) -> int:
     value = fields.get("max_concurrency")
     if value is None:
         return DEFAULT_MAX_CONCURRENCY
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise invalid("max_concurrency", "must be an integer of at least 1")
-    return value
+    try:
+        return positive_integer(value)
+    except ValueError as ex:
+        raise invalid("max_concurrency", f"must be {ex}") from ex
 
 
 def _prompt(prefix: str, fields: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -12,7 +12,12 @@ class RequestId:
     """Sets `req.context.request_id` and the X-Request-Id of the answer."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        given = req.get_header("X-Request-Id") or ""
-        request_id = given if _PLAIN.fullmatch(given) else uuid.uuid4().hex
-        req.context.request_id = request_id
-        resp.set_header("X-Request-Id", request_id)
+        assign(req, resp)
+
+
+def assign(req: falcon.Request, resp: falcon.Response) -> None:
+    """The client's own id where it is short and plain, else a new one."""
+    given = req.get_header("X-Request-Id") or ""
+    request_id = given if _PLAIN.fullmatch(given) else uuid.uuid4().hex
+    req.context.request_id = request_id
+    resp.set_header("X-Request-Id", request_id)

@@ -1,6 +1,7 @@
 """How the text of a variable becomes a value. Each reader raises ValueError with what it expected. Pure."""
 
 import math
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -67,20 +68,29 @@ def openai_url(text: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
+_URL = re.compile(
+    r"https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]+)?"
+    r"(/([a-zA-Z0-9._~/-]|%[0-9a-fA-F]{2})*)?"
+)
+
+
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        host = parts.hostname or ""
-        host.encode("idna")  # raises for what is no host name
-        usable = parts.scheme in ("http", "https") and host.strip("*") == host != ""
-        usable = usable and parts.port != 0  # reading what is no port raises
+        (parts.hostname or "").encode("idna")  # raises for what is no host name
+        usable = _URL.fullmatch(text) and parts.port != 0  # raises for what is no port
     except ValueError:
         usable = False
-    if not usable or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a URL like http://localhost:11434")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("a URL without user, query or fragment")
+    if not usable:
+        raise ValueError(
+            "a URL like http://localhost:11434, without user, query and fragment"
+        )
     return text.rstrip("/")
+
+
+def host(text: str) -> str:
+    """A name or an address; an IPv6 one may stand in brackets, as in a URL."""
+    return text.removeprefix("[").removesuffix("]")
 
 
 def header_text(text: str) -> str:
@@ -89,38 +99,42 @@ def header_text(text: str) -> str:
     return text
 
 
+MAX_SECONDS = 1_000_000
+
+
 def positive(text: str) -> float:
-    number = _float(text)
-    if number <= 0:
-        raise ValueError("a number of seconds above 0")
+    number = _seconds(text)
+    if not 0 < number <= MAX_SECONDS:
+        raise ValueError(f"a number of seconds above 0, at most {MAX_SECONDS}")
     return number
 
 
 def not_negative(text: str) -> float:
-    number = _float(text)
-    if number < 0:
-        raise ValueError("a number of seconds, 0 or more")
+    number = _seconds(text)
+    if not 0 <= number <= MAX_SECONDS:
+        raise ValueError(f"a number of seconds from 0 to {MAX_SECONDS}")
     return number
 
 
-def _float(text: str) -> float:
+def _seconds(text: str) -> float:
+    """Not a number where the text is none."""
     try:
-        number = float(text)
+        return math.nan if "_" in text else float(text)
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("a number of seconds")
-    return number
+        return math.nan
+
+
+MAX_DIGITS = 18
 
 
 def at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) < 1:
         raise ValueError("an integer of at least 1")
     return int(text)
 
 
 def port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
+    if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) > 65535:
         raise ValueError("a port from 0 to 65535")
     return int(text)
 

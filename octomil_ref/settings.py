@@ -24,6 +24,7 @@ def _setting(
 ) -> Any:
     return field(
         default_factory=lambda: default,
+        repr=not secret,
         metadata={"variable": variable, "parse": parse, "secret": secret},
     )
 
@@ -85,7 +86,7 @@ class Settings:
     )
     """Strings of one embeddings request."""
 
-    host: str = _setting("OCTOMIL_HOST", str, "127.0.0.1")
+    host: str = _setting("OCTOMIL_HOST", values.host, "127.0.0.1")
     """Where `octomil-ref serve` and the gunicorn settings listen."""
     port: int = _setting("OCTOMIL_PORT", values.port, 8000)
     """TCP port; 0: any free one."""
@@ -190,7 +191,9 @@ def _read(setting: Field[Any], text: str) -> Any:
         return setting.metadata["parse"](text.strip())
     except ValueError as ex:
         variable = setting.metadata["variable"]
-        given = "what is set" if setting.metadata["secret"] else repr(text)
+        # A URL with a user or a query may hold a password.
+        secret = setting.metadata["secret"] or set(text) & set("@?")
+        given = "what is set" if secret else repr(text)
         raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex
 
 
@@ -198,7 +201,7 @@ def _keys_in_file(settings: Settings) -> tuple[str, ...]:
     if not settings.api_keys_file:
         return ()
     try:
-        with open(settings.api_keys_file, encoding="utf-8") as file:
+        with open(settings.api_keys_file, encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file]
     except (OSError, UnicodeDecodeError) as ex:
         raise SettingsError(

@@ -80,7 +80,7 @@ class WaitressServer:
         deadline = Deadline(self._grace)
         while (channels := self._channels()) and deadline.remaining() > 0:
             for channel in channels:
-                if not channel.requests:
+                if not channel.requests and channel.request is None:
                     channel.close_when_flushed = True
             self._poll()
 

@@ -180,7 +180,8 @@ def test_a_wrong_setting_ends_the_start_with_one_line(servers, monkeypatch, caps
     assert code == 4
     assert out == ""
     assert err == (
-        "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds, got 'abc'\n"
+        "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds above 0, "
+        "at most 1000000, got 'abc'\n"
     )
 
 
@@ -226,6 +227,26 @@ def test_gunicorn_finds_no_token_where_everyone_may_call(gunicorn, monkeypatch):
 
     assert load().api_keys == ()
     assert load().allow_anonymous
+
+
+def test_gunicorn_reads_the_key_file_by_itself(gunicorn, monkeypatch, tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("alpha,x\n")
+    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", str(file))
+
+    with pytest.raises(BecameGunicorn):
+        cli.main(["serve", "--server", "gunicorn"])
+
+    assert load().api_keys == ("alpha,x",)
+
+
+def test_demo_uses_the_tokens_that_are_set(demos, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "mine,yours")
+
+    cli.main(["demo"])
+
+    [(settings, _, _)] = demos
+    assert settings.api_keys == ("mine", "yours")
 
 
 def test_demo_makes_a_token_and_may_install_the_model(demos):

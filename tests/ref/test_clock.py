@@ -30,6 +30,25 @@ def test_nothing_remains_when_a_deadline_has_passed(time, late, remaining):
     assert deadline.remaining() == remaining
 
 
+def test_a_deadline_that_is_renewed_counts_from_then_on(time):
+    deadline = clock.Deadline(2)
+
+    time.advance(5)
+    deadline.renew(3)
+
+    assert deadline.remaining() == 3
+
+
+@pytest.mark.parametrize("seconds, remaining", [(1, 1), (10, 10), (60, 20)])
+def test_a_deadline_can_be_brought_forward_but_not_put_off(time, seconds, remaining):
+    deadline = clock.Deadline(30)
+
+    time.advance(10)
+    deadline.shorten(seconds)
+
+    assert deadline.remaining() == remaining
+
+
 def test_a_stopwatch_tells_milliseconds_each_time_it_is_asked(time):
     elapsed_ms = clock.stopwatch()
 

@@ -92,7 +92,7 @@ def test_what_is_no_number_is_refused_where_one_is_wanted(name, value):
     assert f"'parameters.{name}' must be a" in complaint(name, value)
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", [*REFUSED, "Stream", "MODEL"])
 def test_a_name_that_would_change_the_request_itself_is_refused(name):
     assert (
         complaint(name, 1)

@@ -371,8 +371,13 @@ def test_an_image_in_one_input_refuses_the_batch_and_names_it():
 
 @pytest.mark.parametrize(
     "fields, at_once",
-    [({}, 4), ({"max_concurrency": None}, 4), ({"max_concurrency": 1}, 1)],
-    ids=["not given: 4", "null: 4", "given"],
+    [
+        ({}, 4),
+        ({"max_concurrency": None}, 4),
+        ({"max_concurrency": 1}, 1),
+        ({"max_concurrency": 2.0}, 2),
+    ],
+    ids=["not given: 4", "null: 4", "given", "given as 2.0"],
 )
 def test_the_concurrency_of_a_batch_is(fields, at_once):
     request = batch(inputs=[{"input_data": "Hi"}], **fields)

@@ -41,6 +41,8 @@ READ = [
     (values.openai_url, "http://host:8080/", "http://host:8080/v1"),
     (values.openai_url, "https://host/v1/", "https://host/v1"),
     (values.openai_url, "https://host/openai/v2", "https://host/openai/v2"),
+    (values.host, "[::1]", "::1"),
+    (values.host, "localhost", "localhost"),
     (values.header_text, "sk-a_B.1", "sk-a_B.1"),
     (values.positive, "30", 30.0),
     (values.positive, "0.5", 0.5),
@@ -58,8 +60,9 @@ READ = [
     (values.log_format, "text", "text"),
 ]
 
-A_URL = "a URL like http://localhost:11434"
-A_BARE_URL = "a URL without user, query or fragment"
+A_URL = "a URL like http://localhost:11434, without user, query and fragment"
+A_TIME = "a number of seconds above 0, at most 1000000"
+A_TIME_OR_NONE = "a number of seconds from 0 to 1000000"
 AN_ORIGIN = "* or origins like https://example.com"
 AN_ALIAS = "entries like phi-4-mini=phi4-mini, separated by commas"
 
@@ -81,24 +84,33 @@ NOT_READ = [
     (values.optional_url, "http://host/a b", A_URL),
     (values.optional_url, "http://host/\x07", A_URL),
     (values.optional_url, "http://h\u00f6st", A_URL),
-    (values.optional_url, "http://user@host", A_BARE_URL),
-    (values.optional_url, "http://host?key=1", A_BARE_URL),
-    (values.optional_url, "http://host#part", A_BARE_URL),
+    (values.optional_url, "http://user@host", A_URL),
+    (values.optional_url, "http://host?key=1", A_URL),
+    (values.optional_url, "http://host#part", A_URL),
+    (values.optional_url, "http://:secret@host", A_URL),
+    (values.optional_url, "http://@host", A_URL),
+    (values.optional_url, "http://host?", A_URL),
+    (values.optional_url, "http://host#", A_URL),
+    (values.optional_url, "http://ho;st", A_URL),
+    (values.optional_url, "http://host/%zz", A_URL),
     (values.openai_url, "host/v1", A_URL),
-    (values.openai_url, "http://user:pass@host/v1", A_BARE_URL),
+    (values.openai_url, "http://user:pass@host/v1", A_URL),
     (values.header_text, "sk-\u00e4", "printable ASCII"),
     (values.header_text, "sk\r\nX-Evil: 1", "printable ASCII"),
-    (values.positive, "0", "a number of seconds above 0"),
-    (values.positive, "-1", "a number of seconds above 0"),
-    (values.not_negative, "-0.1", "a number of seconds, 0 or more"),
+    (values.positive, "0", A_TIME),
+    (values.positive, "-1", A_TIME),
+    (values.not_negative, "-0.1", A_TIME_OR_NONE),
     *(
-        (read, text, "a number of seconds")
-        for read in (values.positive, values.not_negative)
-        for text in ("abc", "", "nan", "inf", "30s")
+        (read, text, expected)
+        for read, expected in (
+            (values.positive, A_TIME),
+            (values.not_negative, A_TIME_OR_NONE),
+        )
+        for text in ("abc", "", "nan", "inf", "30s", "1_0", "1e300")
     ),
     *(
         (values.at_least_one, text, "an integer of at least 1")
-        for text in ("0", "-1", "1.5", "", "\u00b2", "+1")
+        for text in ("0", "-1", "1.5", "", "\u00b2", "+1", "9" * 5000)
     ),
     *(
         (values.port, text, "a port from 0 to 65535")

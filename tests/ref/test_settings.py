@@ -313,3 +313,23 @@ def test_what_is_published_is_set_for_the_processes_started_next():
 
     assert os.environ["OCTOMIL_PORT"] == "8001"
     assert "OCTOMIL_THREADS" not in os.environ
+
+
+def test_a_key_file_may_start_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("one\n", encoding="utf-8-sig")
+
+    assert load({"OCTOMIL_API_KEYS_FILE": str(file)}).api_keys == ("one",)
+
+
+@pytest.mark.parametrize("url", ["http://u:hunter2@h/v1", "http://h/v1?key=hunter2"])
+def test_a_password_in_a_url_is_not_shown(url):
+    said = complaint({"OPENAI_API_ENDPOINT": url})
+
+    assert "hunter2" not in said
+
+
+def test_settings_do_not_show_their_secrets():
+    shown = repr(load({"OCTOMIL_API_KEYS": "hunter2", "OPENAI_API_KEY": "hunter3"}))
+
+    assert "hunter" not in shown

@@ -35,7 +35,7 @@ class Gated:
 
 
 class Grace:
-    """Stands for Deadline in the server: tells when the server has begun to finish, and runs out when told to."""
+    """Stands for Deadline in the server: tells when the server waits for running requests, and runs out when told to."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -43,10 +43,10 @@ class Grace:
 
     def __call__(self, seconds: float) -> "Grace":
         self.seconds = seconds
-        self.begun.set()
         return self
 
     def remaining(self) -> float:
+        self.begun.set()
         return self.left
 
 
@@ -97,10 +97,13 @@ def serve(monkeypatch, grace) -> Iterator[Callable[..., Serving]]:
         return serving
 
     monkeypatch.setattr(signal, "signal", handle)
+    # Whatever is to happen must not wait for the loop to look at the clock.
+    monkeypatch.setattr(waitress_server, "POLL_SECONDS", 2.0 * PATIENCE)
     yield serve
     for serving in started:
         grace.left = 0.0
-        serving.server._stopping.set()
+        if serving.thread.is_alive():
+            serving.server._stop(signal.SIGTERM, None)
         assert serving.has_ended()
         for listener in serving.server._listeners:
             listener.task_dispatcher.shutdown()
@@ -130,6 +133,22 @@ def test_it_serves_on_the_port_that_it_names(serve):
     assert body == b"hello"
 
 
+@pytest.mark.parametrize(
+    "size, status",
+    [(60, 200), (160, 413)],
+    ids=["several times the limit is the application's to refuse", "more is not"],
+)
+def test_a_body_of(serve, size, status):
+    connection = serve(hello, max_body_bytes=10).connection()
+
+    connection.request("POST", "/", body=b"x" * size)
+    answered = connection.getresponse()
+    answered.read()
+
+    connection.close()
+    assert answered.status == status
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it(serve, number):
     serving = serve(hello)
@@ -156,12 +175,32 @@ def test_a_running_request_is_finished_after_the_signal(serve, grace):
     app.running.wait(PATIENCE)
 
     serving.stop()
-    grace.begun.wait(PATIENCE)
+    assert grace.begun.wait(PATIENCE)
     app.gate.set()
     body = connection.getresponse().read()
 
     connection.close()
     assert body == b"hello"
+    assert serving.has_ended()
+
+
+def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve, grace):
+    serving = serve(hello)
+    connection = serving.connection()
+    connection.connect()
+    connection.sock.sendall(
+        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    interim = connection.sock.recv(1000)
+
+    serving.stop()
+    assert grace.begun.wait(PATIENCE)
+    connection.sock.sendall(b"ab")
+    answer = connection.sock.recv(1000)
+
+    connection.close()
+    assert interim.startswith(b"HTTP/1.1 100")
+    assert answer.startswith(b"HTTP/1.1 200")
     assert serving.has_ended()
 
 
@@ -173,7 +212,7 @@ def test_new_connections_are_refused_after_the_signal(serve, grace):
     app.running.wait(PATIENCE)
 
     serving.stop()
-    grace.begun.wait(PATIENCE)
+    assert grace.begun.wait(PATIENCE)
     with pytest.raises(ConnectionRefusedError):
         serving.connection().connect()
 
