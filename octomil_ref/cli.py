@@ -46,8 +46,8 @@ def serve(arguments: argparse.Namespace) -> None:
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
     server = WaitressServer(create_app(settings), settings)
-    print(f"Listening on http://{settings.url_host()}:{server.port}", flush=True)
-    server.run()
+    url = f"http://{settings.url_host()}:{server.port}"
+    server.run(lambda: print(f"Listening on {url}", flush=True))
 
 
 def demo(arguments: argparse.Namespace) -> None:

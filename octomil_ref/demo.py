@@ -43,8 +43,8 @@ def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
         settings = _pointed_at(settings, endpoint)
         server = WaitressServer(create_app(settings), settings)
         url = f"http://{settings.url_host()}:{server.port}"
-        print(guide(url, settings.api_keys[0], MODEL), flush=True)
-        server.run()
+        lines = guide(url, settings.api_keys[0], MODEL)
+        server.run(lambda: print(lines, flush=True))
 
 
 def find_weights() -> Path | None:

@@ -10,7 +10,7 @@ from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
 _settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
-worker_class = "gthread"  # the sync worker is killed in the middle of long streams
+worker_class = "octomil_ref.gunicorn_worker.Worker"
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = 2000

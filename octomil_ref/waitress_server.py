@@ -1,12 +1,15 @@
-"""Waitress in this process, with the manners its own runner lacks: it says where it listens, and on SIGTERM lets running
-requests finish while it takes no new ones."""
+"""Waitress in this process, with the manners its own runner lacks: on SIGTERM it lets running requests finish while it takes
+no new ones, and a stream that is cut looks cut to everybody."""
 
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
+from waitress.task import WSGITask
 
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
@@ -17,6 +20,20 @@ POLL_SECONDS = 0.5
 
 MAX_CONNECTIONS = 2000
 """Open connections; waitress keeps idle ones without a thread."""
+
+
+class _Task(WSGITask):
+    """Sends a body in chunks without `Connection: close`, behind which Node's fetch takes a cut answer for a whole one."""
+
+    def set_close_on_finish(self) -> None:
+        headers: dict[str, str] = getattr(self.request, "headers", {})
+        wanted = headers.get("CONNECTION", "").lower() == "close"
+        if not self.chunked_response or self.wrote_header or wanted:
+            super().set_close_on_finish()
+
+
+class _Channel(HTTPChannel):
+    task_class = _Task
 
 
 class WaitressServer:
@@ -38,6 +55,8 @@ class WaitressServer:
         self._listeners: list[Any] = [
             each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
         ]
+        for listener in self._listeners:
+            listener.channel_class = _Channel
         self.port = int(self._listeners[0].effective_port)
 
     def _listen(self, app: App, settings: Settings) -> None:
@@ -54,10 +73,14 @@ class WaitressServer:
             max_request_body_size=8 * settings.max_body_bytes,
         )
 
-    def run(self) -> None:
-        """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over."""
+    def run(self, announce: Callable[[], None]) -> None:
+        """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over.
+
+        `announce` tells people that the server is there, once it can be stopped.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        announce()
         while not self._stopping.is_set():
             self._poll()
         self._finish()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,8 @@ class Servers:
         self.port = settings.port or 49152
         return self
 
-    def run(self) -> None:
+    def run(self, announce: Callable[[], None]) -> None:
+        announce()
         self.served.append(self._settings)
 
 

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -63,7 +64,8 @@ class Servers:
         self.port = 49152
         return self
 
-    def run(self) -> None:
+    def run(self, announce: Callable[[], None]) -> None:
+        announce()
         self.served.append((self._settings, list(self._child.events)))
 
 
@@ -167,7 +169,7 @@ def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):
 def test_llama_cpp_ends_when_the_server_cannot_start(
     xllamacpp, servers, child, gguf, monkeypatch
 ):
-    def refuse() -> None:
+    def refuse(announce) -> None:
         raise OSError("in use")
 
     monkeypatch.setattr(servers, "run", refuse)

@@ -56,7 +56,8 @@ class Serving:
     def __init__(self, server: WaitressServer, handlers: dict[int, object]) -> None:
         self.server = server
         self.handlers = handlers
-        self.thread = threading.Thread(target=server.run)
+        self.announced = threading.Event()
+        self.thread = threading.Thread(target=server.run, args=[self.announced.set])
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.handlers[number](number, None)
@@ -79,21 +80,18 @@ def grace(monkeypatch) -> Grace:
 @pytest.fixture
 def serve(monkeypatch, grace) -> Iterator[Callable[..., Serving]]:
     """A function that serves an application on a free port; whatever still runs is ended after the test."""
-    installed = threading.Event()
     handlers: dict[int, object] = {}
     started: list[Serving] = []
 
     def handle(number: int, handler: object) -> None:
         handlers[number] = handler
-        if {signal.SIGTERM, signal.SIGINT} <= set(handlers):
-            installed.set()
 
     def serve(app: Callable[..., list[bytes]], **given: object) -> Serving:
         settings = Settings(port=0, threads=2, **given)
         serving = Serving(WaitressServer(app, settings), handlers)
         started.append(serving)
         serving.thread.start()
-        assert installed.wait(PATIENCE)
+        assert serving.announced.wait(PATIENCE)
         return serving
 
     monkeypatch.setattr(signal, "signal", handle)
@@ -113,6 +111,42 @@ def serve(monkeypatch, grace) -> Iterator[Callable[..., Serving]]:
 def answer(connection: http.client.HTTPConnection) -> bytes:
     connection.request("GET", "/")
     return connection.getresponse().read()
+
+
+def test_it_can_be_stopped_before_it_is_announced(serve):
+    serving = serve(hello)
+
+    assert serving.announced.is_set()
+    assert {signal.SIGTERM, signal.SIGINT} <= set(serving.handlers)
+
+
+def in_pieces(environ, start_response) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"hel", b"lo"]
+
+
+def test_a_body_in_chunks_does_not_announce_the_end_of_the_connection(serve):
+    connection = serve(in_pieces).connection()
+    connection.request("GET", "/")
+    first = connection.getresponse()
+    body = first.read()
+
+    again = answer(connection)
+
+    connection.close()
+    assert first.getheader("Connection") is None
+    assert (body, again) == (b"hello", b"hello")
+
+
+def test_a_client_that_wants_the_connection_closed_gets_that(serve):
+    connection = serve(in_pieces).connection()
+
+    connection.request("GET", "/", headers={"Connection": "close"})
+    response = connection.getresponse()
+    response.read()
+
+    connection.close()
+    assert response.getheader("Connection") == "close"
 
 
 def test_it_listens_before_it_serves():
