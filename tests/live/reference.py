@@ -1,0 +1,189 @@
+"""The reference server as the tests use it: two scripted upstreams behind it, a client in front, its log read."""
+
+import json
+import socket
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import httpx
+from processes import ServerProcess
+from upstreams import Upstream
+
+TOKEN = "a-token-of-the-live-tests"
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+
+PROMPT = "a-prompt-that-nobody-logs"
+ASK: dict[str, Any] = {
+    "model_id": "smollm2",
+    "messages": [{"role": "user", "content": PROMPT}],
+}
+"""The smallest body of `/inference` and `/inference/stream`."""
+
+PATIENCE = 30.0
+"""Seconds for whatever must happen: long enough for a busy machine."""
+
+Start = Callable[..., AbstractContextManager[ServerProcess]]
+
+
+class Reference:
+    """One running server. `ollama` is asked first, `openai` is the fallback; both are scripted by the test."""
+
+    def __init__(
+        self, process: ServerProcess, ollama: Upstream, openai: Upstream
+    ) -> None:
+        self.process = process
+        self.ollama = ollama
+        self.openai = openai
+        self.url = process.url
+        self.api = f"{process.url}/api/v1"
+        self.port = int(process.url.rpartition(":")[2])
+        self.client = client_of(process.url)
+        self._heard = 0
+
+    def start_over(self) -> None:
+        """For the next test: new scripts, a new client, the log from here on."""
+        self.client.close()
+        self.client = client_of(self.url)
+        self._heard = len(self.process.lines)
+        with ExitStack() as stack:
+            stack.callback(self.openai.start_over)
+            stack.callback(self.ollama.start_over)
+
+    def ask(
+        self, path: str = "/inference", body: object = ASK, **headers: str
+    ) -> httpx.Response:
+        return self.client.post(path, json=body, headers=headers)
+
+    @contextmanager
+    def stream(self, body: object = ASK, **headers: str) -> Iterator["Events"]:
+        """A streamed answer that has begun; leaving the block early is leaving the server."""
+        sent = self.client.stream(
+            "POST", "/inference/stream", json=body, headers=headers
+        )
+        with sent as response:
+            yield Events(response)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+
+    def log_of(self, request_id: str) -> dict[str, Any]:
+        """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""
+        line = self.process.wait_for_line(f'"request_id": "{request_id}"')
+        fields: dict[str, Any] = json.loads(line.string)
+        return fields
+
+    def heard(self) -> str:
+        """What the server wrote since the test began."""
+        return "\n".join(self.process.lines[self._heard :])
+
+
+class Events:
+    """A stream of events as a client sees it: the next one, or all to the end."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.seen: list[dict[str, Any]] = []
+        self.comments: list[str] = []
+        self._lines = response.iter_lines()
+
+    def next(self) -> dict[str, Any]:
+        """Raises StopIteration at a good end, httpx's errors at a bad one."""
+        while True:
+            line = next(self._lines)
+            if line.startswith("data: "):
+                event: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                self.seen.append(event)
+                return event
+            if line.startswith(":"):
+                self.comments.append(line)
+            else:
+                assert line == "", f"no line of an event stream: {line!r}"
+
+    def next_comment(self) -> str:
+        """The next line, which is a comment."""
+        line = next(self._lines)
+        assert line.startswith(":"), line
+        self.comments.append(line)
+        return line
+
+    def rest(self) -> list[dict[str, Any]]:
+        """Reads to the end; returns all events, those already seen too."""
+        while True:
+            try:
+                self.next()
+            except StopIteration:
+                return self.seen
+
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(event["token"] for event in self.seen)
+
+
+@contextmanager
+def reference(
+    start: Start, *options: str, ollama: bool = True, openai: bool = True, **env: str
+) -> Iterator[Reference]:
+    """A server of its own for the block, started by one of `processes`, with fresh upstreams.
+
+    Without cooldown unless `env` says otherwise: what one request met is no news for the next.
+    """
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(Upstream()) for _ in range(2))
+        defaults = {
+            "OCTOMIL_API_KEYS": TOKEN,
+            "OCTOMIL_BACKEND_COOLDOWN": "0",
+            "OCTOMIL_LOG_FORMAT": "json",
+            "OLLAMA_BASE_URL": first.url if ollama else "",
+            "OPENAI_API_ENDPOINT": second.url if openai else "",
+        }
+        process = stack.enter_context(start(*options, **(defaults | env)))
+        server = Reference(process, first, second)
+        yield server
+        server.client.close()
+
+
+def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client:
+    """Keeps connections; takes nothing from the environment."""
+    return httpx.Client(
+        base_url=f"{url}/api/v1",
+        headers=headers,
+        timeout=PATIENCE,
+        trust_env=False,
+        verify=False,  # it speaks plain HTTP, and loading certificates takes time
+    )
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def http_request(
+    path: str,
+    body: bytes = b"",
+    method: str = "POST",
+    version: str = "1.1",
+    **headers: str,
+) -> bytes:
+    """A request as bytes, to `/api/v1` plus `path`, with a token and a length unless told otherwise."""
+    fields = {
+        "host": "localhost",
+        "authorization": AUTHORIZED["Authorization"],
+        "content_type": "application/json",
+        "content_length": str(len(body)),
+    } | headers
+    lines = [f"{method} /api/v1{path} HTTP/{version}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    """Everything up to the end of the connection, however it ends."""
+    received = b""
+    try:
+        while piece := connection.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return received

@@ -1,0 +1,104 @@
+"""What clients outside Python see of a stream, and of one that is cut: node's fetch and curl."""
+
+import json
+import shutil
+import threading
+
+import pytest
+from dialects import (
+    NDJSON,
+    ollama_chat,
+    ollama_error_frame,
+    ollama_frame,
+    stream,
+)
+from processes import ServerProcess
+from reference import ASK, PATIENCE, TOKEN, Reference
+
+pytestmark = pytest.mark.machine
+
+CUT = stream(NDJSON, ollama_frame("Good"), ollama_error_frame())
+
+FETCH = """
+const [url, token, body] = process.argv.slice(1);
+const headers = {"Authorization": `Bearer ${token}`, "Content-Type": "application/json"};
+try {
+  const response = await fetch(url, {method: "POST", headers, body});
+  console.log("status", response.status);
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) console.log(decoder.decode(chunk, {stream: true}));
+  console.log("complete");
+} catch (error) {
+  console.log("rejected:", error.message);
+}
+"""
+
+
+def fetch(server: Reference) -> ServerProcess:
+    command = [found("node", "nodejs"), "--input-type=module", "-e", FETCH, "--"]
+    url = f"{server.api}/inference/stream"
+    return ServerProcess([*command, url, TOKEN, json.dumps(ASK)])
+
+
+def curl(server: Reference, *options: str) -> ServerProcess:
+    """As the README writes it."""
+    command = [found("curl", "curl"), "-sS", "-N", f"{server.api}/inference/stream"]
+    headers = ["-H", f"Authorization: Bearer {TOKEN}"]
+    headers += ["-H", "Content-Type: application/json"]
+    return ServerProcess([*command, *headers, "-d", json.dumps(ASK), *options])
+
+
+def found(program: str, package: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        raise RuntimeError(f"no {program}: apt-get install {package}")
+    return path
+
+
+@pytest.mark.parametrize("client", [fetch, curl])
+def test_a_client_has_a_token_before_the_next_one_exists(
+    server: Reference, client: object
+) -> None:
+    gate = threading.Event()
+    server.ollama.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+
+    with client(server) as process:
+        process.wait_for_line('"token":"Good"')
+        gate.set()
+        process.wait_for_line('"token":" morning"')
+        process.wait_for_line('"done":true')
+        code = process.wait(PATIENCE)
+
+    assert code == 0
+    assert client is curl or process.lines[-1] == "complete"
+
+
+def test_fetch_rejects_when_a_stream_is_cut(server: Reference) -> None:
+    server.ollama.on("/api/chat", CUT)
+
+    with fetch(server) as process:
+        process.wait(PATIENCE)
+
+    assert process.lines[0] == "status 200"
+    assert any('"token":"Good"' in line for line in process.lines)
+    assert process.lines[-1].startswith("rejected:")
+
+
+def test_curl_exits_with_18_when_a_stream_is_cut(server: Reference) -> None:
+    server.ollama.on("/api/chat", CUT)
+
+    with curl(server) as process:
+        code = process.wait(PATIENCE)
+
+    assert code == 18
+    assert any('"code":"stream_interrupted"' in line for line in process.lines)
+
+
+def test_over_http_1_0_only_the_missing_done_tells(server: Reference) -> None:
+    server.ollama.on("/api/chat", CUT)
+
+    with curl(server, "--http1.0") as process:
+        code = process.wait(PATIENCE)
+
+    assert code == 0
+    assert not any('"done":true' in line for line in process.lines)

@@ -1,0 +1,345 @@
+"""Starting and ending, for every way to start: wrong settings, no token, ports, signals in mid-stream."""
+
+import re
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dialects import NDJSON, ollama_chat, ollama_done, ollama_frame
+from processes import (
+    ServerProcess,
+    gunicorn,
+    gunicorn_command,
+    serve,
+    serve_command,
+    waitress_serve,
+    waitress_serve_command,
+)
+from reference import PATIENCE, TOKEN, Reference, Start, client_of, reference
+from upstreams import Call
+
+GRACEFUL: dict[str, tuple[Start, list[str]]] = {
+    "serve": (serve, ["waitress"]),
+    "serve by gunicorn": (serve, ["gunicorn"]),
+    "gunicorn -c": (gunicorn, []),
+}
+gracefully = pytest.mark.parametrize(
+    ("start", "options"), GRACEFUL.values(), ids=GRACEFUL
+)
+
+COMMANDS = {
+    "serve": serve_command("waitress"),
+    "serve by gunicorn": serve_command("gunicorn"),
+    "gunicorn -c": gunicorn_command(),
+    "waitress-serve": waitress_serve_command(),
+}
+in_every_way = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+
+
+def ending_at_once(command: list[str], **env: str) -> tuple[int, list[str]]:
+    """Exit code and output of a process that is not to stay."""
+    with ServerProcess(command, env) as process:
+        code = process.wait(PATIENCE)
+    return code, process.lines
+
+
+# Starting
+
+
+@in_every_way
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LLM_BACKEND_TIMEOUT", "abc"),
+        ("LLM_BACKEND_TIMEOUT", "0"),
+        ("OLLAMA_BASE_URL", "localhost:11434"),
+        ("OCTOMIL_API_KEYS_FILE", "/no/such/file"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_one_line(
+    command: list[str], variable: str, value: str
+) -> None:
+    code, lines = ending_at_once(command, OCTOMIL_API_KEYS=TOKEN, **{variable: value})
+
+    assert code not in (0, None)
+    assert len(lines) == 1, lines
+    assert variable in lines[0]
+    assert value in lines[0]
+
+
+@in_every_way
+def test_a_wrong_secret_is_not_shown(command: list[str]) -> None:
+    code, lines = ending_at_once(
+        command, OCTOMIL_API_KEYS=TOKEN, OPENAI_API_KEY="sécret"
+    )
+
+    assert code != 0
+    assert len(lines) == 1, lines
+    assert "OPENAI_API_KEY" in lines[0]
+    assert "cret" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [COMMANDS["gunicorn -c"], COMMANDS["waitress-serve"]],
+    ids=["gunicorn", "waitress-serve"],
+)
+def test_without_a_token_other_starts_than_serve_are_refused(
+    command: list[str],
+) -> None:
+    code, lines = ending_at_once(command)
+
+    assert code != 0
+    assert len(lines) == 1, lines
+    assert "OCTOMIL_API_KEYS" in lines[0]
+    assert "OCTOMIL_ALLOW_ANONYMOUS=1" in lines[0]
+
+
+@pytest.mark.parametrize("server", ["waitress", "gunicorn"])
+def test_without_a_token_serve_makes_one_and_prints_it(server: str) -> None:
+    with serve(server) as process:
+        token = process.wait_for_line(r"Token.*: (\S+)$")[1]
+        statuses = []
+        for given in (token, f"{token}x"):
+            with client_of(process.url, {"Authorization": f"Bearer {given}"}) as client:
+                statuses.append(client.post("/inference", json={}).status_code)
+
+    assert statuses == [400, 401]
+
+
+@pytest.mark.parametrize("server", ["waitress", "gunicorn"])
+def test_serve_listens_where_it_is_told(server: str) -> None:
+    port = free_port()
+    with serve(server, "--port", str(port), OCTOMIL_ALLOW_ANONYMOUS="1") as process:
+        answer = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+
+    assert process.url == f"http://127.0.0.1:{port}"
+    assert answer.status_code == 200
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, lines = ending_at_once(
+            serve_command("waitress", "--port", port), OCTOMIL_API_KEYS=TOKEN
+        )
+
+    assert code != 0
+    assert len(lines) == 1, lines
+    assert port in lines[0]
+    assert "in use" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--port", "70000"], "65535"),
+        (["--threads", "0"], "at least 1"),
+        (["--server", "uvicorn"], "waitress"),
+        (["--workers", "2"], "gunicorn"),
+    ],
+)
+def test_a_wrong_flag_ends_the_start_without_a_traceback(
+    options: list[str], wanted: str
+) -> None:
+    code, lines = ending_at_once(
+        serve_command("waitress", *options), OCTOMIL_API_KEYS=TOKEN
+    )
+
+    assert code != 0
+    assert wanted in lines[-1]
+    assert options[0].lstrip("-") in lines[-1].lower()
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_several_workers_serve_with_one_token() -> None:
+    with serve("gunicorn", "--workers", "2", "--threads", "6") as process:
+        token = process.wait_for_line(r"Token.*: (\S+)$")[1]
+        process.wait_for_line("Booting worker")
+        statuses = set()
+        for _ in range(20):
+            with client_of(process.url, {"Authorization": f"Bearer {token}"}) as client:
+                statuses.add(client.post("/inference", json={}).status_code)
+
+    assert statuses == {400}
+
+
+def test_config_prints_every_setting_and_no_secret() -> None:
+    code, lines = ending_at_once(
+        [sys.executable, "-m", "octomil_ref", "config"],
+        OCTOMIL_API_KEYS="secret-one,secret-two",
+        OPENAI_API_KEY="secret-three",
+        LLM_BACKEND_TIMEOUT="12",
+    )
+
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert code == 0
+    assert rows["LLM_BACKEND_TIMEOUT"] == ["environment", "12.0"]
+    assert rows["OLLAMA_BASE_URL"] == ["default", "http://localhost:11434"]
+    assert rows["OCTOMIL_API_KEYS"][0] == "environment"
+    assert "secret-" not in "\n".join(lines)
+
+
+def test_config_names_every_variable_of_the_readme() -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    table = readme.partition("## Settings")[2].partition("\n## ")[0]
+    documented = {
+        variable
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for variable in re.findall(r"`([A-Z][A-Z_]+)`", line.split("|")[1])
+    }
+
+    _, lines = ending_at_once([sys.executable, "-m", "octomil_ref", "config"])
+
+    assert {line.split()[0] for line in lines} == documented
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+# Ending
+
+
+class OpenStream:
+    """A client's stream that is half way: one token is there, the other one behind `gate`."""
+
+    def __init__(self, server: Reference) -> None:
+        self.gate = threading.Event()
+        self.events: list[dict[str, Any]] = []
+        self.failure: httpx.HTTPError | None = None
+        self._server = server
+        self._first = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def begin(self) -> None:
+        self._server.ollama.on("/api/chat", self._script)
+        self._thread.start()
+        assert self._first.wait(PATIENCE)
+
+    def end(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _script(self, call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(self.gate, 2 * PATIENCE)
+        call.chunk(ollama_frame(" morning") + ollama_done(2))
+        call.end_chunks()
+
+    def _read(self) -> None:
+        try:
+            with self._server.stream() as events:
+                self.events.append(events.next())
+                self._first.set()
+                self.events = events.rest()
+        except httpx.HTTPError as failure:
+            self.failure = failure
+
+
+def wait_until_refused(server: Reference) -> None:
+    """Until nobody takes new connections any more."""
+    for _ in range(200):
+        try:
+            server.connect().close()
+        except ConnectionRefusedError:
+            return
+        threading.Event().wait(0.05)
+    raise TimeoutError("the server still takes connections after ten seconds")
+
+
+@gracefully
+def test_on_sigterm_a_stream_finishes_while_new_connections_are_refused(
+    start: Start, options: list[str]
+) -> None:
+    with reference(start, *options) as server:
+        stream = OpenStream(server)
+        stream.begin()
+
+        server.process.terminate()
+        wait_until_refused(server)
+        stream.gate.set()
+        stream.end()
+        code = server.process.wait()
+
+    assert stream.failure is None
+    assert [event["token"] for event in stream.events] == ["Good", " morning", ""]
+    assert stream.events[-1]["done"] is True
+    assert code == 0
+    assert "Traceback" not in server.heard()
+
+
+@gracefully
+def test_on_sigterm_an_idle_server_ends_with_0(
+    start: Start, options: list[str]
+) -> None:
+    with reference(start, *options) as server:
+        server.ollama.on("/api/chat", ollama_chat())
+        server.ask()
+
+        server.process.terminate()
+        code = server.process.wait()
+
+    assert code == 0
+    assert "Traceback" not in server.heard()
+
+
+@gracefully
+def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(
+    start: Start, options: list[str]
+) -> None:
+    with reference(start, *options, OCTOMIL_SHUTDOWN_GRACE="1") as server:
+        stream = OpenStream(server)
+        stream.begin()
+
+        server.process.terminate()
+        server.process.wait()
+        stream.end()
+
+    assert stream.failure is not None
+    assert not any(event["done"] for event in stream.events)
+
+
+@gracefully
+def test_on_ctrl_c_it_ends_without_a_traceback(
+    start: Start, options: list[str]
+) -> None:
+    with reference(start, *options) as server:
+        server.process.signal(signal.SIGINT)
+        server.process.wait()
+
+    assert "Traceback" not in server.heard()
+
+
+def test_a_second_sigterm_does_not_wait() -> None:
+    with reference(serve) as server:
+        stream = OpenStream(server)
+        stream.begin()
+
+        server.process.terminate()
+        wait_until_refused(server)
+        server.process.terminate()
+        server.process.wait()
+        stream.end()
+
+    assert stream.failure is not None
+
+
+def test_waitress_serve_ends_on_sigterm() -> None:
+    with reference(waitress_serve) as server:
+        server.ollama.on("/api/chat", ollama_chat())
+        assert server.ask().status_code == 200
+
+        server.process.terminate()
+        server.process.wait()
+
+    assert "Traceback" not in server.heard()

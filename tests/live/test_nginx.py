@@ -1,0 +1,200 @@
+"""Behind a real nginx, with the configuration that the README recommends: two servers, prompt streams, visible cuts."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from dialects import (
+    NDJSON,
+    ollama_chat,
+    ollama_error_frame,
+    ollama_frame,
+    stream,
+)
+from processes import ServerProcess, serve
+from reference import (
+    ASK,
+    PATIENCE,
+    Events,
+    Reference,
+    client_of,
+    reference,
+)
+from upstreams import Call, Script
+
+pytestmark = pytest.mark.machine
+
+NGINX = Path("/usr/sbin/nginx")
+README = Path(__file__).parents[2] / "README.md"
+
+WRAPPER = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{recommended}
+}}
+"""
+"""What a block of the README needs around it to be a whole configuration, run by whoever runs the tests."""
+
+
+@dataclass
+class Site:
+    """nginx and the two servers behind it, which take turns."""
+
+    url: str
+    client: httpx.Client
+    servers: list[Reference]
+
+    def on(self, path: str, script: Script) -> None:
+        for server in self.servers:
+            server.ollama.on(path, script)
+
+
+@pytest.fixture(params=["waitress", "gunicorn"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(reference(serve, request.param)) for _ in range(2)
+        ]
+        port = free_port()
+        config = tmp_path / "nginx.conf"
+        config.write_text(configuration(tmp_path, port, servers))
+        stack.enter_context(running_nginx(config))
+        url = f"http://127.0.0.1:{port}"
+        wait_until_accepted(port)
+        yield Site(url, stack.enter_context(client_of(url)), servers)
+
+
+def configuration(folder: Path, port: int, servers: list[Reference]) -> str:
+    """The README's block with the ports of this test."""
+    (block,) = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.DOTALL)
+    for written, real in zip(("8000", "8001"), servers, strict=True):
+        assert f"server 127.0.0.1:{written};" in block
+        block = block.replace(f"127.0.0.1:{written};", f"127.0.0.1:{real.port};")
+    assert "listen 8080;" in block
+    block = block.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    return WRAPPER.format(folder=folder, recommended=block)
+
+
+def running_nginx(config: Path) -> ServerProcess:
+    if not NGINX.exists():
+        raise RuntimeError(f"no {NGINX}: apt-get install nginx-light")
+    return ServerProcess([str(NGINX), "-p", str(config.parent), "-c", str(config)])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until_accepted(port: int) -> None:
+    for _ in range(int(PATIENCE / 0.05)):
+        try:
+            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        except ConnectionRefusedError:
+            threading.Event().wait(0.05)
+        else:
+            return
+    raise TimeoutError("nginx does not listen")
+
+
+def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
+    gate = threading.Event()
+    site.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+
+    with site.client.stream("POST", "/inference/stream", json=ASK) as response:
+        events = Events(response)
+        first = events.next()
+        gate.set()
+        events.rest()
+
+    assert first["token"] == "Good"
+    assert events.text() == "Good morning"
+    assert events.seen[-1]["done"] is True
+
+
+def test_a_cut_stream_is_seen_as_broken_through_nginx(site: Site) -> None:
+    site.on("/api/chat", stream(NDJSON, ollama_frame("Good"), ollama_error_frame()))
+
+    with site.client.stream("POST", "/inference/stream", json=ASK) as response:
+        events = Events(response)
+        with pytest.raises(httpx.RemoteProtocolError):
+            events.rest()
+
+    assert events.seen[-1]["error"]["code"] == "stream_interrupted"
+
+
+def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(
+    site: Site,
+) -> None:
+    left, over = threading.Event(), threading.Event()
+
+    def script(call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(left, PATIENCE)
+        while not call.wait_for_hangup(timeout=0.1):
+            call.chunk(ollama_frame(" more"))
+        over.set()
+
+    site.on("/api/chat", script)
+
+    with site.client.stream("POST", "/inference/stream", json=ASK) as response:
+        Events(response).next()
+    left.set()
+
+    assert over.wait(PATIENCE)
+
+
+def test_both_servers_are_asked_and_when_one_is_gone_the_other_answers_all(
+    site: Site,
+) -> None:
+    site.on("/api/chat", ollama_chat())
+    first, second = site.servers
+
+    for _ in range(4):
+        assert site.client.post("/inference", json=ASK).status_code == 200
+    both_worked = [len(server.ollama.requests) for server in site.servers]
+    first.process.terminate()
+    first.process.wait()
+    answers = [site.client.post("/inference", json=ASK) for _ in range(6)]
+
+    assert min(both_worked) > 0
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert len(second.ollama.requests) == both_worked[1] + 6
+
+
+def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:
+    headers = {
+        "X-Request-Id": "an-id-of-the-client",
+        "Content-Type": "application/json",
+    }
+    too_large = json.dumps(ASK).ljust(8 * 1024 * 1024 + 1)
+
+    answers = [
+        site.client.post("/inference", content="{}", headers=headers),
+        site.client.post("/inference", content=too_large, headers=headers),
+        site.client.get("/no-such-path", headers=headers),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 413, 404]
+    assert {answer.json()["request_id"] for answer in answers} == {
+        "an-id-of-the-client"
+    }

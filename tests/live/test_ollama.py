@@ -1,0 +1,195 @@
+"""The reference server in front of a real Ollama: all endpoints, and what happens when it dies or is busy."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from dialects import openai_chat
+from models import LlamaCpp, Ollama, names_a_fruit, own_ollama
+from processes import serve
+from reference import PATIENCE, Reference, reference
+
+pytestmark = pytest.mark.machine
+
+FRUITS = [{"role": "user", "content": "Name three fruits."}]
+
+ENDLESS = {
+    "format": {"type": "array", "items": {"type": "integer"}, "minItems": 500},
+    "max_tokens": 4000,
+}
+"""Parameters of an answer that cannot end soon: its grammar does not let it."""
+
+
+@pytest.fixture(scope="module", params=["waitress", "gunicorn"])
+def server(request: pytest.FixtureRequest, ollama: Ollama) -> Iterator[Reference]:
+    """Ollama is the only backend."""
+    with reference(
+        serve,
+        request.param,
+        openai=False,
+        OLLAMA_BASE_URL=ollama.url,
+        OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={ollama.model}",
+        LLM_BACKEND_TIMEOUT="60",
+    ) as server:
+        server.client.timeout = 60
+        yield server
+
+
+def asked(**more: object) -> dict[str, Any]:
+    parameters = {"max_tokens": 16, "temperature": 0, "seed": 1}
+    return {"model_id": "smollm2-135m", "parameters": parameters, **more}
+
+
+def test_an_answer_of_ollama(server: Reference) -> None:
+    answer = server.ask("/inference", asked(messages=FRUITS)).json()
+
+    assert names_a_fruit(answer["output"])
+    assert (answer["provider"], answer["model_id"]) == ("ollama", "smollm2-135m")
+    assert answer["finish_reason"] in ("stop", "length")
+    assert 0 < answer["usage"]["completion_tokens"] <= 16
+
+
+def test_a_streamed_answer_of_ollama(server: Reference) -> None:
+    with server.stream(asked(messages=FRUITS)) as events:
+        *tokens, final = events.rest()
+
+    assert names_a_fruit(events.text())
+    assert len(tokens) > 3
+    assert {event["provider"] for event in events.seen} == {"ollama"}
+    assert final["done"] is True
+    assert final["usage"]["completion_tokens"] >= len(tokens)
+
+
+def test_parameters_reach_ollama(server: Reference) -> None:
+    body = asked(messages=FRUITS, parameters={"max_tokens": 2, "temperature": 0})
+
+    answer = server.ask("/inference", body).json()
+
+    assert answer["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 2
+
+
+def test_a_batch_of_ollama(server: Reference) -> None:
+    inputs = [
+        {"input_data": "Name three fruits."},
+        {"messages": FRUITS, "parameters": {"max_tokens": 2}},
+    ]
+
+    answer = server.ask("/inference/batch", asked(inputs=inputs)).json()
+
+    assert answer["succeeded"] == 2
+    assert names_a_fruit(answer["results"][0]["output"])
+    assert answer["results"][1]["usage"]["completion_tokens"] == 2
+
+
+def test_embeddings_of_ollama(server: Reference) -> None:
+    body = {"model_id": "smollm2-135m", "input": ["apple", "pear"]}
+
+    answer = server.ask("/embeddings", body).json()
+
+    assert [len(vector) for vector in answer["embeddings"]] == [576, 576]
+    assert answer["embeddings"][0] != answer["embeddings"][1]
+    assert answer["provider"] == "ollama"
+    assert answer["usage"]["prompt_tokens"] > 0
+
+
+def test_health_with_ollama(server: Reference) -> None:
+    answer = server.client.get("/inference/health")
+
+    assert answer.status_code == 200
+    assert answer.json()["provider"] == "ollama"
+
+
+def test_a_model_that_ollama_lacks_is_a_404(server: Reference) -> None:
+    answer = server.ask("/inference", asked(messages=FRUITS) | {"model_id": "no-such"})
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "model_not_found"
+
+
+def test_an_option_of_the_wrong_type_is_the_requests_fault(server: Reference) -> None:
+    body = asked(messages=FRUITS, parameters={"num_ctx": "many"})
+
+    answer = server.ask("/inference", body)
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid_input"
+    assert "num_ctx" in answer.json()["message"]
+
+
+def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
+    mortal_ollama: Ollama, llama_cpp: LlamaCpp
+) -> None:
+    with reference(
+        serve,
+        OLLAMA_BASE_URL=mortal_ollama.url,
+        OPENAI_API_ENDPOINT=llama_cpp.url,
+        OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
+        LLM_BACKEND_TIMEOUT="60",
+    ) as server:
+        server.client.timeout = 60
+        before = server.ask("/inference", asked(messages=FRUITS)).json()
+        mortal_ollama.stop()
+        after = server.ask("/inference", asked(messages=FRUITS)).json()
+        with server.stream(asked(messages=FRUITS)) as events:
+            events.rest()
+        health = server.client.get("/inference/health").json()
+
+    assert before["provider"] == "ollama"
+    assert after["provider"] == "openai"
+    assert names_a_fruit(after["output"])
+    assert events.seen[-1]["provider"] == "openai"
+    assert (health["status"], health["provider"]) == ("degraded", "openai")
+
+
+@pytest.mark.parametrize("kind", ["waitress", "gunicorn"])
+def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(
+    mortal_ollama: Ollama, kind: str
+) -> None:
+    with reference(
+        serve,
+        kind,
+        OLLAMA_BASE_URL=mortal_ollama.url,
+        OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
+        LLM_BACKEND_TIMEOUT="60",
+    ) as server:
+        server.client.timeout = 60
+        with (
+            server.stream(asked(messages=FRUITS, parameters=ENDLESS)) as events,
+            pytest.raises(httpx.RemoteProtocolError),
+        ):
+            events.next()
+            mortal_ollama.kill_runner()
+            events.rest()
+        heard = server.heard()
+
+    assert events.seen[-1]["error"]["code"] == "stream_interrupted"
+    assert not any(event["done"] for event in events.seen)
+    assert "Traceback" not in heard
+    assert server.openai.requests == []
+
+
+def test_an_ollama_that_is_busy_falls_back() -> None:
+    """A long answer holds the model; who wants it with another context size waits, in a queue of one; the others get 503."""
+    with (
+        own_ollama(OLLAMA_MAX_QUEUE="1", OLLAMA_NUM_PARALLEL="1") as ollama,
+        reference(
+            serve, OLLAMA_BASE_URL=ollama.url, LLM_BACKEND_TIMEOUT="120"
+        ) as server,
+        ThreadPoolExecutor() as pool,
+    ):
+        server.client.timeout = 120
+        server.openai.on("/v1/chat/completions", openai_chat(["From OpenAI"]))
+        long = {"model_id": ollama.model, "messages": FRUITS, "parameters": ENDLESS}
+        other = {**long, "parameters": {"num_ctx": 1024, "max_tokens": 1}}
+
+        with server.stream(long) as events:
+            events.next()
+            answers = [pool.submit(server.ask, "/inference", other) for _ in range(6)]
+            server.openai.wait_for_requests(2, PATIENCE)
+        providers = [answer.result().json()["provider"] for answer in answers]
+
+    assert providers.count("openai") >= 2
+    assert providers.count("ollama") >= 1

@@ -1,0 +1,163 @@
+"""When all places are taken: the next request is told so at once, health still answers, and places are given back."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from dialects import (
+    NDJSON,
+    ollama_done,
+    ollama_frame,
+    ollama_version,
+    openai_models,
+)
+from processes import gunicorn, serve, waitress_serve
+from reference import ASK, PATIENCE, Events, Reference, Start, new_id, reference
+from upstreams import Call
+
+PLACES = 4
+
+WAYS: dict[str, tuple[Start, list[str], dict[str, str]]] = {
+    "serve": (serve, ["waitress", "--threads", "8"], {}),
+    "serve by gunicorn": (serve, ["gunicorn", "--threads", "8"], {}),
+    "gunicorn -c": (gunicorn, ["--threads", "8"], {}),
+    "waitress-serve": (waitress_serve, [], {"OCTOMIL_MAX_INFLIGHT": "4"}),
+}
+"""Each with four places: told, or the threads less four."""
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
+    start, options, env = WAYS[request.param]
+    with reference(start, *options, **env) as server:
+        yield server
+
+
+@pytest.fixture
+def server(server: Reference) -> Reference:
+    """One with upstreams that pass for healthy."""
+    server.ollama.on("/api/version", ollama_version)
+    server.openai.on("/v1/models", openai_models)
+    return server
+
+
+def two_tokens(gate: threading.Event) -> Any:
+    """A stream that goes on when the gate opens, and ends then."""
+
+    def script(call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(gate, PATIENCE)
+        call.chunk(ollama_frame(" morning") + ollama_done(2))
+        call.end_chunks()
+
+    return script
+
+
+def fill(server: Reference, stack: ExitStack) -> list[Events]:
+    """Takes every place; the first token of each is in hand."""
+    streams = [stack.enter_context(server.stream()) for _ in range(PLACES)]
+    for events in streams:
+        events.next()
+    return streams
+
+
+def ask_until_admitted(server: Reference) -> Any:
+    """A place is given back a moment after its stream ended."""
+    for _ in range(1000):
+        answer = server.ask("/inference/stream")
+        if answer.status_code != 503:
+            return answer
+        threading.Event().wait(0.02)
+    raise TimeoutError("no place was given back")
+
+
+def test_streams_take_all_places_and_give_them_back_when_they_end(
+    server: Reference,
+) -> None:
+    gate = threading.Event()
+    server.ollama.on("/api/chat", two_tokens(gate))
+
+    with ExitStack() as stack:
+        streams = fill(server, stack)
+
+        refused = [
+            server.ask("/inference"),
+            server.ask("/inference/stream"),
+            server.ask(
+                "/inference/batch", {"model_id": "m", "inputs": [{"input_data": "Hi"}]}
+            ),
+            server.ask("/embeddings", {"model_id": "m", "input": "Hi"}),
+        ]
+        malformed = server.ask("/inference", {})
+        health = [
+            server.client.get(url)
+            for url in (f"{server.url}/health", "/health", "/inference/health")
+        ]
+        asked_upstream = len(server.ollama.requests)
+        gate.set()
+        texts = ["".join(e["token"] for e in events.rest()) for events in streams]
+
+    for answer in refused:
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["error"] == "service_unavailable"
+        assert answer.json()["retryable"] is True
+    assert malformed.status_code == 400, "no place is needed to find a fault"
+    assert [answer.status_code for answer in health] == [200, 200, 200]
+    assert asked_upstream == PLACES + 1, "the streams and one probe"
+    assert texts == ["Good morning"] * PLACES
+    assert ask_until_admitted(server).status_code == 200
+
+
+def test_a_client_that_leaves_gives_its_place_back(server: Reference) -> None:
+    left = threading.Event()
+
+    def script(call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(left, PATIENCE)
+        while not call.wait_for_hangup(timeout=0.05):
+            call.chunk(ollama_frame(" more"))
+
+    ended = threading.Event()
+    ended.set()
+    server.ollama.on("/api/chat", *[script] * PLACES, two_tokens(ended))
+
+    with ExitStack() as stack:
+        fill(server, stack)
+        refused = server.ask("/inference/stream")
+    left.set()
+
+    assert refused.status_code == 503
+    assert ask_until_admitted(server).status_code == 200
+
+
+def test_a_stream_that_breaks_gives_its_place_back(server: Reference) -> None:
+    ended = threading.Event()
+    ended.set()
+    server.ollama.on("/api/chat", Call.reset, Call.reset, two_tokens(ended))
+    server.openai.on("/v1/chat/completions", Call.reset)
+
+    failures = [server.ask("/inference").status_code for _ in range(2)]
+    answers = [server.ask("/inference/stream").status_code for _ in range(2 * PLACES)]
+
+    assert failures == [502, 502]
+    assert answers == [200] * 2 * PLACES
+
+
+def test_a_refusal_is_logged_as_what_it_is(server: Reference) -> None:
+    gate = threading.Event()
+    server.ollama.on("/api/chat", two_tokens(gate))
+    request_id = new_id()
+
+    with ExitStack() as stack:
+        fill(server, stack)
+        server.ask("/inference", ASK, **{"X-Request-Id": request_id})
+        line = server.log_of(request_id)
+        gate.set()
+
+    assert line["status"] == 503
+    assert line["error"] == "server_error"
