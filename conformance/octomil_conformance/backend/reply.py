@@ -1,0 +1,234 @@
+"""The verbs in which scenarios are told, for streamed answers and for whole ones (single answers and embeddings)."""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Protocol
+
+from octomil_conformance.backend.ask import Ask, Dialect, Json, compact
+from octomil_conformance.backend.gates import WHOLE
+from octomil_conformance.backend.line import Line
+from octomil_conformance.backend.words import echo_tokens, embed
+
+GARBAGE = b"<html><body>It works!</body></html>\n"
+DRIPS = 4
+"""Pieces in which a whole answer drips."""
+
+
+class Reply(Protocol):
+    """What a scenario can do. One of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse` and `drop` is its last act."""
+
+    echo: list[str]
+    """The prompt's tokens."""
+
+    def open(self) -> None:
+        """The status of success goes out; a whole answer has no head of its own yet."""
+
+    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        """Tokens up to the limit that was asked for, `gap` seconds before each. `split`: in two writes, parted inside a character."""
+
+    def think(self, thoughts: Iterable[str]) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+    def close_gate(self, tokens: int) -> None: ...
+
+    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+        """The answer is complete. `gap`: a whole one drips."""
+
+    def stop_short(self) -> None:
+        """A clean end of an answer that is not complete."""
+
+    def cut(self) -> None:
+        """The connection breaks; what was promised is missing."""
+
+    def garble(self) -> None:
+        """Something else than the dialect."""
+
+    def fail(self, message: str) -> None:
+        """An error frame and a clean end; of a whole answer, an error under status 200."""
+
+    def refuse(
+        self, status: int, message: str, kind: str, headers: Mapping[str, str]
+    ) -> None:
+        """An error answer instead of any other."""
+
+    def drop(self) -> None:
+        """The connection is closed without a byte."""
+
+
+def refuse(line: Line, status: int, body: Json, headers: Mapping[str, str]) -> None:
+    data = compact(body)
+    line.ending("answered")
+    line.head(status, {"Content-Type": "application/json", **headers}, len(data))
+    line.write(data)
+
+
+def drop(line: Line) -> None:
+    line.ending("cut")
+    line.break_off()
+
+
+class StreamReply:
+    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.echo = echo_tokens(ask.prompt)
+        self._ask = ask
+        self._dialect = dialect
+        self._line = line
+        self._opened = False
+        self._said = 0
+        self._reason = "stop"
+
+    def open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            self._line.head(200, {"Content-Type": self._dialect.stream_type})
+            if opening := self._dialect.opening():
+                self._line.write(opening)
+
+    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        for token in tokens:
+            if self._said == self._ask.limit:
+                self._reason = "length"
+                return
+            self._line.pause(gap)
+            self._line.pass_gate(self._said + 1)
+            self.open()
+            for piece in _pieces(self._dialect.token(token), split):
+                self._line.write(piece)
+            self._said += 1
+            self._line.token_sent()
+
+    def think(self, thoughts: Iterable[str]) -> None:
+        self.open()
+        for thought in thoughts:
+            self._line.write(self._dialect.thought(thought))
+
+    def pause(self, seconds: float) -> None:
+        self._line.pause(seconds)
+
+    def close_gate(self, tokens: int) -> None:
+        self._line.close_gate(tokens)
+
+    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+        self._line.pass_gate(self._said + 1)
+        self._last(self._dialect.ending(self._reason, self._said))
+
+    def stop_short(self) -> None:
+        self.open()
+        self._line.ending("cut")
+        self._line.end()
+
+    def cut(self) -> None:
+        self.open()
+        drop(self._line)
+
+    def garble(self) -> None:
+        self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
+
+    def fail(self, message: str) -> None:
+        self._last(self._dialect.error_frame(message))
+
+    def refuse(
+        self, status: int, message: str, kind: str, headers: Mapping[str, str]
+    ) -> None:
+        body = self._dialect.error(status, message, kind)
+        refuse(self._line, status, body, headers)
+
+    def drop(self) -> None:
+        drop(self._line)
+
+    def _last(self, data: bytes) -> None:
+        self.open()
+        self._line.ending("answered")
+        self._line.write(data)
+        self._line.end()
+
+
+class WholeReply:
+    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.echo = echo_tokens(ask.prompt)
+        self._ask = ask
+        self._dialect = dialect
+        self._line = line
+        self._said: list[str] = []
+        self._thoughts = ""
+        self._reason = "stop"
+
+    def open(self) -> None:
+        pass
+
+    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        tokens = list(tokens)
+        limit = self._ask.limit
+        room = len(tokens) if limit is None else limit - len(self._said)
+        self._said += islice(tokens, room)
+        if room < len(tokens):
+            self._reason = "length"
+
+    def think(self, thoughts: Iterable[str]) -> None:
+        self._thoughts += "".join(thoughts)
+
+    def pause(self, seconds: float) -> None:
+        self._line.pause(seconds)
+
+    def close_gate(self, tokens: int) -> None:
+        self._line.close_gate(tokens)
+
+    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+        self._line.pass_gate(WHOLE)
+        body = compact(self._body(vectors_lost))
+        self._head(len(body))
+        step = -(-len(body) // DRIPS) if gap else len(body)
+        for start in range(0, len(body), step):
+            self._line.pause(gap)
+            if start + step >= len(body):
+                self._line.ending("answered")
+            self._line.write(body[start : start + step])
+
+    def stop_short(self) -> None:
+        body = compact(self._body(0))
+        self._last(body[: len(body) // 2])
+
+    def cut(self) -> None:
+        body = compact(self._body(0))
+        self._head(len(body))
+        if self._said or self._ask.texts:
+            self._line.write(body[: len(body) // 2])
+        drop(self._line)
+
+    def garble(self) -> None:
+        self._last(GARBAGE)
+
+    def fail(self, message: str) -> None:
+        self._last(compact(self._dialect.error(500, message, "server_error")))
+
+    def refuse(
+        self, status: int, message: str, kind: str, headers: Mapping[str, str]
+    ) -> None:
+        body = self._dialect.error(status, message, kind)
+        refuse(self._line, status, body, headers)
+
+    def drop(self) -> None:
+        drop(self._line)
+
+    def _body(self, vectors_lost: int) -> Json:
+        if self._ask.texts is None:
+            text = "".join(self._said)
+            count = len(self._said)
+            return self._dialect.whole(text, self._thoughts, self._reason, count)
+        kept = self._ask.texts[: len(self._ask.texts) - vectors_lost]
+        return self._dialect.vectors([embed(text) for text in kept])
+
+    def _head(self, length: int) -> None:
+        self._line.head(200, {"Content-Type": "application/json"}, length)
+
+    def _last(self, data: bytes) -> None:
+        self._line.ending("answered")
+        self._head(len(data))
+        self._line.write(data)
+
+
+def _pieces(frame: bytes, split: bool) -> list[bytes]:
+    """The frame, or its two parts, the first of which ends inside a character of several bytes."""
+    inside = next((index for index, byte in enumerate(frame) if byte >= 0x80), None)
+    if not split or inside is None:
+        return [frame]
+    return [frame[: inside + 1], frame[inside + 1 :]]
