@@ -74,7 +74,7 @@ def long(reply: Reply, pace: Pace) -> None:
 
 @_scenario
 def gated(reply: Reply, pace: Pace) -> None:
-    """The echo, held before token 2, or as a whole, until the check opens the gate."""
+    """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
     reply.close_gate(1)
     reply.say(reply.echo)
     reply.finish()
