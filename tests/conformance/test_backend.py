@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-
 from octomil_conformance.backend import (
     LONG_TOKENS,
     UNICODE_TOKENS,
@@ -284,21 +283,27 @@ def test_truncate_ends_cleanly_without_the_end_of_an_answer(
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("name", "said"), [("cut", 2), ("cut-before-first", 0)])
 def test_cut_breaks_the_transfer(scripted, dialect, name, said):
-    with stream(scripted, dialect, f"conf-{name}", "one two three") as response:
-        with pytest.raises(http.client.IncompleteRead) as broken:
-            response.read()
+    with (
+        stream(scripted, dialect, f"conf-{name}", "one two three") as response,
+        pytest.raises(http.client.IncompleteRead) as broken,
+    ):
+        response.read()
 
     assert len(texts(dialect, broken.value.partial)) == said
-    with chat(scripted, dialect, f"conf-{name}", "one two three") as response:
-        with pytest.raises(http.client.IncompleteRead):
-            response.read()
+    with (
+        chat(scripted, dialect, f"conf-{name}", "one two three") as response,
+        pytest.raises(http.client.IncompleteRead),
+    ):
+        response.read()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_drop_sends_no_byte(scripted, dialect):
-    with pytest.raises(http.client.RemoteDisconnected):
-        with chat(scripted, dialect, "conf-drop", "x"):
-            pass
+    with (
+        pytest.raises(http.client.RemoteDisconnected),
+        chat(scripted, dialect, "conf-drop", "x"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -496,28 +501,28 @@ def test_an_outage_of_one_backend_leaves_the_other(backend):
 def test_an_outage_cuts_off_answers_and_idle_connections(scripted, nonce):
     with stream(scripted, "ollama", "conf-gated", tagged(nonce, "one two")) as response:
         response.readline()
-        with scripted.outage("refuse"):
-            with pytest.raises(http.client.IncompleteRead):
-                response.read()
+        with scripted.outage("refuse"), pytest.raises(http.client.IncompleteRead):
+            response.read()
 
     assert [call.outcome for call in scripted.calls(nonce)] == ["stopped"]
 
 
 def test_an_outage_can_be_503_for_everything(backend):
-    with backend.outage("fail"):
-        with chat(backend, "ollama", "conf-echo", "x") as response:
-            response.read()
+    with (
+        backend.outage("fail"),
+        chat(backend, "ollama", "conf-echo", "x") as response,
+    ):
+        response.read()
 
     assert response.status == 503
 
 
 def test_an_outage_can_be_silence(backend):
-    with ThreadPoolExecutor() as pool:
-        with backend.outage("hang"):
-            backend.forget("")
-            answer = pool.submit(whole, backend, "ollama", "conf-echo", "x")
-            assert backend.wait_for_active("", 1, SOON)
-            assert not answer.done()
+    with ThreadPoolExecutor() as pool, backend.outage("hang"):
+        backend.forget("")
+        answer = pool.submit(whole, backend, "ollama", "conf-echo", "x")
+        assert backend.wait_for_active("", 1, SOON)
+        assert not answer.done()
 
     assert isinstance(answer.exception(), http.client.RemoteDisconnected)
 
@@ -537,14 +542,14 @@ def test_an_outage_ends_when_the_one_who_began_it_is_gone(scripted):
 
 def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce):
     before = set(threading.enumerate())
-    with ScriptedBackend(ANY, ANY) as backend:
-        with stream(
-            backend, "ollama", "conf-gated", tagged(nonce, "one two")
-        ) as response:
-            response.readline()
-            backend.close()
-            with pytest.raises(http.client.IncompleteRead):
-                response.read()
+    with (
+        ScriptedBackend(ANY, ANY) as backend,
+        stream(backend, "ollama", "conf-gated", tagged(nonce, "one two")) as response,
+    ):
+        response.readline()
+        backend.close()
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
 
     assert not [
         thread
