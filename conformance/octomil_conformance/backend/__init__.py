@@ -1,7 +1,7 @@
 """The scripted backend: plays Ollama and an OpenAI-compatible server behind a server under test, and bears witness.
 
 What it does rides in the model's name (scenarios.py) or in a tag in the prompt (words.py), so that the server under test
-needs no hook. Read interface.py for what a check can ask of it, then request.py, scenarios.py and reply.py.
+needs no hook. Read interface.py for what a check can ask of it, then scenarios.py, acts.py and reply.py for what it plays.
 """
 
 from octomil_conformance.backend.interface import API_KEY, Backend, environment

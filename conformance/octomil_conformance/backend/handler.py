@@ -7,11 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.backend.ask import compact
+from octomil_conformance.backend.last_acts import refuse
 from octomil_conformance.backend.line import HungUp, Line, Stopped
-from octomil_conformance.backend.reply import Reply, StreamReply, WholeReply, refuse
+from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.request import Request, read_body, understand
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
 from octomil_conformance.backend.stage import Stage
+from octomil_conformance.backend.stream_reply import StreamReply
+from octomil_conformance.backend.whole_reply import WholeReply
 
 CONTROL = "/conf/"
 

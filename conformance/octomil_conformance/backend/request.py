@@ -9,11 +9,8 @@ from typing import Any
 
 from octomil_conformance.backend import ollama, openai
 from octomil_conformance.backend.ask import Ask, Dialect, Refused
-from octomil_conformance.backend.scenarios import (
-    Scenario,
-    scenario_named,
-    scenario_of,
-)
+from octomil_conformance.backend.scenario import Scenario
+from octomil_conformance.backend.scenarios import scenario_named, scenario_of
 from octomil_conformance.backend.witness import Call, Provider
 from octomil_conformance.backend.words import Tag, find_tag
 
