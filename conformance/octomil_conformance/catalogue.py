@@ -1,0 +1,73 @@
+"""What checks there are, read from their modules without running them."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from octomil_conformance import checks, wire
+from octomil_conformance.api import MAX_TOKENS
+from octomil_conformance.config import Config
+from octomil_conformance.requirement import requirement_of
+from octomil_conformance.run import ODD
+
+ASKING = ("ask", "ask_body", "ask_raw", "accepts", "start", "start_body")
+"""What a check calls to send a valid request."""
+
+
+@cache
+def all_checks() -> tuple[Callable[..., Any], ...]:
+    """Every function that is tied to a requirement."""
+    return (*wire.CHECKS, *_functions())
+
+
+def checks_of(name: str) -> list[str]:
+    """`file:line name` of each check of a requirement."""
+    return [_place(check) for check in all_checks() if requirement_of(check).id == name]
+
+
+def cost(config: Config) -> str:
+    """What the run will ask of the model, at most."""
+    requests = sum(
+        len(config.profiles_for(requirement_of(check))) * _asks(check)
+        for check in _functions()
+    )
+    for profile, level in config.claims.items():
+        requests += 1 + (len(ODD.get(profile, ())) if level == 2 else 0)
+    whom = (
+        "our backend" if config.level == 2 else f"the model, {MAX_TOKENS} tokens each"
+    )
+    return f"at most {requests} requests that reach {whom}"
+
+
+def _functions() -> Iterator[Callable[..., Any]]:
+    for module in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if inspect.isfunction(value) and hasattr(value, "requirement"):
+                yield value
+
+
+def _asks(check: Callable[..., Any]) -> int:
+    """Valid requests of one check, counted in its source."""
+    calls = [
+        node.func.attr
+        for node in ast.walk(ast.parse(inspect.getsource(check)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    cases = [
+        mark.args[1]
+        for mark in getattr(check, "pytestmark", ())
+        if mark.name == "parametrize"
+    ]
+    times = len(cases[0]) if cases else 1
+    return times * sum(name in ASKING for name in calls)
+
+
+def _place(check: Callable[..., Any]) -> str:
+    path = Path(inspect.getsourcefile(check) or "")
+    line = inspect.getsourcelines(check)[1]
+    return f"{path.parent.name}/{path.name}:{line} {check.__name__}"
