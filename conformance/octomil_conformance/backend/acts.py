@@ -111,7 +111,7 @@ def cut_before_first(reply: Reply, pace: Pace) -> None:
 
 @_scenario
 def drop(reply: Reply, pace: Pace) -> None:
-    """The connection is closed without a byte of an answer."""
+    """The connection is closed without a byte of an answer; a server may try that twice."""
     reply.drop()
 
 

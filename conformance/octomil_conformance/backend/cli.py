@@ -4,7 +4,8 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.listener import Address
@@ -28,23 +29,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         for scenario in SCENARIOS.values():
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
         return 0
-    # Before any thread starts: a signal would else end the process from within one.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
-        backend = ScriptedBackend(
-            arguments.backend,
-            arguments.openai_backend,
-            arguments.backend_timeout,
-            arguments.allow_remote,
-        )
+        with _signals_held():
+            return _serve(arguments)
     except ValueError as ex:
         return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
     except OSError as ex:
         return _say(f"cannot listen: {ex}", CANNOT_LISTEN)
-    with backend:
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    with ScriptedBackend(
+        arguments.backend,
+        arguments.openai_backend,
+        arguments.backend_timeout,
+        arguments.allow_remote,
+    ) as backend:
         print(_greeting(backend), flush=True)
         signal.sigwait(ENDING)
     return 0
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """From before any thread starts: a signal would else end the process from within one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def address(text: str) -> Address:
