@@ -121,7 +121,9 @@ class Backend:
         with self.understanding():
             body = json.loads(data)
             choice = body if self.provider == "ollama" else body["choices"][0]
-            return choice["message"].get("content") or ""
+            reason = body.get("done_reason") or choice.get("finish_reason")
+            fields = {"output": choice["message"].get("content") or ""}
+            return fields | ({"finish_reason": reason} if reason else {})
 
     def stream(self, model, messages, parameters):
         """Tokens, after one empty token for each thought. Its end without a failure is a complete answer's."""

@@ -140,9 +140,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def completed(self, model, messages, parameters):
         began = time.monotonic()
-        output, provider = self.server.gateway.complete(model, messages, parameters)
+        fields, provider = self.server.gateway.complete(model, messages, parameters)
         latency = (time.monotonic() - began) * 1000
-        return {"output": output, "latency_ms": latency, "provider": provider, "model_id": model}  # fmt: skip
+        return {**fields, "latency_ms": latency, "provider": provider, "model_id": model}  # fmt: skip
 
     def batch(self, body):
         faults, model, inputs = self.server.faults, model_of(body), body.get("inputs")
