@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from octomil_conformance import schemas
-from octomil_conformance.backend import Backend, new_nonce, tagged
+from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.exchange import Exchange, Headers, Request, field
 from octomil_conformance.findings import Finding, SuiteFault
-from octomil_conformance.transport import Call
+from octomil_conformance.transport import Transfer
 
 if TYPE_CHECKING:
     from octomil_conformance.run import Run
@@ -60,11 +60,11 @@ class Api:
 
     def start(
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
-    ) -> Call:
+    ) -> Transfer:
         """A valid request, its answer still on the way."""
         return self.start_body(self.body(prompt, scenario, **changes))
 
-    def start_body(self, body: Mapping[str, Any]) -> Call:
+    def start_body(self, body: Mapping[str, Any]) -> Transfer:
         schemas.require_valid_request(self.profile, body)
         return self._call("POST", self.path, json_bytes(body), self._headers({}))
 
@@ -155,11 +155,11 @@ class Api:
             yield self._answered(exchange)
 
     def unblamed(self) -> list[Exchange]:
-        """What checks that found no fault have seen."""
-        exchanges = self.run.unblamed(self.profile)
-        for exchange in exchanges:
+        """Of all that was seen of this profile, what no check found a fault in."""
+        seen, blamed = self.run.seen(self.profile)
+        for exchange in seen:
             self.observe(exchange)
-        return exchanges
+        return [exchange for exchange in seen if id(exchange) not in blamed]
 
     def observe(self, exchange: Exchange) -> None:
         with self._lock:
@@ -191,6 +191,14 @@ class Api:
         if self.run.backend is None:
             raise SuiteFault("a check below level 2 asked for the backend")
         return self.run.backend
+
+    def call(self, suffix: str = "") -> Call:
+        """The first that the server under test made upstream for this check, or for one input of it."""
+        nonce = f"{self.nonce}.{suffix}" if suffix else self.nonce
+        calls = self.backend.calls(nonce)
+        if not calls:
+            raise Finding("an upstream call", "none")
+        return calls[0]
 
     @property
     def timeout(self) -> float:
@@ -236,7 +244,7 @@ class Api:
             (name, value) for name, value in headers.items() if value is not None
         )
 
-    def _call(self, method: str, path: str, body: bytes, headers: Headers) -> Call:
+    def _call(self, method: str, path: str, body: bytes, headers: Headers) -> Transfer:
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
             headers = (*headers, ("Content-Length", str(len(body))))
@@ -244,7 +252,7 @@ class Api:
         known = known and (method == "GET") == (self.profile == "health")
         url = self.run.config.url + path
         request = Request(method, url, headers, body, self.profile if known else None)
-        return Call(request, self.deadline, self.observe)
+        return Transfer(request, self.deadline, self.observe)
 
     def _answered(self, exchange: Exchange) -> Exchange:
         if exchange.status == 0 or exchange.end == "deadline":

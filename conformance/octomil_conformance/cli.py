@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--backend",
         metavar="HOST:PORT",
-        help="where the suite plays Ollama in a level 2 run (default 127.0.0.1:11434), or 'external' when octomil-conformance backend runs there",
+        help="where the suite plays Ollama in a level 2 run (default 127.0.0.1:11434), or 'external[:HOST:PORT]' when octomil-conformance backend runs there",
     )
     add(
         "--openai-backend",

@@ -54,7 +54,7 @@ class Config:
     model: str = SCRIPTED_MODEL
     embed_model: str = SCRIPTED_MODEL
     backend: str = DEFAULT_BACKEND
-    """HOST:PORT to listen on, or `external`."""
+    """HOST:PORT to listen on; `external` or `external:HOST:PORT` where octomil-conformance backend runs already."""
     openai_backend: str = DEFAULT_OPENAI_BACKEND
     backend_timeout: float = DEFAULT_BACKEND_TIMEOUT
     """Seconds; what the server was told."""

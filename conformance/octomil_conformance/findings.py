@@ -2,6 +2,7 @@
 
 import ast
 import linecache
+import threading
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
@@ -33,7 +34,16 @@ class Evidence:
 NO_EVIDENCE = Evidence("", "")
 
 
+PARSING = threading.Lock()
+"""Python 3.11 loses count of its recursion when two threads handle syntax trees at once."""
+
+
 def evidence(ex: AssertionError) -> Evidence:
+    with PARSING:
+        return _evidence(ex)
+
+
+def _evidence(ex: AssertionError) -> Evidence:
     """What the failed assert compared, read from its source and the values it had. `assert got == want, "want in words"`."""
     if isinstance(ex, Finding):
         return Evidence(ex.got, ex.want)

@@ -3,6 +3,7 @@
 Checks run ahead on a few threads and are reported in order. A serial check begins when all others are done.
 """
 
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,7 +15,6 @@ import pytest
 from octomil_conformance import wire
 from octomil_conformance.api import Api
 from octomil_conformance.config import Config, UsageError, from_options
-from octomil_conformance.findings import Finding
 from octomil_conformance.preflight import CouldNotTest
 from octomil_conformance.ready import ready
 from octomil_conformance.report.console import Console
@@ -87,10 +87,7 @@ class Plugin:
         self.run.verdicts.append(verdict)
         self._report(verdict)
         if verdict.outcome in ("fail", "error"):
-            raise Finding(
-                verdict.evidence.want or verdict.requirement.text,
-                verdict.evidence.got or verdict.reason,
-            )
+            pytest.fail(_words(verdict), pytrace=False)
         if verdict.outcome in ("expected", "untestable"):
             pytest.skip(verdict.reason)
         return True
@@ -122,6 +119,11 @@ class Plugin:
         return self.run.judge(
             requirement_of(function), api, _sentence(item), lambda: item.obj(**params)
         )
+
+
+def _words(verdict: Verdict) -> str:
+    got, want = verdict.evidence.got, verdict.evidence.want
+    return f"{verdict.requirement.text}\ngot  {got}\nwant {want}\n{verdict.reason}"
 
 
 def _profile(item: pytest.Item) -> str | None:
@@ -194,6 +196,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Summary(run), "octomil-summary")
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    ours = [item for item in items if "api" in getattr(item, "fixturenames", ())]
+    if ours and config.getoption("octomil_url", None) is None and not _has_run(config):
+        raise pytest.UsageError("the conformance checks need --octomil-url URL")
+
+
+def _has_run(config: pytest.Config) -> bool:
+    plugins = config.pluginmanager.get_plugins()
+    return any(isinstance(plugin, Plugin) for plugin in plugins)
+
+
 class _Summary:
     """The verdict at the end of a pytest session that is not ours."""
 
@@ -202,6 +217,7 @@ class _Summary:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._run.seconds = time.monotonic() - self._run.started
         session.exitstatus = EXIT_CODES[self._run.conclusion()]
 
     def pytest_terminal_summary(

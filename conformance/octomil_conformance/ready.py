@@ -8,6 +8,10 @@ from octomil_conformance.config import DEFAULT_BACKEND, Config, UsageError
 from octomil_conformance.preflight import CouldNotTest, find_wiring, preflight
 from octomil_conformance.run import Run
 
+EXTERNAL = "external"
+
+PORTS_HINT = "free the port, name others with --backend and --openai-backend, or use the backend that runs there with --backend external"
+
 
 @contextmanager
 def ready(config: Config, backend: Backend | None = None) -> Iterator[Run]:
@@ -26,26 +30,26 @@ def ready(config: Config, backend: Backend | None = None) -> Iterator[Run]:
 
 @contextmanager
 def _backend(config: Config) -> Iterator[Backend]:
-    try:
-        if config.backend == "external":
-            backend: Backend = RemoteBackend(DEFAULT_BACKEND)
-        else:
-            backend = ScriptedBackend(
-                ollama=address(config.backend),
-                openai=address(config.openai_backend),
-                timeout=config.backend_timeout,
-                allow_remote=config.allow_remote,
-            )
-    except ValueError as ex:
-        raise UsageError(str(ex)) from ex
     with ExitStack() as resources:
         try:
-            resources.enter_context(backend)  # type: ignore[arg-type]
+            backend = resources.enter_context(_opened(config))
         except ValueError as ex:
             raise UsageError(str(ex)) from ex
         except OSError as ex:
-            raise CouldNotTest(f"the backend: {ex}") from ex
+            raise CouldNotTest(f"our backend: {ex}\n{PORTS_HINT}") from ex
         yield backend
+
+
+def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
+    if config.backend.startswith(EXTERNAL):
+        where = config.backend.removeprefix(EXTERNAL).lstrip(":")
+        return RemoteBackend(where or DEFAULT_BACKEND)
+    return ScriptedBackend(
+        ollama=address(config.backend),
+        openai=address(config.openai_backend),
+        timeout=config.backend_timeout,
+        allow_remote=config.allow_remote,
+    )
 
 
 def address(text: str) -> tuple[str, int]:

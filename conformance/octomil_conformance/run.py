@@ -12,7 +12,7 @@ from octomil_conformance.api import OTHER_PROMPT, PROMPT, Api
 from octomil_conformance.backend import Backend
 from octomil_conformance.config import Config, Expectation
 from octomil_conformance.exchange import Exchange
-from octomil_conformance.findings import NO_EVIDENCE, Evidence, evidence
+from octomil_conformance.findings import NO_EVIDENCE, PARSING, Evidence, evidence
 from octomil_conformance.spec import Requirement
 
 Outcome = Literal["pass", "fail", "warn", "error", "untestable", "expected", "stale"]
@@ -104,7 +104,8 @@ class Run:
             outcome = "fail" if self._binding(requirement) else "warn"
             found = evidence(ex)
         except Exception:  # noqa: BLE001 - a verdict, too
-            outcome, reason = "error", traceback.format_exc()
+            with PARSING:
+                outcome, reason = "error", traceback.format_exc()
         if outcome == "pass" and not api.seen:
             outcome, reason = "error", "the check passed without having seen anything"
         verdict = Verdict(
@@ -131,17 +132,13 @@ class Run:
             yield kept[index]
             index += 1
 
-    def unblamed(self, profile: str) -> list[Exchange]:
-        """Seen by checks that passed, and by no check that did not."""
+    def seen(self, profile: str) -> tuple[list[Exchange], set[int]]:
+        """Each exchange of a profile once, and the `id` of those in which a MUST was found broken."""
         mine = [verdict for verdict in self.verdicts if verdict.profile == profile]
-        blamed = {
-            id(seen)
-            for each in mine
-            if each.outcome != "pass"
-            for seen in each.exchanges
-        }
-        good = {id(seen): seen for each in mine for seen in each.exchanges}
-        return [seen for key, seen in good.items() if key not in blamed]
+        found = [each for each in mine if each.outcome not in ("pass", "warn")]
+        blamed = {id(seen) for each in found for seen in each.exchanges[-1:]}
+        every = {id(seen): seen for each in mine for seen in each.exchanges}
+        return [*every.values()], blamed
 
     def stale(self) -> list[Expectation]:
         """Expected failures that did not come."""

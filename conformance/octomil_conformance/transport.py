@@ -42,7 +42,7 @@ class _File:
         return io.BufferedReader(self.raw, READ)
 
 
-class Call:
+class Transfer:
     """A request on its way. Iterate it for what it has read so far each time something arrives; `finish` or `hang_up` gives the exchange."""
 
     def __init__(

@@ -130,7 +130,7 @@ def test_an_inputs_own_parameters_win(api: Api) -> None:
     api.ask(
         scenario="echo", inputs=inputs, parameters={"temperature": 0.5, "max_tokens": 5}
     )
-    calls = [api.backend.calls(f"{api.nonce}.{index}")[0] for index in (0, 1)]
+    calls = [api.call(index) for index in ("0", "1")]
     sent = [upstream.parameters(call) for call in calls]
 
     assert [each.get("max_tokens") for each in sent] == [5, 3]

@@ -171,7 +171,7 @@ def test_a_parameter_that_makes_another_request_is_refused(
 @requirement("REQ-15")
 def test_parameters_reach_the_model(api: Api) -> None:
     api.ask(scenario="echo", parameters={"temperature": 0.25, "max_tokens": 7})
-    sent = upstream.parameters(api.backend.calls(api.nonce)[0])
+    sent = upstream.parameters(api.call())
 
     assert (sent.get("temperature"), sent.get("max_tokens")) == (0.25, 7)
 
@@ -179,7 +179,7 @@ def test_parameters_reach_the_model(api: Api) -> None:
 @requirement("REQ-16")
 def test_an_unknown_parameter_reaches_the_model(api: Api) -> None:
     api.ask(scenario="echo", parameters={"mirostat_tau": 4.5})
-    sent = upstream.parameters(api.backend.calls(api.nonce)[0])
+    sent = upstream.parameters(api.call())
 
     assert sent.get("mirostat_tau") == 4.5
 
@@ -197,14 +197,14 @@ def test_all_messages_reach_the_model_in_order(api: Api) -> None:
         messages=[{"role": role, "content": text} for role, text in said],
     )
 
-    assert upstream.messages(api.backend.calls(api.nonce)[0]) == said
+    assert upstream.messages(api.call()) == said
 
 
 @requirement("REQ-18")
 def test_any_other_object_reaches_the_model_as_its_text(api: Api) -> None:
     data = {"colour": "red", "petals": 5, "note": api.tag("here")}
     api.ask(scenario="echo", without=("messages",), input_data=data)
-    sent = upstream.messages(api.backend.calls(api.nonce)[0])
+    sent = upstream.messages(api.call())
 
     assert [role for role, _ in sent] == ["user"]
     assert [

@@ -3,12 +3,13 @@
 from typing import Any
 
 from octomil_conformance.backend import Call
+from octomil_conformance.exchange import items
 
 
 def parameters(call: Call) -> dict[str, Any]:
     """By the names of this API."""
-    body = dict(call.body or {})
-    options = dict(body.get("options") or {})
+    body = _object(call.body)
+    options = _object(body.get("options"))
     if "num_predict" in options:
         options["max_tokens"] = options["num_predict"]
     if "max_completion_tokens" in body:
@@ -16,15 +17,17 @@ def parameters(call: Call) -> dict[str, Any]:
     return {**body, **options}
 
 
-def messages(call: Call) -> list[tuple[str, str]]:
+def messages(call: Call) -> list[tuple[Any, str]]:
     """(role, text) of each."""
-    return [
-        (message["role"], _text(message["content"]))
-        for message in (call.body or {}).get("messages", [])
-    ]
+    sent = map(_object, items(_object(call.body).get("messages")))
+    return [(message.get("role"), _text(message.get("content"))) for message in sent]
 
 
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(part.get("text", "") for part in content or [])
+    return "\n".join(str(_object(part).get("text")) for part in items(content))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.config import Config
+from octomil_conformance.backend import API_KEY
+from octomil_conformance.config import DEFAULT_BACKEND, Config
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
 from octomil_conformance.run import Conclusion, Outcome, Run, Verdict
@@ -101,7 +102,20 @@ def header(config: Config, cost: str) -> list[str]:
         f"{config.url}  {config.claimed()}",
         cost,
     ]
+    if config.level == 2:
+        lines.append("the server under test needs " + " ".join(_environment(config)))
     return [redact(line, config.token) for line in lines]
+
+
+def _environment(config: Config) -> list[str]:
+    ollama = config.backend.removeprefix("external").lstrip(":") or DEFAULT_BACKEND
+    return [
+        f"OLLAMA_BASE_URL=http://{ollama}",
+        f"OPENAI_API_ENDPOINT=http://{config.openai_backend}/v1",
+        f"OPENAI_API_KEY={API_KEY}",
+        f"LLM_BACKEND_TIMEOUT={config.backend_timeout:g}",
+        "OCTOMIL_BACKEND_COOLDOWN=0",
+    ]
 
 
 def untestable(config: Config) -> list[str]:

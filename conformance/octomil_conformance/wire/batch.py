@@ -47,7 +47,9 @@ def successes_and_failures_are_counted(exchange: Exchange) -> None:
 @requirement("BATCH-05")
 def model_and_latency_are_told(exchange: Exchange) -> None:
     assert field(exchange.fields, "model_id") == exchange.request.fields["model_id"]
-    assert is_latency(field(exchange.fields, "latency_ms"))
+    assert is_latency(field(exchange.fields, "latency_ms")), (
+        "a finite number, zero or more"
+    )
 
 
 def is_answer(result: object) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from octomil_conformance.exchange import field, is_integer, is_number
+from octomil_conformance.exchange import MISSING, field, is_integer, is_number
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
@@ -16,7 +16,9 @@ def is_name(value: object) -> bool:
 
 
 def usage_adds_up(usage: Any) -> bool:
-    """`prompt_tokens` and `completion_tokens` are integers, and `total_tokens` their sum."""
+    """It is not given, or `prompt_tokens` and `completion_tokens` are integers, and `total_tokens` their sum."""
+    if usage in (MISSING, None):
+        return True
     counts = [field(usage, "prompt_tokens"), field(usage, "completion_tokens")]
     total = field(usage, "total_tokens")
     return all(map(is_integer, [*counts, total])) and sum(counts) == total

@@ -62,13 +62,13 @@ def vectors_have_one_length(exchange: Exchange) -> None:
 def usage_is_counted(exchange: Exchange) -> None:
     usage = field(exchange.fields, "usage")
 
-    assert is_integer(field(usage, "prompt_tokens"))
-    assert is_integer(field(usage, "total_tokens"))
+    assert is_integer(field(usage, "prompt_tokens")), "an integer prompt_tokens"
+    assert is_integer(field(usage, "total_tokens")), "an integer total_tokens"
 
 
 @requirement("EMBED-07")
 def the_model_is_named(exchange: Exchange) -> None:
-    assert is_name(field(exchange.fields, "model"))
+    assert is_name(field(exchange.fields, "model")), "a string that is not empty"
 
 
 @requirement("EMBED-08")
@@ -80,7 +80,7 @@ def embeddings_repeats_the_vectors(exchange: Exchange) -> None:
 def model_object_and_provider_are_told(exchange: Exchange) -> None:
     assert field(exchange.fields, "model") == exchange.request.fields["model_id"]
     assert field(exchange.fields, "object") == "list"
-    assert is_name(field(exchange.fields, "provider"))
+    assert is_name(field(exchange.fields, "provider")), "a string that is not empty"
 
 
 def is_vector(value: object) -> bool:

@@ -55,7 +55,7 @@ def finish_reason_is_known(exchange: Exchange) -> None:
 def usage_is_consistent(exchange: Exchange) -> None:
     usage = field(exchange.fields, "usage")
 
-    assert usage in (MISSING, None) or usage_adds_up(usage)
+    assert usage_adds_up(usage), "integers of which the last is the sum"
 
 
 CHECKS = (
