@@ -32,7 +32,8 @@ def ready(config: Config, backend: Backend | None = None) -> Iterator[Run]:
 def _backend(config: Config) -> Iterator[Backend]:
     with ExitStack() as resources:
         try:
-            backend = resources.enter_context(_opened(config))
+            backend = _opened(config)
+            resources.enter_context(backend)
         except ValueError as ex:
             raise UsageError(str(ex)) from ex
         except OSError as ex:
