@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from octomil_conformance import __version__, spec
@@ -69,14 +69,25 @@ class Console:
 
     def _blocks(self) -> Iterator[list[str]]:
         yield from ([f"ERROR  {fault}"] for fault in self._run.faults)
-        for verdict in self._run.verdicts:
-            if verdict.outcome in LABELS:
-                yield _block(verdict)
+        for first, *others in self._findings():
+            yield [
+                *_block(first),
+                *(f"      also    {_place(each)}" for each in others),
+            ]
         for expectation in self._run.stale():
             yield [
                 f"STALE  {expectation.check}  expected to fail, but it does not: take it out of the list",
                 f"      reason  {expectation.reason} {expectation.link}".rstrip(),
             ]
+
+    def _findings(self) -> Iterable[list[Verdict]]:
+        """Verdicts of one kind on one requirement stand together."""
+        found: dict[tuple[str, Outcome], list[Verdict]] = {}
+        for verdict in self._run.verdicts:
+            if verdict.outcome in LABELS:
+                key = verdict.requirement.id, verdict.outcome
+                found.setdefault(key, []).append(verdict)
+        return found.values()
 
     def _summary(self) -> Iterator[str]:
         run = self._run
@@ -131,7 +142,7 @@ def _block(verdict: Verdict) -> list[str]:
     requirement = verdict.requirement
     label = LABELS[verdict.outcome]
     lines = [f"{label}  {requirement.id}  {requirement.force}  {requirement.text}"]
-    rows = [("check", f"{verdict.profile}: {verdict.check}")]
+    rows = [("check", _place(verdict))]
     if verdict.outcome in ("fail", "warn", "expected"):
         rows += [("got", verdict.evidence.got), ("want", verdict.evidence.want)]
     rows.append(("reason", verdict.reason))
@@ -148,6 +159,10 @@ def _block(verdict: Verdict) -> list[str]:
             lines.append(f"      {name:<7} {first}")
             lines += [f"{'':14}{line}" for line in rest]
     return lines
+
+
+def _place(verdict: Verdict) -> str:
+    return f"{verdict.profile}: {verdict.check}"
 
 
 def _auth(verdict: Verdict) -> tuple[str, ...]:
