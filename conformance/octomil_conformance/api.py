@@ -205,6 +205,10 @@ class Api:
         """Seconds that the server was told to wait for an upstream."""
         return self.run.config.backend_timeout
 
+    def within(self, seconds: float) -> float:
+        """As long as that on a machine that is fast enough."""
+        return seconds * self.run.config.timeout_factor
+
     @property
     def token(self) -> str:
         return self.run.config.token or ""

@@ -96,7 +96,7 @@ def test_max_concurrency_is_kept(api: Api) -> None:
     api.backend.open(api.nonce)
     call.finish()
 
-    assert api.backend.high_water(api.nonce) <= 2
+    assert api.backend.high_water(api.nonce) in (1, 2)
 
 
 @requirement("BATCH-23")

@@ -31,7 +31,7 @@ def test_late_upstreams_are_a_failure_in_time(api: Api) -> None:
     answer = api.ask(scenario="slow")
 
     assert answer.status in UNAVAILABLE
-    assert answer.seconds < 2 * api.timeout + 3
+    assert answer.seconds < api.within(2 * api.timeout + 3)
 
 
 @requirement("FAULT-03", serial=True)
@@ -40,7 +40,7 @@ def test_upstreams_that_are_gone_are_a_failure_at_once(api: Api) -> None:
         answer = api.ask(scenario="echo")
 
     assert answer.status in UNAVAILABLE
-    assert answer.seconds < 3
+    assert answer.seconds < api.within(3)
 
 
 @requirement("FAULT-04")
@@ -83,7 +83,8 @@ def test_a_gateways_failure_has_an_envelope(api: Api, scenario: str) -> None:
 def test_a_gateways_failure_tells_no_secret(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
-    assert [each for each in secrets(api) if each in answer.text] == []
+    assert answer.status >= 400
+    assert [each for each in secrets(api) if each in answer.text] == [], "no secret"
 
 
 @requirement("FAULT-08", serial=True)
@@ -92,7 +93,8 @@ def test_an_upstream_that_is_gone_is_not_named(api: Api) -> None:
     with api.outage("refuse"):
         answer = api.ask(scenario="echo")
 
-    assert [each for each in hidden if each in answer.text] == []
+    assert answer.status >= 400
+    assert [each for each in hidden if each in answer.text] == [], "no secret"
 
 
 @requirement("FAULT-09")

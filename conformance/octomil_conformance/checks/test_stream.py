@@ -75,7 +75,7 @@ def test_a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     call = api.start(scenario="long")
     call.until_tokens(3)
     call.hang_up()
-    left = api.backend.wait_for_hang_up(api.nonce, timeout=3.0)
+    left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(3.0))
 
     assert left is not None, "the upstream call closed within 3 s"
 
@@ -139,4 +139,4 @@ def test_silence_ends_the_stream_as_a_failure(api: Api) -> None:
 
     assert answer.finals == [], "no event with done: true"
     assert answer.end in NOT_AS_AN_ANSWER, "a transfer that breaks off"
-    assert answer.seconds < api.timeout + 3
+    assert answer.seconds < api.within(api.timeout + 3)
