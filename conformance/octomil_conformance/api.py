@@ -28,7 +28,7 @@ PATHS = {
 }
 PROMPT = "Name a fruit."
 OTHER_PROMPT = "The moon is far away."
-MAX_TOKENS = 8
+MAX_TOKENS = 4
 
 HEALTH_PATIENCE = 4.0
 RECOVERY = 8.0

@@ -4,7 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from octomil_conformance.requirement import requirement_of
 from octomil_conformance.run import ODD
 
 ASKING = ("ask", "ask_body", "ask_raw", "accepts", "start", "start_body")
-"""What a check calls to send a valid request."""
+"""What a check calls to send a request that a model may answer."""
+UNLIMITED = ("accepts",)
+"""Those that leave when the answer begins."""
 
 
 @cache
@@ -32,16 +34,24 @@ def checks_of(name: str) -> list[str]:
 
 def cost(config: Config) -> str:
     """What the run will ask of the model, at most."""
-    requests = sum(
-        len(config.profiles_for(requirement_of(check))) * _asks(check)
-        for check in _functions()
-    )
+    requests = _requests(config, ASKING)
+    unlimited = _requests(config, UNLIMITED)
     for profile, level in config.claims.items():
         requests += 1 + (len(ODD.get(profile, ())) if level == 2 else 0)
-    whom = (
-        "our backend" if config.level == 2 else f"the model, {MAX_TOKENS} tokens each"
+    if config.level == 2:
+        return f"at most {requests} requests that our backend answers"
+    limits = f"{MAX_TOKENS} tokens each"
+    if unlimited:
+        limits += f", but for {unlimited} without a limit"
+    return f"at most {requests} requests that the model answers: {limits}"
+
+
+def _requests(config: Config, names: Collection[str]) -> int:
+    """How often all checks that are claimed call a method of such a name."""
+    return sum(
+        len(config.profiles_for(requirement_of(check))) * _calls(check, names)
+        for check in _functions()
     )
-    return f"at most {requests} requests that reach {whom}"
 
 
 def _functions() -> Iterator[Callable[..., Any]]:
@@ -51,8 +61,8 @@ def _functions() -> Iterator[Callable[..., Any]]:
                 yield value
 
 
-def _asks(check: Callable[..., Any]) -> int:
-    """Valid requests of one check, counted in its source."""
+def _calls(check: Callable[..., Any], names: Collection[str]) -> int:
+    """Of one check, counted in its source."""
     calls = [
         node.func.attr
         for node in ast.walk(ast.parse(inspect.getsource(check)))
@@ -64,7 +74,7 @@ def _asks(check: Callable[..., Any]) -> int:
         if mark.name == "parametrize"
     ]
     times = len(cases[0]) if cases else 1
-    return times * sum(name in ASKING for name in calls)
+    return times * sum(name in names for name in calls)
 
 
 def _place(check: Callable[..., Any]) -> str:
