@@ -27,11 +27,12 @@ def test_a_token_is_sent_on_before_the_next_one_exists(api: Api) -> None:
     call = api.start(WORDS, scenario="gated")
     first = call.until_tokens(1)
     api.backend.open(api.nonce)
-    call.finish()
+    whole = call.finish()
 
     assert "".join(first.tokens) == "one", (
         "the first token, while the second is held back"
     )
+    assert "".join(whole.tokens) == WORDS, "the rest, once it is let go"
 
 
 @requirement("STREAM-21")

@@ -59,7 +59,7 @@ def parse(prose: str) -> dict[str, Requirement]:
         elif line.startswith("**["):
             raise ValueError(f"not a requirement: {line}")
         else:
-            key, colon, rest = line.partition(": ")
+            key, colon, rest = line.removeprefix("> ").partition(": ")
             if colon and key in ("Breaks", "Untestable"):
                 current[key.lower()] = rest
     return {name: Requirement(**fields) for name, fields in found.items()}
