@@ -62,9 +62,7 @@ class Api:
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
     ) -> Transfer:
         """A valid request, its answer still on the way."""
-        return self.start_body(self.body(prompt, scenario, **changes))
-
-    def start_body(self, body: Mapping[str, Any]) -> Transfer:
+        body = self.body(prompt, scenario, **changes)
         schemas.require_valid_request(self.profile, body)
         return self._call("POST", self.path, json_bytes(body), self._headers({}))
 
@@ -73,9 +71,6 @@ class Api:
         call = self.start(prompt, **changes)
         next(iter(call), None)
         return self._answered(call.hang_up())
-
-    def ask_body(self, body: Mapping[str, Any]) -> Exchange:
-        return self._answered(self.start_body(body).finish())
 
     def ask_raw(
         self,
@@ -181,7 +176,7 @@ class Api:
             yield
         until = time.monotonic() + RECOVERY
         while self.profile != "health" and time.monotonic() < until:
-            if self.start(scenario="echo").finish().status == 200:
+            if 200 <= self.start(scenario="echo").finish().status < 300:
                 return
             time.sleep(0.1)
 

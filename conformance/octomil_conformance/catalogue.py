@@ -15,7 +15,7 @@ from octomil_conformance.config import Config
 from octomil_conformance.requirement import requirement_of
 from octomil_conformance.run import ODD
 
-ASKING = ("ask", "ask_body", "ask_raw", "accepts", "start", "start_body")
+ASKING = ("ask", "ask_raw", "accepts", "start")
 """What a check calls to send a request that a model may answer."""
 UNLIMITED = ("accepts",)
 """Those that leave when the answer begins."""

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from octomil_conformance import __version__, spec
 USAGE, COULD_NOT_TEST, SUITE_AT_FAULT = 2, 3, 4
 
 EXTRA = "pip install 'octomil-ref[conformance]'"
+
+Command = Callable[[argparse.Namespace], int]
 
 COMMANDS = ("doctor", "list", "explain", "backend", "run")
 
@@ -172,70 +174,73 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="URL|doctor|list|explain|backend"
     )
 
-    runner = commands.add_parser(
-        "run", help="judge the server at URL (the word 'run' may be left out)"
-    )
-    runner.set_defaults(command=run)
+    def add(name: str, command: Command, sentence: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=sentence, description=sentence)
+        added.set_defaults(command=command)
+        return added
+
+    runner = add("run", run, "judge the server at URL; the word run may be left out")
     _add_target(runner)
-    add = runner.add_argument
-    add(
+    _add_claims(runner)
+    _add_reports(runner)
+    _add_target(add("doctor", doctor, "say what stands between here and a run"))
+    add("list", list_requirements, "print every requirement")
+    explainer = add("explain", explain, "print one requirement and its checks")
+    explainer.add_argument("id", metavar="ID", help="such as STREAM-05")
+    commands.add_parser("backend", help="run the scripted backend on its own")
+    return parser
+
+
+def _add_claims(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--profile",
         action="append",
         dest="profiles",
         metavar="NAME@LEVEL",
         help="what the server claims, such as stream@1; repeatable. Default: infer, stream, embed at level 1, and auth when there is a token",
     )
-    add(
+    parser.add_argument(
         "--backend",
         metavar="HOST:PORT",
         help="where the suite plays Ollama in a level 2 run (default 127.0.0.1:11434), or 'external[:HOST:PORT]' when octomil-conformance backend runs there",
     )
-    add(
+    parser.add_argument(
         "--openai-backend",
         metavar="HOST:PORT",
         help="where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
     )
-    add(
+    parser.add_argument(
         "--backend-timeout",
         type=_positive,
         metavar="S",
         help="LLM_BACKEND_TIMEOUT of the server (default 2)",
     )
-    add(
+    _add_switch(
+        parser,
         "--allow-remote",
-        action="store_true",
-        default=None,
-        help="let the backend listen on other than loopback addresses",
+        "let the backend listen on other than loopback addresses",
     )
-    add(
-        "--strict", action="store_true", default=None, help="a broken SHOULD fails, too"
-    )
-    add("--junit", type=Path, metavar="FILE", help="write a JUnit XML report")
-    add("--json", type=Path, metavar="FILE", help="write all verdicts and exchanges")
-    add(
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    _add_switch(parser, "--strict", "a broken SHOULD fails, too")
+    parser.add_argument(
         "--timeout-factor",
         type=_positive,
         metavar="X",
         help="multiply every deadline, for slow machines",
     )
-
-    examiner = commands.add_parser(
-        "doctor", help="say what stands between here and a run"
+    parser.add_argument(
+        "--junit", type=Path, metavar="FILE", help="write a JUnit XML report"
     )
-    examiner.set_defaults(command=doctor)
-    _add_target(examiner)
-
-    lister = commands.add_parser("list", help="print every requirement")
-    lister.set_defaults(command=list_requirements)
-
-    explainer = commands.add_parser(
-        "explain", help="print one requirement and its checks"
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all verdicts and exchanges"
     )
-    explainer.set_defaults(command=explain)
-    explainer.add_argument("id", metavar="ID", help="such as STREAM-05")
 
-    commands.add_parser("backend", help="run the scripted backend on its own")
-    return parser
+
+def _add_switch(parser: argparse.ArgumentParser, name: str, sentence: str) -> None:
+    """None when it is not given, so that the file's word holds."""
+    parser.add_argument(name, action="store_true", default=None, help=sentence)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:

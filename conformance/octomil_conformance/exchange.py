@@ -1,7 +1,7 @@
 """One request and all that came back for it, with the arrival time of every piece. Frozen: a recording is judged like a live answer."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -146,9 +146,6 @@ class Exchange:
             if seen >= offset:
                 return chunk.at
         return self.seconds
-
-    def without_body(self) -> "Exchange":
-        return replace(self, chunks=())
 
 
 def read_json(body: bytes) -> Any:

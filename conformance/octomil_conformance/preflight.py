@@ -2,6 +2,7 @@
 
 from octomil_conformance.api import Api
 from octomil_conformance.backend import Backend, environment
+from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.run import Run
 
@@ -35,10 +36,11 @@ def find_wiring(run: Run, backend: Backend) -> frozenset[str]:
     seen: set[str] = set()
     for profile in asked or profiles:
         seen |= _called(run, backend, profile, ("echo", "ollama-500-openai-ok"))
-    if asked and "openai" not in seen:
-        with backend.outage("refuse", backends=("ollama",)):
-            apis = [_ask(run, profile, "echo") for profile in asked]
-        seen |= {call.backend for api in apis for call in backend.calls(api.nonce)}
+    for first, other in (BOTH, BOTH[::-1]):
+        if asked and other not in seen:
+            with backend.outage("refuse", backends=(first,)):
+                apis = [_ask(run, profile, "echo") for profile in asked]
+            seen |= {call.backend for api in apis for call in backend.calls(api.nonce)}
     if not seen:
         raise CouldNotTest(_environment(backend))
     return frozenset(seen)

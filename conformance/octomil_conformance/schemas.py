@@ -52,7 +52,7 @@ def answer_complaints(exchange: Exchange) -> list[str]:
 def _values(exchange: Exchange) -> list[tuple[str, Any]]:
     """The JSON values of an answer, each with the name of its schema."""
     profile = exchange.request.profile
-    if profile is None:
+    if profile is None or exchange.end not in ("complete", "closed"):
         return []
     if exchange.status >= 400 and profile != "health":
         return [("Error", exchange.fields)]

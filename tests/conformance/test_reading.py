@@ -7,8 +7,15 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
-from octomil_conformance import sse
-from octomil_conformance.exchange import MISSING, Fields, Request, read_json
+from octomil_conformance import schemas, sse
+from octomil_conformance.exchange import (
+    MISSING,
+    Chunk,
+    Exchange,
+    Fields,
+    Request,
+    read_json,
+)
 from octomil_conformance.findings import Finding, evidence
 from octomil_conformance.report.redact import redact
 from octomil_conformance.transport import Transfer
@@ -176,3 +183,14 @@ def test_short_tokens_are_masked_where_they_stand_alone():
     assert redact("xsecret-secrety", "secret-secret") == "x[redacted]y"
     assert redact('{"a": "say \\"hello\\""}', 'say "hello"') == '{"a": "[redacted]"}'
     assert redact("nothing", None) == "nothing"
+
+
+def test_only_whole_answers_are_held_to_their_schema():
+    request = Request("POST", "http://x/api/v1/inference", (), b"{}", "infer")
+    pieces = (Chunk(0.1, b'{"output"'),)
+
+    left = Exchange(request, 200, (), pieces, "hung up", 0.2)
+    whole = Exchange(request, 200, (), pieces, "complete", 0.2)
+
+    assert schemas.answer_complaints(left) == []
+    assert len(schemas.answer_complaints(whole)) == 1
