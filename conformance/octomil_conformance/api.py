@@ -47,6 +47,7 @@ class Api:
         self.path = PATHS[profile]
         self.nonce = new_nonce()
         self.seen: list[Exchange] = []
+        self._transfers: list[Transfer] = []
         self.deadline = 0.0
         self._lock = threading.Lock()
 
@@ -213,6 +214,11 @@ class Api:
     def begin(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
 
+    def close(self) -> None:
+        """Whatever a check left open when it failed."""
+        for transfer in self._transfers:
+            transfer.close()
+
     def _content(self, prompt: str | list[str], limited: bool) -> dict[str, Any]:
         parameters = {"parameters": {"max_tokens": MAX_TOKENS}} if limited else {}
         if self.profile == "embed":
@@ -251,7 +257,9 @@ class Api:
         known = known and (method == "GET") == (self.profile == "health")
         url = self.run.config.url + path
         request = Request(method, url, headers, body, self.profile if known else None)
-        return Transfer(request, self.deadline, self.observe)
+        transfer = Transfer(request, self.deadline, self.observe)
+        self._transfers.append(transfer)
+        return transfer
 
     def _answered(self, exchange: Exchange) -> Exchange:
         if exchange.status == 0 or exchange.end == "deadline":

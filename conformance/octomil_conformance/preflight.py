@@ -22,7 +22,8 @@ def preflight(run: Run) -> None:
         _require_model(run, answer)
     if all(answer.status == 0 for answer in answers.values()):
         raise CouldNotTest(f"{run.config.url}: {_any(answers).problem}")
-    if not any(_good(answer) for answer in answers.values()):
+    refused = all(answer.status in (401, 403) for answer in answers.values())
+    if not refused and not any(_good(answer) for answer in answers.values()):
         answer = _any(answers)
         raise CouldNotTest(
             f"{answer.request.url} answered a plain request with {answer.status} {answer.text[:300]}\n{MODEL_HINT}"
@@ -73,10 +74,24 @@ def first_answer(run: Run, profile: str) -> Exchange:
 
 
 def _require_token(run: Run, answer: Exchange) -> None:
-    if answer.status not in (401, 403):
+    if answer.status not in (401, 403) or _is_known_as_key(run, answer):
         return
     wanted = "refuses this token" if run.config.token else "wants one: pass --token"
     raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {wanted}")
+
+
+def _is_known_as_key(run: Run, answer: Exchange) -> bool:
+    """Whether the token is good in `X-API-Key`: then the server, not the token, is at fault, and the checks say so."""
+    profile = answer.request.profile
+    if not run.config.token or profile in (None, "health"):
+        return False
+    api = Api(run, str(profile))
+    api.begin(run.config.check_seconds)
+    headers = {"Authorization": None, "X-API-Key": run.config.token}
+    try:
+        return _good(api.ask_raw(answer.request.body, headers))
+    except AssertionError:
+        return False
 
 
 def _require_model(run: Run, answer: Exchange) -> None:

@@ -106,6 +106,8 @@ class Run:
         except Exception:  # noqa: BLE001 - a verdict, too
             with PARSING:
                 outcome, reason = "error", traceback.format_exc()
+        finally:
+            api.close()
         if outcome == "pass" and not api.seen:
             outcome, reason = "error", "the check passed without having seen anything"
         verdict = Verdict(

@@ -83,11 +83,15 @@ class Transfer:
     def hang_up(self) -> Exchange:
         """Closes the connection as a client that left does."""
         self._end = "hung up"
+        self.close()
+        self._observe(self.so_far())
+        return self.so_far()
+
+    def close(self) -> None:
+        """Again and again, if need be."""
         self._pieces.close()
         if self._connection is not None:
             self._connection.close()
-        self._observe(self.so_far())
-        return self.so_far()
 
     def so_far(self) -> Exchange:
         return Exchange(

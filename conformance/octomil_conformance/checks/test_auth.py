@@ -33,7 +33,7 @@ def test_with_an_unknown_token_there_is_a_401(api: Api, name: str, value: str) -
 
 @requirement("AUTH-03")
 def test_a_bearer_token_is_accepted(api: Api) -> None:
-    answer = api.works()
+    answer = api.ask()
 
     assert answer.status == 200
 

@@ -78,7 +78,9 @@ def test_provider_tells_who_answered(api: Api) -> None:
     first = provider(api.ask(scenario="echo"))
     other = provider(api.ask(scenario="ollama-500-openai-ok"))
 
-    assert other not in (first, None, MISSING), "another provider than of the first answer"
+    assert other not in (first, None, MISSING), (
+        "another provider than of the first answer"
+    )
 
 
 @requirement("FALLBACK-09")
