@@ -1,8 +1,10 @@
 """One request and all that came back for it, with the arrival time of every piece. Frozen: a recording is judged like a live answer."""
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal
 
 from octomil_conformance import sse
@@ -140,12 +142,13 @@ class Exchange:
 
     def arrival(self, offset: int) -> float:
         """When the byte before `offset` arrived."""
-        seen = 0
-        for chunk in self.chunks:
-            seen += len(chunk.data)
-            if seen >= offset:
-                return chunk.at
-        return self.seconds
+        index = bisect_left(self._ends, offset)
+        return self.chunks[index].at if index < len(self.chunks) else self.seconds
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The offset after each chunk."""
+        return [*accumulate(len(chunk.data) for chunk in self.chunks)]
 
 
 def read_json(body: bytes) -> Any:

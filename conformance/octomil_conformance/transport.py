@@ -68,15 +68,15 @@ class Transfer:
             self._chunks.append(chunk)
             yield self.so_far()
 
-    def until_tokens(self, count: int) -> Exchange:
-        """Reads on until `count` tokens are there, or the answer ends without them."""
-        if len(self.so_far().tokens) >= count:
-            return self.so_far()
-        return next((seen for seen in self if len(seen.tokens) >= count), self.so_far())
+    def until_text(self, length: int) -> str:
+        """Reads on until the tokens make so many characters, or the answer ends without them. They may be cut anew."""
+        text = "".join(self.so_far().tokens)
+        while len(text) < length and next(iter(self), None):
+            text = "".join(self.so_far().tokens)
+        return text
 
     def finish(self) -> Exchange:
-        for _ in self:
-            pass
+        self._chunks.extend(self._pieces)
         self._observe(self.so_far())
         return self.so_far()
 
