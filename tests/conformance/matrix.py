@@ -9,22 +9,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from independent_server import IndependentServer
+from independent_server import FAULTS, IndependentServer
 from layers import around, serving
 from mutants import all_mutants
+from octomil_conformance import findings
+from octomil_conformance import run as run_of_checks
 from octomil_conformance.backend import API_KEY, ScriptedBackend
+from octomil_conformance.catalogue import all_checks
 from octomil_conformance.config import BASE_PATH, Config
+from octomil_conformance.findings import Evidence
 from octomil_conformance.preflight import CouldNotTest
 from octomil_conformance.session import judge
+from variants import all_variants
+
 from octomil_ref import health
 from octomil_ref.app import create_app
 from octomil_ref.settings import Settings
-from variants import all_variants
 
 TOKEN = "conf-token-4711"
 TIMEOUT = 0.6
 """Seconds that a server waits for a backend."""
-AT_ONCE = 4
+AT_ONCE = 6
 """Processes. Most of their time is spent waiting."""
 ANY_PORT = ("127.0.0.1", 0)
 
@@ -38,6 +43,8 @@ class Cell:
     """Its sentence, without the case."""
     outcome: str
     told: str
+    line: int
+    """Of the check's source: where it failed. 0: below the check."""
 
     def __str__(self):
         return f"{self.outcome} {self.requirement} {self.check}: {self.told}"
@@ -87,7 +94,28 @@ def play(job: Job) -> Result:
         return Result(job.name, "", (), frozenset(), 0, traceback.format_exc())
 
 
+@dataclass(frozen=True)
+class _Placed(Evidence):
+    line: int
+
+
+def _evidence(ex: AssertionError) -> _Placed:
+    """With the line of the check that did not hold."""
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(ex.__traceback__)
+        if frame.f_code.co_name in _names()
+    ]
+    return _Placed(**vars(findings.evidence(ex)), line=(lines or [0])[-1])
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(check.__name__ for check in all_checks())
+
+
 def _play(job: Job) -> Result:
+    run_of_checks.evidence = _evidence
     backend = _backend()
     with server(job.name, backend) as url:
         config = Config(
@@ -100,6 +128,7 @@ def _play(job: Job) -> Result:
             verdict.check.split(" (")[0],
             verdict.outcome,
             verdict.reason or f"got {verdict.evidence.got}",
+            getattr(verdict.evidence, "line", 0),
         )
         for verdict in run.verdicts
         if verdict.outcome != "pass"
@@ -129,10 +158,9 @@ def _backend() -> ScriptedBackend:
 @contextmanager
 def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
     """Its URL."""
-    subjects = {**all_mutants(), **all_variants()}
-    subject = subjects.get(name)
-    if name == "independent" or (subject and subject.layer is None):
-        faults = [name] if subject else []
+    subject = {**all_mutants(), **all_variants()}.get(name)
+    if name == "independent" or name in FAULTS:
+        faults = [name] if name in FAULTS else []
         with IndependentServer(
             backend.ollama_url,
             backend.openai_url,

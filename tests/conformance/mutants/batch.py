@@ -98,6 +98,14 @@ def malformed_input_is_not_named(fields):
     fields["message"] = "Validation failed."
 
 
+@everywhere("batch@2", "BATCH-08", "BATCH-24")
+def a_malformed_input_is_not_found(answer):
+    """A malformed input is a 404."""
+    if answer.status == 400 and b"inputs[1]" in answer.body:
+        answer.status = 404
+        answer.send({**answer.fields, "status_code": 404})
+
+
 @requests("batch@1", "BATCH-08")
 def malformed_inputs_are_passed_over(fields):
     """A malformed input is dropped."""

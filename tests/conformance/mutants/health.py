@@ -92,6 +92,7 @@ def unavailable_is_a_200(answer):
     answer.status = 200
 
 
+fault("health_unbounded", "Health waits for a backend as long as that takes.", "health@2", "HEALTH-23")  # fmt: skip
 fault("health_always_ok", "Health says ok without asking anybody.", "health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23")  # fmt: skip
 
 

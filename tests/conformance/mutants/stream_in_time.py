@@ -1,6 +1,7 @@
 """Streams that come late, mixed or wrong, and failures that look like answers."""
 
 import json
+import time
 import unicodedata
 
 from mutants import events, everywhere, fault, fields_of, frame_of, layer, streams
@@ -96,6 +97,25 @@ def error_event_is_done(fields):
     """The error event says that the answer is complete."""
     if "error" in fields:
         fields["done"] = True
+
+
+@streams("stream@2", "STREAM-35")
+def breaks_off_late(frames):
+    """After a failure in mid-stream the transfer stays open for a while."""
+    try:
+        yield from frames
+    except BrokenPipeError:
+        time.sleep(3.2)
+        raise
+
+
+@layer("stream@2", "STREAM-01", "STREAM-22")
+def an_empty_answer_is_accepted(request, server):
+    """An answer without any text is a 202."""
+    answer = server(request)
+    if request.fields.get("model_id") == "conf-empty":
+        answer.status = 202
+    return answer
 
 
 @everywhere("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "HTTP-25")

@@ -172,7 +172,7 @@ def features_are_the_systems(fields):
         fields["input_data"] = [message]
 
 
-fault("hides_missing_model", "A missing model is a 502.", "infer@2", "REQ-19", "REQ-20")
+fault("hides_missing_model", "A missing model is a 502.", "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22")  # fmt: skip
 
 
 @failures("infer@2", "REQ-20")
