@@ -9,6 +9,7 @@ def matrix(counts) -> Matrix:
     """Every mutant against its own claim, once for all tests that look at it."""
     matrix = Matrix.of_own_claims()
     counts["mutants played"] = f"{len(matrix.results)} in {matrix.seconds:.0f} s"
+    counts["mutants played again"] = ", ".join(matrix.again) or "none"
     return matrix
 
 

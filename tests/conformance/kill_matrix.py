@@ -23,6 +23,8 @@ SLOW = ("infer_is_accepted", "embed_is_accepted", "buffers_stream", "no_timeout"
 class Matrix:
     results: dict[str, Result]
     seconds: float
+    again: list[str]
+    """Played twice, as the first time surprised."""
 
     @classmethod
     def of_own_claims(cls, names: Iterable[str] = ()) -> "Matrix":
@@ -32,9 +34,10 @@ class Matrix:
     @classmethod
     def of(cls, jobs: list[Job]) -> "Matrix":
         began = time.monotonic()
-        jobs.sort(key=lambda job: job.name not in SLOW)
-        found = {result.name: result for result in results(jobs)}
-        return cls(found, time.monotonic() - began)
+        jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
+        again: list[str] = []
+        found = results(jobs, _is_surprise, again)
+        return cls(found, time.monotonic() - began, again)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
         """(requirement, check) to the mutants that it finds."""
@@ -53,6 +56,11 @@ def difference(mutant: Mutant, result: Result) -> str:
     wrong += [f"found too: {', '.join(more)}"] * bool(more)
     wrong += [result.problem] * bool(result.problem)
     return "\n".join(wrong and [*wrong, str(result)])
+
+
+def _is_surprise(result: Result) -> bool:
+    mutant = all_mutants()[result.name]
+    return difference(mutant, result) != ""
 
 
 def main() -> int:
