@@ -8,7 +8,7 @@ python tests/conformance/kill_matrix.py NAME...     some of them
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matrix import Job, Result, results
@@ -17,6 +17,21 @@ from variants import ALL
 
 SLOW = ("infer_is_accepted", "embed_is_accepted", "buffers_stream", "no_timeout", "health_always_ok", "bad_news_takes_its_time", "outages_take_their_time")  # fmt: skip
 """Begun first, for the others to run beside them."""
+
+
+def difference(mutant: Mutant, result: Result) -> str:
+    """Empty when exactly that was found which the mutant declares."""
+    missed = sorted(mutant.violates - result.found)
+    more = sorted(result.found - mutant.violates)
+    wrong = [f"not found: {', '.join(missed)}"] * bool(missed)
+    wrong += [f"found too: {', '.join(more)}"] * bool(more)
+    wrong += [result.problem] * bool(result.problem)
+    return "\n".join(wrong and [*wrong, str(result)])
+
+
+def missing(mutant: Mutant, result: Result) -> str:
+    """Empty when what the mutant declares was found, whatever else was."""
+    return ", ".join(sorted(mutant.violates - result.found))
 
 
 @dataclass(frozen=True)
@@ -32,11 +47,14 @@ class Matrix:
         return cls.of([Job(each.name, each.claims) for each in chosen])
 
     @classmethod
-    def of(cls, jobs: list[Job]) -> "Matrix":
+    def of(
+        cls, jobs: list[Job], wrong: Callable[[Mutant, Result], str] = difference
+    ) -> "Matrix":
+        """`wrong` says what is not as it should be, empty when nothing is."""
         began = time.monotonic()
         jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
         again: list[str] = []
-        found = results(jobs, _is_surprise, again)
+        found = results(jobs, lambda each: wrong(all_mutants()[each.name], each) != "", again)  # fmt: skip
         return cls(found, time.monotonic() - began, again)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
@@ -48,21 +66,6 @@ class Matrix:
         return found
 
 
-def difference(mutant: Mutant, result: Result) -> str:
-    """Empty when exactly that was found which the mutant declares."""
-    missed = sorted(mutant.violates - result.found)
-    more = sorted(result.found - mutant.violates)
-    wrong = [f"not found: {', '.join(missed)}"] * bool(missed)
-    wrong += [f"found too: {', '.join(more)}"] * bool(more)
-    wrong += [result.problem] * bool(result.problem)
-    return "\n".join(wrong and [*wrong, str(result)])
-
-
-def _is_surprise(result: Result) -> bool:
-    mutant = all_mutants()[result.name]
-    return difference(mutant, result) != ""
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
@@ -70,13 +73,12 @@ def main() -> int:
     given = parser.parse_args()
     names = given.names or list(all_mutants())
     jobs = [Job(name, ALL if given.full else all_mutants()[name].claims) for name in names]  # fmt: skip
-    matrix = Matrix.of(jobs)
+    said_of = missing if given.full else difference
+    matrix = Matrix.of(jobs, said_of)
     wrong = 0
     for name in names:
         mutant, result = all_mutants()[name], matrix.results[name]
-        said = difference(mutant, result)
-        if given.full:
-            said = ", ".join(sorted(mutant.violates - result.found))
+        said = said_of(mutant, result)
         wrong += bool(said)
         print(f"{'WRONG' if said else 'killed'} {name} {result.seconds:.1f} s: {mutant.bug}")  # fmt: skip
         print(f"  {', '.join(sorted(result.found))}\n{said}")
