@@ -1,6 +1,6 @@
 """Doors that are too open or too shut."""
 
-from mutants import everywhere, failures, layer
+from mutants import all_but, everywhere, failures, layer
 
 TOKEN = "conf-token-4711"
 GOOD = f"Bearer {TOKEN}"
@@ -126,3 +126,10 @@ def large_requests_are_too_large(request, server):
     if len(request.body) > 1_000_000:
         answer.status = 413
     return answer
+
+
+@layer("embed@0 auth@1", *(f"AUTH-{number:02}" for number in (1, 2, 3, 5, 6, 7, 8, 9)), *all_but("embed@0", "EMBED-03", "EMBED-04", "EMBED-05", "HTTP-03", "HTTP-04", "HTTP-21", "HTTP-25"))  # fmt: skip
+def bearer_tokens_are_ignored(request, server):
+    """Only X-API-Key is looked at."""
+    request.headers.pop("authorization", None)
+    return server(request)
