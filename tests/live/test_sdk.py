@@ -20,7 +20,13 @@ from dialects import (
 )
 from models import LlamaCpp, names_a_fruit
 from processes import serve
-from reference import PATIENCE, TOKEN, Reference, reference
+from reference import (
+    MODEL_PATIENCE,
+    TOKEN,
+    UNHURRIED,
+    Reference,
+    reference,
+)
 from upstreams import Call
 
 PREAMBLE = """
@@ -59,7 +65,7 @@ class Sdk:
             },
             capture_output=True,
             text=True,
-            timeout=4 * PATIENCE,
+            timeout=MODEL_PATIENCE,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
@@ -200,7 +206,9 @@ def test_the_sdk_raises_when_a_stream_is_cut(server: Reference, sdk: Sdk) -> Non
 
 
 def test_the_sdk_talks_to_a_real_model(llama_cpp: LlamaCpp, sdk: Sdk) -> None:
-    with reference(serve, ollama=False, OPENAI_API_ENDPOINT=llama_cpp.url) as server:
+    with reference(
+        serve, ollama=False, OPENAI_API_ENDPOINT=llama_cpp.url, **UNHURRIED
+    ) as server:
         said = sdk.run(
             server,
             f"""

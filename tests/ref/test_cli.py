@@ -324,3 +324,14 @@ def test_the_version_is_told(capsys):
 def test_a_command_is_required(capsys):
     assert ending() == 2
     assert "serve|demo|config" in capsys.readouterr().err
+
+
+def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
+    scripted: list[Settings] = []
+    monkeypatch.setattr(cli, "run_scripted_demo", scripted.append)
+
+    cli.main(["demo", "--scripted"])
+
+    [settings] = scripted
+    assert len(settings.api_keys) == 1
+    assert demos == []

@@ -303,3 +303,13 @@ def test_llama_cpp_that_does_not_start_says_why(monkeypatch, gguf):
     assert first == "llama.cpp did not start; its last lines:"
     assert last_lines == [f"line {number}" for number in range(2, 12)]
     assert child.events == ["terminated", "waited for"]
+
+
+def test_the_scripted_demo_has_scripted_upstreams_for_both_backends(servers, capsys):
+    demo.run_scripted_demo(SETTINGS)
+
+    [(settings, started)] = servers.served
+    assert settings.ollama_base_url.startswith("http://127.0.0.1:")
+    assert settings.openai_api_endpoint.startswith("http://127.0.0.1:")
+    assert started == []
+    assert '"model_id": "conf-echo"' in capsys.readouterr().out

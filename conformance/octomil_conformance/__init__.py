@@ -1,0 +1,9 @@
+"""The conformance suite of the Octomil Cloud Inference API: one URL in, a verdict per sentence of the spec out.
+
+Read it in this order: `spec/cloud-inference.md` (what is required), `exchange.py` (what was seen), `wire/` (can clients read
+it?), `checks/` (does the server behave?), `api.py` (what a check may do), `plugin.py` (which checks run, and when).
+It never imports the server it judges.
+"""
+
+__version__ = "0.1.0"
+"""Of the suite; the spec has its own."""

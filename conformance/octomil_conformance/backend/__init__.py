@@ -1,0 +1,47 @@
+"""The scripted backend: plays Ollama and an OpenAI-compatible server behind a server under test, and bears witness.
+
+What it does rides in the model's name (scenarios.py) or in a tag in the prompt (words.py), so that the server under test
+needs no hook:
+
+    with ScriptedBackend(timeout=2.0) as backend:  # LLM_BACKEND_TIMEOUT of the server under test
+        nonce = new_nonce()
+        ...  # ask the server for model conf-gated with the prompt tagged(nonce, "one two"), and read its first token
+        backend.open(nonce)  # only now the second may leave
+        assert [call.backend for call in backend.calls(nonce)] == ["ollama"]
+
+An item of a batch has a nonce like `NONCE.3`: NONCE then stands for all of them, and `tagged` can give each a scenario of
+its own. An answer echoes the last user message without its tag (`echo_tokens`), at most `num_predict` or `max_tokens`
+tokens of it. A held answer is late for the server under test after its timeout, so open in less.
+
+Read interface.py for what a check can ask of it, then scenarios.py, acts.py and reply.py for what it plays.
+"""
+
+from octomil_conformance.backend.interface import API_KEY, Backend, environment
+from octomil_conformance.backend.remote import RemoteBackend
+from octomil_conformance.backend.scripted import ScriptedBackend
+from octomil_conformance.backend.witness import Call
+from octomil_conformance.backend.words import (
+    LONG_TOKENS,
+    THOUGHTS,
+    UNICODE_TOKENS,
+    echo_tokens,
+    embed,
+    new_nonce,
+    tagged,
+)
+
+__all__ = [
+    "API_KEY",
+    "LONG_TOKENS",
+    "THOUGHTS",
+    "UNICODE_TOKENS",
+    "Backend",
+    "Call",
+    "RemoteBackend",
+    "ScriptedBackend",
+    "echo_tokens",
+    "embed",
+    "environment",
+    "new_nonce",
+    "tagged",
+]

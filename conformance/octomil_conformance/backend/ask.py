@@ -1,0 +1,88 @@
+"""One request to the scripted backend, understood: what both dialects have in common. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from octomil_conformance.backend.words import count_words
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """A request that a real server would not take."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Ask:
+    model: str
+    prompt: str
+    """What a chat is to echo, its tag included."""
+    texts: Sequence[str] | None
+    """What is to be embedded; None for a chat."""
+    stream: bool
+    limit: int | None
+    """Tokens at most."""
+    prompt_tokens: int
+    usage_wanted: bool = True
+
+
+class Dialect(Protocol):
+    """How one kind of upstream writes things down, for one request."""
+
+    stream_type: str
+    """Content-Type of a streamed answer."""
+
+    def opening(self) -> bytes: ...
+    def token(self, text: str) -> bytes: ...
+    def thought(self, text: str) -> bytes: ...
+    def ending(self, reason: str, tokens: int) -> bytes: ...
+    def error_frame(self, message: str) -> bytes: ...
+    def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json: ...
+    def vectors(self, vectors: Sequence[Sequence[float]]) -> Json: ...
+    def error(self, status: int, message: str, kind: str) -> Json: ...
+
+
+def compact(value: object) -> bytes:
+    """JSON as real upstreams write it: UTF-8, not escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def messages_of(body: Mapping[str, Any]) -> list[Json]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not all(
+        isinstance(message, dict) for message in messages
+    ):
+        raise Refused(400, "messages must be an array of objects")
+    return messages
+
+
+def model_of(body: Mapping[str, Any]) -> str:
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise Refused(400, "model is required")
+    return model
+
+
+def texts_of(body: Mapping[str, Any]) -> list[str]:
+    given = body.get("input")
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise Refused(400, "invalid input type")
+    return texts
+
+
+def to_be_echoed(messages: Sequence[tuple[str, str]]) -> str:
+    """Of (role, text) pairs: the last user message, else the last message."""
+    users = [text for role, text in messages if role == "user"]
+    return (users or [text for _, text in messages] or [""])[-1]
+
+
+def words_in(texts: Sequence[str]) -> int:
+    return sum(map(count_words, texts))

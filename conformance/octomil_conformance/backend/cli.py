@@ -1,0 +1,114 @@
+"""`octomil-conformance backend`: the scripted backend on its own, for a server that is tested from elsewhere."""
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from octomil_conformance.backend.interface import environment
+from octomil_conformance.backend.listener import Address
+from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
+from octomil_conformance.backend.scripted import (
+    DEFAULT_OLLAMA,
+    DEFAULT_OPENAI,
+    DEFAULT_TIMEOUT,
+    ScriptedBackend,
+)
+
+USAGE_ERROR = 2
+CANNOT_LISTEN = 3
+ENDING = {signal.SIGINT, signal.SIGTERM}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
+    arguments = _parser().parse_args(argv)
+    if arguments.scenarios:
+        for scenario in SCENARIOS.values():
+            print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
+        return 0
+    try:
+        with _signals_held():
+            return _serve(arguments)
+    except ValueError as ex:
+        return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
+    except OSError as ex:
+        return _say(f"cannot listen: {ex}", CANNOT_LISTEN)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    with ScriptedBackend(
+        arguments.backend,
+        arguments.openai_backend,
+        arguments.backend_timeout,
+        arguments.allow_remote,
+    ) as backend:
+        print(_greeting(backend), flush=True)
+        signal.sigwait(ENDING)
+    return 0
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """From before any thread starts: a signal would else end the process from within one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def address(text: str) -> Address:
+    """`HOST:PORT`, `[IPV6]:PORT`, or a port alone on 127.0.0.1."""
+    host, _, port = text.rpartition(":")
+    try:
+        return host.strip("[]") or "127.0.0.1", int(port)
+    except ValueError as ex:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}") from ex
+
+
+def _greeting(backend: ScriptedBackend) -> str:
+    exports = [
+        f"export {name}={shlex.quote(value)}"
+        for name, value in environment(backend).items()
+    ]
+    return "\n".join(
+        [
+            f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
+            "The server under test needs:",
+            *exports,
+        ]
+    )
+
+
+def _say(message: str, code: int) -> int:
+    print(f"octomil-conformance backend: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "octomil-conformance backend", description="The scripted backend."
+    )
+    parser.add_argument(
+        "--backend", type=address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
+    )
+    parser.add_argument(
+        "--openai-backend", type=address, default=DEFAULT_OPENAI, metavar="HOST:PORT"
+    )
+    parser.add_argument(
+        "--backend-timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        metavar="S",
+        help="LLM_BACKEND_TIMEOUT of the server under test (default 2)",
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="listen on other than loopback"
+    )
+    parser.add_argument(
+        "--scenarios", action="store_true", help="print the models, and end"
+    )
+    return parser

@@ -1,0 +1,60 @@
+"""Gates: how far the answers to a nonce may go. Held, never timed, so that no check guesses an interval."""
+
+import threading
+
+HELD_AT_MOST = 10.0
+"""Seconds; then a held answer goes on, so that nothing hangs."""
+
+WHOLE = 1_000_000_000
+"""More tokens than any answer has: a single answer waits for that many."""
+
+
+class Gates:
+    """Safe to use from many threads. A nonce without a gate is not held."""
+
+    def __init__(self) -> None:
+        self._allowed: dict[str, int] = {}
+        self._changed = threading.Condition()
+
+    def allow(self, nonce: str, tokens: int) -> None:
+        with self._changed:
+            self._allowed[nonce] = tokens
+            self._changed.notify_all()
+
+    def open(self, nonce: str) -> None:
+        """For the whole group, calls to come included."""
+        with self._changed:
+            self._drop_below(nonce)
+            self._allowed[nonce] = WHOLE
+            self._changed.notify_all()
+
+    def close(self, nonce: str, tokens: int) -> None:
+        """Puts a gate before a call that has none yet."""
+        with self._changed:
+            if self._nearest(nonce) is None:
+                self._allowed[nonce] = tokens
+
+    def forget(self, nonce: str) -> None:
+        with self._changed:
+            self._drop_below(nonce)
+            self._allowed.pop(nonce, None)
+            self._changed.notify_all()
+
+    def passes(self, nonce: str, token: int, wait: float) -> bool:
+        """Whether token number `token` may go, within `wait` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._may(nonce, token), wait)
+
+    def _may(self, nonce: str, token: int) -> bool:
+        gate = self._nearest(nonce)
+        return gate is None or token <= self._allowed[gate]
+
+    def _nearest(self, nonce: str) -> str | None:
+        """The gate of the nonce itself, else of the smallest group around it."""
+        while nonce and nonce not in self._allowed:
+            nonce = nonce.rpartition(".")[0]
+        return nonce or None
+
+    def _drop_below(self, nonce: str) -> None:
+        for name in [name for name in self._allowed if name.startswith(f"{nonce}.")]:
+            del self._allowed[name]

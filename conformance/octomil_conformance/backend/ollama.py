@@ -1,0 +1,121 @@
+"""Ollama's native API, as Ollama 0.5 answers it: `/api/chat` in NDJSON, `/api/embed`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from octomil_conformance.backend.ask import (
+    Ask,
+    Json,
+    Refused,
+    compact,
+    messages_of,
+    model_of,
+    texts_of,
+    to_be_echoed,
+    words_in,
+)
+
+_CREATED = "2026-01-01T00:00:00Z"
+
+_OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "temperature": ((int, float), "float32"),
+    "top_p": ((int, float), "float32"),
+    "presence_penalty": ((int, float), "float32"),
+    "frequency_penalty": ((int, float), "float32"),
+    "num_predict": ((int,), "int"),
+    "seed": ((int,), "int"),
+    "top_k": ((int,), "int"),
+    "stop": ((list,), "[]string"),
+}
+"""Ollama answers 500 to an option of another type."""
+
+
+def read_chat(body: Mapping[str, Any]) -> Ask:
+    messages = [_message(message) for message in messages_of(body)]
+    limit = _options(body.get("options") or {}).get("num_predict", 0)
+    return Ask(
+        model=model_of(body),
+        prompt=to_be_echoed(messages),
+        texts=None,
+        stream=body.get("stream", True) is not False,
+        limit=limit if limit > 0 else None,
+        prompt_tokens=words_in([text for _, text in messages]),
+    )
+
+
+def read_embed(body: Mapping[str, Any]) -> Ask:
+    # Ollama embeds nothing, and says 200, where there is nothing to embed.
+    texts = [text for text in texts_of(body) if text]
+    return Ask(model_of(body), "", texts, False, None, words_in(texts))
+
+
+def _message(message: Json) -> tuple[str, str]:
+    content = message.get("content", "")
+    if not isinstance(content, str):
+        raise Refused(
+            400,
+            "json: cannot unmarshal array into Go struct field ChatRequest.messages of type string",
+        )
+    return str(message.get("role")), content
+
+
+def _options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, value in options.items():
+        types, expected = _OPTIONS.get(name, ((object,), ""))
+        if not isinstance(value, types):
+            raise Refused(500, f'option "{name}" must be of type {expected}')
+    return options
+
+
+class OllamaDialect:
+    stream_type = "application/x-ndjson"
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def opening(self) -> bytes:
+        return b""
+
+    def token(self, text: str) -> bytes:
+        return self._line({"content": text})
+
+    def thought(self, text: str) -> bytes:
+        return self._line({"content": "", "thinking": text})
+
+    def ending(self, reason: str, tokens: int) -> bytes:
+        return compact(self.whole("", "", reason, tokens)) + b"\n"
+
+    def error_frame(self, message: str) -> bytes:
+        return compact({"error": message}) + b"\n"
+
+    def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:
+        message = {"role": "assistant", "content": text}
+        if thoughts:
+            message["thinking"] = thoughts
+        # Counts that are 0 are left out, as Go does it.
+        counts = {"prompt_eval_count": self._ask.prompt_tokens, "eval_count": tokens}
+        return {
+            **self._head(message),
+            "done_reason": reason,
+            "done": True,
+            "total_duration": 1_000_000,
+            "load_duration": 1_000,
+            **{name: count for name, count in counts.items() if count},
+        }
+
+    def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
+        return {
+            "model": self._ask.model,
+            "embeddings": vectors,
+            "prompt_eval_count": self._ask.prompt_tokens,
+        }
+
+    def error(self, status: int, message: str, kind: str) -> Json:
+        return {"error": message}
+
+    def _line(self, message: Json) -> bytes:
+        line = self._head({"role": "assistant", **message}) | {"done": False}
+        return compact(line) + b"\n"
+
+    def _head(self, message: Json) -> Json:
+        return {"model": self._ask.model, "created_at": _CREATED, "message": message}

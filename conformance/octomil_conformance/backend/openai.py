@@ -1,0 +1,130 @@
+"""The OpenAI-compatible dialect: `/chat/completions` as server-sent events, `/embeddings`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from octomil_conformance.backend.ask import (
+    Ask,
+    Json,
+    Refused,
+    compact,
+    messages_of,
+    model_of,
+    texts_of,
+    to_be_echoed,
+    words_in,
+)
+
+_CREATED = 1_767_225_600
+
+
+def read_chat(body: Mapping[str, Any]) -> Ask:
+    messages = [_message(message) for message in messages_of(body)]
+    if not messages:
+        raise Refused(400, "messages must not be empty")
+    options = body.get("stream_options") or {}
+    return Ask(
+        model=model_of(body),
+        prompt=to_be_echoed(messages),
+        texts=None,
+        stream=body.get("stream") is True,
+        limit=_limit(body),
+        prompt_tokens=words_in([text for _, text in messages]),
+        usage_wanted=options.get("include_usage") is True,
+    )
+
+
+def read_embed(body: Mapping[str, Any]) -> Ask:
+    texts = texts_of(body)
+    if not texts or "" in texts:
+        raise Refused(400, "input must not be empty")
+    return Ask(model_of(body), "", texts, False, None, words_in(texts))
+
+
+def _message(message: Json) -> tuple[str, str]:
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "\n".join(str(part.get("text", "")) for part in content)
+    if content is not None and not isinstance(content, str):
+        raise Refused(400, "content must be a string or an array of parts")
+    return str(message.get("role")), content or ""
+
+
+def _limit(body: Mapping[str, Any]) -> int | None:
+    limit = body.get("max_tokens", body.get("max_completion_tokens"))
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise Refused(400, "max_tokens must be an integer of at least 1")
+    return limit
+
+
+class OpenAIDialect:
+    stream_type = "text/event-stream"
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def opening(self) -> bytes:
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def token(self, text: str) -> bytes:
+        return self._chunk({"content": text})
+
+    def thought(self, text: str) -> bytes:
+        return self._chunk({"reasoning_content": text})
+
+    def ending(self, reason: str, tokens: int) -> bytes:
+        last = self._chunk({}, reason)
+        if self._ask.usage_wanted:
+            last += _event(
+                self._body([], "chat.completion.chunk") | self._usage(tokens)
+            )
+        return last + b"data: [DONE]\n\n"
+
+    def error_frame(self, message: str) -> bytes:
+        return _event(self.error(500, message, "server_error"))
+
+    def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:
+        message = {"role": "assistant", "content": text}
+        if thoughts:
+            message["reasoning_content"] = thoughts
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        return self._body([choice], "chat.completion") | self._usage(tokens)
+
+    def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
+        data = [
+            {"object": "embedding", "index": index, "embedding": vector}
+            for index, vector in enumerate(vectors)
+        ]
+        count = self._ask.prompt_tokens
+        usage = {"prompt_tokens": count, "total_tokens": count}
+        return {
+            "object": "list",
+            "data": data,
+            "model": self._ask.model,
+            "usage": usage,
+        }
+
+    def error(self, status: int, message: str, kind: str) -> Json:
+        return {"error": {"message": message, "type": kind, "code": status}}
+
+    def _chunk(self, delta: Json, reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return _event(self._body([choice], "chat.completion.chunk"))
+
+    def _body(self, choices: list[Json], kind: str) -> Json:
+        return {
+            "id": "chatcmpl-conf",
+            "object": kind,
+            "created": _CREATED,
+            "model": self._ask.model,
+            "choices": choices,
+        }
+
+    def _usage(self, tokens: int) -> Json:
+        prompt = self._ask.prompt_tokens
+        counts = {"prompt_tokens": prompt, "completion_tokens": tokens}
+        return {"usage": counts | {"total_tokens": prompt + tokens}}
+
+
+def _event(value: Json) -> bytes:
+    return b"data: " + compact(value) + b"\n\n"

@@ -1,0 +1,117 @@
+"""The scripted backend in another process, by its control API. The same interface."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Self
+
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.stage import Outage
+from octomil_conformance.backend.witness import Call, Provider
+
+SLACK = 10.0
+"""Seconds that an answer may take beyond the waiting that was asked for."""
+
+
+class RemoteBackend:
+    """`address` is either port of a running `octomil-conformance backend`. Raises ConnectionError when none answers there.
+
+    While an outage refuses connections only its end can be asked for. See interface.Backend for the methods.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        about = self._ask("about")
+        self.ollama_url: str = about["ollama_url"]
+        self.openai_url: str = about["openai_url"]
+        self.timeout: float = about["timeout"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """There is nothing to close: each question has its own connection."""
+
+    def calls(self, nonce: str) -> list[Call]:
+        return _calls(self._ask("calls", nonce=nonce))
+
+    def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
+        return _calls(
+            self._ask("wait_for_calls", nonce=nonce, count=count, timeout=timeout)
+        )
+
+    def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
+        return bool(
+            self._ask("wait_for_active", nonce=nonce, count=count, timeout=timeout)
+        )
+
+    def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
+        return bool(
+            self._ask("wait_for_tokens", nonce=nonce, count=count, timeout=timeout)
+        )
+
+    def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
+        call = self._ask("wait_for_hang_up", nonce=nonce, timeout=timeout)
+        return Call(**call) if call else None
+
+    def wait_until_idle(self, nonce: str, timeout: float) -> bool:
+        return bool(self._ask("wait_until_idle", nonce=nonce, timeout=timeout))
+
+    def high_water(self, nonce: str) -> int:
+        return int(self._ask("high_water", nonce=nonce))
+
+    def forget(self, nonce: str) -> None:
+        self._ask("forget", nonce=nonce)
+
+    def allow(self, nonce: str, tokens: int) -> None:
+        self._ask("allow", nonce=nonce, tokens=tokens)
+
+    def open(self, nonce: str) -> None:
+        self._ask("open", nonce=nonce)
+
+    @contextmanager
+    def outage(
+        self, kind: Outage = "refuse", backends: Sequence[Provider] = BOTH
+    ) -> Iterator[None]:
+        with closing(self._connect(SLACK)) as connection:
+            _send(connection, "outage", {"kind": kind, "backends": list(backends)})
+            try:
+                yield
+            finally:
+                _send(connection, "end_outage", {})
+
+    def _connect(self, timeout: float) -> HTTPConnection:
+        return HTTPConnection(self._address, timeout=timeout)
+
+    def _ask(self, name: str, **arguments: Any) -> Any:
+        timeout = arguments.get("timeout", 0.0) + SLACK
+        with closing(self._connect(timeout)) as connection:
+            return _send(connection, name, arguments)
+
+
+def _send(connection: HTTPConnection, name: str, arguments: dict[str, Any]) -> Any:
+    """Raises ConnectionError when it is not a scripted backend that answers, ValueError when that refuses."""
+    headers = {"Content-Type": "application/json"}
+    try:
+        connection.request("POST", f"/conf/{name}", json.dumps(arguments), headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    except (OSError, HTTPException, ValueError) as ex:
+        raise ConnectionError(
+            f"no scripted backend answers at {connection.host}:{connection.port}"
+        ) from ex
+    if response.status == 400 and "error" in answer:
+        raise ValueError(answer["error"])
+    if response.status != 200 or "result" not in answer:
+        raise ConnectionError(
+            f"{connection.host}:{connection.port} is not a scripted backend"
+        )
+    return answer["result"]
+
+
+def _calls(values: list[dict[str, Any]]) -> list[Call]:
+    return [Call(**value) for value in values]

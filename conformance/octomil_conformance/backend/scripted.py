@@ -1,0 +1,130 @@
+"""The scripted backend in this process: two listeners, one witness, one set of gates."""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+from octomil_conformance.backend.control import Control
+from octomil_conformance.backend.gates import Gates
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.listener import Address, Listener
+from octomil_conformance.backend.outages import Outages
+from octomil_conformance.backend.stage import Outage, Stage, pace_for
+from octomil_conformance.backend.witness import Call, Provider, Witness, high_water
+
+DEFAULT_OLLAMA: Address = ("127.0.0.1", 11434)
+DEFAULT_OPENAI: Address = ("127.0.0.1", 11435)
+DEFAULT_TIMEOUT = 2.0
+
+
+class ScriptedBackend:
+    """Listens from when it is made until it is closed; port 0 is any free one. See interface.Backend for the methods.
+
+    Raises ValueError for an address that is not loopback, OSError where a port is taken.
+    """
+
+    def __init__(
+        self,
+        ollama: Address = DEFAULT_OLLAMA,
+        openai: Address = DEFAULT_OPENAI,
+        timeout: float = DEFAULT_TIMEOUT,
+        allow_remote: bool = False,
+    ) -> None:
+        for host, _ in (ollama, openai):
+            if not allow_remote and not is_loopback(host):
+                raise ValueError(f"{host} is not a loopback address")
+        self.timeout = timeout
+        self._witness = Witness()
+        self._gates = Gates()
+        self._listeners: dict[Provider, Listener] = {}
+        self._outages = Outages(self._listeners)
+        try:
+            self.ollama_url = self._listen("ollama", ollama)
+            self.openai_url = self._listen("openai", openai) + "/v1"
+        except OSError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Answers under way are cut off. May be called again."""
+        self._outages.close()
+
+    def calls(self, nonce: str) -> list[Call]:
+        return self._witness.calls(nonce)
+
+    def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
+        return self._witness.wait(nonce, lambda calls: len(calls) >= count, timeout)
+
+    def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
+        return self._saw(nonce, lambda calls: high_water(calls) >= count, timeout)
+
+    def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
+        return self._saw(
+            nonce, lambda calls: any(call.tokens >= count for call in calls), timeout
+        )
+
+    def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
+        calls = self._witness.wait(nonce, lambda calls: bool(_left(calls)), timeout)
+        return next(iter(_left(calls)), None)
+
+    def wait_until_idle(self, nonce: str, timeout: float) -> bool:
+        return self._saw(
+            nonce, lambda calls: all(call.ended for call in calls), timeout
+        )
+
+    def high_water(self, nonce: str) -> int:
+        return high_water(self.calls(nonce))
+
+    def forget(self, nonce: str) -> None:
+        self._witness.forget(nonce)
+        self._gates.forget(nonce)
+
+    def allow(self, nonce: str, tokens: int) -> None:
+        self._gates.allow(nonce, tokens)
+
+    def open(self, nonce: str) -> None:
+        self._gates.open(nonce)
+
+    @contextmanager
+    def outage(
+        self, kind: Outage = "refuse", backends: Sequence[Provider] = BOTH
+    ) -> Iterator[None]:
+        self._outages.begin(kind, backends)
+        try:
+            yield
+        finally:
+            self._outages.end()
+
+    def _listen(self, provider: Provider, address: Address) -> str:
+        """Gives the URL."""
+        control = Control(self, self._outages).call
+        pace = pace_for(self.timeout)
+        stage = Stage(provider, pace, self._witness, self._gates, control)
+        listener = Listener(address, stage)
+        self._listeners[provider] = listener
+        host, port = listener.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _saw(
+        self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
+    ) -> bool:
+        return seen(self._witness.wait(nonce, seen, timeout))
+
+
+def _left(calls: Sequence[Call]) -> list[Call]:
+    return [call for call in calls if call.outcome == "hung up"]
+
+
+def is_loopback(host: str) -> bool:
+    """Only what is a loopback address whoever resolves it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,117 @@
+"""The witness: every request that reached the scripted backend, and ways to wait for what it sees."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Provider = Literal["ollama", "openai"]
+Outcome = Literal["running", "answered", "cut", "hung up", "stopped", "gate expired"]
+
+KEPT_CALLS = 20_000
+"""The oldest are dropped beyond that."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of the server under test."""
+
+    number: int
+    """From 1, in order of arrival, over all backends and nonces."""
+    nonce: str
+    """Empty where the body has no tag, as in a probe of health."""
+    backend: Provider
+    """Who was asked, told by the port."""
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: Any
+    """The JSON value, or None."""
+    model: str
+    stream: bool
+    scenario: str
+    """Empty where there is none of that name."""
+    arrived: float
+    """Monotonic seconds, like `ended`; to be compared on one machine only."""
+    ended: float | None = None
+    """Just before the last byte left, so that an obedient server's next call never overlaps."""
+    tokens: int = 0
+    """Sent so far."""
+    outcome: Outcome = "running"
+    """`cut`: by the script. `hung up`: by the server under test, in mid-answer. `stopped`: by an outage or the end."""
+
+
+def in_group(call: Call, nonce: str) -> bool:
+    return call.nonce == nonce or (nonce != "" and call.nonce.startswith(f"{nonce}."))
+
+
+def high_water(calls: Sequence[Call]) -> int:
+    """The most calls that were being answered at once."""
+    steps = [(call.arrived, 1) for call in calls]
+    steps += [(call.ended, -1) for call in calls if call.ended is not None]
+    running = most = 0
+    for _, step in sorted(steps):
+        running += step
+        most = max(most, running)
+    return most
+
+
+class Witness:
+    """Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, Call] = {}
+        self._arrived = 0
+        self._changed = threading.Condition()
+
+    def arrive(self, call: Call) -> int:
+        """Records the call, and gives its number."""
+        with self._changed:
+            self._arrived += 1
+            self._calls[self._arrived] = replace(
+                call, number=self._arrived, arrived=time.monotonic()
+            )
+            if len(self._calls) > KEPT_CALLS:
+                del self._calls[next(iter(self._calls))]
+            self._changed.notify_all()
+            return self._arrived
+
+    def token(self, number: int) -> None:
+        self._update(number, lambda call: replace(call, tokens=call.tokens + 1))
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """The first end counts."""
+        now = time.monotonic()
+        self._update(
+            number,
+            lambda call: (
+                replace(call, ended=now, outcome=outcome)
+                if call.ended is None
+                else call
+            ),
+        )
+
+    def calls(self, nonce: str) -> list[Call]:
+        with self._changed:
+            return [call for call in self._calls.values() if in_group(call, nonce)]
+
+    def forget(self, nonce: str) -> None:
+        with self._changed:
+            for call in self.calls(nonce):
+                del self._calls[call.number]
+
+    def wait(
+        self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
+    ) -> list[Call]:
+        """The group's calls as soon as `seen` holds for them, else after `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: seen(self.calls(nonce)), timeout)
+            return self.calls(nonce)
+
+    def _update(self, number: int, change: Callable[[Call], Call]) -> None:
+        with self._changed:
+            if number in self._calls:
+                self._calls[number] = change(self._calls[number])
+                self._changed.notify_all()

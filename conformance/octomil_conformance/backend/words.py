@@ -1,0 +1,86 @@
+"""What the scripted backend says, as functions of what it is asked: tags, tokens, vectors. Pure.
+
+A tag in the prompt, `[conf NONCE]` or `[conf NONCE SCENARIO]`, ties an upstream call to the check that caused it.
+"""
+
+import hashlib
+import math
+import re
+import secrets
+from dataclasses import dataclass
+
+DIMENSIONS = 64
+
+UNICODE_TOKENS = (
+    "caf\u00e9",
+    " \u4f60\u597d",
+    " \U0001f352",
+    " a\u2028b",
+    " c\u2029d",
+    " e\u0085f",
+    ' "\\\n\t',
+    " \U0001f469\u200d\U0001f680",
+    " e\u0301",
+)
+"""Tokens that break clients: separators that are line ends to some, characters of 2 to 4 bytes, a joined emoji."""
+
+LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
+THOUGHTS = ("Let", " me", " think")
+
+_TAG = re.compile(r"\[conf ([\w-]+(?:\.[\w-]+)*)(?: ([\w-]+))?\] ?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Tag:
+    nonce: str
+    scenario: str
+    """Empty: that of the model."""
+
+
+NO_TAG = Tag("", "")
+
+
+def new_nonce() -> str:
+    return f"n{secrets.token_hex(5)}"
+
+
+def tagged(nonce: str, text: str, scenario: str = "") -> str:
+    return f"[conf {nonce} {scenario}] {text}" if scenario else f"[conf {nonce}] {text}"
+
+
+def find_tag(body: str) -> Tag:
+    """The first tag in a request body, which may be JSON of any shape, or none at all."""
+    found = _TAG.search(body)
+    return Tag(found[1], found[2] or "") if found else NO_TAG
+
+
+def untagged(text: str) -> str:
+    return _TAG.sub("", text)
+
+
+def echo_tokens(text: str) -> list[str]:
+    """`one two  three` is said as `one`, ` two`, ` three`: split at ASCII spaces only."""
+    words = [word for word in untagged(text).split(" ") if word]
+    return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
+
+
+def count_words(text: str) -> int:
+    return len(untagged(text).split())
+
+
+def embed(text: str) -> list[float]:
+    """A vector of length 1. Texts that share words, or parts of words, are near; the same text always gives the same numbers."""
+    words = re.findall(r"\w+", untagged(text).lower()) or [text]
+    sums = [0.0] * DIMENSIONS
+    for word in words:
+        _add(sums, word, 1.0)
+        for start in range(len(word) - 2):
+            _add(sums, f"#{word[start : start + 3]}", 0.5)
+    length = math.hypot(*sums)
+    return [round(value / length, 7) for value in sums]
+
+
+def _add(sums: list[float], feature: str, weight: float) -> None:
+    digest = hashlib.blake2b(feature.encode(), digest_size=DIMENSIONS).digest()
+    for index, byte in enumerate(digest):
+        sums[index] += weight * (byte - 127.5)

@@ -1,0 +1,172 @@
+"""What a run was asked to judge: address, claims, models, expected failures. From the command line and octomil-conformance.toml."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from octomil_conformance import spec
+
+FILE = "octomil-conformance.toml"
+BASE_PATH = "/api/v1"
+DEFAULT_BACKEND = "127.0.0.1:11434"
+DEFAULT_OPENAI_BACKEND = "127.0.0.1:11435"
+DEFAULT_BACKEND_TIMEOUT = 2.0
+SCRIPTED_MODEL = "conf-echo"
+"""Known to the scripted backend, which stands behind a server unless a model is named."""
+
+UNDECLARED = ("infer", "stream", "embed")
+"""Judged at level 1 when nothing is claimed; auth too, when there is a token."""
+
+CHECK_SECONDS = 10.0
+"""For one check at level 0 or 1. Level 2 adds the server's own time-outs."""
+RUN_SECONDS = (60.0, 90.0, 240.0)
+"""For the whole run, by the highest level claimed."""
+
+
+class UsageError(Exception):
+    """What was asked makes no sense; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A failure that the implementer knows of."""
+
+    check: str
+    """`STREAM-10`, or `HTTP-05[stream]` for one profile only."""
+    reason: str
+    link: str = ""
+
+    def covers(self, requirement: str, profile: str) -> bool:
+        return self.check in (requirement, f"{requirement}[{profile}]")
+
+
+@dataclass(frozen=True)
+class Config:
+    url: str
+    """Up to and with `/api/v1`."""
+    claims: Mapping[str, int]
+    """Profile to level."""
+    token: str | None = None
+    model: str = SCRIPTED_MODEL
+    embed_model: str = SCRIPTED_MODEL
+    backend: str = DEFAULT_BACKEND
+    """HOST:PORT to listen on; `external` or `external:HOST:PORT` where octomil-conformance backend runs already."""
+    openai_backend: str = DEFAULT_OPENAI_BACKEND
+    backend_timeout: float = DEFAULT_BACKEND_TIMEOUT
+    """Seconds; what the server was told."""
+    allow_remote: bool = False
+    strict: bool = False
+    timeout_factor: float = 1.0
+    expected: tuple[Expectation, ...] = field(default=())
+
+    @property
+    def level(self) -> int:
+        return max(self.claims.values())
+
+    @property
+    def check_seconds(self) -> float:
+        return (CHECK_SECONDS + 3 * self.backend_timeout) * self.timeout_factor
+
+    @property
+    def run_seconds(self) -> float:
+        return RUN_SECONDS[self.level] * self.timeout_factor
+
+    def claimed(self) -> str:
+        return " ".join(f"{name}@{level}" for name, level in self.claims.items())
+
+    def not_declared(self) -> list[str]:
+        return [name for name in spec.PROFILES if name not in self.claims]
+
+    def profiles_for(self, requirement: spec.Requirement) -> list[str]:
+        """Those in whose name a check of it runs. Tokens are tried at every endpoint that is claimed, or at infer's."""
+        named = [
+            name
+            for name in requirement.profiles
+            if self.claims.get(name, -1) >= requirement.level
+        ]
+        if named != ["auth"]:
+            return named
+        endpoints = [name for name in self.claims if name not in ("auth", "health")]
+        return endpoints or ["infer"]
+
+
+def from_options(options: Mapping[str, Any], folder: Path) -> Config:
+    """Raises UsageError. What the file in `folder` says holds where no option says otherwise."""
+    given = {
+        **_read_file(folder / FILE),
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    expected = tuple(_expectation(entry) for entry in given.pop("expected", ()))
+    claims = parse_claims(given.pop("profiles", None) or ())
+    if not claims:
+        claims = {name: 1 for name in UNDECLARED}
+        claims |= {"auth": 1} if given.get("token") else {}
+    if "auth" in claims and not given.get("token"):
+        raise UsageError("profile auth needs --token")
+    return Config(
+        url=base_url(given.pop("url")), claims=claims, expected=expected, **given
+    )
+
+
+def base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"not an http URL: {text}")
+    return text.rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+
+
+def parse_claims(texts: Iterable[str]) -> dict[str, int]:
+    claims: dict[str, int] = {}
+    for text in texts:
+        name, _, level = text.partition("@")
+        if name not in spec.PROFILES or level not in ("", "0", "1", "2"):
+            raise UsageError(
+                f"not a profile: {text}; wanted one of {', '.join(spec.PROFILES)}, with @0, @1 or @2"
+            )
+        claims[name] = max(claims.get(name, 0), int(level or 1))
+    return claims
+
+
+FILE_KEYS = {
+    "profiles": list,
+    "model": str,
+    "embed_model": str,
+    "backend": str,
+    "openai_backend": str,
+    "backend_timeout": float | int,
+    "timeout_factor": float | int,
+    "strict": bool,
+    "expected": list,
+}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as ex:
+        raise UsageError(f"{path.name}: {ex}") from ex
+    for key, value in given.items():
+        if key not in FILE_KEYS:
+            raise UsageError(f"{path.name}: unknown key {key!r}")
+        if not isinstance(value, FILE_KEYS[key]):
+            raise UsageError(f"{path.name}: {key} has the wrong type")
+    return given
+
+
+def _expectation(entry: object) -> Expectation:
+    fields = entry if isinstance(entry, dict) else {}
+    if not fields.get("check") or not fields.get("reason"):
+        raise UsageError(f"{FILE}: an [[expected]] entry needs 'check' and 'reason'")
+    unknown = set(fields) - {"check", "reason", "link"}
+    if unknown:
+        raise UsageError(f"{FILE}: unknown key {min(unknown)!r} in [[expected]]")
+    name = re.sub(r"\[[a-z]+\]$", "", fields["check"])
+    if name not in spec.requirements():
+        raise UsageError(f"{FILE}: no requirement is called {fields['check']}")
+    return Expectation(**fields)

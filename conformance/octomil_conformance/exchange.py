@@ -1,0 +1,180 @@
+"""One request and all that came back for it, with the arrival time of every piece. Frozen: a recording is judged like a live answer."""
+
+import json
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Literal
+
+from octomil_conformance import sse
+
+Headers = tuple[tuple[str, str], ...]
+
+End = Literal["complete", "closed", "cut", "deadline", "hung up", "nothing"]
+"""How the body ended: as its framing says, by the close that delimits it, before its framing said so, not at all in time, by
+us. `nothing`: no status line ever came."""
+
+
+class Missing:
+    """Stands for a field that is not there. Equal to nothing, empty to look into: a check reads on and fails by its own assert."""
+
+    def __getitem__(self, key: object) -> "Missing":
+        return self
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "(missing)"
+
+
+MISSING = Missing()
+
+
+class Fields(dict[str, Any]):
+    """A JSON object in which an absent field reads as MISSING."""
+
+    def __missing__(self, key: str) -> Missing:
+        return MISSING
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+    profile: str | None = None
+    """Whose schemas bind the exchange; None: a probe outside all profiles."""
+
+    @cached_property
+    def fields(self) -> Any:
+        return read_json(self.body)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    at: float
+    """Seconds after the request was sent."""
+    data: bytes
+    """As one read brought it, content coding removed."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One SSE frame with data."""
+
+    frame: sse.Frame
+    at: float
+    """When its last byte arrived."""
+
+    @property
+    def value(self) -> Any:
+        return read_json(self.frame.payload)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    request: Request
+    status: int
+    """0: no status line came."""
+    headers: Headers
+    chunks: tuple[Chunk, ...]
+    end: End
+    seconds: float
+    """From the request's last byte to the end of the answer."""
+    problem: str = ""
+    """What went wrong below HTTP's meaning."""
+
+    def header(self, name: str) -> str | None:
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        return ", ".join(values) if values else None
+
+    @property
+    def media_type(self) -> str:
+        return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def body(self) -> bytes:
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @cached_property
+    def fields(self) -> Any:
+        """The body's JSON; MISSING when it is none."""
+        return read_json(self.body)
+
+    @cached_property
+    def frames(self) -> tuple[sse.Frame, ...]:
+        return sse.parse(self.body)
+
+    @cached_property
+    def data_events(self) -> tuple[Event, ...]:
+        """Every frame with data but `[DONE]`, which clients pass over."""
+        return tuple(
+            Event(frame, self.arrival(frame.stop))
+            for frame in self.frames
+            if frame.data and frame.payload.strip() != b"[DONE]"
+        )
+
+    @cached_property
+    def events(self) -> list[Fields]:
+        """The JSON objects among the events."""
+        values = [event.value for event in self.data_events]
+        return [value for value in values if isinstance(value, Fields)]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The text increments that a client shows."""
+        tokens = [event["token"] for event in self.events]
+        return [token for token in tokens if isinstance(token, str) and token]
+
+    @property
+    def finals(self) -> list[Fields]:
+        return [event for event in self.events if event["done"] is True]
+
+    def arrival(self, offset: int) -> float:
+        """When the byte before `offset` arrived."""
+        index = bisect_left(self._ends, offset)
+        return self.chunks[index].at if index < len(self.chunks) else self.seconds
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The offset after each chunk."""
+        return [*accumulate(len(chunk.data) for chunk in self.chunks)]
+
+
+def read_json(body: bytes) -> Any:
+    """Lenient: NaN, repeated keys and bad UTF-8 pass here, for the check that forbids them to find. MISSING when it is no JSON."""
+    try:
+        return json.loads(
+            body.decode("utf-8", "replace").removeprefix("\ufeff"),
+            object_pairs_hook=Fields,
+        )
+    except (ValueError, RecursionError):
+        return MISSING
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def items(value: object) -> list[Any]:
+    """The items of a JSON array; of anything else none."""
+    return value if isinstance(value, list) else []
+
+
+def field(value: object, name: str) -> Any:
+    """A field of a JSON object; of anything else MISSING."""
+    return value[name] if isinstance(value, Fields) else MISSING

@@ -1,0 +1,127 @@
+"""How a check says what it got and what it wanted. Knows nothing of pytest, so that recordings can be judged without it."""
+
+import ast
+import linecache
+import threading
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
+
+SHOWN = 300
+"""Characters of a value that a report shows."""
+
+
+class Finding(AssertionError):
+    """The server did something else than what it must. Raised where a plain assert cannot say it."""
+
+    def __init__(self, want: str, got: str) -> None:
+        super().__init__(f"want {want}, got {got}")
+        self.want = want
+        self.got = got
+
+
+class SuiteFault(Exception):
+    """The suite itself is wrong: never the server's failure."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    got: str
+    want: str
+    """Empty: the requirement's own sentence says it."""
+
+
+NO_EVIDENCE = Evidence("", "")
+
+
+PARSING = threading.Lock()
+"""Python 3.11 loses count of its recursion when two threads handle syntax trees at once."""
+
+
+def evidence(ex: AssertionError) -> Evidence:
+    with PARSING:
+        return _evidence(ex)
+
+
+def _evidence(ex: AssertionError) -> Evidence:
+    """What the failed assert compared, read from its source and the values it had. `assert got == want, "want in words"`."""
+    if isinstance(ex, Finding):
+        return Evidence(ex.got, ex.want)
+    found = _failed_assert(ex.__traceback__)
+    if found is None:
+        return Evidence(shown(str(ex)), "")
+    statement, frame = found
+    values = {**frame.f_globals, **frame.f_locals}
+    want = _value(statement.msg, values) if statement.msg else None
+    match statement.test:
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            wanted = _wanted(op, _value(right, values))
+            return Evidence(shown(_value(left, values)), str(want or wanted))
+        case ast.Call(args=[subject, *_]):
+            got = shown(_value(subject, values))
+        case ast.UnaryOp(operand=ast.Call(args=[subject, *_])):
+            got = shown(_value(subject, values))
+        case test:
+            got = shown(_value(test, values))
+    return Evidence(got, str(want or ast.unparse(statement.test)))
+
+
+def shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+
+
+def _wanted(op: ast.cmpop, right: object) -> str:
+    words = {
+        ast.Eq: "",
+        ast.NotEq: "other than ",
+        ast.In: "one of ",
+        ast.NotIn: "not in ",
+        ast.Is: "",
+        ast.IsNot: "other than ",
+        ast.Lt: "less than ",
+        ast.LtE: "at most ",
+        ast.Gt: "more than ",
+        ast.GtE: "at least ",
+    }
+    return words[type(op)] + shown(repr(right) if isinstance(right, str) else right)
+
+
+def _failed_assert(
+    traceback: TracebackType | None,
+) -> tuple[ast.Assert, FrameType] | None:
+    """The innermost assert statement of the traceback, and the frame it failed in."""
+    found = None
+    while traceback is not None:
+        statement = _assert_at(traceback)
+        if statement is not None:
+            found = statement, traceback.tb_frame
+        traceback = traceback.tb_next
+    return found
+
+
+def _assert_at(traceback: TracebackType) -> ast.Assert | None:
+    source = linecache.getlines(traceback.tb_frame.f_code.co_filename)
+    line = traceback.tb_lineno
+    try:
+        tree = ast.parse("".join(source))
+    except SyntaxError:
+        return None
+    return next(
+        (
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assert)
+            and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ),
+        None,
+    )
+
+
+def _value(node: ast.expr, values: dict[str, Any]) -> Any:
+    """Asserts are plain expressions on plain data: to evaluate one again changes nothing."""
+    code = compile(ast.Expression(node), "<assert>", "eval")
+    try:
+        return eval(code, values)
+    except Exception as ex:  # noqa: BLE001 - the verdict matters more than its words
+        return f"({ast.unparse(node)}: {ex!r})"

@@ -1,0 +1,184 @@
+"""The report for people: what failed, what was wanted, who stumbles over it, and the line that shows it again."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from octomil_conformance import __version__, spec
+from octomil_conformance.backend import API_KEY
+from octomil_conformance.config import DEFAULT_BACKEND, Config
+from octomil_conformance.report.redact import redact
+from octomil_conformance.report.transcript import curl, seen
+from octomil_conformance.run import Conclusion, Outcome, Run, Verdict
+
+LABELS: dict[Outcome, str] = {
+    "fail": "FAIL",
+    "warn": "WARN",
+    "error": "ERROR",
+    "untestable": "UNTESTED",
+    "expected": "EXPECTED",
+}
+MARKS: dict[Outcome, str] = {
+    "pass": ".",
+    "fail": "F",
+    "warn": "w",
+    "error": "E",
+    "untestable": "?",
+    "expected": "x",
+}
+SENTENCES: dict[Conclusion, str] = {
+    "conformant": "Conformant",
+    "partial": "Partial: conformant but for the expected failures",
+    "not conformant": "Not conformant",
+    "could not test": "Could not test all that was asked",
+    "suite at fault": "The suite is at fault: please report this",
+}
+MARKS_A_LINE = 70
+
+
+class Progress:
+    """One character a check, while it runs."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._count = 0
+
+    def __call__(self, verdict: Verdict) -> None:
+        if self._count and self._count % MARKS_A_LINE == 0:
+            self._stream.write("\n")
+        self._count += 1
+        self._stream.write(MARKS[verdict.outcome])
+        self._stream.flush()
+
+    def end(self) -> None:
+        self._stream.write("\n\n" if self._count else "")
+
+
+class Console:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def lines(self) -> Iterator[str]:
+        for block in self._blocks():
+            for line in block:
+                yield redact(line, self._run.config.token)
+            yield ""
+        for line in self._summary():
+            yield redact(line, self._run.config.token)
+
+    def _blocks(self) -> Iterator[list[str]]:
+        yield from ([f"ERROR  {fault}"] for fault in self._run.faults)
+        for first, *others in self._findings():
+            yield [
+                *_block(first),
+                *(f"      also    {_place(each)}" for each in others),
+            ]
+        for expectation in self._run.stale():
+            yield [
+                f"STALE  {expectation.check}  expected to fail, but it does not: take it out of the list",
+                f"      reason  {expectation.reason} {expectation.link}".rstrip(),
+            ]
+
+    def _findings(self) -> Iterable[list[Verdict]]:
+        """Verdicts of one kind on one requirement stand together."""
+        found: dict[tuple[str, Outcome], list[Verdict]] = {}
+        for verdict in self._run.verdicts:
+            if verdict.outcome in LABELS:
+                key = verdict.requirement.id, verdict.outcome
+                found.setdefault(key, []).append(verdict)
+        return found.values()
+
+    def _summary(self) -> Iterator[str]:
+        run = self._run
+        for profile, level in run.config.claims.items():
+            counts = Counter(
+                verdict.outcome
+                for verdict in run.verdicts
+                if profile in (verdict.profile, *_auth(verdict))
+            )
+            yield f"{f'{profile}@{level}':<10} {_counted(counts)}"
+        undeclared = run.config.not_declared()
+        if undeclared:
+            yield f"not declared: {', '.join(undeclared)}"
+        yield from untestable(run.config)
+        conclusion = run.conclusion()
+        stale = f", {len(run.stale())} stale" if run.stale() else ""
+        yield f"{SENTENCES[conclusion]}: {_counted(run.counts())}{stale}, in {run.seconds:.1f} s."
+
+
+def header(config: Config, cost: str) -> list[str]:
+    lines = [
+        f"octomil-conformance {__version__}, spec {spec.VERSION}",
+        f"{config.url}  {config.claimed()}",
+        cost,
+    ]
+    if config.level == 2:
+        lines.append("the server under test needs " + " ".join(_environment(config)))
+    return [redact(line, config.token) for line in lines]
+
+
+def _environment(config: Config) -> list[str]:
+    ollama = config.backend.removeprefix("external").lstrip(":") or DEFAULT_BACKEND
+    return [
+        f"OLLAMA_BASE_URL=http://{ollama}",
+        f"OPENAI_API_ENDPOINT=http://{config.openai_backend}/v1",
+        f"OPENAI_API_KEY={API_KEY}",
+        f"LLM_BACKEND_TIMEOUT={config.backend_timeout:g}",
+        "OCTOMIL_BACKEND_COOLDOWN=0",
+    ]
+
+
+def untestable(config: Config) -> list[str]:
+    """Sentences of the claimed profiles that no check can judge."""
+    return [
+        f"untestable: {requirement.id}, {requirement.untestable}"
+        for requirement in spec.requirements().values()
+        if requirement.untestable and config.profiles_for(requirement)
+    ]
+
+
+def _block(verdict: Verdict) -> list[str]:
+    requirement = verdict.requirement
+    label = LABELS[verdict.outcome]
+    lines = [f"{label}  {requirement.id}  {requirement.force}  {requirement.text}"]
+    rows = [("check", _place(verdict))]
+    if verdict.outcome in ("fail", "warn", "expected"):
+        rows += [("got", verdict.evidence.got), ("want", verdict.evidence.want)]
+    rows.append(("reason", verdict.reason))
+    if verdict.outcome != "untestable":
+        rows.append(("breaks", requirement.breaks))
+    if verdict.exchanges:
+        rows.append(("seen", seen(verdict.exchanges[-1])))
+    rows.append(("spec", requirement.place))
+    if verdict.exchanges:
+        rows.append(("repro", curl(verdict.exchanges[-1])))
+    for name, text in rows:
+        first, *rest = text.splitlines() or [""]
+        if text:
+            lines.append(f"      {name:<7} {first}")
+            lines += [f"{'':14}{line}" for line in rest]
+    return lines
+
+
+def _place(verdict: Verdict) -> str:
+    return f"{verdict.profile}: {verdict.check}"
+
+
+def _auth(verdict: Verdict) -> tuple[str, ...]:
+    return ("auth",) if verdict.requirement.profiles == ("auth",) else ()
+
+
+def _counted(counts: Counter[Outcome]) -> str:
+    names: dict[Outcome, str] = {
+        "pass": "passed",
+        "fail": "failed",
+        "warn": "warned",
+        "expected": "failed as expected",
+        "untestable": "not tested",
+        "error": "in error",
+    }
+    parts = [f"{counts[outcome]} {name}" for outcome, name in names.items()]
+    return (
+        ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing ran"
+    )

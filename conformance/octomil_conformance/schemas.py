@@ -1,0 +1,61 @@
+"""openapi.json at work: our own requests before they are sent, the server's answers after the run."""
+
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from octomil_conformance import spec
+from octomil_conformance.exchange import Exchange
+from octomil_conformance.findings import SuiteFault
+
+REQUESTS = {
+    "infer": "InferenceRequest",
+    "stream": "InferenceRequest",
+    "batch": "BatchRequest",
+    "embed": "EmbeddingsRequest",
+}
+ANSWERS = {
+    "infer": "InferenceAnswer",
+    "batch": "BatchAnswer",
+    "embed": "EmbeddingsAnswer",
+    "health": "HealthAnswer",
+}
+
+
+@cache
+def validator(component: str) -> Draft202012Validator:
+    root = {"$ref": f"#/components/schemas/{component}"}
+    return Draft202012Validator({**root, "components": spec.openapi()["components"]})
+
+
+def complaint(component: str, value: object) -> str:
+    """What is wrong with the value, empty when nothing is."""
+    error = best_match(validator(component).iter_errors(value))
+    return f"{error.json_path}: {error.message}" if error else ""
+
+
+def require_valid_request(profile: str, body: object) -> None:
+    """Raises SuiteFault: a request of ours that breaks the spec is no failure of the server."""
+    wrong = complaint(REQUESTS[profile], body)
+    if wrong:
+        raise SuiteFault(f"our own {REQUESTS[profile]} is invalid: {wrong}")
+
+
+def answer_complaints(exchange: Exchange) -> list[str]:
+    values = _values(exchange)
+    found = [complaint(component, value) for component, value in values]
+    return [wrong for wrong in found if wrong]
+
+
+def _values(exchange: Exchange) -> list[tuple[str, Any]]:
+    """The JSON values of an answer, each with the name of its schema."""
+    profile = exchange.request.profile
+    if profile is None or exchange.end not in ("complete", "closed"):
+        return []
+    if exchange.status >= 400 and profile != "health":
+        return [("Error", exchange.fields)]
+    if profile == "stream":
+        return [("StreamEvent", event) for event in exchange.events]
+    return [(ANSWERS[profile], exchange.fields)]

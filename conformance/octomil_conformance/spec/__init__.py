@@ -1,0 +1,78 @@
+"""The spec as the suite reads it: the sentence of a requirement stands in cloud-inference.md and nowhere else."""
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+FOLDER = Path(__file__).parent
+PROSE = FOLDER / "cloud-inference.md"
+VERSION = "1.0"
+
+PROFILES = ("infer", "stream", "batch", "embed", "health", "auth")
+
+REQUIREMENT = re.compile(
+    r"^\*\*\[(?P<id>[A-Z]+-\d\d)\]\*\* (?P<force>MUST|SHOULD) "
+    r"\*\((?P<profiles>[a-z, ]+), level (?P<level>\d), (?P<provenance>doc|sdk|ours)\)\*: (?P<text>.+)$"
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    id: str
+    force: Literal["MUST", "SHOULD"]
+    profiles: tuple[str, ...]
+    level: int
+    """0 wire, 1 server, 2 gateway."""
+    provenance: Literal["doc", "sdk", "ours"]
+    text: str
+    breaks: str = ""
+    """Which client fails without it, and how."""
+    untestable: str = ""
+    """Why there is no check."""
+
+    @property
+    def place(self) -> str:
+        return f"{PROSE.name}#{self.id}"
+
+
+@cache
+def requirements() -> dict[str, Requirement]:
+    """By id, in the order of the text."""
+    return parse(PROSE.read_text("utf-8"))
+
+
+def parse(prose: str) -> dict[str, Requirement]:
+    found: dict[str, dict[str, Any]] = {}
+    current: dict[str, Any] = {}
+    for line in prose.splitlines():
+        if match := REQUIREMENT.match(line):
+            current = match.groupdict()
+            current["level"] = int(current["level"])
+            current["profiles"] = tuple(current["profiles"].split(", "))
+            if current["id"] in found:
+                raise ValueError(f"{current['id']} stands twice in the spec")
+            found[current["id"]] = current
+        elif line.startswith("**["):
+            raise ValueError(f"not a requirement: {line}")
+        else:
+            key, colon, rest = line.removeprefix("> ").partition(": ")
+            if colon and key in ("Breaks", "Untestable"):
+                current[key.lower()] = rest
+    return {name: Requirement(**fields) for name, fields in found.items()}
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((FOLDER / "openapi.json").read_bytes())
+    return document
+
+
+@cache
+def required() -> tuple[str, ...]:
+    """The ids that spec 1.0 consists of, for good."""
+    frozen = tomllib.loads((FOLDER / f"required-{VERSION}.toml").read_text("utf-8"))
+    return tuple(frozen["requirements"])

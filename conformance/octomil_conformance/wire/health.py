@@ -1,0 +1,62 @@
+"""The health report (spec section 8)."""
+
+import re
+
+from octomil_conformance.exchange import Exchange, field, items
+from octomil_conformance.requirement import requirement
+from octomil_conformance.wire.completions import is_name
+
+ADDRESS = re.compile(r"https?://|\b\d{1,3}(\.\d{1,3}){3}\b|localhost|\w:\d{4,5}\b")
+
+
+@requirement("HEALTH-01")
+def the_status_is_known(exchange: Exchange) -> None:
+    status = field(exchange.fields, "status")
+
+    assert status in ("ok", "degraded", "unavailable")
+
+
+@requirement("HEALTH-02")
+def the_status_line_agrees(exchange: Exchange) -> None:
+    unavailable = field(exchange.fields, "status") == "unavailable"
+
+    assert exchange.status == (503 if unavailable else 200)
+
+
+@requirement("HEALTH-03")
+def backends_are_listed(exchange: Exchange) -> None:
+    backends = field(exchange.fields, "backends")
+    bad = [
+        backend
+        for backend in items(backends)
+        if not is_name(field(backend, "provider"))
+        or field(backend, "status") not in ("ok", "unavailable", "not_configured")
+    ]
+
+    assert isinstance(backends, list), "an array of backends"
+    assert bad == [], "a provider and a known status in each"
+
+
+@requirement("HEALTH-04")
+def provider_is_the_first_usable(exchange: Exchange) -> None:
+    usable = [
+        field(backend, "provider")
+        for backend in items(field(exchange.fields, "backends"))
+        if field(backend, "status") == "ok"
+    ]
+
+    assert field(exchange.fields, "provider") == next(iter(usable), None)
+
+
+@requirement("HEALTH-05")
+def no_address_is_shown(exchange: Exchange) -> None:
+    assert ADDRESS.findall(exchange.text) == [], "no URL, no address, no port"
+
+
+CHECKS = (
+    the_status_is_known,
+    the_status_line_agrees,
+    backends_are_listed,
+    provider_is_the_first_usable,
+    no_address_is_shown,
+)

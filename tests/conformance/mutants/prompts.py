@@ -1,0 +1,189 @@
+"""Servers that refuse requests they have to take, take what they have to refuse, or lose parts of them."""
+
+import json
+
+from mutants import all_but, failures, fault, layer, requests
+
+GOOD = "conf-echo"
+MESSAGES = [{"role": "user", "content": "Hi"}]
+LIMIT = {"max_tokens": 8}
+
+
+@layer("infer@1", "REQ-02")
+def text_is_refused(request, server):
+    """A string as `input_data` is refused."""
+    if isinstance(request.fields.get("input_data"), str):
+        request.send({})
+    return server(request)
+
+
+@layer("infer@1", "REQ-03")
+def features_are_refused(request, server):
+    """An object as `input_data` is refused."""
+    if isinstance(request.fields.get("input_data"), dict):
+        request.send({})
+    return server(request)
+
+
+@layer("infer@1", "REQ-04")
+def empty_parameters_are_refused(request, server):
+    """An empty object as `parameters` is refused."""
+    if request.fields.get("parameters") == {}:
+        request.send({})
+    return server(request)
+
+
+@layer("infer@1", "REQ-05")
+def null_parameters_are_refused(request, server):
+    """Null as `parameters` is refused."""
+    if request.fields.get("parameters", 0) is None:
+        request.send({})
+    return server(request)
+
+
+@layer("infer@1", "REQ-05")
+def a_null_form_is_refused(request, server):
+    """Null as the form that is not used is refused."""
+    if request.fields.get("input_data", 0) is None:
+        request.send({})
+    return server(request)
+
+
+@layer("infer@1", "REQ-06")
+def parts_are_refused(request, server):
+    """`content` must be a string."""
+    if b'"content": [' in request.body:
+        request.send({})
+    return server(request)
+
+
+@requests("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10")
+def model_has_a_default(fields):
+    """Without `model_id` some model is taken."""
+    fields.setdefault("model_id", GOOD)
+
+
+@requests("infer@1", "REQ-08")
+def prompt_has_a_default(fields):
+    """Without a prompt the model is asked all the same."""
+    if "messages" not in fields and "input_data" not in fields:
+        fields["messages"] = MESSAGES
+
+
+@requests("infer@1", "REQ-09")
+def messages_win(fields):
+    """Of two prompts one is silently dropped."""
+    if fields.get("messages"):
+        fields.pop("input_data", None)
+
+
+@requests("infer@1", "REQ-10")
+def model_is_coerced(fields):
+    """A `model_id` of the wrong type is made into a name."""
+    model = fields.get("model_id", GOOD)
+    if not isinstance(model, str) or not model.strip():
+        fields["model_id"] = GOOD
+
+
+@requests("infer@1", "REQ-11")
+def messages_are_coerced(fields):
+    """Whatever `messages` is becomes one message."""
+    if "input_data" in fields or not isinstance(fields.get("model_id"), str):
+        return
+    if "messages" in fields and not isinstance(fields["messages"], list):
+        fields["messages"] = MESSAGES
+
+
+@requests("infer@1", "REQ-11")
+def roles_are_coerced(fields):
+    """An unknown role counts as the user's."""
+    for message in fields.get("messages") or ():
+        if isinstance(message, dict) and message.get("role") == "king":
+            message["role"] = "user"
+
+
+@requests("infer@1", "REQ-12")
+def temperature_is_clamped(fields):
+    """A temperature out of range becomes the nearest one in it."""
+    parameters = fields.get("parameters")
+    if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
+        parameters["temperature"] = min(2, max(0, parameters["temperature"]))
+
+
+@requests("infer@1", "REQ-12")
+def odd_parameters_are_passed_over(fields):
+    """`parameters` that are no object count as none."""
+    if isinstance(fields.get("parameters"), str | list):
+        fields["parameters"] = LIMIT
+
+
+@requests("infer@1", "REQ-13")
+def images_are_passed_over(fields):
+    """A part that is no text is silently dropped."""
+    for message in fields.get("messages") or ():
+        if isinstance(message, dict) and isinstance(message.get("content"), list):
+            parts = message["content"]
+            message["content"] = [part for part in parts if part["type"] == "text"]
+
+
+@requests("infer@1", "REQ-14")
+def forbidden_parameters_are_passed_over(fields):
+    """A parameter that would make another request is silently dropped."""
+    parameters = fields.get("parameters")
+    if isinstance(parameters, dict):
+        for name in ("stream", "model", "messages", "tools"):
+            parameters.pop(name, None)
+
+
+fault("drops_parameters", "The parameters never reach the model.", "infer@2", "REQ-15", "REQ-16", "INFER-10")  # fmt: skip
+
+
+@requests("infer@2", "REQ-16")
+def unknown_parameters_are_dropped(fields):
+    """A parameter that the server does not know is dropped."""
+    known = ("temperature", "max_tokens", "top_p", "stop", "stream", "model", "messages", "tools")  # fmt: skip
+    given = fields.get("parameters")
+    if isinstance(given, dict):
+        fields["parameters"] = {name: given[name] for name in given if name in known}
+
+
+@requests("infer@2", "REQ-17")
+def roles_are_lost(fields):
+    """What the assistant said comes from the user."""
+    for message in fields.get("messages") or ():
+        if isinstance(message, dict) and message.get("role") == "assistant":
+            message["role"] = "user"
+
+
+@requests("infer@2", "REQ-18")
+def names_are_lost(fields):
+    """Only the values of an object as `input_data` reach the model."""
+    data = fields.get("input_data")
+    if isinstance(data, dict) and "text" not in data:
+        fields["input_data"] = " ".join(map(str, data.values()))
+
+
+@requests("infer@2", "REQ-18")
+def features_are_the_systems(fields):
+    """An object as `input_data` reaches the model as a system message."""
+    data = fields.get("input_data")
+    if isinstance(data, dict) and "text" not in data:
+        message = {"role": "system", "content": json.dumps(data)}
+        fields["input_data"] = [message]
+
+
+fault("hides_missing_model", "A missing model is a 502.", "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22")  # fmt: skip
+
+
+@failures("infer@2", "REQ-20")
+def missing_model_has_no_code(fields):
+    """A missing model has the code of any wrong input."""
+    fields["code"] = "invalid_input" if fields["status_code"] == 404 else fields["code"]
+
+
+@layer("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
+def messages_are_refused(request, server):
+    """Only `input_data` is understood."""
+    if "messages" in request.fields:
+        request.send({})
+    return server(request)

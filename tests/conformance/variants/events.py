@@ -1,0 +1,135 @@
+"""Streams as the standard allows them, and as servers and proxies cut them."""
+
+import json
+
+from mutants import fields_of, frame_of, frames
+
+from variants import STREAMS, each_event, each_frame, streams, variant
+
+
+@variant(STREAMS, each_frame)
+def crlf(fields, frame):
+    """Lines end with CR LF."""
+    return frame.replace(b"\n", b"\r\n")
+
+
+@variant(STREAMS, streams)
+def comments(pieces):
+    """Comment lines stand before, between and after the events."""
+    yield b": welcome\n\n"
+    for frame in frames(pieces):
+        yield b": heartbeat\n\n" + frame
+    yield b": bye\n\n"
+
+
+@variant(STREAMS, each_frame)
+def named_events(fields, frame):
+    """Events have `event:`, `id:` and `retry:` lines."""
+    return b"event: message\nid: 7\nretry: 1000\n" + frame
+
+
+@variant(STREAMS, each_frame)
+def id_after_data(fields, frame):
+    """The `id:` line comes after the `data:` line."""
+    return frame.replace(b"\n\n", b"\nid: 7\n\n")
+
+
+@variant(STREAMS, each_frame)
+def no_space(fields, frame):
+    """No space follows `data:`."""
+    return frame.replace(b"data: ", b"data:", 1)
+
+
+@variant(STREAMS, each_frame)
+def more_blank_lines(fields, frame):
+    """More blank lines than one stand between events."""
+    return b"\n" + frame + b"\n\n"
+
+
+@variant(STREAMS, streams)
+def ends_with_done(pieces):
+    """`data: [DONE]` follows the last event."""
+    yield from pieces
+    yield b"data: [DONE]\n\n"
+
+
+@variant(STREAMS, streams)
+def byte_by_byte(pieces):
+    """Every byte is a chunk of its own."""
+    for piece in pieces:
+        yield from (piece[index : index + 1] for index in range(len(piece)))
+
+
+@variant(STREAMS, streams)
+def split_in_characters(pieces):
+    """Letters are written raw in UTF-8, and pieces end inside of them."""
+    for frame in frames(pieces):
+        data = _raw(frame)
+        cut = next((place for place, byte in enumerate(data) if byte > 127), 3) + 1
+        yield data[:cut]
+        yield data[cut:]
+
+
+def _raw(frame: bytes) -> bytes:
+    """With all letters but the three that look like line ends."""
+    fields = fields_of(frame)
+    if fields is None:
+        return frame
+    text = json.dumps(fields, ensure_ascii=False)
+    for mark in "\u0085\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return f"data: {text}\n\n".encode()
+
+
+@variant(STREAMS)
+def close_delimited(request, server):
+    """The end of the connection ends the stream, and breaks it off."""
+    answer = server(request)
+    if answer.is_stream:
+        answer.headers["connection"] = "close"
+    return answer
+
+
+@variant(STREAMS, each_event)
+def bare_final_event(fields):
+    """The final event has neither a token nor a provider."""
+    if fields["done"]:
+        del fields["token"], fields["provider"]
+    return frame_of(fields)
+
+
+@variant(STREAMS, each_event)
+def more_in_events(fields):
+    """Events have fields that no one knows, and those of the final event early."""
+    more = {"index": 0, "logprobs": None, "latency_ms": 0, "session_id": None}
+    return frame_of({**more, **fields})
+
+
+@variant(STREAMS, streams)
+def letter_by_letter(pieces):
+    """Tokens are cut into letters."""
+    for frame in frames(pieces):
+        fields = fields_of(frame)
+        if fields and fields["token"]:
+            for letter in fields["token"]:
+                yield frame_of({**fields, "token": letter})
+        else:
+            yield frame
+
+
+@variant({"stream": 1}, streams)
+def one_token(pieces):
+    """The whole answer is one token, and that rides in the final event."""
+    events = [fields_of(frame) for frame in frames(pieces)]
+    text = "".join(event["token"] for event in events)
+    yield frame_of({**events[-1], "token": text})
+
+
+@variant(STREAMS)
+def no_store(request, server):
+    """Cache-Control says more, and Content-Type has a charset."""
+    answer = server(request)
+    if answer.is_stream:
+        answer.headers["cache-control"] = "No-Store, no-transform"
+        answer.headers["content-type"] = "Text/Event-Stream; charset=utf-8"
+    return answer
