@@ -192,3 +192,11 @@ def test_the_server_does_not_import_the_suite_that_tests_it_when_it_is_imported(
 @pytest.mark.parametrize("name", TREES)
 def test_a_module_opens_with_what_it_is(name):
     assert ast.get_docstring(TREES[name])
+
+
+def test_the_suite_knows_nothing_of_the_server():
+    suite = PACKAGE.parent / "conformance" / "octomil_conformance"
+    sources = {file: file.read_text("utf-8") for file in suite.rglob("*.py")}
+
+    assert len(sources) > 30
+    assert [file for file, text in sources.items() if "octomil_ref" in text] == []
