@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from waitress.channel import ClientDisconnected
 
-from octomil_ref import sse
+from octomil_ref import json_text, sse
 from octomil_ref.answers import Ending, Piece, Reasoning, Token
 from octomil_ref.errors import TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
@@ -38,6 +38,7 @@ class EventStream:
         self._opened = opened
         self._record = record
         self._close = close
+        self._provider = json_text.write(opened.provider)
         self._next_comment = 0.0
         record.provider, record.tokens, record.ended = opened.provider, 0, "client_left"
 
@@ -67,9 +68,7 @@ class EventStream:
         if not self._record.tokens:
             self._record.first_token_ms = self._record.elapsed_ms()
         self._record.tokens = (self._record.tokens or 0) + 1
-        return sse.event(
-            {"token": token.text, "done": False, "provider": self._opened.provider}
-        )
+        return sse.token(token.text, self._provider)
 
     def _comment(self) -> bytes:
         now = time.monotonic()

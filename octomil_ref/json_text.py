@@ -9,6 +9,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+from octomil_ref import json_codec
+
 MAX_DEPTH = 100
 """Arrays and objects inside one another, at most."""
 
@@ -43,16 +45,13 @@ def read(data: bytes) -> Any:
 
 
 def write(value: object) -> bytes:
-    """`value` as compact ASCII JSON. Raises ValueError for NaN and Infinity."""
-    return _encoder.encode(value).encode("ascii")
+    """`value` as compact ASCII JSON."""
+    return json_codec.encode(value)
 
 
 def write_readable(value: object) -> str:
     """`value` as compact JSON with its characters unescaped: for a model to read, not for a wire."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

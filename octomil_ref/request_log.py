@@ -6,7 +6,7 @@ Never a prompt, an answer or a token. Also how log lines look: text for people, 
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import falcon
@@ -81,12 +81,14 @@ class _Watched:
             self._on_close()
 
 
+_FIELDS = [field.name for field in fields(Record)]
+
+
 def _write(record: Record) -> None:
     record.duration_ms = record.elapsed_ms()
-    fields = {
-        name: value for name, value in asdict(record).items() if value is not None
-    }
-    log.info("request", extra={"fields": fields})
+    values = {name: getattr(record, name) for name in _FIELDS}
+    known = {name: value for name, value in values.items() if value is not None}
+    log.info("request", extra={"fields": known})
 
 
 def configure_logging(settings: Settings) -> None:

@@ -11,5 +11,13 @@ CONTENT_TYPE = "text/event-stream"
 COMMENT = b": the model is thinking\n\n"
 
 
+def token(text: str, provider: bytes) -> bytes:
+    """The event of one token; `provider` as JSON. Written out, since a stream consists of these."""
+    return b'data: {"token":%b,"done":false,"provider":%b}\n\n' % (
+        json_text.write(text),
+        provider,
+    )
+
+
 def event(data: dict[str, object]) -> bytes:
     return b"data: " + json_text.write(data) + b"\n\n"

@@ -1,5 +1,6 @@
-"""The connections to one upstream, taught three things that requests cannot do: every read keeps to a deadline, the head of
-an answer included; an answer that drips does not escape it; and a connection that died tells whether it was worth a retry."""
+"""The connections to one upstream, taught what requests cannot do: every read keeps to a deadline, the head of an answer
+included; an answer that drips does not escape it; chunks that arrived together are read together; and a connection that
+died tells whether it was worth a retry."""
 
 import http.client
 import io
@@ -19,15 +20,33 @@ from octomil_ref.clock import Deadline
 POOL_SIZE = 256
 """Idle connections kept, at most: more than a process has threads."""
 
+BUFFER_BYTES = 16 * 1024
+"""What one read takes from a socket, at most: some ninety tokens in the OpenAI dialect, which is the wordier one."""
+
 
 class StaleConnection(OSError):
     """A pooled connection turned out dead before the first byte of its answer."""
 
 
-def pooled_adapter() -> HTTPAdapter:
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
-    adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-    return adapter
+class PooledAdapter(HTTPAdapter):
+    """Sends to one upstream: `pool` is found once, not again for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=POOL_SIZE)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self._pool: HTTPConnectionPool | None = None
+
+    def get_connection_with_tls_context(
+        self, *args: Any, **kwargs: Any
+    ) -> HTTPConnectionPool:
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def forget_connections(self) -> None:
+        """Close those that are idle."""
+        self._pool = None
+        self.poolmanager.clear()
 
 
 @contextmanager
@@ -51,11 +70,15 @@ class _Reader(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
         self._deadline = deadline
         self.received = False
+        self.dry = False
+        """Nothing more is received, what is buffered above counts."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.dry:
+            return None
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimeoutError("the deadline has passed")
@@ -72,10 +95,51 @@ class _Reader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     """An answer that reads through `reader`."""
 
+    chunk_left: int | None  # http.client's own: bytes of the chunk that it is in
+
     def __init__(self, reader: _Reader, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(reader)
+        self._reader = reader
+        self.fp = io.BufferedReader(reader, BUFFER_BYTES)
+
+    def read1(self, n: int = -1) -> bytes:
+        """What has arrived, at least one byte until the end; of a body in chunks it may be more than `n`.
+
+        Whoever reads chunk by chunk pays the way through all layers for each of them, which for a stream of tokens is
+        most of the work.
+        """
+        data = super().read1(n)
+        if self.chunked and data and self.chunk_left == 0:
+            data += self._chunks_at_hand()
+        return data
+
+    def _chunks_at_hand(self) -> bytes:
+        """The chunks that are buffered as a whole; http.client then goes on behind them."""
+        self._reader.dry = True
+        chunks, end = whole_chunks(self.fp.peek())
+        self._reader.dry = False
+        self.fp.read(end)
+        return chunks
+
+
+def whole_chunks(buffered: bytes) -> tuple[bytes, int]:
+    """The data of the chunks that stand whole in `buffered`, and where the last one's ends (RFC 9112 section 7.1).
+
+    `buffered` starts where a chunk's data has ended, so with a line end. The last chunk, of size 0, and anything that is
+    not understood is left where it is.
+    """
+    pieces, end = [], 0
+    while (start := buffered.find(b"\r\n", end + 2) + 2) > 1:
+        try:
+            size = int(buffered[end + 2 : start - 2].partition(b";")[0], 16)
+        except ValueError:
+            break
+        if not 0 < size <= len(buffered) - start:
+            break
+        end = start + size
+        pieces.append(buffered[start:end])
+    return b"".join(pieces), end
 
 
 class _Observed:

@@ -14,8 +14,8 @@ import urllib3.exceptions
 
 from octomil_ref import json_text
 from octomil_ref.backends.connections import (
+    PooledAdapter,
     StaleConnection,
-    pooled_adapter,
     reading_until,
 )
 from octomil_ref.clock import Deadline
@@ -27,6 +27,8 @@ CONNECT_TIMEOUT = 3.0
 DRAIN_TIMEOUT = 0.2
 """Seconds for what follows the end of an answer, so that its connection can be used again."""
 
+READ_BYTES = 65536
+
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
 
@@ -37,6 +39,7 @@ class Answer:
     def __init__(
         self, sender: "Upstream", response: requests.Response, deadline: Deadline
     ) -> None:
+        self.provider = sender.provider
         self.status = response.status_code
         self.retry_after = response.headers.get("Retry-After")
         self.deadline = deadline
@@ -75,16 +78,11 @@ class Answer:
         self._response.close()
 
     def _read_chunks(self) -> Iterator[bytes]:
-        raw = self._response.raw
-        # Both are prompt: a piece is handed on when it arrives. iter_content is the quicker one, but keeps
-        # everything back until the end of an answer that is not chunked.
-        chunks = (
-            self._response.iter_content(None)
-            if raw.chunked
-            else iter(lambda: raw.read1(65536, True), b"")
-        )
+        # Not iter_content: it keeps everything back until the end of an answer that is not chunked.
+        read = self._response.raw.read1
         with self._sender.translated():
-            yield from chunks
+            while data := read(READ_BYTES, True):
+                yield data
 
 
 class Upstream:
@@ -101,7 +99,7 @@ class Upstream:
             "Accept-Encoding": "identity",
             "User-Agent": "octomil-ref",
         }
-        self._adapter = pooled_adapter()
+        self._adapter = PooledAdapter()
         self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def post(self, path: str, payload: Mapping[str, Any]) -> Answer:
@@ -148,7 +146,7 @@ class Upstream:
                 if not _caused_by(ex, StaleConnection):
                     raise
                 # What else is in the pool is as old as the connection that died.
-                self._adapter.poolmanager.clear()
+                self._adapter.forget_connections()
                 response = self._attempt(request, deadline)
         return Answer(self, response, deadline)
 

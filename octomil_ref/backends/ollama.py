@@ -87,14 +87,13 @@ class _Lines:
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
             return []
-        with read.understanding(OllamaBackend.provider):
-            chunk = read.json_object(line)
-            if "error" in chunk:
-                raise reported(OllamaBackend.provider, line)
-            pieces = _message_pieces(chunk.get("message") or {})
-            if chunk["done"]:
-                pieces.append(_ending(chunk))
-            return pieces
+        chunk = read.json_object(line)
+        if "error" in chunk:
+            raise reported(OllamaBackend.provider, line)
+        pieces = _message_pieces(chunk.get("message") or {})
+        if chunk["done"]:
+            pieces.append(_ending(chunk))
+        return pieces
 
     def end(self, failure: UpstreamError) -> Ending:
         # Only the line with `done: true` makes an answer complete.

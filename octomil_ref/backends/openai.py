@@ -104,11 +104,10 @@ class _Lines:
         data = line[5:].strip()
         if data == b"[DONE]":
             return [self._ending()] if self.finished else []
-        with read.understanding(OpenAIBackend.provider):
-            chunk = read.json_object(data)
-            if chunk.get("error"):
-                raise reported(OpenAIBackend.provider, data)
-            return self._chunk(chunk)
+        chunk = read.json_object(data)
+        if chunk.get("error"):
+            raise reported(OpenAIBackend.provider, data)
+        return self._chunk(chunk)
 
     def end(self, failure: UpstreamError) -> Ending:
         if not self.finished:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from octomil_ref.answers import Ending, Piece
 from octomil_ref.backends.http import Answer
+from octomil_ref.backends.upstream_json import understanding
 from octomil_ref.errors import UpstreamError
 
 USAGE_TIMEOUT = 1.0
@@ -18,7 +19,7 @@ class LineReader(Protocol):
     """The answer is complete; its usage may still come."""
 
     def read(self, line: bytes) -> list[Piece]:
-        """The pieces in one line. Raises UpstreamError for an error frame or garbage."""
+        """The pieces in one line. Raises UpstreamError for an error frame, and what `understanding` knows for garbage."""
 
     def end(self, failure: UpstreamError) -> Ending:
         """No more lines will come. Raises `failure` unless the answer was complete."""
@@ -68,12 +69,13 @@ class PieceStream:
     def _read(self, lines: list[bytes]) -> tuple[list[Piece], UpstreamError | None]:
         """What the lines hold up to the ending, or up to the failure that stands among them."""
         pieces: list[Piece] = []
-        for line in lines:
-            try:
-                pieces += self._reader.read(line)
-            except UpstreamError as ex:
-                return pieces, ex
-            if pieces and isinstance(pieces[-1], Ending):
-                self._ended = True
-                break
+        try:
+            with understanding(self._answer.provider):
+                for line in lines:
+                    pieces += self._reader.read(line)
+                    if pieces and isinstance(pieces[-1], Ending):
+                        self._ended = True
+                        break
+        except UpstreamError as ex:
+            return pieces, ex
         return pieces, None

@@ -1,11 +1,11 @@
 """Reading what upstreams send, which may be anything: each function gives a sound value or the attempt fails as Broken."""
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from octomil_ref import json_codec
 from octomil_ref.backends.http import Answer
 from octomil_ref.backends.refusals import refusal, reported
 from octomil_ref.errors import Broken, UpstreamError
@@ -49,7 +49,7 @@ def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
 
 def json_object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
+        value = json_codec.decode(data)
     except RecursionError as ex:
         raise ValueError("nested too deeply") from ex
     if not isinstance(value, dict):
@@ -63,7 +63,11 @@ def text(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError("not text")
-    return value.encode("utf-8", "replace").decode("utf-8")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode()
+    return value
 
 
 MAX_COUNT = 2**53

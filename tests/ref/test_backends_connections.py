@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
-from builders import Clock, RawUpstream, answering, plain, receive
+from builders import Clock, RawUpstream, Script, answering, chunk, plain, receive
 from urllib3.connection import HTTPConnection
 
 from octomil_ref.backends import connections
@@ -235,3 +235,72 @@ def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
         ask(upstream(server))
 
     assert len(sent) == 1
+
+
+def streaming(*parts) -> Script:
+    """Sends a head, then each part: bytes in one write, or an event that is waited for."""
+
+    def script(connection):
+        receive(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for part in parts:
+            if isinstance(part, bytes):
+                connection.sendall(part)
+            else:
+                assert part.wait(20)
+
+    return script
+
+
+def lines_as_they_arrive(*parts):
+    with RawUpstream(streaming(*parts)) as server:
+        answer = upstream(server).post("/ask", {})
+        yield from answer.lines()
+        answer.close()
+
+
+def test_chunks_that_arrive_together_are_read_together():
+    together = b"".join(map(chunk, (b"a\n", b"b\n", b"c\n", b"")))
+    gate = threading.Event()
+
+    arriving = lines_as_they_arrive(chunk(b"first\n"), gate, together)
+    first = next(arriving)
+    gate.set()
+    rest = [line for lines in arriving for line in lines]
+
+    assert (first, rest) == ([b"first"], [b"a", b"b", b"c"])
+
+
+@pytest.mark.parametrize("size", range(1, len(chunk(b"second\n"))))
+def test_a_chunk_that_has_not_arrived_whole_keeps_none_back(size):
+    second, gate = chunk(b"second\n"), threading.Event()
+    parts = (chunk(b"first\n") + second[:size], gate, second[size:] + chunk(b""))
+
+    arriving = lines_as_they_arrive(*parts)
+    first = next(arriving)
+    gate.set()
+
+    assert first[0] == b"first"
+    assert [*first[1:], *(line for lines in arriving for line in lines)] == [b"second"]
+
+
+WHOLE_CHUNKS = {
+    b"": (b"", 0),
+    b"\r\n": (b"", 0),
+    b"\r\n3": (b"", 0),
+    b"\r\n3\r\n": (b"", 0),
+    b"\r\n3\r\nab": (b"", 0),
+    b"\r\n3\r\nabc": (b"abc", 8),
+    b"\r\n3\r\nabc\r\n": (b"abc", 8),
+    b"\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n": (b"abcde", 15),
+    b"\r\n3;name=value\r\nabc": (b"abc", 19),
+    b"\r\nA\r\n0123456789": (b"0123456789", 15),
+    b"\r\n0\r\n\r\n": (b"", 0),
+    b"\r\nfour\r\nabcd": (b"", 0),
+    b"\r\n-1\r\nabcd": (b"", 0),
+}
+
+
+@pytest.mark.parametrize(("buffered", "found"), WHOLE_CHUNKS.items())
+def test_chunks_are_taken_together_as_far_as_they_are_whole(buffered, found):
+    assert connections.whole_chunks(buffered) == found

@@ -134,6 +134,8 @@ def test_a_connection_that_breaks_is_a_failure():
 class Timed:
     """An answer whose lines keep to its deadline; between them, functions are called."""
 
+    provider = "openai"
+
     def __init__(self, *lines):
         self.deadline = Deadline(10)
         self._lines = lines

@@ -111,12 +111,6 @@ def test_no_character_of_a_string_ends_a_line(character):
     assert json_text.read(text) == f"a{character}b"
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_a_number_that_json_lacks_is_not_written(number):
-    with pytest.raises(ValueError):
-        json_text.write([number])
-
-
 def test_text_for_a_model_is_compact_and_keeps_its_characters():
     value = {"fruit": "\N{CHERRIES}", "sizes": [1, 2]}
 

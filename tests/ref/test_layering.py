@@ -31,7 +31,7 @@ LAYERS = [
     {"backends.connections", "backends.refusals"},
     {"payloads", "answers", "sse"},
     {"parameters", "json_text"},
-    {"settings", "clock"},
+    {"settings", "clock", "json_codec"},
     {"errors", "setting_values"},
     {""},
 ]
@@ -45,6 +45,7 @@ ROOMS = {
     "requests": {"backends.http", "backends.connections"},
     "urllib3": {"backends.http", "backends.connections"},
     "waitress": {"waitress_server", "event_stream"},
+    "orjson": {"json_codec"},
     "xllamacpp": {"llama_cpp"},
     "argparse": {"cli", "llama_cpp"},
     "subprocess": {"demo"},
@@ -53,7 +54,7 @@ ROOMS = {
 
 PURE = {
     *("errors", "setting_values", "json_text", "parameters", "payloads", "answers"),
-    *("sse", "backends.refusals", "demo_guide"),
+    *("sse", "backends.refusals", "demo_guide", "json_codec"),
 }
 """They call themselves pure: no files, no network, no environment, no clock."""
 

@@ -27,6 +27,14 @@ def test_an_event_is_ascii_without_carriage_returns(token):
     assert b"\r" not in event
 
 
+@pytest.mark.parametrize("token", TOKENS, ids=ascii)
+def test_the_event_of_a_token_is_an_event_with_its_three_fields(token):
+    event = sse.token(token, b'"openai"')
+
+    fields = {"token": token, "done": False, "provider": "openai"}
+    assert event == sse.event(fields)
+
+
 def test_a_comment_is_one_comment_line_and_a_blank_line():
     line, *rest = sse.COMMENT.decode("ascii").splitlines()
 
