@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -42,6 +43,13 @@ class PooledAdapter(HTTPAdapter):
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Without cookies, which nobody reads."""
+        response = requests.Response()
+        response.status_code, response.headers = resp.status, resp.headers
+        response.raw, response.request = resp, req
+        return response
 
     def forget_connections(self) -> None:
         """Close those that are idle."""
@@ -148,18 +156,25 @@ class _Observed:
     sock: socket.socket | None
     _answers = 0
     """How many this connection has brought since it was opened."""
+    _unsent: list[bytes]
+    """The parts of a request, collected: head and body leave in one write."""
 
     def connect(self) -> None:
         self._answers = 0
         super().connect()  # type: ignore[misc]
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        self._unsent = []
+        super().request(*args, **kwargs)  # type: ignore[misc]
         try:
-            super().request(*args, **kwargs)  # type: ignore[misc]
+            super().send(b"".join(self._unsent))  # type: ignore[misc]
         except OSError as ex:
             if self._is_stale(ex):
                 raise StaleConnection from ex
             raise
+
+    def send(self, data: Any) -> None:
+        self._unsent.append(data)
 
     def getresponse(self) -> Any:
         assert self.sock

@@ -7,6 +7,7 @@ urllib3 ends here as an UpstreamError.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import copy
 from typing import Any
 
 import requests
@@ -124,16 +125,17 @@ class Upstream:
             raise self._translation(ex) from ex
 
     def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
-        key = (method, path)
-        if key not in self._prepared:
-            self._prepared[key] = requests.Request(
-                method, self._base_url + path, headers=self._headers
-            ).prepare()
-        request = self._prepared[key].copy()
+        if (method, path) not in self._prepared:
+            url = self._base_url + path
+            self._prepared[method, path] = requests.Request(method, url).prepare()
+        request = copy(self._prepared[method, path])
+        # A plain dictionary: to copy the one of requests, which ignores case, costs a tenth of the whole call.
+        headers: Any = dict(self._headers)
         if body:
             request.body = body
-            request.headers["Content-Type"] = "application/json"
-            request.headers["Content-Length"] = str(len(body))
+            headers["Content-Type"] = "application/json"
+            headers["Content-Length"] = str(len(body))
+        request.headers = headers
         return request
 
     def _send(self, method: str, path: str, body: bytes, timeout: float) -> Answer:

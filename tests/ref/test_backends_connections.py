@@ -161,15 +161,15 @@ def test_a_connection_on_which_garbage_came_is_not_used_again():
 
 
 def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkeypatch):
-    send = HTTPConnection.request
+    real_send = HTTPConnection.send
     failures = iter([None, ConnectionResetError(), None])
 
-    def request(self, *args, **kwargs):
+    def send(self, data):
         if failure := next(failures):
             raise failure
-        send(self, *args, **kwargs)
+        real_send(self, data)
 
-    monkeypatch.setattr(HTTPConnection, "request", request)
+    monkeypatch.setattr(HTTPConnection, "send", send)
     with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
         to = upstream(server)
         ask(to)
@@ -226,15 +226,30 @@ def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
 ):
     sent = []
 
-    def request(self, *args, **kwargs):
-        sent.append(args)
+    def send(self, data):
+        sent.append(data)
         raise ConnectionResetError
 
-    monkeypatch.setattr(HTTPConnection, "request", request)
+    monkeypatch.setattr(HTTPConnection, "send", send)
     with RawUpstream(answering(OK)) as server, pytest.raises(Broken):
         ask(upstream(server))
 
     assert len(sent) == 1
+
+
+def test_a_request_leaves_in_one_write(monkeypatch):
+    written, real_send = [], HTTPConnection.send
+    monkeypatch.setattr(
+        HTTPConnection,
+        "send",
+        lambda self, data: (written.append(data), real_send(self, data)),
+    )
+    with RawUpstream(answering(OK)) as server:
+        ask(upstream(server))
+
+    [whole] = written
+    assert whole.startswith(b"POST /ask HTTP/1.1\r\n")
+    assert whole.endswith(b'\r\n\r\n{"a":1}')
 
 
 def streaming(*parts) -> Script:
