@@ -12,6 +12,7 @@ from typing import TypeVar
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
 from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
+from octomil_ref.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     Settings,
@@ -45,7 +46,10 @@ def serve(arguments: argparse.Namespace) -> None:
         raise SettingsError(
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
+    if settings.pin_to_core:
+        stay_on(free_core())
     server = WaitressServer(create_app(settings), settings)
+    settle_memory()
     url = f"http://{settings.url_host()}:{server.port}"
     server.run(lambda: print(f"Listening on {url}", flush=True))
 

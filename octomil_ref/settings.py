@@ -94,6 +94,8 @@ class Settings:
     """Threads of one process, each serving one request or stream at a time. `serve` and the gunicorn settings start 64."""
     workers: int = _setting("OCTOMIL_WORKERS", values.at_least_one, 1)
     """Processes, under gunicorn."""
+    pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, True)
+    """Keep each process on one processor core, where the system can: many threads of Python are at their best there."""
     shutdown_grace: float = _setting(
         "OCTOMIL_SHUTDOWN_GRACE", values.not_negative, 60.0
     )

@@ -18,6 +18,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.served: list[Settings] = []
+        self.cores: list[int | None] = []
 
     def __call__(self, app: object, settings: Settings) -> Self:
         self._settings = settings
@@ -37,6 +38,8 @@ class BecameGunicorn(Exception):
 def servers(monkeypatch) -> Servers:
     servers = Servers()
     monkeypatch.setattr(cli, "WaitressServer", servers)
+    monkeypatch.setattr(cli, "stay_on", servers.cores.append)
+    monkeypatch.setattr(cli, "settle_memory", lambda: None)
     return servers
 
 
@@ -131,6 +134,18 @@ def test_serve_starts_64_threads(servers):
     [settings] = servers.served
     assert settings.threads == 64
     assert settings.inflight_bound() == 60
+
+
+@pytest.mark.parametrize(("switch", "times"), [("1", 1), ("0", 0)])
+def test_serve_stays_on_one_core_unless_told_otherwise(
+    servers, monkeypatch, switch, times
+):
+    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", switch)
+
+    cli.main(["serve"])
+
+    assert len(servers.cores) == times
+    assert set(servers.cores) <= os.sched_getaffinity(0)
 
 
 def test_flags_win_over_variables(servers, monkeypatch):
@@ -293,7 +308,7 @@ def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsy
     cli.main(["config"])
 
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 22
+    assert len(lines) == 23
     assert ["OCTOMIL_PORT", "environment", "1234"] in lines
     assert ["LLM_BACKEND_TIMEOUT", "default", "30.0"] in lines
 

@@ -76,3 +76,45 @@ def test_a_wrong_setting_ends_the_start_with_one_line(told, capsys, variable, va
     err = capsys.readouterr().err
     assert caught.value.code == 4
     assert err.startswith(f"octomil-ref: {variable}: ") and err.count("\n") == 1
+
+
+def forked(settings, *others: int | None) -> SimpleNamespace:
+    """A new worker beside `others`, which sit on these cores."""
+    workers = {number: SimpleNamespace(core=core) for number, core in enumerate(others)}
+    worker = SimpleNamespace()
+    settings["pre_fork"](SimpleNamespace(WORKERS=workers), worker)
+    settings["post_fork"](None, worker)
+    return worker
+
+
+@pytest.fixture
+def pinned(monkeypatch):
+    """Cores that were asked for, on a machine with three."""
+    cores: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, mask: cores.append(mask))
+    return cores
+
+
+@pytest.mark.parametrize(
+    ("others", "core"), [((0, 1), 2), ((2, 0), 1), ((1, 2, 0, 2, 0), 1)]
+)
+def test_a_worker_takes_the_core_with_the_fewest_others(told, pinned, others, core):
+    forked(told(), *others)
+
+    assert pinned == [{core}]
+
+
+def test_workers_are_left_alone_where_it_is_asked_for(told, pinned):
+    worker = forked(told(OCTOMIL_PIN_TO_CORE="0"), 1)
+
+    assert (worker.core, pinned) == (None, [])
+
+
+def test_a_worker_settles_its_memory_before_it_serves(told, monkeypatch):
+    settled = []
+    monkeypatch.setattr("gc.freeze", lambda: settled.append(True))
+
+    told()["post_worker_init"](None)
+
+    assert settled == [True]

@@ -31,7 +31,7 @@ LAYERS = [
     {"backends.connections", "backends.refusals"},
     {"payloads", "answers", "sse"},
     {"parameters", "json_text"},
-    {"settings", "clock", "json_codec"},
+    {"settings", "clock", "json_codec", "process"},
     {"errors", "setting_values"},
     {""},
 ]
