@@ -75,78 +75,70 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
+        self._hold = sock.makefile("rb", buffering=0)  # the socket stays open with it
         self._deadline = deadline
         self.received = False
-        self.dry = False
-        """Nothing more is received, what is buffered above counts."""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        if self.dry:
-            return None
+    def readinto(self, buffer: Any) -> int:
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimeoutError("the deadline has passed")
         self._sock.settimeout(remaining)
-        size = self._raw.readinto(buffer)
+        size = self._sock.recv_into(buffer)
         self.received = self.received or bool(size)
         return size
 
     def close(self) -> None:
-        self._raw.close()
+        self._hold.close()
         super().close()
 
 
 class _Response(http.client.HTTPResponse):
     """An answer that reads through `reader`."""
 
-    chunk_left: int | None  # http.client's own: bytes of the chunk that it is in
+    chunk_left: int | None
+    """http.client's own: bytes of the chunk that it is in; 0 at the chunk's line end, None at the next one's size."""
 
     def __init__(self, reader: _Reader, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self._reader = reader
         self.fp = io.BufferedReader(reader, BUFFER_BYTES)
 
     def read1(self, n: int = -1) -> bytes:
         """What has arrived, at least one byte until the end; of a body in chunks it may be more than `n`.
 
-        Whoever reads chunk by chunk pays the way through all layers for each of them, which for a stream of tokens is
-        most of the work.
+        Who reads chunk by chunk pays the way through all layers for each of them, which for a stream of tokens is most of
+        the work. So the chunks that are buffered as a whole are taken at once; all others are http.client's.
         """
-        data = super().read1(n)
-        if self.chunked and data and self.chunk_left == 0:
-            data += self._chunks_at_hand()
-        return data
-
-    def _chunks_at_hand(self) -> bytes:
-        """The chunks that are buffered as a whole; http.client then goes on behind them."""
-        self._reader.dry = True
-        chunks, end = whole_chunks(self.fp.peek())
-        self._reader.dry = False
-        self.fp.read(end)
-        return chunks
+        if self.chunked and self.fp and not self.chunk_left:
+            if self.chunk_left == 0:
+                self.fp.read(2)
+                self.chunk_left = None
+            data, end = whole_chunks(self.fp.peek())
+            if end:
+                self.fp.read(end)
+                return data
+        return super().read1(n)
 
 
 def whole_chunks(buffered: bytes) -> tuple[bytes, int]:
-    """The data of the chunks that stand whole in `buffered`, and where the last one's ends (RFC 9112 section 7.1).
+    """The data of the chunks that stand whole at the beginning of `buffered`, and where they end (RFC 9112 section 7.1).
 
-    `buffered` starts where a chunk's data has ended, so with a line end. The last chunk, of size 0, and anything that is
-    not understood is left where it is.
+    The last chunk, of size 0, and anything that is not understood is left where it is.
     """
     pieces, end = [], 0
-    while (start := buffered.find(b"\r\n", end + 2) + 2) > 1:
+    while (start := buffered.find(b"\r\n", end) + 2) > 1:
         try:
-            size = int(buffered[end + 2 : start - 2].partition(b";")[0], 16)
+            size = int(buffered[end : start - 2].partition(b";")[0], 16)
         except ValueError:
             break
-        if not 0 < size <= len(buffered) - start:
+        if size <= 0 or buffered[start + size : start + size + 2] != b"\r\n":
             break
-        end = start + size
-        pieces.append(buffered[start:end])
+        pieces.append(buffered[start : start + size])
+        end = start + size + 2
     return b"".join(pieces), end
 
 

@@ -81,8 +81,10 @@ class Answer:
     def _read_chunks(self) -> Iterator[bytes]:
         # Not iter_content: it keeps everything back until the end of an answer that is not chunked.
         read = self._response.raw.read1
+        # Nothing but plain bytes was asked for; to look for an encoding costs as much as to read.
+        encoded = "Content-Encoding" in self._response.headers
         with self._sender.translated():
-            while data := read(READ_BYTES, True):
+            while data := read(READ_BYTES, encoded):
                 yield data
 
 

@@ -301,18 +301,21 @@ def test_a_chunk_that_has_not_arrived_whole_keeps_none_back(size):
 
 WHOLE_CHUNKS = {
     b"": (b"", 0),
-    b"\r\n": (b"", 0),
-    b"\r\n3": (b"", 0),
-    b"\r\n3\r\n": (b"", 0),
-    b"\r\n3\r\nab": (b"", 0),
-    b"\r\n3\r\nabc": (b"abc", 8),
-    b"\r\n3\r\nabc\r\n": (b"abc", 8),
-    b"\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n": (b"abcde", 15),
-    b"\r\n3;name=value\r\nabc": (b"abc", 19),
-    b"\r\nA\r\n0123456789": (b"0123456789", 15),
-    b"\r\n0\r\n\r\n": (b"", 0),
-    b"\r\nfour\r\nabcd": (b"", 0),
-    b"\r\n-1\r\nabcd": (b"", 0),
+    b"3": (b"", 0),
+    b"3\r\n": (b"", 0),
+    b"3\r\nab": (b"", 0),
+    b"3\r\nabc": (b"", 0),
+    b"3\r\nabc\r": (b"", 0),
+    b"3\r\nabc\r\n": (b"abc", 8),
+    b"3\r\nabc\r\n2\r\nde": (b"abc", 8),
+    b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n": (b"abcde", 15),
+    b"3;name=value\r\nabc\r\n": (b"abc", 19),
+    b"A\r\n0123456789\r\n": (b"0123456789", 15),
+    b"4\r\n\r\n\r\n\r\n": (b"\r\n\r\n", 9),
+    b"0\r\n\r\n": (b"", 0),
+    b"four\r\nabcd\r\n": (b"", 0),
+    b"-1\r\nabcd\r\n": (b"", 0),
+    b"2\r\nabc\r\n": (b"", 0),
 }
 
 

@@ -1,0 +1,1 @@
+"""Figures and endurance runs that anyone can reproduce: `python -m benchmarks`, `python -m benchmarks.soak`."""

@@ -1,0 +1,60 @@
+"""The rows of a run as a picture (extra `bench`: matplotlib)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from benchmarks.measure import Row
+
+matplotlib.use("Agg")  # a file, no window
+
+PANELS = (
+    ("single", "requests_per_second", "single answers: requests a second"),
+    ("streams", "cpu_us_per_token", "streams: CPU microseconds a token"),
+)
+LINES = {"gunicorn": "-", "waitress": "--", "uvicorn": "-.", "": ":"}
+COLOURS = {
+    "hello": "#9a9a9a",
+    "naive": "#d98032",
+    "octomil-ref": "#1f6fb2",
+    "LiteLLM": "#8a4fb0",
+    "the upstream itself": "#c9c9c9",
+}
+NAMES = {"hello": "bare Falcon (the ceiling)", "naive": "20 lines of requests.post"}
+
+
+def draw(rows: Sequence[Row], file: Path) -> None:
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(11, 4.2))
+    for axis, (scenario, name, title) in zip(axes, PANELS, strict=True):
+        _panel(axis, [row for row in rows if row.scenario == scenario], name)
+        axis.set_title(title, fontsize=11)
+    labels = {line.get_label(): line for axis in axes for line in axis.get_lines()}
+    figure.legend(labels.values(), labels, loc="lower center", ncols=4, frameon=False)
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.savefig(file, dpi=110)
+
+
+def _panel(axis: Axes, rows: Sequence[Row], name: str) -> None:
+    for contender in dict.fromkeys(row.contender for row in rows):
+        points = sorted(
+            (row.at_once, row.figures[name])
+            for row in rows
+            if row.contender == contender
+        )
+        kind, _, server = contender.partition(" / ")
+        axis.plot(
+            range(len(points)),
+            [value for _, value in points],
+            color=COLOURS[kind],
+            marker="o",
+            linestyle=LINES[server],
+            label=f"{NAMES.get(kind, kind)}, {server}" if server else kind,
+        )
+        axis.set_xticks(range(len(points)), [str(at_once) for at_once, _ in points])
+    axis.set_yscale("log")
+    axis.set_xlabel("at once")
+    axis.grid(True, axis="y", alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)

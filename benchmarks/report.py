@@ -1,0 +1,93 @@
+"""The rows of a run as a table for people and as JSON for machines; the median of several rounds."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.measure import Row
+from benchmarks.targets import Ratio
+
+PACKAGES = ("falcon", "requests", "urllib3", "gunicorn", "waitress", "orjson")
+
+
+def medians(rows: Iterable[Row]) -> list[Row]:
+    """One row for those that differ only in their figures."""
+    rounds: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        rounds.setdefault((row.scenario, row.contender, row.at_once), []).append(row)
+    return [Row(*key, _median(same)) for key, same in rounds.items()]
+
+
+def _median(rows: Sequence[Row]) -> dict[str, float]:
+    return {
+        name: statistics.median(row.figures[name] for row in rows)
+        for name in rows[0].figures
+    }
+
+
+def table(rows: Iterable[Row]) -> str:
+    lines, scenario = [], ""
+    for row in sorted(rows, key=lambda row: (row.scenario, row.at_once)):
+        if row.scenario != scenario:
+            scenario = row.scenario
+            lines += ["", scenario]
+        figures = "  ".join(
+            f"{name} {value:.4g}" for name, value in row.figures.items()
+        )
+        lines.append(f"  {row.contender:<36} {row.at_once:>5}  {figures}")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, object]:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def write_json(file: Path, rows: Iterable[Row], ratios: Iterable[Ratio]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        **machine(),
+        "rows": [
+            {
+                "scenario": row.scenario,
+                "contender": row.contender,
+                "at_once": row.at_once,
+                **{name: round(value, 4) for name, value in row.figures.items()},
+            }
+            for row in rows
+        ],
+        "ratios": [
+            {
+                "what": each.what,
+                "value": round(each.value, 3),
+                "wanted": each.wanted,
+                "reached": each.reached,
+            }
+            for each in ratios
+        ],
+    }
+    file.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,45 @@
+"""The command that measures: it runs, looks at every answer, and writes what it found."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.machine  # cores, /proc
+
+
+def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "benchmarks", "--quick", *options]
+    return subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=200
+    )
+
+
+def test_a_quick_run_measures_every_contender_and_says_what_is_reached(tmp_path):
+    file = tmp_path / "figures.json"
+
+    run = benchmarks("--only", "single,streams,batch", "--json", str(file))
+
+    assert run.returncode == 0, run.stderr
+    assert "gunicorn: single, of a bare Falcon" in run.stdout
+    found = json.loads(file.read_text())
+    measured = {(row["scenario"], row["contender"]) for row in found["rows"]}
+    for server in ("gunicorn", "waitress"):
+        for contender in ("hello", "naive", "octomil-ref"):
+            assert ("single", f"{contender} / {server}") in measured
+        assert ("streams", f"octomil-ref / {server}") in measured
+        assert ("batch", f"octomil-ref / {server}") in measured
+    assert all(row[name] for row in found["rows"] for name in row)
+    assert {"python", "processor", "cores", "packages", "date"} <= set(found)
+
+
+def test_a_scenario_that_is_not_known_is_named():
+    run = benchmarks("--only", "single,everything")
+
+    assert run.returncode == 2
+    assert "expected some of single,streams," in run.stderr
+    assert "got everything" in run.stderr
