@@ -1,0 +1,1 @@
+"""An endurance run: everything at random, every answer checked, nothing left behind."""

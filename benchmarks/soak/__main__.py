@@ -1,0 +1,175 @@
+"""`python -m benchmarks.soak`: a random mix of all endpoints in front of upstreams that fail at random.
+
+Each request carries a nonce and each answer is checked against it; clients leave at random points. Afterwards no thread, no
+descriptor and no upstream call may be left, and memory may not have grown. The exit status is 1 for anything wrong; the same
+`--seed` sends the same requests again.
+"""
+
+import argparse
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.processes import running, wait_until_answering
+from benchmarks.soak import client, usage
+from benchmarks.soak.plans import Request, draw
+
+PORT = 18436
+TIMEOUT = 3
+"""LLM_BACKEND_TIMEOUT: a stalled upstream costs this long."""
+
+SPARE_THREADS = 4
+OTHER_THREADS = 40
+"""What a server has beside those that it was told to have: the pool of the batches, and a few of its own."""
+
+WARM_UP = 0.15
+"""Share of the requests after which what the server holds is taken for normal."""
+
+MEMORY_MB = 20.0
+"""By which memory may grow after the warm-up."""
+
+SHOWN = 10
+"""Violations that are printed."""
+
+
+@dataclass
+class Tally:
+    asked: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    """By outcome: a status, `cut`, or `client left`."""
+    violations: list[str] = field(default_factory=list)
+
+    def count(self, request: Request, answer: client.Answer | None) -> None:
+        self.asked[request.kind] += 1
+        if answer is None:
+            self.ended["client left"] += 1
+            return
+        self.ended[str(answer.status) if answer.whole else "cut"] += 1
+        if wrong := client.faults(request, answer):
+            self.violate(request, wrong)
+
+    def violate(self, request: Request, what: str) -> None:
+        self.violations.append(f"{request.kind} {request.plans}: {what}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    both = ["gunicorn", "waitress"]
+    servers = both if arguments.server == "both" else [arguments.server]
+    wrong = 0
+    with _upstream() as upstream_port:
+        for server in servers:
+            wrong += _soak(server, upstream_port, arguments, len(servers))
+    return 1 if wrong else 0
+
+
+def _soak(
+    server: str, upstream_port: int, arguments: argparse.Namespace, servers: int
+) -> int:
+    """The number of things that are wrong."""
+    requests = arguments.requests // servers
+    warm_up = int(requests * WARM_UP)
+    with running(_command(server, arguments.clients), _env(upstream_port)) as pid:
+        wait_until_answering(f"http://127.0.0.1:{PORT}/health")
+        started = time.monotonic()
+        tally = Tally()
+        asyncio.run(_send(tally, warm_up, arguments, f"{arguments.seed} warm-up"))
+        most_threads = _threads(arguments.clients) + OTHER_THREADS
+        normal = usage.settled(pid, upstream_port, most_threads)
+        asyncio.run(_send(tally, requests - warm_up, arguments, str(arguments.seed)))
+        after = usage.settled(pid, upstream_port, most_threads, normal.descriptors)
+        seconds = time.monotonic() - started
+    leaks = usage.leaks(normal, after, most_threads, MEMORY_MB)
+    for each in [*tally.violations[:SHOWN], *leaks]:
+        print(f"VIOLATION {each}")
+    print(
+        f"{server}: {sum(tally.asked.values())} requests in {seconds:.0f} s, "
+        f"seed {arguments.seed}\n"
+        f"  asked   {_counts(tally.asked)}\n"
+        f"  ended   {_counts(tally.ended)}\n"
+        f"  before  {normal.line()}\n"
+        f"  after   {after.line()}\n"
+        f"  wrong answers {len(tally.violations)}, leaks {len(leaks)}",
+        flush=True,
+    )
+    return len(tally.violations) + len(leaks)
+
+
+async def _send(
+    tally: Tally, requests: int, arguments: argparse.Namespace, seed: str
+) -> None:
+    clients = [
+        _one_client(tally, requests // arguments.clients, f"{seed} {number}")
+        for number in range(arguments.clients)
+    ]
+    await asyncio.gather(*clients)
+
+
+async def _one_client(tally: Tally, requests: int, seed: str) -> None:
+    dice = random.Random(seed)
+    connection = client.Connection(PORT)
+    for _ in range(requests):
+        request = draw(dice)
+        try:
+            async with asyncio.timeout(client.PATIENCE):
+                tally.count(request, await connection.ask(request))
+        except (TimeoutError, OSError, EOFError, ValueError, LookupError) as ex:
+            tally.violate(request, f"lost: {ex!r}")
+            connection.close()
+    connection.close()
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counter.items()))
+
+
+def _command(server: str, clients: int) -> list[str]:
+    command = [sys.executable, "-m", "octomil_ref", "serve", "--server", server]
+    return [*command, "--port", str(PORT), "--threads", str(_threads(clients))]
+
+
+def _threads(clients: int) -> int:
+    return 2 * clients + SPARE_THREADS  # who left holds a thread a little longer
+
+
+def _env(upstream_port: int) -> dict[str, str]:
+    return {
+        "OLLAMA_BASE_URL": f"http://127.0.0.1:{upstream_port}",
+        "OPENAI_API_ENDPOINT": f"http://127.0.0.1:{upstream_port}/v1",
+        "OCTOMIL_API_KEYS": client.TOKEN,
+        "LLM_BACKEND_TIMEOUT": str(TIMEOUT),
+        "OCTOMIL_BACKEND_COOLDOWN": "0",  # each request meets the acts of its own plan
+        "OCTOMIL_LOG_LEVEL": "WARNING",
+    }
+
+
+@contextmanager
+def _upstream() -> Iterator[int]:
+    command = [sys.executable, "-m", "benchmarks.soak.upstream"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline().split()[1])
+        finally:
+            process.terminate()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--server", choices=["gunicorn", "waitress", "both"], default="both"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
