@@ -27,13 +27,7 @@ def read(data: bytes) -> Any:
     if text.startswith("\ufeff"):
         raise ValueError("it starts with a byte order mark")
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_number,
-            parse_int=_integer,
-        )
+        value = _decoder.decode(text)
     except json.JSONDecodeError as ex:
         what = ex.msg.removesuffix(" at")
         raise ValueError(f"{what} at line {ex.lineno} column {ex.colno}") from ex
@@ -76,6 +70,14 @@ def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a number has more than {MAX_DIGITS} digits")
     return int(text)
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_constant=_constant,
+    parse_float=_number,
+    parse_int=_integer,
+)
 
 
 def _check_depth(text: str, value: object) -> None:

@@ -1,7 +1,7 @@
 """Middleware: each request has an id, which its answer, its error and its log line carry as well (spec section 0)."""
 
 import re
-import uuid
+import secrets
 
 import falcon
 
@@ -18,6 +18,6 @@ class RequestId:
 def assign(req: falcon.Request, resp: falcon.Response) -> None:
     """The client's own id where it is short and plain, else a new one."""
     given = req.get_header("X-Request-Id") or ""
-    request_id = given if _PLAIN.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if _PLAIN.fullmatch(given) else secrets.token_hex(16)
     req.context.request_id = request_id
     resp.set_header("X-Request-Id", request_id)

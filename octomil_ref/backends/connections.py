@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import requests
@@ -79,6 +78,10 @@ class _Reader(io.RawIOBase):
         self._deadline = deadline
         self.received = False
 
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What http.client asks its socket for, to read an answer from."""
+        return io.BufferedReader(self, BUFFER_BYTES)
+
     def readable(self) -> bool:
         return True
 
@@ -97,15 +100,10 @@ class _Reader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that reads through `reader`."""
+    """An answer whose chunks are read together where they arrived together."""
 
     chunk_left: int | None
     """http.client's own: bytes of the chunk that it is in; 0 at the chunk's line end, None at the next one's size."""
-
-    def __init__(self, reader: _Reader, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(reader, BUFFER_BYTES)
 
     def read1(self, n: int = -1) -> bytes:
         """What has arrived, at least one byte until the end; of a body in chunks it may be more than `n`.
@@ -170,8 +168,8 @@ class _Observed:
 
     def getresponse(self) -> Any:
         assert self.sock
-        reader = _Reader(self.sock, _current.deadline)
-        self.response_class: Any = partial(_Response, reader)
+        reader: Any = _Reader(self.sock, _current.deadline)  # a socket to http.client
+        self.response_class: Any = lambda sock, **kwargs: _Response(reader, **kwargs)
         try:
             response = super().getresponse()  # type: ignore[misc]
         except OSError as ex:

@@ -123,6 +123,14 @@ def test_a_request_that_failed_has_its_line_too(lines, time, method, path, statu
     assert (line["method"], line["path"], line["status"]) == (method, path, status)
 
 
+def test_a_level_above_info_wants_no_lines_of_requests(lines, time):
+    logging.getLogger("octomil_ref").setLevel("WARNING")
+
+    answer(Resource())
+
+    assert lines == []
+
+
 def test_a_line_holds_neither_query_nor_body_nor_token(lines, time):
     answer(Resource())
 
