@@ -1,5 +1,5 @@
 """Waitress in this process, with the manners its own runner lacks: on SIGTERM it lets running requests finish while it takes
-no new ones, and a stream that is cut looks cut to everybody."""
+no new ones, a stream that is cut looks cut to everybody, and no request can be read in two ways."""
 
 import signal
 import threading
@@ -14,6 +14,7 @@ from waitress.task import WSGITask
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
 from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.waitress_parser import StrictParser
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks at the clock."""
@@ -36,6 +37,7 @@ class _Task(WSGITask):
 
 class _Channel(HTTPChannel):
     task_class = _Task
+    parser_class = StrictParser
 
 
 class WaitressServer:

@@ -31,7 +31,7 @@ LAYERS = [
     {"backends.connections", "backends.refusals"},
     {"payloads", "answers", "sse"},
     {"parameters", "json_text"},
-    {"settings", "clock", "json_codec", "process"},
+    {"settings", "clock", "json_codec", "process", "waitress_parser"},
     {"errors", "setting_values"},
     {""},
 ]
@@ -44,7 +44,7 @@ ROOMS = {
     },
     "requests": {"backends.http", "backends.connections"},
     "urllib3": {"backends.http", "backends.connections"},
-    "waitress": {"waitress_server", "event_stream"},
+    "waitress": {"waitress_server", "waitress_parser", "event_stream"},
     "orjson": {"json_codec"},
     "xllamacpp": {"llama_cpp"},
     "argparse": {"cli", "llama_cpp"},
