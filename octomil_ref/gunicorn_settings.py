@@ -12,6 +12,7 @@ _settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "octomil_ref.gunicorn_worker.Worker"
+logger_class = "octomil_ref.gunicorn_worker.Log"
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = 2000
