@@ -128,9 +128,9 @@ def whole_chunks(buffered: bytes) -> tuple[bytes, int]:
     The last chunk, of size 0, and anything that is not understood is left where it is.
     """
     pieces, end = [], 0
-    while (start := buffered.find(b"\r\n", end) + 2) > 1:
+    while start := buffered.find(b"\n", end) + 1:
         try:
-            size = int(buffered[end : start - 2].partition(b";")[0], 16)
+            size = int(buffered[end:start].partition(b";")[0], 16)
         except ValueError:
             break
         if size <= 0 or buffered[start + size : start + size + 2] != b"\r\n":

@@ -316,6 +316,8 @@ WHOLE_CHUNKS = {
     b"four\r\nabcd\r\n": (b"", 0),
     b"-1\r\nabcd\r\n": (b"", 0),
     b"2\r\nabc\r\n": (b"", 0),
+    b"\n1\r\na\r\n": (b"", 0),
+    b"3\nabc\r\n": (b"abc", 7),
 }
 
 
