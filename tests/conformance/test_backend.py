@@ -152,6 +152,19 @@ def test_an_answer_has_no_more_tokens_than_asked_for(scripted, dialect, limit):
     )
 
 
+@pytest.mark.parametrize(
+    ("dialect", "limit"),
+    [
+        ("ollama", {"options": {"num_predict": 2**64}}),
+        ("openai", {"max_tokens": 2**64}),
+    ],
+)
+def test_a_limit_beyond_all_machine_words_is_none(scripted, dialect, limit):
+    status, text = whole(scripted, dialect, "conf-echo", "one two three", **limit)
+
+    assert (status, text) == (200, "one two three")
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_last_user_message_is_echoed(scripted, dialect):
     messages = [

@@ -1,7 +1,6 @@
 """The verbs of a scenario for an answer in one piece: a chat that is not streamed, or embeddings."""
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 from octomil_conformance.backend.ask import Ask, Dialect, Json, compact
 from octomil_conformance.backend.gates import WHOLE
@@ -30,7 +29,7 @@ class WholeReply:
         tokens = list(tokens)
         limit = self._ask.limit
         room = len(tokens) if limit is None else limit - len(self._said)
-        self._said += islice(tokens, room)
+        self._said += tokens[:room]
         if room < len(tokens):
             self._reason = "length"
 
