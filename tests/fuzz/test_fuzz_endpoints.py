@@ -1,0 +1,201 @@
+"""Every endpoint, asked whatever openapi.json allows and much that it does not: what is valid is answered, what is not is refused.
+
+The schemas are held to the prose in this way too: where server and schema disagree about a request, one of them is wrong.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+
+import falcon.testing
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from octomil_conformance import schemas, spec, sse
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.wire.bodies import strict_json
+from processes import serve
+from schemathesis import Case, GenerationMode, Response
+
+from octomil_ref.app import create_app
+from octomil_ref.settings import Settings
+
+TOKEN = "a-token-of-the-fuzz-tests"
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+
+API = schemathesis.openapi.from_dict(spec.openapi())
+PROFILES = {
+    "/inference": "infer",
+    "/inference/stream": "stream",
+    "/inference/batch": "batch",
+    "/embeddings": "embed",
+}
+KINDS = {"valid": GenerationMode.POSITIVE, "spoilt": GenerationMode.NEGATIVE}
+
+Call = Callable[[Case], Response]
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[ScriptedBackend]:
+    """Ollama and the fallback; both are well."""
+    with ScriptedBackend(("127.0.0.1", 0), ("127.0.0.1", 0)) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module", params=["in process", "waitress", "gunicorn"])
+def call(request: pytest.FixtureRequest, backend: ScriptedBackend) -> Iterator[Call]:
+    """Sends a case to the server."""
+    if request.param == "in process":
+        app = create_app(
+            Settings(
+                ollama_base_url=backend.ollama_url,
+                openai_api_endpoint=backend.openai_url,
+                api_keys=(TOKEN,),
+                log_level="ERROR",
+            )
+        )
+        yield lambda case: case.call(headers=AUTHORIZED, app=app)
+    else:
+        env = {
+            "OCTOMIL_API_KEYS": TOKEN,
+            "OLLAMA_BASE_URL": backend.ollama_url,
+            "OPENAI_API_ENDPOINT": backend.openai_url,
+        }
+        with serve(request.param, **env) as server:
+            base_url = f"{server.url}/api/v1"
+            yield lambda case: case.call(headers=AUTHORIZED, base_url=base_url)
+        assert not [line for line in server.lines if "Traceback" in line]
+
+
+def is_valid(component: str, answer: Response) -> bool:
+    """Whether the body that the server got was JSON that matches the schema."""
+    body = answer.request.body or b""
+    data = body.encode() if isinstance(body, str) else body
+    try:
+        strict_json(data)
+    except AssertionError:
+        return False
+    return schemas.complaint(component, json.loads(data)) == ""
+
+
+def assert_is_a_refusal(answer: Response) -> None:
+    envelope = json.loads(answer.content)
+
+    assert schemas.complaint("Error", envelope) == ""
+    assert envelope["status_code"] == answer.status_code < 500
+    assert [envelope["request_id"]] == answer.headers["x-request-id"]
+
+
+def assert_is_an_answer(profile: str, answer: Response) -> None:
+    values = [answer.content]
+    component = schemas.ANSWERS.get(profile, "StreamEvent")
+    if profile == "stream":
+        frames = sse.parse(answer.content)
+        values = [frame.payload for frame in frames]
+        assert json.loads(values[-1])["done"] is True
+    for value in values:
+        strict_json(value)
+        assert schemas.complaint(component, json.loads(value)) == ""
+
+
+def the_backend_refused(answer: Response) -> bool:
+    """A parameter that it knows and we do not."""
+    message = json.loads(answer.content)["message"]
+    return answer.status_code == 400 and "backend refused the request" in message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", PROFILES)
+def test_what_the_schema_allows_is_answered_and_nothing_else_is(
+    call: Call, path: str, kind: str
+) -> None:
+    profile = PROFILES[path]
+    component = schemas.REQUESTS[profile]
+
+    @settings(max_examples=settings.default.max_examples // 8)  # they take long
+    @given(API[path]["POST"].as_strategy(generation_mode=KINDS[kind]))
+    def ask(case: Case) -> None:
+        if schemas.complaint(component, case.body) == "":
+            case.body["model_id"] = "conf-echo"
+
+        answer = call(case)
+
+        valid = is_valid(component, answer)
+        told = answer.request.body, answer.content
+        if answer.status_code == 200:
+            assert valid, told
+            assert_is_an_answer(profile, answer)
+        else:
+            assert not valid or the_backend_refused(answer), told
+            assert_is_a_refusal(answer)
+
+    ask()
+
+
+def test_the_health_of_backends_is_told(call: Call) -> None:
+    answer = call(API["/inference/health"]["GET"].Case())
+
+    assert answer.status_code == 200
+    assert_is_an_answer("health", answer)
+
+
+def test_no_endpoint_is_left_out() -> None:
+    assert {*PROFILES, "/inference/health"} == {*spec.openapi()["paths"]}
+
+
+# Requests that no schema describes
+
+
+@pytest.fixture(scope="module")
+def raw(backend: ScriptedBackend) -> falcon.testing.TestClient:
+    """The application without a server; what it does not catch is raised here."""
+    app = create_app(
+        Settings(
+            ollama_base_url=backend.ollama_url, api_keys=(TOKEN,), log_level="ERROR"
+        )
+    )
+    return falcon.testing.TestClient(app)
+
+
+HEADER_TEXT = st.text(
+    st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40
+).map(str.strip)
+"""What gunicorn and waitress let through."""
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+PATHS = [*(f"/api/v1{path}" for path in spec.openapi()["paths"]), "/health"]
+
+
+@given(
+    method=st.sampled_from(METHODS),
+    path=st.one_of(
+        st.sampled_from(PATHS),
+        st.text(st.characters(exclude_characters="?")).map("/{}".format),
+    ),
+    query=st.text(st.characters(codec="ascii", exclude_categories=["Cc"])).map(
+        "q={}".format
+    ),
+    headers=st.dictionaries(
+        st.sampled_from(
+            [
+                *("Authorization", "X-API-Key", "X-Request-Id", "Content-Type"),
+                *("Accept", "Origin", "Range", "If-Match", "Date"),
+                *("Transfer-Encoding", "Expect", "Cookie", "X-Forwarded-For", "Host"),
+            ]
+        ),
+        st.one_of(st.sampled_from([*AUTHORIZED.values(), "5", "*/*"]), HEADER_TEXT),
+    ),
+    body=st.binary(max_size=200),
+)
+def test_nothing_that_arrives_is_answered_by_a_5xx(
+    raw: falcon.testing.TestClient, method, path, query, headers, body
+) -> None:
+    answer = raw.simulate_request(
+        method, path, query_string=query, headers=headers, body=body
+    )
+
+    assert answer.status_code < 500
+    if answer.status_code >= 400 and method != "HEAD":
+        envelope = json.loads(answer.content)
+        assert schemas.complaint("Error", envelope) == ""
+        assert envelope["request_id"] == answer.headers["x-request-id"]

@@ -1,0 +1,145 @@
+"""JSON from anywhere: clients' bytes, any value for a request, any text for an event."""
+
+import json
+import math
+import string
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from octomil_conformance import sse as reading
+
+from octomil_ref import json_codec, json_text, sse
+from octomil_ref.backends.upstream_json import json_object
+from octomil_ref.errors import ApiError
+from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
+
+TEXT = st.text(st.characters())
+"""Half surrogate pairs too."""
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+NAMES = [
+    *("model_id", "messages", "input_data", "parameters", "inputs", "input"),
+    *("role", "content", "type", "text", "prompt", "max_concurrency", "stop", "seed"),
+    *("temperature", "max_tokens", "top_k", "stream"),
+]
+VALUES = st.recursive(
+    LEAVES | st.sampled_from(["user", "text", "m"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner, max_size=6)
+    ),
+    max_leaves=30,
+)
+"""Any JSON value, often with the names that requests have."""
+
+JSON_LIKE = st.one_of(
+    VALUES.map(json.dumps).map(str.encode),
+    st.text(st.sampled_from('{}[]",:0123456789.eE+-\\ud8tfnrNaI \n')).map(str.encode),
+    st.binary(),
+    TEXT.map(json.dumps).map(str.encode),
+)
+
+
+def standard(data: bytes) -> object:
+    """What the standard library makes of it; a ValueError where it has none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as ex:
+        return ValueError(str(ex))
+
+
+@given(JSON_LIKE)
+@example(b"[" * 100_000)
+@example(b"9" * 5000)
+@example(b"-0")
+@example(b"1e999")
+def test_bytes_are_json_or_a_value_error(data):
+    try:
+        value = json_text.read(data)
+    except ValueError as ex:
+        assert str(ex).isprintable()
+        return
+
+    assert json.loads(json_text.write(value)) == value == standard(data)
+
+
+@given(VALUES)
+def test_what_is_written_can_be_read(value):
+    written = json_text.write(value)
+
+    assert written.isascii()
+    assert json.loads(written) == value
+    assert json_text.read(written) == value
+
+
+@given(JSON_LIKE)
+def test_both_codecs_read_the_same(data):
+    try:
+        value = json_codec.decode(data)
+    except (ValueError, RecursionError):
+        assert isinstance(standard(data), ValueError)
+        return
+
+    assert same(value, standard(data))
+
+
+def same(one: object, other: object) -> bool:
+    """An integer of more than 64 bits may have become a float, and no number equals NaN."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    if isinstance(one, float) and isinstance(other, float | int):
+        return one == float(other) or math.isnan(one) and math.isnan(other)
+    return one == other
+
+
+@given(JSON_LIKE)
+def test_what_an_upstream_sends_is_an_object_or_garbage(data):
+    try:
+        value = json_object(data)
+    except (ValueError, TypeError):
+        return
+
+    assert isinstance(value, dict)
+
+
+@given(VALUES, st.sampled_from([parse_completion, parse_batch, parse_embeddings]))
+def test_any_value_is_a_request_or_a_refusal(value, parse):
+    limits = () if parse is parse_completion else (256,)
+
+    try:
+        request = parse(value, *limits)
+    except ApiError as ex:
+        assert 400 <= ex.status < 500
+        json_text.write(ex.envelope())
+        return
+
+    assert request.model_id == value["model_id"]
+
+
+@given(TEXT, st.sampled_from([b'"ollama"', b'"openai"']))
+def test_a_token_survives_its_event(text, provider):
+    event = sse.token(text, provider)
+
+    [frame] = reading.parse(event)
+    assert event.isascii()
+    assert frame.terminated
+    assert len(frame.lines) == 1
+    assert json.loads(frame.payload)["token"] == text
+
+
+@given(st.dictionaries(TEXT, VALUES))
+def test_an_event_is_one_line(data):
+    event = sse.event(data)
+
+    [frame] = reading.parse(event)
+    assert event.isascii()
+    assert set(event.decode()) <= set(string.printable) - set("\r\x0b\x0c")
+    assert json.loads(frame.payload) == data

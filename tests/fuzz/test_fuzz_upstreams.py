@@ -1,0 +1,243 @@
+"""Whatever an upstream sends, and however it arrives: the pieces do not depend on the cuts, and garbage is an UpstreamError."""
+
+import io
+import itertools
+import json
+from http.client import HTTPException, HTTPResponse
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from octomil_ref.answers import Ending, Reasoning, Token
+from octomil_ref.backends import ollama, openai
+from octomil_ref.backends.connections import whole_chunks
+from octomil_ref.backends.http import Answer, Upstream
+from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends.refusals import refusal, reported
+from octomil_ref.backends.upstream_json import understanding, whole_answer
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import ApiError, UpstreamError
+
+TIMEOUT = 60.0
+
+
+class Received:
+    """Stands for the answer of requests: its body arrives in these pieces."""
+
+    def __init__(self, pieces: list[bytes], status: int = 200) -> None:
+        self.status_code = status
+        self.headers: dict[str, str] = {}
+        self.raw = self
+        self._pieces = iter(pieces)
+
+    def read1(self, size: int, decode: bool) -> bytes:
+        return next(self._pieces, b"")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def answer(*pieces: bytes, status: int = 200) -> Answer:
+    sender = Upstream("ollama", "http://upstream.test", {}, TIMEOUT)
+    return Answer(sender, Received([*pieces], status), Deadline(TIMEOUT))
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """`data` in pieces, none of them empty."""
+    ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
+    return [data[a:b] for a, b in itertools.pairwise(ends)]
+
+
+CUTS = st.lists(st.integers(min_value=0), max_size=10)
+
+# Values of all shapes under the names that the dialects look for.
+NAMES = [
+    *("message", "content", "thinking", "done", "done_reason", "error", "choices"),
+    *("delta", "finish_reason", "usage", "reasoning", "prompt_tokens", "code"),
+    *("prompt_eval_count", "eval_count", "completion_tokens", "embeddings"),
+]
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+VALUES = st.recursive(
+    LEAVES | st.sampled_from(["stop", "length"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def line_of(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+ollama_lines = st.one_of(
+    st.text().map(lambda text: line_of({"message": {"content": text}, "done": False})),
+    st.just(line_of({"message": {"content": ""}, "done": True, "eval_count": 3})),
+    VALUES.map(line_of),
+    st.binary(max_size=20),
+)
+openai_lines = st.one_of(
+    st.text().map(lambda text: line_of({"choices": [{"delta": {"content": text}}]})),
+    st.just(line_of({"choices": [{"delta": {}, "finish_reason": "stop"}]})),
+    st.just(line_of({"choices": [], "usage": {"prompt_tokens": 1}})),
+    VALUES.map(line_of),
+    st.sampled_from([b"[DONE]", b""]),
+).map(b"data: ".__add__) | st.sampled_from([b"", b": comment", b"event: x", b"\xff"])
+
+DIALECTS = {"ollama": (ollama, ollama_lines), "openai": (openai, openai_lines)}
+
+
+def read(dialect, pieces: list[bytes]) -> tuple[list[object], str]:
+    """All pieces of a stream, and how it ended."""
+    found: list[object] = []
+    stream = PieceStream(answer(*pieces), dialect._Lines(), TIMEOUT)
+    try:
+        for together in stream:
+            assert together
+            found += together
+    except UpstreamError as ex:
+        return found, f"{type(ex).__name__}: {ex.message}"
+    return found, "complete"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_stream_of_anything_ends_well_or_as_an_upstream_error(name):
+    dialect, lines = DIALECTS[name]
+
+    @given(st.lists(lines, max_size=8), st.sampled_from([b"\n", b"\r\n"]), CUTS)
+    def check(lines, line_end, places):
+        data = b"".join(line + line_end for line in lines)
+
+        pieces, end = read(dialect, cut(data, places))
+
+        assert (pieces, end) == read(dialect, cut(data, []))
+        *inner, last = pieces or [None]
+        assert isinstance(last, Ending) == (end == "complete")
+        assert all(isinstance(piece, Token | Reasoning) for piece in inner)
+        for piece in pieces:
+            assert not isinstance(piece, Token) or piece.text.encode()
+
+    check()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_arrives_in_pieces_is_what_was_sent(name):
+    dialect, _ = DIALECTS[name]
+
+    @given(st.lists(st.text(min_size=1), max_size=8), CUTS)
+    def check(texts, places):
+        if name == "ollama":
+            lines = [{"message": {"content": t}, "done": False} for t in texts]
+            last = {"message": {"content": ""}, "done": True}
+            data = b"".join(line_of(line) + b"\n" for line in [*lines, last])
+        else:
+            lines = [{"choices": [{"delta": {"content": t}}]} for t in texts]
+            last = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+            data = b"".join(b"data: " + line_of(x) + b"\n\n" for x in [*lines, last])
+            data += b"data: [DONE]\n\n"
+
+        pieces, end = read(dialect, cut(data, places))
+
+        assert end == "complete"
+        assert [piece.text for piece in pieces[:-1]] == texts
+
+    check()
+
+
+@given(st.binary() | VALUES.map(line_of), CUTS)
+def test_a_whole_answer_of_anything_is_an_object_or_an_upstream_error(data, places):
+    try:
+        value = whole_answer("ollama", answer(*cut(data, places)))
+    except UpstreamError:
+        return
+
+    assert isinstance(value, dict)
+
+
+@given(
+    st.integers(min_value=300, max_value=599),
+    st.binary() | VALUES.map(line_of) | st.text().map(str.encode),
+    st.none() | st.text(st.characters(codec="latin-1")),
+)
+@example(500, b"[" * 100_000, None)
+@example(400, b'{"error": "\\ud800"}', "1\xb2")
+def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
+    failure = refusal("ollama", status, body, retry_after)
+
+    assert 400 <= failure.status < 600
+    assert len(failure.message) < 500
+    assert all(value.isdecimal() for value in failure.headers.values())
+    assert "\n" not in failure.message and "\r" not in failure.message
+
+
+@given(VALUES.map(lambda value: line_of({"error": value})) | st.binary())
+def test_any_error_inside_of_an_answer_is_one_of_ours(data):
+    with pytest.raises(ApiError), understanding("ollama"):
+        raise reported("ollama", data)
+
+
+# Chunks, against the standard library's reading of the same bytes
+
+
+class _Socket:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def standard_reading(body: bytes) -> bytes | None:
+    """None where http.client finds the chunks broken or cut off."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    response = HTTPResponse(_Socket(head + body))
+    response.begin()
+    try:
+        return response.read()
+    except (HTTPException, ValueError):
+        return None
+
+
+size_lines = st.builds(
+    lambda size, form, extension: form % size + extension + b"\r\n",
+    st.integers(min_value=0, max_value=9),
+    st.sampled_from([b"%x", b"%X", b"0%x", b"%x ", b"+%x", b"-%x", b"0x%x", b"%d_0"]),
+    st.sampled_from([b"", b";a=b", b"; a", b";"]),
+)
+good_chunks = st.binary(min_size=1, max_size=40).map(
+    lambda data: b"%x\r\n%b\r\n" % (len(data), data)
+)
+chunk_bytes = st.lists(
+    good_chunks | size_lines | st.sampled_from([b"\r\n", b"0\r\n\r\n", b"a", b"\n"]),
+    max_size=6,
+).map(b"".join)
+
+
+@given(chunk_bytes | st.binary())
+def test_chunks_taken_together_are_those_that_the_standard_library_reads(buffered):
+    data, end = whole_chunks(buffered)
+    read_whole = standard_reading(buffered[:end] + b"0\r\n\r\n")
+
+    assert 0 <= end <= len(buffered)
+    assert read_whole == data
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1))
+def test_good_chunks_are_all_taken_but_the_last(parts):
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+
+    assert whole_chunks(sent + b"0\r\n\r\n") == (b"".join(parts), len(sent))
+
+
+@given(chunk_bytes, chunk_bytes)
+def test_what_is_left_of_chunks_is_read_as_if_none_had_been_taken(first, second):
+    whole = standard_reading(first + second + b"0\r\n\r\n")
+    assume(whole is not None)
+
+    data, end = whole_chunks(first)
+
+    rest = standard_reading(first[end:] + second + b"0\r\n\r\n")
+    assert rest is not None
+    assert data + rest == whole
