@@ -39,7 +39,7 @@ def provider_is_named(exchange: Exchange) -> None:
 
 @requirement("INFER-05")
 def the_model_is_echoed(exchange: Exchange) -> None:
-    asked = exchange.request.fields["model_id"]
+    asked = field(exchange.request.fields, "model_id")
 
     assert field(exchange.fields, "model_id") == asked
 
