@@ -1,0 +1,23 @@
+"""The server with a bug: a single answer of the model `bug` ends in an exception. For tests of what then is written where."""
+
+from octomil_ref.answers import Completion
+from octomil_ref.app import create_app
+from octomil_ref.cli import main
+from octomil_ref.fallback import Fallback
+from octomil_ref.payloads import CompletionRequest
+
+__all__ = ["create_app"]
+
+_complete = Fallback.complete
+
+
+def _with_bug(self: Fallback, request: CompletionRequest) -> Completion:
+    if request.model_id == "bug":
+        raise ZeroDivisionError
+    return _complete(self, request)
+
+
+Fallback.complete = _with_bug  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()

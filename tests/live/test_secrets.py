@@ -1,0 +1,201 @@
+"""What a server must keep to itself is looked for in all that it ever writes and answers, whatever goes well or wrong."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+from dialects import (
+    ollama_chat,
+    ollama_embed,
+    ollama_error,
+    ollama_frame,
+    ollama_version,
+    openai_error,
+    openai_models,
+    stream,
+)
+from processes import ServerProcess, gunicorn_command, listening
+from reference import (
+    Reference,
+    client_of,
+    http_request,
+    receive_all,
+    reference,
+)
+from upstreams import Call, Script
+
+FAULTY = Path(__file__).with_name("faulty.py")
+
+TOKEN = "tok-3c1d9e"
+WRONG_TOKEN = "wrong-77aa02"
+UPSTREAM_KEY = "key-f09b4c"
+PROMPT = "prompt-58be6d"
+ANSWER = "answer-9a2e71"
+
+LOGGED_NOWHERE = [TOKEN, WRONG_TOKEN, UPSTREAM_KEY, PROMPT, ANSWER]
+ANSWERED_NOWHERE = [TOKEN, WRONG_TOKEN, UPSTREAM_KEY]
+
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+ASK = {"model_id": "m", "input_data": PROMPT}
+BATCH = {"model_id": "m", "inputs": [{"input_data": PROMPT}] * 2}
+EMBED = {"model_id": "m", "input": [PROMPT]}
+
+
+def waitress(*options: str, **env: str) -> AbstractContextManager[ServerProcess]:
+    command = [sys.executable, str(FAULTY), "serve", "--port", "0"]
+    return listening([*command, *options], env)
+
+
+def gunicorn(*options: str, **env: str) -> AbstractContextManager[ServerProcess]:
+    debug = ["--log-level", "debug", "--pythonpath", str(FAULTY.parent)]
+    command = gunicorn_command(*debug, *options)
+    command[-1] = "faulty:create_app()"
+    return listening(command, env, "Listening at: ")
+
+
+@pytest.fixture(
+    params=[(waitress, "text"), (waitress, "json"), (gunicorn, "text")],
+    ids=["waitress-text", "waitress-json", "gunicorn-text"],
+)
+def telling(request: pytest.FixtureRequest) -> Iterator[Reference]:
+    """A server that logs all that it can."""
+    start, log_format = request.param
+    env = {
+        "OCTOMIL_API_KEYS": TOKEN,
+        "OPENAI_API_KEY": UPSTREAM_KEY,
+        "OCTOMIL_LOG_LEVEL": "DEBUG",
+        "OCTOMIL_LOG_FORMAT": log_format,
+    }
+    with reference(start, **env) as server:
+        yield server
+
+
+def garbage(call: Call) -> None:
+    call.answer(200, f"{{{PROMPT} {call.received.headers}".encode())
+
+
+FAILURES: list[Script] = [
+    *(ollama_error(status, f"no {PROMPT}") for status in (401, 404, 429, 500, 503)),
+    garbage,
+    Call.close,
+    Call.reset,
+    stream("application/x-ndjson", ollama_frame(ANSWER), end=Call.reset),
+]
+
+BROKEN_HTTP = {
+    "a field without a colon": http_request("/inference").replace(
+        b"host: localhost", f"Authorization Bearer {TOKEN}".encode()
+    ),
+    "a token that no header can hold": http_request(
+        "/inference", authorization=f"Bearer {TOKEN}\x01"
+    ),
+    "a prompt for a request": json.dumps(ASK).encode() + b"\r\n\r\n",
+    "a prompt for a size": http_request(
+        "/inference",
+        PROMPT.encode() + b"\r\n\r\n",
+        authorization=f"Bearer {TOKEN}",
+        transfer_encoding="chunked",
+        content_length="",
+    ).replace(b"content-length: \r\n", b""),
+    "a prompt that breaks off": http_request(
+        "/inference",
+        PROMPT.encode(),
+        authorization=f"Bearer {TOKEN}",
+        content_length="99",
+    ),
+    "a token for a coding": http_request("/inference", transfer_encoding=TOKEN),
+    "a head that breaks off": f"GET / HTTP/1.1\r\nX-API-Key: {TOKEN}\r\n".encode(),
+}
+
+
+def ask_everything(server: Reference, headers: dict[str, str]) -> list[str]:
+    """One request to each endpoint; the answers as text, heads included."""
+    texts = []
+    with client_of(server.url, headers) as client:
+        for path, body in [
+            ("/inference", ASK),
+            ("/inference/stream", ASK),
+            ("/inference/batch", BATCH),
+            ("/embeddings", EMBED),
+            ("/inference", {**ASK, "model_id": "bug"}),
+            ("/inference/batch", {**BATCH, "model_id": "bug"}),
+            ("/inference", {**ASK, "messages": PROMPT}),
+            ("/inference", {**ASK, "parameters": {"seed": PROMPT}}),
+            ("/nowhere", ASK),
+        ]:
+            try:
+                answer = client.post(path, json=body)
+                texts.append(f"{answer.status_code} {answer.headers} {answer.text}")
+            except httpx.RemoteProtocolError:
+                pass  # a stream that was cut
+        texts.append(client.post("/inference", content=f'{{"{PROMPT}'.encode()).text)
+        texts.append(client.get("/inference/health").text)
+    return texts
+
+
+def send_raw(server: Reference, data: bytes) -> str:
+    with server.connect() as connection:
+        connection.sendall(data)
+        connection.shutdown(1)
+        return receive_all(connection).decode("latin-1")
+
+
+def play_everything(server: Reference) -> list[str]:
+    """All that a server says to its clients, through good days and bad ones."""
+    server.ollama.on("/api/version", ollama_version)
+    server.openai.on("/v1/models", openai_models)
+    for path in ("/v1/chat/completions", "/v1/embeddings"):
+        server.openai.on(path, openai_error(401, f"bad key {UPSTREAM_KEY}"))
+    server.ollama.on("/api/chat", ollama_chat(ANSWER))
+    server.ollama.on("/api/embed", ollama_embed())
+    told = ask_everything(server, AUTHORIZED)
+    told += ask_everything(server, {"Authorization": f"Bearer {WRONG_TOKEN}"})
+    told += ask_everything(server, {"X-API-Key": WRONG_TOKEN})
+    for failure in FAILURES:
+        for path in ("/api/chat", "/api/embed", "/api/version"):
+            server.ollama.on(path, failure)
+        told += ask_everything(server, AUTHORIZED)
+    server.ollama.stop_listening()
+    server.openai.stop_listening()
+    told += ask_everything(server, AUTHORIZED)
+    return told + [send_raw(server, data) for data in BROKEN_HTTP.values()]
+
+
+def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
+    told = "\n".join(play_everything(telling))
+
+    assert ANSWER in told
+    assert '"internal_error"' in told
+    assert [secret for secret in ANSWERED_NOWHERE if secret in told] == []
+    telling.process.terminate()
+    telling.process.wait()
+    written = "\n".join(telling.process.lines)
+    assert "ZeroDivisionError" in written
+    assert [secret for secret in LOGGED_NOWHERE if secret in written] == []
+    paths = [*Path(__file__).parents[2].joinpath("octomil_ref").glob("*.py")]
+    assert [path for path in paths if str(path) in told] == []
+
+
+@pytest.mark.machine
+def test_nothing_secret_stands_in_a_command_line(telling: Reference) -> None:
+    group = telling.process.pid
+    lines = [
+        file.read_bytes()
+        for file in Path("/proc").glob("[0-9]*/cmdline")
+        if _group_of(file.parent) == group
+    ]
+
+    assert lines
+    assert [line for line in lines for s in LOGGED_NOWHERE if s.encode() in line] == []
+
+
+def _group_of(process: Path) -> int | None:
+    """None for one that ended meanwhile."""
+    try:
+        return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[2])
+    except OSError:
+        return None
