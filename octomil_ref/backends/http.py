@@ -33,6 +33,8 @@ READ_BYTES = 65536
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
 
+HIDDEN = "(not shown)"
+
 
 class Answer:
     """One upstream's answer, its body read against a deadline. Whoever holds it closes it."""
@@ -67,6 +69,12 @@ class Answer:
         """The failure that the end of the body is, where the answer was not complete."""
         return self._sender.broken("cut its answer off")
 
+    def hushed(self, failure: UpstreamError) -> UpstreamError:
+        """`failure` without the credentials that the request carried: some upstreams repeat them in what they say."""
+        if credentials := self._sender.credentials:
+            failure.message = failure.message.replace(credentials, HIDDEN)
+        return failure
+
     def drain(self) -> None:
         """Read what little is left, so that the connection goes back to the pool."""
         self.deadline.shorten(DRAIN_TIMEOUT)
@@ -96,6 +104,7 @@ class Upstream:
     ) -> None:
         self.provider = provider
         self.timeout = timeout
+        _, _, self.credentials = headers.get("Authorization", "").partition(" ")
         self._base_url = base_url
         self._headers = {
             **headers,

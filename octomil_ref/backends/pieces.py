@@ -77,5 +77,5 @@ class PieceStream:
                         self._ended = True
                         break
         except UpstreamError as ex:
-            return pieces, ex
+            return pieces, self._answer.hushed(ex)
         return pieces, None

@@ -30,7 +30,7 @@ def require_success(provider: str, answer: Answer) -> None:
     with suppress(UpstreamError):  # the status tells enough
         body = answer.body()
     answer.close()
-    raise refusal(provider, answer.status, body, answer.retry_after)
+    raise answer.hushed(refusal(provider, answer.status, body, answer.retry_after))
 
 
 def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
     with understanding(provider):
         fields = json_object(body)
         if fields.get("error"):
-            raise reported(provider, body)
+            raise answer.hushed(reported(provider, body))
         return fields
 
 

@@ -149,7 +149,7 @@ def play_everything(server: Reference) -> list[str]:
     server.ollama.on("/api/version", ollama_version)
     server.openai.on("/v1/models", openai_models)
     for path in ("/v1/chat/completions", "/v1/embeddings"):
-        server.openai.on(path, openai_error(401, f"bad key {UPSTREAM_KEY}"))
+        server.openai.on(path, openai_error(400, f"bad key {UPSTREAM_KEY}"))
     server.ollama.on("/api/chat", ollama_chat(ANSWER))
     server.ollama.on("/api/embed", ollama_embed())
     told = ask_everything(server, AUTHORIZED)
@@ -170,6 +170,7 @@ def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
 
     assert ANSWER in told
     assert '"internal_error"' in told
+    assert "bad key (not shown)" in told
     assert [secret for secret in ANSWERED_NOWHERE if secret in told] == []
     telling.process.terminate()
     telling.process.wait()

@@ -599,3 +599,30 @@ def test_a_probe_fails_where_the_key_is_refused():
 
     with pytest.raises(KeyRefused):
         backend().probe(1)
+
+
+REPEATED = {"error": {"message": "no such model for Bearer a-long-key", "code": 400}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, json.dumps(REPEATED)),
+        (200, json.dumps(REPEATED)),
+        (200, sse(REPEATED)),
+        (200, sse(CHERRY, REPEATED)),
+    ],
+    ids=["refusal", "whole answer", "first event", "later event"],
+)
+@responses.activate
+def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
+    responses.post(CHAT, status=status, body=body)
+    asked = backend(api_key="a-long-key")
+
+    with pytest.raises(RequestRefused) as caught:
+        if isinstance(body, bytes):
+            list(asked.stream(asking()))
+        else:
+            asked.complete(asking())
+
+    assert caught.value.message.endswith("no such model for Bearer (not shown)")
