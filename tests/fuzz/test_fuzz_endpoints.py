@@ -112,7 +112,7 @@ def test_what_the_schema_allows_is_answered_and_nothing_else_is(
     profile = PROFILES[path]
     component = schemas.REQUESTS[profile]
 
-    @settings(max_examples=settings.default.max_examples // 8)  # they take long
+    @settings(max_examples=settings.default.max_examples // 5)  # they take long
     @given(API[path]["POST"].as_strategy(generation_mode=KINDS[kind]))
     def ask(case: Case) -> None:
         if schemas.complaint(component, case.body) == "":
