@@ -16,14 +16,26 @@ class Admission:
     @contextmanager
     def place(self) -> Iterator[None]:
         """Raises Overloaded at once when all places are taken."""
+        with self.place_if_free() as given:
+            if not given:
+                raise overloaded()
+            yield
+
+    @contextmanager
+    def place_if_free(self) -> Iterator[bool]:
+        """Whether there was one."""
         if self._bound is None:
-            yield
+            yield True
             return
-        if not self._places.acquire(blocking=False):
-            raise Overloaded(
-                "Too many requests are waiting for a model.", {"Retry-After": "1"}
-            )
+        given = self._places.acquire(blocking=False)
         try:
-            yield
+            yield given
         finally:
-            self._places.release()
+            if given:
+                self._places.release()
+
+
+def overloaded() -> Overloaded:
+    return Overloaded(
+        "Too many requests are waiting for a model.", {"Retry-After": "1"}
+    )

@@ -5,6 +5,7 @@ Not with --preload: pools and threads belong to the workers. gunicorn's own flag
 
 from typing import Any
 
+from octomil_ref.door import client_connections
 from octomil_ref.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
 
@@ -12,10 +13,13 @@ _settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "octomil_ref.gunicorn_worker.Worker"
-logger_class = "octomil_ref.gunicorn_worker.Log"
+logger_class = "octomil_ref.gunicorn_log.Log"
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
-worker_connections = 2000
+worker_connections = client_connections(threads + _settings.batch_max_concurrency)
+# Seconds without a sign of life of a worker's loop, which gives one each second, before the worker is replaced. Its threads
+# may take any time: a stream is not killed. Above that, room for a start on a slow machine.
+timeout = 15
 graceful_timeout = int(_settings.shutdown_grace)
 keepalive = 75  # seconds; longer than the load balancers in front, which close first
 control_socket_disable = True
@@ -34,6 +38,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     stay_on(worker.core)
+    worker.client_timeout = _settings.client_timeout
 
 
 def post_worker_init(worker: Any) -> None:

@@ -1,43 +1,115 @@
-"""gunicorn's threaded worker and its log, with manners they lack: once the worker is told to stop, nobody waits in vain for it;
-and what a broken request holds, which may be a token or a prompt, is not written down."""
+"""gunicorn's threaded worker, with manners that it lacks: no client that is slow, silent or one too many holds others up."""
 
+import socket
 from typing import Any
 
-from gunicorn.glogging import Logger
+from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from octomil_ref.door import Door
+from octomil_ref.gunicorn_connection import (
+    Connection,
+    Socket,
+    WaitingRoom,
+    half_close,
+    may_send_more,
+)
+from octomil_ref.gunicorn_log import wordless
+
+LINGER = 2.0
+"""Seconds that the clients of connections that end have to notice it."""
+
 
 class Worker(ThreadWorker):
-    """Gives its listening sockets up as soon as it takes no more connections.
+    """A request gets a thread when its head is there.
 
-    gunicorn's own keeps them until its last stream has ended: until then new clients are let in and hang.
+    In gunicorn's own it gets one when its client connects, so that as many clients as there are threads, each with one
+    byte of a request, keep all others out; and its only loop waits two seconds for each client that does not close its
+    connection when it should.
     """
 
+    client_timeout = 30.0
+    """Seconds in which a head must be there, and after which a client must have taken some more of its answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._door = Door(self.log.warning)
+
+    def run(self) -> None:
+        self._arriving = WaitingRoom(self.poller, self.client_timeout, self.enqueue_req)
+        self._leaving = WaitingRoom(self.poller, LINGER, self._await_end)
+        super().run()
+
     def set_accept_enabled(self, enabled: bool | None) -> None:
-        super().set_accept_enabled(enabled)
+        """A worker that stops gives its listening sockets up at once.
+
+        gunicorn's own keeps them until its last stream has ended: until then new clients are let in and hang.
+        """
+        super().set_accept_enabled(enabled and self._door.is_open())
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            self._arriving.hurry(LINGER)
+
+    def accept(self, listener: socket.socket) -> None:
+        if self.cfg.is_ssl:  # whose handshake is gunicorn's
+            super().accept(listener)
+            return
+        try:
+            sock, client = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as ex:
+            self._door.nobody_came(ex)
+            self.set_accept_enabled(False)
+            return
+        self._door.somebody_came()
+        self.nr_conns += 1
+        own = Socket.taking_over(sock, self.client_timeout)
+        self.enqueue_req(Connection(self, own, client, listener))
+
+    def enqueue_req(self, conn: Any) -> None:
+        """gunicorn calls this for a connection that is new or has more to be read."""
+        if not isinstance(conn, Connection):
+            super().enqueue_req(conn)
+        elif conn.head_is_there():
+            self._arriving.leave(conn)
+            super().enqueue_req(conn)
+        elif conn.head_is_too_large():
+            self._arriving.leave(conn)
+            util.write_error(conn.sock, 431, "Request Header Fields Too Large", "")
+            self.nr_conns -= 1
+            conn.close(graceful=True)
+        else:
+            self._arriving.enter(conn)
+
+    def linger(self, conn: Connection) -> None:
+        """Where gunicorn closes a connection and counts it no more, its client may still send, and would lose the answer.
+
+        https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+        """
+        self.nr_conns += 1
+        half_close(conn.sock)
+        self._leaving.enter(conn)
+
+    def murder_pending(self) -> None:
+        """gunicorn calls this at least once a second."""
+        super().murder_pending()
+        for conn in self._arriving.overdue() + self._leaving.overdue():
+            self._drop(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """Answers a request that could not be read, and logs it."""
-        wordless = _wordless(exc) if isinstance(exc, ParseException) else exc
-        super().handle_error(req, client, addr, wordless)
+        failure = wordless(exc) if isinstance(exc, ParseException) else exc
+        super().handle_error(req, client, addr, failure)
 
+    def _await_end(self, conn: Connection) -> None:
+        if not may_send_more(conn.sock):
+            self._drop(conn)
 
-class Log(Logger):
-    """Names the failures that it is told of, and does not quote them."""
-
-    def debug(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        named = [type(a).__name__ if isinstance(a, Exception) else a for a in args]
-        super().debug(msg, *named, **kwargs)
-
-
-def _wordless(ex: ParseException) -> ParseException:
-    """A failure of the same kind, which decides on the status, without the bytes at which it happened."""
-    kind = type(ex)
-    name = kind.__name__
-    instead = {"__init__": Exception.__init__, "__str__": lambda self: name}
-    same: type[ParseException] = type(name, (kind,), instead)
-    return same()
+    def _drop(self, conn: Connection) -> None:
+        self._arriving.leave(conn)
+        self._leaving.leave(conn)
+        self.nr_conns -= 1
+        conn.close()

@@ -1,11 +1,12 @@
 """A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 0)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 
 import falcon
 
 from octomil_ref import json_text
+from octomil_ref.admission import Admission, overloaded
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     ApiError,
@@ -13,21 +14,25 @@ from octomil_ref.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from octomil_ref.settings import SPARE_THREADS, Settings
 
 PIECE_BYTES = 65536
 
-RECEIVE_TIMEOUT = 30.0
-"""Seconds in which a body must arrive."""
+MOMENT = 0.02
+"""Seconds in which a body arrives that is already on its way."""
 
 DRAIN_TIMEOUT = 5.0
 DRAIN_MAX_BYTES = 64 * 1024 * 1024
 """How much, in which time, of a refused request's body is taken in."""
 
+DRAINS = Admission(SPARE_THREADS // 2)
+"""So many of this process's threads may wait for the bodies of refused requests, which need no token."""
 
-def read_json(req: falcon.Request, max_bytes: int) -> object:
-    """Raises UnsupportedMediaType, PayloadTooLarge or BadRequest."""
+
+def read_json(req: falcon.Request, settings: Settings, admission: Admission) -> object:
+    """Raises UnsupportedMediaType, PayloadTooLarge, BadRequest, or Overloaded where a body had to be waited for."""
     _require_json(req.content_type)
-    body = _read(req, max_bytes)
+    body = _read(req, settings, admission)
     if not body:
         raise BadRequest(
             "Validation failed: the body is empty, expected a JSON object."
@@ -49,16 +54,19 @@ def _require_json(content_type: str | None) -> None:
         )
 
 
-def _read(req: falcon.Request, max_bytes: int) -> bytes:
+def _read(req: falcon.Request, settings: Settings, admission: Admission) -> bytes:
+    max_bytes = settings.max_body_bytes
     if (req.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     pieces, size = [], 0
+    arriving = _pieces(req, settings.client_timeout, admission)
     try:
-        for piece in _pieces(req, RECEIVE_TIMEOUT):
-            pieces.append(piece)
-            size += len(piece)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
+        with closing(arriving):
+            for piece in arriving:
+                pieces.append(piece)
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
     except ApiError:
         raise
     except Exception as ex:  # each server has its own errors for a broken body
@@ -73,20 +81,23 @@ def drain(req: falcon.Request) -> None:
 
     gunicorn else closes the connection while the client still writes, and the client loses the answer.
     """
+    if req.context.get("too_slow"):
+        return
     size = 0
-    with suppress(Exception):  # the connection may be gone, or broken
-        for piece in _pieces(req, DRAIN_TIMEOUT):
+    arriving = _pieces(req, DRAIN_TIMEOUT, DRAINS)
+    with suppress(Exception), closing(arriving):  # the connection may be gone
+        for piece in arriving:
             size += len(piece)
             if size > DRAIN_MAX_BYTES:
                 return
 
 
-def _pieces(req: falcon.Request, seconds: float) -> Iterator[bytes]:
+def _pieces(req: falcon.Request, seconds: float, places: Admission) -> Generator[bytes]:
     """The body as it arrives. Raises TimeoutError when it takes too long, and whatever the server raises."""
     # A chunked body has no length; where the server says that it ends the input itself, all of it is the body.
     ends = req.env.get("wsgi.input_terminated")
     stream = req.stream if ends else req.bounded_stream
-    with _socket_timeout(req, seconds):
+    with _socket_timeout(req, seconds, places):
         deadline = Deadline(seconds)
         while piece := stream.read(PIECE_BYTES):
             yield piece
@@ -95,17 +106,28 @@ def _pieces(req: falcon.Request, seconds: float) -> Iterator[bytes]:
 
 
 @contextmanager
-def _socket_timeout(req: falcon.Request, seconds: float) -> Iterator[None]:
-    """gunicorn waits for a silent sender without end; waitress has the whole body before it calls the app."""
+def _socket_timeout(
+    req: falcon.Request, seconds: float, places: Admission
+) -> Iterator[None]:
+    """Under gunicorn a thread waits for the body, which takes a place; without one, it waits for a moment at most.
+
+    Slow senders then leave some threads free, as slow models do. waitress has the whole body before it calls the app.
+    """
     sock = req.env.get("gunicorn.socket")
     if sock is None:
         yield
         return
-    sock.settimeout(seconds)
-    try:
-        yield
-    finally:
-        sock.settimeout(None)
+    with places.place_if_free() as given:
+        sock.settimeout(seconds if given else MOMENT)
+        try:
+            yield
+        except TimeoutError as ex:
+            req.context.too_slow = True
+            if given:
+                raise
+            raise overloaded() from ex
+        finally:
+            sock.settimeout(None)
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:

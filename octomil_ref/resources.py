@@ -26,10 +26,6 @@ from octomil_ref.request_log import Record
 from octomil_ref.settings import Settings
 
 
-def _body(req: falcon.Request, settings: Settings) -> object:
-    return read_json(req, settings.max_body_bytes)
-
-
 @dataclass(frozen=True)
 class Inference:
     """POST /api/v1/inference: one prompt, one whole answer."""
@@ -39,7 +35,7 @@ class Inference:
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = parse_completion(_body(req, self.settings))
+        request = parse_completion(read_json(req, self.settings, self.admission))
         record: Record = req.context.record
         record.model = request.model_id
         with self.admission.place():
@@ -61,7 +57,7 @@ class InferenceStream:
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = parse_completion(_body(req, self.settings))
+        request = parse_completion(read_json(req, self.settings, self.admission))
         record: Record = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
@@ -86,7 +82,10 @@ class Batch:
     """Shared by all batches."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = parse_batch(_body(req, self.settings), self.settings.batch_max_inputs)
+        request = parse_batch(
+            read_json(req, self.settings, self.admission),
+            self.settings.batch_max_inputs,
+        )
         record: Record = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
@@ -112,7 +111,8 @@ class Embeddings:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = parse_embeddings(
-            _body(req, self.settings), self.settings.embeddings_max_inputs
+            read_json(req, self.settings, self.admission),
+            self.settings.embeddings_max_inputs,
         )
         record: Record = req.context.record
         record.model = request.model_id

@@ -96,6 +96,8 @@ class Settings:
     """Processes, under gunicorn."""
     pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, True)
     """Keep each process on one processor core, where the system can: many threads of Python are at their best there."""
+    client_timeout: float = _setting("OCTOMIL_CLIENT_TIMEOUT", values.positive, 30.0)
+    """Seconds that a client has for a request's head, and for its body; and to take some more of its answer."""
     shutdown_grace: float = _setting(
         "OCTOMIL_SHUTDOWN_GRACE", values.not_negative, 60.0
     )

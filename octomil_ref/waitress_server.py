@@ -1,5 +1,5 @@
 """Waitress in this process, with the manners its own runner lacks: on SIGTERM it lets running requests finish while it takes
-no new ones, a stream that is cut looks cut to everybody, and no request can be read in two ways."""
+no new ones."""
 
 import signal
 import threading
@@ -7,37 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer, create_server
-from waitress.task import WSGITask
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
-from octomil_ref.settings import Settings, SettingsError
-from octomil_ref.waitress_parser import StrictParser
+from octomil_ref.door import MAX_HEAD_BYTES, client_connections
+from octomil_ref.settings import DEFAULT_THREADS, Settings, SettingsError
+from octomil_ref.waitress_connection import Listener
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks at the clock."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-
-MAX_CONNECTIONS = 2000
-"""Open connections; waitress keeps idle ones without a thread."""
-
-
-class _Task(WSGITask):
-    """Sends a body in chunks without `Connection: close`, behind which Node's fetch takes a cut answer for a whole one."""
-
-    def set_close_on_finish(self) -> None:
-        headers: dict[str, str] = getattr(self.request, "headers", {})
-        wanted = headers.get("CONNECTION", "").lower() == "close"
-        if not self.chunked_response or self.wrote_header or wanted:
-            super().set_close_on_finish()
-
-
-class _Channel(HTTPChannel):
-    task_class = _Task
-    parser_class = StrictParser
 
 
 class WaitressServer:
@@ -45,6 +27,7 @@ class WaitressServer:
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._sockets: dict[int, Any] = {}
+        self._listeners: list[Any] = []
         self._grace = settings.shutdown_grace
         self._stopping = threading.Event()
         try:
@@ -55,27 +38,34 @@ class WaitressServer:
             raise SettingsError(
                 f"OCTOMIL_HOST, OCTOMIL_PORT: cannot listen on {where}: {ex}"
             ) from ex
-        # One for each address that the host's name has.
-        self._listeners: list[Any] = [
-            each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
-        ]
-        for listener in self._listeners:
-            listener.channel_class = _Channel
         self.port = int(self._listeners[0].effective_port)
 
     def _listen(self, app: App, settings: Settings) -> None:
-        create_server(
-            app,
-            map=self._sockets,
+        threads = settings.threads or DEFAULT_THREADS
+        upstream_calls = threads + settings.batch_max_concurrency
+        adjustments = Adjustments(
             host=settings.host,
             port=settings.port,
-            threads=settings.threads,
-            connection_limit=MAX_CONNECTIONS,
+            threads=threads,
+            connection_limit=client_connections(upstream_calls),
             asyncore_use_poll=True,  # select() ends at 512 connections
             channel_request_lookahead=1,  # so that a client that left shows at once
+            max_request_header_size=MAX_HEAD_BYTES,
             # The app refuses larger bodies by itself, with an envelope; this bounds what is received to be refused.
             max_request_body_size=8 * settings.max_body_bytes,
         )
+        dispatcher = ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(threads)
+        for address in adjustments.listen:  # the host's name may have several
+            listener = Listener(
+                app,
+                self._sockets,
+                dispatcher=dispatcher,
+                adj=adjustments,
+                sockinfo=address,
+                client_timeout=settings.client_timeout,
+            )
+            self._listeners.append(listener)
 
     def run(self, announce: Callable[[], None]) -> None:
         """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over.

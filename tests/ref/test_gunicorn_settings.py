@@ -111,6 +111,23 @@ def test_workers_are_left_alone_where_it_is_asked_for(told, pinned):
     assert (worker.core, pinned) == (None, [])
 
 
+def test_a_worker_learns_how_long_it_may_wait_for_a_client(told, pinned):
+    assert forked(told(OCTOMIL_CLIENT_TIMEOUT="7.5")).client_timeout == 7.5
+
+
+def test_as_many_clients_are_let_in_as_there_are_descriptors_for(told, monkeypatch):
+    asked = []
+    monkeypatch.setattr("octomil_ref.door.client_connections", asked.append)
+
+    told(OCTOMIL_THREADS="8", OCTOMIL_BATCH_MAX_CONCURRENCY="2")
+
+    assert asked == [10]
+
+
+def test_a_worker_that_hangs_is_replaced_well_before_its_clients_give_up(told):
+    assert told()["timeout"] == 15
+
+
 def test_a_worker_settles_its_memory_before_it_serves(told, monkeypatch):
     settled = []
     monkeypatch.setattr("gc.freeze", lambda: settled.append(True))

@@ -9,8 +9,15 @@ import pytest
 from builders import Clock
 
 from octomil_ref import clock, request_body
-from octomil_ref.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
-from octomil_ref.request_body import drain, read_json
+from octomil_ref.admission import Admission
+from octomil_ref.errors import (
+    BadRequest,
+    Overloaded,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from octomil_ref.request_body import drain
+from octomil_ref.settings import Settings
 
 JSON_TYPES = [
     "application/json",
@@ -33,6 +40,8 @@ OTHER_TYPES = [
     "application/json; charset=utf-16",
     "application/json; charset=latin-1",
 ]
+
+NO_BOUND = Admission(None)
 
 
 class Input:
@@ -62,6 +71,12 @@ class Socket:
 
     def settimeout(self, seconds: float | None) -> None:
         self.timeouts.append(seconds)
+
+
+def read_json(
+    req: falcon.Request, max_bytes: int, admission: Admission = NO_BOUND
+) -> object:
+    return request_body.read_json(req, Settings(max_body_bytes=max_bytes), admission)
 
 
 @pytest.fixture
@@ -192,9 +207,13 @@ def test_a_slow_body_that_keeps_its_time_is_read(time):
     assert read_json(req, 100) == [1]
 
 
-def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer():
-    req = sized(b"[]")
+def from_gunicorn(req: falcon.Request) -> falcon.Request:
     req.env["gunicorn.socket"] = Socket()
+    return req
+
+
+def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer():
+    req = from_gunicorn(sized(b"[]"))
 
     read_json(req, 100)
 
@@ -202,13 +221,91 @@ def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer()
 
 
 def test_gunicorn_s_socket_loses_its_timeout_when_the_body_breaks_off():
-    req = chunked(OSError("reset"))
-    req.env["gunicorn.socket"] = Socket()
+    req = from_gunicorn(chunked(OSError("reset")))
 
     with pytest.raises(BadRequest):
         read_json(req, 100)
 
     assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+
+
+def test_a_body_that_has_a_place_is_waited_for_and_gives_the_place_back():
+    admission = Admission(1)
+
+    for _ in range(2):
+        req = from_gunicorn(sized(b"[]"))
+        assert read_json(req, 100, admission) == []
+
+        assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+
+
+def test_without_a_place_a_body_that_is_there_is_read():
+    req = from_gunicorn(sized(b"[]"))
+    admission = Admission(1)
+
+    with admission.place():
+        body = read_json(req, 100, admission)
+
+    assert body == []
+    assert req.env["gunicorn.socket"].timeouts == [request_body.MOMENT, None]
+
+
+def test_without_a_place_a_body_that_is_not_there_is_told_to_come_again():
+    req = from_gunicorn(chunked(b"[", TimeoutError()))
+    admission = Admission(1)
+
+    with admission.place(), pytest.raises(Overloaded) as caught:
+        read_json(req, 100, admission)
+
+    assert caught.value.headers == {"Retry-After": "1"}
+
+
+def test_with_a_place_a_body_that_is_too_slow_is_at_fault():
+    req = from_gunicorn(chunked(b"[", TimeoutError()))
+
+    with pytest.raises(BadRequest, match="the body did not arrive whole"):
+        read_json(req, 100, Admission(1))
+
+
+def test_waitress_has_the_body_already_and_needs_no_place_for_it():
+    admission = Admission(1)
+
+    with admission.place():
+        assert read_json(chunked(b"[", b"]"), 100, admission) == []
+
+
+def test_a_body_that_is_too_large_gives_its_place_back_at_once():
+    admission = Admission(1)
+    req = from_gunicorn(chunked(b"[1, 2, 3]"))
+
+    with pytest.raises(PayloadTooLarge) as caught:
+        read_json(req, 6, admission)
+
+    with admission.place_if_free() as free:
+        assert free, caught
+
+
+def test_a_body_that_was_too_slow_is_not_waited_for_again():
+    req = from_gunicorn(chunked(b"[", TimeoutError(), b"]"))
+    with pytest.raises(BadRequest):
+        read_json(req, 100)
+
+    drain(req)
+
+    assert req.stream.taken == 1
+
+
+def test_few_refused_bodies_are_waited_for_at_a_time():
+    reqs = [from_gunicorn(sized(b"abc")) for _ in range(3)]
+
+    with request_body.DRAINS.place():
+        drain(reqs[0])
+        with request_body.DRAINS.place():
+            drain(reqs[1])
+    drain(reqs[2])
+
+    waited = [req.env["gunicorn.socket"].timeouts[0] for req in reqs]
+    assert waited == [5.0, request_body.MOMENT, 5.0]
 
 
 def test_what_is_left_of_a_refused_body_is_taken_in():
@@ -253,8 +350,7 @@ def test_a_refused_body_that_breaks_off_costs_no_answer():
 
 
 def test_a_refused_body_of_a_silent_sender_is_waited_for_less_long():
-    req = sized(b"abc")
-    req.env["gunicorn.socket"] = Socket()
+    req = from_gunicorn(sized(b"abc"))
 
     drain(req)
 

@@ -1,0 +1,78 @@
+"""A client's connection under waitress: no request can be read in two ways, a stream that is cut looks cut to everybody, and
+a slow client waits for nothing without end."""
+
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+
+from octomil_ref.clock import Deadline
+from octomil_ref.door import Door
+from octomil_ref.waitress_parser import StrictParser
+
+
+class Task(WSGITask):
+    """Sends a body in chunks without `Connection: close`, behind which Node's fetch takes a cut answer for a whole one."""
+
+    def set_close_on_finish(self) -> None:
+        headers: dict[str, str] = getattr(self.request, "headers", {})
+        wanted = headers.get("CONNECTION", "").lower() == "close"
+        if not self.chunked_response or self.wrote_header or wanted:
+            super().set_close_on_finish()
+
+
+class Channel(HTTPChannel):
+    """Closes itself when its client keeps it waiting, be it for the rest of a request or to take some more of an answer.
+
+    Waitress's own waits without end for a request that drips, and for who takes nothing of an answer that is still written.
+    """
+
+    task_class = Task
+    parser_class = StrictParser
+
+    def __init__(self, server: "Listener", *rest: Any, **more: Any) -> None:
+        super().__init__(server, *rest, **more)
+        self._client_timeout = server.client_timeout
+        self._awaited: object = None
+        self._patience = Deadline(0)
+
+    def writable(self) -> bool:
+        """Waitress asks before each round of its loop, which makes it the moment to look at the clock."""
+        awaited = self._awaits()
+        if awaited is None or awaited is not self._awaited:
+            self._awaited = awaited
+            self._patience.renew(self._client_timeout)
+        elif self._patience.remaining() <= 0:
+            self.handle_close()  # not `will_close`, which waits until it can write
+            return False
+        return bool(super().writable())
+
+    def _awaits(self) -> object:
+        """What stays the same while the client does nothing for it; None when it is not the client's turn."""
+        if self.total_outbufs_len or self.last_activity is self.creation_time:
+            return self.last_activity  # made anew whenever something was sent or came
+        return None if self.requests else self.request
+
+
+class Listener(TcpWSGIServer):
+    """Has a door that can be shut: waitress's own, out of descriptors, tries on as fast as it can log that it failed."""
+
+    channel_class = Channel
+
+    def __init__(self, *args: Any, client_timeout: float, **more: Any) -> None:
+        self.client_timeout = client_timeout
+        self._door = Door(self.logger.warning)
+        super().__init__(*args, **more)
+
+    def readable(self) -> bool:
+        return super().readable() and self._door.is_open()
+
+    def accept(self) -> Any:
+        try:
+            accepted = super().accept()
+        except OSError as ex:
+            self._door.nobody_came(ex)
+            return None
+        self._door.somebody_came()
+        return accepted
