@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -73,6 +74,18 @@ class Reference:
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+
+    def wait_until_refused(self) -> None:
+        """Until nobody takes new connections any more."""
+        for _ in range(200):
+            try:
+                self.connect().close()
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:
+                pass  # it stopped listening at this moment
+            threading.Event().wait(0.05)
+        raise TimeoutError("the server still takes connections after ten seconds")
 
     def log_of(self, request_id: str) -> dict[str, Any]:
         """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""

@@ -357,8 +357,9 @@ def test_a_backend_that_was_not_reached_is_passed_over_but_tried_before_giving_u
     assert once_it_answered == "ollama"
 
 
-def test_a_backend_is_asked_first_again_some_time_after_its_outage() -> None:
-    with reference(serve, OCTOMIL_BACKEND_COOLDOWN="0.5") as server:
+@pytest.mark.parametrize("way", ["waitress", "gunicorn"])
+def test_a_backend_is_asked_first_again_some_time_after_its_outage(way: str) -> None:
+    with reference(serve, way, OCTOMIL_BACKEND_COOLDOWN="0.5") as server:
         both_answer(server)
         server.ollama.stop_listening()
         assert server.ask().json()["provider"] == "openai"
@@ -370,6 +371,25 @@ def test_a_backend_is_asked_first_again_some_time_after_its_outage() -> None:
             threading.Event().wait(0.02)
 
         assert server.ask().json()["provider"] == "ollama"
+
+
+@pytest.mark.parametrize("way", ["waitress", "gunicorn"])
+def test_the_only_backend_is_asked_again_as_soon_as_it_is_back(way: str) -> None:
+    with reference(serve, way, openai=False, OCTOMIL_BACKEND_COOLDOWN="3600") as server:
+        both_answer(server)
+        before = server.ask().status_code
+        server.ollama.stop_listening()
+        during = [server.ask().status_code for _ in range(3)]
+        server.ollama.listen_again()
+
+        afterwards = [server.ask().status_code for _ in range(3)]
+        with server.stream() as events:
+            events.rest()
+
+    assert before == 200
+    assert during == [503] * 3
+    assert afterwards == [200] * 3
+    assert events.seen[-1]["done"] is True
 
 
 # Connections

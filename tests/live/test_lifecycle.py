@@ -4,13 +4,12 @@ import re
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from dialects import NDJSON, ollama_chat, ollama_done, ollama_frame
+from dialects import ollama_chat
+from open_streams import OpenStream
 from processes import (
     ServerProcess,
     gunicorn,
@@ -20,8 +19,7 @@ from processes import (
     waitress_serve,
     waitress_serve_command,
 )
-from reference import PATIENCE, TOKEN, Reference, Start, client_of, reference
-from upstreams import Call
+from reference import PATIENCE, TOKEN, Start, client_of, reference
 
 GRACEFUL: dict[str, tuple[Start, list[str]]] = {
     "serve": (serve, ["waitress"]),
@@ -209,54 +207,6 @@ def free_port() -> int:
 # Ending
 
 
-class OpenStream:
-    """A client's stream that is half way: one token is there, the other one behind `gate`."""
-
-    def __init__(self, server: Reference) -> None:
-        self.gate = threading.Event()
-        self.events: list[dict[str, Any]] = []
-        self.failure: httpx.HTTPError | None = None
-        self._server = server
-        self._first = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-
-    def begin(self) -> None:
-        self._server.ollama.on("/api/chat", self._script)
-        self._thread.start()
-        assert self._first.wait(PATIENCE)
-
-    def end(self) -> None:
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
-
-    def _script(self, call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(self.gate, 2 * PATIENCE)
-        call.chunk(ollama_frame(" morning") + ollama_done(2))
-        call.end_chunks()
-
-    def _read(self) -> None:
-        try:
-            with self._server.stream() as events:
-                self.events.append(events.next())
-                self._first.set()
-                self.events = events.rest()
-        except httpx.HTTPError as failure:
-            self.failure = failure
-
-
-def wait_until_refused(server: Reference) -> None:
-    """Until nobody takes new connections any more."""
-    for _ in range(200):
-        try:
-            server.connect().close()
-        except ConnectionRefusedError:
-            return
-        threading.Event().wait(0.05)
-    raise TimeoutError("the server still takes connections after ten seconds")
-
-
 @gracefully
 def test_on_sigterm_a_stream_finishes_while_new_connections_are_refused(
     start: Start, options: list[str]
@@ -266,7 +216,7 @@ def test_on_sigterm_a_stream_finishes_while_new_connections_are_refused(
         stream.begin()
 
         server.process.terminate()
-        wait_until_refused(server)
+        server.wait_until_refused()
         stream.gate.set()
         stream.end()
         code = server.process.wait()
@@ -326,7 +276,7 @@ def test_a_second_sigterm_does_not_wait() -> None:
         stream.begin()
 
         server.process.terminate()
-        wait_until_refused(server)
+        server.wait_until_refused()
         server.process.terminate()
         server.process.wait()
         stream.end()

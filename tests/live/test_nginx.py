@@ -1,11 +1,13 @@
 """Behind a real nginx, with the configuration that the README recommends: two servers, prompt streams, visible cuts."""
 
 import json
+import os
 import re
+import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,6 +181,46 @@ def test_both_servers_are_asked_and_when_one_is_gone_the_other_answers_all(
     assert min(both_worked) > 0
     assert [answer.status_code for answer in answers] == [200] * 6
     assert len(second.ollama.requests) == both_worked[1] + 6
+
+
+def test_a_server_that_is_killed_costs_only_its_own_streams(site: Site) -> None:
+    killed, other = site.servers
+    gate = threading.Event()
+    site.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+
+    with ExitStack() as stack:
+        streams = {
+            server: stack.enter_context(a_stream_of(site, server))
+            for server in site.servers
+        }
+        os.killpg(killed.process.pid, signal.SIGKILL)
+        killed.wait_until_refused()
+        with pytest.raises(httpx.RemoteProtocolError):
+            streams[killed].rest()
+        site.on("/api/chat", ollama_chat())
+        answers = [site.client.post("/inference", json=ASK) for _ in range(6)]
+        gate.set()
+        streams[other].rest()
+
+    assert streams[killed].text() == "Good"
+    assert streams[other].text() == "Good morning"
+    assert streams[other].seen[-1]["done"] is True
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+@contextmanager
+def a_stream_of(site: Site, server: Reference) -> Iterator[Events]:
+    """One that this server serves, its first token in hand: nginx takes turns."""
+    with ExitStack() as stack:
+        for _ in range(10):
+            asked = len(server.ollama.requests)
+            sent = site.client.stream("POST", "/inference/stream", json=ASK)
+            events = Events(stack.enter_context(sent))
+            events.next()
+            if len(server.ollama.requests) > asked:
+                yield events
+                return
+    raise TimeoutError("nginx asks the other one only")
 
 
 def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:

@@ -2,20 +2,23 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from dialects import (
     NDJSON,
+    ollama_chat,
     ollama_done,
+    ollama_embed,
     ollama_frame,
     ollama_version,
     openai_models,
 )
 from processes import gunicorn, serve, waitress_serve
 from reference import ASK, PATIENCE, Events, Reference, Start, new_id, reference
-from upstreams import Call
+from upstreams import Call, Script
 
 PLACES = 4
 
@@ -86,10 +89,8 @@ def test_streams_take_all_places_and_give_them_back_when_they_end(
         refused = [
             server.ask("/inference"),
             server.ask("/inference/stream"),
-            server.ask(
-                "/inference/batch", {"model_id": "m", "inputs": [{"input_data": "Hi"}]}
-            ),
-            server.ask("/embeddings", {"model_id": "m", "input": "Hi"}),
+            server.ask("/inference/batch", BATCH),
+            server.ask("/embeddings", EMBED),
         ]
         malformed = server.ask("/inference", {})
         health = [
@@ -110,6 +111,48 @@ def test_streams_take_all_places_and_give_them_back_when_they_end(
     assert asked_upstream == PLACES + 1, "the streams and one probe"
     assert texts == ["Good morning"] * PLACES
     assert ask_until_admitted(server).status_code == 200
+
+
+BATCH = {"model_id": "m", "inputs": [{"input_data": "Hi"}]}
+EMBED = {"model_id": "m", "input": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/inference", ASK), ("/inference/batch", BATCH), ("/embeddings", EMBED)],
+)
+def test_requests_of_every_kind_take_places_and_health_still_answers(
+    server: Reference, path: str, body: dict[str, Any]
+) -> None:
+    gate = threading.Event()
+    server.ollama.on("/api/chat", held(gate, ollama_chat()))
+    server.ollama.on("/api/embed", held(gate, ollama_embed()))
+
+    with ThreadPoolExecutor(PLACES) as pool:
+        waiting = [pool.submit(server.ask, path, body) for _ in range(PLACES)]
+        server.ollama.wait_for_requests(PLACES, PATIENCE)
+        refused = server.ask(path, body)
+        health = [
+            server.client.get(url)
+            for url in (f"{server.url}/health", "/health", "/inference/health")
+        ]
+        gate.set()
+        answers = [each.result().status_code for each in waiting]
+
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert [answer.status_code for answer in health] == [200, 200, 200]
+    assert answers == [200] * PLACES
+
+
+def held(gate: threading.Event, script: Script) -> Script:
+    """Answers when the gate opens."""
+
+    def when_open(call: Call) -> None:
+        call.wait(gate, PATIENCE)
+        script(call)
+
+    return when_open
 
 
 def test_a_client_that_leaves_gives_its_place_back(server: Reference) -> None:

@@ -1,0 +1,54 @@
+"""Streams that tests keep half way, while they do something to the server."""
+
+import threading
+from typing import Any
+
+import httpx
+from dialects import NDJSON, ollama_done, ollama_frame
+from reference import PATIENCE, Reference
+from upstreams import Call
+
+
+class OpenStream:
+    """A client's stream that is half way: one token is there, the other one behind `gate`."""
+
+    def __init__(self, server: Reference) -> None:
+        self.gate = threading.Event()
+        self.port = 0
+        """The client's."""
+        self.events: list[dict[str, Any]] = []
+        self.failure: httpx.HTTPError | None = None
+        self._server = server
+        self._first = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    @property
+    def text(self) -> str:
+        return "".join(event["token"] for event in self.events)
+
+    def begin(self) -> None:
+        self._server.ollama.on("/api/chat", self._script)
+        self._thread.start()
+        assert self._first.wait(PATIENCE)
+
+    def end(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _script(self, call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(self.gate, 2 * PATIENCE)
+        call.chunk(ollama_frame(" morning") + ollama_done(2))
+        call.end_chunks()
+
+    def _read(self) -> None:
+        try:
+            with self._server.stream() as events:
+                wire = events.response.extensions["network_stream"]
+                self.port = wire.get_extra_info("client_addr")[1]
+                self.events.append(events.next())
+                self._first.set()
+                self.events = events.rest()
+        except httpx.HTTPError as failure:
+            self.failure = failure

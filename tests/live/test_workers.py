@@ -1,0 +1,164 @@
+"""Several workers under gunicorn: one is killed, one hangs, all are reloaded, and clients hear of it as little as can be."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from dialects import ollama_chat
+from linux import family, holder_of
+from open_streams import OpenStream
+from processes import serve
+from reference import ASK, PATIENCE, Reference, client_of, reference
+
+pytestmark = pytest.mark.machine
+
+
+@pytest.fixture
+def server() -> Iterator[Reference]:
+    with reference(serve, "gunicorn", "--workers", "2") as server:
+        yield server
+
+
+def workers(server: Reference) -> list[int]:
+    return family(server.process.pid)[1:]
+
+
+def one_stream_each(server: Reference) -> dict[int, OpenStream]:
+    """A stream that is half way, by the worker that serves it."""
+    found: dict[int, OpenStream] = {}
+    spare = []
+    for _ in range(100):
+        stream = OpenStream(server)
+        stream.begin()
+        worker = holder_of(server.port, stream.port, workers(server))
+        if worker in found:
+            spare.append(stream)
+        found.setdefault(worker, stream)
+        if len(found) == 2:
+            break
+    for stream in spare:
+        stream.gate.set()
+        stream.end()
+    assert len(found) == 2
+    return found
+
+
+def ask_anew(server: Reference) -> int:
+    """The status of a request on a connection of its own."""
+    with client_of(server.url) as client:
+        return client.post("/inference", json=ASK).status_code
+
+
+def wait_for_another_worker(server: Reference, *known: int) -> None:
+    numbers = "|".join(map(str, known))
+    server.process.wait_for_line(rf"Booting worker with pid: (?!({numbers})$)", 60)
+
+
+def test_a_worker_that_is_killed_costs_only_its_own_streams(server: Reference) -> None:
+    (victim, cut), (_, going_on) = one_stream_each(server).items()
+    known = workers(server)
+
+    os.kill(victim, signal.SIGKILL)
+    cut.end()
+    server.ollama.on("/api/chat", ollama_chat())
+    at_once = [ask_anew(server) for _ in range(10)]
+    wait_for_another_worker(server, *known)
+    afterwards = [ask_anew(server) for _ in range(10)]
+    going_on.gate.set()
+    going_on.end()
+
+    assert isinstance(cut.failure, httpx.HTTPError)
+    assert not any(event["done"] for event in cut.events)
+    assert at_once + afterwards == [200] * 20
+    assert going_on.failure is None
+    assert going_on.text == "Good morning"
+
+
+def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(
+    server: Reference,
+) -> None:
+    (victim, cut), (_, going_on) = one_stream_each(server).items()
+    known = workers(server)
+
+    os.kill(victim, signal.SIGSTOP)
+    server.ollama.on("/api/chat", ollama_chat())
+    meanwhile = [ask_anew(server) for _ in range(10)]
+    cut.gate.set()
+    wait_for_another_worker(server, *known)
+    cut.end()
+    going_on.gate.set()
+    going_on.end()
+
+    assert meanwhile == [200] * 10
+    assert isinstance(cut.failure, httpx.HTTPError)
+    assert going_on.failure is None
+    assert going_on.text == "Good morning"
+
+
+class Caller:
+    """Asks for health again and again, each time as a new client, while something else goes on."""
+
+    def __init__(self, server: Reference) -> None:
+        self.statuses: list[int] = []
+        self.failures: list[Exception] = []
+        self._url = server.url
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._thread.join()
+
+    def _call(self) -> None:
+        while not self._over.is_set():
+            try:
+                with client_of(self._url) as client:
+                    answer = client.get(f"{self._url}/health")
+                    self.statuses.append(answer.status_code)
+            except httpx.HTTPError as ex:
+                self.failures.append(ex)
+
+
+def wait_for_status(server: Reference, token: str, status: int) -> None:
+    """Until the token gets this answer."""
+    headers = {"Authorization": f"Bearer {token}"}
+    for _ in range(int(PATIENCE / 0.05)):
+        with client_of(server.url, headers) as client:
+            if client.post("/inference", json={}).status_code == status:
+                return
+        threading.Event().wait(0.05)
+    raise TimeoutError(f"{token} still gets another status than {status}")
+
+
+def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(
+    tmp_path: Path,
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("the-old-token\n")
+
+    with reference(serve, "gunicorn", OCTOMIL_API_KEYS_FILE=str(keys)) as server:
+        wait_for_status(server, "the-old-token", 400)
+        stream, caller = OpenStream(server), Caller(server)
+        stream.begin()
+        with caller.calling():
+            keys.write_text("the-new-token\n")
+            server.process.signal(signal.SIGHUP)
+            wait_for_status(server, "the-new-token", 400)
+            wait_for_status(server, "the-old-token", 401)
+        stream.gate.set()
+        stream.end()
+
+    assert stream.failure is None
+    assert stream.text == "Good morning"
+    assert caller.failures == []
+    assert set(caller.statuses) == {200}
