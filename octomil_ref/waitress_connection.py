@@ -40,10 +40,10 @@ class Channel(HTTPChannel):
     def writable(self) -> bool:
         """Waitress asks before each round of its loop, which makes it the moment to look at the clock."""
         awaited = self._awaits()
-        if awaited is None or awaited is not self._awaited:
+        if awaited is not self._awaited:
             self._awaited = awaited
             self._patience.renew(self._client_timeout)
-        elif self._patience.remaining() <= 0:
+        elif awaited is not None and self._patience.remaining() <= 0:
             self.handle_close()  # not `will_close`, which waits until it can write
             return False
         return bool(super().writable())
