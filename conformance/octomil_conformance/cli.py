@@ -19,7 +19,7 @@ EXTRA = "pip install 'octomil-ref[conformance]'"
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("doctor", "list", "explain", "backend", "run")
+COMMANDS = ("doctor", "list", "explain", "backend", "matrix", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from octomil_conformance.backend.cli import main as backend
 
         return backend(arguments[1:])
+    if arguments[:1] == ["matrix"]:
+        from octomil_conformance.report.matrix_cli import main as matrix
+
+        return matrix(arguments[1:])
     parser = _parser()
     if (
         arguments
@@ -102,15 +106,10 @@ def explain(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return USAGE
-    origins = {
-        "doc": "a published page says it",
-        "sdk": "a published SDK needs it",
-        "ours": "decided by this spec",
-    }
     print(f"{each.id}  {each.force}  {each.text}")
     rows = [
         ("profiles", ", ".join(f"{name}@{each.level}" for name in each.profiles)),
-        ("origin", f"{each.provenance}: {origins[each.provenance]}"),
+        ("origin", f"{each.provenance}: {spec.ORIGINS[each.provenance]}"),
         ("breaks", each.breaks),
         ("untested", each.untestable),
         ("spec", f"{spec.PROSE}#{each.id}"),
@@ -129,7 +128,7 @@ def explain(options: argparse.Namespace) -> int:
 def _judge(config: Any, options: argparse.Namespace) -> int:
     from octomil_conformance.catalogue import cost
     from octomil_conformance.report.console import Console, Progress, header
-    from octomil_conformance.report.machine import write_json, write_junit
+    from octomil_conformance.report.files import write_reports
     from octomil_conformance.run import EXIT_CODES
     from octomil_conformance.session import judge
 
@@ -138,10 +137,7 @@ def _judge(config: Any, options: argparse.Namespace) -> int:
     run = judge(config, progress)
     progress.end()
     print("\n".join(Console(run).lines()), flush=True)
-    if options.json:
-        write_json(run, options.json)
-    if options.junit:
-        write_junit(run, options.junit)
+    write_reports(run, options)
     return EXIT_CODES[run.conclusion()]
 
 
@@ -171,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     version = f"{__version__}, spec {spec.VERSION}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(
-        required=True, metavar="URL|doctor|list|explain|backend"
+        required=True, metavar="URL|doctor|list|explain|backend|matrix"
     )
 
     def add(name: str, command: Command, sentence: str) -> argparse.ArgumentParser:
@@ -188,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     explainer = add("explain", explain, "print one requirement and its checks")
     explainer.add_argument("id", metavar="ID", help="such as STREAM-05")
     commands.add_parser("backend", help="run the scripted backend on its own")
+    commands.add_parser("matrix", help="set the --json reports of servers side by side")
     return parser
 
 
@@ -235,6 +232,15 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all verdicts and exchanges"
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a page to look at"
+    )
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="append a summary, such as to $GITHUB_STEP_SUMMARY",
     )
 
 

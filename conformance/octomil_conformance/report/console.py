@@ -1,7 +1,6 @@
 """The report for people: what failed, what was wanted, who stumbles over it, and the line that shows it again."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
@@ -10,15 +9,15 @@ from octomil_conformance.backend import API_KEY
 from octomil_conformance.config import DEFAULT_BACKEND, Config
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
-from octomil_conformance.run import Conclusion, Outcome, Run, Verdict
+from octomil_conformance.report.words import (
+    LABELS,
+    SENTENCES,
+    by_profile,
+    counted,
+    without_check,
+)
+from octomil_conformance.run import Outcome, Run, Verdict
 
-LABELS: dict[Outcome, str] = {
-    "fail": "FAIL",
-    "warn": "WARN",
-    "error": "ERROR",
-    "untestable": "UNTESTED",
-    "expected": "EXPECTED",
-}
 MARKS: dict[Outcome, str] = {
     "pass": ".",
     "fail": "F",
@@ -26,13 +25,6 @@ MARKS: dict[Outcome, str] = {
     "error": "E",
     "untestable": "?",
     "expected": "x",
-}
-SENTENCES: dict[Conclusion, str] = {
-    "conformant": "Conformant",
-    "partial": "Partial: conformant but for the expected failures",
-    "not conformant": "Not conformant",
-    "could not test": "Could not test all that was asked",
-    "suite at fault": "The suite is at fault: please report this",
 }
 MARKS_A_LINE = 70
 
@@ -84,7 +76,7 @@ class Console:
         """Verdicts of one kind on one requirement stand together."""
         found: dict[tuple[str, Outcome], list[Verdict]] = {}
         for verdict in self._run.verdicts:
-            if verdict.outcome in LABELS:
+            if verdict.outcome != "pass":
                 key = verdict.requirement.id, verdict.outcome
                 found.setdefault(key, []).append(verdict)
         return found.values()
@@ -92,19 +84,16 @@ class Console:
     def _summary(self) -> Iterator[str]:
         run = self._run
         for profile, level in run.config.claims.items():
-            counts = Counter(
-                verdict.outcome
-                for verdict in run.verdicts
-                if profile in (verdict.profile, *_auth(verdict))
-            )
-            yield f"{f'{profile}@{level}':<10} {_counted(counts)}"
+            counts = by_profile(run)[profile]
+            yield f"{f'{profile}@{level}':<10} {counted(counts)}"
         undeclared = run.config.not_declared()
         if undeclared:
             yield f"not declared: {', '.join(undeclared)}"
-        yield from untestable(run.config)
+        for each in without_check(run.config):
+            yield f"untestable: {each.id}, {each.untestable}"
         conclusion = run.conclusion()
         stale = f", {len(run.stale())} stale" if run.stale() else ""
-        yield f"{SENTENCES[conclusion]}: {_counted(run.counts())}{stale}, in {run.seconds:.1f} s."
+        yield f"{SENTENCES[conclusion]}: {counted(run.counts())}{stale}, in {run.seconds:.1f} s."
 
 
 def header(config: Config, cost: str) -> list[str]:
@@ -126,15 +115,6 @@ def _environment(config: Config) -> list[str]:
         f"OPENAI_API_KEY={API_KEY}",
         f"LLM_BACKEND_TIMEOUT={config.backend_timeout:g}",
         "OCTOMIL_BACKEND_COOLDOWN=0",
-    ]
-
-
-def untestable(config: Config) -> list[str]:
-    """Sentences of the claimed profiles that no check can judge."""
-    return [
-        f"untestable: {requirement.id}, {requirement.untestable}"
-        for requirement in spec.requirements().values()
-        if requirement.untestable and config.profiles_for(requirement)
     ]
 
 
@@ -163,22 +143,3 @@ def _block(verdict: Verdict) -> list[str]:
 
 def _place(verdict: Verdict) -> str:
     return f"{verdict.profile}: {verdict.check}"
-
-
-def _auth(verdict: Verdict) -> tuple[str, ...]:
-    return ("auth",) if verdict.requirement.profiles == ("auth",) else ()
-
-
-def _counted(counts: Counter[Outcome]) -> str:
-    names: dict[Outcome, str] = {
-        "pass": "passed",
-        "fail": "failed",
-        "warn": "warned",
-        "expected": "failed as expected",
-        "untestable": "not tested",
-        "error": "in error",
-    }
-    parts = [f"{counts[outcome]} {name}" for outcome, name in names.items()]
-    return (
-        ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing ran"
-    )

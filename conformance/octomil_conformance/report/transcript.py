@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.config import BASE_PATH
-from octomil_conformance.exchange import Exchange
+from octomil_conformance.exchange import Exchange, Headers, Request
 from octomil_conformance.report.redact import MASK
 
 SECRET_HEADERS = ("authorization", "x-api-key")
@@ -20,10 +20,7 @@ def transcript(exchange: Exchange) -> dict[str, Any]:
         "request": {
             "method": request.method,
             "url": request.url,
-            "headers": [
-                [name, MASK if name.lower() in SECRET_HEADERS else value]
-                for name, value in request.headers
-            ],
+            "headers": [list(pair) for pair in shown_headers(request)],
             "body": request.body.decode("utf-8", "replace"),
         },
         "status": exchange.status,
@@ -36,6 +33,14 @@ def transcript(exchange: Exchange) -> dict[str, Any]:
         "seconds": exchange.seconds,
         "problem": exchange.problem,
     }
+
+
+def shown_headers(request: Request) -> Headers:
+    """Without what is secret in them."""
+    return tuple(
+        (name, MASK if name.lower() in SECRET_HEADERS else value)
+        for name, value in request.headers
+    )
 
 
 def curl(exchange: Exchange) -> str:

@@ -13,6 +13,12 @@ PROSE = FOLDER / "cloud-inference.md"
 VERSION = "1.0"
 
 PROFILES = ("infer", "stream", "batch", "embed", "health", "auth")
+LEVELS = ("wire", "server", "gateway")
+ORIGINS = {
+    "doc": "a published page says it",
+    "sdk": "a published SDK needs it",
+    "ours": "decided by this spec",
+}
 
 REQUIREMENT = re.compile(
     r"^\*\*\[(?P<id>[A-Z]+-\d\d)\]\*\* (?P<force>MUST|SHOULD) "
@@ -33,6 +39,8 @@ class Requirement:
     """Which client fails without it, and how."""
     untestable: str = ""
     """Why there is no check."""
+    section: str = ""
+    """The heading that it stands under."""
 
     @property
     def place(self) -> str:
@@ -48,16 +56,20 @@ def requirements() -> dict[str, Requirement]:
 def parse(prose: str) -> dict[str, Requirement]:
     found: dict[str, dict[str, Any]] = {}
     current: dict[str, Any] = {}
+    section = ""
     for line in prose.splitlines():
         if match := REQUIREMENT.match(line):
             current = match.groupdict()
             current["level"] = int(current["level"])
             current["profiles"] = tuple(current["profiles"].split(", "))
+            current["section"] = section
             if current["id"] in found:
                 raise ValueError(f"{current['id']} stands twice in the spec")
             found[current["id"]] = current
         elif line.startswith("**["):
             raise ValueError(f"not a requirement: {line}")
+        elif line.startswith("## "):
+            section = line.removeprefix("## ")
         else:
             key, colon, rest = line.removeprefix("> ").partition(": ")
             if colon and key in ("Breaks", "Untestable"):

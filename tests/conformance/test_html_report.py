@@ -1,0 +1,203 @@
+"""The report to look at: everything is in it, and what a server said is only ever text."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from octomil_conformance import report
+from octomil_conformance.report.html_report import write_html
+from runs import EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
+
+FOLDER = Path(report.__file__).parent
+ENOUGH = 4.5
+"""Contrast that text needs, by WCAG 2.2, 1.4.3."""
+
+
+class Page(HTMLParser):
+    """What a reader of the page gets: tags with their attributes, and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words += data
+
+    def all(self, tag, **wanted):
+        return [
+            attributes
+            for name, attributes in self.tags
+            if name == tag and wanted.items() <= attributes.items()
+        ]
+
+
+@pytest.fixture
+def page(tmp_path):
+    def written(run):
+        write_html(run, tmp_path / "r.html")
+        return Page((tmp_path / "r.html").read_text("utf-8"))
+
+    return written
+
+
+def test_the_verdict_its_reasons_and_how_to_repeat_it_are_told(page):
+    words = page(run_of(verdict(got="no end", want="a blank line"))).words
+
+    assert "Not conformant" in words
+    assert "exit code 1" in words
+    assert "Every event, the last one too, ends with a blank line." in words
+    assert "sdk: a published SDK needs it" in words
+    assert "Browser SDK: the tail is dropped" in words
+    assert "no end" in words
+    assert "curl -N -X POST $URL/api/v1/inference/stream" in words
+    assert "level 0, wire" in words
+    assert words.count("not declared") == 5
+
+
+def test_what_did_not_pass_is_open_and_what_passed_is_not(page):
+    found = page(run_of(verdict("warn"), verdict("pass", "STREAM-06")))
+
+    states = {each["id"]: "open" in each for each in found.all("details", **{"class": "requirement"})}  # fmt: skip
+    assert states == {"STREAM-05": True, "STREAM-06": False}
+
+
+@pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
+def test_a_reason_is_told(outcome, page):
+    assert "because of this" in page(run_of(verdict(outcome, reason="because of this"))).words  # fmt: skip
+
+
+def test_the_verdicts_on_a_requirement_stand_together_the_worst_first(page):
+    good, bad = verdict("pass", "HTTP-05"), verdict("fail", "HTTP-05", "infer")
+    other = verdict("pass", "HTTP-03")
+
+    found = page(run_of(good, bad, other))
+
+    outcomes = [each["data-outcome"] for each in found.all("details", **{"class": "verdict"})]  # fmt: skip
+    assert outcomes == ["pass", "fail", "pass"]
+
+
+def test_events_are_drawn_where_they_arrived(page):
+    late = exchange((1.0, EVENTS[0]), (2.0, EVENTS[1]), seconds=4.0)
+
+    found = page(run_of(verdict(exchanges=(late,))))
+
+    assert [each["x1"] for each in found.all("line", **{"class": "event"})] == ["26.0%"]
+    assert [each["cx"] for each in found.all("circle")] == ["50.0%"]
+    assert found.all("line", **{"class": "end"})[0]["x1"] == "98.0%"
+    assert "2 events from +1.000 s to +2.000 s" in found.all("svg")[0]["aria-label"]
+
+
+def test_an_answer_that_took_no_time_is_drawn_too(page):
+    found = page(run_of(verdict(exchanges=(exchange((0.0, EVENTS[1]), seconds=0.0),))))
+
+    assert found.all("circle")[0]["cx"] == "2.0%"
+
+
+def test_what_is_long_is_cut_and_says_by_how_much(page):
+    long = exchange((1.0, b"x" * 4100), media_type="text/plain")
+
+    words = page(run_of(verdict(exchanges=(long,)))).words
+
+    assert f"{'x' * 4000}… 100 more characters" in words
+    assert "x" * 4001 not in words
+
+
+def test_a_thousand_events_are_a_few(page, tmp_path):
+    many = exchange(*((at / 1000, EVENTS[0]) for at in range(1000)))
+
+    words = page(run_of(verdict(exchanges=(many,)))).words
+
+    assert "… 988 more events" in words
+    assert (tmp_path / "r.html").stat().st_size < 100_000
+
+
+def test_earlier_exchanges_of_a_failure_are_shown_and_counted(page):
+    words = page(run_of(verdict(exchanges=(exchange(),) * 6))).words
+
+    assert "5 earlier exchanges of this check, of which 2 are left out" in words
+
+
+def test_what_a_server_says_is_only_ever_text(page):
+    found = page(nasty_run())
+
+    assert len(found.all("script")) == len(found.all("style")) == 1
+    assert found.all("img") == []
+    assert not [name for _, each in found.tags for name in each if name.startswith("on")]  # fmt: skip
+    assert found.words.count("<script>alert('\"1\"')</script>") > 15
+    assert "U+2028U+202EU+0000U+001B[31mU+D800" in found.words
+
+
+def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves(page, tmp_path):
+    long = exchange((1.0, b"x" * 3990 + TOKEN.encode()), media_type="text/plain")
+
+    page(run_of(verdict(exchanges=(long,)), *nasty_run().verdicts))
+
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert TOKEN[:6] not in text
+    assert text.count("[redacted]") > 15
+
+
+def test_a_token_that_is_a_word_of_ours_breaks_no_page(page):
+    run = run_of(verdict("pass"))
+    object.__setattr__(run.config, "token", "pass")
+
+    assert page(run).all("details", **{"data-outcome": "pass"})
+
+
+def test_the_page_may_run_and_load_nothing_but_its_own(tmp_path):
+    write_html(run_of(verdict()), tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text("utf-8")
+
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]+)"', text)
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    for name in ("style", "script"):
+        [inside] = re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+        digest = hashlib.sha256(inside.encode()).digest()
+        assert rules[f"{name}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def schemes():
+    """The colours by name, in the light and in the dark."""
+    css = (FOLDER / "page.css").read_text("utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    pairs = [dict(re.findall(r"--(\w+): (#\w+);", each)) for each in (light, dark)]
+    return dict(zip(("light", "dark"), pairs, strict=True))
+
+
+@pytest.mark.parametrize("ground", ["paper", "shade"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_can_be_read(scheme, ground):
+    colours = schemes()[scheme]
+    written = set(colours) - {"paper", "shade", "rule"}
+
+    low = {name for name in written if contrast(colours[name], colours[ground]) < ENOUGH}  # fmt: skip
+
+    assert len(written) == 9
+    assert low == set()
+
+
+def contrast(one, other):
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    """Relative, as WCAG has it."""
+    digits = (
+        colour[1:] if len(colour) == 7 else "".join(2 * each for each in colour[1:])
+    )
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+    ]
+    return sum(p * weight for p, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))  # fmt: skip

@@ -1,0 +1,91 @@
+"""The summary for a CI job, read by a parser of Markdown: what a server said is only ever text."""
+
+from itertools import pairwise
+
+import pytest
+from markdown_it import MarkdownIt
+from octomil_conformance.report import markdown_parts
+from octomil_conformance.report.markdown import append_markdown, markdown
+from runs import TOKEN, nasty_run, run_of, verdict
+
+PARSER = MarkdownIt("commonmark").enable("table")
+
+
+def read(text):
+    """(kinds of tokens, texts of the cells, HTML tags) of a document."""
+    blocks = PARSER.parse(text)
+    inline = [child for each in blocks for child in each.children or ()]
+    cells = [
+        "".join(child.content for child in each.children if child.type == "text")
+        for before, each in pairwise(blocks)
+        if before.type == "td_open"
+    ]
+    tags = {each.content for each in inline if each.type == "html_inline"}
+    return {each.type for each in (*blocks, *inline)}, cells, tags
+
+
+def test_what_was_found_is_a_row_with_got_and_want_and_who_breaks():
+    found = verdict(got="no end", want="a blank line")
+    alike = verdict(check="the same in another case")
+
+    text = markdown(run_of(found, alike, verdict("pass", "STREAM-06")))
+
+    _, cells, _ = read(text)
+    assert text.startswith("## Not conformant\n")
+    assert "1 passed, 2 failed, in 1.5 s." in text
+    assert cells[:3] == ["stream@0", "1", "2"]
+    assert cells[-6] == "FAIL"
+    assert cells[-5].startswith("STREAM-05 MUST Every event")
+    assert cells[-3:-1] == ["no end", "a blank line"]
+    assert cells[-1].startswith("Browser SDK: the tail is dropped")
+    assert "the same in another case" in cells[-4]
+
+
+def test_a_run_in_which_all_is_well_has_no_table_of_findings():
+    assert "What was found" not in markdown(run_of(verdict("pass")))
+
+
+def test_what_a_server_says_is_only_ever_text():
+    kinds, cells, tags = read(markdown(nasty_run()))
+
+    assert tags == {"<code>", "</code>", "<br>"}
+    assert not kinds & {"image", "link_open", "em_open", "html_block", "fence"}
+    assert len(cells) % 6 == (6 * 2) % 6
+    nasty = [each for each in cells if "<script>alert('\"1\"')</script>" in each]
+    assert len(nasty) == 4
+    assert all("*a* _b_ [c](https://d.example)" in each for each in nasty)
+    assert all("U+2028U+202EU+0000U+001B[31mU+D800" in each for each in nasty)
+
+
+def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves():
+    cut = "x" * (markdown_parts.CELL - 10) + TOKEN
+
+    text = markdown(run_of(verdict(got=cut), *nasty_run().verdicts))
+
+    assert "token&#45;of" not in text
+    assert TOKEN[:6] not in text
+    assert "redacted" in text
+
+
+def test_it_is_appended_to_what_others_wrote(tmp_path):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n\n")
+
+    append_markdown(run_of(verdict("pass")), summary)
+
+    assert summary.read_text().startswith("before\n\n## Conformant\n")
+
+
+def test_rows_beyond_what_a_job_may_say_are_counted(monkeypatch):
+    monkeypatch.setattr(markdown_parts, "MOST", 100)
+
+    text = markdown_parts.table(["a"], [["x" * 40], ["y" * 40], ["z" * 40]])
+
+    assert text.endswith("\n\n… 1 more rows: see the other reports.")
+    assert "y" * 40 in text
+    assert "z" not in text
+
+
+@pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
+def test_a_reason_is_told(outcome):
+    assert "because of this" in markdown(run_of(verdict(outcome, reason="because of this")))  # fmt: skip
