@@ -284,6 +284,27 @@ def test_the_json_report_has_everything():
     assert all(each["exchanges"] for each in report["verdicts"])
 
 
+def test_a_token_that_is_a_word_of_the_report_spoils_no_json():
+    with canned() as url:
+        cli.main([url, "--token", "pass", "--json", "r.json", *MOCK])
+
+    report = json.loads(Path("r.json").read_text())
+    assert {each["outcome"] for each in report["verdicts"]} == {"pass", "warn"}
+
+
+HALF = b'{"status": "\\ud800\\u001b[31m", "provider": null, "backends": [], "version": "1"}'
+
+
+def test_what_cannot_be_written_as_it_is_stops_no_report(capsys):
+    path = "/api/v1/inference/health"
+    with canned({path: (200, "application/json", HALF)}) as url:
+        status = cli.main([url, "--profile", "health@0", *REPORTS])
+
+    assert status == 1
+    assert "got     U+D800U+001B[31m" in capsys.readouterr().out
+    assert "got \ufffd\ufffd[31m" in Path("r.xml").read_text("utf-8")
+
+
 def test_the_junit_report_counts_what_failed():
     with canned({STREAM_PATH: UNENDED}) as url:
         cli.main([url, "--junit", "r.xml", *MOCK])

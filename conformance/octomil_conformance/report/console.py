@@ -9,6 +9,7 @@ from octomil_conformance.backend import API_KEY
 from octomil_conformance.config import DEFAULT_BACKEND, Config
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
+from octomil_conformance.report.unseen import named
 from octomil_conformance.report.words import (
     LABELS,
     SENTENCES,
@@ -54,10 +55,10 @@ class Console:
     def lines(self) -> Iterator[str]:
         for block in self._blocks():
             for line in block:
-                yield redact(line, self._run.config.token)
+                yield named(redact(line, self._run.config.token))
             yield ""
         for line in self._summary():
-            yield redact(line, self._run.config.token)
+            yield named(redact(line, self._run.config.token))
 
     def _blocks(self) -> Iterator[list[str]]:
         yield from ([f"ERROR  {fault}"] for fault in self._run.faults)

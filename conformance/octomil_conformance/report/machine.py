@@ -1,6 +1,7 @@
 """The reports for machines: JSON with full transcripts, JUnit XML for CI."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,25 +13,26 @@ from octomil_conformance.run import Run, Verdict
 
 FORMAT = 1
 """Of the JSON report; a new number when a field changes its meaning."""
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_json(run: Run, path: Path) -> None:
+    token = run.config.token
     report = {
         "format": FORMAT,
         "suite": __version__,
         "spec": spec.VERSION,
-        "url": run.config.url,
+        "url": redact(run.config.url, token),
         "claims": dict(run.config.claims),
         "not_declared": run.config.not_declared(),
         "conclusion": run.conclusion(),
         "seconds": round(run.seconds, 3),
         "counts": dict(run.counts()),
-        "faults": run.faults,
-        "stale": [vars(expectation) for expectation in run.stale()],
-        "verdicts": [_verdict(verdict) for verdict in run.verdicts],
+        "faults": _masked(run.faults, token),
+        "stale": _masked([vars(expectation) for expectation in run.stale()], token),
+        "verdicts": [_verdict(verdict, token) for verdict in run.verdicts],
     }
-    text = json.dumps(report, indent=1)
-    path.write_text(redact(text, run.config.token) + "\n", "utf-8")
+    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def write_junit(run: Run, path: Path) -> None:
@@ -57,9 +59,16 @@ def write_junit(run: Run, path: Path) -> None:
     path.write_text(_printable(redact(text, run.config.token)) + "\n", "utf-8")
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict, token: str | None) -> dict[str, Any]:
     requirement = verdict.requirement
     last = verdict.exchanges[-1:] if verdict.outcome != "pass" else ()
+    seen = {
+        "got": verdict.evidence.got,
+        "want": verdict.evidence.want,
+        "reason": verdict.reason,
+        "repro": "".join(map(curl, last)),
+        "exchanges": [transcript(exchange) for exchange in verdict.exchanges],
+    }
     return {
         "requirement": requirement.id,
         "force": requirement.force,
@@ -70,13 +79,20 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "check": verdict.check,
         "outcome": verdict.outcome,
         "seconds": verdict.seconds,
-        "got": verdict.evidence.got,
-        "want": verdict.evidence.want,
         "breaks": requirement.breaks,
-        "reason": verdict.reason,
-        "repro": "".join(map(curl, last)),
-        "exchanges": [transcript(exchange) for exchange in verdict.exchanges],
+        **_masked(seen, token),
     }
+
+
+def _masked(value: Any, token: str | None) -> Any:
+    """Every text in it; what the report itself is made of keeps its names, even if the token is one of them."""
+    if isinstance(value, str):
+        return redact(value, token)
+    if isinstance(value, dict):
+        return {name: _masked(each, token) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each, token) for each in value]
+    return value
 
 
 def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
@@ -103,10 +119,5 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
 
 
 def _printable(text: str) -> str:
-    """XML has no way to write most control characters."""
-    return "".join(
-        letter
-        if letter in "\n\t" or letter >= " " and letter not in "\ufffe\uffff"
-        else "\ufffd"
-        for letter in text
-    )
+    """XML has no way to write most control characters, nor half of a surrogate pair."""
+    return UNPRINTABLE.sub("\ufffd", text)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from octomil_conformance.report.markup import named
 from octomil_conformance.report.redact import redact
+from octomil_conformance.report.unseen import named
 
 CELL = 300
 """Characters of one text."""

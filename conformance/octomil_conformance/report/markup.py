@@ -1,17 +1,12 @@
 """HTML that what stands in it cannot change: every text is masked and escaped here, and nowhere else."""
 
 import html
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from octomil_conformance.report.redact import redact
+from octomil_conformance.report.unseen import UNSEEN, number
 
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-"""Characters that a reader would not see, or that a page may not hold. Tab and newline are neither."""
 SPARED = 40
 """Characters too few to leave out: the word on them would be as long."""
 EMPTY_ELEMENTS = ("br", "input")
@@ -31,7 +26,7 @@ class Writer:
         if isinstance(text, Markup):
             return text
         escaped = html.escape(redact(text, self.token))
-        return Markup(UNSEEN.sub(lambda each: f"<b>{_number(each[0])}</b>", escaped))
+        return Markup(UNSEEN.sub(lambda each: f"<b>{number(each[0])}</b>", escaped))
 
     def tag(self, name: str, *content: str, **attributes: str | bool) -> Markup:
         """`class_` is the attribute class, `data_profile` data-profile. What a server said belongs in no attribute."""
@@ -70,12 +65,3 @@ def _attributes(attributes: dict[str, str | bool]) -> Iterator[str]:
             yield f' {name}="{html.escape(value)}"'
         elif value:
             yield f" {name}"
-
-
-def named(text: str) -> str:
-    """With the number of each character that cannot be seen in its place."""
-    return UNSEEN.sub(lambda each: _number(each[0]), text)
-
-
-def _number(character: str) -> str:
-    return f"U+{ord(character):04X}"

@@ -1,0 +1,159 @@
+"""`octomil-conformance matrix`: reports side by side, and what is none is refused by its name."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+from octomil_conformance import cli
+from octomil_conformance.report.machine import write_json
+from runs import run_of, verdict
+
+A = run_of(
+    verdict("fail"),
+    verdict("pass", "HTTP-05"),
+    verdict("warn", "HTTP-05", "infer"),
+    claims={"stream": 1, "infer": 1},
+    url="http://a.example/api/v1",
+)
+B = run_of(verdict("pass"), claims={"stream": 0}, url="http://b.example/api/v1")
+C = run_of(verdict("pass", "EMBED-01", "embed"), claims={"embed": 0}, url="fixtures")
+
+
+@pytest.fixture(autouse=True)
+def reports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, run in {"a": A, "b": B, "c": C}.items():
+        write_json(run, tmp_path / f"{name}.json")
+
+
+def rows(text):
+    """The cells of every line of a table, by the first word of its first cell."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if "|" in line]
+    return {first.split()[0].strip("*"): others for first, *others in lines}
+
+
+def test_each_requirement_is_a_row_and_each_server_a_column(capsys):
+    status = cli.main(["matrix", "a.json", "b.json", "C=c.json"])
+
+    found = rows(capsys.readouterr().out)
+    assert status == 0
+    assert found["STREAM-05"] == ["FAIL", "PASS", "not declared"]
+    assert found["EMBED-01"] == ["not declared", "not declared", "PASS"]
+    assert [*found][-3:] == ["HTTP-05", "STREAM-05", "EMBED-01"]
+
+
+def test_profiles_are_named_where_they_differ_and_a_level_that_is_not_claimed_is_no_failure(capsys):  # fmt: skip
+    cli.main(["matrix", "a.json", "b.json"])
+
+    assert rows(capsys.readouterr().out)["HTTP-05"] == ["WARN infer<br>PASS stream", "level not claimed"]  # fmt: skip
+
+
+def test_columns_say_who_it_is_and_what_is_claimed(capsys):
+    cli.main(["matrix", "mine=a.json", "c.json"])
+
+    out = capsys.readouterr().out
+    assert rows(out)["requirement"] == ["mine<br>stream@1 infer@1", "fixtures<br>embed@0"]  # fmt: skip
+    assert rows(out)["mine"][:4] == [
+        "Not conformant",
+        "stream&#64;1 infer&#64;1",
+        "1",
+        "1",
+    ]
+    assert "%" not in out
+
+
+def test_the_same_is_written_into_files(capsys):
+    cli.main(["matrix", "a.json", "--markdown", "m.md", "--html", "m.html"])
+
+    with open("m.md", encoding="utf-8") as file:
+        assert file.read() == capsys.readouterr().out
+
+
+class Page(HTMLParser):
+    def __init__(self, name):
+        super().__init__()
+        self.rows = {}
+        self.tags = set()
+        with open(name, encoding="utf-8") as file:
+            self.feed(file.read())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        given = dict(attributes)
+        if tag == "tr" and "id" in given:
+            self.rows[given["id"]] = given["data-rows"]
+
+
+def test_the_page_knows_which_rows_differ():
+    cli.main(["matrix", "a.json", "b.json", "c.json", "--html", "m.html"])
+
+    page = Page("m.html")
+    assert page.rows == {
+        "HTTP-05": "alike",
+        "STREAM-05": "differ",
+        "EMBED-01": "alike",
+    }
+
+
+def test_a_name_is_only_ever_text(capsys):
+    name = "<img title>|`*x*`"
+
+    cli.main(["matrix", f"{name}=a.json", "--html", "m.html"])
+
+    out = capsys.readouterr().out
+    assert "img" not in Page("m.html").tags
+    assert "<img" not in out
+    assert {line.count("|") for line in out.splitlines() if "-05" in line} == {3}
+
+
+def test_a_file_whose_name_has_an_equals_sign_is_found(tmp_path, capsys):
+    (tmp_path / "a=b.json").write_bytes((tmp_path / "b.json").read_bytes())
+
+    assert cli.main(["matrix", "a=b.json"]) == 0
+    assert "b&#46;example" in capsys.readouterr().out
+
+
+def changed(**fields):
+    """A report with other values; None takes a field away."""
+    with open("a.json", encoding="utf-8") as file:
+        report = json.load(file) | fields
+    return json.dumps({name: each for name, each in report.items() if each is not None})
+
+
+BAD = {
+    "not JSON": lambda: "{",
+    "deep": lambda: "[" * 100_000,
+    "not a report": lambda: '{"some": "thing"}',
+    "a list": lambda: "[]",
+    "format 2": lambda: changed(format=2),
+    "spec 0.9": lambda: changed(spec="0.9"),
+    "no verdicts": lambda: changed(verdicts=None),
+    "verdicts of another kind": lambda: changed(verdicts=7),
+    "a verdict without a requirement": lambda: changed(verdicts=[{}]),
+    "a requirement nobody knows": lambda: changed(verdicts=[{"requirement": "X-1", "profile": "stream", "outcome": "pass"}]),
+    "an outcome nobody knows": lambda: changed(verdicts=[{"requirement": "HTTP-01", "profile": "stream", "outcome": "good"}]),
+    "a conclusion nobody knows": lambda: changed(conclusion="fine"),
+    "claims of another kind": lambda: changed(claims=["stream"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_what_is_no_such_report_is_refused_by_its_name(fault, tmp_path, capsys):
+    (tmp_path / "bad.json").write_text(BAD[fault]())
+
+    status = cli.main(["matrix", "a.json", "bad.json"])
+
+    said = capsys.readouterr()
+    assert status == 2
+    assert "bad.json: " in said.err
+    assert said.out == ""
+
+
+def test_a_file_that_is_not_there_is_refused_by_its_name(capsys):
+    assert cli.main(["matrix", "a.json", "nowhere.json"]) == 2
+    assert "nowhere.json: No such file" in capsys.readouterr().err
+
+
+def test_two_of_one_name_are_refused(capsys):
+    assert cli.main(["matrix", "a.json", "a.json"]) == 2
+    assert "NAME=FILE" in capsys.readouterr().err
