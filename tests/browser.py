@@ -173,14 +173,12 @@ class Page:
 
     def click(self, selector: str) -> None:
         """With the mouse, on the middle of the first element that fits."""
-        x, y = self.evaluate(
-            f"""(() => {{
-              const element = document.querySelector({json.dumps(selector)});
-              element.scrollIntoView({{block: "center", behavior: "instant"}});
-              const box = element.getBoundingClientRect();
-              return [box.x + box.width / 2, box.y + box.height / 2];
-            }})()"""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.evaluate(
+            f"{element}.scrollIntoView({{block: 'center', behavior: 'instant'}})"
         )
+        box = self.evaluate(f"{element}.getBoundingClientRect().toJSON()")
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         for kind in ("mousePressed", "mouseReleased"):
             at = {"x": x, "y": y, "button": "left", "clickCount": 1}
             self._send("Input.dispatchMouseEvent", type=kind, **at)
