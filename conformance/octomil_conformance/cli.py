@@ -31,8 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return backend(arguments[1:])
     if arguments[:1] == ["matrix"]:
-        from octomil_conformance.report.matrix_cli import main as matrix
-
         return matrix(arguments[1:])
     parser = _parser()
     if (
@@ -86,6 +84,17 @@ def doctor(options: argparse.Namespace) -> int:
     from octomil_conformance.doctor import examine
 
     return examine(options.url, options.token, options.model, options.embed_model)
+
+
+def matrix(arguments: Sequence[str]) -> int:
+    """`octomil-conformance matrix FILE...`"""
+    missing = _missing()
+    if missing:
+        print(f"{missing} is missing; run: {EXTRA}", file=sys.stderr)
+        return COULD_NOT_TEST
+    from octomil_conformance.report.matrix_cli import main
+
+    return main(arguments)
 
 
 def list_requirements(options: argparse.Namespace) -> int:

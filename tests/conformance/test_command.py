@@ -200,8 +200,9 @@ def test_without_the_extra_the_command_says_which_line_installs_it(
         lambda name: None if name == package else found(name),
     )
 
-    assert cli.main(["http://127.0.0.1:1"]) == 3
-    assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
+    for arguments in (["http://127.0.0.1:1"], ["matrix", "r.json"]):
+        assert cli.main(arguments) == 3
+        assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
 
 
 EXPECTED = """
@@ -282,6 +283,22 @@ def test_the_json_report_has_everything():
     assert [each["requirement"] for each in failed] == ["STREAM-05"]
     assert failed[0]["exchanges"][0]["chunks"][0]["at"] >= 0
     assert all(each["exchanges"] for each in report["verdicts"])
+
+
+def test_reports_go_into_folders_that_are_not_there_yet():
+    with canned() as url:
+        assert cli.main([url, "--junit", "a/b/r.xml", "--html", "a/c/r.html", *MOCK]) == 0  # fmt: skip
+
+    assert Path("a/b/r.xml").exists()
+    assert Path("a/c/r.html").exists()
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--html", "--markdown"])
+def test_a_report_that_cannot_be_written_is_exit_2_and_named(option, capsys):
+    with canned() as url:
+        assert cli.main([url, option, ".", *MOCK]) == 2
+
+    assert f"{option} .: Is a directory" in capsys.readouterr().err
 
 
 def test_a_token_that_is_a_word_of_the_report_spoils_no_json():

@@ -157,3 +157,9 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(capsys):
 def test_two_of_one_name_are_refused(capsys):
     assert cli.main(["matrix", "a.json", "a.json"]) == 2
     assert "NAME=FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--html", "--markdown"])
+def test_what_cannot_be_written_is_named(option, capsys):
+    assert cli.main(["matrix", "a.json", option, "."]) == 2
+    assert f"{option} .: Is a directory" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from itertools import groupby
 from pathlib import Path
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.report.markdown_parts import code, ours, plain, table
+from octomil_conformance.report.markdown_parts import append, code, ours, plain, table
 from octomil_conformance.report.words import (
     LABELS,
     NAMES,
@@ -20,9 +20,7 @@ HEAD = ("", "requirement", "where", "got", "want", "breaks")
 
 
 def append_markdown(run: Run, path: Path) -> None:
-    """At the end of the file: it may be the summary of a job, in which somebody has written before."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(markdown(run))
+    append(markdown(run), path)
 
 
 def markdown(run: Run) -> str:

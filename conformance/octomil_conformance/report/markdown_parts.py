@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.unseen import named
@@ -46,6 +47,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
             lines.append(line)
     more = f"\n\n… {left_out} more rows: see the other reports." if left_out else ""
     return "\n".join(lines) + more
+
+
+def append(text: str, path: Path) -> None:
+    """At the end of the file: it may be the summary of a job, in which somebody has written before."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from octomil_conformance.config import UsageError
-from octomil_conformance.report.matrix import read_all
+from octomil_conformance.report.files import writing
+from octomil_conformance.report.markdown_parts import append
+from octomil_conformance.report.matrix import Implementation, read_all
 from octomil_conformance.report.matrix_html import matrix_page
 from octomil_conformance.report.matrix_markdown import matrix_markdown
 
@@ -14,21 +16,25 @@ USAGE = 2
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0, or 2 when a report cannot be read: to compare is not to judge."""
+    """0, or 2 when a report cannot be read or written: to compare is not to judge."""
     options = _parser().parse_args(arguments)
     try:
-        columns = read_all(options.reports)
+        _write(read_all(options.reports), options)
     except UsageError as ex:
         print(f"octomil-conformance matrix: {ex}", file=sys.stderr)
         return USAGE
+    return 0
+
+
+def _write(columns: Sequence[Implementation], options: argparse.Namespace) -> None:
     text = matrix_markdown(columns)
     print(text, end="")
     if options.html:
-        options.html.write_text(matrix_page(columns), "utf-8")
+        with writing("--html", options.html):
+            options.html.write_text(matrix_page(columns), "utf-8")
     if options.markdown:
-        with options.markdown.open("a", encoding="utf-8") as file:
-            file.write(text)
-    return 0
+        with writing("--markdown", options.markdown):
+            append(text, options.markdown)
 
 
 def _parser() -> argparse.ArgumentParser:
