@@ -112,6 +112,16 @@ def test_all_is_reached_and_opened_by_keys(open_report):
     assert page.evaluate("document.querySelector('#STREAM-06').open")
 
 
+def test_keys_skip_to_the_requirements(open_report):
+    page = open_report(several())
+
+    page.press("Tab")
+    page.press("Enter")
+    page.press("Tab")
+
+    assert page.evaluate("document.activeElement.parentElement.id") == "HTTP-05"
+
+
 def test_what_has_the_focus_is_marked(open_report):
     page = open_report(several())
 

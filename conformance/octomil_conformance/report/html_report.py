@@ -34,13 +34,14 @@ def write_html(run: Run, path: Path) -> None:
     write = Writer(run.config.token)
     judged = list(by_requirement(run).items())
     body = [
-        write.tag("a", "Skip to the requirements", class_="skip", href="#requirements"),
         _header(write, run),
         write.tag(
             "main",
             *(_faults(write, run), _stale(write, run), _findings(write, judged)),
             *(_without_check(write, run), _filter(write, run)),
-            *_sections(write, judged),
+            write.tag(
+                "div", *_sections(write, judged), id="requirements", tabindex="-1"
+            ),
         ),
     ]
     title = write.text(f"{SENTENCES[run.conclusion()]}: {run.config.url}")
@@ -53,6 +54,7 @@ def _header(write: Writer, run: Run) -> Markup:
     strict = " Strict: a broken SHOULD fails, too." if run.config.strict else ""
     return write.tag(
         "header",
+        write.tag("a", "Skip to the requirements", class_="skip", href="#requirements"),
         write.tag("p", f"octomil-conformance {__version__}, spec {spec.VERSION}"),
         write.tag("h1", SENTENCES[conclusion], class_=STATES[conclusion]),
         write.tag("p", run.config.url, class_="url"),
