@@ -136,14 +136,19 @@ def explain(options: argparse.Namespace) -> int:
 
 def _judge(config: Any, options: argparse.Namespace) -> int:
     from octomil_conformance.catalogue import cost
+    from octomil_conformance.preflight import CouldNotTest
     from octomil_conformance.report.console import Console, Progress, header
-    from octomil_conformance.report.files import write_reports
+    from octomil_conformance.report.files import write_not_tested, write_reports
     from octomil_conformance.run import EXIT_CODES
     from octomil_conformance.session import judge
 
     print("\n".join(header(config, cost(config))), flush=True)
     progress = Progress()
-    run = judge(config, progress)
+    try:
+        run = judge(config, progress)
+    except CouldNotTest as ex:
+        write_not_tested(str(ex), options)
+        raise
     progress.end()
     print("\n".join(Console(run).lines()), flush=True)
     write_reports(run, options)

@@ -107,8 +107,13 @@ def test_a_wrong_file_is_exit_2(text):
 
 
 def test_a_server_that_is_not_there_is_exit_3(capsys):
-    assert cli.main(["http://127.0.0.1:1"]) == 3
+    assert cli.main(["http://127.0.0.1:1", "--markdown", "r.md"]) == 3
     assert "could not test" in capsys.readouterr().err
+    assert Path("r.md").read_text().startswith("## Could not test\n\n<code>")
+
+
+def test_a_summary_that_cannot_be_written_is_exit_2_also_when_nothing_was_tested():
+    assert cli.main(["http://127.0.0.1:1", "--markdown", "."]) == 2
 
 
 def test_an_unknown_model_is_exit_3_and_says_what_to_do(capsys):

@@ -8,7 +8,8 @@ from pathlib import Path
 from octomil_conformance.config import UsageError
 from octomil_conformance.report.html_report import write_html
 from octomil_conformance.report.machine import write_json, write_junit
-from octomil_conformance.report.markdown import append_markdown
+from octomil_conformance.report.markdown import append_markdown, not_tested
+from octomil_conformance.report.markdown_parts import append
 from octomil_conformance.run import Run
 
 WRITERS = {
@@ -27,6 +28,13 @@ def write_reports(run: Run, options: argparse.Namespace) -> None:
         if path:
             with writing(f"--{name}", path):
                 write(run, path)
+
+
+def write_not_tested(reason: str, options: argparse.Namespace) -> None:
+    """For a run that could not begin: a job's summary says so, and there is nothing else to report. Raises UsageError."""
+    if options.markdown:
+        with writing("--markdown", options.markdown):
+            append(not_tested(reason, options.token), options.markdown)
 
 
 @contextmanager

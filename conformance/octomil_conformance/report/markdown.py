@@ -38,6 +38,11 @@ def markdown(run: Run) -> str:
     return "\n\n".join(blocks) + "\n\n"
 
 
+def not_tested(reason: str, token: str | None) -> str:
+    """For a run that could not begin."""
+    return f"## Could not test\n\n{code(reason, token)}\n\n"
+
+
 def _profiles(run: Run) -> str:
     outcomes = [each for each in NAMES if run.counts()[each]]
     rows = [

@@ -38,7 +38,7 @@ def matrix_page(columns: Sequence[Implementation]) -> str:
         _table(write, columns, rows),
         write.tag(
             "p",
-            f"{left_out} requirements by which none of them was judged are left out.",
+            f"Left out, as none of them was judged by it: {left_out} of {len(spec.requirements())}.",
         ),
     )
     return document(title, join([header, main]))

@@ -18,7 +18,7 @@ def matrix_markdown(columns: Sequence[Implementation]) -> str:
         f"## Side by side, by spec {spec.VERSION}",
         _summary(columns),
         table(head, rows),
-        f"{len(spec.requirements()) - len(rows)} requirements by which none of them was judged are left out.",
+        f"Left out, as none of them was judged by it: {len(spec.requirements()) - len(rows)} of {len(spec.requirements())}.",
     ]
     return "\n\n".join(blocks) + "\n"
 

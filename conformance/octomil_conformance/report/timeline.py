@@ -43,11 +43,9 @@ def _end(write: Writer, exchange: Exchange) -> Markup:
 def _words(exchange: Exchange) -> str:
     times = [event.at for event in exchange.data_events]
     first, last = f"+{times[0]:.3f} s", f"+{times[-1]:.3f} s"
-    return (
-        f"{len(times)} events from {first} to {last}"
-        if times[1:]
-        else f"1 event at {first}"
-    )
+    when = f"{len(times)} events from {first} to {last}"
+    final = " (dot: final)" if exchange.finals else ""
+    return (when if times[1:] else f"1 event at {first}") + final
 
 
 def _end_words(exchange: Exchange) -> str:
