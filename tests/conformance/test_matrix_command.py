@@ -4,7 +4,7 @@ import json
 from html.parser import HTMLParser
 
 import pytest
-from octomil_conformance import cli
+from octomil_conformance import cli, spec
 from octomil_conformance.report.machine import write_json
 from runs import run_of, verdict
 
@@ -35,8 +35,12 @@ def rows(text):
 def test_each_requirement_is_a_row_and_each_server_a_column(capsys):
     status = cli.main(["matrix", "a.json", "b.json", "C=c.json"])
 
-    found = rows(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    found = rows(out)
     assert status == 0
+    assert (
+        f"by it: {len(spec.requirements()) - 3} of {len(spec.requirements())}." in out
+    )
     assert found["STREAM-05"] == ["FAIL", "PASS", "not declared"]
     assert found["EMBED-01"] == ["not declared", "not declared", "PASS"]
     assert [*found][-3:] == ["HTTP-05", "STREAM-05", "EMBED-01"]
