@@ -120,6 +120,14 @@ def test_a_thousand_events_are_a_few(page, tmp_path):
     assert (tmp_path / "r.html").stat().st_size < 100_000
 
 
+def test_a_line_to_paste_is_whole(page):
+    asked = exchange(asked=b"{%s}" % (b"z" * 3000))
+
+    words = page(run_of(verdict("pass", exchanges=(asked,)))).words
+
+    assert f"-d '{{{'z' * 3000}}}'" in words
+
+
 def test_earlier_exchanges_of_a_failure_are_shown_and_counted(page):
     words = page(run_of(verdict(exchanges=(exchange(),) * 6))).words
 

@@ -36,7 +36,7 @@ def drawn(write: Writer, exchange: Exchange, room: Room) -> Markup:
             write.tag("p", seen(exchange)),
             _answer(write, exchange, room),
             write.tag("h4", "The same again"),
-            write.tag("pre", write.cut(curl(exchange), room.body), class_="curl"),
+            write.tag("pre", curl(exchange), class_="curl"),
         ]
     )
 
@@ -66,12 +66,13 @@ def _answer(write: Writer, exchange: Exchange, room: Room) -> Markup:
 
 def _events(write: Writer, exchange: Exchange, room: Room) -> Markup:
     events = exchange.data_events
-    first, last = events[: room.first_events], events[room.first_events :]
-    left_out = max(0, len(last) - room.last_events)
+    first, rest = events[: room.first_events], events[room.first_events :]
+    left_out = len(rest) - room.last_events
     rows = [_event(write, each, room) for each in first]
-    if left_out:
+    if left_out > 1:
         rows.append(write.tag("li", write.tag("i", f"… {left_out} more events")))
-    rows += [_event(write, each, room) for each in last[left_out:]]
+        rest = rest[left_out:]
+    rows += [_event(write, each, room) for each in rest]
     return write.tag("ol", *rows, class_="events")
 
 

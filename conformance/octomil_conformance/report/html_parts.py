@@ -6,6 +6,8 @@ from octomil_conformance.report.markup import Markup, Writer
 from octomil_conformance.report.words import LABELS
 from octomil_conformance.run import Outcome
 
+NOTHING = Markup()
+
 
 def label(write: Writer, outcome: Outcome) -> Markup:
     return write.tag("span", LABELS[outcome], class_=f"label {outcome}")
@@ -41,13 +43,14 @@ def framed(
     )
 
 
-def choices(write: Writer, *fields: Markup) -> Markup:
+def choices(write: Writer, *fields: Markup, buttons: Markup = NOTHING) -> Markup:
     """A form that the page's script shows, as it does nothing without. Into the output comes how much is shown."""
     search = write.tag("input", type="search", id="words", autocomplete="off")
     return write.tag(
         "form",
         *fields,
         field(write, "words", "Text", search),
+        buttons,
         write.tag("output", aria_live="polite"),
         role="search",
         aria_label="What to show",

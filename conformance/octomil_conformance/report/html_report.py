@@ -112,7 +112,7 @@ def _filter(write: Writer, run: Run) -> Markup:
             "Profile",
             [("", "all"), *((each, each) for each in profiles)],
         ),
-        buttons,
+        buttons=buttons,
     )
 
 
