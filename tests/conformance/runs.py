@@ -7,6 +7,7 @@ from octomil_conformance.findings import Evidence
 from octomil_conformance.run import Run, Verdict
 
 TOKEN = "token-of-a-report-42"
+COOKIE = "session=who-has-it-is-let-in"
 URL = "http://127.0.0.1:8000/api/v1"
 EVENTS = (
     b'data: {"token": "one", "done": false}\n\n',
@@ -48,7 +49,7 @@ def exchange(
     request = Request("POST", f"{URL}/inference/stream", headers, asked, "stream")
     answer = {
         "status": 200,
-        "headers": (("Content-Type", media_type),),
+        "headers": (("Content-Type", media_type), ("Set-Cookie", COOKIE)),
         "end": "complete",
         "seconds": 4.0,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from octomil_conformance import report
 from octomil_conformance.report.html_report import write_html
-from runs import EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
+from runs import COOKIE, EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
 
 FOLDER = Path(report.__file__).parent
 ENOUGH = 4.5
@@ -152,6 +152,7 @@ def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves(page, tmp_path):
 
     text = (tmp_path / "r.html").read_text("utf-8")
     assert TOKEN[:6] not in text
+    assert COOKIE not in text
     assert text.count("[redacted]") > 15
 
 

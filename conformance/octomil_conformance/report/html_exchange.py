@@ -46,7 +46,7 @@ def _request(write: Writer, exchange: Exchange, room: Room) -> Markup:
     return join(
         [
             write.tag("p", f"{request.method} {request.url}"),
-            _headers(write, shown_headers(request), room),
+            _headers(write, request.headers, room),
             _body(write, request.body, room),
         ]
     )
@@ -83,7 +83,7 @@ def _event(write: Writer, event: Event, room: Room) -> Markup:
 
 
 def _headers(write: Writer, headers: Headers, room: Room) -> Markup:
-    lines = "\n".join(f"{name}: {value}" for name, value in headers)
+    lines = "\n".join(f"{name}: {value}" for name, value in shown_headers(headers))
     return (
         write.tag("pre", write.cut(lines, room.body))
         if room.headers and lines

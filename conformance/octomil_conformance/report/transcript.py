@@ -5,10 +5,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.config import BASE_PATH
-from octomil_conformance.exchange import Exchange, Headers, Request
+from octomil_conformance.exchange import Exchange, Headers
 from octomil_conformance.report.redact import MASK
 
 SECRET_HEADERS = ("authorization", "x-api-key")
+COOKIES = ("cookie", "set-cookie")
 OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEADERS)
 CURL_BODY = 4000
 """Characters of a body that fit a line to paste."""
@@ -20,11 +21,11 @@ def transcript(exchange: Exchange) -> dict[str, Any]:
         "request": {
             "method": request.method,
             "url": request.url,
-            "headers": [list(pair) for pair in shown_headers(request)],
+            "headers": [list(pair) for pair in shown_headers(request.headers)],
             "body": request.body.decode("utf-8", "replace"),
         },
         "status": exchange.status,
-        "headers": [list(pair) for pair in exchange.headers],
+        "headers": [list(pair) for pair in shown_headers(exchange.headers)],
         "chunks": [
             {"at": chunk.at, "data": chunk.data.decode("utf-8", "backslashreplace")}
             for chunk in exchange.chunks
@@ -35,11 +36,11 @@ def transcript(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def shown_headers(request: Request) -> Headers:
-    """Without what is secret in them."""
+def shown_headers(headers: Headers) -> Headers:
+    """Without what lets somebody in."""
+    secret = (*SECRET_HEADERS, *COOKIES)
     return tuple(
-        (name, MASK if name.lower() in SECRET_HEADERS else value)
-        for name, value in request.headers
+        (name, MASK if name.lower() in secret else value) for name, value in headers
     )
 
 
