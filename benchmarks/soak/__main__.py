@@ -104,9 +104,10 @@ def _soak(
 async def _send(
     tally: Tally, requests: int, arguments: argparse.Namespace, seed: str
 ) -> None:
+    many = arguments.clients
     clients = [
-        _one_client(tally, requests // arguments.clients, f"{seed} {number}")
-        for number in range(arguments.clients)
+        _one_client(tally, (requests + number) // many, f"{seed} {number}")
+        for number in range(many)
     ]
     await asyncio.gather(*clients)
 
