@@ -19,7 +19,7 @@ EXTRA = "pip install 'octomil-ref[conformance]'"
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("doctor", "list", "explain", "backend", "matrix", "run")
+COMMANDS = ("doctor", "list", "explain", "backend", "matrix", "serve", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return backend(arguments[1:])
     if arguments[:1] == ["matrix"]:
         return matrix(arguments[1:])
+    if arguments[:1] == ["serve"]:
+        from octomil_conformance.server.cli import main as serve
+
+        return serve(arguments[1:])
     parser = _parser()
     if (
         arguments
@@ -181,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     version = f"{__version__}, spec {spec.VERSION}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(
-        required=True, metavar="URL|doctor|list|explain|backend|matrix"
+        required=True, metavar="URL|doctor|list|explain|backend|matrix|serve"
     )
 
     def add(name: str, command: Command, sentence: str) -> argparse.ArgumentParser:
@@ -199,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     explainer.add_argument("id", metavar="ID", help="such as STREAM-05")
     commands.add_parser("backend", help="run the scripted backend on its own")
     commands.add_parser("matrix", help="set the --json reports of servers side by side")
+    commands.add_parser("serve", help="run a server to test clients with")
     return parser
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import CodeType
 
 from matrix import AT_ONCE, Job, Result, play
-from mutants import all_mutants
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.requirement import requirement_of
+from octomil_conformance.server.mutants import all_mutants
 
 LOOKS_AT_OTHERS = ("HTTP-25",)
 """Judges what other checks have seen, so that they have to run too."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matrix import Job, Result, results
-from mutants import Mutant, all_mutants
-from variants import ALL
+from octomil_conformance.server.mutants import Mutant, all_mutants
+from octomil_conformance.server.variants import ALL
 
 SLOW = ("infer_is_accepted", "embed_is_accepted", "buffers_stream", "no_timeout", "health_always_ok", "bad_news_takes_its_time", "outages_take_their_time")  # fmt: skip
 """Begun first, for the others to run beside them."""

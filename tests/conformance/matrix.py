@@ -3,15 +3,11 @@
 import logging
 import multiprocessing
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from independent_server import FAULTS, IndependentServer
-from layers import around, serving
-from mutants import all_mutants
 from octomil_conformance import findings
 from octomil_conformance import run as run_of_checks
 from octomil_conformance.backend import API_KEY, ScriptedBackend
@@ -19,8 +15,14 @@ from octomil_conformance.catalogue import all_checks
 from octomil_conformance.config import BASE_PATH, Config
 from octomil_conformance.findings import Evidence
 from octomil_conformance.preflight import CouldNotTest
+from octomil_conformance.server import served
+from octomil_conformance.server.faults import FAULTS
+from octomil_conformance.server.http_server import serving
+from octomil_conformance.server.layers import Ask, around
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.variants import all_variants
 from octomil_conformance.session import judge
-from variants import all_variants
+from wsgi import server_of
 
 from octomil_ref import health
 from octomil_ref.app import create_app
@@ -89,10 +91,12 @@ def results(
 @dataclass(frozen=True)
 class Job:
     name: str
-    """Of a mutant or variant, or `reference`, or `independent`."""
+    """Of a mutant, fault or variant; any other one is a good server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
     """Requirements; none for all that the claims bring."""
+    served: bool = False
+    """As `octomil-conformance serve` has it, instead of around the reference."""
 
 
 def play(job: Job) -> Result:
@@ -127,7 +131,7 @@ def _names() -> frozenset[str]:
 def _play(job: Job) -> Result:
     run_of_checks.evidence = _evidence
     backend = _backend()
-    with server(job.name, backend) as url:
+    with serving(server(job, backend), TOKEN) as url:
         config = Config(
             url + BASE_PATH, job.claims, token=TOKEN, backend_timeout=TIMEOUT
         )
@@ -165,28 +169,17 @@ def _backend() -> ScriptedBackend:
     return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=TIMEOUT).__enter__()  # fmt: skip
 
 
-@contextmanager
-def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
-    """Its URL."""
-    subject = {**all_mutants(), **all_variants()}.get(name)
-    if name == "independent" or name in FAULTS:
-        faults = [name] if name in FAULTS else []
-        with IndependentServer(
-            backend.ollama_url,
-            backend.openai_url,
-            token=TOKEN,
-            timeout=TIMEOUT,
-            key=API_KEY,
-            faults=faults,
-        ) as independent:
-            yield independent.url
-        return
+def server(job: Job, backend: ScriptedBackend) -> Ask:
+    subject = {**all_mutants(), **all_variants()}.get(job.name)
+    upstreams = served.Upstreams(backend.ollama_url, backend.openai_url, TIMEOUT)
+    if job.served:
+        return served.served(upstreams, TOKEN, subject)
+    if job.name in FAULTS:
+        return served.app(upstreams, TOKEN, [job.name])
     if subject:
         health.CACHED = 0  # seconds; a run of the reference itself keeps its own
-    app = create_app(settings(backend))
-    layer = subject.layer if subject else lambda request, ask: ask(request)
-    with serving(around(app, layer)) as url:
-        yield url
+    reference = server_of(create_app(settings(backend)))
+    return around(reference, subject.layer) if subject else reference
 
 
 def settings(backend: ScriptedBackend) -> Settings:

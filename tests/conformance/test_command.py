@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 from canned_server import ANSWERS, EMBEDDINGS, HANG, STREAM, canned
-from independent_server import IndependentServer
 from octomil_conformance import cli
 from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.server.http_server import serving
+from octomil_conformance.server.served import Upstreams, app
 
 ANY = ("127.0.0.1", 0)
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
@@ -367,8 +368,9 @@ def test_explain_tells_all_about_one(capsys):
 def test_the_cost_that_is_told_is_an_upper_bound(capsys):
     claims = [f"--profile={name}@1" for name in ("infer", "stream", "batch", "embed")]
     with ScriptedBackend(ANY, ANY, timeout=2) as backend:
-        with IndependentServer(backend.ollama_url, backend.openai_url) as server:
-            status = cli.main([server.url, *claims])
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url)
+        with serving(app(upstreams)) as url:
+            status = cli.main([url, *claims])
         asked = len(backend.calls(""))
 
     told = re.search(

@@ -1,13 +1,13 @@
 """Good servers pass, each mutant fails by exactly what it declares, and each check finds some mutant."""
 
 import pytest
-from independent_server import FAULTS
 from kill_matrix import difference
 from matrix import Job, results
-from mutants import all_mutants
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.requirement import requirement_of
-from variants import ALL, all_variants
+from octomil_conformance.server.faults import FAULTS
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.variants import ALL, all_variants
 
 NOT_IN_THE_MATRIX = {
     "batch_completion_order": "what else it breaks is a matter of luck: results_are_backwards instead",
@@ -16,7 +16,7 @@ NOT_IN_THE_MATRIX = {
     "mixes_streams": "who gets whose token is a matter of luck: answers_are_kept_by_beginning instead",
     "no_fallback": "where one dialect is never called its checks cannot run, and the run says so",
 }
-"""Faults of the independent server, and why no mutant is made of them."""
+"""Faults, and why no mutant is made of them."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def good(counts):
     jobs = [Job(each.name, each.claims) for each in all_variants().values()]
     jobs += [
         Job("reference", ALL),
-        Job("independent", ALL),
+        Job("served", ALL, served=True),
         Job("no_fallback", {"infer": 2}),
     ]
     again = []
@@ -45,7 +45,7 @@ def test_a_server_that_knows_one_upstream_is_not_judged_by_two(good):
     assert {cell.outcome for cell in good["no_fallback"].cells} == {"untestable"}
 
 
-@pytest.mark.parametrize("name", ["reference", "independent"])
+@pytest.mark.parametrize("name", ["reference", "served"])
 def test_a_good_server_passes_everything(good, name):
     assert good[name].conclusion == "conformant", good[name]
     assert good[name].cells == (), good[name]

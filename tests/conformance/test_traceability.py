@@ -7,11 +7,11 @@ import textwrap
 
 import pytest
 from deletion import assertions
-from mutants import all_mutants
 from octomil_conformance import spec
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.requirement import requirement_of
-from variants import all_variants
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.variants import all_variants
 
 REQUIREMENTS = spec.requirements()
 CHECKED = {requirement_of(check).id for check in all_checks()}

@@ -2,11 +2,10 @@
 
 import argparse
 import shlex
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
+from octomil_conformance import ending
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.listener import Address
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
@@ -19,7 +18,6 @@ from octomil_conformance.backend.scripted import (
 
 USAGE_ERROR = 2
 CANNOT_LISTEN = 3
-ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
         return 0
     try:
-        with _signals_held():
+        with ending.signals_held():
             return _serve(arguments)
     except ValueError as ex:
         return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
@@ -46,18 +44,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.allow_remote,
     ) as backend:
         print(_greeting(backend), flush=True)
-        signal.sigwait(ENDING)
+        ending.wait()
     return 0
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """From before any thread starts: a signal would else end the process from within one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def address(text: str) -> Address:

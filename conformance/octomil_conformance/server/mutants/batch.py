@@ -2,44 +2,52 @@
 
 import dataclasses
 
-from mutants import answers, everywhere, failures, fault, layer, requests
+from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.mutants import (
+    answers,
+    everywhere,
+    failures,
+    fault,
+    layer,
+    requests,
+)
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
 
 @everywhere("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
-def batch_is_multi_status(answer):
+def batch_is_multi_status(answer: Answer) -> None:
     """A batch has the status 207."""
     answer.status = 207 if answer.status == 200 else answer.status
 
 
 @answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
-def results_are_by_index(fields):
+def results_are_by_index(fields: Json) -> None:
     """`results` is an object by index."""
     fields["results"] = {str(each["index"]): each for each in fields["results"]}
 
 
 @answers("batch@0", "BATCH-02")
-def index_counts_from_one(fields):
+def index_counts_from_one(fields: Json) -> None:
     """`index` counts from 1."""
     for result in fields["results"]:
         result["index"] += 1
 
 
 @answers("batch@0", "BATCH-02", "BATCH-04")
-def last_result_is_missing(fields):
+def last_result_is_missing(fields: Json) -> None:
     """The last result is left out."""
     del fields["results"][-1]
 
 
 @answers("batch@0", "BATCH-03")
-def result_has_no_provider(fields):
+def result_has_no_provider(fields: Json) -> None:
     """A result has no `provider`."""
     del fields["results"][0]["provider"]
 
 
-@answers("batch@2", "BATCH-03", "BATCH-21")
-def error_is_a_word(fields):
+@answers("batch@2", "BATCH-03", "BATCH-21", shows="http-500")
+def error_is_a_word(fields: Json) -> None:
     """The error of a failed input is a string."""
     for result in fields["results"]:
         if "error" in result:
@@ -47,45 +55,45 @@ def error_is_a_word(fields):
 
 
 @answers("batch@0", "BATCH-04")
-def failed_is_missing(fields):
+def failed_is_missing(fields: Json) -> None:
     """There is no `failed`."""
     fields["failed"] = None
 
 
 @answers("batch@0", "BATCH-04")
-def succeeded_counts_all(fields):
+def succeeded_counts_all(fields: Json) -> None:
     """`succeeded` counts one too many."""
     fields["succeeded"] += 1
 
 
 @answers("batch@0", "BATCH-05")
-def batch_has_another_model(fields):
+def batch_has_another_model(fields: Json) -> None:
     """`model_id` is the name that the upstream uses."""
     fields["model_id"] += ":latest"
 
 
 @answers("batch@0", "BATCH-05")
-def batch_has_no_latency(fields):
+def batch_has_no_latency(fields: Json) -> None:
     """There is no `latency_ms`."""
     del fields["latency_ms"]
 
 
 @requests("batch@1", "BATCH-06")
-def input_data_is_not_known(fields):
+def input_data_is_not_known(fields: Json) -> None:
     """Only the first input's form is read."""
     inputs = fields.get("inputs")
-    if isinstance(inputs, list) and {"messages"} <= inputs[:1][0].keys() if inputs else False:  # fmt: skip
+    if isinstance(inputs, list) and inputs and "messages" in inputs[0]:
         inputs[1:] = [each if "messages" in each or not each else MALFORMED for each in inputs[1:]]  # fmt: skip
 
 
 @answers("batch@1", "BATCH-03", "BATCH-06", "HTTP-25")
-def second_result_is_null(fields):
+def second_result_is_null(fields: Json) -> None:
     """The output of the second input is null."""
     fields["results"][-1]["output"] = None
 
 
 @requests("batch@1", "BATCH-07")
-def no_inputs_are_one(fields):
+def no_inputs_are_one(fields: Json) -> None:
     """Whatever `inputs` is becomes an array of one."""
     inputs = fields.get("inputs")
     if "model_id" in fields and "inputs" in fields and not (isinstance(inputs, list) and inputs):  # fmt: skip
@@ -93,13 +101,13 @@ def no_inputs_are_one(fields):
 
 
 @failures("batch@1", "BATCH-08")
-def malformed_input_is_not_named(fields):
+def malformed_input_is_not_named(fields: Json) -> None:
     """The message does not say which input is malformed."""
     fields["message"] = "Validation failed."
 
 
 @everywhere("batch@2", "BATCH-08", "BATCH-24")
-def a_malformed_input_is_not_found(answer):
+def a_malformed_input_is_not_found(answer: Answer) -> None:
     """A malformed input is a 404."""
     if answer.status == 400 and b"inputs[1]" in answer.body:
         answer.status = 404
@@ -107,7 +115,7 @@ def a_malformed_input_is_not_found(answer):
 
 
 @requests("batch@1", "BATCH-08")
-def malformed_inputs_are_passed_over(fields):
+def malformed_inputs_are_passed_over(fields: Json) -> None:
     """A malformed input is dropped."""
     inputs = fields.get("inputs")
     if isinstance(inputs, list):
@@ -115,19 +123,19 @@ def malformed_inputs_are_passed_over(fields):
 
 
 @requests("batch@2", "BATCH-08", "BATCH-24")
-def malformed_inputs_are_dropped(fields):
+def malformed_inputs_are_dropped(fields: Json) -> None:
     """What is malformed is dropped, and the others run."""
     malformed_inputs_are_passed_over(fields)
 
 
 @requests("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10")
-def batch_has_a_default_model(fields):
+def batch_has_a_default_model(fields: Json) -> None:
     """Without `model_id` some model is taken."""
     fields.setdefault("model_id", "conf-echo")
 
 
 @requests("batch@1", "BATCH-10")
-def odd_max_concurrency_is_one(fields):
+def odd_max_concurrency_is_one(fields: Json) -> None:
     """A `max_concurrency` that makes no sense counts as 1."""
     value = fields.get("max_concurrency")
     if value is not None and (type(value) is not int or value < 1):
@@ -135,27 +143,27 @@ def odd_max_concurrency_is_one(fields):
 
 
 @requests("batch@1", "BATCH-11")
-def large_max_concurrency_is_refused(fields):
+def large_max_concurrency_is_refused(fields: Json) -> None:
     """A `max_concurrency` beyond a bound is refused."""
     if fields.get("max_concurrency") == 100_000:
         fields["max_concurrency"] = 0
 
 
 @answers("batch@2", "BATCH-20", "BATCH-21")
-def results_are_backwards(fields):
+def results_are_backwards(fields: Json) -> None:
     """The last input's result comes first, and is counted so."""
     fields["results"].reverse()
     for index, result in enumerate(fields["results"]):
         result["index"] = index
 
 
-fault("batch_all_or_nothing", "One failing item of a batch fails all.", "batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21")  # fmt: skip
-fault("batch_unbounded", "max_concurrency is ignored, all inputs run at once.", "batch@2", "BATCH-22")  # fmt: skip
-fault("batch_serial", "A batch runs one input at a time.", "batch@2", "BATCH-23")  # fmt: skip
+fault("batch_all_or_nothing", "One failing item of a batch fails all.", "batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", shows="http-500")  # fmt: skip
+fault("batch_unbounded", "max_concurrency is ignored, all inputs run at once.", "batch@2", "BATCH-22", shows=None)  # fmt: skip
+fault("batch_serial", "A batch runs one input at a time.", "batch@2", "BATCH-23", shows=None)  # fmt: skip
 
 
-@layer("batch@2", "BATCH-24")
-def good_inputs_run_first(request, server):
+@layer("batch@2", "BATCH-24", shows=None)
+def good_inputs_run_first(request: Request, server: Ask) -> Answer:
     """Good inputs run although another is malformed."""
     inputs = request.fields.get("inputs")
     good = [each for each in inputs or () if each != MALFORMED]
@@ -166,7 +174,7 @@ def good_inputs_run_first(request, server):
 
 
 @requests("batch@2", "BATCH-25")
-def own_parameters_are_lost(fields):
+def own_parameters_are_lost(fields: Json) -> None:
     """An input's own parameters are not looked at."""
     for each in fields.get("inputs") or ():
         if isinstance(each, dict):
@@ -174,7 +182,7 @@ def own_parameters_are_lost(fields):
 
 
 @requests("batch@2", "BATCH-25")
-def own_parameters_replace_all(fields):
+def own_parameters_replace_all(fields: Json) -> None:
     """An input's own parameters replace those of the batch as a whole."""
     inputs = [each for each in fields.get("inputs") or () if isinstance(each, dict)]
     if any("parameters" in each for each in inputs):

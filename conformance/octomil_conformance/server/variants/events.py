@@ -1,20 +1,27 @@
 """Streams as the standard allows them, and as servers and proxies cut them."""
 
 import json
+from collections.abc import Iterable, Iterator
 
-from mutants import fields_of, frame_of, frames
-
-from variants import STREAMS, each_event, each_frame, streams, variant
+from octomil_conformance.server.frames import fields_of, frame_of, frames
+from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.variants import (
+    STREAMS,
+    each_event,
+    each_frame,
+    streams,
+    variant,
+)
 
 
 @variant(STREAMS, each_frame)
-def crlf(fields, frame):
+def crlf(fields: Json | None, frame: bytes) -> bytes:
     """Lines end with CR LF."""
     return frame.replace(b"\n", b"\r\n")
 
 
 @variant(STREAMS, streams)
-def comments(pieces):
+def comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Comment lines stand before, between and after the events."""
     yield b": welcome\n\n"
     for frame in frames(pieces):
@@ -23,45 +30,45 @@ def comments(pieces):
 
 
 @variant(STREAMS, each_frame)
-def named_events(fields, frame):
+def named_events(fields: Json | None, frame: bytes) -> bytes:
     """Events have `event:`, `id:` and `retry:` lines."""
     return b"event: message\nid: 7\nretry: 1000\n" + frame
 
 
 @variant(STREAMS, each_frame)
-def id_after_data(fields, frame):
+def id_after_data(fields: Json | None, frame: bytes) -> bytes:
     """The `id:` line comes after the `data:` line."""
     return frame.replace(b"\n\n", b"\nid: 7\n\n")
 
 
 @variant(STREAMS, each_frame)
-def no_space(fields, frame):
+def no_space(fields: Json | None, frame: bytes) -> bytes:
     """No space follows `data:`."""
     return frame.replace(b"data: ", b"data:", 1)
 
 
 @variant(STREAMS, each_frame)
-def more_blank_lines(fields, frame):
+def more_blank_lines(fields: Json | None, frame: bytes) -> bytes:
     """More blank lines than one stand between events."""
     return b"\n" + frame + b"\n\n"
 
 
 @variant(STREAMS, streams)
-def ends_with_done(pieces):
+def ends_with_done(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """`data: [DONE]` follows the last event."""
     yield from pieces
     yield b"data: [DONE]\n\n"
 
 
 @variant(STREAMS, streams)
-def byte_by_byte(pieces):
+def byte_by_byte(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Every byte is a chunk of its own."""
     for piece in pieces:
         yield from (piece[index : index + 1] for index in range(len(piece)))
 
 
 @variant(STREAMS, streams)
-def split_in_characters(pieces):
+def split_in_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Letters are written raw in UTF-8, and pieces end inside of them."""
     for frame in frames(pieces):
         data = _raw(frame)
@@ -82,7 +89,7 @@ def _raw(frame: bytes) -> bytes:
 
 
 @variant(STREAMS)
-def close_delimited(request, server):
+def close_delimited(request: Request, server: Ask) -> Answer:
     """The end of the connection ends the stream, and breaks it off."""
     answer = server(request)
     if answer.is_stream:
@@ -91,7 +98,7 @@ def close_delimited(request, server):
 
 
 @variant(STREAMS, each_event)
-def bare_final_event(fields):
+def bare_final_event(fields: Json) -> bytes:
     """The final event has neither a token nor a provider."""
     if fields["done"]:
         del fields["token"], fields["provider"]
@@ -99,14 +106,14 @@ def bare_final_event(fields):
 
 
 @variant(STREAMS, each_event)
-def more_in_events(fields):
+def more_in_events(fields: Json) -> bytes:
     """Events have fields that no one knows, and those of the final event early."""
     more = {"index": 0, "logprobs": None, "latency_ms": 0, "session_id": None}
     return frame_of({**more, **fields})
 
 
 @variant(STREAMS, streams)
-def letter_by_letter(pieces):
+def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Tokens are cut into letters."""
     for frame in frames(pieces):
         fields = fields_of(frame)
@@ -118,15 +125,15 @@ def letter_by_letter(pieces):
 
 
 @variant({"stream": 1}, streams)
-def one_token(pieces):
+def one_token(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The whole answer is one token, and that rides in the final event."""
-    events = [fields_of(frame) for frame in frames(pieces)]
+    events = [each for each in map(fields_of, frames(pieces)) if each]
     text = "".join(event["token"] for event in events)
     yield frame_of({**events[-1], "token": text})
 
 
 @variant(STREAMS)
-def no_store(request, server):
+def no_store(request: Request, server: Ask) -> Answer:
     """Cache-Control says more, and Content-Type has a charset."""
     answer = server(request)
     if answer.is_stream:

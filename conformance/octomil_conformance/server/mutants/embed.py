@@ -1,42 +1,49 @@
 """Vectors that cannot be read, or that are not the model's."""
 
-from mutants import answers, everywhere, fault, layer, requests
+from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.mutants import (
+    answers,
+    everywhere,
+    fault,
+    layer,
+    requests,
+)
 
 
 @everywhere("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "FAULT-06")  # fmt: skip
-def embed_is_accepted(answer):
+def embed_is_accepted(answer: Answer) -> None:
     """An answer has the status 202."""
     answer.status = 202 if answer.status == 200 else answer.status
 
 
 @answers("embed@0", "EMBED-01", "EMBED-02", "EMBED-08")
-def data_is_missing(fields):
+def data_is_missing(fields: Json) -> None:
     """The vectors stand in `embeddings` only."""
     del fields["data"]
 
 
 @answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08")
-def vector_has_another_name(fields):
+def vector_has_another_name(fields: Json) -> None:
     """The last item of `data` has a `vector`."""
     item = fields["data"][-1]
     item["vector"] = item.pop("embedding")
 
 
 @answers("embed@0", "EMBED-02")
-def last_vector_is_missing(fields):
+def last_vector_is_missing(fields: Json) -> None:
     """The last text has no vector."""
     del fields["data"][-1], fields["embeddings"][-1]
 
 
 @answers("embed@0", "EMBED-03")
-def place_counts_from_one(fields):
+def place_counts_from_one(fields: Json) -> None:
     """`index` counts from 1."""
     for item in fields["data"]:
         item["index"] += 1
 
 
 @answers("embed@0", "EMBED-04")
-def numbers_are_text(fields):
+def numbers_are_text(fields: Json) -> None:
     """The numbers are strings."""
     for item in fields["data"]:
         item["embedding"] = [str(number) for number in item["embedding"]]
@@ -44,7 +51,7 @@ def numbers_are_text(fields):
 
 
 @answers("embed@0", "EMBED-04")
-def vectors_are_empty(fields):
+def vectors_are_empty(fields: Json) -> None:
     """The vectors are empty."""
     for item in fields["data"]:
         item["embedding"] = []
@@ -52,68 +59,68 @@ def vectors_are_empty(fields):
 
 
 @answers("embed@0", "EMBED-05")
-def a_vector_is_shorter(fields):
+def a_vector_is_shorter(fields: Json) -> None:
     """Zeros at the end of a vector are cut off."""
     del fields["data"][0]["embedding"][-1]
     fields["embeddings"][0] = fields["data"][0]["embedding"]
 
 
 @answers("embed@0", "EMBED-06")
-def usage_is_missing(fields):
+def usage_is_missing(fields: Json) -> None:
     """There is no `usage`."""
     del fields["usage"]
 
 
 @answers("embed@0", "EMBED-06")
-def prompt_tokens_are_text(fields):
+def prompt_tokens_are_text(fields: Json) -> None:
     """`prompt_tokens` is a string."""
     fields["usage"]["prompt_tokens"] = "5"
 
 
 @answers("embed@0", "EMBED-06")
-def total_tokens_are_null(fields):
+def total_tokens_are_null(fields: Json) -> None:
     """`total_tokens` is null."""
     fields["usage"]["total_tokens"] = None
 
 
 @answers("embed@0", "EMBED-07", "EMBED-09")
-def model_is_null(fields):
+def model_is_null(fields: Json) -> None:
     """`model` is null."""
     fields["model"] = None
 
 
 @answers("embed@0", "EMBED-08")
-def embeddings_are_missing(fields):
+def embeddings_are_missing(fields: Json) -> None:
     """There is no `embeddings`."""
     del fields["embeddings"]
 
 
 @answers("embed@0", "EMBED-08")
-def embeddings_are_backwards(fields):
+def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has another order than `data`."""
     fields["embeddings"].reverse()
 
 
 @answers("embed@0", "EMBED-09")
-def embed_has_another_model(fields):
+def embed_has_another_model(fields: Json) -> None:
     """`model` is the name that the upstream uses."""
     fields["model"] += ":latest"
 
 
 @answers("embed@0", "EMBED-09")
-def object_is_missing(fields):
+def object_is_missing(fields: Json) -> None:
     """There is no `object`."""
     del fields["object"]
 
 
 @answers("embed@0", "EMBED-09")
-def embed_has_no_provider(fields):
+def embed_has_no_provider(fields: Json) -> None:
     """There is no `provider`."""
     del fields["provider"]
 
 
 @layer("embed@1", "EMBED-10", "EMBED-12")
-def a_string_is_refused(request, server):
+def a_string_is_refused(request: Request, server: Ask) -> Answer:
     """`input` must be an array."""
     text = request.fields.get("input")
     if isinstance(text, str) and b"fruit" not in request.body:
@@ -122,7 +129,7 @@ def a_string_is_refused(request, server):
 
 
 @requests("embed@1", "EMBED-10", "EMBED-12")
-def a_string_is_its_words(fields):
+def a_string_is_its_words(fields: Json) -> None:
     """A string as `input` is an array of its words."""
     text = fields.get("input")
     if isinstance(text, str) and text:
@@ -130,7 +137,7 @@ def a_string_is_its_words(fields):
 
 
 @answers("embed@1", "EMBED-12")
-def vectors_are_backwards(fields):
+def vectors_are_backwards(fields: Json) -> None:
     """The last text's vector comes first."""
     fields["embeddings"].reverse()
     for item, vector in zip(fields["data"], fields["embeddings"], strict=True):
@@ -138,26 +145,26 @@ def vectors_are_backwards(fields):
 
 
 @requests("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10")
-def embed_has_a_default_model(fields):
+def embed_has_a_default_model(fields: Json) -> None:
     """Without `model_id` some model is taken."""
     fields.setdefault("model_id", "conf-echo")
 
 
 @requests("embed@1", "EMBED-14")
-def input_has_a_default(fields):
+def input_has_a_default(fields: Json) -> None:
     """Without `input` an empty text is taken."""
     fields.setdefault("input", " ")
 
 
 @requests("embed@1", "EMBED-15")
-def input_is_coerced(fields):
+def input_is_coerced(fields: Json) -> None:
     """Whatever `input` is becomes text."""
     if "input" in fields and not isinstance(fields["input"], list):
         fields["input"] = str(fields["input"]) or " "
 
 
 @answers("embed@2", "EMBED-20")
-def numbers_are_rounded(fields):
+def numbers_are_rounded(fields: Json) -> None:
     """The numbers are rounded to four digits."""
     for item in fields["data"]:
         item["embedding"] = [round(number, 4) for number in item["embedding"]]
@@ -165,11 +172,11 @@ def numbers_are_rounded(fields):
 
 
 @answers("embed@2", "EMBED-20")
-def vectors_are_cut_short(fields):
+def vectors_are_cut_short(fields: Json) -> None:
     """The vectors are cut to half their length."""
     for item in fields["data"]:
         item["embedding"] = item["embedding"][:32]
     fields["embeddings"] = [item["embedding"] for item in fields["data"]]
 
 
-fault("accepts_missing_vectors", "Fewer vectors than inputs are passed on.", "embed@2", "EMBED-21")  # fmt: skip
+fault("accepts_missing_vectors", "Fewer vectors than inputs are passed on.", "embed@2", "EMBED-21", shows="missing-vectors")  # fmt: skip

@@ -2,95 +2,96 @@
 
 import unicodedata
 
-from mutants import answers, everywhere
+from octomil_conformance.server.layers import Answer, Json
+from octomil_conformance.server.mutants import answers, everywhere
 
 
 @everywhere("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
-def infer_is_created(answer):
+def infer_is_created(answer: Answer) -> None:
     """An answer has the status 201."""
     answer.status = 201 if answer.status == 200 else answer.status
 
 
 @answers("infer@0", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05")
-def infer_is_an_array(fields):
+def infer_is_an_array(fields: Json) -> object:
     """The answer is an array with the object in it."""
     return [fields]
 
 
 @answers("infer@0", "INFER-02")
-def output_is_null(fields):
+def output_is_null(fields: Json) -> None:
     """`output` is null."""
     fields["output"] = None
 
 
 @answers("infer@0", "INFER-02")
-def output_is_called_text(fields):
+def output_is_called_text(fields: Json) -> None:
     """The text stands in another field than `output`."""
     fields["text"] = fields.pop("output")
 
 
 @answers("infer@0", "INFER-03")
-def latency_is_text(fields):
+def latency_is_text(fields: Json) -> None:
     """`latency_ms` is a string."""
     fields["latency_ms"] = f"{fields['latency_ms']} ms"
 
 
 @answers("infer@0", "INFER-03")
-def latency_is_negative(fields):
+def latency_is_negative(fields: Json) -> None:
     """The difference of the times is taken the wrong way round."""
     fields["latency_ms"] = -fields["latency_ms"] - 1
 
 
 @answers("infer@0", "INFER-03")
-def latency_is_missing(fields):
+def latency_is_missing(fields: Json) -> None:
     """There is no `latency_ms`."""
     del fields["latency_ms"]
 
 
 @answers("infer@0", "INFER-04")
-def provider_is_missing(fields):
+def provider_is_missing(fields: Json) -> None:
     """There is no `provider`."""
     del fields["provider"]
 
 
 @answers("infer@0", "INFER-04")
-def provider_is_empty(fields):
+def provider_is_empty(fields: Json) -> None:
     """`provider` is an empty string."""
     fields["provider"] = ""
 
 
 @answers("infer@0", "INFER-05")
-def model_is_the_upstreams(fields):
+def model_is_the_upstreams(fields: Json) -> None:
     """`model_id` is the name that the upstream uses."""
     fields["model_id"] += ":latest"
 
 
 @answers("infer@0", "INFER-06")
-def finish_reason_is_made_up(fields):
+def finish_reason_is_made_up(fields: Json) -> None:
     """`finish_reason` is none of the known ones."""
     fields["finish_reason"] = "eos_token"
 
 
 @answers("infer@0", "INFER-07")
-def usage_does_not_add_up(fields):
+def usage_does_not_add_up(fields: Json) -> None:
     """`total_tokens` is not the sum."""
     fields["usage"] = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
 
 
-@answers("infer@2", "INFER-08")
-def output_is_normalized(fields):
+@answers("infer@2", "INFER-08", shows="unicode")
+def output_is_normalized(fields: Json) -> None:
     """The model's text is put into another Unicode form."""
     fields["output"] = unicodedata.normalize("NFC", fields["output"])
 
 
-@answers("infer@2", "INFER-09")
-def empty_output_is_filled(fields):
+@answers("infer@2", "INFER-09", shows="empty")
+def empty_output_is_filled(fields: Json) -> None:
     """Instead of an empty answer there is a word about it."""
     fields["output"] = fields["output"] or "(empty)"
 
 
-@everywhere("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09")  # fmt: skip
-def empty_output_is_a_failure(answer):
+@everywhere("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
+def empty_output_is_a_failure(answer: Answer) -> None:
     """An empty answer of the model is a 502."""
     if answer.status == 200 and answer.fields["output"] == "":
         answer.status = 502
@@ -98,6 +99,6 @@ def empty_output_is_a_failure(answer):
 
 
 @answers("infer@2", "INFER-10")
-def finish_reason_is_always_stop(fields):
+def finish_reason_is_always_stop(fields: Json) -> None:
     """An answer that was cut short says that it was not."""
     fields["finish_reason"] = "stop"

@@ -5,13 +5,13 @@ import json
 import random
 import string
 
-from mutants import frames
-
-from variants import ALL, ANSWERS, bodies, variant
+from octomil_conformance.server.frames import frames
+from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.variants import ALL, ANSWERS, bodies, variant
 
 
 @variant(ANSWERS)
-def gzipped(request, server):
+def gzipped(request: Request, server: Ask) -> Answer:
     """Answers are compressed for clients that say they can read it."""
     answer = server(request)
     if not answer.is_stream and "gzip" in request.headers.get("accept-encoding", ""):
@@ -21,7 +21,7 @@ def gzipped(request, server):
 
 
 @variant(ANSWERS)
-def chunked(request, server):
+def chunked(request: Request, server: Ask) -> Answer:
     """Single answers come in chunks, without a Content-Length."""
     answer = server(request)
     answer.headers.pop("content-length", None)
@@ -31,7 +31,7 @@ def chunked(request, server):
 
 
 @variant(ALL)
-def header_case(request, server):
+def header_case(request: Request, server: Ask) -> Answer:
     """Header names are written in capitals."""
     answer = server(request)
     answer.headers = {name.upper(): value for name, value in answer.headers.items()}
@@ -39,7 +39,7 @@ def header_case(request, server):
 
 
 @variant(ANSWERS)
-def spaced_json(request, server):
+def spaced_json(request: Request, server: Ask) -> Answer:
     """JSON is indented, with raw letters and a line end after it; its type has a charset."""
     answer = server(request)
     if answer.body:
@@ -50,20 +50,20 @@ def spaced_json(request, server):
 
 
 @variant(ANSWERS, bodies)
-def other_order(fields):
+def other_order(fields: Json) -> Json:
     """Names stand in another order."""
     names = sorted(fields, key=lambda name: name[::-1], reverse=True)
     return {name: fields[name] for name in names}
 
 
 @variant(ANSWERS, bodies)
-def more_fields(fields):
+def more_fields(fields: Json) -> None:
     """Answers and failures have fields that no one knows."""
     fields.update(object="list", created=1700000000, trace={"spans": [1, 2.5, None]})
 
 
 @variant(ANSWERS, bodies)
-def whole_milliseconds(fields):
+def whole_milliseconds(fields: Json) -> None:
     """`latency_ms` is an integer, in a batch too."""
     for each in (fields, *fields.get("results", ())):
         if "latency_ms" in each:
@@ -71,7 +71,7 @@ def whole_milliseconds(fields):
 
 
 @variant(ANSWERS, bodies)
-def zero_milliseconds(fields):
+def zero_milliseconds(fields: Json) -> None:
     """`latency_ms` is 0."""
     for each in (fields, *fields.get("results", ())):
         if "latency_ms" in each:
@@ -79,7 +79,7 @@ def zero_milliseconds(fields):
 
 
 @variant({"infer": 2, "batch": 2}, bodies)
-def fewer_fields(fields):
+def fewer_fields(fields: Json) -> None:
     """What may be left out is left out."""
     fields.pop("usage", None)
     for result in fields.get("results", ()):
@@ -88,20 +88,20 @@ def fewer_fields(fields):
 
 
 @variant({"infer": 2, "batch": 2}, bodies)
-def null_fields(fields):
+def null_fields(fields: Json) -> None:
     """What may be left out is null."""
     fields["usage"] = None
 
 
 @variant({"embed": 2}, bodies)
-def bare_vectors(fields):
+def bare_vectors(fields: Json) -> None:
     """The items of `data` are nothing but vectors."""
     for item in fields.get("data", ()):
         del item["object"], item["index"]
 
 
 @variant({"infer": 2, "stream": 2, "embed": 2, "batch": 2})
-def refuses_with_422(request, server):
+def refuses_with_422(request: Request, server: Ask) -> Answer:
     """What is wrong with a request is a 422."""
     answer = server(request)
     if answer.status == 400:
@@ -111,7 +111,7 @@ def refuses_with_422(request, server):
 
 
 @variant({"infer": 2, "stream": 2, "embed": 2})
-def gateway_is_503(request, server):
+def gateway_is_503(request: Request, server: Ask) -> Answer:
     """Whatever upstreams do wrong is a 503."""
     answer = server(request)
     if answer.status in (502, 504):
@@ -121,7 +121,7 @@ def gateway_is_503(request, server):
 
 
 @variant({"infer": 2, "stream": 2, "embed": 2, "batch": 2})
-def other_labels(request, server):
+def other_labels(request: Request, server: Ask) -> Answer:
     """Providers have labels of the server's own."""
     answer = server(request)
     if answer.status == 200 and not answer.is_stream:
@@ -134,14 +134,14 @@ def other_labels(request, server):
 
 
 @variant({"infer": 1}, bodies)
-def structured_output(fields):
+def structured_output(fields: Json) -> None:
     """`output` is an object."""
     if "output" in fields:
         fields["output"] = {"label": fields["output"], "scores": [0.1, 0.9]}
 
 
 @variant({"infer": 1, "stream": 1, "batch": 1, "embed": 1, "health": 1, "auth": 1})
-def long_request_ids(request, server):
+def long_request_ids(request: Request, server: Ask) -> Answer:
     """Each answer has a request id with other characters than hexadecimal ones, unless the client gave one."""
     letters = random.choices(string.ascii_letters, k=40)
     request.headers.setdefault("x-request-id", f"req_{''.join(letters)}")
@@ -149,7 +149,7 @@ def long_request_ids(request, server):
 
 
 @variant({"infer": 1, "stream": 1, "batch": 1, "embed": 1, "auth": 1})
-def other_challenge(request, server):
+def other_challenge(request: Request, server: Ask) -> Answer:
     """A 401 asks for bearer in small letters, with a realm."""
     answer = server(request)
     if answer.status == 401:

@@ -1,4 +1,4 @@
-"""The independent server answers soundly, and each of its faults shows. Whether it conforms is the suite's to say."""
+"""Each fault of our server shows. Whether it conforms without one is the suite's to say."""
 
 import http.client
 import json
@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
-from independent_server import FAULTS, IndependentServer
 from octomil_conformance.backend import ScriptedBackend, new_nonce, tagged
+from octomil_conformance.server.faults import FAULTS
+from octomil_conformance.server.http_server import serving
+from octomil_conformance.server.served import Upstreams, app
 
 ANY = ("127.0.0.1", 0)
 TIMEOUT = 0.3
@@ -23,9 +25,9 @@ def backend():
 
 
 class Client:
-    def __init__(self, backend, server):
+    def __init__(self, backend, url):
         self.backend, self.nonce = backend, new_nonce()
-        self._address = server.url.removeprefix("http://")
+        self._address = url.removeprefix("http://")
 
     def open(self, path, body=None):
         connection = http.client.HTTPConnection(self._address, timeout=SOON)
@@ -77,18 +79,12 @@ class Client:
 @pytest.fixture
 def serve(backend):
     """Makes clients of servers with the faults that are named."""
+    upstreams = Upstreams(backend.ollama_url, backend.openai_url, TIMEOUT)
     with ExitStack() as stack:
 
         def make(*faults):
-            server = IndependentServer(
-                backend.ollama_url,
-                backend.openai_url,
-                token=TOKEN,
-                timeout=TIMEOUT,
-                key="k",
-                faults=faults,
-            )
-            return Client(backend, stack.enter_context(server))
+            server = app(upstreams, TOKEN, faults)
+            return Client(backend, stack.enter_context(serving(server)))
 
         yield make
 
@@ -248,4 +244,4 @@ def test_a_fault_changes_what_it_says(serve, fault):
 
 def test_a_fault_that_is_not_there_is_an_error():
     with pytest.raises(ValueError, match="there is no fault"):
-        IndependentServer(faults=["nonsense"])
+        app(Upstreams(), faults=["nonsense"])

@@ -7,11 +7,16 @@ tokens long are asked of each by the suite itself, at level 2.
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, TypeVar
 
-from layers import Answer, Ask, Layer, Request
-from mutants import fields_of, frames
+from octomil_conformance.server.frames import fields_of, frames
+from octomil_conformance.server.layers import Answer, Ask, Json, Layer, Request
+
+Play = TypeVar("Play", bound=Callable[..., object])
+Claims = dict[str, int]
 
 ALL = {"infer": 2, "stream": 2, "batch": 2, "embed": 2, "health": 2, "auth": 1}
 ANSWERS = {"infer": 2, "batch": 2, "embed": 2, "health": 2}
@@ -22,7 +27,7 @@ STREAMS = {"stream": 2}
 class Variant:
     name: str
     freedom: str
-    claims: dict[str, int]
+    claims: Claims
     layer: Layer
 
 
@@ -36,8 +41,12 @@ def all_variants() -> dict[str, Variant]:
     return _registry
 
 
-def variant(claims, made=lambda play: play):
-    def decorate(play):
+def variant(
+    claims: Claims, made: Callable[[Any], Layer] = lambda play: play
+) -> Callable[[Play], Play]:
+    """Decorates a layer, or what `made` makes one of."""
+
+    def decorate(play: Play) -> Play:
         name = play.__name__
         _registry[name] = Variant(name, inspect.getdoc(play) or "", claims, made(play))
         return play
@@ -45,7 +54,7 @@ def variant(claims, made=lambda play: play):
     return decorate
 
 
-def bodies(play) -> Layer:
+def bodies(play: Callable[[Json], Json | None]) -> Layer:
     """For a function that changes the JSON of an answer, good or bad."""
 
     def changed(request: Request, server: Ask) -> Answer:
@@ -59,7 +68,7 @@ def bodies(play) -> Layer:
     return changed
 
 
-def streams(play) -> Layer:
+def streams(play: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Layer:
     """For a generator over the pieces of a stream."""
 
     def changed(request: Request, server: Ask) -> Answer:
@@ -71,15 +80,15 @@ def streams(play) -> Layer:
     return changed
 
 
-def each_frame(play) -> Layer:
+def each_frame(play: Callable[[Json | None, bytes], bytes]) -> Layer:
     """For a function of one frame's fields and bytes, to the bytes instead."""
 
-    def changed(pieces):
+    def changed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         return (play(fields_of(frame), frame) for frame in frames(pieces))
 
     return streams(changed)
 
 
-def each_event(play) -> Layer:
+def each_event(play: Callable[[Json], bytes]) -> Layer:
     """For a function of the fields of one event, to the bytes instead."""
     return each_frame(lambda fields, frame: play(fields) if fields else frame)

@@ -1,20 +1,28 @@
 """Servers that break the spec in one way each. The docstring of a mutant is its bug, `violates` what must be found, exactly.
 
-A mutant is a layer around the reference of at most ten lines, or a fault of the independent server. Its claim, such as
-`stream@2`, is what it is judged by, in whole: `tests/conformance/kill_matrix.py` shows the matrix.
+A mutant is a layer around a conformant server of at most ten lines, or a fault of ours. Its claim, such as `stream@2`, is
+what it is judged by, in whole.
 """
 
 import importlib
 import inspect
-import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
-from layers import Answer, Ask, Layer, Request
 from octomil_conformance import spec
 from octomil_conformance.config import Config
+from octomil_conformance.server.frames import fields_of, frame_of, frames
+from octomil_conformance.server.layers import Answer, Ask, Json, Layer, Request
+
+Play = TypeVar("Play", bound=Callable[..., object])
+Fields = Callable[[Json], object]
+Whole = Callable[[Answer], object]
+Frames = Callable[[Iterable[bytes]], Iterator[bytes]]
+
+ECHO, FAILING = "echo", "http-500"
 
 
 @dataclass(frozen=True)
@@ -23,9 +31,17 @@ class Mutant:
     bug: str
     claims: dict[str, int]
     violates: frozenset[str]
+    shows: str | None
+    """The scenario in whose answers a client meets the bug. None: only who stands behind the server meets it, or who calls in an outage."""
     layer: Layer | None = None
-    """None: `name` is a fault of the independent server."""
-    lines: int = 0
+    """None: `name` is a fault of ours."""
+    play: Callable[..., object] | None = None
+    """What the layer was made of."""
+
+    @property
+    def lines(self) -> int:
+        """Of the source, but for the docstring."""
+        return len(inspect.getsource(self.play).splitlines()) - 1 if self.play else 0
 
 
 _registry: dict[str, Mutant] = {}
@@ -45,19 +61,25 @@ def all_but(claim: str, *exempt: str) -> list[str]:
     return [each.id for each in testable if config.profiles_for(each) and each.id not in exempt and "auth" not in each.profiles]  # fmt: skip
 
 
-def fault(name: str, bug: str, claim: str, *violates: str) -> None:
-    _register(Mutant(name, bug, _claims(claim), frozenset(violates)))
+def fault(
+    name: str, bug: str, claim: str, *violates: str, shows: str | None = ECHO
+) -> None:
+    _register(Mutant(name, bug, _claims(claim), frozenset(violates), shows))
 
 
-def layer(claim: str, *violates: str):
+def layer(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Layer], Layer]:
     """Decorates a function of (request, server)."""
-    return _decorator(claim, violates, lambda play: play)
+    return _decorator(claim, violates, shows, lambda play: play)
 
 
-def requests(claim: str, *violates: str):
+def requests(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Fields], Fields]:
     """Decorates a function that changes the JSON fields of a request on its way in."""
 
-    def made(play: Callable[[dict], object]) -> Layer:
+    def made(play: Fields) -> Layer:
         def changed(request: Request, server: Ask) -> Answer:
             fields = request.fields
             if fields and play(fields) is not False:
@@ -66,23 +88,29 @@ def requests(claim: str, *violates: str):
 
         return changed
 
-    return _decorator(claim, violates, made)
+    return _decorator(claim, violates, shows, made)
 
 
-def answers(claim: str, *violates: str):
+def answers(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Fields], Fields]:
     """Decorates a function that changes the JSON fields of a good answer; it may return others."""
-    return _decorator(claim, violates, lambda play: _json(play, range(200, 300)))
+    return _decorator(claim, violates, shows, lambda play: _json(play, range(200, 300)))
 
 
-def failures(claim: str, *violates: str):
+def failures(
+    claim: str, *violates: str, shows: str | None = FAILING
+) -> Callable[[Fields], Fields]:
     """Decorates a function that changes the envelope of a failure; it may return another one."""
-    return _decorator(claim, violates, lambda play: _json(play, range(400, 600)))
+    return _decorator(claim, violates, shows, lambda play: _json(play, range(400, 600)))
 
 
-def everywhere(claim: str, *violates: str):
+def everywhere(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Whole], Whole]:
     """Decorates a function that changes an answer, whatever it is."""
 
-    def made(play: Callable[[Answer], object]) -> Layer:
+    def made(play: Whole) -> Layer:
         def changed(request: Request, server: Ask) -> Answer:
             answer = server(request)
             play(answer)
@@ -90,53 +118,40 @@ def everywhere(claim: str, *violates: str):
 
         return changed
 
-    return _decorator(claim, violates, made)
+    return _decorator(claim, violates, shows, made)
 
 
-def events(claim: str, *violates: str):
+def events(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Fields], Fields]:
     """Decorates a function of an event's fields, to the fields or the bytes to send instead."""
 
-    def made(play: Callable[[dict], object]) -> Layer:
+    def made(play: Fields) -> Layer:
         return _streams(lambda pieces: (_event(play, each) for each in frames(pieces)))
 
-    return _decorator(claim, violates, made)
+    return _decorator(claim, violates, shows, made)
 
 
-def streams(claim: str, *violates: str):
+def streams(
+    claim: str, *violates: str, shows: str | None = ECHO
+) -> Callable[[Frames], Frames]:
     """Decorates a generator over the frames of a stream, each its bytes with the blank line."""
-    return _decorator(
-        claim, violates, lambda play: _streams(lambda pieces: play(frames(pieces)))
-    )
+
+    def made(play: Frames) -> Layer:
+        return _streams(lambda pieces: play(frames(pieces)))
+
+    return _decorator(claim, violates, shows, made)
 
 
-def frames(pieces):
-    """Whole frames as soon as they are there, however they were cut into pieces."""
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n\n")
-        yield from (frame + b"\n\n" for frame in whole)
-
-
-def fields_of(frame: bytes) -> dict | None:
-    """Of a frame with data; None for a comment."""
-    return json.loads(frame[6:]) if frame.startswith(b"data: ") else None
-
-
-def frame_of(fields: dict) -> bytes:
-    return b"data: " + json.dumps(fields).encode() + b"\n\n"
-
-
-def _event(play, frame: bytes) -> bytes:
+def _event(play: Fields, frame: bytes) -> bytes:
     fields = fields_of(frame)
     if fields is None:
         return frame
     changed = play(fields)
-    if isinstance(changed, bytes):
-        return changed
-    return frame_of(fields if changed is None else changed)
+    return changed if isinstance(changed, bytes) else frame_of(fields)
 
 
-def _streams(change) -> Layer:
+def _streams(change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Layer:
     def changed(request: Request, server: Ask) -> Answer:
         answer = server(request)
         if answer.is_stream:
@@ -146,7 +161,7 @@ def _streams(change) -> Layer:
     return changed
 
 
-def _json(play, statuses) -> Layer:
+def _json(play: Fields, statuses: range) -> Layer:
     def changed(request: Request, server: Ask) -> Answer:
         answer = server(request)
         if answer.status not in statuses or answer.is_stream or not answer.body:
@@ -158,11 +173,15 @@ def _json(play, statuses) -> Layer:
     return changed
 
 
-def _decorator(claim: str, violates: tuple[str, ...], made):
-    def decorate(play):
-        lines = len(inspect.getsource(play).splitlines()) - 1
+def _decorator(
+    claim: str,
+    violates: tuple[str, ...],
+    shows: str | None,
+    made: Callable[[Play], Layer],
+) -> Callable[[Play], Play]:
+    def decorate(play: Play) -> Play:
         bug = inspect.getdoc(play) or ""
-        _register(Mutant(play.__name__, bug, _claims(claim), frozenset(violates), made(play), lines))  # fmt: skip
+        _register(Mutant(play.__name__, bug, _claims(claim), frozenset(violates), shows, made(play), play))  # fmt: skip
         return play
 
     return decorate

@@ -2,7 +2,8 @@
 
 import json
 
-from mutants import all_but, failures, fault, layer, requests
+from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.mutants import all_but, failures, fault, layer, requests
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -10,7 +11,7 @@ LIMIT = {"max_tokens": 8}
 
 
 @layer("infer@1", "REQ-02")
-def text_is_refused(request, server):
+def text_is_refused(request: Request, server: Ask) -> Answer:
     """A string as `input_data` is refused."""
     if isinstance(request.fields.get("input_data"), str):
         request.send({})
@@ -18,7 +19,7 @@ def text_is_refused(request, server):
 
 
 @layer("infer@1", "REQ-03")
-def features_are_refused(request, server):
+def features_are_refused(request: Request, server: Ask) -> Answer:
     """An object as `input_data` is refused."""
     if isinstance(request.fields.get("input_data"), dict):
         request.send({})
@@ -26,7 +27,7 @@ def features_are_refused(request, server):
 
 
 @layer("infer@1", "REQ-04")
-def empty_parameters_are_refused(request, server):
+def empty_parameters_are_refused(request: Request, server: Ask) -> Answer:
     """An empty object as `parameters` is refused."""
     if request.fields.get("parameters") == {}:
         request.send({})
@@ -34,7 +35,7 @@ def empty_parameters_are_refused(request, server):
 
 
 @layer("infer@1", "REQ-05")
-def null_parameters_are_refused(request, server):
+def null_parameters_are_refused(request: Request, server: Ask) -> Answer:
     """Null as `parameters` is refused."""
     if request.fields.get("parameters", 0) is None:
         request.send({})
@@ -42,7 +43,7 @@ def null_parameters_are_refused(request, server):
 
 
 @layer("infer@1", "REQ-05")
-def a_null_form_is_refused(request, server):
+def a_null_form_is_refused(request: Request, server: Ask) -> Answer:
     """Null as the form that is not used is refused."""
     if request.fields.get("input_data", 0) is None:
         request.send({})
@@ -50,7 +51,7 @@ def a_null_form_is_refused(request, server):
 
 
 @layer("infer@1", "REQ-06")
-def parts_are_refused(request, server):
+def parts_are_refused(request: Request, server: Ask) -> Answer:
     """`content` must be a string."""
     if b'"content": [' in request.body:
         request.send({})
@@ -58,27 +59,27 @@ def parts_are_refused(request, server):
 
 
 @requests("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10")
-def model_has_a_default(fields):
+def model_has_a_default(fields: Json) -> None:
     """Without `model_id` some model is taken."""
     fields.setdefault("model_id", GOOD)
 
 
 @requests("infer@1", "REQ-08")
-def prompt_has_a_default(fields):
+def prompt_has_a_default(fields: Json) -> None:
     """Without a prompt the model is asked all the same."""
     if "messages" not in fields and "input_data" not in fields:
         fields["messages"] = MESSAGES
 
 
 @requests("infer@1", "REQ-09")
-def messages_win(fields):
+def messages_win(fields: Json) -> None:
     """Of two prompts one is silently dropped."""
     if fields.get("messages"):
         fields.pop("input_data", None)
 
 
 @requests("infer@1", "REQ-10")
-def model_is_coerced(fields):
+def model_is_coerced(fields: Json) -> None:
     """A `model_id` of the wrong type is made into a name."""
     model = fields.get("model_id", GOOD)
     if not isinstance(model, str) or not model.strip():
@@ -86,7 +87,7 @@ def model_is_coerced(fields):
 
 
 @requests("infer@1", "REQ-11")
-def messages_are_coerced(fields):
+def messages_are_coerced(fields: Json) -> None:
     """Whatever `messages` is becomes one message."""
     if "input_data" in fields or not isinstance(fields.get("model_id"), str):
         return
@@ -95,7 +96,7 @@ def messages_are_coerced(fields):
 
 
 @requests("infer@1", "REQ-11")
-def roles_are_coerced(fields):
+def roles_are_coerced(fields: Json) -> None:
     """An unknown role counts as the user's."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and message.get("role") == "king":
@@ -103,7 +104,7 @@ def roles_are_coerced(fields):
 
 
 @requests("infer@1", "REQ-12")
-def temperature_is_clamped(fields):
+def temperature_is_clamped(fields: Json) -> None:
     """A temperature out of range becomes the nearest one in it."""
     parameters = fields.get("parameters")
     if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
@@ -111,14 +112,14 @@ def temperature_is_clamped(fields):
 
 
 @requests("infer@1", "REQ-12")
-def odd_parameters_are_passed_over(fields):
+def odd_parameters_are_passed_over(fields: Json) -> None:
     """`parameters` that are no object count as none."""
     if isinstance(fields.get("parameters"), str | list):
         fields["parameters"] = LIMIT
 
 
 @requests("infer@1", "REQ-13")
-def images_are_passed_over(fields):
+def images_are_passed_over(fields: Json) -> None:
     """A part that is no text is silently dropped."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and isinstance(message.get("content"), list):
@@ -127,7 +128,7 @@ def images_are_passed_over(fields):
 
 
 @requests("infer@1", "REQ-14")
-def forbidden_parameters_are_passed_over(fields):
+def forbidden_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that would make another request is silently dropped."""
     parameters = fields.get("parameters")
     if isinstance(parameters, dict):
@@ -138,8 +139,8 @@ def forbidden_parameters_are_passed_over(fields):
 fault("drops_parameters", "The parameters never reach the model.", "infer@2", "REQ-15", "REQ-16", "INFER-10")  # fmt: skip
 
 
-@requests("infer@2", "REQ-16")
-def unknown_parameters_are_dropped(fields):
+@requests("infer@2", "REQ-16", shows=None)
+def unknown_parameters_are_dropped(fields: Json) -> None:
     """A parameter that the server does not know is dropped."""
     known = ("temperature", "max_tokens", "top_p", "stop", "stream", "model", "messages", "tools")  # fmt: skip
     given = fields.get("parameters")
@@ -147,8 +148,8 @@ def unknown_parameters_are_dropped(fields):
         fields["parameters"] = {name: given[name] for name in given if name in known}
 
 
-@requests("infer@2", "REQ-17")
-def roles_are_lost(fields):
+@requests("infer@2", "REQ-17", shows=None)
+def roles_are_lost(fields: Json) -> None:
     """What the assistant said comes from the user."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and message.get("role") == "assistant":
@@ -156,15 +157,15 @@ def roles_are_lost(fields):
 
 
 @requests("infer@2", "REQ-18")
-def names_are_lost(fields):
+def names_are_lost(fields: Json) -> None:
     """Only the values of an object as `input_data` reach the model."""
     data = fields.get("input_data")
     if isinstance(data, dict) and "text" not in data:
         fields["input_data"] = " ".join(map(str, data.values()))
 
 
-@requests("infer@2", "REQ-18")
-def features_are_the_systems(fields):
+@requests("infer@2", "REQ-18", shows=None)
+def features_are_the_systems(fields: Json) -> None:
     """An object as `input_data` reaches the model as a system message."""
     data = fields.get("input_data")
     if isinstance(data, dict) and "text" not in data:
@@ -172,17 +173,17 @@ def features_are_the_systems(fields):
         fields["input_data"] = [message]
 
 
-fault("hides_missing_model", "A missing model is a 502.", "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22")  # fmt: skip
+fault("hides_missing_model", "A missing model is a 502.", "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", shows="http-404")  # fmt: skip
 
 
-@failures("infer@2", "REQ-20")
-def missing_model_has_no_code(fields):
+@failures("infer@2", "REQ-20", shows="http-404")
+def missing_model_has_no_code(fields: Json) -> None:
     """A missing model has the code of any wrong input."""
     fields["code"] = "invalid_input" if fields["status_code"] == 404 else fields["code"]
 
 
 @layer("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
-def messages_are_refused(request, server):
+def messages_are_refused(request: Request, server: Ask) -> Answer:
     """Only `input_data` is understood."""
     if "messages" in request.fields:
         request.send({})

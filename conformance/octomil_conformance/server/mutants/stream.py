@@ -2,196 +2,199 @@
 
 import json
 import time
+from collections.abc import Iterable, Iterator
 
-from mutants import events, everywhere, fields_of, frame_of, streams
+from octomil_conformance.server.frames import fields_of, frame_of
+from octomil_conformance.server.layers import Answer, Json
+from octomil_conformance.server.mutants import events, everywhere, streams
 
 
 @everywhere("stream@0", "STREAM-01")
-def stream_is_created(answer):
+def stream_is_created(answer: Answer) -> None:
     """A stream has the status 201."""
     answer.status = 201 if answer.status == 200 else answer.status
 
 
 @everywhere("stream@0", "STREAM-01")
-def stream_is_plain_text(answer):
+def stream_is_plain_text(answer: Answer) -> None:
     """A stream is labelled as text/plain."""
     answer.headers["content-type"] = "text/plain"
 
 
 @events("stream@0", "STREAM-02")
-def event_on_two_lines(fields):
+def event_on_two_lines(fields: Json) -> bytes:
     """An event's JSON is spread over two data lines."""
     return frame_of(fields).replace(b', "', b',\ndata: "', 1)
 
 
 @streams("stream@0", "STREAM-02")
-def begins_with_null(frames):
+def begins_with_null(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The first event is null."""
     yield b"data: null\n\n"
     yield from frames
 
 
 @events("stream@0", "STREAM-03")
-def data_is_indented(fields):
+def data_is_indented(fields: Json) -> bytes:
     """A space stands before data:."""
     return b" " + frame_of(fields)
 
 
 @events("stream@0", "STREAM-04")
-def token_is_an_object(fields):
+def token_is_an_object(fields: Json) -> None:
     """`token` is an object with the text in it."""
     if not fields["done"]:
         fields["token"] = {"text": fields["token"]}
 
 
 @events("stream@0", "STREAM-04")
-def token_is_called_text(fields):
+def token_is_called_text(fields: Json) -> None:
     """The text stands in another field than `token`."""
     if not fields["done"]:
         fields["text"] = fields.pop("token")
 
 
 @events("stream@0", "STREAM-05")
-def last_event_has_no_blank_line(fields):
+def last_event_has_no_blank_line(fields: Json) -> bytes | None:
     """After the last event there is no blank line."""
     return frame_of(fields).rstrip() + b"\n" if fields["done"] else None
 
 
 @events("stream@0", "STREAM-05")
-def last_line_has_no_end(fields):
+def last_line_has_no_end(fields: Json) -> bytes | None:
     """The last line has no end."""
     return frame_of(fields).rstrip() if fields["done"] else None
 
 
 @events("stream@0", "STREAM-06")
-def done_is_a_number(fields):
+def done_is_a_number(fields: Json) -> None:
     """`done` is 0 while it is not."""
     fields["done"] = fields["done"] or 0
 
 
 @events("stream@0", "STREAM-06")
-def done_is_left_out(fields):
+def done_is_left_out(fields: Json) -> None:
     """`done` stands in the final event only."""
     if not fields["done"]:
         del fields["done"]
 
 
 @events("stream@0", "STREAM-07")
-def lines_end_with_cr(fields):
+def lines_end_with_cr(fields: Json) -> bytes:
     """Lines end with CR alone."""
     return frame_of(fields).replace(b"\n", b"\r")
 
 
 @streams("stream@0", "STREAM-08")
-def begins_with_a_mark(frames):
+def begins_with_a_mark(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The stream begins with a byte order mark."""
     yield b"\xef\xbb\xbf"
     yield from frames
 
 
 @streams("stream@0", "STREAM-09")
-def final_event_twice(frames):
+def final_event_twice(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The final event is sent twice."""
     for frame in frames:
         yield frame
-        if fields_of(frame)["done"]:
+        if (fields_of(frame) or {}).get("done"):
             yield frame
 
 
 @events("stream@0", "STREAM-09")
-def never_done(fields):
+def never_done(fields: Json) -> None:
     """No event says that the answer is complete."""
     fields["done"] = False
 
 
 @streams("stream@0", "STREAM-09")
-def goes_on_after_done(frames):
+def goes_on_after_done(frames: Iterable[bytes]) -> Iterator[bytes]:
     """After the final event comes another token."""
     yield from frames
     yield frame_of({"token": "!", "done": False, "provider": "ollama"})
 
 
-@events("stream@2", "STREAM-10")
-def separators_are_raw(fields):
+@events("stream@2", "STREAM-10", shows="unicode")
+def separators_are_raw(fields: Json) -> bytes:
     """U+2028 and its like are written as they are."""
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()
 
 
 @events("stream@0", "STREAM-11")
-def stream_latency_is_negative(fields):
+def stream_latency_is_negative(fields: Json) -> None:
     """The difference of the times is taken the wrong way round."""
     if fields["done"]:
         fields["latency_ms"] = -1.5
 
 
 @events("stream@0", "STREAM-12")
-def stream_provider_is_null(fields):
+def stream_provider_is_null(fields: Json) -> None:
     """`provider` is null."""
     fields["provider"] = None
 
 
 @events("stream@0", "STREAM-13")
-def tokens_have_no_provider(fields):
+def tokens_have_no_provider(fields: Json) -> None:
     """Only the final event names its provider."""
     if not fields["done"]:
         del fields["provider"]
 
 
 @events("stream@0", "STREAM-14")
-def session_is_missing(fields):
+def session_is_missing(fields: Json) -> None:
     """The final event has no `session_id`."""
     fields.pop("session_id", None)
 
 
 @everywhere("stream@0", "STREAM-15")
-def stream_may_be_cached(answer):
+def stream_may_be_cached(answer: Answer) -> None:
     """Caches may keep a stream."""
     answer.headers["cache-control"] = "max-age=60"
 
 
 @events("stream@0", "STREAM-16")
-def probability_is_nan(fields):
+def probability_is_nan(fields: Json) -> None:
     """A number that does not exist is written as NaN."""
     fields["probability"] = float("nan")
 
 
 @events("stream@0", "STREAM-16")
-def text_is_latin_1(fields):
+def text_is_latin_1(fields: Json) -> bytes:
     """The JSON is written in Latin-1."""
     fields["note"] = "caf\u00e9"
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode("latin-1")
 
 
 @streams("stream@0", "STREAM-17")
-def lingers_after_done(frames):
+def lingers_after_done(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The transfer stays open after the final event."""
     yield from frames
     time.sleep(2.1)
 
 
 @events("stream@0", "STREAM-18")
-def stream_usage_does_not_add_up(fields):
+def stream_usage_does_not_add_up(fields: Json) -> None:
     """`total_tokens` is not the sum."""
     if fields["done"]:
         fields["usage"] = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}  # fmt: skip
 
 
 @events("stream@0", "STREAM-18")
-def stream_ends_for_no_known_reason(fields):
+def stream_ends_for_no_known_reason(fields: Json) -> None:
     """`finish_reason` is none of the known ones."""
     if fields["done"]:
         fields["finish_reason"] = "eos_token"
 
 
 @events("stream@0", "HTTP-25")
-def session_is_a_number(fields):
+def session_is_a_number(fields: Json) -> None:
     """`session_id` is a number."""
     if fields["done"]:
         fields["session_id"] = 4711
 
 
 @streams("stream@0", "HTTP-21")
-def end_of_stream_is_missing(frames):
+def end_of_stream_is_missing(frames: Iterable[bytes]) -> Iterator[bytes]:
     """The transfer breaks off after the final event."""
     yield from frames
     raise ConnectionError

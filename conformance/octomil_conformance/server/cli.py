@@ -1,0 +1,120 @@
+"""`octomil-conformance serve`: the server that clients are tested with."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from octomil_conformance import ending
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.scenarios import MODEL_PREFIX
+from octomil_conformance.server import scenarios
+from octomil_conformance.server.cors import cors
+from octomil_conformance.server.guide import guide, listing
+from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.layers import around
+from octomil_conformance.server.mutants import Mutant, all_mutants
+from octomil_conformance.server.served import Upstreams, served
+from octomil_conformance.server.variants import all_variants
+
+CANNOT_LISTEN = 3
+TOKEN = "conf-token"
+
+T = TypeVar("T")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
+    options = _parser().parse_args(argv)
+    if options.list:
+        print(listing(scenarios.sentences(), all_variants().values(), all_mutants().values()))  # fmt: skip
+        return 0
+    try:
+        with ending.signals_held():
+            _serve(options)
+    except (OSError, OverflowError) as ex:
+        where = f"{options.host}:{options.port}"
+        print(f"octomil-conformance serve: cannot listen on {where}: {ex}", file=sys.stderr)  # fmt: skip
+        return CANNOT_LISTEN
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
+    subject = options.mutant or options.variant
+    scenario, timeout = options.scenario or "", options.backend_timeout
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, timeout)
+        server = served(upstreams, options.token, subject, scenario)
+        address = options.host, options.port
+        with serving(around(server, cors), options.token, address) as url:
+            print(guide(url, options.token, subject, scenario), flush=True)
+            ending.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "octomil-conformance serve",
+        description="A server to test clients with: its answers are the same every time, and wrong when you want it.",
+    )
+    layer = parser.add_mutually_exclusive_group()
+    layer.add_argument("--mutant", type=_mutant, metavar="NAME", help="break the spec in this way")  # fmt: skip
+    layer.add_argument("--variant", type=_one_of(all_variants(), "variant"), metavar="NAME", help="take this freedom that the spec leaves")  # fmt: skip
+    parser.add_argument("--scenario", type=_scenario, metavar="NAME", help="answer so, whatever the model is called")  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=_port, default=8000, help="default 8000; 0: any free one")  # fmt: skip
+    parser.add_argument("--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty: none is asked for")  # fmt: skip
+    parser.add_argument("--backend-timeout", type=_seconds, default=2.0, metavar="S", help="how long the server waits for a token (default 2): in the scenarios slow and stall it comes later")  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="explain every scenario, variant and mutant, and end")  # fmt: skip
+    return parser
+
+
+def _one_of(known: Mapping[str, T], kind: str) -> Callable[[str], T]:
+    def chosen(name: str) -> T:
+        if name not in known:
+            raise argparse.ArgumentTypeError(_unknown(name, kind, known))
+        return known[name]
+
+    return chosen
+
+
+def _mutant(name: str) -> Mutant:
+    mutant = _one_of(all_mutants(), "mutant")(name)
+    if mutant.shows is None:
+        raise argparse.ArgumentTypeError(f"no client can see {name}: {mutant.bug}")
+    return mutant
+
+
+def _scenario(name: str) -> str:
+    name = name.removeprefix(MODEL_PREFIX)
+    if not scenarios.is_scenario(name):
+        raise argparse.ArgumentTypeError(_unknown(name, "scenario", scenarios.sentences()))  # fmt: skip
+    return name
+
+
+def _unknown(name: str, kind: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f", did you mean {near[0]}?" if near else ";"
+    return f"there is no {kind} {name!r}{hint} --list explains all"
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or text != text.strip():
+        raise argparse.ArgumentTypeError("expected printable ASCII without spaces around it")  # fmt: skip
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return seconds

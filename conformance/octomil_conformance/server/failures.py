@@ -1,0 +1,63 @@
+"""Every way in which the server says no. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from octomil_conformance.server.layers import Json
+
+
+class Kind(NamedTuple):
+    status: int
+    code: str
+    retryable: bool
+    falls_back: bool
+    """The next backend is asked."""
+    error: str = ""
+    """In the envelope; empty: the kind's own name."""
+
+
+KINDS = {
+    "bad_request": Kind(400, "invalid_input", False, False),
+    "unauthorized": Kind(401, "authentication_failed", False, False),
+    "not_found": Kind(404, "invalid_input", False, False),
+    "method_not_allowed": Kind(405, "invalid_input", False, False),
+    "payload_too_large": Kind(413, "context_too_large", False, False),
+    "unsupported_media_type": Kind(415, "invalid_input", False, False),
+    "validation_error": Kind(422, "unsupported_modality", False, False),
+    "missing_model": Kind(404, "model_not_found", False, True, "not_found"),
+    "rate_limited": Kind(429, "rate_limited", True, True),
+    "internal_error": Kind(500, "server_error", True, False),
+    "bad_gateway": Kind(502, "inference_failed", True, True),
+    "bad_key": Kind(502, "cloud_provider_auth_failed", False, True, "bad_gateway"),
+    "service_unavailable": Kind(503, "server_error", True, True),
+    "gateway_timeout": Kind(504, "request_timeout", True, True),
+}
+
+RETRY = {"Retry-After": "1"}
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class Failure(Exception):
+    def __init__(
+        self, kind: str, message: str, cause: str = "", headers: Mapping[str, str] = {}
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.cause = kind, message, cause
+        """`cause`: what an upstream did, as faults.py calls it."""
+        self.headers = headers
+        self.status, self.code, self.retryable, self.falls_back, error = KINDS[kind]
+        self.error = error or kind
+
+    def envelope(self) -> Json:
+        return {
+            "error": self.error,
+            "message": self.message,
+            "status_code": self.status,
+            "code": self.code,
+            "retryable": self.retryable,
+        }
+
+
+def need(holds: object, complaint: str, kind: str = "bad_request") -> None:
+    if not holds:
+        raise Failure(kind, f"Validation failed: {complaint}.")

@@ -1,0 +1,93 @@
+"""What `octomil-conformance serve` prints: lines that work when pasted, and lists. Pure."""
+
+import json
+import shlex
+from collections.abc import Iterable
+
+from octomil_conformance.server.mutants import Mutant
+from octomil_conformance.server.variants import Variant
+
+MODEL = "any"
+PROMPT = "one two three"
+
+_GUIDE = """
+Octomil API on {url}/api/v1   (Ctrl-C ends it)
+{what}
+Token: {token}
+
+curl:
+  {stream}
+  {embeddings}
+
+The Python SDK (pip install octomil, best in an environment of its own):
+  import os
+  os.environ["OCTOMIL_API_BASE"] = "{url}/api/v1"  # before the import
+  from octomil import OctomilClient, OrgApiKeyAuth
+  auth = OrgApiKeyAuth(api_key={key!r}, org_id="test", api_base="{url}/api/v1")
+  for token in OctomilClient(auth=auth).stream_predict("{model}", "{prompt}"):
+      print(token)
+"""
+
+
+def guide(url: str, token: str, subject: Mutant | Variant | None, scenario: str) -> str:
+    """`url` without `/api/v1`; no `scenario`: it rides in the model's name."""
+
+    def curl(path: str, body: dict[str, object]) -> str:
+        door = f"-H {shlex.quote(f'Authorization: Bearer {token}')} " if token else ""
+        data = shlex.quote(json.dumps({"model_id": MODEL, **body}))
+        return f"curl -sN {url}/api/v1{path} {door}-H 'Content-Type: application/json' -d {data}"  # fmt: skip
+
+    return _GUIDE.format(
+        url=url,
+        what="\n".join(_what(subject, scenario)),
+        token=token or "none is asked for",
+        key=token or "any",
+        stream=curl("/inference/stream", {"input_data": PROMPT}),
+        embeddings=curl("/embeddings", {"input": ["apple", "pear"]}),
+        model=MODEL,
+        prompt=PROMPT,
+    )
+
+
+def _what(subject: Mutant | Variant | None, scenario: str) -> Iterable[str]:
+    otherwise = "echo"
+    if isinstance(subject, Mutant):
+        yield f"Mutant {subject.name}: {subject.bug}"
+        yield f"  at {_endpoints(subject)}; breaks {', '.join(sorted(subject.violates))}"  # fmt: skip
+        otherwise = subject.shows or otherwise
+    elif subject:
+        yield f"Variant {subject.name}: {subject.freedom}"
+        yield f"  at {_endpoints(subject)}; breaks nothing"
+    if scenario:
+        yield f"Every model is answered as in the scenario {scenario}."
+    else:
+        yield f"Model conf-NAME is answered as in the scenario NAME, any other as in {otherwise}."  # fmt: skip
+
+
+def listing(
+    scenarios: dict[str, str], variants: Iterable[Variant], mutants: Iterable[Mutant]
+) -> str:
+    mutants = list(mutants)
+    offered = [each for each in mutants if each.shows]
+    parts = {
+        "Scenarios: --scenario NAME, or model conf-NAME. http-NNN is what the upstream says, status-NNN what the server says.": [(name, "", sentence) for name, sentence in scenarios.items()],
+        "Variants: --variant NAME. All are conformant, a client has to read them.": [(each.name, _endpoints(each), each.freedom) for each in variants],
+        "Mutants: --mutant NAME. Each breaks the spec in one way.": [(each.name, _endpoints(each), _bug(each)) for each in offered],
+    }  # fmt: skip
+    lines = [line for title, rows in parts.items() for line in ["", title, *_table(rows)]]  # fmt: skip
+    rest = f"{len(mutants) - len(offered)} more mutants are not offered: only who stands behind a server meets what they do wrong, or who calls it in an outage."  # fmt: skip
+    return "\n".join([*lines[1:], "", rest])
+
+
+def _table(rows: list[tuple[str, str, str]]) -> list[str]:
+    name, endpoints = (max(len(row[column]) for row in rows) + 2 for column in (0, 1))
+    return [f"  {row[0]:<{name}}{row[1]:<{endpoints}}{row[2]}" for row in rows]
+
+
+def _bug(mutant: Mutant) -> str:
+    seen = "" if mutant.shows == "echo" else f" (scenario {mutant.shows})"
+    return mutant.bug + seen
+
+
+def _endpoints(subject: Mutant | Variant) -> str:
+    return ", ".join(subject.claims) if len(subject.claims) < 5 else "all"

@@ -1,0 +1,155 @@
+"""The smallest HTTP server that sends each piece of an answer at once and passes on how it ended.
+
+It leaves header names as they are given. A thread per connection.
+"""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from octomil_conformance.backend.line import is_closed
+from octomil_conformance.server.layers import Answer, Ask, Request
+
+Address = tuple[str, int]
+ANY_PORT: Address = ("127.0.0.1", 0)
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a body that are understood. One more is read, for the application to see that it is too much."""
+
+IDLE = 60.0
+"""Seconds in which a client that says nothing keeps its connection."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = IDLE
+    server: "HttpServer"
+
+    def version_string(self) -> str:
+        return "octomil-conformance"
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+    def answer(self) -> None:
+        try:
+            request = self._request()
+        except ValueError:
+            self.send_error(400)
+            return
+        self.connection.settimeout(None)
+        try:
+            answer = self.server.ask(request)
+            try:
+                self._send(answer)
+            finally:
+                answer.close()
+        except Exception:  # noqa: BLE001 - of the application, or a client that left
+            self.close_connection = True
+        self.connection.settimeout(IDLE)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
+
+    def _request(self) -> Request:
+        """Raises ValueError for broken framing."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            body = self._chunks()
+        else:
+            length = int(headers.get("content-length") or 0)
+            if length < 0:
+                raise ValueError(length)
+            body = self.rfile.read(min(length, MAX_BODY + 1))
+        self.close_connection |= len(body) > MAX_BODY
+        path = urlsplit(self.path).path
+        return Request(self.command, path, headers, body, self.server.token)
+
+    def _chunks(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            if size < 0:
+                raise ValueError(size)
+            data += self.rfile.read(min(size, MAX_BODY + 1))
+            if len(data) > MAX_BODY:
+                return data
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
+        return data
+
+    def _send(self, answer: Answer) -> None:
+        chunked = self._send_head(answer)
+        if self.command == "HEAD":
+            return
+        for piece in filter(None, answer.pieces):
+            if is_closed(self.connection):
+                raise ConnectionAbortedError
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)  # fmt: skip
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _send_head(self, answer: Answer) -> bool:
+        """Whether the body goes in chunks."""
+        names = {name.lower(): value for name, value in answer.headers.items()}
+        delimited = names.get("connection") == "close"
+        if "content-length" not in names:
+            delimited |= self.request_version == "HTTP/1.0"
+        chunked = "content-length" not in names and not delimited
+        self.close_connection |= delimited
+        self.send_response(answer.status, HTTPStatus(answer.status).phrase)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        if self.close_connection and "connection" not in names:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        return chunked
+
+
+class HttpServer(ThreadingHTTPServer):
+    """Listens from when it is made. Raises OSError where it cannot."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, ask: Ask, token: str = "", address: Address = ANY_PORT) -> None:
+        self.ask, self.token = ask, token
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, Handler)
+
+    @property
+    def url(self) -> str:
+        host, port = self.server_address[:2]
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"  # fmt: skip
+
+    def server_bind(self) -> None:
+        # HTTPServer would look its own name up, which takes seconds in some networks.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that left
+
+
+@contextmanager
+def serving(ask: Ask, token: str = "", address: Address = ANY_PORT) -> Iterator[str]:
+    """Gives the server's URL."""
+    server = HttpServer(ask, token, address)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        with suppress(OSError):
+            server.shutdown()
+            server.server_close()
+        thread.join()
