@@ -1,7 +1,7 @@
 """Good servers pass, each mutant fails by exactly what it declares, and each check finds some mutant."""
 
 import pytest
-from kill_matrix import difference
+from kill_matrix import Matrix, difference, served
 from matrix import Job, results
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.requirement import requirement_of
@@ -70,6 +70,22 @@ def test_a_mutant_is_small_and_says_its_bug(mutant):
     assert mutant.bug.endswith(".") and mutant.bug.count("\n") == 0
     assert mutant.lines <= 10
     assert mutant.violates
+
+
+WITHOUT_FAULTS = [each for each in served().values() if max(each.claims.values()) < 2]
+"""Judged without an upstream's doing. As for the others, kill_matrix.py --served plays them, and the SDK reads them."""
+
+
+@pytest.fixture(scope="module")
+def served_matrix(counts):
+    matrix = Matrix.of_own_claims(WITHOUT_FAULTS, served=True)
+    counts["mutants served"] = f"{len(matrix.results)} in {matrix.seconds:.0f} s"
+    return matrix
+
+
+@pytest.mark.parametrize("mutant", WITHOUT_FAULTS, ids=lambda each: each.name)
+def test_a_mutant_that_is_served_fails_exactly_what_it_declares(served_matrix, mutant):
+    assert difference(mutant, served_matrix.results[mutant.name]) == ""
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.__name__)

@@ -38,7 +38,10 @@ class EventStream:
 
     def pieces(self) -> Iterator[bytes]:
         """Breaks off with BrokenPipeError when the answer does."""
-        stream = self.open()
+        try:
+            stream = self.open()
+        except Failure as ex:
+            raise BrokenPipeError from ex
         provider = {"provider": stream.provider}
         last = {"token": "", "done": True, **provider, "session_id": uuid.uuid4().hex}
         try:

@@ -79,19 +79,19 @@ def scheme_is_another(answer: Answer) -> None:
         answer.headers["www-authenticate"] = 'Basic realm="x"'
 
 
-@failures("embed@0 auth@1", "AUTH-07", "HTTP-25")
+@failures("embed@0 auth@1", "AUTH-07", "HTTP-25", shows="status-401")
 def refusal_has_no_error(fields: Json) -> None:
     """A 401 has no `error`."""
     del fields["error"]
 
 
-@failures("embed@0 auth@1", "AUTH-07", "HTTP-25")
+@failures("embed@0 auth@1", "AUTH-07", "HTTP-25", shows="status-401")
 def refusal_has_no_message(fields: Json) -> None:
     """A 401 has no `message`."""
     del fields["message"]
 
 
-@failures("embed@0 auth@1", "AUTH-07")
+@failures("embed@0 auth@1", "AUTH-07", shows="status-401")
 def refusal_has_another_status_code(fields: Json) -> None:
     """A 401 says 403 in its body."""
     fields["status_code"] = 403

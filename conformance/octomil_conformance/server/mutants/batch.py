@@ -43,7 +43,7 @@ def last_result_is_missing(fields: Json) -> None:
 @answers("batch@0", "BATCH-03")
 def result_has_no_provider(fields: Json) -> None:
     """A result has no `provider`."""
-    del fields["results"][0]["provider"]
+    fields["results"][0].pop("provider", None)
 
 
 @answers("batch@2", "BATCH-03", "BATCH-21", shows="http-500")
@@ -100,7 +100,7 @@ def no_inputs_are_one(fields: Json) -> None:
         fields["inputs"] = [{"input_data": "Hi"}]
 
 
-@failures("batch@1", "BATCH-08")
+@failures("batch@1", "BATCH-08", shows="echo")
 def malformed_input_is_not_named(fields: Json) -> None:
     """The message does not say which input is malformed."""
     fields["message"] = "Validation failed."

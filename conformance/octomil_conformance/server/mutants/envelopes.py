@@ -4,7 +4,7 @@ from octomil_conformance.server.layers import Answer, Ask, Json, Request
 from octomil_conformance.server.mutants import everywhere, failures, layer
 
 
-@failures("batch@1", "HTTP-09", "HTTP-15", "HTTP-17", "HTTP-25")
+@failures("batch@1", "HTTP-09", "HTTP-15", "HTTP-17", "HTTP-25", shows="echo")
 def error_is_missing(fields: Json) -> None:
     """There is no `error`."""
     del fields["error"]

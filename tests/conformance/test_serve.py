@@ -1,0 +1,322 @@
+"""`octomil-conformance serve`: a server for tests of clients, from an installed package alone."""
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import octomil_conformance
+import pytest
+from octomil_conformance import cli
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.scenarios import SCENARIOS
+from octomil_conformance.server.cors import cors
+from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.layers import Request, around
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.scenarios import is_scenario, sentences
+from octomil_conformance.server.served import PROFILES, Upstreams, served
+from octomil_conformance.server.variants import all_variants
+
+TOKEN = "conf-token"
+TIMEOUT = 0.5
+SOON = 10.0
+CHAT = {"model_id": "gpt-x", "input_data": "one two three"}
+EMBED = {"model_id": "gpt-x", "input": ["apple", "pear"]}
+BATCH = {"model_id": "gpt-x", "inputs": [{"input_data": "one two"}]}
+BODIES = {
+    "/api/v1/inference": CHAT,
+    "/api/v1/inference/stream": CHAT,
+    "/api/v1/inference/batch": BATCH,
+    "/api/v1/embeddings": EMBED,
+}
+OFFERED = {name: each for name, each in all_mutants().items() if each.shows}
+UNSEEN = {name: each for name, each in all_mutants().items() if not each.shows}
+
+
+def ask(url, path, body=None, method="", **headers):
+    """Status, headers, body; what came of it when the transfer broke off."""
+    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=SOON)) as connection:  # fmt: skip
+        data = None if body is None else json.dumps(body)
+        given = {"Authorization": f"Bearer {TOKEN}", **headers}
+        connection.request(method or ("POST" if data else "GET"), path, data, given)
+        response = connection.getresponse()
+        try:
+            return response.status, response.headers, response.read()
+        except http.client.IncompleteRead as ex:
+            return response.status, response.headers, ex.partial + b"<broken off>"
+
+
+def events(body):
+    return [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: ")]  # fmt: skip
+
+
+# The command.
+
+
+@contextmanager
+def running(folder, *options):
+    """The process, and what it said. Isolated: it sees the package and the standard library, and nothing else."""
+    package = Path(octomil_conformance.__file__).parents[1]
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); from octomil_conformance.cli import main; sys.exit(main())"
+    command = [sys.executable, "-I", "-S", "-c", code, "serve", "--port", "0", *options]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
+        said = ""
+        while "print(token)" not in said:
+            line = process.stdout.readline()
+            assert line, f"it ended early: {said}"
+            said += line
+        try:
+            yield process, said
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_in_an_empty_folder_and_ends_when_told_to(tmp_path, number):
+    with running(tmp_path) as (process, said):
+        url = re.search(r"Octomil API on (\S+)/api/v1", said)[1]
+        status, _, body = ask(url, "/api/v1/inference/stream", CHAT)
+        process.send_signal(number)
+
+        assert process.wait(SOON) == 0
+
+    assert status == 200
+    assert [event["token"] for event in events(body)] == ["one", " two", " three", ""]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_it_prints_works_when_pasted(tmp_path):
+    with running(tmp_path) as (process, said):
+        lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
+        answers = [subprocess.run(line, shell=True, capture_output=True, check=True).stdout for line in lines]  # fmt: skip
+        process.terminate()
+
+    assert len(lines) == 2
+    assert events(answers[0])[-1]["done"] is True
+    assert len(json.loads(answers[1])["data"]) == 2
+
+
+def test_it_says_what_is_wrong_with_it(tmp_path):
+    with running(tmp_path, "--mutant", "cut_looks_done") as (_, said):
+        pass
+
+    assert "A failure in mid-stream is followed by done: true." in said
+    assert "breaks STREAM-31" in said
+    assert "any other as in cut." in said
+
+
+def test_the_list_explains_all_there_is(capsys):
+    assert cli.main(["serve", "--list"]) == 0
+
+    out = capsys.readouterr().out
+    wanted = {name: each.bug for name, each in OFFERED.items()}
+    wanted |= {name: each.freedom for name, each in all_variants().items()}
+    wanted |= sentences()
+    for name, sentence in wanted.items():
+        assert re.search(rf"^  {name} .*{re.escape(sentence)}", out, re.MULTILINE), name
+    assert f"{len(UNSEEN)} more mutants are not offered" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--mutant", "never_don"], "no mutant 'never_don', did you mean never_done?"),
+        (["--variant", "x"], "no variant 'x'; --list explains all"),
+        (["--scenario", "unicod"], "no scenario 'unicod', did you mean unicode?"),
+        (["--scenario", "gated"], "no scenario 'gated'"),
+        (["--mutant", "openai_first"], "no client can see openai_first"),
+        (["--mutant", "never_done", "--variant", "crlf"], "not allowed with"),
+        (["--port", "65536"], "expected 0 to 65535, got '65536'"),
+        (["--port", "http"], "expected 0 to 65535, got 'http'"),
+        (["--backend-timeout", "0"], "expected seconds, got '0'"),
+        (["--backend-timeout", "x"], "expected seconds, got 'x'"),
+        (["--token", "caf\u00e9"], "expected printable ASCII"),
+    ],
+)
+def test_a_wrong_option_is_exit_2_and_named(capsys, options, told):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", *options])
+
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_exit_3(capsys):
+    with closing(socket.create_server(ANY_PORT)) as taken:
+        port = str(taken.getsockname()[1])
+        status = cli.main(["serve", "--port", port])
+
+    assert status == 3
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+# What is served.
+
+
+@pytest.fixture(scope="module")
+def upstreams():
+    with ScriptedBackend(ANY_PORT, ANY_PORT, TIMEOUT) as backend:
+        yield Upstreams(backend.ollama_url, backend.openai_url, TIMEOUT)
+
+
+@pytest.fixture
+def url(upstreams):
+    with serving(around(served(upstreams, TOKEN), cors), TOKEN) as url:
+        yield url
+
+
+def test_the_scenario_rides_in_the_model_and_any_other_model_echoes(url):
+    refused = ask(url, "/api/v1/embeddings", {**EMBED, "model_id": "conf-status-429"})
+    echoed = ask(url, "/api/v1/embeddings", EMBED)
+
+    assert (refused[0], refused[1]["Retry-After"]) == (429, "7")
+    assert (echoed[0], json.loads(echoed[2])["model"]) == (200, "gpt-x")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "tokens", "ending"),
+    [
+        ("echo", 200, ["one", " two", " three"], "done"),
+        ("unicode", 200, ["caf\u00e9", " \u4f60\u597d"], "done"),
+        ("empty", 200, [], "done"),
+        ("cut", 200, ["one", " two"], "stream_interrupted"),
+        ("stall", 200, ["one", " two"], "request_timeout"),
+        ("slow", 504, [], "request_timeout"),
+        ("http-404", 404, [], "model_not_found"),
+        ("http-429", 429, [], "rate_limited"),
+        ("http-500", 502, [], "inference_failed"),
+        ("http-503", 503, [], "server_error"),
+        ("ollama-500-openai-ok", 200, ["one", " two", " three"], "done"),
+        ("status-401", 401, [], "authentication_failed"),
+        ("status-413", 413, [], "context_too_large"),
+        ("status-422", 422, [], "unsupported_modality"),
+        ("status-500", 500, [], "server_error"),
+    ],
+)
+def test_one_scenario_for_all_models(upstreams, scenario, status, tokens, ending):
+    with serving(served(upstreams, TOKEN, scenario=scenario)) as url:
+        got, _, body = ask(url, "/api/v1/inference/stream", {**CHAT, "model_id": "conf-echo"})  # fmt: skip
+
+    assert got == status
+    assert [each["token"] for each in events(body)][: len(tokens)] == tokens
+    assert ending in body.decode()
+    assert body.endswith(b"<broken off>") == (ending.endswith(("timeout", "interrupted")) and status == 200)  # fmt: skip
+
+
+def test_a_failure_of_the_server_itself_is_judged_after_the_request(upstreams):
+    with serving(served(upstreams, TOKEN, scenario="status-500")) as url:
+        assert ask(url, "/api/v1/embeddings", {"model_id": "m"})[0] == 400
+        assert ask(url, "/api/v1/embeddings", EMBED, Authorization="Bearer x")[0] == 401
+        assert ask(url, "/api/v1/embeddings", EMBED)[0] == 500
+        assert ask(url, "/api/v1/inference/health")[0] == 200
+
+
+def test_every_scenario_of_the_backend_is_offered_but_the_one_that_waits_for_a_check():
+    assert SCENARIOS.keys() - sentences().keys() == {"gated"}
+
+
+def test_a_web_page_of_any_origin_may_call(url):
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    preflight = ask(
+        url, "/api/v1/embeddings", None, "OPTIONS", **asked, Authorization=""
+    )
+    refused = ask(url, "/api/v1/embeddings", EMBED, Authorization="Bearer x")
+
+    assert preflight[0] == 200
+    assert preflight[1]["Access-Control-Allow-Headers"] == "*, Authorization"
+    assert refused[0] == 401
+    for _, headers, _ in (preflight, refused):
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        assert headers["Access-Control-Expose-Headers"] == "X-Request-Id, Retry-After"
+
+
+def test_options_that_are_no_preflight_are_not_allowed(url):
+    assert ask(url, "/api/v1/embeddings", None, "OPTIONS")[0] == 405
+
+
+def test_a_layer_leaves_other_endpoints_alone(upstreams):
+    mutant = all_mutants()["data_is_missing"]
+    with serving(served(upstreams, TOKEN, mutant)) as url:
+        embedded = json.loads(ask(url, "/api/v1/embeddings", EMBED)[2])
+        answered = json.loads(ask(url, "/api/v1/inference", CHAT)[2])
+
+    assert "data" not in embedded
+    assert answered["output"] == "one two three"
+
+
+# Each mutant.
+
+IN_TIME = {
+    *("breaks_off_late", "buffers_stream"),
+    *("outages_take_their_time", "time_outs_take_their_time"),
+}
+"""What is wrong with them is only when something comes."""
+ELSEWHERE = [name for name, each in OFFERED.items() if each.shows != "echo"]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_mutant_is_met_in_the_answers_of_its_scenario(upstreams, name):
+    mutant = OFFERED[name]
+    right = served(upstreams, TOKEN, scenario=mutant.shows)
+    wrong = served(upstreams, TOKEN, mutant)
+
+    met = [path for path in claimed(mutant) if answered(wrong, path) != answered(right, path)]  # fmt: skip
+
+    assert is_scenario(mutant.shows)
+    assert (met == []) == (name in IN_TIME)
+
+
+@pytest.mark.parametrize("mutant", OFFERED.values(), ids=OFFERED.keys())
+def test_a_mutant_falls_over_nothing(upstreams, mutant):
+    server = served(upstreams, TOKEN, mutant)
+
+    for path in [*claimed(mutant), "/api/v1/inference/health", "/nothing"]:
+        for model in ("conf-empty", "conf-status-500"):
+            assert answered(server, path, model)
+
+
+@pytest.mark.parametrize("mutant", UNSEEN.values(), ids=UNSEEN.keys())
+def test_who_is_answered_does_not_meet_what_is_not_offered(upstreams, mutant):
+    right, wrong = served(upstreams, TOKEN), served(upstreams, TOKEN, mutant)
+
+    for path in BODIES:
+        for model in ("any", "conf-status-500"):
+            assert answered(wrong, path, model) == answered(right, path, model)
+
+
+def claimed(mutant):
+    return [path for path in BODIES if PROFILES[path] in mutant.claims]
+
+
+def answered(server, path, model="any"):
+    """All that comes, without what differs from one time to the next. It may break off, but by nothing else than that."""
+    fields = {**BODIES.get(path, {}), "model_id": model}
+    method = "POST" if path in BODIES else "GET"
+    headers = {
+        "authorization": f"Bearer {TOKEN}",
+        "x-api-key": TOKEN,
+        "x-request-id": "r",
+        "accept": "text/event-stream",
+    }
+    request = Request(method, path, headers, json.dumps(fields).encode(), TOKEN)
+    pieces = []
+    try:
+        answer = server(request)
+        with closing(answer):
+            pieces.extend(answer.pieces)
+    except ConnectionError:
+        pieces.append(b"<broken off>")
+        return text(pieces)
+    answer.headers.pop("content-length", None)  # of what is taken out of the text
+    return answer.status, answer.headers, text(pieces)
+
+
+def text(pieces):
+    varying = rb'"(latency_ms|session_id)": [^,}]+|openai|ollama'
+    return re.sub(varying, b"", b"".join(pieces))
