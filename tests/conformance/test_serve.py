@@ -1,5 +1,6 @@
 """`octomil-conformance serve`: a server for tests of clients, from an installed package alone."""
 
+import configparser
 import http.client
 import json
 import re
@@ -154,6 +155,33 @@ def test_a_port_that_is_taken_is_exit_3(capsys):
 
     assert status == 3
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+README = Path(octomil_conformance.__file__).parents[1] / "README.md"
+
+
+def test_the_readme_names_what_there_is(capsys):
+    text = README.read_text("utf-8")
+    lines = re.findall(
+        r"^    octomil-conformance serve\b([^#>\n]*)", text, re.MULTILINE
+    )
+    assert len(lines) > 5
+
+    for line in lines:
+        assert cli.main(["serve", *line.split(), "--list"]) == 0
+    for model in re.findall(r"`conf-([\w-]+)`", text):
+        assert is_scenario(model)
+
+
+def test_all_packages_are_installed():
+    folder = README.parent
+    settings = configparser.ConfigParser()
+    settings.read(folder.parent / "setup.cfg")
+    listed = settings["options"]["packages"].split()
+
+    found = [".".join(each.parent.relative_to(folder).parts) for each in folder.rglob("__init__.py")]  # fmt: skip
+
+    assert [each for each in listed if each.startswith("octomil_conformance")] == sorted(found)  # fmt: skip
 
 
 # What is served.
