@@ -4,8 +4,8 @@ import socket
 from contextlib import closing
 
 import pytest
-from octomil_conformance.server.http_server import MAX_BODY, serving
-from octomil_conformance.server.layers import Answer
+from octomil_conformance.server.http_server import serving
+from octomil_conformance.server.layers import MAX_BODY, Answer
 
 SOON = 5.0
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from models import SDK, python_sdk
@@ -98,9 +100,11 @@ def measure() -> Measured:
             scenario = "" if each.layer else each.scenario
             server = served(upstreams, TOKEN, each.layer, scenario)
             urls[each] = stack.enter_context(serving(server, TOKEN))
-        made = _read(list(urls.values()))
         good = [each for each in every if each.layer is None]
-        answers = {each: _answers(urls[each]) for each in good if each.name != "long"}
+        pool = stack.enter_context(ThreadPoolExecutor(len(good)))
+        answers = pool.map(_answers, [urls[each] for each in good])
+        made = _read(list(urls.values()))
+        answers = dict(zip(good, answers, strict=True))
     right = {each.scenario: each for each in good}
     return Measured(dict(zip(every, made, strict=True)), answers, right)
 
@@ -171,7 +175,7 @@ def _grouped(measured: Measured) -> list[list[str]]:
     for each in measured.right.values():
         if each.name in sentences():
             cells = [measured.scenario_cell(each, profile) for profile in CALLED]
-            row = (measured.answers.get(each, "200"), *cells)
+            row = (measured.answers[each], *cells)
             rows.setdefault(row, []).append(f"`{each.name}`")
     return [[", ".join(names), *row] for row, names in rows.items()]
 
@@ -196,7 +200,11 @@ def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
     return "\n\n".join(
         [
             table,
-            f"Of these mutants it makes what it makes of a good server, as it does not look at what is wrong there or does not send what brings it out: {same}.",
+            fill(
+                f"Of these mutants it makes what it makes of a good server, as it does not look at what is wrong there or does not send what brings it out: {same}.",
+                150,
+                break_on_hyphens=False,
+            ),
             f"{others} more mutants are wrong at endpoints that this SDK has no method for.",
         ]
     )

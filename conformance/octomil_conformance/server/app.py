@@ -9,8 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from octomil_conformance.server.event_stream import EventStream, milliseconds_since
 from octomil_conformance.server.failures import CHALLENGE, Failure
 from octomil_conformance.server.gateway import Gateway
-from octomil_conformance.server.http_server import MAX_BODY
-from octomil_conformance.server.layers import Answer, Json, Request
+from octomil_conformance.server.layers import MAX_BODY, Answer, Json, Request
 from octomil_conformance.server.payloads import (
     Prompt,
     bound_of,

@@ -28,14 +28,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
     options = _parser().parse_args(argv)
     if options.list:
-        print(listing(scenarios.sentences(), all_variants().values(), all_mutants().values()))  # fmt: skip
+        print(
+            listing(
+                scenarios.sentences(), all_variants().values(), all_mutants().values()
+            )
+        )
         return 0
     try:
         with ending.signals_held():
             _serve(options)
     except (OSError, OverflowError) as ex:
         where = f"{options.host}:{options.port}"
-        print(f"octomil-conformance serve: cannot listen on {where}: {ex}", file=sys.stderr)  # fmt: skip
+        print(
+            f"octomil-conformance serve: cannot listen on {where}: {ex}",
+            file=sys.stderr,
+        )
         return CANNOT_LISTEN
     return 0
 
@@ -57,16 +64,53 @@ def _parser() -> argparse.ArgumentParser:
         "octomil-conformance serve",
         description="A server to test clients with: its answers are the same every time, and wrong when you want it.",
     )
-    layer = parser.add_mutually_exclusive_group()
-    layer.add_argument("--mutant", type=_mutant, metavar="NAME", help="break the spec in this way")  # fmt: skip
-    layer.add_argument("--variant", type=_one_of(all_variants(), "variant"), metavar="NAME", help="take this freedom that the spec leaves")  # fmt: skip
-    parser.add_argument("--scenario", type=_scenario, metavar="NAME", help="answer so, whatever the model is called")  # fmt: skip
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=_port, default=8000, help="default 8000; 0: any free one")  # fmt: skip
-    parser.add_argument("--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty: none is asked for")  # fmt: skip
-    parser.add_argument("--backend-timeout", type=_seconds, default=2.0, metavar="S", help="how long the server waits for a token (default 2): in the scenarios slow and stall it comes later")  # fmt: skip
-    parser.add_argument("--list", action="store_true", help="explain every scenario, variant and mutant, and end")  # fmt: skip
+    _add_layers(parser)
+    _add_places(parser)
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="explain every scenario, variant and mutant, and end",
+    )
     return parser
+
+
+def _add_layers(parser: argparse.ArgumentParser) -> None:
+    layer = parser.add_mutually_exclusive_group()
+    layer.add_argument(
+        "--mutant", type=_mutant, metavar="NAME", help="break the spec in this way"
+    )
+    layer.add_argument(
+        "--variant",
+        type=_one_of(all_variants(), "variant"),
+        metavar="NAME",
+        help="take this freedom that the spec leaves",
+    )
+    parser.add_argument(
+        "--scenario",
+        type=_scenario,
+        metavar="NAME",
+        help="answer so, whatever the model is called",
+    )
+    parser.add_argument(
+        "--backend-timeout",
+        type=_seconds,
+        default=2.0,
+        metavar="S",
+        help="how long the server waits for a token (default 2); in the scenarios slow and stall it comes later",
+    )
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="default 8000; 0: any free one"
+    )
+    parser.add_argument(
+        "--token",
+        type=_token,
+        default=TOKEN,
+        help=f"default {TOKEN}; empty: none is asked for",
+    )
 
 
 def _one_of(known: Mapping[str, T], kind: str) -> Callable[[str], T]:
@@ -88,7 +132,9 @@ def _mutant(name: str) -> Mutant:
 def _scenario(name: str) -> str:
     name = name.removeprefix(MODEL_PREFIX)
     if not scenarios.is_scenario(name):
-        raise argparse.ArgumentTypeError(_unknown(name, "scenario", scenarios.sentences()))  # fmt: skip
+        raise argparse.ArgumentTypeError(
+            _unknown(name, "scenario", scenarios.sentences())
+        )
     return name
 
 
@@ -106,7 +152,9 @@ def _port(text: str) -> int:
 
 def _token(text: str) -> str:
     if not text.isascii() or not text.isprintable() or text != text.strip():
-        raise argparse.ArgumentTypeError("expected printable ASCII without spaces around it")  # fmt: skip
+        raise argparse.ArgumentTypeError(
+            "expected printable ASCII without spaces around it"
+        )
     return text
 
 

@@ -13,13 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.backend.line import is_closed
-from octomil_conformance.server.layers import Answer, Ask, Request
+from octomil_conformance.server.layers import MAX_BODY, Answer, Ask, Request
 
 Address = tuple[str, int]
 ANY_PORT: Address = ("127.0.0.1", 0)
-
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a body that are understood. One more is read, for the application to see that it is too much."""
 
 IDLE = 60.0
 """Seconds in which a client that says nothing keeps its connection."""

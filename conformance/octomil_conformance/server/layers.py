@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 Json = dict[str, Any]
+EVERY_STATUS = range(100, 600)
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a request's body that are understood. One more is read, for the server to see that it is too much."""
 
 
 @dataclass
@@ -77,3 +81,29 @@ Layer = Callable[[Request, Ask], Answer]
 
 def around(server: Ask, layer: Layer) -> Ask:
     return lambda request: layer(request, server)
+
+
+def on_streams(change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Layer:
+    """For a function of the pieces of a stream, to others."""
+
+    def changed(request: Request, server: Ask) -> Answer:
+        answer = server(request)
+        if answer.is_stream:
+            answer.pieces = change(answer.pieces)
+        return answer
+
+    return changed
+
+
+def on_json(change: Callable[[Json], object], statuses: range = EVERY_STATUS) -> Layer:
+    """For a function that changes the JSON fields of an answer, or returns others."""
+
+    def changed(request: Request, server: Ask) -> Answer:
+        answer = server(request)
+        if answer.status not in statuses or answer.is_stream or not answer.body:
+            return answer
+        fields = answer.fields
+        instead = change(fields)
+        return answer.send(fields if instead is None else instead)
+
+    return changed

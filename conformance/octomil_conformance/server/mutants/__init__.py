@@ -15,7 +15,15 @@ from typing import TypeVar
 from octomil_conformance import spec
 from octomil_conformance.config import Config
 from octomil_conformance.server.frames import fields_of, frame_of, frames
-from octomil_conformance.server.layers import Answer, Ask, Json, Layer, Request
+from octomil_conformance.server.layers import (
+    Answer,
+    Ask,
+    Json,
+    Layer,
+    Request,
+    on_json,
+    on_streams,
+)
 
 Play = TypeVar("Play", bound=Callable[..., object])
 Fields = Callable[[Json], object]
@@ -95,14 +103,18 @@ def answers(
     claim: str, *violates: str, shows: str | None = ECHO
 ) -> Callable[[Fields], Fields]:
     """Decorates a function that changes the JSON fields of a good answer; it may return others."""
-    return _decorator(claim, violates, shows, lambda play: _json(play, range(200, 300)))
+    return _decorator(
+        claim, violates, shows, lambda play: on_json(play, range(200, 300))
+    )
 
 
 def failures(
     claim: str, *violates: str, shows: str | None = FAILING
 ) -> Callable[[Fields], Fields]:
     """Decorates a function that changes the envelope of a failure; it may return another one."""
-    return _decorator(claim, violates, shows, lambda play: _json(play, range(400, 600)))
+    return _decorator(
+        claim, violates, shows, lambda play: on_json(play, range(400, 600))
+    )
 
 
 def everywhere(
@@ -127,7 +139,9 @@ def events(
     """Decorates a function of an event's fields, to the fields or the bytes to send instead."""
 
     def made(play: Fields) -> Layer:
-        return _streams(lambda pieces: (_event(play, each) for each in frames(pieces)))
+        return on_streams(
+            lambda pieces: (_event(play, each) for each in frames(pieces))
+        )
 
     return _decorator(claim, violates, shows, made)
 
@@ -138,7 +152,7 @@ def streams(
     """Decorates a generator over the frames of a stream, each its bytes with the blank line."""
 
     def made(play: Frames) -> Layer:
-        return _streams(lambda pieces: play(frames(pieces)))
+        return on_streams(lambda pieces: play(frames(pieces)))
 
     return _decorator(claim, violates, shows, made)
 
@@ -149,28 +163,6 @@ def _event(play: Fields, frame: bytes) -> bytes:
         return frame
     changed = play(fields)
     return changed if isinstance(changed, bytes) else frame_of(fields)
-
-
-def _streams(change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Layer:
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.is_stream:
-            answer.pieces = change(answer.pieces)
-        return answer
-
-    return changed
-
-
-def _json(play: Fields, statuses: range) -> Layer:
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.status not in statuses or answer.is_stream or not answer.body:
-            return answer
-        fields = answer.fields
-        instead = play(fields)
-        return answer.send(fields if instead is None else instead)
-
-    return changed
 
 
 def _decorator(

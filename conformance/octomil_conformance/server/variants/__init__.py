@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from octomil_conformance.server.frames import fields_of, frames
-from octomil_conformance.server.layers import Answer, Ask, Json, Layer, Request
+from octomil_conformance.server.layers import Json, Layer, on_streams
 
 Play = TypeVar("Play", bound=Callable[..., object])
 Claims = dict[str, int]
@@ -54,39 +54,13 @@ def variant(
     return decorate
 
 
-def bodies(play: Callable[[Json], Json | None]) -> Layer:
-    """For a function that changes the JSON of an answer, good or bad."""
-
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.is_stream or not answer.body:
-            return answer
-        fields = answer.fields
-        instead = play(fields)
-        return answer.send(fields if instead is None else instead)
-
-    return changed
-
-
-def streams(play: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Layer:
-    """For a generator over the pieces of a stream."""
-
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.is_stream:
-            answer.pieces = play(answer.pieces)
-        return answer
-
-    return changed
-
-
 def each_frame(play: Callable[[Json | None, bytes], bytes]) -> Layer:
     """For a function of one frame's fields and bytes, to the bytes instead."""
 
     def changed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         return (play(fields_of(frame), frame) for frame in frames(pieces))
 
-    return streams(changed)
+    return on_streams(changed)
 
 
 def each_event(play: Callable[[Json], bytes]) -> Layer:

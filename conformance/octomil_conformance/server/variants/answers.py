@@ -6,8 +6,8 @@ import random
 import string
 
 from octomil_conformance.server.frames import frames
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
-from octomil_conformance.server.variants import ALL, ANSWERS, bodies, variant
+from octomil_conformance.server.layers import Answer, Ask, Json, Request, on_json
+from octomil_conformance.server.variants import ALL, ANSWERS, variant
 
 
 @variant(ANSWERS)
@@ -49,20 +49,20 @@ def spaced_json(request: Request, server: Ask) -> Answer:
     return answer
 
 
-@variant(ANSWERS, bodies)
+@variant(ANSWERS, on_json)
 def other_order(fields: Json) -> Json:
     """Names stand in another order."""
     names = sorted(fields, key=lambda name: name[::-1], reverse=True)
     return {name: fields[name] for name in names}
 
 
-@variant(ANSWERS, bodies)
+@variant(ANSWERS, on_json)
 def more_fields(fields: Json) -> None:
     """Answers and failures have fields that no one knows."""
     fields.update(object="list", created=1700000000, trace={"spans": [1, 2.5, None]})
 
 
-@variant(ANSWERS, bodies)
+@variant(ANSWERS, on_json)
 def whole_milliseconds(fields: Json) -> None:
     """`latency_ms` is an integer, in a batch too."""
     for each in (fields, *fields.get("results", ())):
@@ -70,7 +70,7 @@ def whole_milliseconds(fields: Json) -> None:
             each["latency_ms"] = int(each["latency_ms"])
 
 
-@variant(ANSWERS, bodies)
+@variant(ANSWERS, on_json)
 def zero_milliseconds(fields: Json) -> None:
     """`latency_ms` is 0."""
     for each in (fields, *fields.get("results", ())):
@@ -78,7 +78,7 @@ def zero_milliseconds(fields: Json) -> None:
             each["latency_ms"] = 0
 
 
-@variant({"infer": 2, "batch": 2}, bodies)
+@variant({"infer": 2, "batch": 2}, on_json)
 def fewer_fields(fields: Json) -> None:
     """What may be left out is left out."""
     fields.pop("usage", None)
@@ -87,13 +87,13 @@ def fewer_fields(fields: Json) -> None:
             result.pop(name, None)
 
 
-@variant({"infer": 2, "batch": 2}, bodies)
+@variant({"infer": 2, "batch": 2}, on_json)
 def null_fields(fields: Json) -> None:
     """What may be left out is null."""
     fields["usage"] = None
 
 
-@variant({"embed": 2}, bodies)
+@variant({"embed": 2}, on_json)
 def bare_vectors(fields: Json) -> None:
     """The items of `data` are nothing but vectors."""
     for item in fields.get("data", ()):
@@ -133,7 +133,7 @@ def other_labels(request: Request, server: Ask) -> Answer:
     return answer
 
 
-@variant({"infer": 1}, bodies)
+@variant({"infer": 1}, on_json)
 def structured_output(fields: Json) -> None:
     """`output` is an object."""
     if "output" in fields:

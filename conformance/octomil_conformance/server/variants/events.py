@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable, Iterator
 
 from octomil_conformance.server.frames import fields_of, frame_of, frames
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.layers import Answer, Ask, Json, Request, on_streams
 from octomil_conformance.server.variants import (
     STREAMS,
     each_event,
     each_frame,
-    streams,
     variant,
 )
 
@@ -20,7 +19,7 @@ def crlf(fields: Json | None, frame: bytes) -> bytes:
     return frame.replace(b"\n", b"\r\n")
 
 
-@variant(STREAMS, streams)
+@variant(STREAMS, on_streams)
 def comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Comment lines stand before, between and after the events."""
     yield b": welcome\n\n"
@@ -53,21 +52,21 @@ def more_blank_lines(fields: Json | None, frame: bytes) -> bytes:
     return b"\n" + frame + b"\n\n"
 
 
-@variant(STREAMS, streams)
+@variant(STREAMS, on_streams)
 def ends_with_done(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """`data: [DONE]` follows the last event."""
     yield from pieces
     yield b"data: [DONE]\n\n"
 
 
-@variant(STREAMS, streams)
+@variant(STREAMS, on_streams)
 def byte_by_byte(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Every byte is a chunk of its own."""
     for piece in pieces:
         yield from (piece[index : index + 1] for index in range(len(piece)))
 
 
-@variant(STREAMS, streams)
+@variant(STREAMS, on_streams)
 def split_in_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Letters are written raw in UTF-8, and pieces end inside of them."""
     for frame in frames(pieces):
@@ -112,7 +111,7 @@ def more_in_events(fields: Json) -> bytes:
     return frame_of({**more, **fields})
 
 
-@variant(STREAMS, streams)
+@variant(STREAMS, on_streams)
 def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Tokens are cut into letters."""
     for frame in frames(pieces):
@@ -124,7 +123,7 @@ def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield frame
 
 
-@variant({"stream": 1}, streams)
+@variant({"stream": 1}, on_streams)
 def one_token(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The whole answer is one token, and that rides in the final event."""
     events = [each for each in map(fields_of, frames(pieces)) if each]
