@@ -3,8 +3,9 @@
 import logging
 import multiprocessing
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -131,7 +132,7 @@ def _names() -> frozenset[str]:
 def _play(job: Job) -> Result:
     run_of_checks.evidence = _evidence
     backend = _backend()
-    with serving(server(job, backend), TOKEN) as url:
+    with server(job.name, backend, job.served) as url:
         config = Config(
             url + BASE_PATH, job.claims, token=TOKEN, backend_timeout=TIMEOUT
         )
@@ -169,13 +170,22 @@ def _backend() -> ScriptedBackend:
     return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=TIMEOUT).__enter__()  # fmt: skip
 
 
-def server(job: Job, backend: ScriptedBackend) -> Ask:
-    subject = {**all_mutants(), **all_variants()}.get(job.name)
+@contextmanager
+def server(
+    name: str, backend: ScriptedBackend, as_served: bool = False
+) -> Iterator[str]:
+    """Its URL. `name` and `as_served` as in a Job."""
+    with serving(_server(name, backend, as_served), TOKEN) as url:
+        yield url
+
+
+def _server(name: str, backend: ScriptedBackend, as_served: bool) -> Ask:
+    subject = {**all_mutants(), **all_variants()}.get(name)
     upstreams = served.Upstreams(backend.ollama_url, backend.openai_url, TIMEOUT)
-    if job.served:
+    if as_served:
         return served.served(upstreams, TOKEN, subject)
-    if job.name in FAULTS:
-        return served.app(upstreams, TOKEN, [job.name])
+    if name in FAULTS:
+        return served.app(upstreams, TOKEN, [name])
     if subject:
         health.CACHED = 0  # seconds; a run of the reference itself keeps its own
     reference = server_of(create_app(settings(backend)))
