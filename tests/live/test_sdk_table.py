@@ -1,7 +1,15 @@
 """The real Python SDK reads whatever a conformant server may send, and the README says what it makes of the others."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
 import pytest
 from octomil_conformance.server.variants import all_variants
+from processes import listening
+from reference import PATIENCE
 from sdk_table import CALLED, SAME, Measured, in_readme, measure, text_of
 from sdk_words import embed_words, stream_words
 
@@ -25,6 +33,26 @@ def test_the_sdk_reads_every_variant(measured: Measured, name: str) -> None:
 def test_the_readme_says_what_the_sdk_makes_of_each(measured: Measured) -> None:
     """`python tests/live/sdk_table.py` writes it."""
     assert in_readme() == text_of(measured)
+
+
+def test_the_lines_that_serve_prints_work_when_pasted(
+    sdk_python: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "octomil_conformance", "serve", "--port", "0"]
+    with listening(command, {}, "Octomil API on ") as server:
+        server.wait_for_line(r"print\(token\)")
+        code = "\n".join(server.lines).partition("environment of its own):\n")[2]
+        ended = subprocess.run(
+            [sdk_python, "-c", dedent(code)],
+            env={"HOME": str(tmp_path), "OCTOMIL_DISABLE_TELEMETRY": "1"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+
+    tokens = re.findall(r"\(token='(.*?)'", ended.stdout)
+    assert tokens == ["one", " two", " three", ""]
 
 
 GOOD = {
