@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from octomil_conformance import schemas, spec, wire
@@ -16,12 +18,120 @@ EXAMPLES = EXAMPLE.findall(spec.PROSE.read_text("utf-8"))
 JSON_EXAMPLES = [example[1:] for example in EXAMPLES if example[0] == "json"]
 STREAMS = [body for kind, _, _, body in EXAMPLES if kind == "sse"]
 
+DOCUMENT = spec.openapi()
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+}
+FAILURES = DOCUMENT["components"]["responses"]["Failure"]["x-failures"]
+
+NOT_ABOUT_THE_FIELD = {
+    ("REQ-14", "messages"): "there it is the name of a parameter",
+    ("INFER-06", "stop"): "there it is a value",
+    ("HTTP-17", "text"): "there it is half a media type",
+    ("STREAM-01", "text"): "there it is half a media type",
+}
+"""Requirements that have a field's name in them and yet say nothing of the field."""
+
 OURS_AND_BINDING = {"HTTP-16"}
 """What only the spec decides and yet binds everybody; the spec says why."""
 
 
 def test_openapi_is_openapi():
     validate(spec.openapi())
+
+
+def objects(value: object) -> Iterator[dict[str, Any]]:
+    """All objects inside, with what they refer to in their place."""
+    if isinstance(value, list):
+        for item in value:
+            yield from objects(item)
+    if isinstance(value, dict):
+        yield value
+        if reference := value.get("$ref"):
+            *_, kind, name = reference.split("/")
+            yield from objects(DOCUMENT["components"][kind][name])
+        for inner in value.values():
+            yield from objects(inner)
+
+
+def fields(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The named fields of all schemas inside, but for those that are never there."""
+    for each in objects(value):
+        if isinstance(properties := each.get("properties"), dict):
+            for name, schema in properties.items():
+                if schema != {"type": "null"}:
+                    yield name, schema
+
+
+def test_every_requirement_that_openapi_names_is_one():
+    named = {name for o in objects(DOCUMENT) for name in o.get("x-requirements", [])}
+
+    assert named <= spec.requirements().keys()
+    assert len(named) >= 80
+
+
+@pytest.mark.parametrize("profile", [p for p in spec.PROFILES if p != "auth"])
+def test_a_requirement_that_names_a_field_stands_at_that_field(profile):
+    there = [
+        (name, requirement)
+        for name, schema in fields(OPERATIONS[profile])
+        for requirement in schema.get("x-requirements", [])
+    ]
+    names = {name for name, _ in fields(OPERATIONS[profile])}
+    wanted = {
+        (name, each.id)
+        for each in spec.requirements().values()
+        if profile in each.profiles
+        for code in re.findall("`(.+?)`", each.text)
+        for name in names & {*re.findall(r"\w+", code)}
+        if (each.id, name) not in NOT_ABOUT_THE_FIELD
+    }
+
+    assert wanted - {*there} == set()
+    assert len(wanted) >= 4
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+def test_every_field_is_described(name):
+    found = [*fields(DOCUMENT["components"]["schemas"][name])]
+
+    described = {
+        field
+        for field, schema in found
+        if any(each.get("description") for each in objects(schema))
+    }
+    assert described == {field for field, _ in found}
+
+
+def test_example_requests_are_valid():
+    examples = {
+        profile: content["application/json"]["example"]
+        for profile, operation in OPERATIONS.items()
+        if (content := operation.get("requestBody", {}).get("content"))
+    }
+
+    assert examples.keys() == schemas.REQUESTS.keys()
+    for profile, body in examples.items():
+        schemas.require_valid_request(profile, body)
+
+
+def test_the_failures_have_the_classes_and_codes_of_the_prose():
+    prose = spec.PROSE.read_text("utf-8")
+    text = prose[prose.index("The classes by status:") : prose.index("### 1.4")]
+    classes, codes = text.split("The codes that SDKs know:")
+
+    told = {(each["status"], each["error"]) for each in FAILURES}
+    assert told == {(int(s), e) for s, e in re.findall(r"(\d{3})\s`(\w+)`", classes)}
+    assert {each["code"] for each in FAILURES} == {*re.findall(r"`(\w+)`", codes)}
+
+
+def test_every_requirement_stands_under_a_heading():
+    sections = {each.section for each in spec.requirements().values()}
+
+    assert len(sections) == 10
+    assert all(re.match(r"\d+\. \w", section) for section in sections)
 
 
 def test_the_frozen_list_is_the_spec():

@@ -5,6 +5,7 @@ The schemas are held to the prose in this way too: where server and schema disag
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 import falcon.testing
 import pytest
@@ -23,7 +24,8 @@ from octomil_ref.settings import Settings
 TOKEN = "a-token-of-the-fuzz-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
-API = schemathesis.openapi.from_dict(spec.openapi())
+API = schemathesis.openapi.from_dict(deepcopy(spec.openapi()))
+"""A copy: cases are made from its examples, and changed."""
 PROFILES = {
     "/inference": "infer",
     "/inference/stream": "stream",
@@ -139,8 +141,17 @@ def test_the_health_of_backends_is_told(call: Call) -> None:
     assert_is_an_answer("health", answer)
 
 
+def test_the_life_of_the_process_is_told(call: Call) -> None:
+    answer = call(API["/health"]["GET"].Case())
+
+    assert answer.status_code == 200
+    assert schemas.complaint("LivenessAnswer", json.loads(answer.content)) == ""
+
+
 def test_no_endpoint_is_left_out() -> None:
-    assert {*PROFILES, "/inference/health"} == {*spec.openapi()["paths"]}
+    others = {"/inference/health", "/health"}
+
+    assert {*PROFILES, *others} == {*spec.openapi()["paths"]}
 
 
 # Requests that no schema describes
@@ -162,8 +173,9 @@ HEADER_TEXT = st.text(
 ).map(str.strip)
 """What gunicorn and waitress let through."""
 
+PAGES = ["/health", "/", "/openapi.json"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-PATHS = [*(f"/api/v1{path}" for path in spec.openapi()["paths"]), "/health"]
+PATHS = [*(f"/api/v1{path}" for path in spec.openapi()["paths"]), *PAGES]
 
 
 @given(
