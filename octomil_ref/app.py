@@ -11,9 +11,11 @@ from octomil_ref.auth import Auth
 from octomil_ref.backends import Backend
 from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.backends.openai import OpenAIBackend
+from octomil_ref.cors import cors
 from octomil_ref.failures import handle_failures
 from octomil_ref.fallback import Fallback
 from octomil_ref.health import HealthCheck
+from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.request_id import RequestId
 from octomil_ref.request_log import RequestLog, configure_logging
 from octomil_ref.settings import Settings, load_or_exit, require_access_rule
@@ -42,6 +44,9 @@ def create_app(settings: Settings | None = None) -> App:
     app.add_route("/api/v1/inference/health", resources.Health(health))
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
+    app.add_route("/openapi.json", resources.Static(openapi_document()))
+    if settings.page:
+        app.add_route("/", resources.Static(reference_page(settings)))
     return app
 
 
@@ -66,12 +71,7 @@ def create_backends(settings: Settings) -> list[Backend]:
 
 
 def _middleware(settings: Settings) -> list[Any]:
-    middleware: list[Any] = [RequestId(), RequestLog()]
-    if settings.cors_origins:
-        origins = "*" if "*" in settings.cors_origins else settings.cors_origins
-        middleware.append(
-            falcon.CORSMiddleware(origins, ["X-Request-Id", "Retry-After"])
-        )
+    middleware = [RequestId(), RequestLog(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         middleware.append(Auth(settings.api_keys))
     return middleware

@@ -63,7 +63,7 @@ def run_scripted_demo(settings: Settings) -> None:
 def _serve(settings: Settings, model: str) -> None:
     server = WaitressServer(create_app(settings), settings)
     url = f"http://{settings.url_host()}:{server.port}"
-    lines = guide(url, settings.api_keys[0], model)
+    lines = guide(url, settings.api_keys[0], model, settings.page)
     server.run(lambda: print(lines, flush=True))
 
 

@@ -2,11 +2,15 @@
 
 import json
 import shlex
+import textwrap
+from collections.abc import Mapping
+
+from octomil_ref.snippets import NEWLINE, curl, python_sdk
 
 _GUIDE = """
 Octomil API on {url}/api/v1   (Ctrl-C ends it)
 Token: {token}
-
+{page}
 One answer:
   {inference}
 
@@ -20,45 +24,37 @@ Embeddings:
   {embeddings}
 
 Health:
-  curl {newline} {url}/api/v1/inference/health
+  {health}
 
 The Python SDK (pip install octomil, best in an environment of its own):
-  import os
-  os.environ["OCTOMIL_API_BASE"] = "{url}/api/v1"  # before the import
-  from octomil import OctomilClient, OrgApiKeyAuth
-  auth = OrgApiKeyAuth(api_key="{token}", org_id="demo", api_base="{url}/api/v1")
-  for token in OctomilClient(auth=auth).stream_predict("{model}", "Name three fruits."):
-      print(token.token, end="", flush=True)
+{python}
 """
-
-NEWLINE = "-s -w '\\n'"
-"""curl's flags for an answer that does not end its line by itself."""
 
 _QUESTION = [{"role": "user", "content": "Name three fruits."}]
 
 
-def guide(url: str, token: str, model: str) -> str:
-    """`url` without `/api/v1`."""
+def guide(url: str, token: str, model: str, page: bool) -> str:
+    """`url` without `/api/v1`; `page` tells whether the server has its reference page."""
 
-    def curl(path: str, body: dict[str, object], flags: str = NEWLINE) -> str:
+    def asking(path: str, body: Mapping[str, object], flags: str = NEWLINE) -> str:
         authorization = shlex.quote(f"Authorization: Bearer {token}")
-        data = shlex.quote(json.dumps({"model_id": model, **body}))
-        return (
-            f"curl {flags} {url}/api/v1{path} -H {authorization}"
-            f" -H 'Content-Type: application/json' -d {data}"
-        )
+        body = {"model_id": model, **body}
+        return curl(f"{url}/api/v1{path}", authorization, body, flags)
 
     short = {"max_tokens": 48}
     prompts = [{"input_data": "Say hello."}, {"input_data": "Say goodbye."}]
     return _GUIDE.format(
         url=url,
         token=token,
-        model=model,
-        newline=NEWLINE,
-        inference=curl("/inference", {"messages": _QUESTION, "parameters": short}),
-        stream=curl(
+        page=f"In a browser, to read and to try: {url}/?model={model}\n"
+        if page
+        else "",
+        inference=asking("/inference", {"messages": _QUESTION, "parameters": short}),
+        stream=asking(
             "/inference/stream", {"messages": _QUESTION, "parameters": short}, "-sN"
         ),
-        batch=curl("/inference/batch", {"inputs": prompts, "parameters": short}),
-        embeddings=curl("/embeddings", {"input": ["apple", "pear"]}),
+        batch=asking("/inference/batch", {"inputs": prompts, "parameters": short}),
+        embeddings=asking("/embeddings", {"input": ["apple", "pear"]}),
+        health=curl(f"{url}/api/v1/inference/health"),
+        python=textwrap.indent(python_sdk(url, json.dumps(token), model), "  "),
     )

@@ -15,6 +15,7 @@ from octomil_ref.clock import stopwatch
 from octomil_ref.event_stream import EventStream
 from octomil_ref.fallback import Fallback
 from octomil_ref.health import HealthCheck
+from octomil_ref.page import Document
 from octomil_ref.payloads import (
     CompletionRequest,
     parse_batch,
@@ -145,5 +146,25 @@ class Liveness:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = json_text.write({"status": "ok", "version": __version__})
+
+    on_head = on_get
+
+
+@dataclass(frozen=True)
+class Static:
+    """GET / and /openapi.json: bytes that were made before, for everyone to read."""
+
+    public: ClassVar = True
+
+    document: Document
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_headers(self.document.headers)
+        tags = req.if_none_match or ()
+        if self.document.etag in tags or "*" in tags:
+            resp.status = 304
+        else:
+            resp.content_type = self.document.content_type
+            resp.data = self.document.data
 
     on_head = on_get

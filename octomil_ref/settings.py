@@ -64,6 +64,8 @@ class Settings:
     """Serve everyone who can connect, without tokens."""
     cors_origins: tuple[str, ...] = _setting("OCTOMIL_CORS_ORIGINS", values.origins, ())
     """Origins of web pages that may call: `*`, or a list separated by commas. None: no CORS headers."""
+    page: bool = _setting("OCTOMIL_PAGE", values.switch, True)
+    """Have the reference page at `/`. The OpenAPI document, which tools look for, is there either way."""
 
     max_body_bytes: int = _setting(
         "OCTOMIL_MAX_BODY_BYTES", values.at_least_one, 8 * 1024 * 1024

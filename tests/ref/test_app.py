@@ -17,6 +17,7 @@ from builders import (
     ollama_chat,
     openai_chat,
 )
+from octomil_conformance import spec
 
 from octomil_ref.app import create_app, create_backends
 from octomil_ref.settings import Settings, SettingsError
@@ -26,6 +27,7 @@ STREAM = "/api/v1/inference/stream"
 BATCH = "/api/v1/inference/batch"
 EMBEDDINGS = "/api/v1/embeddings"
 HEALTH = "/api/v1/inference/health"
+PAGES = ["/", "/openapi.json"]
 LIVENESS = ["/health", "/api/v1/health"]
 POSTED = [INFERENCE, STREAM, BATCH, EMBEDDINGS]
 
@@ -195,7 +197,7 @@ def test_health_needs_no_token(path):
 # Paths and methods
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v1", "/api/v1/inference/x", "/é"])
+@pytest.mark.parametrize("path", ["/x", "/api", "/api/v1", "/api/v1/inference/x", "/é"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_there_is_nothing_at_an_unknown_path(path, method):
     answer = app_client().simulate_request(method, path)
@@ -214,8 +216,8 @@ def test_what_is_posted_takes_nothing_but_post(method, path):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-@pytest.mark.parametrize("path", [*LIVENESS, HEALTH])
-def test_health_is_only_read(method, path):
+@pytest.mark.parametrize("path", [*LIVENESS, HEALTH, *PAGES])
+def test_health_and_pages_are_only_read(method, path):
     answer = app_client().simulate_request(method, path)
 
     assert "GET" in refusal_of(answer, 405)
@@ -234,7 +236,7 @@ def test_head_of_what_is_posted_is_a_wrong_method(path):
     "path, methods",
     [
         *((path, "POST") for path in POSTED),
-        *((path, "GET, HEAD") for path in [*LIVENESS, HEALTH]),
+        *((path, "GET, HEAD") for path in [*LIVENESS, HEALTH, *PAGES]),
     ],
 )
 def test_options_tells_the_methods_without_a_token(path, methods):
@@ -257,6 +259,74 @@ def test_a_trailing_slash_is_accepted():
     responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
 
     answer = app_client().simulate_post(f"{INFERENCE}/", json=ASK)
+
+    assert answer.status_code == 200
+
+
+# The page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_for_everyone_and_may_be_kept_while_it_is_the_same(path):
+    client = falcon.testing.TestClient(app_client().app)
+
+    answer = client.simulate_get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("given", ["{}", "W/{}", '"other", {}', "*"])
+def test_who_has_a_page_is_not_sent_it_again(path, given):
+    client = app_client()
+    tag = client.simulate_get(path).headers["ETag"]
+
+    answer = client.simulate_get(path, headers={"If-None-Match": given.format(tag)})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["ETag"] == tag
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_who_has_another_page_is_sent_this_one(path):
+    answer = app_client().simulate_get(path, headers={"If-None-Match": '"other"'})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_head_of_a_page_is_its_headers(path):
+    client = app_client()
+    whole = client.simulate_get(path)
+
+    answer = client.simulate_head(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Length"] == str(len(whole.content))
+    assert answer.headers["ETag"] == whole.headers["ETag"]
+
+
+def test_the_openapi_document_is_that_of_the_spec():
+    answer = app_client().simulate_get("/openapi.json")
+
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json == spec.openapi()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_without_the_page_there_is_nothing_at_the_root(method):
+    answer = app_client(page=False).simulate_request(method, "/")
+
+    assert answer.status_code == 404
+    assert method == "HEAD" or refusal_of(answer, 404)
+
+
+def test_without_the_page_the_openapi_document_stays():
+    answer = app_client(page=False).simulate_get("/openapi.json")
 
     assert answer.status_code == 200
 
@@ -324,6 +394,27 @@ def test_a_web_page_may_not_call_from_an_origin(origins):
     preflight = client.simulate_options(STREAM, headers=PREFLIGHT)
 
     assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+@pytest.mark.parametrize(
+    "origins, told",
+    [((), None), (("*",), None), (("https://a.test", "https://b.test"), "Origin")],
+    ids=["none", "any", "some"],
+)
+@pytest.mark.parametrize("origin", ["https://a.test", "https://other.test", None])
+def test_a_cache_learns_that_an_answer_is_for_one_origin_where_it_is(
+    origin, origins, told
+):
+    client = falcon.testing.TestClient(app_client(cors_origins=origins).app)
+
+    answers = [
+        client.simulate_request(
+            method, INFERENCE, headers=origin and {"Origin": origin}
+        )
+        for method in ("POST", "OPTIONS")
+    ]
+
+    assert [answer.headers.get("Vary") for answer in answers] == [told, told]
 
 
 def test_a_web_page_may_read_a_failure_and_its_id():

@@ -308,7 +308,7 @@ def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsy
     cli.main(["config"])
 
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 24
+    assert len(lines) == 25
     assert ["OCTOMIL_PORT", "environment", "1234"] in lines
     assert ["LLM_BACKEND_TIMEOUT", "default", "30.0"] in lines
 

@@ -12,7 +12,7 @@ from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 
 URL = "http://127.0.0.1:8000"
 TOKEN = "octomil_t0ken"
-GUIDE = guide(URL, TOKEN, "smollm2-135m")
+GUIDE = guide(URL, TOKEN, "smollm2-135m", page=True)
 
 READERS = {
     "/api/v1/inference": parse_completion,
@@ -63,7 +63,7 @@ def test_the_curl_line_of_health_needs_no_token():
 
 
 def test_a_shell_s_own_characters_stay_in_the_token():
-    text = guide(URL, "it's $HOME", "m")
+    text = guide(URL, "it's $HOME", "m", page=True)
 
     assert "Authorization: Bearer it's $HOME" in shlex.split(text.split("curl ")[1])
 
@@ -81,3 +81,10 @@ def test_the_lines_for_the_sdk_are_python_that_names_url_token_and_model():
 def test_the_guide_tells_where_the_api_is_and_how_to_end_it():
     assert f"Octomil API on {URL}/api/v1   (Ctrl-C ends it)" in GUIDE
     assert f"Token: {TOKEN}" in GUIDE
+
+
+def test_the_guide_names_the_page_where_there_is_one():
+    line = f"to try: {URL}/?model=smollm2-135m\n"
+
+    assert line in GUIDE
+    assert "/?model" not in guide(URL, TOKEN, "smollm2-135m", page=False)

@@ -1,0 +1,88 @@
+"""The page that the server has at `/`: the spec and its OpenAPI document, to read and to try. Made once, at the start."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from octomil_conformance import spec
+
+from octomil_ref import __version__
+from octomil_ref.page.contents import contents
+from octomil_ref.payloads import DEFAULT_MAX_CONCURRENCY
+from octomil_ref.settings import Settings
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Document:
+    """Bytes that are the same for every request."""
+
+    data: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+    @property
+    def etag(self) -> str:
+        """Without its quotes."""
+        return self.headers["ETag"].strip('"')
+
+
+def openapi_document() -> Document:
+    data = (spec.FOLDER / "openapi.json").read_bytes()
+    return Document(data, "application/json", _headers(data))
+
+
+def reference_page(settings: Settings) -> Document:
+    style, script = (
+        (FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js")
+    )
+    template = Template((FOLDER / "page.html").read_text("utf-8"))
+    text = template.substitute(
+        contents(spec.openapi(), spec.requirements(), _limits(settings)),
+        style=style,
+        script=script,
+        version=__version__,
+        body_bytes=f"{settings.max_body_bytes:,}",
+    )
+    data = text.encode()
+    headers = _headers(data) | {"Content-Security-Policy": _policy(style, script)}
+    return Document(data, "text/html; charset=utf-8", headers)
+
+
+def _headers(data: bytes) -> dict[str, str]:
+    return {
+        "ETag": f'"{hashlib.sha256(data).hexdigest()[:32]}"',
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing runs but what the page came with, and it talks to nobody but its server."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
+    return f"'sha256-{digest.decode()}'"
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    """What the spec leaves to the server, and this one decided."""
+    return {
+        "BatchRequest.inputs": f"Here at most {settings.batch_max_inputs}.",
+        "BatchRequest.max_concurrency": (
+            f"Here {DEFAULT_MAX_CONCURRENCY} unless given, "
+            f"and lowered to {settings.batch_max_concurrency}."
+        ),
+        "EmbeddingsRequest.input": f"Here at most {settings.embeddings_max_inputs}.",
+    }

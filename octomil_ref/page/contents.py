@@ -1,0 +1,60 @@
+"""What the page is made of: for each place in its template the HTML. Pure."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from octomil_conformance.spec import Requirement
+
+from octomil_ref.page import chapters
+from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints, section
+from octomil_ref.page.fields import Fields
+from octomil_ref.page.markup import html, tag
+
+Spec = Mapping[str, Requirement]
+
+
+def contents(
+    document: Mapping[str, Any], spec: Spec, limits: Mapping[str, str]
+) -> dict[str, str]:
+    """`limits` are sentences about fields, named like `BatchRequest.inputs`."""
+    found, fields = endpoints(document), Fields(document, limits)
+    chosen = _chosen(found)
+    models = {place: model for model, place in chosen.items()}
+    told = _by_chapter(spec)
+    failures = chapters.failures(document, fields)
+    sections = [
+        section(each, fields, chosen, told.pop(each.title, [])) for each in found
+    ]
+    return {
+        "links": html(*map(_link, found)),
+        "tokens": html(chapters.tokens(document)),
+        "model": models["model"],
+        "embed_model": models["embed-model"],
+        "endpoints": html(*sections),
+        "failures": html(failures),
+        "sdks": html(chapters.sdk_lines(models["model"], chosen)),
+        "spec": html(chapters.rest_of_the_spec(told.values())),
+    }
+
+
+def _chosen(found: list[Endpoint]) -> dict[str, str]:
+    """What the reader may choose in all examples, and the name of each choice."""
+    chosen = {ORIGIN: "origin"}
+    for endpoint in found:
+        if example := endpoint.request.get("example"):
+            place = "embed-model" if endpoint.name == "embed" else "model"
+            chosen[example["model_id"]] = place
+    return chosen
+
+
+def _by_chapter(spec: Spec) -> dict[str, list[Requirement]]:
+    """The title of a chapter, without its number, to what stands under it."""
+    grouped = groupby(spec.values(), lambda each: each.section.partition(". ")[2])
+    return {title: list(members) for title, members in grouped}
+
+
+def _link(endpoint: Endpoint) -> Element:
+    method, path = tag("b", endpoint.method), endpoint.path.removeprefix(BASE)
+    return tag("li", tag("a", method, f" {path}", href=f"#{endpoint.name}"))

@@ -1,0 +1,65 @@
+"""Elements of a page. Text becomes HTML where they are serialized, by ElementTree, and is escaped there. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from xml.etree.ElementTree import Element, tostring
+
+Node = Element | str
+
+
+def tag(name: str, *content: Node, **attributes: str) -> Element:
+    """`tag("a", "here", href="#x", data_path="/")`; `class_` is `class`."""
+    named = {
+        key.rstrip("_").replace("_", "-"): text for key, text in attributes.items()
+    }
+    return filled(Element(name, named), content)
+
+
+def filled(element: Element, content: Iterable[Node]) -> Element:
+    for node in content:
+        if not isinstance(node, str):
+            element.append(node)
+        elif len(element):
+            element[-1].tail = (element[-1].tail or "") + node
+        else:
+            element.text = (element.text or "") + node
+    return element
+
+
+def html(*elements: Element) -> str:
+    return "\n".join(tostring(each, "unicode", method="html") for each in elements)
+
+
+def prose(text: str) -> Iterator[Node]:
+    """A sentence as the spec writes it, with its code in backticks."""
+    for number, piece in enumerate(text.split("`")):
+        yield tag("code", piece) if number % 2 else piece
+
+
+def requirement_links(names: Iterable[str]) -> Iterator[Node]:
+    for name in names:
+        yield " "
+        yield tag("a", name, href=f"#{name}", class_="id")
+
+
+def fillable(text: str, kinds: Mapping[str, str]) -> Iterator[Node]:
+    """Text in which the page replaces what the reader chooses: `kinds` has the texts, and of each the class of its place."""
+    places = "|".join(map(re.escape, kinds))
+    for piece in re.split(f"({places})", text):
+        yield tag("span", piece, class_=kinds[piece]) if piece in kinds else piece
+
+
+def copied(title: str, text: str, kinds: Mapping[str, str]) -> Element:
+    """Lines to copy, under a heading. The button works by script alone, which shows it."""
+    button = tag(
+        "button",
+        "Copy",
+        type="button",
+        class_="copy",
+        hidden="hidden",
+        aria_label=f"Copy: {title}",
+    )
+    lines = tag("pre", tag("code", *fillable(text, kinds)), tabindex="0")
+    return tag(
+        "div", tag("h3", *fillable(title, kinds)), button, lines, class_="copied"
+    )

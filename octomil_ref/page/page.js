@@ -1,0 +1,221 @@
+"use strict";
+// What the reader chooses goes into the examples; a form sends its body as it stands and shows what comes back.
+// Text from outside enters the page as text only.
+
+const find = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// ---- What the reader chooses
+
+const MODELS = ["model", "embed-model"];
+const PLAIN = /^[\w.:/@+-]+$/; // a name that means nothing to a shell, so that lines to copy do what they say
+
+function fill(place, value) {
+  for (const each of all(`span.${place}, code.${place}`)) each.textContent = value;
+}
+
+function choose(place) {
+  const input = find(`#${place}`);
+  const name = input.value.trim() || input.placeholder;
+  if (PLAIN.test(name)) fill(place, name);
+  for (const form of all(`form[data-model="${place}"]`)) setModel(find("textarea", form), name);
+}
+
+function setModel(area, name) {
+  try {
+    area.value = JSON.stringify({ ...JSON.parse(area.value), model_id: name }, null, 2);
+  } catch {
+    // The reader is writing something that is no JSON: theirs to end.
+  }
+}
+
+// ---- One call
+
+const ms = (duration) => `${duration.toFixed(duration < 100 ? 1 : 0)} ms`;
+
+function request(form, signal) {
+  const headers = {};
+  const token = find("#token").value;
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const area = find("textarea", form);
+  if (area) headers["Content-Type"] = "application/json";
+  const body = area?.value;
+  return { method: form.dataset.method, headers, body, signal, cache: "no-store", credentials: "omit" };
+}
+
+async function send(form) {
+  const view = new View(form);
+  const stopper = new AbortController();
+  const stop = find(".stop", form);
+  stop.onclick = () => stopper.abort();
+  view.busy(true);
+  try {
+    const response = await fetch(form.dataset.path, request(form, stopper.signal));
+    view.head(response);
+    const type = response.headers.get("Content-Type") ?? "";
+    await (type.startsWith("text/event-stream") ? follow(response, view) : whole(response, view));
+  } catch (problem) {
+    if (stopper.signal.aborted) view.say("Stopped: the connection is closed, and the model stops.", "bad");
+    else view.broken(problem);
+  } finally {
+    view.busy(false);
+  }
+}
+
+async function whole(response, view) {
+  const text = await response.text();
+  view.figure("took", ms(view.elapsed()));
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    view.show("text", text);
+    return view.say("This is no JSON.", "bad");
+  }
+  if (typeof value.output === "string") view.show("text", value.output);
+  view.show("json", readable(value));
+  if (response.ok) view.say("Complete.", "good");
+  else view.say(`Refused: ${response.status} ${value.code ?? value.status}.`, "bad");
+}
+
+async function follow(response, view) {
+  view.say("Waiting for the next token.");
+  for await (const event of events(response.body)) view.event(event);
+  view.ended();
+}
+
+// Server-sent events as this API writes them: one JSON object on one data line.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const lines = (rest + piece.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line.startsWith("data:")) yield JSON.parse(line.slice(5));
+  }
+}
+
+// Vectors are cut short for the eye.
+function readable(value) {
+  const short = (key, inner) =>
+    Array.isArray(inner) && inner.length > 8 && inner.every((each) => typeof each === "number")
+      ? [...inner.slice(0, 4), `… ${inner.length - 4} more`]
+      : inner;
+  return JSON.stringify(value, short, 1);
+}
+
+// ---- What one form shows
+
+class View {
+  constructor(form) {
+    this.form = form;
+    this.began = performance.now();
+    this.tokens = 0;
+    this.figures = new Map();
+    this.final = null;
+    for (const each of all("pre", form)) each.replaceChildren(), (each.hidden = true);
+    find(".figures", form).replaceChildren();
+    this.say("Sent.");
+  }
+
+  elapsed() {
+    return performance.now() - this.began;
+  }
+
+  busy(on) {
+    find("[type=submit]", this.form).disabled = on;
+    find(".stop", this.form).disabled = !on;
+  }
+
+  // The only words that are read aloud by themselves: when something begins or ends, not for each token.
+  say(words, kind = "") {
+    const state = find(".state", this.form);
+    state.textContent = words;
+    state.className = `state ${kind}`;
+  }
+
+  show(kind, text) {
+    const place = find(`pre.${kind}`, this.form);
+    place.hidden = false;
+    place.append(text);
+    place.scrollTop = place.scrollHeight;
+  }
+
+  figure(name, value) {
+    this.figures.set(name, value);
+    find(".figures", this.form).textContent = [...this.figures].map((pair) => pair.join(" ")).join(" · ");
+  }
+
+  head(response) {
+    this.figure("status", response.status);
+    for (const name of ["X-Request-Id", "Retry-After"]) {
+      const value = response.headers.get(name);
+      if (value) this.figure(name, value);
+    }
+  }
+
+  event(event) {
+    if (event.done === true) this.final = event;
+    if (event.done === true || event.error) this.show("json", JSON.stringify(event, null, 1));
+    if (event.token) this.token(event.token);
+  }
+
+  token(text) {
+    if (!this.tokens++) {
+      this.first = this.elapsed();
+      this.say("Receiving.");
+      this.figure("first token", ms(this.first));
+    }
+    const seconds = (this.elapsed() - this.first) / 1000;
+    this.figure("tokens", this.tokens);
+    if (seconds > 0) this.figure("tokens a second", ((this.tokens - 1) / seconds).toFixed(1));
+    this.show("text", text);
+  }
+
+  ended() {
+    this.figure("took", ms(this.elapsed()));
+    if (this.final) this.say("Complete.", "good");
+    else this.say('Cut: the stream ended without "done": true. The answer is incomplete.', "bad");
+  }
+
+  broken(problem) {
+    this.figure("took", ms(this.elapsed()));
+    if (this.tokens) this.say("Cut: the transfer broke off. The answer is incomplete.", "bad");
+    else this.say(`No answer: ${problem.message}.`, "bad");
+  }
+}
+
+// ---- Copying, and links into what is closed
+
+async function copy(button) {
+  const lines = find("code", button.parentElement);
+  getSelection().selectAllChildren(lines);
+  if (!navigator.clipboard) return; // a page over plain HTTP may not; what is selected can be copied by hand
+  await navigator.clipboard.writeText(lines.textContent);
+  button.textContent = "Copied";
+}
+
+function reveal() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const closed = target?.closest("details:not([open])");
+  if (closed) closed.open = true, target.scrollIntoView();
+}
+
+for (const form of all("form.try")) {
+  form.addEventListener("submit", (event) => (event.preventDefault(), send(form)));
+}
+for (const button of all("button.copy")) {
+  button.hidden = false;
+  button.addEventListener("click", () => copy(button));
+}
+find("#access").addEventListener("submit", (event) => event.preventDefault());
+fill("origin", location.origin);
+const asked = new URLSearchParams(location.search).get("model");
+for (const place of MODELS) {
+  const input = find(`#${place}`);
+  if (asked && PLAIN.test(asked)) input.value = asked;
+  input.addEventListener("input", () => choose(place));
+  choose(place);
+}
+addEventListener("hashchange", reveal);
+reveal();

@@ -1,0 +1,49 @@
+"""The fields of a schema as a list of definitions, which is as good on a phone as on a desk. Pure."""
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from octomil_ref.page.fields import Field, Fields
+from octomil_ref.page.markup import Node, filled, prose, requirement_links, tag
+
+
+def table(title: str, component: str, fields: Fields, always: str) -> Element:
+    """`always` is the word for a field that is never missing. Only a link, where the fields were told before."""
+    found = fields.of(component)
+    if not found:
+        there = tag("a", tag("code", component), href=f"#{component}")
+        return tag("h3", f"{title} ", there)
+    rows = [part for field in found for part in (_term(field, always), _meaning(field))]
+    heading = tag("h3", f"{title} ", tag("code", component), id=component)
+    return tag("div", heading, tag("dl", *rows))
+
+
+def _term(field: Field, always: str) -> Element:
+    term = tag("dt", tag("code", field.path))
+    if field.told_here:
+        term.set("id", field.told_here)
+    if field.type:
+        filled(term, [" ", filled(tag("span", class_="type"), prose(field.type))])
+    if field.required:
+        filled(term, [" ", tag("b", always)])
+    return term
+
+
+def _meaning(field: Field) -> Element:
+    about: list[Node] = [*prose(field.description)]
+    if field.refused_names and not field.told_before:
+        about += [" Refused: ", *_codes(field.refused_names), "."]
+    if field.limit:
+        about += [f" {field.limit}"]
+    if field.told_before:
+        there = tag("a", field.told_before, href=f"#{field.told_before}")
+        about += [" More at ", there, "."]
+    return tag("dd", *about, *requirement_links(field.requirements))
+
+
+def _codes(names: tuple[str, ...]) -> Iterator[Node]:
+    first, *others = names
+    yield tag("code", first)
+    for name in others:
+        yield ", "
+        yield tag("code", name)

@@ -1,0 +1,287 @@
+"""The reference page: what is on it, that nothing on it comes from elsewhere, and that it leads everywhere."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from octomil_conformance import spec
+
+from octomil_ref import errors
+from octomil_ref.errors import ApiError
+from octomil_ref.page import reference_page
+from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
+from octomil_ref.settings import Settings
+from octomil_ref.snippets import sdks
+
+README = Path(__file__).parents[2] / "README.md"
+VOID = {"meta", "link", "input"}
+
+
+class Parsed(HTMLParser):
+    """A page: its elements in order, the text of each kind, what was left open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.texts.setdefault(tag, []).append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        for tag in set(self.open):
+            self.texts[tag][-1] += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [a[attribute] for _, a in self.elements if attribute in a]
+
+
+DOCUMENT = reference_page(Settings())
+PAGE = Parsed(DOCUMENT.data.decode())
+TEXT = " ".join(" ".join(PAGE.texts["html"]).split())
+POLICY = dict(
+    part.strip().split(" ", 1)
+    for part in DOCUMENT.headers["Content-Security-Policy"].split(";")
+)
+READERS = {
+    "/api/v1/inference": parse_completion,
+    "/api/v1/inference/stream": parse_completion,
+    "/api/v1/inference/batch": lambda body: parse_batch(body, 256),
+    "/api/v1/embeddings": lambda body: parse_embeddings(body, 512),
+}
+
+
+def plain(sentence: str) -> str:
+    return sentence.replace("`", "")
+
+
+def kinds(parent: type[ApiError]) -> list[type[ApiError]]:
+    """All failures below `parent` that have a place in the envelope."""
+    found = [each for kind in parent.__subclasses__() for each in (kind, *kinds(kind))]
+    return [kind for kind in found if hasattr(kind, "status")]
+
+
+# What is on it
+
+
+def test_the_page_is_whole():
+    assert PAGE.open == []
+    assert DOCUMENT.content_type == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("path, methods", spec.openapi()["paths"].items())
+def test_every_endpoint_has_its_section_and_form(path, methods):
+    [(method, operation)] = methods.items()
+    forms = [attributes for tag, attributes in PAGE.elements if tag == "form"]
+
+    [form] = [form for form in forms if form.get("data-path") == f"/api/v1{path}"]
+    assert form["data-method"] == method.upper()
+    assert operation["operationId"] in PAGE.values("id")
+    assert plain(operation["description"]) in TEXT
+
+
+@pytest.mark.parametrize(
+    "requirement", spec.requirements().values(), ids=lambda r: r.id
+)
+def test_every_sentence_of_the_spec_stands_where_its_number_leads(requirement):
+    assert PAGE.values("id").count(requirement.id) == 1
+    assert f"{requirement.id} {requirement.force} {plain(requirement.text)}" in TEXT
+    assert plain(requirement.breaks) in TEXT
+
+
+def test_every_requirement_that_the_openapi_document_names_is_linked():
+    text = json.dumps(spec.openapi())
+    named = {
+        name
+        for names in re.findall(r'"x-requirements": \[(.*?)\]', text)
+        for name in json.loads(f"[{names}]")
+    }
+
+    links = {link.removeprefix("#") for link in PAGE.values("href")}
+    assert named <= links
+    assert len(named) >= 80
+
+
+def test_every_link_leads_somewhere():
+    inside = {link[1:] for link in PAGE.values("href") if link.startswith("#")}
+
+    assert inside <= {*PAGE.values("id")}
+    assert len(inside) >= 80
+
+
+def test_no_two_places_have_one_name():
+    names = PAGE.values("id")
+
+    assert len(names) == len({*names})
+
+
+def test_every_named_field_is_explained():
+    fields = {
+        name
+        for schema in spec.openapi()["components"]["schemas"].values()
+        for name, inner in schema.get("properties", {}).items()
+        if inner != {"type": "null"}
+    }
+
+    shown = {re.split(r"[.\[\]]+", text.split()[0])[-1] for text in PAGE.texts["dt"]}
+    assert fields <= shown
+    assert all(text.strip() for text in PAGE.texts["dd"])
+
+
+def test_its_failures_are_those_of_this_server():
+    listed = spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
+
+    told = {(f["status"], f["error"], f["code"], f["retryable"]) for f in listed}
+    assert told == {
+        (kind.status, kind.error, kind.code, kind.retryable)
+        for kind in kinds(errors.ApiError)
+    }
+    assert len(told) == len(listed)
+    for failure in listed:
+        assert plain(failure["description"]) in TEXT
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        (Settings(batch_max_inputs=7), "Here at most 7."),
+        (Settings(embeddings_max_inputs=8), "Here at most 8."),
+        (Settings(batch_max_concurrency=9), "Here 4 unless given, and lowered to 9."),
+        (Settings(max_body_bytes=10_000), "at most 10,000 bytes"),
+    ],
+    ids=["inputs", "texts", "concurrency", "body"],
+)
+def test_it_tells_the_limits_of_this_server(settings, sentence):
+    page = reference_page(settings)
+
+    assert sentence in page.data.decode()
+    assert page.etag != DOCUMENT.etag
+
+
+def test_the_same_settings_make_the_same_page():
+    assert reference_page(Settings()) == DOCUMENT
+
+
+# Lines to copy
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_a_curl_line_has_a_body_that_the_server_takes(path):
+    lines = [shlex.split(text) for text in PAGE.texts["code"] if "curl" in text]
+    url = f"http://127.0.0.1:8000{path}"
+
+    [words] = [words for words in lines if url in words]
+
+    body = json.loads(words[words.index("-d") + 1])
+    assert READERS[path](body).model_id in ("phi-4-mini", "nomic-embed-text")
+    assert "Authorization: Bearer $TOKEN" in words
+
+
+def test_the_sdks_are_told_the_base_urls_of_the_readme():
+    rows = re.findall(
+        r"^\| (\w+) \| `\$URL(.*?)`", README.read_text("utf-8"), re.MULTILINE
+    )
+
+    assert [(name, base) for name, base, _ in sdks("", "m")] == rows
+
+
+def test_the_python_lines_are_python():
+    [(_, _, lines), *_] = sdks("http://127.0.0.1:8000", "phi-4-mini")
+
+    assert lines in PAGE.texts["code"]
+    compile(lines, "page", "exec")
+
+
+def test_what_the_reader_chooses_has_its_places():
+    places = [
+        attributes.get("class")
+        for tag, attributes in PAGE.elements
+        if tag in ("span", "code")
+    ]
+
+    assert {"origin", "model", "embed-model"} <= {*places}
+    assert places.count("origin") >= 9
+
+
+# Nothing from elsewhere
+
+
+def test_nothing_on_it_comes_from_elsewhere():
+    sources = PAGE.values("href") + PAGE.values("src")
+    outside = [each for each in sources if not each.startswith(("#", "data:image/"))]
+
+    assert outside == ["/openapi.json"]
+    assert "@import" not in TEXT and "url(" not in TEXT
+
+
+def test_nothing_on_it_runs_but_its_own_script():
+    names = {name for _, attributes in PAGE.elements for name in attributes}
+
+    assert [name for name in names if name.startswith("on") or name == "style"] == []
+    assert len(PAGE.texts["script"]) == len(PAGE.texts["style"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["script", "style"])
+def test_the_policy_knows_its_script_and_style_by_their_hash(kind):
+    digest = hashlib.sha256(PAGE.texts[kind][0].encode()).digest()
+
+    assert POLICY[f"{kind}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def test_the_policy_allows_nothing_else():
+    others = {name: value for name, value in POLICY.items() if "sha256" not in value}
+
+    assert others == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+
+
+# For everyone
+
+
+def test_everything_to_write_in_has_a_label():
+    written_in = {
+        attributes["id"]
+        for tag, attributes in PAGE.elements
+        if tag in ("input", "textarea")
+    }
+
+    assert written_in == {a["for"] for tag, a in PAGE.elements if tag == "label"}
+
+
+def test_the_token_is_kept_from_sight_and_memory():
+    [field] = [a for tag, a in PAGE.elements if a.get("id") == "token"]
+
+    assert (field["type"], field["autocomplete"]) == ("password", "off")
+    assert "name" not in field
+
+
+def test_it_has_landmarks_and_headings_in_their_order():
+    tags = [tag for tag, _ in PAGE.elements]
+    levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+
+    assert [tags.count(tag) for tag in ("header", "nav", "main", "h1")] == [1] * 4
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    titled = [a["aria-labelledby"] for tag, a in PAGE.elements if tag == "section"]
+    assert {*titled} <= {*PAGE.values("id")}

@@ -1,0 +1,86 @@
+"""The fields of a schema, one after the other: their paths, and that what is shared is gone into once."""
+
+from octomil_ref.page.fields import Fields
+
+
+def text(description: str, **more: object) -> dict[str, object]:
+    return {"type": "string", "description": description, **more}
+
+
+def whole(properties: dict[str, object], *required: str) -> dict[str, object]:
+    return {"type": "object", "required": [*required], "properties": properties}
+
+
+def refers(name: str, **beside: object) -> dict[str, object]:
+    return {"$ref": f"#/components/schemas/{name}", **beside}
+
+
+INNER = whole({"name": text("Its name."), "model": {"type": "null"}}, "name") | {
+    "description": "Shared."
+}
+SCHEMAS = {
+    "Inner": INNER,
+    "Lists": whole(
+        {
+            "items": {
+                "type": "array",
+                "items": refers("Inner"),
+                "description": "Many.",
+            },
+            "either": {
+                "description": "One of two.",
+                "anyOf": [{"type": "string"}, whole({"part": text("A part.")})],
+            },
+        }
+    ),
+    "Twice": whole(
+        {
+            "id": text("Whose.", **{"x-requirements": ["A-01"]}),
+            "one": refers("Inner"),
+            "two": refers("Inner", description="Another."),
+        },
+        "id",
+    )
+    | {"oneOf": [whole({"id": {"const": ""}}), whole({"other": text("Or this.")})]},
+}
+
+
+def fields(*components: str, **limits: str):
+    """Of the last of some components, gone through in this order."""
+    told = Fields({"components": {"schemas": SCHEMAS}}, limits)
+    return {field.path: field for field in [told.of(name) for name in components][-1]}
+
+
+def test_fields_inside_others_have_their_whole_path():
+    assert [*fields("Lists")] == ["items", "items[].name", "either", "either.part"]
+
+
+def test_a_shared_schema_is_gone_into_once():
+    found = fields("Twice")
+
+    assert [*found] == ["id", "one", "one.name", "two", "other"]
+    assert (found["one"].told_here, found["one"].told_before) == ("Inner", "")
+    assert (found["two"].told_here, found["two"].told_before) == ("", "Inner")
+
+
+def test_a_schema_that_came_up_before_is_not_told_again():
+    assert fields("Inner", "Inner") == {}
+    assert [*fields("Inner", "Lists")] == ["items", "either", "either.part"]
+
+
+def test_a_field_says_what_its_schema_says():
+    found = fields("Twice")
+
+    assert found["id"].required and not found["other"].required
+    assert found["id"].type == "string"
+    assert found["id"].requirements == ("A-01",)
+    assert found["one"].description == "Shared."
+    assert found["one"].refused_names == ("model",)
+    assert found["two"].description == "Another."
+
+
+def test_this_servers_limits_stand_at_their_fields():
+    found = fields("Twice", **{"Twice.id": "At most 7."})
+
+    assert found["id"].limit == "At most 7."
+    assert found["other"].limit == ""
