@@ -3,7 +3,7 @@
 Read it in this order: `app.py` (the whole API on one screen), `resources.py` (one class per endpoint), `payloads.py` and
 `parameters.py` (what clients may send), `fallback.py` (which backend answers), `backends/` (one dialect each),
 `event_stream.py` and `batch.py` (answers that are written while they become ready), `errors.py` (every way to fail),
-`settings.py` (everything configurable).
+`settings.py` (everything configurable). `page/` makes the page at `/` and is no part of the API.
 """
 
 __version__ = "0.1.0"

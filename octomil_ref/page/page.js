@@ -86,10 +86,11 @@ async function follow(response, view) {
 
 // Server-sent events as this API writes them: one JSON object on one data line.
 async function* events(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = body.getReader(); // through a pipe what arrived just before a break would be lost
+  const decoder = new TextDecoder();
   let rest = "";
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    const lines = (rest + piece.value).split("\n");
+    const lines = (rest + decoder.decode(piece.value, { stream: true })).split("\n");
     rest = lines.pop();
     for (const line of lines) if (line.startsWith("data:")) yield JSON.parse(line.slice(5));
   }
@@ -180,7 +181,7 @@ class View {
 
   broken(problem) {
     this.figure("took", ms(this.elapsed()));
-    if (this.tokens) this.say("Cut: the transfer broke off. The answer is incomplete.", "bad");
+    if (this.figures.has("status")) this.say("Cut: the transfer broke off. The answer is incomplete.", "bad");
     else this.say(`No answer: ${problem.message}.`, "bad");
   }
 }

@@ -13,6 +13,7 @@ from dialects import (
     ollama_error_frame,
     ollama_frame,
     ollama_version,
+    openai_models,
     stream,
 )
 from models import LlamaCpp, names_a_fruit
@@ -22,11 +23,17 @@ from upstreams import Call
 
 pytestmark = pytest.mark.machine
 
-CUT = stream(NDJSON, ollama_frame("Good"), ollama_error_frame())
 LOAD_FAILED = "Failed to load resource: "
 """How Chromium itself remarks on a status of 400 or more, or a transfer that broke off."""
 
 ENDPOINTS = ["infer", "stream", "batch", "embed", "health", "live"]
+
+ASKED = {
+    "model_id": LlamaCpp.model,
+    "messages": [{"role": "user", "content": "Name three fruits."}],
+    "parameters": {"max_tokens": 16, "temperature": 0, "seed": 1},
+}
+"""For the likeliest answer, of a few tokens."""
 
 CONTRASTS = """(() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -57,8 +64,8 @@ CONTRASTS = """(() => {
 """Of each element with text of its own: how its colour stands out from what is behind it (WCAG 2.2, 1.4.3)."""
 
 
-def opened(page: Page, server: Reference, token: str = TOKEN, place: str = "") -> None:
-    page.open(f"{server.url}/?model=smollm2{place}")
+def opened(page: Page, server: Reference, token: str = TOKEN) -> None:
+    page.open(f"{server.url}/?model=smollm2")
     page.click("#token")
     page.write(token)
 
@@ -126,6 +133,7 @@ def test_every_endpoint_can_be_tried(
     server.ollama.on("/api/chat", ollama_chat())
     server.ollama.on("/api/embed", ollama_embed(size=384))
     server.ollama.on("/api/version", ollama_version)
+    server.openai.on("/v1/models", openai_models)
     opened(page, server)
 
     send(page, endpoint)
@@ -189,16 +197,34 @@ def test_stop_really_stops(server: Reference, page: Page) -> None:
 
 
 def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
-    server.ollama.on("/api/chat", CUT)
+    gate = threading.Event()
+    frames = ollama_frame("Good"), ollama_error_frame()
+    server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
     opened(page, server)
 
     send(page, "stream")
-    wait_for_text(page, "stream", "state", "Cut: ")
+    wait_for_text(page, "stream", "text", "Good")
+    gate.set()
+    wait_for_text(page, "stream", "state", "Cut: the transfer broke off.")
 
     assert "incomplete" in text_of(page, "stream", "state")
     assert text_of(page, "stream", "text") == "Good"
-    event = json.loads(text_of(page, "stream", "json"))
-    assert event["error"]["code"] == "stream_interrupted"
+    assert "tokens 1" in text_of(page, "stream", "figures")
+
+
+def test_a_stream_that_ends_well_but_for_its_done_is_shown_as_cut(
+    server: Reference, page: Page
+) -> None:
+    opened(page, server)
+    page.evaluate(
+        """window.fetch = async () => new Response('data: {"token":"Good","done":false}\\n\\n',
+          {headers: {"Content-Type": "text/event-stream"}})"""
+    )
+
+    send(page, "stream")
+
+    wait_for_text(page, "stream", "state", "Cut: the stream ended")
+    assert text_of(page, "stream", "text") == "Good"
 
 
 def test_a_server_that_is_gone_is_told(page: Page) -> None:
@@ -216,6 +242,10 @@ def test_a_real_model_answers_on_the_page_token_by_token(
     settings = {"OPENAI_API_ENDPOINT": llama_cpp.url, **UNHURRIED}
     with reference(serve, ollama=False, **settings) as server:
         opened(page, server)
+        likeliest = json.dumps(ASKED)
+        page.evaluate(
+            f"document.querySelector('#stream textarea').value = {json.dumps(likeliest)}"
+        )
         page.evaluate(
             """window.arrivals = [];
             new MutationObserver(() => arrivals.push(performance.now()))
@@ -265,10 +295,10 @@ def test_the_page_talks_to_no_other_server(server: Reference, page: Page) -> Non
 
 
 def test_a_number_leads_into_what_is_closed(server: Reference, page: Page) -> None:
-    opened(page, server, place="#STREAM-05")
+    page.open(f"{server.url}/#STREAM-05")
 
-    page.wait_for("document.getElementById('STREAM-05').closest('details').open")
-    page.click("a[href='#EMBED-06']")
+    page.wait_for("document.getElementById('STREAM-05').checkVisibility()")
+    page.evaluate("document.querySelector('a[href=\"#EMBED-06\"]').click()")
 
     page.wait_for("document.getElementById('EMBED-06').checkVisibility()")
 
