@@ -81,21 +81,16 @@ def section(
 ) -> Element:
     """`chosen` is what the reader may choose in the examples."""
     heading = f"{endpoint.name}-title"
+    title = tag("h2", tag("b", endpoint.method), f" {endpoint.path}", id=heading)
+    told = _tables(endpoint, fields)
+    if requirements:
+        told.append(sentences(requirements))
+    lines = copied("curl", _curl(endpoint), chosen)
     return tag(
         "section",
-        tag(
-            "div",
-            tag("h2", tag("b", endpoint.method), f" {endpoint.path}", id=heading),
-            *_about(endpoint),
-            *_tables(endpoint, fields),
-            *([sentences(requirements)] if requirements else []),
-        ),
-        tag(
-            "div",
-            _form(endpoint, chosen),
-            copied("curl", _curl(endpoint), chosen),
-            class_="tried",
-        ),
+        tag("div", title, *_about(endpoint)),
+        tag("div", _form(endpoint, chosen), lines, class_="tried"),
+        tag("div", *told),
         id=endpoint.name,
         aria_labelledby=heading,
         class_="endpoint columns",

@@ -18,7 +18,7 @@ from dialects import (
 )
 from models import LlamaCpp, names_a_fruit
 from processes import serve
-from reference import PATIENCE, TOKEN, UNHURRIED, Reference, reference
+from reference import MODEL_PATIENCE, PATIENCE, TOKEN, UNHURRIED, Reference, reference
 from upstreams import Call
 
 pytestmark = pytest.mark.machine
@@ -253,6 +253,7 @@ def test_a_real_model_answers_on_the_page_token_by_token(
         )
 
         send(page, "stream")
+        server.process.wait_for_line('"ended": "complete"', MODEL_PATIENCE)
         wait_for_text(page, "stream", "state", "Complete.")
 
     assert names_a_fruit(text_of(page, "stream", "text"))
