@@ -16,6 +16,9 @@ from octomil_ref.settings import Settings
 
 FOLDER = Path(__file__).parent
 
+WITH_TOKEN = "The API takes a token,"
+ANONYMOUS = "This server asks for no token. Where one is asked for, it comes"
+
 
 @dataclass(frozen=True)
 class Document:
@@ -46,6 +49,7 @@ def reference_page(settings: Settings) -> Document:
         style=style,
         script=script,
         version=__version__,
+        access=ANONYMOUS if settings.allow_anonymous else WITH_TOKEN,
         body_bytes=f"{settings.max_body_bytes:,}",
     )
     data = text.encode()

@@ -23,15 +23,15 @@ def contents(
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}
     told = _by_chapter(spec)
-    failures = chapters.failures(document, fields)
+    failures = chapters.failures(document, fields)  # first: endpoints refer to it
     sections = [
         section(each, fields, chosen, told.pop(each.title, [])) for each in found
     ]
     return {
         "links": html(*map(_link, found)),
         "tokens": html(chapters.tokens(document)),
-        "model": models["model"],
-        "embed_model": models["embed-model"],
+        "model": html(_choice("model", models)),
+        "embed_model": html(_choice("embed-model", models)),
         "endpoints": html(*sections),
         "failures": html(failures),
         "sdks": html(chapters.sdk_lines(models["model"], chosen)),
@@ -47,6 +47,11 @@ def _chosen(found: list[Endpoint]) -> dict[str, str]:
             place = "embed-model" if endpoint.name == "embed" else "model"
             chosen[example["model_id"]] = place
     return chosen
+
+
+def _choice(place: str, models: Mapping[str, str]) -> Element:
+    off = {"autocomplete": "off", "spellcheck": "false"}
+    return tag("input", id=place, placeholder=models[place], **off)
 
 
 def _by_chapter(spec: Spec) -> dict[str, list[Requirement]]:
