@@ -12,6 +12,7 @@ from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
+from octomil_conformance.config import PATHS
 from octomil_conformance.exchange import Exchange, Headers, Request, field
 from octomil_conformance.findings import Finding, SuiteFault
 from octomil_conformance.transport import Transfer
@@ -19,13 +20,6 @@ from octomil_conformance.transport import Transfer
 if TYPE_CHECKING:
     from octomil_conformance.run import Run
 
-PATHS = {
-    "infer": "/inference",
-    "stream": "/inference/stream",
-    "batch": "/inference/batch",
-    "embed": "/embeddings",
-    "health": "/inference/health",
-}
 PROMPT = "Name a fruit."
 OTHER_PROMPT = "The moon is far away."
 MAX_TOKENS = 4
@@ -57,7 +51,7 @@ class Api:
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
     ) -> Exchange:
         """A valid request and its whole answer. Without a scenario it goes to the model that the run was given."""
-        return self._answered(self.start(prompt, scenario, **changes).finish())
+        return answered(self.start(prompt, scenario, **changes).finish())
 
     def start(
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
@@ -71,7 +65,7 @@ class Api:
         """As `ask`, but it leaves when the answer begins: for requests that set no limit to it."""
         call = self.start(prompt, **changes)
         next(iter(call), None)
-        return self._answered(call.hang_up())
+        return answered(call.hang_up())
 
     def ask_raw(
         self,
@@ -81,7 +75,7 @@ class Api:
     ) -> Exchange:
         """A good request in unusual clothes."""
         call = self._call("POST", path or self.path, body, self._headers(headers or {}))
-        return self._answered(call.finish())
+        return answered(call.finish())
 
     def refused(self, body: object) -> Exchange:
         """A request that is wrong on purpose. First a good one shows that the server does answer."""
@@ -97,13 +91,11 @@ class Api:
         """Any request at all, after a good one as positive control. A header of None is left out."""
         self.works()
         call = self._call(method, path or self.path, body, self._headers(headers or {}))
-        return self._answered(call.finish())
+        return answered(call.finish())
 
     def get(self, method: str = "GET", path: str = "", token: bool = True) -> Exchange:
         headers = self._headers({} if token else {"Authorization": None})
-        return self._answered(
-            self._call(method, path or self.path, b"", headers).finish()
-        )
+        return answered(self._call(method, path or self.path, b"", headers).finish())
 
     def body(
         self,
@@ -148,14 +140,16 @@ class Api:
         """Good answers of this profile: of the run's model, and of our backend's odder ones."""
         for exchange in self.run.specimens(self):
             self.observe(exchange)
-            yield self._answered(exchange)
+            yield answered(exchange)
 
     def unblamed(self) -> list[Exchange]:
         """Of all that was seen of this profile, what no check found a fault in."""
         seen, blamed = self.run.seen(self.profile)
+        known = {id(exchange) for exchange in self.seen}
         for exchange in seen:
-            self.observe(exchange)
-        return [exchange for exchange in seen if id(exchange) not in blamed]
+            if id(exchange) not in known:
+                self.observe(exchange)
+        return [exchange for exchange in self.seen if id(exchange) not in blamed]
 
     def observe(self, exchange: Exchange) -> None:
         with self._lock:
@@ -261,10 +255,12 @@ class Api:
         self._transfers.append(transfer)
         return transfer
 
-    def _answered(self, exchange: Exchange) -> Exchange:
-        if exchange.status == 0 or exchange.end == "deadline":
-            raise Finding("an answer", exchange.problem)
-        return exchange
+
+def answered(exchange: Exchange) -> Exchange:
+    """Raises Finding for one that has no whole answer to look at."""
+    if exchange.status == 0 or exchange.end == "deadline":
+        raise Finding("an answer", exchange.problem)
+    return exchange
 
 
 def json_bytes(value: object) -> bytes:

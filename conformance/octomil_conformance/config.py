@@ -12,6 +12,14 @@ from octomil_conformance import spec
 
 FILE = "octomil-conformance.toml"
 BASE_PATH = "/api/v1"
+PATHS = {
+    "infer": "/inference",
+    "stream": "/inference/stream",
+    "batch": "/inference/batch",
+    "embed": "/embeddings",
+    "health": "/inference/health",
+}
+"""Below it: where each profile with an endpoint has it."""
 DEFAULT_BACKEND = "127.0.0.1:11434"
 DEFAULT_OPENAI_BACKEND = "127.0.0.1:11435"
 DEFAULT_BACKEND_TIMEOUT = 2.0
@@ -42,6 +50,14 @@ class Expectation:
 
     def covers(self, requirement: str, profile: str) -> bool:
         return self.check in (requirement, f"{requirement}[{profile}]")
+
+    def is_for(self, level: int, profiles: Iterable[str]) -> bool:
+        """Whether a run of these profiles, up to this level, can meet it."""
+        requirement = spec.requirements()[self.check.partition("[")[0]]
+        return requirement.level <= level and any(
+            self.covers(requirement.id, profile)
+            for profile in {*profiles} & {*requirement.profiles}
+        )
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,24 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
         raise UsageError("profile auth needs --token")
     return Config(
         url=base_url(given.pop("url")), claims=claims, expected=expected, **given
+    )
+
+
+def for_recordings(
+    label: str, profiles: Iterable[str], strict: bool | None, folder: Path
+) -> Config:
+    """Of the file in `folder` only the failures that recordings of these profiles can show, and whether it is strict. Raises UsageError."""
+    given = _read_file(folder / FILE)
+    expected = tuple(
+        each
+        for each in map(_expectation, given.get("expected", ()))
+        if each.is_for(0, profiles)
+    )
+    return Config(
+        url=label,
+        claims=dict.fromkeys(profiles, 0),
+        strict=given.get("strict", False) if strict is None else strict,
+        expected=expected,
     )
 
 

@@ -1,7 +1,12 @@
 """`octomil-conformance doctor URL`: one plain request an endpoint, and what its answer means for a run."""
 
-from octomil_conformance.api import PATHS
-from octomil_conformance.config import SCRIPTED_MODEL, Config, UsageError, base_url
+from octomil_conformance.config import (
+    PATHS,
+    SCRIPTED_MODEL,
+    Config,
+    UsageError,
+    base_url,
+)
 from octomil_conformance.preflight import MODEL_HINT, first_answer
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen

@@ -11,9 +11,14 @@ from octomil_conformance import sse
 
 Headers = tuple[tuple[str, str], ...]
 
-End = Literal["complete", "closed", "cut", "deadline", "hung up", "nothing"]
+End = Literal[
+    "complete", "closed", "cut", "deadline", "hung up", "nothing", "unrecorded"
+]
 """How the body ended: as its framing says, by the close that delimits it, before its framing said so, not at all in time, by
-us. `nothing`: no status line ever came."""
+us. `nothing`: no status line ever came. `unrecorded`: a recording that does not tell."""
+
+WHOLE: tuple[End, ...] = ("complete", "closed", "unrecorded")
+"""Nothing is known to be missing."""
 
 
 class Missing:
@@ -50,6 +55,8 @@ class Request:
     body: bytes
     profile: str | None = None
     """Whose schemas bind the exchange; None: a probe outside all profiles."""
+    file: str = ""
+    """The recording that the exchange was read from; empty: it was seen live."""
 
     @cached_property
     def fields(self) -> Any:

@@ -20,6 +20,10 @@ class Finding(AssertionError):
         self.got = got
 
 
+class NotRecorded(Exception):
+    """A check looks at what the recording does not have: neither a pass nor a failure."""
+
+
 class SuiteFault(Exception):
     """The suite itself is wrong: never the server's failure."""
 

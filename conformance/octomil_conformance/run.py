@@ -12,7 +12,13 @@ from octomil_conformance.api import OTHER_PROMPT, PROMPT, Api
 from octomil_conformance.backend import Backend
 from octomil_conformance.config import Config, Expectation
 from octomil_conformance.exchange import Exchange
-from octomil_conformance.findings import NO_EVIDENCE, PARSING, Evidence, evidence
+from octomil_conformance.findings import (
+    NO_EVIDENCE,
+    PARSING,
+    Evidence,
+    NotRecorded,
+    evidence,
+)
 from octomil_conformance.spec import Requirement
 
 Outcome = Literal["pass", "fail", "warn", "error", "untestable", "expected", "stale"]
@@ -79,6 +85,8 @@ class Run:
     verdicts: list[Verdict] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """Of the suite, outside any check."""
+    recorded: bool = False
+    """Over recordings: what one of them lacks was not asked of it."""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     _specimens: dict[str, list[Exchange]] = field(default_factory=dict)
@@ -103,6 +111,8 @@ class Run:
         except AssertionError as ex:
             outcome = "fail" if self._binding(requirement) else "warn"
             found = evidence(ex)
+        except NotRecorded as ex:
+            outcome, reason = "untestable", str(ex)
         except Exception:  # noqa: BLE001 - a verdict, too
             with PARSING:
                 outcome, reason = "error", traceback.format_exc()
@@ -137,14 +147,16 @@ class Run:
     def seen(self, profile: str) -> tuple[list[Exchange], set[int]]:
         """Each exchange of a profile once, and the `id` of those in which a MUST was found broken."""
         mine = [verdict for verdict in self.verdicts if verdict.profile == profile]
-        found = [each for each in mine if each.outcome not in ("pass", "warn")]
+        faults = ("fail", "expected", "error")
+        found = [each for each in mine if each.outcome in faults]
         blamed = {id(seen) for each in found for seen in each.exchanges[-1:]}
         every = {id(seen): seen for each in mine for seen in each.exchanges}
         return [*every.values()], blamed
 
     def stale(self) -> list[Expectation]:
-        """Expected failures that did not come."""
-        met = [verdict for verdict in self.verdicts if verdict.outcome == "expected"]
+        """Expected failures that did not come, where they could have."""
+        open_ = ("expected", "untestable")
+        met = [verdict for verdict in self.verdicts if verdict.outcome in open_]
         return [
             expectation
             for expectation in self.config.expected
@@ -163,7 +175,7 @@ class Run:
             return "suite at fault"
         if counts["fail"] or self.stale() or (self.config.strict and counts["warn"]):
             return "not conformant"
-        if counts["untestable"] or not counts["pass"]:
+        if counts["untestable"] and not self.recorded or not counts["pass"]:
             return "could not test"
         return "partial" if counts["expected"] else "conformant"
 

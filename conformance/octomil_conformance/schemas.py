@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from octomil_conformance import spec
-from octomil_conformance.exchange import Exchange
+from octomil_conformance.exchange import WHOLE, Exchange
 from octomil_conformance.findings import SuiteFault
 
 REQUESTS = {
@@ -52,7 +52,7 @@ def answer_complaints(exchange: Exchange) -> list[str]:
 def _values(exchange: Exchange) -> list[tuple[str, Any]]:
     """The JSON values of an answer, each with the name of its schema."""
     profile = exchange.request.profile
-    if profile is None or exchange.end not in ("complete", "closed"):
+    if profile is None or exchange.end not in WHOLE:
         return []
     if exchange.status >= 400 and profile != "health":
         return [("Error", exchange.fields)]

@@ -7,6 +7,7 @@ from typing import TextIO
 from octomil_conformance import __version__, spec
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.config import DEFAULT_BACKEND, Config
+from octomil_conformance.report.lacking import is_lacking, lacking
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
 from octomil_conformance.report.unseen import named
@@ -77,7 +78,7 @@ class Console:
         """Verdicts of one kind on one requirement stand together."""
         found: dict[tuple[str, Outcome], list[Verdict]] = {}
         for verdict in self._run.verdicts:
-            if verdict.outcome != "pass":
+            if verdict.outcome != "pass" and not is_lacking(self._run, verdict):
                 key = verdict.requirement.id, verdict.outcome
                 found.setdefault(key, []).append(verdict)
         return found.values()
@@ -90,6 +91,7 @@ class Console:
         undeclared = run.config.not_declared()
         if undeclared:
             yield f"not declared: {', '.join(undeclared)}"
+        yield from lacking(run)
         for each in without_check(run.config):
             yield f"untestable: {each.id}, {each.untestable}"
         conclusion = run.conclusion()

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from urllib.parse import quote
 
 MASK = "[redacted]"
@@ -10,11 +12,37 @@ PLAINLY_SECRET = 8
 
 
 def redact(text: str, token: str | None) -> str:
-    for form in sorted(
-        {token or "", json.dumps(token or "")[1:-1], quote(token or "")}, key=len
-    ):
-        if len(form) >= PLAINLY_SECRET:
-            text = text.replace(form, MASK)
-        elif form:
-            text = re.sub(rf"(?<![\w]){re.escape(form)}(?![\w])", MASK, text)
-    return text
+    return _pattern(token).sub(MASK, text) if token else text
+
+
+def redact_pieces(pieces: Sequence[bytes], token: str | None) -> list[bytes]:
+    """As `redact`, for a body in pieces: a token may lie across several, and the first of them gets the mask."""
+    body = b"".join(pieces).decode("latin-1")
+    as_bytes = token.encode().decode("latin-1") if token else ""
+    spans = [each.span() for each in _pattern(as_bytes).finditer(body) if token]
+    cuts = pairwise([0, *accumulate(map(len, pieces))])
+    return ["".join(_masked(body, *cut, spans)).encode("latin-1") for cut in cuts]
+
+
+def _masked(
+    body: str, start: int, stop: int, spans: list[tuple[int, int]]
+) -> Iterator[str]:
+    """The piece from `start` to `stop`."""
+    place = start
+    for first, after in spans:
+        if first < stop and after > start:
+            yield body[place:first]
+            yield MASK if first >= start else ""
+            place = min(after, stop)
+    yield body[place:stop]
+
+
+def _pattern(token: str) -> re.Pattern[str]:
+    """The token in every form in which it is written; the longest first."""
+    forms = {token, json.dumps(token)[1:-1], quote(token)}
+    return re.compile("|".join(map(_form, sorted(forms, key=len, reverse=True))))
+
+
+def _form(text: str) -> str:
+    form = re.escape(text)
+    return form if len(text) >= PLAINLY_SECRET else rf"(?<!\w){form}(?!\w)"

@@ -45,8 +45,10 @@ def shown_headers(headers: Headers) -> Headers:
 
 
 def curl(exchange: Exchange) -> str:
-    """`$URL` is the server without `/api/v1`, `$TOKEN` the token."""
+    """`$URL` is the server without `/api/v1`, `$TOKEN` the token. Of a recording: the line that judges it again."""
     request = exchange.request
+    if request.file:
+        return f"octomil-conformance fixtures {shlex.quote(request.file)}"
     path = urlsplit(request.url).path
     words = [f"curl -N -X {request.method} $URL{path[path.find(BASE_PATH) :]}"]
     for name, value in request.headers:
@@ -71,6 +73,8 @@ def seen(exchange: Exchange) -> str:
     """The answer in one line."""
     if not exchange.status:
         return exchange.problem
+    if exchange.request.file:
+        return f"{exchange.request.file}: {exchange.status}, {len(exchange.body)} bytes, end: {exchange.end}"
     last = f", the last at +{exchange.chunks[-1].at:.3f} s" if exchange.chunks else ""
     count = len(exchange.chunks)
     return f"{exchange.status}, {count} chunk{'s' * (count != 1)}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
