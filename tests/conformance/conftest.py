@@ -1,3 +1,5 @@
+import importlib.util
+
 import pytest
 from kill_matrix import Matrix
 from octomil_conformance.server.mutants import all_mutants
@@ -26,3 +28,19 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("proof that the checks check")
     for name, value in counts.items():
         terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture(params=["pytest", "jsonschema"])
+def without_the_extra(request, monkeypatch):
+    """As if one of its packages were not installed."""
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == request.param else found(name),
+    )
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)

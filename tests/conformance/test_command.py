@@ -1,6 +1,5 @@
 """The command `octomil-conformance`: what it says and the code it ends with."""
 
-import importlib.util
 import json
 import os
 import re
@@ -195,17 +194,8 @@ def test_python_without_asserts_is_refused():
     assert "python -O" in ran.stderr
 
 
-@pytest.mark.parametrize("package", ["pytest", "jsonschema"])
-def test_without_the_extra_the_command_says_which_line_installs_it(
-    package, monkeypatch, capsys
-):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == package else found(name),
-    )
-
+@pytest.mark.usefixtures("without_the_extra")
+def test_without_the_extra_the_command_says_which_line_installs_it(capsys):
     for arguments in (["http://127.0.0.1:1"], ["matrix", "r.json"]):
         assert cli.main(arguments) == 3
         assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
