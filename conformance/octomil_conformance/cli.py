@@ -8,10 +8,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from octomil_conformance import __version__, spec
+
+if TYPE_CHECKING:
+    from octomil_conformance.run import Run
 
 USAGE, COULD_NOT_TEST, SUITE_AT_FAULT = 2, 3, 4
 
@@ -19,7 +23,18 @@ EXTRA = "pip install 'octomil-ref[conformance]'"
 
 Command = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("doctor", "list", "explain", "backend", "matrix", "serve", "run")
+COMMANDS = (
+    "doctor",
+    "list",
+    "explain",
+    "backend",
+    "serve",
+    "matrix",
+    "run",
+    "fixtures",
+    "record",
+    "export",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,27 +69,43 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`octomil-conformance URL`"""
+    return with_checks(_run, options)
+
+
+def with_checks(command: Command, options: argparse.Namespace) -> int:
+    """A command that needs what the checks need."""
     missing = _missing()
     if missing:
         print(
             f"octomil-conformance: {missing} is missing; run: {EXTRA}", file=sys.stderr
         )
         return COULD_NOT_TEST
-    from octomil_conformance.config import UsageError, from_options
     from octomil_conformance.preflight import CouldNotTest
     from octomil_conformance.report.redact import redact
 
+    def tested(options: argparse.Namespace) -> int:
+        try:
+            return command(options)
+        except CouldNotTest as ex:
+            print(f"could not test: {redact(str(ex), options.token)}", file=sys.stderr)
+            return COULD_NOT_TEST
+
+    return guarded(tested, options)
+
+
+def guarded(command: Command, options: argparse.Namespace) -> int:
+    """A command, and the exit code of whatever it raises."""
+    from octomil_conformance.config import UsageError
+    from octomil_conformance.report.redact import redact
+
+    token = getattr(options, "token", None)
     try:
-        config = from_options(_config_options(options), Path.cwd())
-        return _judge(config, options)
+        return command(options)
     except UsageError as ex:
-        print(f"octomil-conformance: {redact(str(ex), options.token)}", file=sys.stderr)
+        print(f"octomil-conformance: {redact(str(ex), token)}", file=sys.stderr)
         return USAGE
-    except CouldNotTest as ex:
-        print(f"could not test: {redact(str(ex), options.token)}", file=sys.stderr)
-        return COULD_NOT_TEST
     except Exception:  # noqa: BLE001 - whatever it is, it is ours
-        text = redact(traceback.format_exc(), options.token)
+        text = redact(traceback.format_exc(), token)
         print(f"octomil-conformance: the suite is at fault\n{text}", file=sys.stderr)
         return SUITE_AT_FAULT
 
@@ -138,14 +169,15 @@ def explain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _judge(config: Any, options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from octomil_conformance.catalogue import cost
+    from octomil_conformance.config import from_options
     from octomil_conformance.preflight import CouldNotTest
-    from octomil_conformance.report.console import Console, Progress, header
-    from octomil_conformance.report.files import write_not_tested, write_reports
-    from octomil_conformance.run import EXIT_CODES
+    from octomil_conformance.report.console import Progress, header
+    from octomil_conformance.report.files import write_not_tested
     from octomil_conformance.session import judge
 
+    config = from_options(config_options(options), Path.cwd())
     print("\n".join(header(config, cost(config))), flush=True)
     progress = Progress()
     try:
@@ -154,6 +186,15 @@ def _judge(config: Any, options: argparse.Namespace) -> int:
         write_not_tested(str(ex), options)
         raise
     progress.end()
+    return tell(run, options)
+
+
+def tell(run: "Run", options: argparse.Namespace) -> int:
+    """Every report that was asked for, and the exit code."""
+    from octomil_conformance.report.console import Console
+    from octomil_conformance.report.files import write_reports
+    from octomil_conformance.run import EXIT_CODES
+
     print("\n".join(Console(run).lines()), flush=True)
     write_reports(run, options)
     return EXIT_CODES[run.conclusion()]
@@ -169,11 +210,11 @@ def _missing() -> str:
     return ""
 
 
-def _config_options(options: argparse.Namespace) -> dict[str, Any]:
+def config_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("url", "token", "profiles", "model", "embed_model", "strict")
     backend = ("backend", "openai_backend", "backend_timeout", "allow_remote")
     every = (*names, *backend, "timeout_factor")
-    return {name: getattr(options, name) for name in every}
+    return {name: getattr(options, name, None) for name in every}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -185,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     version = f"{__version__}, spec {spec.VERSION}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(
-        required=True, metavar="URL|doctor|list|explain|backend|matrix|serve"
+        required=True, metavar="|".join(("URL", *COMMANDS))
     )
 
     def add(name: str, command: Command, sentence: str) -> argparse.ArgumentParser:
@@ -202,9 +243,43 @@ def _parser() -> argparse.ArgumentParser:
     explainer = add("explain", explain, "print one requirement and its checks")
     explainer.add_argument("id", metavar="ID", help="such as STREAM-05")
     commands.add_parser("backend", help="run the scripted backend on its own")
+    _add_recordings(add)
     commands.add_parser("matrix", help="set the --json reports of servers side by side")
     commands.add_parser("serve", help="run a server to test clients with")
     return parser
+
+
+def _add_recordings(add: Callable[..., argparse.ArgumentParser]) -> None:
+    from octomil_conformance.recordings import commands
+
+    reader = add(
+        "fixtures",
+        partial(with_checks, commands.fixtures),
+        "judge recorded answers, without a server",
+    )
+    reader.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="files .http, .sse, .json, .har, or folders of them",
+    )
+    _add_reports(reader)
+    recorder = add(
+        "record",
+        partial(with_checks, commands.record),
+        "write down what a server answers",
+    )
+    _add_target(recorder)
+    _add_claims(recorder)
+    _add_folder(recorder, "-o", dest="folder", required=True)
+    export = partial(guarded, commands.export)
+    _add_folder(add("export", export, "write answers to test clients with"), "folder")
+
+
+def _add_folder(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
+    sentence = "a new one, or an empty one"
+    parser.add_argument(name, type=Path, metavar="DIR", help=sentence, **more)
 
 
 def _add_claims(parser: argparse.ArgumentParser) -> None:
@@ -236,16 +311,16 @@ def _add_claims(parser: argparse.ArgumentParser) -> None:
         "--allow-remote",
         "let the backend listen on other than loopback addresses",
     )
-
-
-def _add_reports(parser: argparse.ArgumentParser) -> None:
-    _add_switch(parser, "--strict", "a broken SHOULD fails, too")
     parser.add_argument(
         "--timeout-factor",
         type=_positive,
         metavar="X",
         help="multiply every deadline, for slow machines",
     )
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    _add_switch(parser, "--strict", "a broken SHOULD fails, too")
     parser.add_argument(
         "--junit", type=Path, metavar="FILE", help="write a JUnit XML report"
     )

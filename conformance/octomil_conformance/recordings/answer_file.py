@@ -1,0 +1,129 @@
+"""One answer in a file of its own: with its head, or a bare body, and what a manifest says of it."""
+
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from octomil_conformance import sse
+from octomil_conformance.config import BASE_PATH, PATHS, UsageError
+from octomil_conformance.exchange import (
+    MISSING,
+    Chunk,
+    End,
+    Exchange,
+    Request,
+    field,
+    is_integer,
+    read_json,
+)
+from octomil_conformance.recordings import http_file
+from octomil_conformance.recordings.endpoints import endpoint_in
+from octomil_conformance.recordings.http_file import Answer
+from octomil_conformance.recordings.manifest import Entry
+from octomil_conformance.recordings.recording import Part, Recording
+
+KINDS = (".http", ".sse", ".json")
+
+
+def read(path: Path, entry: Entry | None) -> Recording:
+    """`entry`: what a manifest says of it. Raises UsageError, Malformed or OSError."""
+    data = path.read_bytes()
+    given = entry or Entry("", "")
+    if not data and given.end != "nothing":
+        raise UsageError("it is empty")
+    profile = given.endpoint or _endpoint(path)
+    answer = _answer(path, data, given, profile)
+    request = Request(
+        "GET" if profile == "health" else "POST",
+        BASE_PATH + PATHS[profile],
+        (),
+        given.request or b"",
+        profile,
+        str(path),
+    )
+    exchange = Exchange(
+        request,
+        answer.status,
+        answer.headers,
+        _chunks(answer.body, given),
+        answer.end,
+        given.seconds or 0.0,
+        given.problem,
+    )
+    lacks = _lacks(path, exchange, given)
+    return Recording.of(str(path), exchange, lacks, given.kind)
+
+
+def _endpoint(path: Path) -> str:
+    """An event stream needs no name."""
+    names = (path.stem, *(folder.name for folder in path.absolute().parents[:2]))
+    told = "stream" if path.suffix == ".sse" else endpoint_in(names)
+    if told is None:
+        raise UsageError(
+            f"which endpoint is it of? want {', '.join(PATHS)} in its name, in that of its folder, or in a manifest.json beside it"
+        )
+    return told
+
+
+def _answer(path: Path, data: bytes, given: Entry, profile: str) -> Answer:
+    """A bare body is taken for that of a 200, where neither it nor the manifest says otherwise."""
+    end: End = given.end or "unrecorded"
+    if given.end == "nothing":
+        return Answer(0, (), b"", end)
+    if path.suffix == ".http" and (given.status or given.headers):
+        raise UsageError("status and headers stand in the file, not in the manifest")
+    if path.suffix != ".http":
+        status = given.status or _status_of_envelope(data)
+        if status is None:
+            _require_body(path, data, profile)
+        return Answer(status or 200, given.headers or (), data, end)
+    if given.end:
+        return replace(http_file.read_head(data), end=end)
+    return http_file.read(data)
+
+
+def _status_of_envelope(data: bytes) -> int | None:
+    """What a failure says of itself."""
+    fields = read_json(data)
+    status = field(fields, "status_code")
+    is_failure = is_integer(status) and 400 <= status <= 599
+    return int(status) if is_failure and field(fields, "error") else None
+
+
+def _require_body(path: Path, data: bytes, profile: str) -> None:
+    """A file that holds no answer at all is no answer's fault."""
+    if path.suffix == ".sse" and not any(frame.data for frame in sse.parse(data)):
+        raise UsageError("it has no event: want lines that begin with data:")
+    if path.suffix == ".json" and read_json(data) is MISSING:
+        raise UsageError("it is not JSON")
+    if path.suffix == ".json" and profile == "stream":
+        raise UsageError(
+            "a stream is no .json: want .sse, or a failure with its status_code"
+        )
+
+
+def _chunks(body: bytes, given: Entry) -> tuple[Chunk, ...]:
+    if given.chunks is None:
+        return (Chunk(0.0, body),) if body else ()
+    stops = [0, *accumulate(size for _, size in given.chunks)]
+    if stops[-1] != len(body):
+        raise UsageError(
+            f"chunks: want sizes of {len(body)} bytes in all, not {stops[-1]}"
+        )
+    return tuple(
+        Chunk(at, body[start:stop])
+        for (at, _), (start, stop) in zip(given.chunks, pairwise(stops), strict=True)
+    )
+
+
+def _lacks(path: Path, exchange: Exchange, given: Entry) -> list[Part]:
+    profile = exchange.request.profile
+    has_head = path.suffix == ".http"
+    known: dict[Part, bool] = {
+        "status line": has_head or given.status is not None or profile != "health",
+        "headers": has_head or given.headers is not None,
+        "end": exchange.end != "unrecorded",
+        "times": given.chunks is not None and given.seconds is not None,
+        "request": given.request is not None or profile == "health",
+    }
+    return [part for part, is_known in known.items() if not is_known]

@@ -1,0 +1,107 @@
+"""From the paths that somebody names to recordings. Nothing is passed over in silence: what is no recording is an error or is counted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from octomil_conformance.config import UsageError
+from octomil_conformance.recordings import answer_file, har, http_file, manifest
+from octomil_conformance.recordings.manifest import Entry, WrongManifest
+from octomil_conformance.recordings.recording import Recording
+
+Entries = dict[Path, Entry]
+
+KINDS = (*answer_file.KINDS, ".har")
+
+
+@dataclass
+class Found:
+    recordings: list[Recording] = field(default_factory=list)
+    left_alone: list[str] = field(default_factory=list)
+    """What is none, in words."""
+
+
+def read(paths: Iterable[Path]) -> Found:
+    """Raises UsageError with a line for each file that cannot be judged."""
+    reader, wrong = _Reader(), dict[str, None]()
+    for path, is_named in dict(_files(paths)).items():
+        try:
+            reader.add(path, is_named)
+        except OSError as ex:
+            wrong[f"{path}: {ex.strerror}"] = None
+        except WrongManifest as ex:
+            wrong[str(ex)] = None  # once, however many files it is about
+        except (UsageError, http_file.Malformed) as ex:
+            wrong[f"{path}: {ex}"] = None
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    if not reader.found.recordings:
+        raise UsageError(f"no recordings there: want files {', '.join(KINDS)}")
+    return reader.found
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """With whether it was named, not found in a folder."""
+    for path in paths:
+        if path.is_dir():
+            files = (each for each in path.rglob("*") if not each.is_dir())
+            yield from ((each, False) for each in sorted(files))
+        else:
+            yield path, True
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.found = Found()
+        self._manifests: dict[Path, Entries] = {}
+        """Empty: there is no such file, or it is somebody else's."""
+
+    def add(self, path: Path, is_named: bool) -> None:
+        if not path.is_file():
+            path.stat()
+            raise UsageError("want a regular file")
+        if path.name in manifest.NAMES:
+            _require_files(manifest.read(path.absolute()), path)
+        elif path.suffix == ".har":
+            self._add_har(path)
+        elif path.suffix in KINDS:
+            entry = self._entry_of(path)
+            self.found.recordings.append(answer_file.read(path, entry))
+        elif is_named:
+            raise UsageError(f"want a file {', '.join(KINDS)}")
+        else:
+            self.found.left_alone.append(f"{path}: none of {', '.join(KINDS)}")
+
+    def _add_har(self, path: Path) -> None:
+        read = har.read(path, path.read_bytes())
+        self.found.recordings += read.recordings
+        counts = {
+            "of other URLs or methods": read.others,
+            "that failed before there was an answer": read.unanswered,
+        }
+        self.found.left_alone += [
+            f"{path}: entries {words}: {count}"
+            for words, count in counts.items()
+            if count
+        ]
+
+    def _entry_of(self, path: Path) -> Entry | None:
+        """What the nearest manifest that lists the file says of it."""
+        for folder in path.absolute().parents:
+            for name in manifest.NAMES:
+                entry = self._manifest(folder / name).get(path.absolute())
+                if entry:
+                    return entry
+        return None
+
+    def _manifest(self, path: Path) -> Entries:
+        if path not in self._manifests:
+            ours = manifest.is_ours(path)
+            self._manifests[path] = manifest.read(path) if ours else {}
+        return self._manifests[path]
+
+
+def _require_files(given: Entries, place: Path) -> None:
+    missing = [each.file for path, each in given.items() if not path.is_file()]
+    if missing:
+        raise WrongManifest(f"{place}: there is no file {missing[0]}")

@@ -1,0 +1,87 @@
+"""Writes down what a server answers to the requests of level 0: files that anyone can read, and judge again without the server."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from octomil_conformance.api import Api
+from octomil_conformance.config import Config, UsageError
+from octomil_conformance.exchange import Chunk, Exchange
+from octomil_conformance.ready import ready
+from octomil_conformance.recordings import http_file, manifest
+from octomil_conformance.report.redact import redact, redact_pieces
+from octomil_conformance.report.transcript import shown_headers
+
+
+def specimens(config: Config) -> list[Exchange]:
+    """The answers that level 0 looks at, without the token. Raises UsageError or CouldNotTest."""
+    profiles = [name for name in config.claims if name != "auth"]
+    if not profiles:
+        raise UsageError("nothing to record: profile auth has no answers of its own")
+    with ready(config) as run:
+        seen = []
+        for profile in profiles:
+            api = Api(run, profile)
+            api.begin(config.check_seconds)
+            seen += list(run.specimens(api))
+    return [without_token(exchange, config.token) for exchange in seen]
+
+
+def without_token(exchange: Exchange, token: str | None) -> Exchange:
+    pieces = redact_pieces([chunk.data for chunk in exchange.chunks], token)
+    chunks = [
+        Chunk(chunk.at, data)
+        for chunk, data in zip(exchange.chunks, pieces, strict=True)
+    ]
+    headers = [
+        (name, _redacted(value, token))
+        for name, value in shown_headers(exchange.headers)
+    ]
+    return replace(
+        exchange,
+        headers=tuple(headers),
+        chunks=tuple(chunk for chunk in chunks if chunk.data),
+        problem=redact(exchange.problem, token),
+    )
+
+
+def _redacted(value: str, token: str | None) -> str:
+    """A header's value is bytes of which each stands for a letter."""
+    return redact_pieces([value.encode("latin-1")], token)[0].decode("latin-1")
+
+
+def write(exchanges: list[Exchange], folder: Path) -> list[Path]:
+    """The recordings, and the manifest last."""
+    counts: Counter[str] = Counter()
+    entries, files = [], []
+    for exchange in exchanges:
+        profile = exchange.request.profile or ""
+        counts[profile] += 1
+        file = folder / f"{profile}-{counts[profile]}.http"
+        file.write_bytes(http_file.write(exchange) if exchange.status else b"")
+        files.append(file)
+        entries.append(entry(file.name, exchange))
+    manifest.write(entries, folder)
+    return files
+
+
+def entry(name: str, exchange: Exchange) -> dict[str, Any]:
+    """What the file does not say."""
+    request = exchange.request
+    asked: dict[str, Any] = {
+        "method": request.method,
+        "path": urlsplit(request.url).path,
+    }
+    asked |= {"body": request.fields} if request.body else {}
+    return {
+        "file": name,
+        "endpoint": request.profile,
+        "kind": "answer",
+        "request": asked,
+        "end": exchange.end,
+        "chunks": [[chunk.at, len(chunk.data)] for chunk in exchange.chunks],
+        "seconds": exchange.seconds,
+        "problem": exchange.problem,
+    }

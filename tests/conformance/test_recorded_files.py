@@ -1,0 +1,264 @@
+"""Files of one answer: whose it is, how it is coded, and what a manifest adds."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from canned_server import EMBEDDINGS, STREAM
+from laid import judged, lay, named
+from octomil_conformance import cli
+from octomil_conformance.config import UsageError
+from octomil_conformance.recordings import http_file, manifest
+from octomil_conformance.recordings.endpoints import endpoint_in, endpoint_of
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
+
+@pytest.mark.parametrize(
+    "names, endpoint",
+    [
+        (["embed"], "embed"),
+        (["embeddings-two"], "embed"),
+        (["embedding_ok"], "embed"),
+        (["inferenceStream2"], "stream"),
+        (["inference"], "infer"),
+        (["INFER"], "infer"),
+        (["inference-health"], "health"),
+        (["ok", "batch"], "batch"),
+        (["stream", "embed"], "stream"),
+        (["answer", "fixtures"], None),
+        (["upstream", "streams"], None),
+        ([], None),
+    ],
+)
+def test_the_nearest_name_tells_the_endpoint(names, endpoint):
+    assert endpoint_in(names) == endpoint
+
+
+def test_a_name_that_says_two_things_says_none():
+    with pytest.raises(UsageError, match="both batch and embed"):
+        endpoint_in(["embed-batch"])
+
+
+@pytest.mark.parametrize(
+    "method, url, endpoint",
+    [
+        ("POST", "https://x/api/v1/inference/stream?a=b", "stream"),
+        ("POST", "http://x/proxy/api/v1/inference/", "infer"),
+        ("GET", "http://x/api/v1/inference/health", "health"),
+        ("OPTIONS", "http://x/api/v1/inference", None),
+        ("POST", "http://x/api/v2/inference", None),
+        ("GET", "http://x/api/v1/embeddings", None),
+        ("POST", "http://[/api/v1/inference", None),
+    ],
+)
+def test_a_url_and_its_method_tell_the_endpoint(method, url, endpoint):
+    assert endpoint_of(method, url) == endpoint
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+GZIPPED = gzip.compress(b"data", mtime=0)
+LENGTH = b"Content-Length: %d\r\n" % len(GZIPPED)
+
+
+@pytest.mark.parametrize(
+    "data, body, end",
+    [
+        (HEAD + b"\r\ndata", b"data", "closed"),
+        (HEAD + b"\r\n", b"", "closed"),
+        (HEAD + b"Content-Length: 4\r\n\r\ndata", b"data", "complete"),
+        (HEAD + b"Content-Length: 9\r\n\r\ndata", b"data", "cut"),
+        (HEAD.replace(b"\r", b"") + b"\ndata\r\n", b"data\r\n", "closed"),
+        (b"HTTP/1.1 200\r\n\r\ndata", b"data", "closed"),
+        (b"HTTP/2 200 \r\nx: y\r\n\r\ndata", b"data", "unrecorded"),
+        (b"HTTP/2 200 \r\ncontent-length: 4\r\n\r\ndata", b"data", "complete"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"\r\ndata", b"data", "closed"),
+        (CHUNKED + b"4\r\ndata\r\n0\r\n\r\n", b"data", "complete"),
+        (CHUNKED + b"2;a=b\r\nda\r\n02\r\nta\r\n0\r\nA: b\r\n\r\n", b"data", "complete"),
+        (CHUNKED + b"0\r\n\r\n", b"", "complete"),
+        (CHUNKED + b"4\r\ndata\r\n", b"data", "cut"),
+        (CHUNKED + b"4\r\ndata\r\n0\r\n", b"data", "cut"),
+        (CHUNKED + b"4\r\nda", b"da", "cut"),
+        (CHUNKED + b"4\r\ndata!\r\n0\r\n\r\n", b"data", "cut"),
+        (CHUNKED + b"data: 1\n\n", b"data: 1\n\n", "unrecorded"),
+        (CHUNKED + b'{"a": 1}', b'{"a": 1}', "unrecorded"),
+        (HEAD + b"Content-Encoding: gzip\r\n" + LENGTH + b"\r\n" + GZIPPED, b"data", "complete"),
+        (HEAD + b"Content-Encoding: gzip\r\n" + LENGTH + b"\r\ndata", b"data", "unrecorded"),
+        (CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(GZIPPED), GZIPPED), b"data", "complete"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_read_in_or_out_of_its_codings(data, body, end):
+    answer = http_file.read(data)
+
+    assert (answer.status, answer.body, answer.end) == (200, body, end)
+
+
+@pytest.mark.parametrize(
+    "data, wanted",
+    [
+        (b"POST /api/v1/inference HTTP/1.1\r\n\r\n", "want a status line"),
+        (b"data: 1\n\n", "want a status line"),
+        (HEAD, "want a blank line between the headers and the body"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "want `Name: value`, not 'no colon'"),
+        (HEAD + b"Content-Length: four\r\n\r\ndata", "Content-Length: want a number"),
+        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "Content-Length: want a number"),
+        (HEAD + b"Content-Length: 4\r\n\r\ndata\n", "1 bytes more than Content-Length"),
+        (CHUNKED + b"4\r\ndata\r\n0\r\n\r\n\n", "1 bytes after the terminating chunk"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + GZIPPED[:2] + b"x" * 20, "gzip is broken"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "want a status line"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_malformed(data, wanted):
+    with pytest.raises(http_file.Malformed, match=wanted):
+        http_file.read(data)
+
+
+def test_a_cut_transfer_fails_whatever_its_text():
+    lay(stream_http=CHUNKED + b"%x\r\n%b\r\n" % (len(STREAM), STREAM))
+
+    status, outcomes = judged("stream.http")
+
+    assert named(outcomes, "fail") == ["HTTP-21"]
+    assert status == 1
+
+
+def test_a_manifest_adds_what_a_bare_body_lacks():
+    entry = {
+        "file": "a/moon.sse",
+        "endpoint": "stream",
+        "status": 200,
+        "headers": {"content-type": "text/event-stream", "cache-control": "no-store"},
+        "request": {"body": {"model_id": "m", "input_data": "Hi"}},
+        "end": "complete",
+        "chunks": [[0.1, 10], [0.2, len(STREAM) - 10]],
+        "seconds": 0.2,
+    }
+    lay(f__a__moon_sse=STREAM, f__manifest_json={"format": 1, "recordings": [entry]})
+
+    whole = judged("f")
+
+    assert whole == judged("f/a/moon.sse")
+    assert whole[0] == 0
+    assert {*whole[1].values()} == {"pass"}
+
+
+def test_a_transfer_that_lingers_is_seen_by_its_times():
+    entry = {
+        "file": "moon.sse",
+        "endpoint": "stream",
+        "chunks": [[0.1, len(STREAM)]],
+        "seconds": 2.2,
+    }
+    lay(moon_sse=STREAM, manifest_json={"recordings": [entry]})
+
+    assert named(judged(".")[1], "fail") == ["STREAM-17"]
+
+
+def test_the_manifest_of_the_readme_is_one():
+    readme = Path(__file__).parents[2] / "conformance" / "README.md"
+    blocks = re.findall(
+        r"^```json\n(.*?)^```$", readme.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    [example] = [block for block in blocks if '"recordings"' in block]
+    body = STREAM.replace(b"abc-123", b"abc-1")
+    lay(moon_sse=body, manifest_json=example.encode())
+
+    status, outcomes = judged(".")
+
+    assert (status, {*outcomes.values()}) == (0, {"pass"})
+
+
+def test_a_stream_that_is_meant_to_break_off_is_no_bad_answer():
+    entry = {"file": "cut.sse", "endpoint": "stream", "kind": "failure"}
+    lay(cut_sse=STREAM[:54], manifest_json={"recordings": [entry]})
+
+    assert judged(".") == (0, {"HTTP-25": "pass"})
+
+
+def test_a_run_in_which_nothing_can_be_judged_is_exit_3():
+    entry = {"file": "cut.http", "endpoint": "stream", "kind": "failure"}
+    data = CHUNKED + b"99\r\n" + STREAM[:54]
+    lay(cut_http=data, manifest_json={"recordings": [entry]})
+
+    assert judged(".") == (3, {"HTTP-25": "untestable"})
+
+
+def test_a_manifest_may_be_toml():
+    text = b"""
+    [[recordings]]
+    file = "two.json"
+    endpoint = "embed"
+    request = {body = {model_id = "m", input = ["a", "b", "c"]}}
+    """
+    lay(f__two_json=EMBEDDINGS, f__manifest_toml=text)
+
+    assert named(judged("f")[1], "fail") == ["EMBED-02"]
+
+
+GOOD = {"file": "x.sse", "endpoint": "stream"}
+
+
+@pytest.mark.parametrize(
+    "document, said",
+    [
+        (b"[", "Expecting value"),
+        (b"\xff", "can't decode"),
+        (b"[" * 100_000, "recursion"),
+        ([], 'want {"format": 1, "recordings": […]}'),
+        ({"recordings": {}}, 'want {"format": 1, "recordings": […]}'),
+        ({"format": 2, "recordings": [GOOD]}, "format: want 1, not 2"),
+        ({"recordings": ["x.sse"]}, "recordings[0]: want an object"),
+        ({"recordings": [{"file": "x.sse"}]}, "recordings[0].endpoint is missing"),
+        ({"recordings": [{"endpoint": "stream"}]}, "recordings[0].file is missing"),
+        ({"recordings": [{**GOOD, "endpont": 1}]}, "unknown key 'endpont'; known: file"),
+        ({"recordings": [{**GOOD, "endpoint": "chat"}]}, "recordings[0].endpoint: want one of infer"),
+        ({"recordings": [{**GOOD, "file": "../x.sse"}]}, "recordings[0].file: want a path below"),
+        ({"recordings": [{**GOOD, "file": "/x.sse"}]}, "recordings[0].file: want a path below"),
+        ({"recordings": [{**GOOD, "file": ""}]}, "recordings[0].file: want a path below"),
+        ({"recordings": [{**GOOD, "file": "y.sse"}]}, "there is no file y.sse"),
+        ({"recordings": [GOOD, GOOD]}, "x.sse is listed 2 times"),
+        ({"recordings": [{**GOOD, "status": "200"}]}, "recordings[0].status: want an integer from 200"),
+        ({"recordings": [{**GOOD, "headers": {"A": 1}}]}, "recordings[0].headers: want an object of strings"),
+        ({"recordings": [{**GOOD, "headers": [["A"]]}]}, "recordings[0].headers: want an object of strings"),
+        ({"recordings": [{**GOOD, "kind": "other"}]}, "recordings[0].kind: want answer or failure"),
+        ({"recordings": [{**GOOD, "request": "Hi"}]}, "recordings[0].request: want an object"),
+        ({"recordings": [{**GOOD, "end": "well"}]}, "recordings[0].end: want one of complete"),
+        ({"recordings": [{**GOOD, "chunks": [[0.1, 0]]}]}, "recordings[0].chunks: want pairs"),
+        ({"recordings": [{**GOOD, "seconds": -1}]}, "recordings[0].seconds: want a number"),
+        ({"recordings": [{**GOOD, "seconds": float("inf")}]}, "recordings[0].seconds: want a number"),
+        ({"recordings": [{**GOOD, "problem": 1}]}, "recordings[0].problem: want a string"),
+        ({"recordings": [{**GOOD, "expected": 1}]}, "recordings[0].expected: want an object"),
+    ],
+)  # fmt: skip
+def test_a_wrong_manifest_is_exit_2_and_its_field_is_named(document, said, capsys):
+    lay(f__x_sse=STREAM, f__manifest_json=document)
+
+    assert cli.main(["fixtures", "f"]) == 2
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("octomil-conformance: f/manifest.json: ")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        ({"chunks": [[0.1, 3]]}, "chunks: want sizes of 120 bytes in all, not 3"),
+        ({"file": "x.http", "status": 200}, "status and headers stand in the file"),
+    ],
+)
+def test_a_manifest_that_contradicts_the_file_is_exit_2(more, said, capsys):
+    lay(x_sse=STREAM, x_http=HEAD + b"\r\n" + STREAM)
+    lay(manifest_json={"recordings": [{**GOOD, **more}]})
+
+    assert cli.main(["fixtures", {**GOOD, **more}["file"]]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_manifest_of_something_else_is_left_alone_above_the_recordings():
+    lay(manifest_json={"name": "A web app", "icons": []}, f__stream_sse=STREAM)
+
+    assert cli.main(["fixtures", "f"]) == 0
+    assert not manifest.is_ours(Path("manifest.json"))

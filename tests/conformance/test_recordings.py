@@ -1,0 +1,301 @@
+"""`octomil-conformance fixtures`: recorded answers get the verdicts of live ones, and nothing is passed over in silence."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from canned_server import STREAM
+from laid import judged, lay, named
+from octomil_conformance import cli
+from octomil_conformance.recordings.reader import read
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
+CANNED = Path(__file__).with_name("canned_answers")
+ENVELOPE = {"error": "not_found", "message": "No such model.", "status_code": 404}
+
+
+# What SDKs' own tests answer with
+
+
+@pytest.mark.parametrize(
+    "name, failed, warned",
+    [
+        ("embeddings.json", [], ["EMBED-08", "EMBED-09"]),
+        ("joined.sse", ["STREAM-02", "STREAM-05", "STREAM-09", "STREAM-16"], []),
+        ("bare-final-event.sse", [], []),
+        ("inference.json", [], ["INFER-05"]),
+    ],
+)
+def test_canned_answers_come_out_as_they_deserve(name, failed, warned):
+    status, outcomes = judged(str(CANNED / name))
+
+    assert named(outcomes, "fail") == failed
+    assert named(outcomes, "warn") == warned
+    assert status == (1 if failed else 0)
+
+
+def test_the_warnings_name_what_the_documentation_adds(capsys):
+    assert cli.main(["fixtures", str(CANNED / "embeddings.json")]) == 0
+
+    out = capsys.readouterr().out
+    assert "WARN  EMBED-08  SHOULD  `embeddings` is there" in out
+    assert f"check   embed: embeddings repeats the vectors ({CANNED}" in out
+    assert f"repro   octomil-conformance fixtures {CANNED}" in out
+
+
+def test_what_a_bare_body_cannot_show_neither_passes_nor_fails(capsys):
+    status, outcomes = judged(str(CANNED / "bare-final-event.sse"))
+
+    out = capsys.readouterr().out
+    missing = ["HTTP-21", "STREAM-01", "STREAM-15", "STREAM-17"]
+    assert named(outcomes, "untestable") == missing
+    assert "not judged: STREAM-01, STREAM-15 of 1 answer: no headers were rec" in out
+    assert "16 passed, 4 not tested" in out
+    assert status == 0
+
+
+def test_without_the_request_nobody_says_how_many_vectors_were_wanted():
+    _, outcomes = judged(str(CANNED / "embeddings.json"))
+
+    assert named(outcomes, "untestable") == ["EMBED-02", "HTTP-04", "HTTP-21"]
+
+
+def test_a_model_that_is_named_is_not_judged_without_the_request():
+    lay(infer_json={"output": "A", "latency_ms": 1, "provider": "p", "model_id": "m"})
+
+    _, outcomes = judged("infer.json")
+
+    assert outcomes["INFER-05"] == "untestable"
+
+
+def test_a_bare_health_report_is_not_judged_by_a_status_that_it_lacks():
+    lay(health_json={"status": "unavailable", "provider": None, "backends": []})
+
+    status, outcomes = judged("health.json")
+
+    assert (status, outcomes["HEALTH-02"]) == (0, "untestable")
+    assert outcomes["HEALTH-01"] == "pass"
+
+
+# Verdicts, reports and expected failures
+
+
+def test_strict_makes_a_warning_fail():
+    assert cli.main(["fixtures", str(CANNED / "inference.json"), "--strict"]) == 1
+
+
+def test_each_file_gets_verdicts_of_its_own(capsys):
+    lay(
+        stream__good_sse=STREAM,
+        stream__bad_sse=STREAM[:-1],
+        stream__worse_sse=b"data: 1\n",
+    )
+
+    assert cli.main(["fixtures", "stream", "--junit", "r.xml"]) == 1
+
+    out = capsys.readouterr().out
+    assert out.count("FAIL  STREAM-05") == 1
+    assert "(stream/bad.sse)" in out
+    assert (
+        "also    stream: every event ends with a blank line (stream/worse.sse)" in out
+    )
+    suite = ElementTree.parse("r.xml").getroot()
+    assert len(suite.findall("testcase")) == int(suite.get("tests"))
+    assert int(suite.get("skipped")) == 12
+
+
+EXPECTED = """
+[[expected]]
+check = "STREAM-05"
+reason = "mended with the next release"
+"""
+
+
+def test_an_expected_failure_makes_the_verdict_partial(capsys):
+    Path("octomil-conformance.toml").write_text(EXPECTED)
+    lay(bad_sse=STREAM[:-1])
+
+    assert cli.main(["fixtures", "bad.sse"]) == 0
+    assert "Partial: " in capsys.readouterr().out
+
+
+def test_a_stale_expectation_is_red(capsys):
+    Path("octomil-conformance.toml").write_text(EXPECTED)
+    lay(good_sse=STREAM)
+
+    assert cli.main(["fixtures", "good.sse"]) == 1
+    assert "STALE  STREAM-05" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "check", ["HTTP-13", "EMBED-06", "STREAM-01", "HTTP-21[embed]"]
+)
+def test_expectations_of_what_no_recording_here_can_show_are_not_stale(check):
+    Path("octomil-conformance.toml").write_text(
+        'profiles = ["stream@1"]\nmodel = "m"\n' + EXPECTED.replace("STREAM-05", check)
+    )
+    lay(good_sse=STREAM)
+
+    assert cli.main(["fixtures", "good.sse"]) == 0
+
+
+def test_the_settings_file_may_make_it_strict():
+    Path("octomil-conformance.toml").write_text("strict = true")
+
+    assert cli.main(["fixtures", str(CANNED / "inference.json")]) == 1
+
+
+def test_no_report_shows_a_cookie():
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=4711\r\n\r\n"
+    lay(stream_http=head + STREAM)
+
+    cli.main(["fixtures", "stream.http", "--json", "r.json", "--junit", "r.xml"])
+
+    assert "4711" not in Path("r.json").read_text() + Path("r.xml").read_text()
+
+
+# Failures that were recorded on purpose
+
+
+def test_a_recorded_failure_is_held_to_the_shape_of_failures():
+    lay(
+        embed_http=b"HTTP/1.1 404 Not Found\nContent-Type: application/json\n\n"
+        + json.dumps(ENVELOPE).encode()
+    )
+
+    status, outcomes = judged("embed.http")
+
+    assert outcomes == {"HTTP-03": "pass", "HTTP-04": "pass", "HTTP-25": "pass"}
+    assert status == 0
+
+
+def test_a_bare_envelope_tells_its_status_itself():
+    lay(stream__refused_json=ENVELOPE, embed__nothing_json={**ENVELOPE, "message": ""})
+
+    status, outcomes = judged("stream", "embed")
+
+    assert status == 1
+    assert outcomes["HTTP-25"] == "fail"
+    assert "STREAM-01" not in outcomes
+
+
+def test_the_manifest_may_say_that_an_answer_was_wanted():
+    entry = {"file": "x.json", "endpoint": "embed", "kind": "answer", "status": 404}
+    lay(x_json=ENVELOPE, manifest_json={"recordings": [entry]})
+
+    status, outcomes = judged(".")
+
+    assert (status, outcomes["EMBED-01"]) == (1, "fail")
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("stream_sse", b"", "stream.sse: it is empty"),
+        ("stream_sse", b'{"token": "A"}\n', "stream.sse: it has no event: want lines that"),
+        ("infer_json", b"", "infer.json: it is empty"),
+        ("infer_json", b"<html>", "infer.json: it is not JSON"),
+        ("infer_http", b"{}", "infer.http: begins with '{}': want a status line"),
+        ("stream_json", b"{}", "stream.json: a stream is no .json: want .sse"),
+        ("answer_json", b"{}", "answer.json: which endpoint is it of? want infer, stream"),
+        ("embed-batch_json", b"{}", "embed-batch.json: its name says both batch and embed"),
+        ("stream_txt", STREAM, "stream.txt: want a file .http, .sse, .json, .har"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_judged_is_exit_2_and_named(name, content, said, capsys):
+    lay(**{name: content})
+    [file] = Path().iterdir()
+
+    assert cli.main(["fixtures", str(file)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_every_file_that_is_wrong_is_told_at_once(capsys):
+    Path("empty").mkdir()
+    os.mkfifo("embed.json")
+    lay(infer_json=b"", answer_json=b"{}", good_sse=STREAM)
+
+    assert cli.main(["fixtures", ".", "nowhere", "embed.json"]) == 2
+
+    said = capsys.readouterr().err
+    assert "infer.json: it is empty" in said
+    assert "answer.json: which endpoint" in said
+    assert "nowhere: No such file or directory" in said
+    assert "embed.json: want a regular file" in said
+    assert "good.sse" not in said
+
+
+def test_a_folder_without_recordings_is_exit_2(capsys):
+    lay(f__README_md=b"Nothing yet.")
+
+    assert cli.main(["fixtures", "f"]) == 2
+    assert "no recordings there: want files .http, .sse" in capsys.readouterr().err
+
+
+def test_other_files_of_a_folder_are_counted_aloud(capsys):
+    lay(f__README_md=b"Canned answers.", f__stream_sse=STREAM)
+
+    assert cli.main(["fixtures", "f"]) == 0
+    assert "left alone: f/README.md: none of .http" in capsys.readouterr().out
+
+
+def test_a_path_is_wanted():
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["fixtures"])
+
+    assert ended.value.code == 2
+
+
+@pytest.mark.usefixtures("without_the_extra")
+def test_without_the_extra_recordings_are_not_judged_but_the_corpus_is_written(capsys):
+    assert cli.main(["fixtures", str(CANNED)]) == 3
+    assert cli.main(["export", "corpus"]) == 0
+    assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
+
+
+def test_the_corpus_needs_nothing_but_the_standard_library():
+    script = "import sys; sys.path[:0] = sys.argv[1:]; from octomil_conformance.cli import main; sys.exit(main(['export', 'corpus']))"
+    source = str(Path(cli.__file__).parents[1])
+
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, source], check=False
+    )
+
+    assert ran.returncode == 0
+    assert Path("corpus/manifest.json").exists()
+
+
+def test_python_without_asserts_is_refused():
+    ran = subprocess.run(
+        [sys.executable, "-O", "-m", "octomil_conformance", "fixtures", str(CANNED)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 2
+    assert "python -O" in ran.stderr
+
+
+def test_a_check_that_crashes_is_exit_4(monkeypatch, capsys):
+    monkeypatch.setattr("octomil_conformance.recordings.judge.look", lambda *_: 1 / 0)
+
+    assert cli.main(["fixtures", str(CANNED)]) == 4
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_a_recording_knows_where_it_came_from():
+    lay(stream_sse=STREAM)
+
+    [recording] = read([Path("stream.sse")]).recordings
+
+    assert recording.exchange.request.file == "stream.sse"
+    assert recording.exchange.tokens == ["The"]
