@@ -70,6 +70,7 @@ def _upstream(arguments: argparse.Namespace) -> Iterator[Row]:
 def _round(arguments: argparse.Namespace) -> Iterator[Row]:
     for server in SERVERS:
         yield from _plain(on_falcon("hello", server), arguments)
+        yield from _plain(on_falcon("prepared", server), arguments)
         yield from _plain(on_falcon("naive", server), arguments)
         yield from _plain(reference(server), arguments)
         yield from _ours(server, arguments)
@@ -85,14 +86,14 @@ def _round(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def _plain(contender: Contender, arguments: argparse.Namespace) -> Iterator[Row]:
-    """What all contenders do; the bare Falcon streams nothing."""
+    """What all contenders do; two of them stream nothing."""
     name, label = contender.name, contender.label
     request = measure.HELLO if name == "hello" else measure.WHOLE
     with serving(contender) as pid:
         for at_once in arguments.at_once:
             if "single" in arguments.only:
                 yield measure.single(label, pid, request, at_once, arguments.seconds)
-            if "streams" in arguments.only and name != "hello":
+            if "streams" in arguments.only and name in ("naive", "octomil-ref"):
                 stream = measure.stream_of(name)
                 yield measure.streams(label, pid, stream, at_once, arguments.seconds)
 

@@ -1,5 +1,5 @@
 """Who is measured: the reference, and beside it on the same servers with the same settings a bare Falcon (the ceiling) and
-what a user would write in twenty lines. LiteLLM's proxy, what a user would install, is in `litellm.py`."""
+what a user would write in twenty lines, and what the client library alone costs. LiteLLM's proxy, what a user would install, is in `litellm.py`."""
 
 import json
 import sys
@@ -36,6 +36,25 @@ class Naive:
         answer = requests.post(f"{UPSTREAM}/chat/completions", json=payload, timeout=60)
         content = answer.json()["choices"][0]["message"]["content"]
         resp.media = {"output": content, "provider": "openai", "latency_ms": 0}
+
+
+class Prepared:
+    """The least that goes through requests' adapter, as the reference does: nothing is checked, timed, logged or retried."""
+
+    def __init__(self) -> None:
+        self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=THREADS)
+        url = f"{UPSTREAM}/chat/completions"
+        headers = {"Content-Type": "application/json"}
+        self._request = requests.Request("POST", url, headers).prepare()
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        asked = json.loads(req.bounded_stream.read())
+        payload = {"model": asked["model_id"], "messages": asked["messages"]}
+        request = self._request.copy()
+        request.prepare_body(json.dumps(payload).encode(), None)
+        answer = json.loads(self._adapter.send(request, timeout=60).content)
+        output = {"output": answer["choices"][0]["message"]["content"]}
+        resp.data = json.dumps(output).encode()
 
 
 class NaiveStream:
@@ -76,6 +95,12 @@ def naive() -> falcon.App[falcon.Request, falcon.Response]:
     return app
 
 
+def prepared() -> falcon.App[falcon.Request, falcon.Response]:
+    app = falcon.App()
+    app.add_route("/api/v1/inference", Prepared())
+    return app
+
+
 @dataclass(frozen=True)
 class Contender:
     name: str
@@ -107,7 +132,7 @@ def reference(
 
 
 def on_falcon(name: str, server: str) -> Contender:
-    """`hello` or `naive`, with the settings that the reference has."""
+    """`hello`, `naive` or `prepared`, with the settings that the reference has."""
     app = f"benchmarks.contenders:{name}"
     if server == "gunicorn":
         command = [sys.executable, "-m", "gunicorn", "-k", "gthread"]

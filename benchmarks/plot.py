@@ -18,12 +18,17 @@ PANELS = (
 LINES = {"gunicorn": "-", "waitress": "--", "uvicorn": "-.", "": ":"}
 COLOURS = {
     "hello": "#9a9a9a",
+    "prepared": "#5b8c5a",
     "naive": "#d98032",
     "octomil-ref": "#1f6fb2",
     "LiteLLM": "#8a4fb0",
     "the upstream itself": "#c9c9c9",
 }
-NAMES = {"hello": "bare Falcon (the ceiling)", "naive": "20 lines of requests.post"}
+NAMES = {
+    "hello": "bare Falcon (the ceiling)",
+    "prepared": "requests' adapter alone",
+    "naive": "20 lines of requests.post",
+}
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:

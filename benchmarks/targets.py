@@ -81,6 +81,11 @@ def _single(figures: Figures, server: str, floor: float) -> list[Ratio]:
             f"{server}: single, of a bare Falcon", _share(ours, speed("hello")), floor
         ),
         *_at_least(
+            f"{server}: single, of requests' adapter alone",
+            _share(ours, speed("prepared")),
+            0.8,
+        ),
+        *_at_least(
             f"{server}: single, times requests.post", _share(ours, speed("naive")), 1.8
         ),
         *_at_least(f"{server}: single, times LiteLLM", _share(ours, litellm), 15),

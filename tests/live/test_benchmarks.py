@@ -29,7 +29,7 @@ def test_a_quick_run_measures_every_contender_and_says_what_is_reached(tmp_path)
     found = json.loads(file.read_text())
     measured = {(row["scenario"], row["contender"]) for row in found["rows"]}
     for server in ("gunicorn", "waitress"):
-        for contender in ("hello", "naive", "octomil-ref"):
+        for contender in ("hello", "prepared", "naive", "octomil-ref"):
             assert ("single", f"{contender} / {server}") in measured
         assert ("streams", f"octomil-ref / {server}") in measured
         assert ("batch", f"octomil-ref / {server}") in measured
