@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for row in _round(arguments):
                 print(report.table([row]).strip(), flush=True)
                 rows.append(row)
-    _show(report.medians(rows), arguments)
+    _show(report.with_added(report.medians(rows)), arguments)
 
 
 def _show(rows: list[Row], arguments: argparse.Namespace) -> None:
@@ -56,10 +56,10 @@ def _upstream(arguments: argparse.Namespace) -> Iterator[Row]:
     pid = os.getpid()
     for at_once in arguments.at_once:
         yield measure.single(
-            "the upstream itself", pid, measure.DIRECT, at_once, arguments.seconds
+            measure.UPSTREAM_ITSELF, pid, measure.DIRECT, at_once, arguments.seconds
         )
         yield measure.streams(
-            "the upstream itself",
+            measure.UPSTREAM_ITSELF,
             pid,
             measure.DIRECT_STREAM,
             at_once,

@@ -27,6 +27,9 @@ from benchmarks.processes import (
     wait_until_answering,
 )
 
+UPSTREAM_ITSELF = "the upstream itself"
+"""Asked directly, without a server in between; CPU and memory in its rows are the load's own."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -124,7 +127,8 @@ def single(name: str, pid: int, request: Request, at_once: int, seconds: float) 
     before = cpu_seconds(pid)
     seen = run(request, at_once, seconds)
     cpu = cpu_seconds(pid) - before
-    return Row("single", name, at_once, _speed(seen, cpu))
+    figures = {**_speed(seen, cpu), "memory_mb": memory_mb(pid)}
+    return Row("single", name, at_once, figures)
 
 
 def streams(name: str, pid: int, request: Request, at_once: int, seconds: float) -> Row:
@@ -138,6 +142,7 @@ def streams(name: str, pid: int, request: Request, at_once: int, seconds: float)
         "tokens_per_second": tokens / seen.seconds,
         "cpu_us_per_token": microseconds(cpu / tokens),
         "first_token_p50_ms": percentile(seen.first_tokens, 0.5) * 1e3,
+        "memory_mb": memory_mb(pid),
     }
     return Row("streams", name, at_once, figures)
 

@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from benchmarks.measure import Row
+from benchmarks.measure import UPSTREAM_ITSELF, Row
 
 matplotlib.use("Agg")  # a file, no window
 
@@ -22,7 +22,7 @@ COLOURS = {
     "naive": "#d98032",
     "octomil-ref": "#1f6fb2",
     "LiteLLM": "#8a4fb0",
-    "the upstream itself": "#c9c9c9",
+    UPSTREAM_ITSELF: "#c9c9c9",
 }
 NAMES = {
     "hello": "bare Falcon (the ceiling)",
@@ -32,13 +32,13 @@ NAMES = {
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(11, 4.2))
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(11, 4.6))
     for axis, (scenario, name, title) in zip(axes, PANELS, strict=True):
         _panel(axis, [row for row in rows if row.scenario == scenario], name)
         axis.set_title(title, fontsize=11)
     labels = {line.get_label(): line for axis in axes for line in axis.get_lines()}
     figure.legend(labels.values(), labels, loc="lower center", ncols=4, frameon=False)
-    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.tight_layout(rect=(0, 0.17, 1, 1))
     figure.savefig(file, dpi=110)
 
 

@@ -5,11 +5,12 @@ import os
 import platform
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.measure import Row
+from benchmarks.measure import UPSTREAM_ITSELF, Row
 from benchmarks.targets import Ratio
 
 PACKAGES = ("falcon", "requests", "urllib3", "gunicorn", "waitress", "orjson")
@@ -27,6 +28,33 @@ def _median(rows: Sequence[Row]) -> dict[str, float]:
     return {
         name: statistics.median(row.figures[name] for row in rows)
         for name in rows[0].figures
+    }
+
+
+ADDED = ("p50_ms", "p99_ms", "first_token_p50_ms")
+
+
+def with_added(rows: Sequence[Row]) -> list[Row]:
+    """How much longer each takes than the direct call does, with as many at once."""
+    direct = {
+        (row.scenario, row.at_once): row.figures
+        for row in rows
+        if row.contender == UPSTREAM_ITSELF
+    }
+    return [
+        replace(row, figures=row.figures | _added(row.figures, beside))
+        if row.contender != UPSTREAM_ITSELF
+        and (beside := direct.get((row.scenario, row.at_once)))
+        else row
+        for row in rows
+    ]
+
+
+def _added(figures: dict[str, float], direct: dict[str, float]) -> dict[str, float]:
+    return {
+        f"added_{name}": figures[name] - direct[name]
+        for name in ADDED
+        if name in figures
     }
 
 

@@ -34,6 +34,14 @@ def test_a_quick_run_measures_every_contender_and_says_what_is_reached(tmp_path)
         assert ("streams", f"octomil-ref / {server}") in measured
         assert ("batch", f"octomil-ref / {server}") in measured
     assert all(row[name] for row in found["rows"] for name in row)
+    [ours] = [
+        row
+        for row in found["rows"]
+        if (row["scenario"], row["at_once"]) == ("single", 32)
+        and row["contender"] == "octomil-ref / gunicorn"
+    ]
+    assert 0 < ours["added_p50_ms"] < ours["p50_ms"]
+    assert ours["memory_mb"] > 1
     assert {"python", "processor", "cores", "packages", "date"} <= set(found)
 
 
