@@ -1,6 +1,7 @@
 """The house rules that no single module can keep: imports point one way, and some things stay in their rooms."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -220,3 +221,18 @@ def test_the_suite_knows_nothing_of_the_server():
 
     assert len(sources) > 30
     assert [file for file, text in sources.items() if "octomil_ref" in text] == []
+
+
+def where_to_begin() -> list[str]:
+    """What tells a reader in which order to read: the README's section, the package's docstring."""
+    readme = PACKAGE.parent.joinpath("README.md").read_text("utf-8")
+    section = readme.partition("\n## Reading the code\n")[2].partition("\n## ")[0]
+    return [section, ast.get_docstring(TREES[""]) or ""]
+
+
+@pytest.mark.parametrize("text", where_to_begin(), ids=["README", "docstring"])
+def test_what_is_to_be_read_exists(text):
+    named = re.findall(r"`([\w*]+\.py)`", text)
+
+    assert named[0] == "app.py"
+    assert [name for name in named if not any(PACKAGE.rglob(name))] == []
