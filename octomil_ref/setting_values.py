@@ -170,9 +170,13 @@ def log_format(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as `octomil-ref config` prints it."""
+    """A value as `octomil-ref config` prints it: as one would write it into its variable."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, Mapping):

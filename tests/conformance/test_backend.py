@@ -618,7 +618,7 @@ def test_loopback_addresses_are_known():
 def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(scripted):
     taken = ("127.0.0.1", base(scripted, "openai").port)
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match=f"127.0.0.1:{taken[1]}: Address already in use"):
         ScriptedBackend(ANY, taken)
 
 

@@ -177,7 +177,7 @@ def test_config_prints_every_setting_and_no_secret() -> None:
 
     rows = {line.split()[0]: line.split()[1:] for line in lines}
     assert code == 0
-    assert rows["LLM_BACKEND_TIMEOUT"] == ["environment", "12.0"]
+    assert rows["LLM_BACKEND_TIMEOUT"] == ["environment", "12"]
     assert rows["OLLAMA_BASE_URL"] == ["default", "http://localhost:11434"]
     assert rows["OCTOMIL_API_KEYS"][0] == "environment"
     assert "secret-" not in "\n".join(lines)

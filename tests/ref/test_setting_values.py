@@ -128,8 +128,10 @@ NOT_READ = [
 SHOWN = [
     (None, ""),
     ("http://localhost:11434", "http://localhost:11434"),
-    (30.0, "30.0"),
-    (False, "False"),
+    (30.0, "30"),
+    (0.5, "0.5"),
+    (True, "1"),
+    (False, "0"),
     ((), ""),
     (("a", "b"), "a,b"),
     ({"ollama": {"a": "b", "c": "d"}, "openai": {"e": "f"}},)

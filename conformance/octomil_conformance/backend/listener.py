@@ -35,6 +35,15 @@ class _Server(socketserver.TCPServer):
         self._serve(request)
 
 
+def _listening(address: Address, serve: Callable[[socket.socket], None]) -> _Server:
+    """Raises OSError that names the address."""
+    try:
+        return _Server(address, serve)
+    except OSError as ex:
+        where = "{}:{}".format(*address)
+        raise OSError(ex.errno, f"{where}: {ex.strerror}") from ex
+
+
 class Listener:
     """Serves each connection on a thread of its own. Whoever makes it closes it."""
 
@@ -65,7 +74,7 @@ class Listener:
         self._open(self.address)
 
     def _open(self, address: Address) -> None:
-        self._server = _Server(address, self._start)
+        self._server = _listening(address, self._start)
         self.stage.stopped.clear()
         host, port = self._server.server_address[:2]
         self.address: Address = (str(host), int(port))
