@@ -310,7 +310,7 @@ def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsy
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 25
     assert ["OCTOMIL_PORT", "environment", "1234"] in lines
-    assert ["LLM_BACKEND_TIMEOUT", "default", "30.0"] in lines
+    assert ["LLM_BACKEND_TIMEOUT", "default", "30"] in lines
 
 
 def test_config_shows_no_secret(monkeypatch, capsys):
