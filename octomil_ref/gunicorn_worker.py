@@ -1,6 +1,8 @@
 """gunicorn's threaded worker, with manners that it lacks: no client that is slow, silent or one too many holds others up."""
 
 import socket
+import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn import util
@@ -16,6 +18,7 @@ from octomil_ref.gunicorn_connection import (
     may_send_more,
 )
 from octomil_ref.gunicorn_log import wordless
+from octomil_ref.request_body import MOMENT
 
 LINGER = 2.0
 """Seconds that the clients of connections that end have to notice it."""
@@ -53,11 +56,8 @@ class Worker(ThreadWorker):
             self._arriving.hurry(LINGER)
 
     def accept(self, listener: socket.socket) -> None:
-        if self.cfg.is_ssl:  # whose handshake is gunicorn's
-            super().accept(listener)
-            return
         try:
-            sock, client = listener.accept()
+            self._let_in(listener)
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as ex:
@@ -65,8 +65,14 @@ class Worker(ThreadWorker):
             self.set_accept_enabled(False)
             return
         self._door.somebody_came()
-        self.nr_conns += 1
+
+    def _let_in(self, listener: socket.socket) -> None:
+        if self.cfg.is_ssl:  # whose handshake is gunicorn's
+            super().accept(listener)
+            return
+        sock, client = listener.accept()
         own = Socket.taking_over(sock, self.client_timeout)
+        self.nr_conns += 1
         self.enqueue_req(Connection(self, own, client, listener))
 
     def enqueue_req(self, conn: Any) -> None:
@@ -78,7 +84,8 @@ class Worker(ThreadWorker):
             super().enqueue_req(conn)
         elif conn.head_is_too_large():
             self._arriving.leave(conn)
-            util.write_error(conn.sock, 431, "Request Header Fields Too Large", "")
+            with suppress(OSError):  # it may have left, which must not end the loop
+                util.write_error(conn.sock, 431, "Request Header Fields Too Large", "")
             self.nr_conns -= 1
             conn.close(graceful=True)
         else:
@@ -103,6 +110,11 @@ class Worker(ThreadWorker):
         """Answers a request that could not be read, and logs it."""
         failure = wordless(exc) if isinstance(exc, ParseException) else exc
         super().handle_error(req, client, addr, failure)
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """A connection is kept when the body that nobody read is there; gunicorn's own has a thread wait five seconds for it."""
+        deadline = time.monotonic() + MOMENT
+        return bool(keepalive and conn.parser.finish_body(deadline=deadline))
 
     def _await_end(self, conn: Connection) -> None:
         if not may_send_more(conn.sock):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from octomil_ref import gunicorn_worker
@@ -21,6 +22,7 @@ PATIENCE = 20
 """Seconds after which a test gives up that would hang."""
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+GET_WITH_BODY = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 LAST_GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -216,6 +218,34 @@ def test_a_head_without_end_is_refused(serving):
     assert answer(serving.client(head)).startswith(b"HTTP/1.1 431")
 
 
+def test_who_is_refused_and_has_left_ends_nothing(serving, monkeypatch):
+    def gone(*args: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(gunicorn_worker.util, "write_error", gone)
+
+    refused = serving.client(GET[:-2] + b"X: y\r\n" * 12_000)
+
+    assert refused.recv(1) == b""
+    assert answer(serving.client(GET)) == OK
+
+
+def test_a_body_that_nobody_reads_is_not_waited_for(serving, monkeypatch):
+    monkeypatch.setattr(gthread, "DEFAULT_WORKER_DATA_TIMEOUT", 10 * PATIENCE)
+
+    client = serving.client(GET_WITH_BODY)
+
+    assert answer(client) == OK
+    assert client.recv(1) == b""
+
+
+def test_behind_a_body_that_nobody_reads_the_next_request_is_answered(serving):
+    with serving.client(GET_WITH_BODY + b"12345" + LAST_GET).makefile("rb") as file:
+        everything = file.read()
+
+    assert everything.count(OK) == 2
+
+
 def test_a_client_that_does_not_close_keeps_nobody_waiting(serving, monkeypatch):
     monkeypatch.setattr(gunicorn_worker, "LINGER", PATIENCE)
     finished = [serving.client(LAST_GET) for _ in range(3)]
@@ -290,7 +320,10 @@ def accepting(stopped) -> Worker:
     return stopped.worker
 
 
-def test_without_a_descriptor_nobody_is_let_in_for_a_while(accepting):
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_without_a_descriptor_nobody_is_let_in_for_a_while(accepting, tls):
+    accepting.cfg = SimpleNamespace(is_ssl=tls)
+
     accepting.accept(Refusing(errno.EMFILE))
     accepting.set_accept_enabled(True)
 
