@@ -35,6 +35,9 @@ MAX_LINE = 16 * 1024 * 1024
 
 HIDDEN = "(not shown)"
 
+MAX_MESSAGE = 350
+"""Characters of what a client is told of a failure."""
+
 
 class Answer:
     """One upstream's answer, its body read against a deadline. Whoever holds it closes it."""
@@ -70,9 +73,14 @@ class Answer:
         return self._sender.broken("cut its answer off")
 
     def hushed(self, failure: UpstreamError) -> UpstreamError:
-        """`failure` without the credentials that the request carried: some upstreams repeat them in what they say."""
+        """`failure` without the credentials that the request carried: some upstreams repeat them in what they say.
+
+        Its words are cut here, and not before: of a key that was cut the beginning would be shown.
+        """
+        message = failure.message
         if credentials := self._sender.credentials:
-            failure.message = failure.message.replace(credentials, HIDDEN)
+            message = message.replace(credentials, HIDDEN)
+        failure.message = message[:MAX_MESSAGE]
         return failure
 
     def drain(self) -> None:

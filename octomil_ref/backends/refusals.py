@@ -19,8 +19,8 @@ from octomil_ref.errors import (
     UpstreamError,
 )
 
-QUOTED_MAX_CHARACTERS = 300
-"""How much of an upstream's message a client is shown."""
+MAX_RETRY_AFTER = 86400
+"""Seconds that a client is told to wait, at most: a day."""
 
 _CONTEXT = re.compile(
     r"exceed_context_size|context_length_exceeded|context (length|size|window)|maximum context|too many tokens",
@@ -83,12 +83,12 @@ def _message(body: bytes) -> str:
         if isinstance(value, dict) and key in value:
             value = value[key]
     text = value.strip() if isinstance(value, str) else ""
-    first_line = text.splitlines()[0] if text else "it gave no reason"
-    return first_line[:QUOTED_MAX_CHARACTERS]
+    return text.splitlines()[0] if text else "it gave no reason"
 
 
 def _seconds(retry_after: str | None) -> str:
-    """The upstream's own Retry-After where it is plain seconds, else 1."""
-    if retry_after and retry_after.isascii() and retry_after.isdecimal():
-        return retry_after
-    return "1"
+    """The upstream's own Retry-After where it is plain seconds, as far as it makes sense; else 1."""
+    if not (retry_after and retry_after.isascii() and retry_after.isdecimal()):
+        return "1"
+    digits = retry_after.lstrip("0")[:6]  # enough to be above the bound
+    return str(min(int(digits or "0"), MAX_RETRY_AFTER))

@@ -167,8 +167,7 @@ def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
     failure = refusal("ollama", status, body, retry_after)
 
     assert 400 <= failure.status < 600
-    assert len(failure.message) < 500
-    assert all(value.isdecimal() for value in failure.headers.values())
+    assert all(0 <= int(value) <= 86400 for value in failure.headers.values())
     assert "\n" not in failure.message and "\r" not in failure.message
 
 

@@ -626,3 +626,16 @@ def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
             asked.complete(asking())
 
     assert caught.value.message.endswith("no such model for Bearer (not shown)")
+
+
+@pytest.mark.parametrize("before", range(295, 315))
+@responses.activate
+def test_no_part_of_a_key_is_shown_where_the_message_is_cut(before):
+    said = {"error": {"message": "." * before + "a-long-key" + "." * 400}}
+    responses.post(CHAT, status=400, json=said)
+
+    with pytest.raises(RequestRefused) as caught:
+        backend(api_key="a-long-key").complete(asking())
+
+    assert "a-" not in caught.value.message
+    assert len(caught.value.message) == 350
