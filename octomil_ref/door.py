@@ -13,6 +13,9 @@ MAX_CONNECTIONS = 2000
 MAX_HEAD_BYTES = 65536
 """Of a request's line and headers."""
 
+LINGER = 2.0
+"""Seconds that clients have for the rest of a head when the process stops, and to notice the end of their connection."""
+
 OWN_DESCRIPTORS = 64
 """For whatever is neither a client's nor an upstream's: listeners, pipes, files."""
 

@@ -9,7 +9,7 @@ from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from octomil_ref.door import Door
+from octomil_ref.door import LINGER, Door
 from octomil_ref.gunicorn_connection import (
     Connection,
     Socket,
@@ -19,9 +19,6 @@ from octomil_ref.gunicorn_connection import (
 )
 from octomil_ref.gunicorn_log import wordless
 from octomil_ref.request_body import MOMENT
-
-LINGER = 2.0
-"""Seconds that the clients of connections that end have to notice it."""
 
 
 class Worker(ThreadWorker):
@@ -53,7 +50,6 @@ class Worker(ThreadWorker):
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
-            self._arriving.hurry(LINGER)
 
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -103,6 +99,8 @@ class Worker(ThreadWorker):
     def murder_pending(self) -> None:
         """gunicorn calls this at least once a second."""
         super().murder_pending()
+        if not self.alive:
+            self._arriving.hurry(LINGER)
         for conn in self._arriving.overdue() + self._leaving.overdue():
             self._drop(conn)
 

@@ -48,6 +48,11 @@ class Channel(HTTPChannel):
             return False
         return bool(super().writable())
 
+    def hurry(self, seconds: float) -> None:
+        """A head that is not there yet has so much time left at most."""
+        if self.request and not self.request.headers_finished:
+            self._patience.shorten(seconds)
+
     def _awaits(self) -> object:
         """What stays the same while the client does nothing for it; None when it is not the client's turn."""
         if self.total_outbufs_len or self.last_activity is self.creation_time:

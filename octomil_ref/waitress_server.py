@@ -12,7 +12,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
-from octomil_ref.door import MAX_HEAD_BYTES, client_connections
+from octomil_ref.door import LINGER, MAX_HEAD_BYTES, client_connections
 from octomil_ref.settings import DEFAULT_THREADS, Settings, SettingsError
 from octomil_ref.waitress_connection import Listener
 
@@ -100,6 +100,7 @@ class WaitressServer:
             for channel in channels:
                 if not channel.requests and channel.request is None:
                     channel.close_when_flushed = True
+                channel.hurry(LINGER)
             self._poll()
 
     def _channels(self) -> list[Any]:

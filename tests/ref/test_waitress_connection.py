@@ -83,6 +83,29 @@ def test_a_request_that_drips_gets_no_more_time(pair, time):
     assert after(10, channel, time)
 
 
+@pytest.mark.parametrize(
+    ("said", "closes"), [(b"POST", True), (HEAD, False), (HEAD + b"{", False)]
+)
+def test_who_is_hurried_has_less_time_for_a_head(pair, time, said, closes):
+    channel, client = pair
+    client.sendall(said)
+    channel.handle_read()
+    channel.writable()
+
+    channel.hurry(2)
+
+    assert after(2, channel, time) == closes
+
+
+def test_to_hurry_who_has_said_nothing_changes_nothing(pair, time):
+    channel, _ = pair
+    channel.writable()
+
+    channel.hurry(2)
+
+    assert not after(2, channel, time)
+
+
 def test_while_its_request_runs_a_client_need_not_do_anything(pair, time):
     channel, client = pair
     client.sendall(HEAD + b"{}" + b"POST")

@@ -1,6 +1,7 @@
 """Waitress with manners: it listens from the start on, and on a signal lets running requests finish."""
 
 import http.client
+import queue
 import signal
 import socket
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 from octomil_ref import waitress_server
 from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.waitress_connection import Channel
 from octomil_ref.waitress_server import WaitressServer
 
 PATIENCE = 20
@@ -264,6 +266,20 @@ def test_a_connection_that_waits_for_a_next_request_does_not_hold_the_end_up(ser
 
     assert serving.has_ended()
     idle.close()
+
+
+def test_who_stops_within_a_head_is_hurried_after_the_signal(serve, grace, monkeypatch):
+    hurried: queue.Queue[float] = queue.Queue()
+    monkeypatch.setattr(Channel, "hurry", lambda _, seconds: hurried.put(seconds))
+    serving = serve(hello)
+    connection = serving.connection()
+    answer(connection)
+    connection.sock.sendall(b"GET / HT")
+
+    serving.stop()
+
+    assert hurried.get(timeout=PATIENCE) == 2
+    connection.close()
 
 
 def test_a_request_that_outlasts_its_grace_is_left(serve, grace):
