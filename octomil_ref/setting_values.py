@@ -51,7 +51,8 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def origins(text: str) -> tuple[str, ...]:
-    found = tuple(origin.rstrip("/") for origin in names(text))
+    # Browsers write an origin in small letters.
+    found = tuple(origin.rstrip("/").lower() for origin in names(text))
     for origin in found:
         scheme, _, host = origin.partition("://")
         if origin != "*" and (not scheme or not host or "/" in host):

@@ -8,7 +8,9 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 // ---- What the reader chooses
 
 const MODELS = ["model", "embed-model"];
-const PLAIN = /^[\w.:/@+-]+$/; // a name that means nothing to a shell, so that lines to copy do what they say
+// What means nothing to a shell, so that lines to copy do what they say. A host's name may hold as much as $(…).
+const PLAIN = /^[\w.:/@+-]+$/;
+const PLAIN_ORIGIN = /^https?:\/\/(\[[\da-f:]+\]|[\w.-]+)(:\d+)?$/;
 
 function fill(place, value) {
   for (const each of all(`span.${place}, code.${place}`)) each.textContent = value;
@@ -19,6 +21,10 @@ function choose(place) {
   const name = input.value.trim() || input.placeholder;
   if (PLAIN.test(name)) fill(place, name);
   for (const form of all(`form[data-model="${place}"]`)) setModel(find("textarea", form), name);
+}
+
+function setOrigin(origin) {
+  if (PLAIN_ORIGIN.test(origin)) fill("origin", origin);
 }
 
 function setModel(area, name) {
@@ -210,7 +216,7 @@ for (const button of all("button.copy")) {
   button.addEventListener("click", () => copy(button));
 }
 find("#access").addEventListener("submit", (event) => event.preventDefault());
-fill("origin", location.origin);
+setOrigin(location.origin);
 const asked = new URLSearchParams(location.search).get("model");
 for (const place of MODELS) {
   const input = find(`#${place}`);

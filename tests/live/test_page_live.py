@@ -337,6 +337,27 @@ def test_a_model_in_the_address_cannot_change_what_is_copied(
     assert page.evaluate("document.querySelectorAll('img').length") == 0
 
 
+@pytest.mark.parametrize(
+    ("origin", "shown"),
+    [
+        ("https://api.example.com", True),
+        ("http://[::1]:8000", True),
+        ("http://$(reboot).example.com", False),
+        ("http://x;reboot;.example.com:8000", False),
+        ("http://`reboot`.example.com", False),
+    ],
+)
+def test_the_name_of_the_server_cannot_change_what_is_copied(
+    server: Reference, page: Page, origin: str, shown: bool
+) -> None:
+    page.open(server.url)
+
+    page.evaluate(f"setOrigin({json.dumps(origin)})")
+
+    lines = page.evaluate("document.querySelector('#stream .copied code').textContent")
+    assert lines.startswith(f"curl -N {origin if shown else server.url}/api/v1/")
+
+
 def test_without_scripts_it_can_be_read(server: Reference, page: Page) -> None:
     page.without_scripts()
 

@@ -28,6 +28,7 @@ READ = [
     (values.names, ",", ()),
     (values.origins, "*", ("*",)),
     (values.origins, "https://a.example/", ("https://a.example",)),
+    (values.origins, "HTTPS://A.example", ("https://a.example",)),
     (
         values.origins,
         "https://a.example, http://localhost:5173",
