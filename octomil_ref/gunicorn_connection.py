@@ -32,7 +32,8 @@ class Socket(socket.socket):
         own = cls(fileno=sock.detach())
         seconds, fraction = divmod(send_seconds, 1)
         bound = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+        with suppress(OSError):  # macOS refuses where the client has left already
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
         return own
 
     def settimeout(self, value: float | None, /) -> None:

@@ -103,3 +103,17 @@ def test_a_client_that_broke_off_sends_no_more():
     with ours:
         assert not may_send_more(ours)
         half_close(ours)
+
+
+def test_a_client_that_left_at_once_is_taken_over_where_its_socket_takes_no_option(
+    monkeypatch,
+):
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(Socket, "setsockopt", refuse)
+    ours, theirs = socket.socketpair()
+    theirs.close()
+
+    with Socket.taking_over(ours, 1) as own:
+        assert own.recv(1) == b""
