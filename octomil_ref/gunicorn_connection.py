@@ -1,6 +1,7 @@
-"""A client's connection under gunicorn, and the room where connections wait without a thread for what their client sends."""
+"""A client's connection under gunicorn, and the room where connections wait without a thread for what their client does."""
 
 import errno
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -15,6 +16,15 @@ from octomil_ref.clock import Deadline
 from octomil_ref.door import MAX_HEAD_BYTES
 
 RECEIVE_BYTES = 65536
+
+SEND_BUFFER = 208 * 1024
+"""Bytes that the system takes in for a client, as many as Linux allows unless told otherwise, half of them for its own needs.
+
+An answer that needs no token has fewer, the page too, so that nobody holds a thread who asks for it and takes none of it.
+"""
+
+UNSENT = 1024
+"""Bytes of earlier answers that the system may still have, at most, when the next request is looked at."""
 
 
 class Socket(socket.socket):
@@ -34,6 +44,7 @@ class Socket(socket.socket):
         bound = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
         with suppress(OSError):  # macOS refuses where the client has left already
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return own
 
     def settimeout(self, value: float | None, /) -> None:
@@ -104,17 +115,19 @@ class Connection(TConn):
 
 
 class WaitingRoom:
-    """Connections that wait without a thread for what their clients send, each for `seconds` at most."""
+    """Connections that wait without a thread until their clients send or take something, each for `seconds` at most."""
 
     def __init__(
         self,
         poller: BaseSelector,
         seconds: float,
-        on_readable: Callable[[Connection], None],
+        on_ready: Callable[[Connection], None],
+        event: int = EVENT_READ,
     ) -> None:
         self._poller = poller
         self._seconds = seconds
-        self._on_readable = on_readable
+        self._on_ready = on_ready
+        self._event = event
         self._waiting: dict[Connection, Deadline] = {}  # the longest wait is first
 
     def enter(self, connection: Connection) -> None:
@@ -123,7 +136,7 @@ class WaitingRoom:
             connection.sock.setblocking(False)
             self._waiting[connection] = Deadline(self._seconds)
             self._poller.register(
-                connection.sock, EVENT_READ, lambda _: self._on_readable(connection)
+                connection.sock, self._event, lambda _: self._on_ready(connection)
             )
 
     def leave(self, connection: Connection) -> None:
@@ -144,6 +157,24 @@ class WaitingRoom:
                 break
             found.append(connection)
         return found
+
+
+def takes_answers(sock: socket.socket) -> bool:
+    """Whether the client lets itself be sent what it asked for."""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    _writable_with(sock, UNSENT)
+    writable = bool(poll.poll(0))
+    if writable:
+        _writable_with(sock, 0)
+    return writable
+
+
+def _writable_with(sock: socket.socket, unsent: int) -> None:
+    """From now on the socket is writable with fewer unsent bytes only; 0: while there is room."""
+    # A UNIX socket, whose client is no stranger, has no such bound; some systems do not either.
+    with suppress(OSError, AttributeError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
 
 
 def half_close(sock: socket.socket) -> None:

@@ -3,6 +3,7 @@
 import socket
 import time
 from contextlib import suppress
+from selectors import EVENT_WRITE
 from typing import Any
 
 from gunicorn import util
@@ -16,13 +17,14 @@ from octomil_ref.gunicorn_connection import (
     WaitingRoom,
     half_close,
     may_send_more,
+    takes_answers,
 )
 from octomil_ref.gunicorn_log import wordless
 from octomil_ref.request_body import MOMENT
 
 
 class Worker(ThreadWorker):
-    """A request gets a thread when its head is there.
+    """A request gets a thread when its head is there, and its client has taken the answers before it.
 
     In gunicorn's own it gets one when its client connects, so that as many clients as there are threads, each with one
     byte of a request, keep all others out; and its only loop waits two seconds for each client that does not close its
@@ -38,6 +40,9 @@ class Worker(ThreadWorker):
 
     def run(self) -> None:
         self._arriving = WaitingRoom(self.poller, self.client_timeout, self.enqueue_req)
+        self._taking = WaitingRoom(
+            self.poller, self.client_timeout, self.enqueue_req, EVENT_WRITE
+        )
         self._leaving = WaitingRoom(self.poller, LINGER, self._await_end)
         super().run()
 
@@ -75,7 +80,14 @@ class Worker(ThreadWorker):
         """gunicorn calls this for a connection that is new or has more to be read."""
         if not isinstance(conn, Connection):
             super().enqueue_req(conn)
-        elif conn.head_is_there():
+        elif takes_answers(conn.sock):
+            self._taking.leave(conn)
+            self._take_in(conn)
+        else:
+            self._taking.enter(conn)
+
+    def _take_in(self, conn: Connection) -> None:
+        if conn.head_is_there():
             self._arriving.leave(conn)
             super().enqueue_req(conn)
         elif conn.head_is_too_large():
@@ -101,8 +113,10 @@ class Worker(ThreadWorker):
         super().murder_pending()
         if not self.alive:
             self._arriving.hurry(LINGER)
-        for conn in self._arriving.overdue() + self._leaving.overdue():
-            self._drop(conn)
+            self._taking.hurry(LINGER)
+        for room in self._arriving, self._taking, self._leaving:
+            for conn in room.overdue():
+                self._drop(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """Answers a request that could not be read, and logs it."""
@@ -119,7 +133,7 @@ class Worker(ThreadWorker):
             self._drop(conn)
 
     def _drop(self, conn: Connection) -> None:
-        self._arriving.leave(conn)
-        self._leaving.leave(conn)
+        for room in self._arriving, self._taking, self._leaving:
+            room.leave(conn)
         self.nr_conns -= 1
         conn.close()

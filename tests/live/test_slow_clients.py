@@ -95,6 +95,27 @@ def test_clients_that_do_not_close_a_finished_connection_keep_nobody_waiting(
     assert health == 200
 
 
+PAGE = http_request("/", method="GET").replace(b"/api/v1/ ", b"/ ")
+
+
+@pytest.mark.parametrize("times", [1, 50])
+def test_clients_that_take_nothing_of_the_page_keep_nobody_waiting(
+    server: Reference, times: int
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(MANY):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(PAGE * times)
+        health = server.client.get(f"{server.url}/health").status_code
+        first = client.makefile("rb").readline()
+
+    assert health == 200
+    assert first.rstrip() == b"HTTP/1.1 200 OK"
+
+
 def test_who_sends_a_body_slowly_takes_a_place_and_without_one_is_told_to_come_again() -> (
     None
 ):

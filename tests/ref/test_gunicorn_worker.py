@@ -164,6 +164,44 @@ def test_a_head_may_come_byte_by_byte(serving):
     assert answer(client) == OK
 
 
+LARGE = 70_000
+
+
+def large(environ, start_response) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", str(LARGE))])
+    return [b"x" * LARGE]
+
+
+def reluctant(serving: Serving) -> socket.socket:
+    """A client that asks for much and takes nothing of it."""
+    serving.worker.wsgi = large
+    client = socket.socket()
+    serving._clients.append(client)
+    client.settimeout(PATIENCE)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.connect(serving.address)
+    client.sendall(GET * 9 + LAST_GET)
+    return client
+
+
+def test_a_client_that_takes_nothing_keeps_nobody_waiting(serving):
+    client = reluctant(serving)
+
+    quick = answer(serving.client(GET))
+
+    with client.makefile("rb") as file:
+        everything = file.read()
+    assert quick == OK
+    assert everything.count(OK) == 10
+    assert everything.count(b"x") >= 10 * LARGE
+
+
+def test_a_client_that_takes_nothing_is_let_go(hasty):
+    reluctant(hasty)
+
+    hasty.dropped.get(timeout=PATIENCE)
+
+
 @pytest.mark.parametrize("said", [b"", b"GET / HT"], ids=["nothing", "a part"])
 def test_a_client_that_does_not_go_on_is_let_go(hasty, said):
     client = hasty.client(said)
