@@ -1,6 +1,7 @@
 """Files of one answer: whose it is, how it is coded, and what a manifest adds."""
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -72,6 +73,7 @@ LENGTH = b"Content-Length: %d\r\n" % len(GZIPPED)
         (HEAD + b"Content-Length: 9\r\n\r\ndata", b"data", "cut"),
         (HEAD.replace(b"\r", b"") + b"\ndata\r\n", b"data\r\n", "closed"),
         (b"HTTP/1.1 200\r\n\r\ndata", b"data", "closed"),
+        (b"\xef\xbb\xbfHTTP/1.1 200\r\n\r\ndata", b"data", "closed"),
         (b"HTTP/2 200 \r\nx: y\r\n\r\ndata", b"data", "unrecorded"),
         (b"HTTP/2 200 \r\ncontent-length: 4\r\n\r\ndata", b"data", "complete"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"\r\ndata", b"data", "closed"),
@@ -100,6 +102,7 @@ def test_an_answer_is_read_in_or_out_of_its_codings(data, body, end):
     [
         (b"POST /api/v1/inference HTTP/1.1\r\n\r\n", "want a status line"),
         (b"data: 1\n\n", "want a status line"),
+        (b"HTTP/1.1 000 OK\r\n\r\n", "want a status line"),
         (HEAD, "want a blank line between the headers and the body"),
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "want `Name: value`, not 'no colon'"),
         (HEAD + b"Content-Length: four\r\n\r\ndata", "Content-Length: want a number"),
@@ -216,6 +219,7 @@ GOOD = {"file": "x.sse", "endpoint": "stream"}
         ({"recordings": [{**GOOD, "endpoint": "chat"}]}, "recordings[0].endpoint: want one of infer"),
         ({"recordings": [{**GOOD, "file": "../x.sse"}]}, "recordings[0].file: want a path below"),
         ({"recordings": [{**GOOD, "file": "/x.sse"}]}, "recordings[0].file: want a path below"),
+        ({"recordings": [{**GOOD, "file": "a\\x.sse"}]}, "recordings[0].file: want a path below the manifest's folder, with / in it"),
         ({"recordings": [{**GOOD, "file": ""}]}, "recordings[0].file: want a path below"),
         ({"recordings": [{**GOOD, "file": "y.sse"}]}, "there is no file y.sse"),
         ({"recordings": [GOOD, GOOD]}, "x.sse is listed 2 times"),
@@ -255,6 +259,42 @@ def test_a_manifest_that_contradicts_the_file_is_exit_2(more, said, capsys):
 
     assert cli.main(["fixtures", {**GOOD, **more}["file"]]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_manifest_of_an_editor_that_marks_the_order_of_bytes_is_read():
+    listed = {"recordings": [{**GOOD, "end": "cut"}]}
+    lay(x_sse=STREAM, manifest_json=b"\xef\xbb\xbf" + json.dumps(listed).encode())
+
+    assert named(judged(".")[1], "fail") == ["HTTP-21"]
+
+
+def test_two_manifests_that_speak_of_one_file_are_exit_2(capsys):
+    text = b'recordings = [{file = "x.sse", endpoint = "stream"}]'
+    lay(x_sse=STREAM, manifest_json={"recordings": [GOOD]}, manifest_toml=text)
+
+    assert cli.main(["fixtures", "x.sse"]) == 2
+    assert "x.sse: want one manifest beside it" in capsys.readouterr().err
+
+
+def test_names_may_be_of_either_case():
+    lay(f__STREAM_SSE=STREAM, f__Embed_Json=EMBEDDINGS)
+
+    status, outcomes = judged("f")
+
+    assert status == 0
+    assert {"STREAM-05", "EMBED-01"} <= outcomes.keys()
+
+
+@pytest.mark.parametrize("name", ["stream.sse", "stream.http"])
+def test_an_answer_that_is_too_large_is_exit_2_before_memory_is_short(name, capsys):
+    unpacked = gzip.compress(bytes(http_file.MOST + 1), 1)
+    head = HEAD + b"Content-Encoding: gzip\r\n\r\n"
+    Path("stream.http").write_bytes(head + unpacked)
+    with Path("stream.sse").open("wb") as file:
+        file.truncate(http_file.MOST + 1)
+
+    assert cli.main(["fixtures", name]) == 2
+    assert f"{name}: want at most 64 MiB of an answer" in capsys.readouterr().err
 
 
 def test_a_manifest_of_something_else_is_left_alone_above_the_recordings():

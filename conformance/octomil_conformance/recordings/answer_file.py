@@ -18,7 +18,7 @@ from octomil_conformance.exchange import (
 )
 from octomil_conformance.recordings import http_file
 from octomil_conformance.recordings.endpoints import endpoint_in
-from octomil_conformance.recordings.http_file import Answer
+from octomil_conformance.recordings.http_file import MOST, TOO_LARGE, Answer
 from octomil_conformance.recordings.manifest import Entry
 from octomil_conformance.recordings.recording import Part, Recording
 
@@ -27,7 +27,7 @@ KINDS = (".http", ".sse", ".json")
 
 def read(path: Path, entry: Entry | None) -> Recording:
     """`entry`: what a manifest says of it. Raises UsageError, Malformed or OSError."""
-    data = path.read_bytes()
+    data = _bytes(path)
     given = entry or Entry("", "")
     if not data and given.end != "nothing":
         raise UsageError("it is empty")
@@ -54,10 +54,18 @@ def read(path: Path, entry: Entry | None) -> Recording:
     return Recording.of(str(path), exchange, lacks, given.kind)
 
 
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MOST + 1)
+    if len(data) > MOST:
+        raise UsageError(TOO_LARGE)
+    return data
+
+
 def _endpoint(path: Path) -> str:
     """An event stream needs no name."""
     names = (path.stem, *(folder.name for folder in path.absolute().parents[:2]))
-    told = "stream" if path.suffix == ".sse" else endpoint_in(names)
+    told = "stream" if _kind(path) == ".sse" else endpoint_in(names)
     if told is None:
         raise UsageError(
             f"which endpoint is it of? want {', '.join(PATHS)} in its name, in that of its folder, or in a manifest.json beside it"
@@ -70,9 +78,9 @@ def _answer(path: Path, data: bytes, given: Entry, profile: str) -> Answer:
     end: End = given.end or "unrecorded"
     if given.end == "nothing":
         return Answer(0, (), b"", end)
-    if path.suffix == ".http" and (given.status or given.headers):
+    if _kind(path) == ".http" and (given.status or given.headers):
         raise UsageError("status and headers stand in the file, not in the manifest")
-    if path.suffix != ".http":
+    if _kind(path) != ".http":
         status = given.status or _status_of_envelope(data)
         if status is None:
             _require_body(path, data, profile)
@@ -80,6 +88,10 @@ def _answer(path: Path, data: bytes, given: Entry, profile: str) -> Answer:
     if given.end:
         return replace(http_file.read_head(data), end=end)
     return http_file.read(data)
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _status_of_envelope(data: bytes) -> int | None:
@@ -92,11 +104,11 @@ def _status_of_envelope(data: bytes) -> int | None:
 
 def _require_body(path: Path, data: bytes, profile: str) -> None:
     """A file that holds no answer at all is no answer's fault."""
-    if path.suffix == ".sse" and not any(frame.data for frame in sse.parse(data)):
+    if _kind(path) == ".sse" and not any(frame.data for frame in sse.parse(data)):
         raise UsageError("it has no event: want lines that begin with data:")
-    if path.suffix == ".json" and read_json(data) is MISSING:
+    if _kind(path) == ".json" and read_json(data) is MISSING:
         raise UsageError("it is not JSON")
-    if path.suffix == ".json" and profile == "stream":
+    if _kind(path) == ".json" and profile == "stream":
         raise UsageError(
             "a stream is no .json: want .sse, or a failure with its status_code"
         )
@@ -118,7 +130,7 @@ def _chunks(body: bytes, given: Entry) -> tuple[Chunk, ...]:
 
 def _lacks(path: Path, exchange: Exchange, given: Entry) -> list[Part]:
     profile = exchange.request.profile
-    has_head = path.suffix == ".http"
+    has_head = _kind(path) == ".http"
     known: dict[Part, bool] = {
         "status line": has_head or given.status is not None or profile != "health",
         "headers": has_head or given.headers is not None,

@@ -11,12 +11,17 @@ from http import HTTPStatus
 
 from octomil_conformance.exchange import End, Exchange, Headers
 
-STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? (\d{3})(?: .*)?")
+STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 GZIP = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"
+"""Before a status line some editor has put it, and no server."""
+MOST = 64 * 1024 * 1024
+"""Bytes of an answer that are judged, in the file and out of its coding."""
+TOO_LARGE = f"want at most {MOST >> 20} MiB of an answer"
 
 
 class Malformed(ValueError):
@@ -46,6 +51,7 @@ def read(data: bytes) -> Answer:
 
 def read_head(data: bytes) -> Answer:
     """The head, and whatever follows as the body."""
+    data = data.removeprefix(BOM)
     head = END_OF_HEAD.search(data)
     text = data[: head.start() if head else None].decode("latin-1")
     lines = re.split(r"\r?\n", text)
@@ -115,6 +121,9 @@ def _ungzipped(answer: Answer) -> Answer:
         return answer
     try:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        return replace(answer, body=decoder.decompress(answer.body))
+        body = decoder.decompress(answer.body, MOST)
     except zlib.error as ex:
         raise Malformed(f"its gzip is broken: {ex}") from ex
+    if decoder.unconsumed_tail:
+        raise Malformed(TOO_LARGE)
+    return replace(answer, body=body)

@@ -62,7 +62,7 @@ def read(path: Path) -> dict[Path, Entry]:
 
 
 def load(path: Path) -> Any:
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8-sig")
     return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 

@@ -12,7 +12,8 @@ from octomil_conformance.wire.completions import is_latency
 
 def _is_inside(value: object) -> bool:
     path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    is_plain = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return is_plain and "\\" not in str(value)
 
 
 def _is_headers(value: object) -> bool:
@@ -35,7 +36,7 @@ def _is_status(value: object) -> bool:
 
 
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "file": ("a path below the manifest's folder", _is_inside),
+    "file": ("a path below the manifest's folder, with / in it", _is_inside),
     "endpoint": (f"one of {', '.join(PATHS)}", lambda value: value in tuple(PATHS)),
     "kind": ("answer or failure", lambda value: value in ("answer", "failure")),
     "status": ("an integer from 200 to 599", _is_status),

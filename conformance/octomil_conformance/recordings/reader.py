@@ -62,9 +62,9 @@ class _Reader:
             raise UsageError("want a regular file")
         if path.name in manifest.NAMES:
             _require_files(manifest.read(path.absolute()), path)
-        elif path.suffix == ".har":
+        elif path.suffix.lower() == ".har":
             self._add_har(path)
-        elif path.suffix in KINDS:
+        elif path.suffix.lower() in KINDS:
             entry = self._entry_of(path)
             self.found.recordings.append(answer_file.read(path, entry))
         elif is_named:
@@ -86,12 +86,16 @@ class _Reader:
         ]
 
     def _entry_of(self, path: Path) -> Entry | None:
-        """What the nearest manifest that lists the file says of it."""
+        """What the nearest manifest that lists the file says of it. Raises UsageError where two are as near."""
         for folder in path.absolute().parents:
-            for name in manifest.NAMES:
-                entry = self._manifest(folder / name).get(path.absolute())
-                if entry:
-                    return entry
+            given = [self._manifest(folder / name) for name in manifest.NAMES]
+            found = [each[path.absolute()] for each in given if path.absolute() in each]
+            if len(found) > 1:
+                raise UsageError(
+                    f"want one manifest beside it, not {' and '.join(manifest.NAMES)}"
+                )
+            if found:
+                return found[0]
         return None
 
     def _manifest(self, path: Path) -> Entries:
