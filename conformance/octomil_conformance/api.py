@@ -93,9 +93,14 @@ class Api:
         call = self._call(method, path or self.path, body, self._headers(headers or {}))
         return answered(call.finish())
 
-    def get(self, method: str = "GET", path: str = "", token: bool = True) -> Exchange:
-        headers = self._headers({} if token else {"Authorization": None})
-        return answered(self._call(method, path or self.path, b"", headers).finish())
+    def get(
+        self,
+        method: str = "GET",
+        path: str = "",
+        headers: Mapping[str, str | None] | None = None,
+    ) -> Exchange:
+        given = self._headers(headers or {})
+        return answered(self._call(method, path or self.path, b"", given).finish())
 
     def body(
         self,
@@ -132,7 +137,7 @@ class Api:
         if not 200 <= exchange.status < 300:
             raise Finding(
                 "a plain request to be answered first (the positive control)",
-                f"{exchange.status} {exchange.text[:200]}",
+                f"{exchange.status} {exchange.text}",
             )
         return exchange
 

@@ -36,7 +36,11 @@ RUN_SECONDS = (60.0, 90.0, 240.0)
 
 
 class UsageError(Exception):
-    """What was asked makes no sense; the message is one line."""
+    """What was asked makes no sense; the message says what was expected."""
+
+
+class CouldNotTest(Exception):
+    """There is nothing to judge. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
         **{name: value for name, value in options.items() if value is not None},
     }
     expected = tuple(_expectation(entry) for entry in given.pop("expected", ()))
+    _require_values(given)
     claims = parse_claims(given.pop("profiles", None) or ())
     if not claims:
         claims = {name: 1 for name in UNDECLARED}
@@ -147,15 +152,41 @@ def for_recordings(
 
 
 def base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"not an http URL: {text}")
+    try:
+        parts = urlsplit(text)
+        is_url = bool(parts.scheme in ("http", "https") and parts.hostname)
+        is_url = is_url and parts.port != 0 and is_printable(text) and " " not in text
+    except ValueError as ex:
+        raise UsageError(f"not an http URL: {text}: {ex}") from ex
+    if "@" in parts.netloc:
+        raise UsageError("URL: want none with a user or a password: reports show it")
+    if not is_url or parts.query or parts.fragment:
+        raise UsageError(
+            f"not an http URL: {text}; want http://HOST:PORT, and a path where there is one"
+        )
     return text.rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
 
 
-def parse_claims(texts: Iterable[str]) -> dict[str, int]:
+def is_printable(text: str) -> bool:
+    """Whether it can be part of a request's head."""
+    return text.isascii() and text.isprintable() and text == text.strip()
+
+
+def _require_values(given: Mapping[str, Any]) -> None:
+    """Raises UsageError for what has the right type and makes no sense."""
+    for name in ("model", "embed_model"):
+        if given.get(name) == "":
+            raise UsageError(f"{name}: want a name, not an empty one")
+    for name in ("backend_timeout", "timeout_factor"):
+        if not 0 < given.get(name, 1) < float("inf"):
+            raise UsageError(f"{name}: want a positive number, not {given[name]}")
+    if not is_printable(given.get("token", "")):
+        raise UsageError("token: want printable ASCII without spaces around it")
+
+
+def parse_claims(texts: Iterable[object]) -> dict[str, int]:
     claims: dict[str, int] = {}
-    for text in texts:
+    for text in map(str, texts):
         name, _, level = text.partition("@")
         if name not in spec.PROFILES or level not in ("", "0", "1", "2"):
             raise UsageError(
@@ -188,7 +219,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     for key, value in given.items():
         if key not in FILE_KEYS:
             raise UsageError(f"{path.name}: unknown key {key!r}")
-        if not isinstance(value, FILE_KEYS[key]):
+        is_bool = isinstance(value, bool)  # which Python takes for a number
+        if not isinstance(value, FILE_KEYS[key]) or is_bool != (FILE_KEYS[key] is bool):
             raise UsageError(f"{path.name}: {key} has the wrong type")
     return given
 
@@ -197,6 +229,8 @@ def _expectation(entry: object) -> Expectation:
     fields = entry if isinstance(entry, dict) else {}
     if not fields.get("check") or not fields.get("reason"):
         raise UsageError(f"{FILE}: an [[expected]] entry needs 'check' and 'reason'")
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise UsageError(f"{FILE}: [[expected]]: want strings only")
     unknown = set(fields) - {"check", "reason", "link"}
     if unknown:
         raise UsageError(f"{FILE}: unknown key {min(unknown)!r} in [[expected]]")

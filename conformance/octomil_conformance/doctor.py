@@ -1,12 +1,8 @@
 """`octomil-conformance doctor URL`: one plain request an endpoint, and what its answer means for a run."""
 
-from octomil_conformance.config import (
-    PATHS,
-    SCRIPTED_MODEL,
-    Config,
-    UsageError,
-    base_url,
-)
+from pathlib import Path
+
+from octomil_conformance.config import PATHS, from_options
 from octomil_conformance.preflight import MODEL_HINT, first_answer
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
@@ -16,18 +12,10 @@ from octomil_conformance.run import Run
 def examine(
     url: str, token: str | None, model: str | None, embed_model: str | None
 ) -> int:
-    try:
-        config = Config(
-            url=base_url(url),
-            claims=dict.fromkeys(PATHS, 1),
-            token=token,
-            model=model or SCRIPTED_MODEL,
-            embed_model=embed_model or model or SCRIPTED_MODEL,
-        )
-    except UsageError as ex:
-        print(f"octomil-conformance: {ex}")
-        return 2
-    run = Run(config)
+    """The exit code. Raises UsageError."""
+    given = {"url": url, "token": token, "profiles": list(PATHS)}
+    models = {"model": model, "embed_model": embed_model or model}
+    run = Run(from_options(given | models, Path.cwd()))
     statuses = []
     for profile in PATHS:
         answer = first_answer(run, profile)

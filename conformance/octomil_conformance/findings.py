@@ -3,12 +3,16 @@
 import ast
 import linecache
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-SHOWN = 300
-"""Characters of a value that a report shows."""
+FIRST, LAST = 200, 100
+"""Characters of a long value that a report shows."""
+
+Mask = Callable[[str], str]
+"""Takes out of a text what no report may show. It comes before the cut: half a token is a token to somebody."""
 
 
 class Finding(AssertionError):
@@ -42,37 +46,45 @@ PARSING = threading.Lock()
 """Python 3.11 loses count of its recursion when two threads handle syntax trees at once."""
 
 
-def evidence(ex: AssertionError) -> Evidence:
-    with PARSING:
-        return _evidence(ex)
-
-
-def _evidence(ex: AssertionError) -> Evidence:
-    """What the failed assert compared, read from its source and the values it had. `assert got == want, "want in words"`."""
+def evidence(ex: AssertionError, mask: Mask = str) -> Evidence:
     if isinstance(ex, Finding):
-        return Evidence(ex.got, ex.want)
+        got, want = ex.got, ex.want
+    else:
+        with PARSING:
+            got, want = _compared(ex)
+    return Evidence(shown(mask(got)), shown(mask(want)))
+
+
+def _compared(ex: AssertionError) -> tuple[str, str]:
+    """Of the failed assert, read from its source and the values it had. `assert got == want, "want in words"`."""
     found = _failed_assert(ex.__traceback__)
     if found is None:
-        return Evidence(shown(str(ex)), "")
+        return str(ex), ""
     statement, frame = found
     values = {**frame.f_globals, **frame.f_locals}
     want = _value(statement.msg, values) if statement.msg else None
     match statement.test:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             wanted = _wanted(op, _value(right, values))
-            return Evidence(shown(_value(left, values)), str(want or wanted))
+            return _text(_value(left, values)), str(want or wanted)
         case ast.Call(args=[subject, *_]):
-            got = shown(_value(subject, values))
+            got = _value(subject, values)
         case ast.UnaryOp(operand=ast.Call(args=[subject, *_])):
-            got = shown(_value(subject, values))
+            got = _value(subject, values)
         case test:
-            got = shown(_value(test, values))
-    return Evidence(got, str(want or ast.unparse(statement.test)))
+            got = _value(test, values)
+    return _text(got), str(want or ast.unparse(statement.test))
 
 
-def shown(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+def shown(text: str) -> str:
+    """Its beginning and its end, when there is more."""
+    if len(text) <= FIRST + LAST:
+        return text
+    return f"{text[:FIRST]} … {text[-LAST:]} ({len(text)} characters)"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
 
 
 def _wanted(op: ast.cmpop, right: object) -> str:
@@ -88,7 +100,7 @@ def _wanted(op: ast.cmpop, right: object) -> str:
         ast.Gt: "more than ",
         ast.GtE: "at least ",
     }
-    return words[type(op)] + shown(repr(right) if isinstance(right, str) else right)
+    return words[type(op)] + repr(right)
 
 
 def _failed_assert(

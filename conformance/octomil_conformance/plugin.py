@@ -14,8 +14,12 @@ import pytest
 
 from octomil_conformance import wire
 from octomil_conformance.api import Api
-from octomil_conformance.config import Config, UsageError, from_options
-from octomil_conformance.preflight import CouldNotTest
+from octomil_conformance.config import (
+    Config,
+    CouldNotTest,
+    UsageError,
+    from_options,
+)
 from octomil_conformance.ready import ready
 from octomil_conformance.report.console import Console
 from octomil_conformance.requirement import requirement_of
@@ -74,9 +78,10 @@ class Plugin:
         for item in parallel:
             self._ahead[item.nodeid] = self._pool.submit(self._judge, item)
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            is_over = exitstatus != pytest.ExitCode.INTERRUPTED
+            self._pool.shutdown(wait=is_over, cancel_futures=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:

@@ -3,14 +3,14 @@
 from octomil_conformance.api import Api
 from octomil_conformance.backend import Backend, environment
 from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.witness import Provider
+from octomil_conformance.config import CouldNotTest
 from octomil_conformance.exchange import Exchange, field
+from octomil_conformance.findings import shown
+from octomil_conformance.report.redact import redact
 from octomil_conformance.run import Run
 
 MODEL_HINT = "pass --model NAME (and --embed-model NAME), or put `octomil-conformance backend` behind the server"
-
-
-class CouldNotTest(Exception):
-    """There is nothing to judge. The message says what to do."""
 
 
 def preflight(run: Run) -> None:
@@ -22,39 +22,42 @@ def preflight(run: Run) -> None:
         _require_model(run, answer)
     if all(answer.status == 0 for answer in answers.values()):
         raise CouldNotTest(f"{run.config.url}: {_any(answers).problem}")
-    refused = all(answer.status in (401, 403) for answer in answers.values())
-    if not refused and not any(_good(answer) for answer in answers.values()):
+    if not all(map(_refused, answers.values())) and not any(
+        _good(answer) for answer in answers.values()
+    ):
         answer = _any(answers)
         raise CouldNotTest(
-            f"{answer.request.url} answered a plain request with {answer.status} {answer.text[:300]}\n{MODEL_HINT}"
+            f"{answer.request.url} answered a plain request with {answer.status} {_text(run, answer)}\n{MODEL_HINT}"
         )
 
 
 def find_wiring(run: Run, backend: Backend) -> frozenset[str]:
-    """Which dialects the server calls. Raises CouldNotTest when it calls none."""
+    """Which dialects the server calls. Raises CouldNotTest when it calls none, but for one that refuses a good token: the checks say that."""
     profiles = [name for name, level in run.config.claims.items() if level == 2]
     asked = [name for name in profiles if name not in ("auth", "health")]
-    seen: set[str] = set()
-    for profile in asked or profiles:
-        seen |= _called(run, backend, profile, ("echo", "ollama-500-openai-ok"))
+    if not asked:
+        apis = [_ask(run, "health", "")] if "health" in profiles else []
+        seen = {call.backend for call in backend.calls("")}
+    else:
+        scenarios = ("echo", "ollama-500-openai-ok")
+        apis = [_ask(run, profile, each) for profile in asked for each in scenarios]
+        seen = _callers(backend, apis)
     for first, other in (BOTH, BOTH[::-1]):
         if asked and other not in seen:
             with backend.outage("refuse", backends=(first,)):
-                apis = [_ask(run, profile, "echo") for profile in asked]
-            seen |= {call.backend for api in apis for call in backend.calls(api.nonce)}
-    if not seen:
+                more = [_ask(run, profile, "echo") for profile in asked]
+            seen |= _callers(backend, more)
+    if not seen and not all(_refused(answer) for api in apis for answer in api.seen):
         raise CouldNotTest(_environment(backend))
     return frozenset(seen)
 
 
-def _called(
-    run: Run, backend: Backend, profile: str, scenarios: tuple[str, ...]
-) -> set[str]:
-    if profile == "health":
-        _ask(run, profile, "")
-        return {call.backend for call in backend.calls("")}
-    apis = [_ask(run, profile, scenario) for scenario in scenarios]
+def _callers(backend: Backend, apis: list[Api]) -> set[Provider]:
     return {call.backend for api in apis for call in backend.calls(api.nonce)}
+
+
+def _refused(answer: Exchange) -> bool:
+    return answer.status in (401, 403)
 
 
 def _ask(run: Run, profile: str, scenario: str) -> Api:
@@ -74,7 +77,7 @@ def first_answer(run: Run, profile: str) -> Exchange:
 
 
 def _require_token(run: Run, answer: Exchange) -> None:
-    if answer.status not in (401, 403) or _is_known_as_key(run, answer):
+    if not _refused(answer) or _is_known_as_key(run, answer):
         return
     wanted = "refuses this token" if run.config.token else "wants one: pass --token"
     raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {wanted}")
@@ -83,12 +86,14 @@ def _require_token(run: Run, answer: Exchange) -> None:
 def _is_known_as_key(run: Run, answer: Exchange) -> bool:
     """Whether the token is good in `X-API-Key`: then the server, not the token, is at fault, and the checks say so."""
     profile = answer.request.profile
-    if not run.config.token or profile in (None, "health"):
+    if not run.config.token or profile is None:
         return False
-    api = Api(run, str(profile))
+    api = Api(run, profile)
     api.begin(run.config.check_seconds)
     headers = {"Authorization": None, "X-API-Key": run.config.token}
     try:
+        if profile == "health":
+            return _good(api.get(headers=headers))
         return _good(api.ask_raw(answer.request.body, headers))
     except AssertionError:
         return False
@@ -101,7 +106,7 @@ def _require_model(run: Run, answer: Exchange) -> None:
     missing = field(answer.fields, "code") == "model_not_found"
     if missing or (isinstance(model, str) and model in answer.text):
         raise CouldNotTest(
-            f"{answer.request.url} does not know the model {model!r}: {answer.text[:200]}\n{MODEL_HINT}"
+            f"{answer.request.url} does not know the model {model!r}: {_text(run, answer)}\n{MODEL_HINT}"
         )
 
 
@@ -110,6 +115,11 @@ def _good(answer: Exchange) -> bool:
     return 200 <= answer.status < 400 or (
         answer.request.profile == "health" and answer.status == 503
     )
+
+
+def _text(run: Run, answer: Exchange) -> str:
+    """Without the token, and cut after that."""
+    return shown(redact(answer.text, run.config.token))
 
 
 def _any(answers: dict[str, Exchange]) -> Exchange:

@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from octomil_conformance.backend import Backend, RemoteBackend, ScriptedBackend
-from octomil_conformance.config import DEFAULT_BACKEND, Config, UsageError
-from octomil_conformance.preflight import CouldNotTest, find_wiring, preflight
+from octomil_conformance.config import (
+    DEFAULT_BACKEND,
+    Config,
+    CouldNotTest,
+    UsageError,
+)
+from octomil_conformance.preflight import find_wiring, preflight
 from octomil_conformance.run import Run
 
 EXTERNAL = "external"
@@ -55,6 +60,6 @@ def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
 
 def address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"not HOST:PORT: {text}")
     return host.strip("[]"), int(port)

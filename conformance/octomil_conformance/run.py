@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from octomil_conformance.api import OTHER_PROMPT, PROMPT, Api
@@ -19,9 +20,10 @@ from octomil_conformance.findings import (
     NotRecorded,
     evidence,
 )
+from octomil_conformance.report.redact import redact
 from octomil_conformance.spec import Requirement
 
-Outcome = Literal["pass", "fail", "warn", "error", "untestable", "expected", "stale"]
+Outcome = Literal["pass", "fail", "warn", "error", "untestable", "expected"]
 
 PLAIN: dict[str, dict[str, Any]] = {
     "infer": {},
@@ -68,7 +70,7 @@ class Verdict:
     seconds: float = 0.0
     evidence: Evidence = NO_EVIDENCE
     reason: str = ""
-    """Why it could not be tested, is expected or stale, or how the suite failed."""
+    """Why it could not be tested or is expected, or how the suite failed."""
     exchanges: tuple[Exchange, ...] = ()
 
     @property
@@ -110,7 +112,7 @@ class Run:
             check()
         except AssertionError as ex:
             outcome = "fail" if self._binding(requirement) else "warn"
-            found = evidence(ex)
+            found = evidence(ex, partial(redact, token=self.config.token))
         except NotRecorded as ex:
             outcome, reason = "untestable", str(ex)
         except Exception:  # noqa: BLE001 - a verdict, too

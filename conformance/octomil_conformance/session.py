@@ -20,10 +20,12 @@ def judge(
     only: Collection[str] = (),
     backend: Backend | None = None,
 ) -> Run:
-    """The whole run. `only`: just the checks of these requirements. `backend`: one that is up. Raises UsageError or CouldNotTest."""
+    """The whole run. `only`: just the checks of these requirements. `backend`: one that is up. Raises UsageError, CouldNotTest or KeyboardInterrupt."""
     with ready(config, backend) as run:
         _shut_off_environment()
         status = pytest.main(pytest_arguments(), plugins=[Plugin(run, report, only)])
+        if status == pytest.ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
         if status not in (
             pytest.ExitCode.OK,
             pytest.ExitCode.TESTS_FAILED,

@@ -32,7 +32,8 @@ def difference(mutant: Mutant, result: Result) -> str:
 
 def missing(mutant: Mutant, result: Result) -> str:
     """Empty when what the mutant declares was found, whatever else was."""
-    return ", ".join(sorted(mutant.violates - result.found))
+    missed = sorted(mutant.violates - result.found)
+    return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
 
 
 def served() -> dict[str, Mutant]:

@@ -13,9 +13,8 @@ from octomil_conformance import findings
 from octomil_conformance import run as run_of_checks
 from octomil_conformance.backend import API_KEY, ScriptedBackend
 from octomil_conformance.catalogue import all_checks
-from octomil_conformance.config import BASE_PATH, Config
+from octomil_conformance.config import BASE_PATH, Config, CouldNotTest
 from octomil_conformance.findings import Evidence
-from octomil_conformance.preflight import CouldNotTest
 from octomil_conformance.server import served
 from octomil_conformance.server.faults import FAULTS
 from octomil_conformance.server.http_server import serving
@@ -114,14 +113,14 @@ class _Placed(Evidence):
     line: int
 
 
-def _evidence(ex: AssertionError) -> _Placed:
+def _evidence(ex: AssertionError, mask: findings.Mask) -> _Placed:
     """With the line of the check that did not hold."""
     lines = [
         line
         for frame, line in traceback.walk_tb(ex.__traceback__)
         if frame.f_code.co_name in _names()
     ]
-    return _Placed(**vars(findings.evidence(ex)), line=(lines or [0])[-1])
+    return _Placed(**vars(findings.evidence(ex, mask)), line=(lines or [0])[-1])
 
 
 @cache

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from octomil_conformance import cli
 from octomil_conformance.backend import (
     LONG_TOKENS,
     UNICODE_TOKENS,
@@ -25,7 +26,6 @@ from octomil_conformance.backend import (
     new_nonce,
     tagged,
 )
-from octomil_conformance.backend.cli import main
 from octomil_conformance.backend.scenarios import SCENARIOS
 from octomil_conformance.backend.scripted import is_loopback
 from octomil_conformance.backend.witness import high_water
@@ -631,7 +631,7 @@ def test_there_is_no_remote_backend_where_nobody_listens():
 
 
 def test_the_command_serves_until_it_is_told_to_end():
-    command = "import sys; from octomil_conformance.backend.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = "import sys; from octomil_conformance.cli import main; sys.exit(main(['backend', *sys.argv[1:]]))"
     options = ["--backend", "127.0.0.1:0", "--openai-backend", "127.0.0.1:0"]
     with subprocess.Popen(
         [sys.executable, "-c", command, *options], stdout=subprocess.PIPE, text=True
@@ -649,13 +649,21 @@ def test_the_command_serves_until_it_is_told_to_end():
 
 
 def test_the_command_refuses_other_than_loopback(capsys):
-    assert main(["--backend", "0.0.0.0:0"]) == 2
+    assert cli.main(["backend", "--backend", "0.0.0.0:0"]) == 2
 
     assert "--allow-remote" in capsys.readouterr().err
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
+@pytest.mark.parametrize("place", ["127.0.0.1:99999", "127.0.0.1:", "here", "[::1]:-1"])
+def test_the_command_refuses_what_is_no_address(place):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["backend", "--backend", place])
+
+    assert ended.value.code == 2
+
+
 def test_the_command_lists_its_models(capsys):
-    assert main(["--scenarios"]) == 0
+    assert cli.main(["backend", "--scenarios"]) == 0
 
     assert "conf-echo" in capsys.readouterr().out

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -73,11 +75,20 @@ def test_the_base_path_may_be_given():
         ["http://127.0.0.1:1", "--profile", "auth"],
         ["http://127.0.0.1:1", "--profile", "stream@2", "--backend", "here"],
         ["http://127.0.0.1:1", "--profile", "stream@2", "--backend", "192.0.2.1:1"],
+        ["http://127.0.0.1:1", "--token", "two\nlines"],
+        ["http://127.0.0.1:1", "--model", ""],
+        ["http://[::1"],
+        ["http://127.0.0.1:99999"],
+        ["http://127.0.0.1:1/a b"],
+        ["http://127.0.0.1:1?query"],
+        ["http://name:password@127.0.0.1:1"],
+        ["doctor", "ftp://127.0.0.1"],
         ["explain", "STREAM-99"],
     ],
 )
-def test_wrong_usage_is_exit_2(arguments):
+def test_wrong_usage_is_exit_2(arguments, capsys):
     assert cli.main(arguments) == 2
+    assert "password" not in capsys.readouterr().err.replace("a password", "")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,12 @@ def test_wrong_options_are_exit_2(arguments):
         "profiles = 7",
         "colour = 'red'",
         "= broken",
+        "strict = 1",
+        "profiles = [1]",
+        "timeout_factor = 0",
+        "timeout_factor = true",
+        "backend_timeout = nan",
+        "[[expected]]\ncheck = 1\nreason = 'no such'",
         "[[expected]]\ncheck = 'STREAM-05'",
         "[[expected]]\ncheck = 'STREAM-99'\nreason = 'no such'",
     ],
@@ -272,12 +289,13 @@ def test_the_json_report_has_everything():
     report = json.loads(Path("r.json").read_text())
     failed = [each for each in report["verdicts"] if each["outcome"] == "fail"]
     assert (report["format"], report["spec"], report["conclusion"]) == (
-        1,
+        2,
         "1.0",
         "not conformant",
     )
     assert [each["requirement"] for each in failed] == ["STREAM-05"]
-    assert failed[0]["exchanges"][0]["chunks"][0]["at"] >= 0
+    seen = [report["exchanges"][place] for place in failed[0]["exchanges"]]
+    assert seen[0]["chunks"][0]["at"] >= 0
     assert all(each["exchanges"] for each in report["verdicts"])
 
 
@@ -427,6 +445,88 @@ def test_as_a_plugin_it_cannot_pass_without_having_run():
     assert _pytest().returncode not in (0, 1)
     assert _pytest("--octomil-url", "http://127.0.0.1:1").returncode == 3
     assert _pytest("--octomil-url", "ftp://x").returncode not in (0, 1)
+
+
+def test_half_a_token_is_a_token(capsys):
+    body = b"x" * 190 + b"%T" + b"y" * 200
+    with canned({STREAM_PATH: (400, "text/plain", body)}, {b"%T": "Authorization"}) as url:  # fmt: skip
+        status = cli.main([url, "--token", TOKEN, "--profile", "stream@0"])
+
+    assert status == 3
+    assert "secret" not in capsys.readouterr().err
+
+
+def test_the_json_report_has_each_exchange_once():
+    with canned() as url:
+        cli.main([url, "--json", "r.json", *MOCK])
+
+    report = json.loads(Path("r.json").read_text())
+    meant = {place for each in report["verdicts"] for place in each["exchanges"]}
+    assert len(report["exchanges"]) == 2
+    assert meant == {0, 1}
+
+
+@pytest.mark.parametrize("command", [["list"], ["fixtures", "stream.sse"]])
+def test_a_reader_that_leaves_is_no_fault_of_the_suite(command):
+    Path("stream.sse").write_bytes(STREAM)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as nobody:
+        ran = subprocess.run(
+            [sys.executable, "-m", "octomil_conformance", *command],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+def test_a_console_that_cannot_show_a_character_changes_no_verdict():
+    Path("stream.sse").write_bytes(STREAM)
+    Path("\xe9.txt").touch()
+
+    ran = _python("-m", "octomil_conformance", "fixtures", ".", PYTHONIOENCODING="ascii")  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "left alone: \\xe9.txt" in ran.stdout
+
+
+def test_where_nothing_can_be_printed_the_exit_code_tells_the_verdict():
+    Path("stream.sse").write_bytes(STREAM[:-1])
+    command = [sys.executable, "-m", "octomil_conformance", "fixtures", "."]
+
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, check=False
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
+
+
+SOON = 10.0
+
+
+def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
+    seen, asked, let_go = [], threading.Event(), threading.Event()
+
+    def held(request):
+        seen.append(request)
+        if len(seen) > 1:
+            asked.set()
+            let_go.wait(2 * SOON)
+        return good(request)
+
+    with ScriptedBackend(ANY, ANY, timeout=2) as backend:
+        good = app(Upstreams(backend.ollama_url, backend.openai_url))
+        with serving(held) as url:
+            command = ["-m", "octomil_conformance", url, "--profile", "stream@1"]
+            with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True) as run:  # fmt: skip
+                assert asked.wait(SOON)
+                run.send_signal(signal.SIGINT)
+                _, said = run.communicate(timeout=SOON)
+            let_go.set()
+
+    assert (run.returncode, said) == (130, "\noctomil-conformance: interrupted\n")
 
 
 @pytest.mark.machine

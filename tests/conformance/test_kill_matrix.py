@@ -2,7 +2,7 @@
 
 import pytest
 from kill_matrix import Matrix, difference, served
-from matrix import Job, results
+from matrix import Job, play, results
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.requirement import requirement_of
 from octomil_conformance.server.faults import FAULTS
@@ -43,6 +43,14 @@ def test_each_fault_is_played_or_has_a_reason():
 def test_a_server_that_knows_one_upstream_is_not_judged_by_two(good):
     assert good["no_fallback"].conclusion == "could not test"
     assert {cell.outcome for cell in good["no_fallback"].cells} == {"untestable"}
+
+
+def test_a_server_that_refuses_a_good_token_is_judged_though_it_calls_no_backend():
+    claims = {"infer": 2, "auth": 1}
+
+    result = play(Job("bearer_tokens_are_ignored", claims, frozenset({"AUTH-01"})))
+
+    assert (result.problem, result.found) == ("", {"AUTH-01"})
 
 
 @pytest.mark.parametrize("name", ["reference", "served"])

@@ -129,7 +129,7 @@ BAD = {
     "deep": lambda: "[" * 100_000,
     "not a report": lambda: '{"some": "thing"}',
     "a list": lambda: "[]",
-    "format 2": lambda: changed(format=2),
+    "format 1": lambda: changed(format=1),
     "spec 0.9": lambda: changed(spec="0.9"),
     "no verdicts": lambda: changed(verdicts=None),
     "verdicts of another kind": lambda: changed(verdicts=7),

@@ -1,10 +1,12 @@
 """How the suite reads: events byte by byte, answers off a socket, and what a failed assert compared."""
 
 import gzip
+import re
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 from octomil_conformance import schemas, sse
@@ -142,10 +144,10 @@ def test_an_answer_that_drips_ends_at_the_deadline(dripped):
     assert spent < 0.5
 
 
-def found(check):
+def found(check, mask=str):
     with pytest.raises(AssertionError) as failed:
         check()
-    return evidence(failed.value)
+    return evidence(failed.value, mask)
 
 
 def test_evidence_is_what_was_compared():
@@ -176,6 +178,17 @@ def test_long_values_are_shortened():
         assert text == ""
 
     assert len(found(check).got) < 400
+
+
+@pytest.mark.parametrize("before", range(150, 310, 10))
+def test_no_part_of_a_token_is_left_where_a_long_value_is_cut(before):
+    text = "x" * before + "a-token-of-someone" + "y" * 310
+
+    def check():
+        assert text == ""
+
+    shown = found(check, partial(redact, token="a-token-of-someone"))
+    assert re.findall("a-tok|meone", shown.got) == []
 
 
 def test_short_tokens_are_masked_where_they_stand_alone():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from octomil_conformance import cli
+from octomil_conformance import cli, run_cli
 from ruamel.yaml import YAML
 
 README = Path(__file__).parents[2] / "conformance" / "README.md"
@@ -49,7 +49,7 @@ def test_the_command_that_judges_is_one_that_the_suite_takes(monkeypatch):
         each["run"] for each in steps("server") if each.get("name") == "Judge it"
     ]
     given = []
-    monkeypatch.setattr(cli, "run", lambda options: given.append(options) or 0)
+    monkeypatch.setattr(run_cli, "run", lambda options: given.append(options) or 0)
 
     assert cli.main(shlex.split(command)[1:]) == 0
     assert given[0].profiles == ["stream@1", "embed@1"]

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
 
 from octomil_conformance import ending
 from octomil_conformance.backend.interface import environment
@@ -15,33 +14,33 @@ from octomil_conformance.backend.scripted import (
     DEFAULT_TIMEOUT,
     ScriptedBackend,
 )
+from octomil_conformance.options import positive
 
 USAGE_ERROR = 2
 CANNOT_LISTEN = 3
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
-    arguments = _parser().parse_args(argv)
-    if arguments.scenarios:
+    if options.scenarios:
         for scenario in SCENARIOS.values():
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
         return 0
     try:
         with ending.signals_held():
-            return _serve(arguments)
+            return _serve(options)
     except ValueError as ex:
         return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
     except OSError as ex:
         return _say(f"cannot listen: {ex}", CANNOT_LISTEN)
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace) -> int:
     with ScriptedBackend(
-        arguments.backend,
-        arguments.openai_backend,
-        arguments.backend_timeout,
-        arguments.allow_remote,
+        options.backend,
+        options.openai_backend,
+        options.backend_timeout,
+        options.allow_remote,
     ) as backend:
         print(_greeting(backend), flush=True)
         ending.wait()
@@ -51,10 +50,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 def address(text: str) -> Address:
     """`HOST:PORT`, `[IPV6]:PORT`, or a port alone on 127.0.0.1."""
     host, _, port = text.rpartition(":")
-    try:
-        return host.strip("[]") or "127.0.0.1", int(port)
-    except ValueError as ex:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}") from ex
+    if not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _greeting(backend: ScriptedBackend) -> str:
@@ -76,10 +74,8 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "octomil-conformance backend", description="The scripted backend."
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "The scripted backend."
     parser.add_argument(
         "--backend", type=address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
     )
@@ -88,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--backend-timeout",
-        type=float,
+        type=positive,
         default=DEFAULT_TIMEOUT,
         metavar="S",
         help="LLM_BACKEND_TIMEOUT of the server under test (default 2)",
@@ -99,4 +95,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scenarios", action="store_true", help="print the models, and end"
     )
-    return parser

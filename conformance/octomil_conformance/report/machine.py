@@ -11,13 +11,17 @@ from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, transcript
 from octomil_conformance.run import Run, Verdict
 
-FORMAT = 1
-"""Of the JSON report; a new number when a field changes its meaning."""
+FORMAT = 2
+"""Of the JSON report; a new number when a field changes its meaning. Since 2 each exchange stands there once."""
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_json(run: Run, path: Path) -> None:
     token = run.config.token
+    exchanges = {
+        id(each): each for verdict in run.verdicts for each in verdict.exchanges
+    }
+    places = {key: place for place, key in enumerate(exchanges)}
     report = {
         "format": FORMAT,
         "suite": __version__,
@@ -30,7 +34,8 @@ def write_json(run: Run, path: Path) -> None:
         "counts": dict(run.counts()),
         "faults": _masked(run.faults, token),
         "stale": _masked([vars(expectation) for expectation in run.stale()], token),
-        "verdicts": [_verdict(verdict, token) for verdict in run.verdicts],
+        "verdicts": [_verdict(verdict, places, token) for verdict in run.verdicts],
+        "exchanges": _masked([*map(transcript, exchanges.values())], token),
     }
     path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
@@ -59,7 +64,10 @@ def write_junit(run: Run, path: Path) -> None:
     path.write_text(_printable(redact(text, run.config.token)) + "\n", "utf-8")
 
 
-def _verdict(verdict: Verdict, token: str | None) -> dict[str, Any]:
+def _verdict(
+    verdict: Verdict, places: dict[int, int], token: str | None
+) -> dict[str, Any]:
+    """`exchanges`: their places in the list of all. The last is the one that the verdict is about."""
     requirement = verdict.requirement
     last = verdict.exchanges[-1:] if verdict.outcome != "pass" else ()
     seen = {
@@ -67,7 +75,6 @@ def _verdict(verdict: Verdict, token: str | None) -> dict[str, Any]:
         "want": verdict.evidence.want,
         "reason": verdict.reason,
         "repro": "".join(map(curl, last)),
-        "exchanges": [transcript(exchange) for exchange in verdict.exchanges],
     }
     return {
         "requirement": requirement.id,
@@ -81,6 +88,7 @@ def _verdict(verdict: Verdict, token: str | None) -> dict[str, Any]:
         "seconds": verdict.seconds,
         "breaks": requirement.breaks,
         **_masked(seen, token),
+        "exchanges": [places[id(exchange)] for exchange in verdict.exchanges],
     }
 
 

@@ -108,13 +108,18 @@ def _checked(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {ex.strerror}") from ex
     except (ValueError, RecursionError) as ex:
         raise UsageError(f"{path}: not JSON: {ex}") from ex
-    if not isinstance(report, dict) or not {"format", "spec"} <= report.keys():
+    if (
+        not isinstance(report, dict)
+        or not {"format", "spec", "verdicts"} <= report.keys()
+    ):
         raise UsageError(
             f"{path}: not a report that octomil-conformance wrote with --json"
         )
     for key, ours in (("format", FORMAT), ("spec", spec.VERSION)):
         if report[key] != ours:
-            raise UsageError(f"{path}: {key} {report[key]}, but wanted is {ours}")
+            raise UsageError(
+                f"{path}: {key}: want {ours}, not {report[key]!r}: write it again with this suite"
+            )
     return report
 
 

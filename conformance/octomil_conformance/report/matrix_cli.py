@@ -1,32 +1,18 @@
 """The command `octomil-conformance matrix`."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from octomil_conformance.config import UsageError
-from octomil_conformance.report.files import writing
-from octomil_conformance.report.markdown_parts import append
-from octomil_conformance.report.matrix import Implementation, read_all
-from octomil_conformance.report.matrix_html import matrix_page
-from octomil_conformance.report.matrix_markdown import matrix_markdown
 
-USAGE = 2
+def run(options: argparse.Namespace) -> int:
+    """0 whatever the reports say: to compare is not to judge. Raises UsageError when one cannot be read or written."""
+    from octomil_conformance.report.files import writing
+    from octomil_conformance.report.markdown_parts import append
+    from octomil_conformance.report.matrix import read_all
+    from octomil_conformance.report.matrix_html import matrix_page
+    from octomil_conformance.report.matrix_markdown import matrix_markdown
 
-
-def main(arguments: Sequence[str]) -> int:
-    """0, or 2 when a report cannot be read or written: to compare is not to judge."""
-    options = _parser().parse_args(arguments)
-    try:
-        _write(read_all(options.reports), options)
-    except UsageError as ex:
-        print(f"octomil-conformance matrix: {ex}", file=sys.stderr)
-        return USAGE
-    return 0
-
-
-def _write(columns: Sequence[Implementation], options: argparse.Namespace) -> None:
+    columns = read_all(options.reports)
     text = matrix_markdown(columns)
     print(text, end="")
     if options.html:
@@ -35,13 +21,11 @@ def _write(columns: Sequence[Implementation], options: argparse.Namespace) -> No
     if options.markdown:
         with writing("--markdown", options.markdown):
             append(text, options.markdown)
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "octomil-conformance matrix",
-        description="Sets reports of several servers side by side, requirement by requirement, in Markdown.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Sets reports of several servers side by side, requirement by requirement, in Markdown."
     parser.add_argument(
         "reports",
         nargs="+",
@@ -57,4 +41,3 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="append the same Markdown, such as to $GITHUB_STEP_SUMMARY",
     )
-    return parser

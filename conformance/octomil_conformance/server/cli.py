@@ -3,12 +3,13 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from octomil_conformance import ending
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
+from octomil_conformance.config import is_printable
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.cors import cors
 from octomil_conformance.server.guide import guide, listing
@@ -24,9 +25,8 @@ TOKEN = "conf-token"
 T = TypeVar("T")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
-    options = _parser().parse_args(argv)
     if options.list:
         print(
             listing(
@@ -59,11 +59,8 @@ def _serve(options: argparse.Namespace) -> None:
             ending.wait()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "octomil-conformance serve",
-        description="A server to test clients with: its answers are the same every time, and wrong when you want it.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "A server to test clients with: its answers are the same every time, and wrong when you want it."
     _add_layers(parser)
     _add_places(parser)
     parser.add_argument(
@@ -71,7 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="explain every scenario, variant and mutant, and end",
     )
-    return parser
 
 
 def _add_layers(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +147,7 @@ def _port(text: str) -> int:
 
 
 def _token(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or text != text.strip():
+    if not is_printable(text):
         raise argparse.ArgumentTypeError(
             "expected printable ASCII without spaces around it"
         )

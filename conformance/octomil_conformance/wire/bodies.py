@@ -27,7 +27,7 @@ def strict_json(body: bytes) -> None:
     try:
         json.loads(body.decode("utf-8"), parse_constant=_not_json)
     except (ValueError, RecursionError) as ex:
-        raise Finding("strict JSON in UTF-8", f"{ex}: {body[:200]!r}") from ex
+        raise Finding("strict JSON in UTF-8", f"{ex}: {body!r}") from ex
 
 
 def _not_json(name: str) -> None:
