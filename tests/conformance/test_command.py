@@ -218,6 +218,17 @@ def test_without_the_extra_the_command_says_which_line_installs_it(capsys):
         assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [each.name for each in cli.COMMANDS])
+def test_what_a_command_takes_is_told_by_the_standard_library_alone(name):
+    script = "import sys; sys.path[:0] = sys.argv[1:2]; from octomil_conformance.cli import main; main(sys.argv[2:])"
+    source = str(Path(cli.__file__).parents[1])
+
+    ran = _python("-I", "-S", "-c", script, source, name, "--help")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"usage: octomil-conformance {name} ")
+
+
 EXPECTED = """
 profiles = ["stream@0", "embed@0"]
 
