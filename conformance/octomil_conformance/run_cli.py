@@ -25,9 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from octomil_conformance.catalogue import cost
     from octomil_conformance.report.console import Progress, header
-    from octomil_conformance.report.files import write_not_tested
+    from octomil_conformance.report.files import require_files, write_not_tested
     from octomil_conformance.session import judge
 
+    require_files(options)
     config = from_options(for_config(options), Path.cwd())
     print("\n".join(header(config, cost(config))), flush=True)
     progress = Progress()

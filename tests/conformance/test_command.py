@@ -320,10 +320,22 @@ def test_reports_go_into_folders_that_are_not_there_yet():
 
 @pytest.mark.parametrize("option", ["--json", "--junit", "--html", "--markdown"])
 def test_a_report_that_cannot_be_written_is_exit_2_and_named(option, capsys):
-    with canned() as url:
-        assert cli.main([url, option, ".", *MOCK]) == 2
+    status = cli.main(["http://127.0.0.1:1", option, ".", *MOCK])
 
-    assert f"{option} .: Is a directory" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert (status, said.out) == (2, "")
+    assert f"{option} .: Is a directory" in said.err
+
+
+def test_a_report_that_cannot_be_written_keeps_no_other_from_being(capsys):
+    Path("taken").touch()
+
+    with canned() as url:
+        status = cli.main([url, "--json", "taken/r.json", "--junit", "r.xml", *MOCK])
+
+    assert status == 2
+    assert "--json taken/r.json: " in capsys.readouterr().err
+    assert Path("r.xml").exists()
 
 
 def test_a_token_that_is_a_word_of_the_report_spoils_no_json():

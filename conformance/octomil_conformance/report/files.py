@@ -21,13 +21,27 @@ WRITERS = {
 """By the name of the option."""
 
 
+def require_files(options: argparse.Namespace) -> None:
+    """Before a run, which would be for nothing. Raises UsageError."""
+    for name in WRITERS:
+        path = getattr(options, name)
+        if path and path.is_dir():
+            raise UsageError(f"--{name} {path}: Is a directory, want a file")
+
+
 def write_reports(run: Run, options: argparse.Namespace) -> None:
-    """Folders are made where they are missing. Raises UsageError."""
+    """All that can be written. Folders are made where they are missing. Raises UsageError."""
+    wrong = []
     for name, write in WRITERS.items():
         path = getattr(options, name)
-        if path:
-            with writing(f"--{name}", path):
-                write(run, path)
+        try:
+            if path:
+                with writing(f"--{name}", path):
+                    write(run, path)
+        except UsageError as ex:
+            wrong.append(str(ex))
+    if wrong:
+        raise UsageError("\n".join(wrong))
 
 
 def write_not_tested(reason: str, options: argparse.Namespace) -> None:
