@@ -34,6 +34,10 @@ CHECK_SECONDS = 10.0
 RUN_SECONDS = (60.0, 90.0, 240.0)
 """For the whole run, by the highest level claimed."""
 
+TOO_LONG = 86400.0
+"""Seconds; no socket waits for as many as a number can say."""
+POSITIVE = f"a number above 0 and below {TOO_LONG:.0f}"
+
 
 class UsageError(Exception):
     """What was asked makes no sense; the message says what was expected."""
@@ -157,14 +161,26 @@ def base_url(text: str) -> str:
         is_url = bool(parts.scheme in ("http", "https") and parts.hostname)
         is_url = is_url and parts.port != 0 and is_printable(text) and " " not in text
     except ValueError as ex:
-        raise UsageError(f"not an http URL: {text}: {ex}") from ex
+        raise UsageError(f"URL: want http://HOST:PORT, not {text!r}: {ex}") from ex
     if "@" in parts.netloc:
         raise UsageError("URL: want none with a user or a password: reports show it")
     if not is_url or parts.query or parts.fragment:
         raise UsageError(
-            f"not an http URL: {text}; want http://HOST:PORT, and a path where there is one"
+            f"URL: want http://HOST:PORT, and a path where there is one, not {text!r}"
         )
     return text.rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+
+
+def address(text: str) -> tuple[str, int]:
+    """Of HOST:PORT, [IPV6]:PORT, or a port alone on 127.0.0.1. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"want HOST:PORT, not {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def is_positive(value: float) -> bool:
+    return 0 < value < TOO_LONG
 
 
 def is_printable(text: str) -> bool:
@@ -178,8 +194,8 @@ def _require_values(given: Mapping[str, Any]) -> None:
         if given.get(name) == "":
             raise UsageError(f"{name}: want a name, not an empty one")
     for name in ("backend_timeout", "timeout_factor"):
-        if not 0 < given.get(name, 1) < float("inf"):
-            raise UsageError(f"{name}: want a positive number, not {given[name]}")
+        if not is_positive(given.get(name, 1)):
+            raise UsageError(f"{name}: want {POSITIVE}, not {given[name]}")
     if not is_printable(given.get("token", "")):
         raise UsageError("token: want printable ASCII without spaces around it")
 
@@ -190,7 +206,7 @@ def parse_claims(texts: Iterable[object]) -> dict[str, int]:
         name, _, level = text.partition("@")
         if name not in spec.PROFILES or level not in ("", "0", "1", "2"):
             raise UsageError(
-                f"not a profile: {text}; wanted one of {', '.join(spec.PROFILES)}, with @0, @1 or @2"
+                f"profile: want one of {', '.join(spec.PROFILES)}, with @0, @1 or @2, not {text!r}"
             )
         claims[name] = max(claims.get(name, 0), int(level or 1))
     return claims

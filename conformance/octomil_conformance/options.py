@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from octomil_conformance.config import POSITIVE, is_positive
+
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -88,6 +90,6 @@ def positive(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"not a positive number: {text}")
+    if not is_positive(value):
+        raise argparse.ArgumentTypeError(f"want {POSITIVE}, not {text!r}")
     return value

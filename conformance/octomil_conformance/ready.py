@@ -9,6 +9,7 @@ from octomil_conformance.config import (
     Config,
     CouldNotTest,
     UsageError,
+    address,
 )
 from octomil_conformance.preflight import find_wiring, preflight
 from octomil_conformance.run import Run
@@ -56,10 +57,3 @@ def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
         timeout=config.backend_timeout,
         allow_remote=config.allow_remote,
     )
-
-
-def address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"not HOST:PORT: {text}")
-    return host.strip("[]"), int(port)

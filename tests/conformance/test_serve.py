@@ -132,11 +132,11 @@ def test_the_list_explains_all_there_is(capsys):
         (["--scenario", "gated"], "no scenario 'gated'"),
         (["--mutant", "openai_first"], "no client can see openai_first"),
         (["--mutant", "never_done", "--variant", "crlf"], "not allowed with"),
-        (["--port", "65536"], "expected 0 to 65535, got '65536'"),
-        (["--port", "http"], "expected 0 to 65535, got 'http'"),
-        (["--backend-timeout", "0"], "expected seconds, got '0'"),
-        (["--backend-timeout", "x"], "expected seconds, got 'x'"),
-        (["--token", "caf\u00e9"], "expected printable ASCII"),
+        (["--port", "65536"], "want 0 to 65535, not '65536'"),
+        (["--port", "http"], "want 0 to 65535, not 'http'"),
+        (["--backend-timeout", "0"], "want a number above 0 and below 86400, not '0'"),
+        (["--backend-timeout", "x"], "want a number above 0 and below 86400, not 'x'"),
+        (["--token", "caf\u00e9"], "want printable ASCII"),
     ],
 )
 def test_a_wrong_option_is_exit_2_and_named(capsys, options, told):

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from octomil_conformance import ending
+from octomil_conformance import config, ending
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.listener import Address
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
@@ -47,12 +47,11 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def address(text: str) -> Address:
-    """`HOST:PORT`, `[IPV6]:PORT`, or a port alone on 127.0.0.1."""
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
-    return host.strip("[]") or "127.0.0.1", int(port)
+def _address(text: str) -> Address:
+    try:
+        return config.address(text)
+    except config.UsageError as ex:
+        raise argparse.ArgumentTypeError(str(ex)) from ex
 
 
 def _greeting(backend: ScriptedBackend) -> str:
@@ -77,10 +76,10 @@ def _say(message: str, code: int) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "The scripted backend."
     parser.add_argument(
-        "--backend", type=address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
+        "--backend", type=_address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
     )
     parser.add_argument(
-        "--openai-backend", type=address, default=DEFAULT_OPENAI, metavar="HOST:PORT"
+        "--openai-backend", type=_address, default=DEFAULT_OPENAI, metavar="HOST:PORT"
     )
     parser.add_argument(
         "--backend-timeout",

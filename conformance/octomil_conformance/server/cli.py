@@ -10,6 +10,7 @@ from octomil_conformance import ending
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.config import is_printable
+from octomil_conformance.options import positive
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.cors import cors
 from octomil_conformance.server.guide import guide, listing
@@ -89,7 +90,7 @@ def _add_layers(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend-timeout",
-        type=_seconds,
+        type=positive,
         default=2.0,
         metavar="S",
         help="how long the server waits for a token (default 2); in the scenarios slow and stall it comes later",
@@ -142,23 +143,13 @@ def _unknown(name: str, kind: str, known: Mapping[str, object]) -> str:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {text!r}")
+        raise argparse.ArgumentTypeError(f"want 0 to 65535, not {text!r}")
     return int(text)
 
 
 def _token(text: str) -> str:
     if not is_printable(text):
         raise argparse.ArgumentTypeError(
-            "expected printable ASCII without spaces around it"
+            "want printable ASCII without spaces around it"
         )
     return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86400:
-        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
-    return seconds
