@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from octomil_conformance.config import PATHS, from_options
+from octomil_conformance.config import PATHS
+from octomil_conformance.configure import from_options
 from octomil_conformance.preflight import MODEL_HINT, first_answer
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen

@@ -73,7 +73,7 @@ def add_folder(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
 
 
 def for_config(options: argparse.Namespace) -> dict[str, Any]:
-    """What `config.from_options` wants to know of them."""
+    """What `configure.from_options` wants to know of them."""
     names = ("url", "token", "profiles", "model", "embed_model", "strict")
     backend = ("backend", "openai_backend", "backend_timeout", "allow_remote")
     every = (*names, *backend, "timeout_factor")

@@ -18,8 +18,8 @@ from octomil_conformance.config import (
     Config,
     CouldNotTest,
     UsageError,
-    from_options,
 )
+from octomil_conformance.configure import from_options
 from octomil_conformance.ready import ready
 from octomil_conformance.report.console import Console
 from octomil_conformance.requirement import requirement_of

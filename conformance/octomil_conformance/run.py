@@ -106,18 +106,8 @@ class Run:
         began = time.monotonic()
         left = self.started + self.config.run_seconds - began
         api.begin(min(self.config.check_seconds, left))
-        outcome: Outcome = "pass"
-        found, reason = NO_EVIDENCE, ""
         try:
-            check()
-        except AssertionError as ex:
-            outcome = "fail" if self._binding(requirement) else "warn"
-            found = evidence(ex, partial(redact, token=self.config.token))
-        except NotRecorded as ex:
-            outcome, reason = "untestable", str(ex)
-        except Exception:  # noqa: BLE001 - a verdict, too
-            with PARSING:
-                outcome, reason = "error", traceback.format_exc()
+            outcome, found, reason = self._came_of(requirement, check)
         finally:
             api.close()
         if outcome == "pass" and not api.seen:
@@ -192,8 +182,20 @@ class Run:
     def _gateway(self, profile: str) -> bool:
         return self.backend is not None and self.config.claims.get(profile) == 2
 
-    def _binding(self, requirement: Requirement) -> bool:
-        return requirement.force == "MUST"
+    def _came_of(
+        self, requirement: Requirement, check: Callable[[], object]
+    ) -> tuple[Outcome, Evidence, str]:
+        try:
+            check()
+        except AssertionError as ex:
+            found = evidence(ex, partial(redact, token=self.config.token))
+            return "fail" if requirement.force == "MUST" else "warn", found, ""
+        except NotRecorded as ex:
+            return "untestable", NO_EVIDENCE, str(ex)
+        except Exception:  # noqa: BLE001 - a verdict, too
+            with PARSING:
+                return "error", NO_EVIDENCE, traceback.format_exc()
+        return "pass", NO_EVIDENCE, ""
 
     def _unable(self, requirement: Requirement) -> str:
         if time.monotonic() > self.started + self.config.run_seconds:

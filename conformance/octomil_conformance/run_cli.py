@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from octomil_conformance.config import CouldNotTest, from_options
+from octomil_conformance.config import CouldNotTest
+from octomil_conformance.configure import from_options
 from octomil_conformance.options import (
     add_claims,
     add_reports,

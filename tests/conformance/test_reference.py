@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from octomil_conformance import spec
 from octomil_conformance.backend import ScriptedBackend, environment
-from octomil_conformance.config import Config, base_url
+from octomil_conformance.config import Config
+from octomil_conformance.configure import base_url
 from octomil_conformance.report.console import Console
 from octomil_conformance.session import judge
 

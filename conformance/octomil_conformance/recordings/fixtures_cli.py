@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from octomil_conformance.config import for_recordings
+from octomil_conformance.configure import for_recordings
 from octomil_conformance.options import add_reports
 from octomil_conformance.run_cli import tell
 

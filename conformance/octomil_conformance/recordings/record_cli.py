@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from octomil_conformance.config import from_options
+from octomil_conformance.configure import from_options
 from octomil_conformance.options import add_claims, add_folder, add_target, for_config
 
 
