@@ -526,7 +526,9 @@ def test_where_nothing_can_be_printed_the_exit_code_tells_the_verdict():
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
 
 
-SOON = 10.0
+SOON = 60.0
+"""Seconds that nothing takes, however busy the machine; a check's own deadline is further away."""
+PATIENT = ["--timeout-factor", "100", "--profile", "stream@1"]
 
 
 def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
@@ -542,7 +544,7 @@ def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
     with ScriptedBackend(ANY, ANY, timeout=2) as backend:
         good = app(Upstreams(backend.ollama_url, backend.openai_url))
         with serving(held) as url:
-            command = ["-m", "octomil_conformance", url, "--profile", "stream@1"]
+            command = ["-m", "octomil_conformance", url, *PATIENT]
             with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True) as run:  # fmt: skip
                 assert asked.wait(SOON)
                 run.send_signal(signal.SIGINT)
