@@ -11,6 +11,9 @@ from octomil_ref.clock import Deadline
 from octomil_ref.door import Door
 from octomil_ref.waitress_parser import StrictParser
 
+MAX_PIPELINED = 4
+"""Requests of one client that wait at once. One read may bring hundreds."""
+
 
 class Task(WSGITask):
     """Sends a body in chunks without `Connection: close`, behind which Node's fetch takes a cut answer for a whole one."""
@@ -30,12 +33,26 @@ class Channel(HTTPChannel):
 
     task_class = Task
     parser_class = StrictParser
+    requests: list[Any]  # waitress's own, as is their lock
+    requests_lock: Any
 
     def __init__(self, server: "Listener", *rest: Any, **more: Any) -> None:
         super().__init__(server, *rest, **more)
         self._client_timeout = server.client_timeout
         self._awaited: object = None
         self._patience = Deadline(0)
+
+    def received(self, data: bytes) -> bool:
+        """Of too many requests at once the first ones are answered, and the connection ends.
+
+        All their answers are made, and kept in memory, before their client has taken one.
+        """
+        taken: bool = super().received(data)
+        with self.requests_lock:
+            if len(self.requests) > MAX_PIPELINED:
+                del self.requests[MAX_PIPELINED:]
+                self.requests[-1].headers["CONNECTION"] = "close"
+        return taken
 
     def writable(self) -> bool:
         """Waitress asks before each round of its loop, which makes it the moment to look at the clock."""

@@ -17,6 +17,11 @@ class Dispatcher:
         """Requests are left waiting."""
 
 
+def nothing(environ, start_response) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+
+
 @pytest.fixture
 def time(monkeypatch) -> Clock:
     fake = Clock()
@@ -28,7 +33,7 @@ def time(monkeypatch) -> Clock:
 def listener(time) -> Iterator[Listener]:
     adjustments = Adjustments(host="127.0.0.1", port=0)
     listener = Listener(
-        lambda environ, start_response: [],
+        nothing,
         {},
         dispatcher=Dispatcher(),
         adj=adjustments,
@@ -46,6 +51,25 @@ def pair(listener) -> Iterator[tuple[Channel, socket.socket]]:
     with theirs:
         yield channel, theirs
         channel.handle_close()
+
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "ends"), [(4, 4, False), (5, 4, True), (200, 4, True)]
+)
+def test_too_many_requests_at_once_are_not_all_answered(pair, asked, answered, ends):
+    channel, client = pair
+    client.sendall(GET * asked)
+    channel.handle_read()
+
+    while channel.requests:
+        channel.service()
+        channel.handle_write()
+
+    assert client.recv(65536).count(b" 200 OK") == answered
+    assert channel.connected is not ends
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
