@@ -49,6 +49,15 @@ def page(tmp_path):
     return written
 
 
+@pytest.mark.parametrize(
+    ("claims", "told"), [({"stream": 0}, False), ({"stream": 1, "auth": 1}, True)]
+)
+def test_that_checks_of_auth_are_counted_twice_is_told(page, claims, told):
+    words = page(run_of(verdict(), claims=claims)).words
+
+    assert ("those of auth count at their endpoint, too" in words) is told
+
+
 def test_the_verdict_its_reasons_and_how_to_repeat_it_are_told(page):
     words = page(run_of(verdict(got="no end", want="a blank line"))).words
 

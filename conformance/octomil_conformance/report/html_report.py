@@ -81,7 +81,9 @@ def _profiles(write: Writer, run: Run) -> Markup:
         (profile, "not declared", *("–" for _ in outcomes))
         for profile in run.config.not_declared()
     ]
-    return table(write, "Checks by profile", head, rows)
+    twice = "; those of auth count at their endpoint, too"
+    caption = f"Checks by profile{twice if 'auth' in run.config.claims else ''}"
+    return table(write, caption, head, rows)
 
 
 def _numbers(counts: Counter[Outcome], outcomes: list[Outcome]) -> list[str]:
