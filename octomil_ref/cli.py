@@ -112,42 +112,45 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="serve|demo|config")
 
-    serve_parser = commands.add_parser("serve", help="serve the API")
-    serve_parser.set_defaults(command=serve)
-    serve_parser.add_argument(
+    _add_serve_flags(commands.add_parser("serve", help="serve the API"))
+    demo_help = "serve the API with a small language model inside"
+    _add_demo_flags(commands.add_parser("demo", help=demo_help))
+    config_parser = commands.add_parser("config", help="print every setting")
+    config_parser.set_defaults(command=config)
+    return parser
+
+
+def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=serve)
+    parser.add_argument(
         "--server", choices=["waitress", "gunicorn"], default="waitress"
     )
-    serve_parser.add_argument(
+    parser.add_argument(
         "--workers",
         type=_flag(setting_values.at_least_one),
         help="processes, under gunicorn",
     )
-    _add_flags(serve_parser)
+    _add_common_flags(parser)
 
-    demo_parser = commands.add_parser(
-        "demo", help="serve the API with a small language model inside"
-    )
-    demo_parser.set_defaults(command=demo)
-    model = demo_parser.add_mutually_exclusive_group()
+
+def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=demo)
+    model = parser.add_mutually_exclusive_group()
     model.add_argument("--gguf", type=Path, help="a model file to use instead")
     model.add_argument(
         "--scripted",
         action="store_true",
         help="no model: answers repeat the prompt, offline and always the same",
     )
-    demo_parser.add_argument(
+    parser.add_argument(
         "--no-install",
         action="store_true",
         help="do not download the model, say how to",
     )
-    _add_flags(demo_parser)
-
-    config_parser = commands.add_parser("config", help="print every setting")
-    config_parser.set_defaults(command=config)
-    return parser
+    _add_common_flags(parser)
 
 
-def _add_flags(parser: argparse.ArgumentParser) -> None:
+def _add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", type=_flag(setting_values.host), help="address to listen on"
     )
