@@ -100,6 +100,7 @@ class Job:
 
 
 def play(job: Job) -> Result:
+    """For a process of its own: it silences all logs and changes the suite and the reference for as long as the process lasts."""
     try:
         return _play(job)
     except CouldNotTest as ex:
