@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,8 @@ def family(pid: int) -> list[int]:
     found = [pid]
     for each in found:
         for children in Path(f"/proc/{each}/task").glob("*/children"):
-            found += [int(child) for child in children.read_text().split()]
+            with suppress(FileNotFoundError, ProcessLookupError):  # just ended
+                found += map(int, children.read_text().split())
     return found
 
 

@@ -1,13 +1,17 @@
 """What only Linux tells: whose a connection is, what a process uses."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
 def family(pid: int) -> list[int]:
     """A process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *map(int, children)]
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread just ended
+            found += map(int, children.read_text().split())
+    return found
 
 
 def cpu_seconds(pid: int) -> float:
@@ -37,5 +41,9 @@ def _inode(local_port: int, remote_port: int) -> str:
 
 
 def _open_files(pid: int) -> set[str]:
-    folder = f"/proc/{pid}/fd"
-    return {os.readlink(f"{folder}/{number}") for number in os.listdir(folder)}
+    """What its descriptors lead to. It may open and close others meanwhile."""
+    found = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(descriptor))
+    return found

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from linux import family
 from processes import ServerProcess, listening
 
 from octomil_ref.demo import find_weights
@@ -73,7 +74,7 @@ class Ollama:
 
     def kill_runner(self) -> None:
         """Crashes the child that holds the model: running answers fail."""
-        runners = _children(self._own_process().pid)
+        runners = family(self._own_process().pid)[1:]
         if not runners:
             raise RuntimeError("this Ollama has not loaded a model")
         for runner in runners:
@@ -240,11 +241,6 @@ def _create_model(url: str) -> None:
         answer = client.post("/api/create", json={**wanted, "stream": False})
     if answer.json() != {"status": "success"}:
         raise RuntimeError(f"Ollama does not create the model: {answer.text}")
-
-
-def _children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for one in lists for child in one.read_text().split()]
 
 
 def _pip(python: str | Path, *arguments: str | Path) -> None:
