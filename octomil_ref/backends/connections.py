@@ -43,6 +43,10 @@ class PooledAdapter(HTTPAdapter):
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
 
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Without a look for a proxy."""
+        return str(request.path_url)
+
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         """Without cookies, which nobody reads."""
         response = requests.Response()
