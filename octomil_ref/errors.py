@@ -1,4 +1,4 @@
-"""Every way a request can fail: status, class, code and message of each (spec section 0). Pure.
+"""Every way a request can fail: status, code and retryability of each (spec section 0). Pure.
 
     ApiError
     ├── BadRequest               400  malformed JSON, wrong or missing field
@@ -27,13 +27,27 @@ Errors are raised where they are known and rendered in one place, `failures.py`.
 
 from typing import ClassVar
 
+ERROR_BY_STATUS = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    422: "validation_error",
+    429: "rate_limited",
+    500: "internal_error",
+    502: "bad_gateway",
+    503: "service_unavailable",
+    504: "gateway_timeout",
+}
+"""The `error` of an envelope: one word for each status."""
+
 
 class ApiError(Exception):
     """A failure with a place in the envelope. `message` is written for the client: no address, key or prompt in it."""
 
     status: ClassVar[int]
-    error: ClassVar[str]
-    """The class of the failure, one word per status."""
     code: ClassVar[str]
     """The contract's error code, which the SDKs' helpers read."""
     retryable: ClassVar[bool]
@@ -47,7 +61,7 @@ class ApiError(Exception):
     def envelope(self) -> dict[str, object]:
         """The failure as the API shows it; an answer adds its `request_id`."""
         return {
-            "error": self.error,
+            "error": ERROR_BY_STATUS[self.status],
             "message": self.message,
             "status_code": self.status,
             "code": self.code,
@@ -56,7 +70,7 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    status, error, code, retryable = 400, "bad_request", "invalid_input", False
+    status, code, retryable = 400, "invalid_input", False
 
 
 def invalid(field: str, complaint: str) -> BadRequest:
@@ -65,46 +79,31 @@ def invalid(field: str, complaint: str) -> BadRequest:
 
 
 class Unauthorized(ApiError):
-    status, error, code, retryable = 401, "unauthorized", "authentication_failed", False
+    status, code, retryable = 401, "authentication_failed", False
 
 
 class NotFound(ApiError):
-    status, error, code, retryable = 404, "not_found", "invalid_input", False
+    status, code, retryable = 404, "invalid_input", False
 
 
 class MethodNotAllowed(ApiError):
-    status, error, code, retryable = 405, "method_not_allowed", "invalid_input", False
+    status, code, retryable = 405, "invalid_input", False
 
 
 class PayloadTooLarge(ApiError):
-    status, error, code, retryable = (
-        413,
-        "payload_too_large",
-        "context_too_large",
-        False,
-    )
+    status, code, retryable = 413, "context_too_large", False
 
 
 class UnsupportedMediaType(ApiError):
-    status, error, code, retryable = (
-        415,
-        "unsupported_media_type",
-        "invalid_input",
-        False,
-    )
+    status, code, retryable = 415, "invalid_input", False
 
 
 class UnsupportedModality(ApiError):
-    status, error, code, retryable = (
-        422,
-        "validation_error",
-        "unsupported_modality",
-        False,
-    )
+    status, code, retryable = 422, "unsupported_modality", False
 
 
 class InternalError(ApiError):
-    status, error, code, retryable = 500, "internal_error", "server_error", True
+    status, code, retryable = 500, "server_error", True
 
 
 A_BUG = "The server failed in a way it should not have."
@@ -112,7 +111,7 @@ A_BUG = "The server failed in a way it should not have."
 
 
 class Overloaded(ApiError):
-    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+    status, code, retryable = 503, "server_error", True
 
 
 class UpstreamError(ApiError):
@@ -125,60 +124,45 @@ class UpstreamError(ApiError):
 
 
 class NotReached(UpstreamError):
-    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+    status, code, retryable = 503, "server_error", True
     cools_down = True
 
 
 class TimedOut(UpstreamError):
-    status, error, code, retryable = 504, "gateway_timeout", "request_timeout", True
+    status, code, retryable = 504, "request_timeout", True
     cools_down = True
 
 
 class Busy(UpstreamError):
-    status, error, code, retryable = 503, "service_unavailable", "server_error", True
+    status, code, retryable = 503, "server_error", True
 
 
 class RateLimited(UpstreamError):
-    status, error, code, retryable = 429, "rate_limited", "rate_limited", True
+    status, code, retryable = 429, "rate_limited", True
 
 
 class Broken(UpstreamError):
-    status, error, code, retryable = 502, "bad_gateway", "inference_failed", True
+    status, code, retryable = 502, "inference_failed", True
 
 
 class ModelNotFound(UpstreamError):
-    status, error, code, retryable = 404, "not_found", "model_not_found", False
+    status, code, retryable = 404, "model_not_found", False
 
 
 class KeyRefused(UpstreamError):
-    status, error, code, retryable = (
-        502,
-        "bad_gateway",
-        "cloud_provider_auth_failed",
-        False,
-    )
+    status, code, retryable = 502, "cloud_provider_auth_failed", False
 
 
 class ContextTooLong(UpstreamError):
-    status, error, code, retryable = (
-        413,
-        "payload_too_large",
-        "context_too_large",
-        False,
-    )
+    status, code, retryable = 413, "context_too_large", False
     falls_back = False
 
 
 class ModalityRefused(UpstreamError):
-    status, error, code, retryable = (
-        422,
-        "validation_error",
-        "unsupported_modality",
-        False,
-    )
+    status, code, retryable = 422, "unsupported_modality", False
     falls_back = False
 
 
 class RequestRefused(UpstreamError):
-    status, error, code, retryable = 400, "bad_request", "invalid_input", False
+    status, code, retryable = 400, "invalid_input", False
     falls_back = False
