@@ -1,7 +1,7 @@
 """A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 0)."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import falcon
 
@@ -55,25 +55,18 @@ def _require_json(content_type: str | None) -> None:
 
 
 def _read(req: falcon.Request, settings: Settings, admission: Admission) -> bytes:
-    max_bytes = settings.max_body_bytes
-    if (req.content_length or 0) > max_bytes:
+    max_bytes, length = settings.max_body_bytes, req.content_length or 0
+    if length > max_bytes:
         raise _too_large(max_bytes)
-    pieces, size = [], 0
-    arriving = _pieces(req, settings.client_timeout, admission)
     try:
-        with closing(arriving):
-            for piece in arriving:
-                pieces.append(piece)
-                size += len(piece)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
+        body = b"".join(_pieces(req, settings.client_timeout, max_bytes, admission))
     except ApiError:
         raise
     except Exception as ex:  # each server has its own errors for a broken body
         raise BadRequest("Validation failed: the body did not arrive whole.") from ex
-    if size < (req.content_length or 0):
+    if len(body) < length:
         raise BadRequest("Validation failed: the body is shorter than announced.")
-    return b"".join(pieces)
+    return body
 
 
 def drain(req: falcon.Request) -> None:
@@ -83,23 +76,25 @@ def drain(req: falcon.Request) -> None:
     """
     if req.context.get("too_slow"):
         return
-    size = 0
-    arriving = _pieces(req, DRAIN_TIMEOUT, DRAINS)
-    with suppress(Exception), closing(arriving):  # the connection may be gone
-        for piece in arriving:
-            size += len(piece)
-            if size > DRAIN_MAX_BYTES:
-                return
+    with suppress(Exception):  # it is too much or too slow, or the connection is gone
+        for _ in _pieces(req, DRAIN_TIMEOUT, DRAIN_MAX_BYTES, DRAINS):
+            pass
 
 
-def _pieces(req: falcon.Request, seconds: float, places: Admission) -> Generator[bytes]:
-    """The body as it arrives. Raises TimeoutError when it takes too long, and whatever the server raises."""
+def _pieces(
+    req: falcon.Request, seconds: float, max_bytes: int, places: Admission
+) -> Iterator[bytes]:
+    """The body as it arrives. Raises PayloadTooLarge, TimeoutError when it takes too long, and whatever the server raises."""
     # A chunked body has no length; where the server says that it ends the input itself, all of it is the body.
     ends = req.env.get("wsgi.input_terminated")
     stream = req.stream if ends else req.bounded_stream
+    size = 0
     with _socket_timeout(req, seconds, places):
         deadline = Deadline(seconds)
         while piece := stream.read(PIECE_BYTES):
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
             yield piece
             if deadline.remaining() <= 0:
                 raise TimeoutError
