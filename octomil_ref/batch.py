@@ -19,7 +19,7 @@ RunOne = Callable[[CompletionRequest], Result]
 
 
 class BatchRun:
-    """Runs a batch's inputs, at most `max_concurrency` at once, on a pool that batches share."""
+    """Runs a batch's inputs, at most `at_once` at a time, on a pool that batches share."""
 
     def __init__(
         self, request: BatchRequest, run_one: RunOne, pool: Executor, at_once: int
@@ -71,35 +71,36 @@ class BatchBody:
         run: BatchRun,
         elapsed_ms: Callable[[], float],
         close: Callable[[], None],
-        heartbeat: float = HEARTBEAT,
     ) -> None:
         self._model_id = model_id
         self._run = run
         self._elapsed_ms = elapsed_ms
         self._close = close
-        self._heartbeat = heartbeat
-        self.succeeded = self.failed = 0
 
     def __iter__(self) -> Iterator[bytes]:
         yield b'{"model_id":' + json_text.write(self._model_id) + b',"results":['
         for index, future in enumerate(self._run.results):
-            while not wait([future], self._heartbeat).done:
+            while not wait([future], HEARTBEAT).done:
                 yield b"\n"
             separator = b"," if index else b""
-            yield separator + json_text.write({"index": index, **self._result(future)})
-        counts = {"succeeded": self.succeeded, "failed": self.failed}
-        tail = json_text.write({**counts, "latency_ms": self._elapsed_ms()})
-        yield b"]," + tail[1:]
+            yield separator + json_text.write({"index": index, **_result(future)})
+        yield b"]," + json_text.write(self._summary())[1:]
 
     def close(self) -> None:
         self._run.abandon()
         self._close()
 
-    def _result(self, future: Future[Result]) -> Result:
-        try:
-            result = future.result()
-        except ApiError as ex:
-            self.failed += 1
-            return {"error": ex.envelope()}
-        self.succeeded += 1
-        return result
+    def _summary(self) -> dict[str, object]:
+        failed = sum(future.exception() is not None for future in self._run.results)
+        return {
+            "succeeded": len(self._run.results) - failed,
+            "failed": failed,
+            "latency_ms": self._elapsed_ms(),
+        }
+
+
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except ApiError as ex:
+        return {"error": ex.envelope()}

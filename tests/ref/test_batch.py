@@ -15,6 +15,11 @@ WAIT = 20
 """Seconds after which a test is given up, never a part of what it shows."""
 
 
+@pytest.fixture(autouse=True)
+def no_heartbeat(monkeypatch):
+    monkeypatch.setattr("octomil_ref.batch.HEARTBEAT", WAIT)
+
+
 @pytest.fixture
 def pool():
     with ThreadPoolExecutor(4) as pool:
@@ -33,8 +38,8 @@ def echo(request):
     return {"output": text(request)}
 
 
-def body_of(run: BatchRun, close=lambda: None, heartbeat: float = WAIT) -> BatchBody:
-    return BatchBody("m", run, lambda: 12.5, close, heartbeat)
+def body_of(run: BatchRun, close=lambda: None) -> BatchBody:
+    return BatchBody("m", run, lambda: 12.5, close)
 
 
 def read(run: BatchRun) -> dict:
@@ -181,7 +186,8 @@ def test_each_result_leaves_when_it_is_ready(pool):
     assert json.loads(early + rest)["succeeded"] == 2
 
 
-def test_white_space_is_written_while_nothing_is_ready(pool):
+def test_white_space_is_written_while_nothing_is_ready(pool, monkeypatch):
+    monkeypatch.setattr("octomil_ref.batch.HEARTBEAT", 0.001)
     gate = threading.Event()
 
     def run_one(request):
@@ -189,7 +195,7 @@ def test_white_space_is_written_while_nothing_is_ready(pool):
         return echo(request)
 
     run = BatchRun(batch("a"), run_one, pool, 1)
-    body = iter(body_of(run, heartbeat=0.001))
+    body = iter(body_of(run))
 
     early = [next(body), next(body), next(body)]
     gate.set()
