@@ -1,7 +1,6 @@
 """The body of a streamed answer (spec section 2): a backend's pieces as server-sent events."""
 
 import errno
-import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -9,6 +8,7 @@ from waitress.channel import ClientDisconnected
 
 from octomil_ref import json_text, sse
 from octomil_ref.answers import Ending, Piece, Reasoning, Token
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
 from octomil_ref.request_log import Record
@@ -39,7 +39,7 @@ class EventStream:
         self._record = record
         self._close = close
         self._provider = json_text.write(opened.provider)
-        self._next_comment = 0.0
+        self._next_comment = Deadline(0)
         record.provider, record.tokens, record.ended = opened.provider, 0, "client_left"
 
     def __iter__(self) -> Iterator[bytes]:
@@ -71,39 +71,24 @@ class EventStream:
         return sse.token(token.text, self._provider)
 
     def _comment(self) -> bytes:
-        now = time.monotonic()
-        if now < self._next_comment:
+        if self._next_comment.remaining() > 0:
             return b""
-        self._next_comment = now + COMMENT_INTERVAL
+        self._next_comment.renew(COMMENT_INTERVAL)
         return sse.COMMENT
 
     def _final(self, ending: Ending) -> bytes:
         self._record.ended = "complete"
-        return sse.event(
-            {
-                "token": "",
-                "done": True,
-                "provider": self._opened.provider,
-                "latency_ms": self._record.elapsed_ms(),
-                "session_id": uuid.uuid4().hex,
-                **ending.to_json(),
-            }
-        )
+        latency_ms, session_id = self._record.elapsed_ms(), uuid.uuid4().hex
+        known = {"latency_ms": latency_ms, "session_id": session_id, **ending.to_json()}
+        return self._without_token(True, known)
 
     def _interruption(self, failure: UpstreamError) -> bytes:
         stalled = isinstance(failure, TimedOut)
         code = "request_timeout" if stalled else "stream_interrupted"
         self._record.error = code
-        error = {
-            "code": code,
-            "message": failure.message,
-            "retryable": True,
-        }
-        return sse.event(
-            {
-                "token": "",
-                "done": False,
-                "provider": self._opened.provider,
-                "error": error,
-            }
-        )
+        error = {"code": code, "message": failure.message, "retryable": True}
+        return self._without_token(False, {"error": error})
+
+    def _without_token(self, done: bool, rest: dict[str, object]) -> bytes:
+        provider = self._opened.provider
+        return sse.event({"token": "", "done": done, "provider": provider, **rest})

@@ -1,12 +1,12 @@
 """Which backend answers: the first that can, in the order of the API's promise (spec sections 0 and 6)."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from octomil_ref.answers import Completion, Embeddings, Piece
 from octomil_ref.backends import Backend
 from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -40,7 +40,7 @@ class Fallback:
     def __init__(self, backends: Sequence[Backend], cooldown: float) -> None:
         self._backends = backends
         self._cooldown = cooldown
-        self._cold_until: dict[str, float] = {}
+        self._cooling: dict[str, Deadline] = {}
 
     def complete(self, request: CompletionRequest) -> Completion:
         return self._first_answer(lambda backend: backend.complete(request))
@@ -58,24 +58,22 @@ class Fallback:
                 answer = attempt(backend)
             except UpstreamError as ex:
                 if ex.cools_down:
-                    self._cold_until[backend.provider] = (
-                        time.monotonic() + self._cooldown
-                    )
+                    self._cooling[backend.provider] = Deadline(self._cooldown)
                 if not ex.falls_back:
                     raise
                 failures.append(ex)
             else:
-                self._cold_until.pop(backend.provider, None)
+                self._cooling.pop(backend.provider, None)
                 return answer
         raise _most_telling(failures)
 
     def _in_order(self) -> list[Backend]:
         """The promised order, but those that cool down last: tried late rather than not at all."""
-        now = time.monotonic()
-        return sorted(
-            self._backends,
-            key=lambda backend: self._cold_until.get(backend.provider, 0) > now,
-        )
+        return sorted(self._backends, key=self._cools_down)
+
+    def _cools_down(self, backend: Backend) -> bool:
+        cooling = self._cooling.get(backend.provider)
+        return cooling is not None and cooling.remaining() > 0
 
 
 def _most_telling(failures: list[UpstreamError]) -> UpstreamError:

@@ -1,13 +1,12 @@
 """Which backends can be asked right now (spec section 5)."""
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from octomil_ref import __version__
 from octomil_ref.backends import Backend
-from octomil_ref.clock import stopwatch
+from octomil_ref.clock import Deadline, stopwatch
 from octomil_ref.errors import UpstreamError
 from octomil_ref.setting_values import PROVIDERS
 
@@ -32,14 +31,14 @@ class HealthCheck:
         self._pool = ThreadPoolExecutor(len(PROVIDERS), thread_name_prefix="probe")
         self._probes: dict[str, Future[Report]] = {}
         self._lock = threading.Lock()
-        self._fresh_until = 0.0
+        self._fresh = Deadline(0)
         self._report: Report = {}
 
     def report(self) -> Report:
         with self._lock:
-            if time.monotonic() >= self._fresh_until:
+            if self._fresh.remaining() <= 0:
                 self._report = self._ask()
-                self._fresh_until = time.monotonic() + CACHED
+                self._fresh.renew(CACHED)
             return self._report
 
     def _ask(self) -> Report:
@@ -54,9 +53,8 @@ class HealthCheck:
             _state(provider, self._probes.get(provider)) for provider in PROVIDERS
         ]
         usable = [state["provider"] for state in states if state["status"] == "ok"]
-        first = [backend.provider for backend in self._backends][:1]
         return {
-            "status": _overall(usable, first),
+            "status": _overall([state["status"] for state in states]),
             "provider": usable[0] if usable else None,
             "backends": states,
             "version": __version__,
@@ -83,7 +81,9 @@ def _state(provider: str, probe: Future[Report] | None) -> Report:
     return {"provider": provider, **probe.result()}
 
 
-def _overall(usable: list[object], first: list[str]) -> str:
-    if not usable:
+def _overall(statuses: list[object]) -> str:
+    """Degraded when the first backend that is configured is not the one that answers."""
+    asked = [status for status in statuses if status != "not_configured"]
+    if "ok" not in asked:
         return "unavailable"
-    return "ok" if usable[:1] == first else "degraded"
+    return "ok" if asked[0] == "ok" else "degraded"

@@ -114,7 +114,7 @@ def test_reasoning_is_a_comment_and_no_token(record):
 
 def test_comments_come_at_most_once_a_second(record, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("octomil_ref.event_stream.time", clock)
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
 
     def thinking():
         for _ in range(5):

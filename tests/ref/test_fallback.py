@@ -82,7 +82,7 @@ def both(ollama=(), openai=(), cooldown=5.0):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("octomil_ref.fallback.time", clock)
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
     return clock
 
 

@@ -40,7 +40,7 @@ def report(*backends: Probed, timeout: float = 30.0) -> dict:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("octomil_ref.health.time", clock)
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
     return clock
 
 
