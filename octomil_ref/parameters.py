@@ -36,11 +36,6 @@ def parse_parameters(path: str, value: object) -> Parameters:
     }
 
 
-def merged(common: Parameters, own: Parameters) -> Parameters:
-    """A batch's parameters for one input: its own win, name by name."""
-    return {**common, **own}
-
-
 def _parameter(path: str, name: str, value: Any) -> Any:
     if name.lower() in REFUSED:  # Go servers do not mind the case of a key
         raise invalid(path, "is not a generation parameter")

@@ -1,4 +1,4 @@
-"""What clients may send, validated, and what answers are made of (spec sections 1 to 4). JSON values in, frozen values out. Pure.
+"""What clients may send, validated (spec sections 1 to 4). JSON values in, frozen values out. Pure.
 
 Nothing past this module sees a client's dict. A null counts as not given, unknown fields are ignored, and each complaint
 names the field as the client wrote it: `inputs[3].messages[0].role`.
@@ -10,12 +10,7 @@ from typing import Any
 
 from octomil_ref import json_text
 from octomil_ref.errors import BadRequest, UnsupportedModality, invalid
-from octomil_ref.parameters import (
-    Parameters,
-    merged,
-    parse_parameters,
-    positive_integer,
-)
+from octomil_ref.parameters import Parameters, parse_parameters, positive_integer
 
 ROLES = ("system", "user", "assistant", "tool")
 TEXT_PARTS = ("text", "input_text")
@@ -29,6 +24,10 @@ class Message:
     """One of ROLES."""
     content: str
     """Text; the parts of an array are joined by newlines."""
+
+    def to_json(self) -> dict[str, str]:
+        """As both dialects write it."""
+        return {"role": self.role, "content": self.content}
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ def _batch_input(
 ) -> CompletionRequest:
     fields = _object(path, entry)
     own = parse_parameters(f"{path}.parameters", fields.get("parameters"))
-    return CompletionRequest(model_id, _prompt(f"{path}.", fields), merged(common, own))
+    # Its own parameters win over those of the batch, name by name.
+    return CompletionRequest(model_id, _prompt(f"{path}.", fields), {**common, **own})
 
 
 def _model_id(fields: Mapping[str, Any]) -> str:

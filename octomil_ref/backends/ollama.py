@@ -36,7 +36,7 @@ class OllamaBackend:
 
     def complete(self, request: CompletionRequest) -> Completion:
         answer = self._upstream.post("/api/chat", self._chat(request, stream=False))
-        body = read.whole_answer(self.provider, answer)
+        body = read.whole_answer(answer)
         with read.understanding(self.provider):
             if not body["done"]:
                 raise ValueError("the answer is not complete")
@@ -45,14 +45,12 @@ class OllamaBackend:
 
     def stream(self, request: CompletionRequest) -> PieceStream:
         answer = self._upstream.post("/api/chat", self._chat(request, stream=True))
-        read.require_success(self.provider, answer)
+        read.require_success(answer)
         return PieceStream(answer, _Lines(), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         payload = {"model": self._name(request.model_id), "input": request.input}
-        body = read.whole_answer(
-            self.provider, self._upstream.post("/api/embed", payload)
-        )
+        body = read.whole_answer(self._upstream.post("/api/embed", payload))
         with read.understanding(self.provider):
             vectors = read.vectors(body["embeddings"], len(request.input))
             return Embeddings(
@@ -60,7 +58,7 @@ class OllamaBackend:
             )
 
     def probe(self, timeout: float) -> None:
-        read.whole_answer(self.provider, self._upstream.get("/api/version", timeout))
+        read.whole_answer(self._upstream.get("/api/version", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -68,10 +66,7 @@ class OllamaBackend:
     def _chat(self, request: CompletionRequest, stream: bool) -> dict[str, Any]:
         return {
             "model": self._name(request.model_id),
-            "messages": [
-                {"role": message.role, "content": message.content}
-                for message in request.messages
-            ],
+            "messages": [message.to_json() for message in request.messages],
             "stream": stream,
             # A thinking model thinks unless told not to, and its content stays empty meanwhile.
             "think": False,

@@ -33,7 +33,7 @@ class OpenAIBackend:
 
     def complete(self, request: CompletionRequest) -> Completion:
         answer = self._upstream.post("/chat/completions", self._chat(request))
-        body = read.whole_answer(self.provider, answer)
+        body = read.whole_answer(answer)
         with read.understanding(self.provider):
             choice = body["choices"][0]
             output = read.text(choice["message"].get("content"))
@@ -49,7 +49,7 @@ class OpenAIBackend:
             "stream_options": {"include_usage": True},
         }
         answer = self._upstream.post("/chat/completions", payload)
-        read.require_success(self.provider, answer)
+        read.require_success(answer)
         return PieceStream(answer, _Lines(), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
@@ -58,23 +58,18 @@ class OpenAIBackend:
             "input": request.input,
             "encoding_format": "float",
         }
-        body = read.whole_answer(
-            self.provider, self._upstream.post("/embeddings", payload)
-        )
+        body = read.whole_answer(self._upstream.post("/embeddings", payload))
         with read.understanding(self.provider):
-            data = sorted(body["data"], key=lambda item: int(item["index"]))
-            if [item["index"] for item in data] != list(range(len(data))):
-                raise ValueError("an index is missing")
-            vectors = read.vectors(
-                [item["embedding"] for item in data], len(request.input)
-            )
+            found = {item["index"]: item["embedding"] for item in body["data"]}
+            in_order = [found[index] for index in range(len(body["data"]))]
+            vectors = read.vectors(in_order, len(request.input))
             usage = _usage(body)
             return Embeddings(
                 vectors, self.provider, usage.prompt_tokens if usage else 0
             )
 
     def probe(self, timeout: float) -> None:
-        read.whole_answer(self.provider, self._upstream.get("/models", timeout))
+        read.whole_answer(self._upstream.get("/models", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -83,10 +78,7 @@ class OpenAIBackend:
         return {
             **request.parameters,
             "model": self._name(request.model_id),
-            "messages": [
-                {"role": message.role, "content": message.content}
-                for message in request.messages
-            ],
+            "messages": [message.to_json() for message in request.messages],
         }
 
 

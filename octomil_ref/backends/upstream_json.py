@@ -22,7 +22,7 @@ def understanding(provider: str) -> Iterator[None]:
         ) from ex
 
 
-def require_success(provider: str, answer: Answer) -> None:
+def require_success(answer: Answer) -> None:
     """Raises, and closes the answer, unless its status says that what was asked for follows."""
     if answer.status == 200:
         return
@@ -30,20 +30,21 @@ def require_success(provider: str, answer: Answer) -> None:
     with suppress(UpstreamError):  # the status tells enough
         body = answer.body()
     answer.close()
-    raise answer.hushed(refusal(provider, answer.status, body, answer.retry_after))
+    failure = refusal(answer.provider, answer.status, body, answer.retry_after)
+    raise answer.hushed(failure)
 
 
-def whole_answer(provider: str, answer: Answer) -> dict[str, Any]:
+def whole_answer(answer: Answer) -> dict[str, Any]:
     """The JSON object that the body is."""
-    require_success(provider, answer)
+    require_success(answer)
     try:
         body = answer.body()
     finally:
         answer.close()
-    with understanding(provider):
+    with understanding(answer.provider):
         fields = json_object(body)
         if fields.get("error"):
-            raise answer.hushed(reported(provider, body))
+            raise answer.hushed(reported(answer.provider, body))
         return fields
 
 

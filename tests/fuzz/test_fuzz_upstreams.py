@@ -149,7 +149,7 @@ def test_what_arrives_in_pieces_is_what_was_sent(name):
 @given(st.binary() | VALUES.map(line_of), CUTS)
 def test_a_whole_answer_of_anything_is_an_object_or_an_upstream_error(data, places):
     try:
-        value = whole_answer("ollama", answer(*cut(data, places)))
+        value = whole_answer(answer(*cut(data, places)))
     except UpstreamError:
         return
 

@@ -16,7 +16,7 @@ URL = "http://upstream.test/"
 def whole_answer(status: int, body: object) -> object:
     responses.get(URL, status=status, body=body)
     answer = Upstream("openai", URL, {}, 20).get("", 20)
-    return upstream_json.whole_answer("openai", answer)
+    return upstream_json.whole_answer(answer)
 
 
 @responses.activate

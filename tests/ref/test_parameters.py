@@ -3,7 +3,7 @@
 import pytest
 
 from octomil_ref.errors import BadRequest
-from octomil_ref.parameters import merged, parse_parameters
+from octomil_ref.parameters import parse_parameters
 
 ACCEPTED = [
     ("temperature", 0, 0),
@@ -114,11 +114,3 @@ def test_there_may_be_no_parameters(value):
 def test_parameters_that_are_no_object_are_refused(value):
     with pytest.raises(BadRequest, match="'inputs\\[1\\].parameters' must be an objec"):
         parse_parameters("inputs[1].parameters", value)
-
-
-def test_one_input_s_own_parameters_win_name_by_name():
-    common, own = {"temperature": 0, "seed": 1}, {"seed": 2, "top_k": 3}
-
-    both = merged(common, own)
-
-    assert both == {"temperature": 0, "seed": 2, "top_k": 3}
