@@ -160,6 +160,7 @@ class Static:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_headers(self.document.headers)
+        resp.etag = self.document.etag
         tags = req.if_none_match or ()
         if self.document.etag in tags or "*" in tags:
             resp.status = 304

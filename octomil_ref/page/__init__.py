@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Template
 
@@ -19,6 +20,12 @@ FOLDER = Path(__file__).parent
 WITH_TOKEN = "The API takes a token,"
 ANONYMOUS = "This server asks for no token. Where one is asked for, it comes"
 
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
 
 @dataclass(frozen=True)
 class Document:
@@ -28,15 +35,14 @@ class Document:
     content_type: str
     headers: Mapping[str, str]
 
-    @property
+    @cached_property
     def etag(self) -> str:
-        """Without its quotes."""
-        return self.headers["ETag"].strip('"')
+        return hashlib.sha256(self.data).hexdigest()[:32]
 
 
 def openapi_document() -> Document:
     data = (spec.FOLDER / "openapi.json").read_bytes()
-    return Document(data, "application/json", _headers(data))
+    return Document(data, "application/json", HEADERS)
 
 
 def reference_page(settings: Settings) -> Document:
@@ -52,18 +58,8 @@ def reference_page(settings: Settings) -> Document:
         access=ANONYMOUS if settings.allow_anonymous else WITH_TOKEN,
         body_bytes=f"{settings.max_body_bytes:,}",
     )
-    data = text.encode()
-    headers = _headers(data) | {"Content-Security-Policy": _policy(style, script)}
-    return Document(data, "text/html; charset=utf-8", headers)
-
-
-def _headers(data: bytes) -> dict[str, str]:
-    return {
-        "ETag": f'"{hashlib.sha256(data).hexdigest()[:32]}"',
-        "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
+    headers = HEADERS | {"Content-Security-Policy": _policy(style, script)}
+    return Document(text.encode(), "text/html; charset=utf-8", headers)
 
 
 def _policy(style: str, script: str) -> str:

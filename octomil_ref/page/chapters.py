@@ -13,7 +13,7 @@ from octomil_ref.page.sentences import sentences
 from octomil_ref.page.tables import table
 from octomil_ref.snippets import sdks
 
-Document = Mapping[str, Any]
+OpenAPI = Mapping[str, Any]
 
 
 def chapter(name: str, title: str, *content: Element) -> Element:
@@ -27,12 +27,12 @@ def chapter(name: str, title: str, *content: Element) -> Element:
     )
 
 
-def tokens(document: Document) -> Element:
+def tokens(document: OpenAPI) -> Element:
     schemes = document["components"]["securitySchemes"].values()
     return tag("ul", *[filled(tag("li"), _said(each)) for each in schemes])
 
 
-def failures(document: Document, fields: Fields) -> Element:
+def failures(document: OpenAPI, fields: Fields) -> Element:
     failure = document["components"]["responses"]["Failure"]
     headers = [
         part

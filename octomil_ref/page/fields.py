@@ -18,11 +18,11 @@ class Field:
     requirements: tuple[str, ...]
     refused_names: tuple[str, ...]
     """Of fields inside that are refused."""
-    required: bool = False
-    told_here: str = ""
-    """The shared schema whose fields come next."""
-    told_before: str = ""
-    """The shared schema whose fields stand where it came up first."""
+    required: bool
+    told_here: str
+    """The shared schema whose fields come next; empty: none do."""
+    told_before: str
+    """The shared schema whose fields stand where it came up first; empty: nowhere."""
     limit: str = ""
     """A sentence on what this server takes, where the spec sets no limit."""
 
@@ -53,25 +53,27 @@ class Fields:
                     continue
                 here = f"{path}.{name}".removeprefix(".")
                 if here not in found:
-                    field, *inside = self._with_inside(here, inner)
-                    found[here] = replace(field, required=name in required)
-                    found |= {each.path: each for each in inside}
+                    told = self._with_inside(here, inner, name in required)
+                    found |= {each.path: each for each in told}
         return list(found.values())
 
-    def _with_inside(self, path: str, schema: Schema) -> list[Field]:
+    def _with_inside(self, path: str, schema: Schema, required: bool) -> list[Field]:
         component = component_of(schema)
         before = component in self._told
         inside = self._of(schema, path)
         here = component in self._told and not before
-        field = self._field(path, schema)
-        return [
-            replace(
-                field,
-                told_here=component if here else "",
-                told_before=component if before else "",
-            ),
-            *inside,
-        ]
+        whole = resolved(self._document, schema)
+        field = Field(
+            path,
+            type_words(self._document, schema),
+            whole["description"],
+            tuple(whole.get("x-requirements", ())),
+            _refused_names(whole),
+            required,
+            told_here=component if here else "",
+            told_before=component if before else "",
+        )
+        return [field, *inside]
 
     def _objects(self, schema: Schema, path: str) -> list[tuple[str, Schema]]:
         """What has fields, at a path or in the arrays there, whichever alternative it is."""
@@ -88,19 +90,10 @@ class Fields:
             self._told.add(component)
         return found
 
-    def _field(self, path: str, schema: Schema) -> Field:
-        whole = resolved(self._document, schema)
-        return Field(
-            path,
-            type_words(self._document, schema),
-            whole["description"],
-            tuple(whole.get("x-requirements", ())),
-            tuple(
-                name
-                for name, inner in whole.get("properties", {}).items()
-                if inner == NEVER_THERE
-            ),
-        )
+
+def _refused_names(schema: Schema) -> tuple[str, ...]:
+    properties = schema.get("properties", {})
+    return tuple(name for name, inner in properties.items() if inner == NEVER_THERE)
 
 
 def component_of(schema: Schema) -> str:
