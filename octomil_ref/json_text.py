@@ -38,9 +38,8 @@ def read(data: bytes) -> Any:
     return value
 
 
-def write(value: object) -> bytes:
-    """`value` as compact ASCII JSON."""
-    return json_codec.encode(value)
+write = json_codec.encode
+"""A value as compact ASCII JSON."""
 
 
 def write_readable(value: object) -> str:
