@@ -223,16 +223,21 @@ def test_the_suite_knows_nothing_of_the_server():
     assert [file for file, text in sources.items() if "octomil_ref" in text] == []
 
 
-def where_to_begin() -> list[str]:
-    """What tells a reader in which order to read: the README's section, the package's docstring."""
-    readme = PACKAGE.parent.joinpath("README.md").read_text("utf-8")
-    section = readme.partition("\n## Reading the code\n")[2].partition("\n## ")[0]
-    return [section, ast.get_docstring(TREES[""]) or ""]
+def test_the_readme_leads_to_what_is_there():
+    readme = PACKAGE.parent / "README.md"
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", readme.read_text("utf-8"))
+
+    assert len(links) > 5
+    assert [link for link in links if not readme.parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.parametrize("text", where_to_begin(), ids=["README", "docstring"])
-def test_what_is_to_be_read_exists(text):
-    named = re.findall(r"`([\w*]+\.py)`", text)
+def test_the_package_tells_of_each_module_once():
+    """Of the page, which is no part of the API, by its folder alone."""
+    files = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")}
+    modules = {file for file in files if not file.startswith("page/")}
 
-    assert named[0] == "app.py"
-    assert [name for name in named if not any(PACKAGE.rglob(name))] == []
+    table = re.findall(r"^    .*", ast.get_docstring(TREES[""]) or "", re.MULTILINE)
+    told = [name for line in table for name in re.findall(r"[\w/]+\.py", line)]
+
+    assert told[0] == "app.py"
+    assert sorted(told) == sorted(modules - {"__init__.py"})
