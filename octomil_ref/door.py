@@ -1,5 +1,5 @@
-"""What one process takes in: how many clients, how much of each before it is known what it wants; and what becomes of the
-others when descriptors run out."""
+"""What both servers let in: how many clients a process has at most, how large the head of a request may be, and nobody for a
+moment when descriptors have run out."""
 
 import errno
 import sys

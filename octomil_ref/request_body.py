@@ -26,7 +26,7 @@ DRAIN_MAX_BYTES = 64 * 1024 * 1024
 """How much, in which time, of a refused request's body is taken in."""
 
 DRAINS = Admission(SPARE_THREADS // 2)
-"""So many of this process's threads may wait for the bodies of refused requests, which need no token."""
+"""How many threads may wait for the bodies of refused requests, which anybody can send: they need no token."""
 
 
 def read_json(req: falcon.Request, settings: Settings, admission: Admission) -> object:
