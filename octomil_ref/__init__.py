@@ -34,7 +34,9 @@ Around it, and no part of the API:
                                                     a small model inside, and lines to paste
     page/                                           the page at `/`
 
-Imports point one way: `tests/ref/test_layering.py` has the layers.
+Imports point one way; a module that calls itself pure touches no file, no network, no environment and no clock:
+`tests/ref/test_layering.py` keeps it so. The spec that modules speak of is
+`conformance/octomil_conformance/spec/cloud-inference.md`.
 """
 
 __version__ = "0.1.0"

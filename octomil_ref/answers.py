@@ -1,4 +1,4 @@
-"""What a backend gives back, and the JSON that answers make of it (spec sections 1, 2 and 4). Pure."""
+"""What a backend gives back, and the JSON that answers make of it (spec sections 4 to 7). Pure."""
 
 from dataclasses import dataclass
 

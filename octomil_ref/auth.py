@@ -1,4 +1,4 @@
-"""Middleware: who may call (spec section 0). A resource that needs no token says so with `public = True`."""
+"""Middleware: who may call (spec section 2). A resource that needs no token says so with `public = True`."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Many completions on a thread pool, answers in the order of the inputs (spec section 3)."""
+"""Many completions on a thread pool, answers in the order of the inputs (spec section 6)."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Every way a request can fail: status, code and retryability of each (spec section 0). Pure.
+"""Every way a request can fail: status, code and retryability of each (spec section 1.3). Pure.
 
     ApiError
     ├── BadRequest               400  malformed JSON, wrong or missing field
@@ -49,7 +49,7 @@ class ApiError(Exception):
 
     status: ClassVar[int]
     code: ClassVar[str]
-    """The contract's error code, which the SDKs' helpers read."""
+    """What the SDKs' helpers tell one failure from another by."""
     retryable: ClassVar[bool]
     """Whether the same request may succeed later."""
 

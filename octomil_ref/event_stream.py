@@ -1,4 +1,4 @@
-"""The body of a streamed answer (spec section 2): a backend's pieces as server-sent events."""
+"""The body of a streamed answer (spec section 5): a backend's pieces as server-sent events."""
 
 import errno
 import uuid

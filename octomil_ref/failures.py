@@ -1,4 +1,4 @@
-"""From any exception to the one envelope, whatever `Accept` says (spec section 0)."""
+"""From any exception to the one envelope, whatever `Accept` says (spec section 1.3)."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which backend answers: the first that can, in the order of the API's promise (spec sections 0 and 6)."""
+"""Which backend answers: the first that can, in the order of the API's promise (spec sections 9 and 10)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar

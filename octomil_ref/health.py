@@ -1,4 +1,4 @@
-"""Which backends can be asked right now (spec section 5)."""
+"""Which backends can be asked right now (spec section 8)."""
 
 import threading
 from collections.abc import Sequence

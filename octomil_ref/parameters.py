@@ -1,4 +1,4 @@
-"""Generation parameters: their types and ranges, and the names that are refused (spec section 1). Pure.
+"""Generation parameters: their types and ranges, and the names that are refused (spec section 3). Pure.
 
 Unknown names are passed on to the backend, since the SDKs send arbitrary extras; a name that would change the request
 itself is refused.

@@ -1,4 +1,4 @@
-"""What clients may send, validated (spec sections 1 to 4). JSON values in, frozen values out. Pure.
+"""What clients may send, validated (spec sections 3, 6 and 7). JSON values in, frozen values out. Pure.
 
 Nothing past this module sees a client's dict. A null counts as not given, unknown fields are ignored, and each complaint
 names the field as the client wrote it: `inputs[3].messages[0].role`.

@@ -1,4 +1,4 @@
-"""A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 0)."""
+"""A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 1.2)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Middleware: each request has an id, which its answer, its error and its log line carry as well (spec section 0)."""
+"""Middleware: each request has an id, which its answer, its error and its log line carry as well (spec section 1.3)."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Server-sent events, as every SDK can read them (spec section 2). Pure.
+"""Server-sent events, as every SDK can read them (spec section 5.1). Pure.
 
 One event is one `data:` line of JSON and a blank line. The JSON is ASCII: clients split lines at U+2028, U+2029 and
 U+0085 too. A comment line is invisible to all of them and keeps what is between awake.

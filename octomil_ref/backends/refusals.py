@@ -1,4 +1,4 @@
-"""What an upstream's failure means to the client: from its status and its words to an UpstreamError (spec section 0). Pure.
+"""What an upstream's failure means, from its status and its words to an UpstreamError (spec sections 9 and 10). Pure.
 
 The same table serves an error answer and an error frame inside a stream, for both dialects.
 """

@@ -1,4 +1,4 @@
-"""The table of the spec's section 0: from an upstream's status and words to what it means."""
+"""From an upstream's status and words to what it means (spec sections 9 and 10)."""
 
 import json
 

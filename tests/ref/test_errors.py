@@ -1,4 +1,4 @@
-"""Every way to fail: status, class, code and retryability, as the contract's tables have them."""
+"""Every way to fail: status, class, code and retryability of each, and who is asked next."""
 
 import pytest
 

@@ -97,7 +97,7 @@ def rows(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {name: (value, source) for name, value, source in settings.report(environ)}
 
 
-def test_the_variables_are_those_of_the_contract():
+def test_the_variables_are_those_of_the_table():
     assert [variable for variable, _, _ in settings.report({})] == list(DEFAULTS)
 
 
