@@ -1,4 +1,7 @@
-"""From any exception to the one envelope, whatever `Accept` says (spec section 1.3)."""
+"""From any exception to the one envelope, whatever `Accept` says (spec section 1.3).
+
+Falcon's own errors have no body for a client that accepts `text/event-stream` alone.
+"""
 
 import logging
 from typing import Any

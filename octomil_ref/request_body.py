@@ -1,4 +1,7 @@
-"""A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 1.2)."""
+"""A request's body: bytes from the WSGI server, bounded, then strict JSON (spec section 1.2).
+
+Not `req.media`, which knows no bound, and takes a form, NaN and an object with the same key twice.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
