@@ -18,7 +18,7 @@ from octomil_ref.errors import (
     NotFound,
 )
 from octomil_ref.request_body import drain
-from octomil_ref.request_id import assign
+from octomil_ref.request_id import give_request_id
 
 log = logging.getLogger("octomil_ref")
 
@@ -32,7 +32,7 @@ def _answer(
     req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
 ) -> None:
     if "request_id" not in req.context:
-        assign(req, resp)  # Falcon refused the request before any middleware
+        give_request_id(req, resp)  # Falcon refused the request before any middleware
     request_id = req.context.request_id
     error = _as_api_error(ex)
     if isinstance(error, InternalError):

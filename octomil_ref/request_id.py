@@ -12,10 +12,10 @@ class RequestId:
     """Sets `req.context.request_id` and the X-Request-Id of the answer."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        assign(req, resp)
+        give_request_id(req, resp)
 
 
-def assign(req: falcon.Request, resp: falcon.Response) -> None:
+def give_request_id(req: falcon.Request, resp: falcon.Response) -> None:
     """The client's own id where it is short and plain, else a new one."""
     given = req.get_header("X-Request-Id") or ""
     request_id = given if _PLAIN.fullmatch(given) else secrets.token_hex(16)
