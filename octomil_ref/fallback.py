@@ -69,9 +69,9 @@ class Fallback:
 
     def _in_order(self) -> list[Backend]:
         """The promised order, but those that cool down last: tried late rather than not at all."""
-        return sorted(self._backends, key=self._cools_down)
+        return sorted(self._backends, key=self._is_cooling)
 
-    def _cools_down(self, backend: Backend) -> bool:
+    def _is_cooling(self, backend: Backend) -> bool:
         cooling = self._cooling.get(backend.provider)
         return cooling is not None and cooling.remaining() > 0
 
