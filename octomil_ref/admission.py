@@ -1,4 +1,4 @@
-"""How many requests may wait for a model at once; the others are told to come again (spec section 0)."""
+"""How many requests may wait for a model at once; the others are told to come again."""
 
 import threading
 from collections.abc import Iterator

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "octomil_ref"
+SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
 
 LAYERS = [
     {"__main__"},
@@ -216,11 +217,25 @@ def test_a_module_opens_with_what_it_is(name):
 
 
 def test_the_suite_knows_nothing_of_the_server():
-    suite = PACKAGE.parent / "conformance" / "octomil_conformance"
-    sources = {file: file.read_text("utf-8") for file in suite.rglob("*.py")}
+    sources = {file: file.read_text("utf-8") for file in SUITE.rglob("*.py")}
 
     assert len(sources) > 30
     assert [file for file, text in sources.items() if "octomil_ref" in text] == []
+
+
+def test_the_sections_that_docstrings_name_are_the_specs():
+    spec = (SUITE / "spec" / "cloud-inference.md").read_text("utf-8")
+    sections = set(re.findall(r"^##+ (\d+(?:\.\d+)?)", spec, re.MULTILINE))
+
+    named = [
+        (name, number)
+        for name, tree in TREES.items()
+        for words in re.findall(r"spec section([^)]+)", ast.get_docstring(tree) or "")
+        for number in re.findall(r"\d+(?:\.\d+)?", words)
+    ]
+
+    assert len(named) > 10
+    assert [each for each in named if each[1] not in sections] == []
 
 
 def test_the_readme_leads_to_what_is_there():
