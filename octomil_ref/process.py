@@ -3,15 +3,31 @@
 import gc
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+STAT = Path("/proc/self/stat")
+CORE = 36
+"""Which of its fields behind the process's name tells the core (proc_pid_stat(5))."""
 
 
 def free_core(taken: Sequence[int | None] = ()) -> int | None:
-    """A core on which the fewest of the others sit. None where the system does not tell."""
+    """A core on which the fewest of the others sit. None where the system does not tell.
+
+    Of several it is the one on which this process runs: there the system has put it, which knows what else is to be done on
+    each core. On a core that others keep busy a server waits for seconds, while its neighbour idles.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
-    first = os.getpid() % len(cores)  # two servers on one machine begin elsewhere
-    return min(cores[first:] + cores[:first], key=taken.count)
+    own = _core_of_this_process()
+    return min(cores, key=lambda core: (taken.count(core), core != own))
+
+
+def _core_of_this_process() -> int | None:
+    with suppress(OSError):
+        return int(STAT.read_text().rpartition(")")[2].split()[CORE])
+    return None
 
 
 def stay_on(core: int | None) -> None:

@@ -17,14 +17,30 @@ def test_the_core_with_the_fewest_others_is_free(cores):
     assert process.free_core([1, 4, 6, 6, 1]) == 4
 
 
-def test_processes_that_know_nothing_of_each_other_begin_elsewhere(cores, monkeypatch):
-    chosen = []
+STAT = "77 (a) name) S 1 77 77 0" + " 9" * 31 + " %d 0 0\n"
+"""As proc_pid_stat(5) has it; the core is its 39th field."""
 
-    for pid in (6, 7, 8):
-        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        chosen.append(process.free_core())
 
-    assert chosen == [1, 4, 6]
+def test_of_several_free_cores_it_is_the_one_on_which_the_process_runs(
+    cores, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(process, "STAT", tmp_path / "stat")
+    process.STAT.write_text(STAT % 4)
+
+    assert process.free_core() == 4
+    assert process.free_core([1, 6, 4]) == 4
+    assert process.free_core([1, 4]) == 6
+
+
+@pytest.mark.parametrize("told", ["7", ""], ids=["another core", "nothing"])
+def test_where_the_own_core_is_not_to_be_had_any_free_one_will_do(
+    cores, monkeypatch, tmp_path, told
+):
+    monkeypatch.setattr(process, "STAT", tmp_path / "stat")
+    if told:
+        process.STAT.write_text(STAT % int(told))
+
+    assert process.free_core() == 1
 
 
 def test_a_system_that_knows_no_cores_has_none_free(monkeypatch):
