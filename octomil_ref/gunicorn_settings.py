@@ -5,6 +5,7 @@ Not with --preload: pools and threads belong to the workers. gunicorn's own flag
 
 from typing import Any
 
+from octomil_ref import gunicorn_signals
 from octomil_ref.door import client_connections
 from octomil_ref.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
@@ -28,6 +29,12 @@ control_socket_disable = True
 def on_starting(server: Any) -> None:
     """Tell the workers how many threads they have: some are kept free of long requests."""
     publish(OCTOMIL_THREADS=server.cfg.threads)
+    gunicorn_signals.hold_for_new_processes()
+
+
+def pre_exec(server: Any) -> None:
+    """A new master, which is no worker, takes this one's place."""
+    gunicorn_signals.release()
 
 
 def pre_fork(server: Any, worker: Any) -> None:

@@ -10,6 +10,7 @@ from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from octomil_ref import gunicorn_signals
 from octomil_ref.door import LINGER, Door
 from octomil_ref.gunicorn_connection import (
     Connection,
@@ -37,6 +38,10 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._door = Door(self.log.warning)
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        gunicorn_signals.release()
 
     def run(self) -> None:
         self._arriving = WaitingRoom(self.poller, self.client_timeout, self.enqueue_req)

@@ -2,6 +2,8 @@
 
 import os
 import runpy
+import signal
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -58,12 +60,51 @@ def test_no_control_socket_is_opened(told):
     assert told()["control_socket_disable"] is True
 
 
-def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
+@pytest.fixture
+def at_fork(monkeypatch):
+    """What is to be done at each fork, by its moment."""
+    moments: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr(os, "register_at_fork", lambda **given: moments.update(given))
+    return moments
+
+
+def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told, at_fork):
     server = SimpleNamespace(cfg=SimpleNamespace(threads=12))
 
     told()["on_starting"](server)
 
     assert os.environ["OCTOMIL_THREADS"] == "12"
+
+
+@pytest.fixture
+def held():
+    """A function that tells which signals are held back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    yield lambda: signal.pthread_sigmask(signal.SIG_BLOCK, []) - before
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+
+def test_signals_are_held_back_from_a_worker_that_is_not_ready(told, at_fork, held):
+    told()["on_starting"](SimpleNamespace(cfg=SimpleNamespace(threads=12)))
+
+    at_fork["before"]()
+    in_the_worker = held()
+    at_fork["after_in_parent"]()
+
+    assert set(at_fork) == {"before", "after_in_parent"}
+    assert in_the_worker == ENDING
+    assert held() == set()
+
+
+def test_no_signal_is_held_back_from_a_new_master(told, held):
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+    told()["pre_exec"](None)
+
+    assert held() == set()
 
 
 @pytest.mark.parametrize(
