@@ -1,6 +1,7 @@
 """A client's connection under waitress: no request can be read in two ways, a stream that is cut looks cut to everybody, and
 a slow client waits for nothing without end."""
 
+from contextlib import suppress
 from typing import Any
 
 from waitress.channel import HTTPChannel
@@ -89,6 +90,11 @@ class Listener(TcpWSGIServer):
 
     def readable(self) -> bool:
         return super().readable() and self._door.is_open()
+
+    def pull_trigger(self) -> None:
+        """Wakes the loop; a thread that has given the last answer may find it closed already."""
+        with suppress(OSError):
+            super().pull_trigger()
 
     def accept(self) -> Any:
         try:

@@ -171,6 +171,17 @@ def test_a_client_that_takes_some_has_its_time_again(pair, time):
     assert not after(29, channel, time)
 
 
+def test_a_thread_may_give_its_answer_when_the_server_has_just_closed(pair, listener):
+    channel, client = pair
+    client.sendall(GET)
+    channel.handle_read()
+
+    listener.close()
+    channel.service()
+
+    assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
 class Refusing:
     """A listening socket whose accept() fails."""
 
