@@ -1,8 +1,8 @@
 """Requests to one upstream and its answers: pooled connections, deadlines, lines. No dialect.
 
-Requests are sent by the adapter, their URLs prepared once: `Session.post` takes more than half as much CPU again. So nothing is
-taken from the environment (`~/.netrc`, proxies), no redirect is followed and no cookie kept. Every exception of requests
-and urllib3 ends here as an UpstreamError.
+Requests are sent by the adapter, their URLs prepared once, for less than half the CPU of `Session.post`; so nothing is taken
+from the environment (`~/.netrc`, proxies), no redirect is followed and no cookie kept. Every exception of requests and
+urllib3 ends here as an UpstreamError.
 """
 
 from collections.abc import Iterator, Mapping
