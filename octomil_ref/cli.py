@@ -12,6 +12,7 @@ from typing import TypeVar
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
 from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
+from octomil_ref.output import heard
 from octomil_ref.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import (
     DEFAULT_THREADS,
@@ -28,8 +29,8 @@ T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = _parser().parse_args(argv)
-    with or_exit():
+    with heard(), or_exit():
+        arguments = _parser().parse_args(argv)
         arguments.command(arguments)
 
 

@@ -5,15 +5,21 @@ when nobody reads what it says.
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from io import StringIO, TextIOWrapper
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.guard import guarded
+from octomil_conformance.guard import COULD_NOT_TEST, guarded, say
+from octomil_conformance.output import (
+    flushed,
+    forget_output,
+    is_unwritten,
+    open_output,
+)
 
 INTERRUPTED, NOBODY_READS = 130, 141
 """What a shell says of a command that such a signal has ended."""
@@ -45,24 +51,20 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _with_command(list(sys.argv[1:] if argv is None else argv))
-    _open_output()
+    open_output()
     try:
-        return _main(arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
+        with flushed():
+            return _main(arguments)
+    except OSError as ex:
+        if not is_unwritten(ex):
+            raise
+        forget_output()
+        if ex.errno == errno.EPIPE:
+            return NOBODY_READS
+        return say(f"cannot write: {ex.strerror}", COULD_NOT_TEST)
     except KeyboardInterrupt:
         print("\noctomil-conformance: interrupted", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)  # else checks in flight hold it up until their deadline
-
-
-def _open_output() -> None:
-    """Somewhere to print to: also where it was closed, or where it cannot say all that we say."""
-    if sys.stdout is None:
-        sys.stdout = StringIO()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _main(arguments: Sequence[str]) -> int:
@@ -77,9 +79,7 @@ def _main(arguments: Sequence[str]) -> int:
     )
     module.add_options(parser)
     options = parser.parse_args(arguments[1:])
-    status = guarded(module.run, options, command.needs_checks)
-    sys.stdout.flush()
-    return status
+    return guarded(module.run, options, command.needs_checks)
 
 
 def _with_command(arguments: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from octomil_conformance.config import CouldNotTest, UsageError
+from octomil_conformance.output import is_unwritten
 from octomil_conformance.report.redact import redact
 
 USAGE, COULD_NOT_TEST, SUITE_AT_FAULT = 2, 3, 4
@@ -19,23 +20,23 @@ def guarded(
     options: argparse.Namespace,
     needs_checks: bool,
 ) -> int:
-    """No token is told, whoever names it. A reader that left, and Ctrl-C, are nobody's fault."""
+    """No token is told, whoever names it. What cannot be written, and Ctrl-C, are nobody's fault."""
     lacking = missing() if needs_checks else ""
     if lacking:
-        return _say(f"{lacking} is missing; run: {EXTRA}", COULD_NOT_TEST)
+        return say(f"{lacking} is missing; run: {EXTRA}", COULD_NOT_TEST)
     token = getattr(options, "token", None)
     try:
         return run(options)
-    except BrokenPipeError:
-        raise
     except UsageError as ex:
-        return _say(redact(str(ex), token), USAGE)
+        return say(redact(str(ex), token), USAGE)
     except CouldNotTest as ex:
         print(f"could not test: {redact(str(ex), token)}", file=sys.stderr)
         return COULD_NOT_TEST
-    except Exception:  # noqa: BLE001 - whatever it is, it is ours
+    except Exception as ex:  # whatever it is, it is ours
+        if is_unwritten(ex):
+            raise
         text = redact(traceback.format_exc(), token)
-        return _say(f"the suite is at fault\n{text}", SUITE_AT_FAULT)
+        return say(f"the suite is at fault\n{text}", SUITE_AT_FAULT)
 
 
 def missing() -> str:
@@ -46,6 +47,6 @@ def missing() -> str:
     return ""
 
 
-def _say(message: str, code: int) -> int:
+def say(message: str, code: int) -> int:
     print(f"octomil-conformance: {message}", file=sys.stderr)
     return code

@@ -489,20 +489,46 @@ def test_the_json_report_has_each_exchange_once():
     assert meant == {0, 1}
 
 
-@pytest.mark.parametrize("command", [["list"], ["fixtures", "stream.sse"]])
+ANY_PORTS = ["--backend", "127.0.0.1:0", "--openai-backend", "127.0.0.1:0"]
+PRINTING = [
+    ["list"],
+    ["fixtures", "stream.sse"],
+    ["serve", "--port", "0"],
+    ["backend", *ANY_PORTS],
+    ["--help"],
+    ["serve", "--help"],
+]
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
 def test_a_reader_that_leaves_is_no_fault_of_the_suite(command):
     Path("stream.sse").write_bytes(STREAM)
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as nobody:
-        ran = subprocess.run(
-            [sys.executable, "-m", "octomil_conformance", *command],
-            stdout=nobody,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
+        ran = _printing(nobody, *command)
 
     assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
+def test_a_full_disk_is_no_fault_of_the_suite(command):
+    Path("stream.sse").write_bytes(STREAM)
+    with open("full", "w") as full:
+        ran = _printing(full, *command, limit="0")
+
+    told = b"octomil-conformance: cannot write: File too large\n"
+    assert (ran.returncode, ran.stderr) == (3, told)
+
+
+def _printing(file, *command, limit="unlimited"):
+    """`limit`: how large a file may become."""
+    command = [sys.executable, "-m", "octomil_conformance", *command]
+    limited = ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *command]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run(
+        limited, env=environment, stdout=file, stderr=subprocess.PIPE, check=False
+    )
 
 
 def test_a_console_that_cannot_show_a_character_changes_no_verdict():

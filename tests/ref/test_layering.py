@@ -41,7 +41,7 @@ LAYERS = [
     {"parameters", "json_text"},
     {"settings", "door", "json_codec", "process", "waitress_parser"},
     {"gunicorn_log", "gunicorn_signals"},
-    {"clock", "snippets"},
+    {"clock", "output", "snippets"},
     {"errors", "setting_values"},
     {""},
 ]

@@ -15,6 +15,7 @@ from octomil_conformance.backend.scripted import (
     ScriptedBackend,
 )
 from octomil_conformance.options import positive
+from octomil_conformance.output import is_unwritten
 
 USAGE_ERROR = 2
 CANNOT_LISTEN = 3
@@ -32,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as ex:
         return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
     except OSError as ex:
+        if is_unwritten(ex):
+            raise
         return _say(f"cannot listen: {ex}", CANNOT_LISTEN)
 
 

@@ -11,6 +11,7 @@ from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.config import is_printable
 from octomil_conformance.options import positive
+from octomil_conformance.output import is_unwritten
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.cors import cors
 from octomil_conformance.server.guide import guide, listing
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         with ending.signals_held():
             _serve(options)
     except (OSError, OverflowError) as ex:
+        if is_unwritten(ex):
+            raise
         where = f"{options.host}:{options.port}"
         print(
             f"octomil-conformance serve: cannot listen on {where}: {ex}",
