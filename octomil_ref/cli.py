@@ -49,10 +49,11 @@ def serve(arguments: argparse.Namespace) -> None:
         )
     if settings.pin_to_core:
         stay_on(free_core())
-    server = WaitressServer(create_app(settings), settings)
+    app = create_app(settings)
+    server = WaitressServer(settings)
     settle_memory()
     url = f"http://{settings.url_host()}:{server.port}"
-    server.run(lambda: print(f"Listening on {url}", flush=True))
+    server.run(app, lambda: print(f"Listening on {url}", flush=True))
 
 
 def demo(arguments: argparse.Namespace) -> None:

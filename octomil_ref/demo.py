@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -38,13 +38,14 @@ class DemoError(Exception):
 
 
 def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
-    """Serves until Ctrl-C or SIGTERM. Raises DemoError."""
+    """Serves until Ctrl-C or SIGTERM. Raises DemoError, and SettingsError before anything is fetched or loaded."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise DemoError("xllamacpp is missing; run: pip install 'octomil-ref[demo]'")
-    weights = _file(gguf) if gguf else find_weights() or _install_weights(may_install)
-    print(f"Loading {weights.name} ...", flush=True)
-    with llama_cpp(weights) as endpoint:
-        _serve(_pointed_at(settings, endpoint), MODEL)
+    with closing(WaitressServer(settings)) as server:
+        weights = _weights(gguf, may_install)
+        print(f"Loading {weights.name} ...", flush=True)
+        with llama_cpp(weights) as endpoint:
+            _serve(server, _pointed_at(settings, endpoint), MODEL)
 
 
 def run_scripted_demo(settings: Settings) -> None:
@@ -59,14 +60,17 @@ def run_scripted_demo(settings: Settings) -> None:
             openai_api_endpoint=scripted.openai_url,
             openai_api_key=API_KEY,
         )
-        _serve(settings, SCRIPTED_MODEL)
+        _serve(WaitressServer(settings), settings, SCRIPTED_MODEL)
 
 
-def _serve(settings: Settings, model: str) -> None:
-    server = WaitressServer(create_app(settings), settings)
+def _serve(server: WaitressServer, settings: Settings, model: str) -> None:
     url = f"http://{settings.url_host()}:{server.port}"
     lines = guide(url, settings.api_keys[0], model, settings.page)
-    server.run(lambda: print(lines, flush=True))
+    server.run(create_app(settings), lambda: print(lines, flush=True))
+
+
+def _weights(gguf: Path | None, may_install: bool) -> Path:
+    return _file(gguf) if gguf else find_weights() or _install_weights(may_install)
 
 
 def find_weights() -> Path | None:

@@ -25,22 +25,23 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 class WaitressServer:
     """Listens from the start on; serves in `run`. Raises SettingsError where it cannot listen."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._sockets: dict[int, Any] = {}
         self._listeners: list[Any] = []
         self._grace = settings.shutdown_grace
         self._stopping = threading.Event()
         try:
-            self._listen(app, settings)
+            self._listen(settings)
         except (OSError, ValueError) as ex:
             self.close()
-            where = f"{settings.host}:{settings.port}"
+            where = f"{settings.url_host()}:{settings.port}"
+            why = getattr(ex, "strerror", ex)
             raise SettingsError(
-                f"OCTOMIL_HOST, OCTOMIL_PORT: cannot listen on {where}: {ex}"
+                f"OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): cannot listen on {where}: {why}"
             ) from ex
         self.port = int(self._listeners[0].effective_port)
 
-    def _listen(self, app: App, settings: Settings) -> None:
+    def _listen(self, settings: Settings) -> None:
         threads = settings.threads or DEFAULT_THREADS
         upstream_calls = threads + settings.batch_max_concurrency
         adjustments = Adjustments(
@@ -58,7 +59,7 @@ class WaitressServer:
         dispatcher.set_thread_count(threads)
         for address in adjustments.listen:  # the host's name may have several
             listener = Listener(
-                app,
+                None,  # who comes before there is an app waits for it
                 self._sockets,
                 dispatcher=dispatcher,
                 adj=adjustments,
@@ -67,11 +68,13 @@ class WaitressServer:
             )
             self._listeners.append(listener)
 
-    def run(self, announce: Callable[[], None]) -> None:
+    def run(self, app: App, announce: Callable[[], None]) -> None:
         """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over.
 
         `announce` tells people that the server is there, once it can be stopped.
         """
+        for listener in self._listeners:
+            listener.application = app
         for number in ENDING:
             signal.signal(number, self._stop)
         announce()

@@ -20,12 +20,12 @@ class Servers:
         self.served: list[Settings] = []
         self.cores: list[int | None] = []
 
-    def __call__(self, app: object, settings: Settings) -> Self:
+    def __call__(self, settings: Settings) -> Self:
         self._settings = settings
         self.port = settings.port or 49152
         return self
 
-    def run(self, announce: Callable[[], None]) -> None:
+    def run(self, app: object, announce: Callable[[], None]) -> None:
         announce()
         self.served.append(self._settings)
 

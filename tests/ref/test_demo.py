@@ -1,9 +1,11 @@
 """The demo: where its model comes from, how llama.cpp is started and ended, and what the server is pointed at."""
 
 import io
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,8 @@ import pytest
 
 from octomil_ref import demo
 from octomil_ref.demo import DemoError
-from octomil_ref.settings import Settings
+from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.waitress_server import WaitressServer
 
 SETTINGS = Settings(
     host="127.0.0.1",
@@ -59,14 +62,16 @@ class Servers:
         self._child = child
         self.served: list[tuple[Settings, list[str]]] = []
 
-    def __call__(self, app: object, settings: Settings) -> Self:
-        self._settings = settings
+    def __call__(self, settings: Settings) -> Self:
         self.port = 49152
         return self
 
-    def run(self, announce: Callable[[], None]) -> None:
+    def close(self) -> None:
+        self._child.events.append("server closed")
+
+    def run(self, app: Settings, announce: Callable[[], None]) -> None:
         announce()
-        self.served.append((self._settings, list(self._child.events)))
+        self.served.append((app, list(self._child.events)))
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ def child(monkeypatch) -> Child:
 def servers(monkeypatch, child) -> Servers:
     servers = Servers(child)
     monkeypatch.setattr(demo, "WaitressServer", servers)
+    monkeypatch.setattr(demo, "create_app", lambda settings: settings)
     return servers
 
 
@@ -157,18 +163,52 @@ def test_the_demo_prints_lines_to_paste(xllamacpp, servers, gguf, capsys):
     assert "Token: t\n" in out
 
 
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded_or_fetched(
+    xllamacpp, child, monkeypatch, capsys
+):
+    monkeypatch.setattr(demo, "find_weights", lambda: pytest.fail("looked for"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with pytest.raises(SettingsError, match=f"--port.* 127.0.0.1:{port}: "):
+            demo.run_demo(replace(SETTINGS, port=port), None, may_install=True)
+
+    assert capsys.readouterr().out == ""
+
+
+def test_the_server_listens_while_the_model_is_loaded_and_ends_with_it(
+    xllamacpp, gguf, monkeypatch
+):
+    heard = []
+
+    def failing(command: list[str], **options: object) -> None:
+        heard.append(socket.create_connection(("127.0.0.1", listening.port)))
+        raise OSError("no memory")
+
+    listening = WaitressServer(replace(SETTINGS, port=0))
+    monkeypatch.setattr(demo, "WaitressServer", lambda settings: listening)
+    monkeypatch.setattr(subprocess, "Popen", failing)
+
+    with pytest.raises(OSError, match="no memory"):
+        demo.run_demo(SETTINGS, gguf, may_install=False)
+
+    heard[0].close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", listening.port))
+
+
 def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
     [(_, events_while_serving)] = servers.served
     assert events_while_serving == []
-    assert child.events == ["terminated", "waited for"]
+    assert child.events == ["terminated", "waited for", "server closed"]
 
 
 def test_llama_cpp_ends_when_the_server_cannot_start(
     xllamacpp, servers, child, gguf, monkeypatch
 ):
-    def refuse(announce) -> None:
+    def refuse(app, announce) -> None:
         raise OSError("in use")
 
     monkeypatch.setattr(servers, "run", refuse)
@@ -176,7 +216,7 @@ def test_llama_cpp_ends_when_the_server_cannot_start(
     with pytest.raises(OSError, match="in use"):
         demo.run_demo(SETTINGS, gguf, may_install=False)
 
-    assert child.events == ["terminated", "waited for"]
+    assert child.events == ["terminated", "waited for", "server closed"]
 
 
 def test_the_demo_needs_its_extra(monkeypatch, gguf):
