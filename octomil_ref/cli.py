@@ -15,7 +15,6 @@ from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
 from octomil_ref.output import heard
 from octomil_ref.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import (
-    DEFAULT_THREADS,
     Settings,
     SettingsError,
     load,
@@ -101,8 +100,7 @@ def _with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
         for name in ("host", "port", "threads", "workers")
         if (value := getattr(arguments, name, None)) is not None
     }
-    settings = replace(settings, **given)
-    return replace(settings, threads=settings.threads or DEFAULT_THREADS)
+    return replace(settings, **given).with_threads()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from octomil_ref import setting_values as values
 
@@ -114,6 +114,10 @@ class Settings:
         """`host` as it stands in a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
+    def with_threads(self) -> Self:
+        """As a server takes them that starts its threads by itself."""
+        return replace(self, threads=self.threads or DEFAULT_THREADS)
+
     def inflight_bound(self) -> int | None:
         """Requests that may wait for a model at once; None: no bound."""
         if self.max_inflight is not None or self.threads is None:
@@ -173,8 +177,9 @@ def require_access_rule(settings: Settings) -> Settings:
 
 
 def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]]:
-    """(variable, value, where it came from) of every setting, secrets masked."""
-    settings = load(environ)
+    """(variable, value, where it came from) of every setting, secrets masked, as `serve` and the gunicorn settings take it."""
+    settings = load(environ).with_threads()
+    settings = replace(settings, max_inflight=settings.inflight_bound())
     return [
         (
             setting.metadata["variable"],
@@ -227,4 +232,4 @@ def _source(setting: Field[Any], settings: Settings, environ: Mapping[str, str])
         return "environment"
     if setting.name == "api_keys" and settings.api_keys:
         return "file"
-    return "default"
+    return "derived" if setting.name == "max_inflight" else "default"

@@ -276,7 +276,24 @@ def test_the_report_tells_what_was_given():
     assert report["OCTOMIL_PORT"] == ("0", "environment")
     assert report["OLLAMA_BASE_URL"] == ("", "environment")
     assert report["OCTOMIL_HOST"] == ("127.0.0.1", "default")
-    assert report["OCTOMIL_MAX_INFLIGHT"] == ("", "default")
+
+
+@pytest.mark.parametrize(
+    ("given", "threads", "max_inflight"),
+    [
+        ({}, ("64", "default"), ("60", "derived")),
+        ({"OCTOMIL_THREADS": "16"}, ("16", "environment"), ("12", "derived")),
+        ({"OCTOMIL_MAX_INFLIGHT": "9"}, ("64", "default"), ("9", "environment")),
+    ],
+    ids=["nothing", "threads", "a bound"],
+)
+def test_the_report_tells_what_follows_from_what_was_given(
+    given, threads, max_inflight
+):
+    report = rows(given)
+
+    assert report["OCTOMIL_THREADS"] == threads
+    assert report["OCTOMIL_MAX_INFLIGHT"] == max_inflight
 
 
 def test_the_report_shows_no_secret(tmp_path):
