@@ -10,7 +10,7 @@ from canned_server import EMBEDDINGS, STREAM
 from laid import judged, lay, named
 from octomil_conformance import cli
 from octomil_conformance.config import UsageError
-from octomil_conformance.recordings import http_file, manifest
+from octomil_conformance.recordings import http_file, limit, manifest
 from octomil_conformance.recordings.endpoints import endpoint_in, endpoint_of
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
@@ -285,16 +285,26 @@ def test_names_may_be_of_either_case():
     assert {"STREAM-05", "EMBED-01"} <= outcomes.keys()
 
 
-@pytest.mark.parametrize("name", ["stream.sse", "stream.http"])
-def test_an_answer_that_is_too_large_is_exit_2_before_memory_is_short(name, capsys):
-    unpacked = gzip.compress(bytes(http_file.MOST + 1), 1)
-    head = HEAD + b"Content-Encoding: gzip\r\n\r\n"
-    Path("stream.http").write_bytes(head + unpacked)
-    with Path("stream.sse").open("wb") as file:
-        file.truncate(http_file.MOST + 1)
+TOO_MANY = limit.MOST + 1
+
+
+@pytest.mark.parametrize("name", ["stream.sse", "stream.http", "page.har"])
+def test_a_file_that_is_too_large_is_exit_2_before_memory_is_short(name, capsys):
+    with Path(name).open("wb") as file:
+        file.truncate(TOO_MANY)
 
     assert cli.main(["fixtures", name]) == 2
-    assert f"{name}: want at most 64 MiB of an answer" in capsys.readouterr().err
+    told = f"{name}: has {TOO_MANY} bytes: want at most 67108864 (64 MiB)\n"
+    assert told in capsys.readouterr().err
+
+
+def test_an_answer_that_is_too_large_unpacked_is_exit_2_before_memory_is_short(capsys):
+    head = HEAD + b"Content-Encoding: gzip\r\n\r\n"
+    Path("stream.http").write_bytes(head + gzip.compress(bytes(TOO_MANY), 1))
+
+    assert cli.main(["fixtures", "stream.http"]) == 2
+    told = "stream.http: unpacked it has more bytes: want at most 67108864 (64 MiB)\n"
+    assert told in capsys.readouterr().err
 
 
 def test_a_manifest_of_something_else_is_left_alone_above_the_recordings():

@@ -18,7 +18,8 @@ from octomil_conformance.exchange import (
 )
 from octomil_conformance.recordings import http_file
 from octomil_conformance.recordings.endpoints import endpoint_in
-from octomil_conformance.recordings.http_file import MOST, TOO_LARGE, Answer
+from octomil_conformance.recordings.http_file import Answer
+from octomil_conformance.recordings.limit import read_bytes
 from octomil_conformance.recordings.manifest import Entry
 from octomil_conformance.recordings.recording import Part, Recording
 
@@ -27,7 +28,7 @@ KINDS = (".http", ".sse", ".json")
 
 def read(path: Path, entry: Entry | None) -> Recording:
     """`entry`: what a manifest says of it. Raises UsageError, Malformed or OSError."""
-    data = _bytes(path)
+    data = read_bytes(path)
     given = entry or Entry("", "")
     if not data and given.end != "nothing":
         raise UsageError("it is empty")
@@ -52,14 +53,6 @@ def read(path: Path, entry: Entry | None) -> Recording:
     )
     lacks = _lacks(path, exchange, given)
     return Recording.of(str(path), exchange, lacks, given.kind)
-
-
-def _bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MOST + 1)
-    if len(data) > MOST:
-        raise UsageError(TOO_LARGE)
-    return data
 
 
 def _endpoint(path: Path) -> str:

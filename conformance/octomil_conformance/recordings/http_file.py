@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from octomil_conformance.exchange import End, Exchange, Headers
+from octomil_conformance.recordings.limit import AT_MOST, MOST
 
 STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
@@ -19,9 +20,6 @@ TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 """Before a status line some editor has put it, and no server."""
-MOST = 64 * 1024 * 1024
-"""Bytes of an answer that are judged, in the file and out of its coding."""
-TOO_LARGE = f"want at most {MOST >> 20} MiB of an answer"
 
 
 class Malformed(ValueError):
@@ -125,5 +123,5 @@ def _ungzipped(answer: Answer) -> Answer:
     except zlib.error as ex:
         raise Malformed(f"its gzip is broken: {ex}") from ex
     if decoder.unconsumed_tail:
-        raise Malformed(TOO_LARGE)
+        raise Malformed(f"unpacked it has more bytes: {AT_MOST}")
     return replace(answer, body=body)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from octomil_conformance.config import UsageError
 from octomil_conformance.recordings import answer_file, har, http_file, manifest
+from octomil_conformance.recordings.limit import read_bytes
 from octomil_conformance.recordings.manifest import Entry, WrongManifest
 from octomil_conformance.recordings.recording import Recording
 
@@ -73,7 +74,7 @@ class _Reader:
             self.found.left_alone.append(f"{path}: none of {', '.join(KINDS)}")
 
     def _add_har(self, path: Path) -> None:
-        read = har.read(path, path.read_bytes())
+        read = har.read(path, read_bytes(path))
         self.found.recordings += read.recordings
         counts = {
             "of other URLs or methods": read.others,
