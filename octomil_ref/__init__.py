@@ -3,7 +3,8 @@
 In the order in which a request meets it:
 
     app.py                                          the whole API on one screen: begin here
-    request_id.py, request_log.py, cors.py, auth.py what every request passes
+    request_id.py, request_log.py, host.py, cors.py, auth.py
+                                                    what every request passes
     resources.py                                    one class per endpoint
     request_body.py, json_text.py                   a body: bounded bytes, then strict JSON
     payloads.py, parameters.py                      what clients may send
@@ -25,10 +26,10 @@ In the order in which a request meets it:
 
 Around it, and no part of the API:
 
-    cli.py, __main__.py                             the command
+    cli.py, __main__.py, output.py                  the command, and what becomes of what it prints
     door.py, process.py                             what a serving process lets in, and where it runs
     waitress_server.py, waitress_connection.py, waitress_parser.py
-    gunicorn_settings.py, gunicorn_worker.py, gunicorn_connection.py, gunicorn_log.py
+    gunicorn_settings.py, gunicorn_worker.py, gunicorn_connection.py, gunicorn_signals.py, gunicorn_log.py
                                                     the manners that each server lacks
     demo.py, demo_guide.py, snippets.py, llama_cpp.py
                                                     a small model inside, and lines to paste

@@ -15,6 +15,7 @@ from octomil_ref.cors import cors
 from octomil_ref.failures import handle_failures
 from octomil_ref.fallback import Fallback
 from octomil_ref.health import HealthCheck
+from octomil_ref.host import Host
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.request_id import RequestId
 from octomil_ref.request_log import RequestLog, configure_logging
@@ -71,7 +72,7 @@ def create_backends(settings: Settings) -> list[Backend]:
 
 
 def _middleware(settings: Settings) -> list[Any]:
-    middleware = [RequestId(), RequestLog(), *cors(settings.cors_origins)]
+    middleware = [RequestId(), RequestLog(), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         middleware.append(Auth(settings.api_keys))
     return middleware

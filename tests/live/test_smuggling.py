@@ -92,6 +92,8 @@ REFUSED: dict[str, bytes] = {
     + IN_CHUNKS,
     "a NUL in a name": head(f"Content-\x00Length: {len(BODY)}") + BODY,
     "two hosts": head("Host: example.com", LENGTH) + BODY,
+    "two equal hosts": head("Host: localhost", LENGTH) + BODY,
+    "two hosts under HTTP/1.0": head("Host: a", LENGTH, line=INFER_1_0) + BODY,
     # Versions
     "chunks under HTTP/1.0": head(CHUNKED, line=INFER_1_0) + IN_CHUNKS,
     "chunks under a kept HTTP/1.0": head(
@@ -205,6 +207,29 @@ def test_a_request_inside_of_a_body_that_nobody_reads_is_not_run(
     assert len(statuses) == 2
     assert statuses[1] == 200
     assert server.ollama.requests == []
+
+
+WITHOUT_HOST = (head(LENGTH) + BODY).replace(b"Host: localhost\r\n", b"")
+
+
+def test_a_request_without_a_host_is_refused_with_the_envelope_and_not_run(
+    server: Reference,
+) -> None:
+    with server.connect() as connection:
+        connection.sendall(WITHOUT_HOST + LAST)
+        received = receive_all(connection)
+
+    first, second = re.split(rb"(?<=})(?=HTTP/1)", received)
+    assert first.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(first.partition(b"\r\n\r\n")[2])["code"] == "invalid_input"
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert server.ollama.requests == []
+
+
+def test_http_1_0_needs_no_host(server: Reference) -> None:
+    without = WITHOUT_HOST.replace(b"HTTP/1.1", b"HTTP/1.0")
+
+    assert statuses_after(server, without) == [200]
 
 
 def test_without_a_length_a_request_ends_with_its_head(server: Reference) -> None:

@@ -31,7 +31,7 @@ LAYERS = [
     {"page.fields", "page.markup"},
     {"page.words"},
     {"fallback"},
-    {"request_id", "auth", "cors", "request_log", "request_body", "admission"},
+    {"request_id", "host", "auth", "cors", "request_log", "request_body", "admission"},
     {"backends.ollama", "backends.openai"},
     {"backends"},
     {"backends.pieces", "backends.upstream_json"},
@@ -50,7 +50,7 @@ LAYERS = [
 ROOMS = {
     "falcon": {
         *("app", "resources", "failures"),
-        *("request_id", "auth", "cors", "request_log", "request_body"),
+        *("request_id", "host", "auth", "cors", "request_log", "request_body"),
     },
     "requests": {"backends.http", "backends.connections"},
     "urllib3": {"backends.http", "backends.connections"},
