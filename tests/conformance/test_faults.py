@@ -52,9 +52,9 @@ class Client:
         texts = [tagged(self.nonce, "a"), "b"]
         return self.ask("/embeddings", {"model_id": model, "input": texts})
 
-    def stream(self, model, prompt="one two three"):
+    def stream(self, model, prompt="one two three", **fields):
         """Status, events, whether the transfer broke."""
-        body = {"model_id": model, "input_data": tagged(self.nonce, prompt)}
+        body = {"model_id": model, "input_data": tagged(self.nonce, prompt), **fields}
         connection, response = self.open("/inference/stream", body)
         with closing(connection):
             try:
@@ -229,6 +229,42 @@ SHOWS = {
         "done"
     ],
 }
+
+
+COUNTED = {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
+CUT_SHORT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+EVERYWHERE = ["conf-echo", "conf-ollama-500-openai-ok"]
+"""Answered by the one backend, and by the other."""
+
+
+def ending(fields):
+    return fields["finish_reason"], fields["usage"]
+
+
+@pytest.mark.parametrize("model", EVERYWHERE)
+@pytest.mark.parametrize(
+    ("parameters", "ended"),
+    [({}, ("stop", COUNTED)), ({"max_tokens": 2}, ("length", CUT_SHORT))],
+    ids=["whole", "cut short"],
+)
+def test_each_answer_says_how_it_ended_and_what_it_took(
+    serve, model, parameters, ended
+):
+    client = serve()
+
+    _, answer, _ = client.infer(model, parameters=parameters)
+    _, events, _ = client.stream(model, parameters=parameters)
+    _, batch, _ = client.batch(model, [""], parameters=parameters)
+
+    assert [ending(answer), ending(events[-1])] == [ended, ended]
+    assert batch["results"][0]["usage"]["prompt_tokens"] == 1
+    assert all("usage" not in event for event in events[:-1])
+
+
+def test_health_says_how_long_each_backend_took(serve):
+    _, report, _ = serve().ask("/inference/health")
+
+    assert [each["latency_ms"] >= 0 for each in report["backends"]] == [True, True]
 
 
 def test_each_fault_is_shown():

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
-from octomil_conformance.server.event_stream import EventStream, milliseconds_since
+from octomil_conformance.server.clock import milliseconds_since
+from octomil_conformance.server.event_stream import EventStream
 from octomil_conformance.server.failures import CHALLENGE, Failure
 from octomil_conformance.server.gateway import Gateway
 from octomil_conformance.server.layers import MAX_BODY, Answer, Json, Request
@@ -135,10 +136,10 @@ class App:
     def _health(self) -> Answer:
         usable = self._gateway.usable()
         if "health_always_ok" in self._faults:
-            usable = [True for _ in usable]
+            usable = [each or 0.0 for each in usable]
         names = [backend.provider for backend in self._gateway.backends]
-        good = [name for name, usable in zip(names, usable, strict=True) if usable]
-        states = [{"provider": name, "status": "ok" if name in good else "unavailable"} for name in names]  # fmt: skip
+        states = [_state(*each) for each in zip(names, usable, strict=True)]
+        good = [each["provider"] for each in states if each["status"] == "ok"]
         status = "unavailable" if not good else "ok" if good[0] == names[0] else "degraded"  # fmt: skip
         report = {"status": status, "provider": next(iter(good), None), "backends": states, "version": "1"}  # fmt: skip
         return _json(report, 200 if good else 503)
@@ -158,6 +159,12 @@ class App:
         """The token of another stream, when one was lent."""
         other, self._lent = self._lent or token, token
         return other
+
+
+def _state(provider: str, latency: float | None) -> Json:
+    if latency is None:
+        return {"provider": provider, "status": "unavailable"}
+    return {"provider": provider, "status": "ok", "latency_ms": latency}
 
 
 def _json(value: Json, status: int = 200) -> Answer:

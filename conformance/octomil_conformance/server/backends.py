@@ -5,14 +5,17 @@ A fault is one of faults.py. Whatever goes wrong is a Failure that says who fail
 
 import json
 import math
+import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from octomil_conformance.server.clock import milliseconds_since
 from octomil_conformance.server.failures import RETRY, Failure
 from octomil_conformance.server.layers import Json
 from octomil_conformance.server.payloads import Prompt
+from octomil_conformance.server.readings import Vectors, ending_of, vectors_of
 from octomil_conformance.server.upstream import (
     CutOff,
     Late,
@@ -20,9 +23,6 @@ from octomil_conformance.server.upstream import (
     Unreachable,
     Upstream,
 )
-
-Vectors = tuple[list[list[float]], int]
-"""With the number of tokens."""
 
 HOUR = 3600.0
 PROBE = 2.0
@@ -72,12 +72,12 @@ class Backend:
         with self._understanding():
             body = json.loads(data)
             choice = body if self._is_ollama else body["choices"][0]
-            reason = body.get("done_reason") or choice.get("finish_reason")
             fields = {"output": choice["message"].get("content") or ""}
-            return fields | ({"finish_reason": reason} if reason else {})
+            return fields | self._ending(body)
 
-    def stream(self, prompt: Prompt) -> Generator[str, None, None]:
-        """Tokens, after one empty token for each thought. Its end without a failure is a complete answer's."""
+    def stream(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
+        """Tokens, after one empty token for each thought. Its end without a failure is a complete answer's; `ending` then has
+        how it ended."""
         path, payload = self._chat(prompt, stream=True)
         with self._asked("POST", path, payload, self._timeout) as upstream:
             finished = False
@@ -86,13 +86,25 @@ class Backend:
                     continue
                 with self._understanding():
                     text = line if self._is_ollama else line.removeprefix(b"data:")
-                    token, thought, finished = self._increment(json.loads(text))
+                    chunk = json.loads(text)
+                    token, thought, finished = self._increment(chunk)
+                    ending |= self._ending(chunk) if finished else {}
                 if thought:
                     yield thought if "thoughts_are_tokens" in self._faults else ""
                 if token:
                     yield token
             if not finished and "truncated_is_complete" not in self._faults:
                 raise CutOff
+            if finished and "usage" not in ending:
+                ending |= self._late_usage(upstream)
+
+    def _late_usage(self, upstream: Upstream) -> Json:
+        """It stands in a chunk of its own, behind the end of an answer that is complete without it."""
+        with suppress(Late, CutOff), self._understanding():
+            while line := upstream.line():
+                if self._has_data(line):
+                    return self._ending(json.loads(line.removeprefix(b"data:")))
+        return {}
 
     def embed(self, model: str, texts: list[str]) -> Vectors:
         path = "/api/embed" if self._is_ollama else "/embeddings"
@@ -100,7 +112,7 @@ class Backend:
         with self._asked("POST", path, payload, self._timeout) as upstream:
             data = upstream.rest()
         with self._understanding():
-            vectors, count = self._vectors(json.loads(data))
+            vectors, count = vectors_of(json.loads(data), self._is_ollama)
             lengths = {len(vector) for vector in vectors}
             whole = len(vectors) == len(texts) and len(lengths) == 1 and 0 not in lengths  # fmt: skip
             if not whole and "accepts_missing_vectors" not in self._faults:
@@ -109,7 +121,9 @@ class Backend:
                 raise ValueError("a number is not finite")
             return vectors, count
 
-    def usable(self) -> bool:
+    def usable(self) -> float | None:
+        """Milliseconds in which it said that it is there; None where it did not."""
+        began = time.monotonic()
         path = "/api/version" if self._is_ollama else "/models"
         unbounded = "health_unbounded" in self._faults
         bound = HOUR if unbounded else min(PROBE, self._timeout)
@@ -117,8 +131,8 @@ class Backend:
             with self._asked("GET", path, None, bound) as upstream:
                 upstream.rest()
         except Failure:
-            return False
-        return True
+            return None
+        return milliseconds_since(began)
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
         parameters = {} if "drops_parameters" in self._faults else dict(prompt.parameters)  # fmt: skip
@@ -146,12 +160,8 @@ class Backend:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         return delta.get("content"), thought, choice.get("finish_reason") is not None
 
-    def _vectors(self, body: Any) -> Vectors:
-        if self._is_ollama:
-            return body["embeddings"], body.get("prompt_eval_count", 0)
-        items = sorted(body["data"], key=lambda item: item["index"])
-        count = (body.get("usage") or {}).get("prompt_tokens", 0)
-        return [item["embedding"] for item in items], count
+    def _ending(self, body: Any) -> Json:
+        return ending_of(body, self._is_ollama)
 
     @contextmanager
     def _asked(self, method: str, path: str, payload: Json | None, timeout: float) -> Iterator[Upstream]:  # fmt: skip

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from octomil_conformance.server.clock import milliseconds_since
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.frames import frame_of
 from octomil_conformance.server.gateway import Stream
@@ -57,7 +58,8 @@ class EventStream:
             elif "cut_ends_cleanly" not in self._faults:
                 raise BrokenPipeError from ex
         else:
-            yield frame_of(last | {"latency_ms": milliseconds_since(self._began)})
+            latency = {"latency_ms": milliseconds_since(self._began)}
+            yield frame_of(last | latency | stream.ending)
 
     def _changed(self, stream: Stream) -> Stream:
         if "buffers_stream" in self._faults:
@@ -70,7 +72,3 @@ class EventStream:
 def _error(failure: Failure) -> Json:
     code = "request_timeout" if failure.cause == "timeout" else "stream_interrupted"
     return {"code": code, "message": failure.message, "retryable": True}
-
-
-def milliseconds_since(began: float) -> float:
-    return (time.monotonic() - began) * 1000

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from octomil_conformance.server.backends import Backend, Vectors
+from octomil_conformance.server.backends import Backend
 from octomil_conformance.server.failures import RETRY, Failure
 from octomil_conformance.server.layers import Json
 from octomil_conformance.server.payloads import Prompt
+from octomil_conformance.server.readings import Vectors
 
 T = TypeVar("T")
 Close = Callable[[], object]
@@ -23,6 +24,8 @@ class Stream:
     close: Close
     """Ends the upstream's answer."""
     provider: str
+    ending: Json
+    """How it ended, once it has."""
 
 
 class Gateway:
@@ -53,9 +56,10 @@ class Gateway:
 
     def stream(self, prompt: Prompt) -> Stream:
         prompt = self._renamed(prompt)
+        ending: Json = {}
 
         def committed(backend: Backend) -> tuple[Iterator[str], Close]:
-            tokens = backend.stream(prompt)
+            tokens = backend.stream(prompt, ending)
             first = next(tokens, None)
             given = [] if first is None else [first]
             return itertools.chain(given, tokens), tokens.close
@@ -63,10 +67,10 @@ class Gateway:
         (tokens, close), provider = self._first(committed)
         if "fallback_after_first_token" in self._faults:
             tokens = self._switching(tokens, prompt)
-        return Stream(tokens, close, provider)
+        return Stream(tokens, close, provider, ending)
 
-    def usable(self) -> list[bool]:
-        """One for each backend, which are asked at once."""
+    def usable(self) -> list[float | None]:
+        """As each backend says it. They are asked at once."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(Backend.usable, self.backends))
 
@@ -98,4 +102,6 @@ class Gateway:
             yield from tokens
         except Failure:
             others = self.backends[1:] or self.backends
-            yield from self._first(lambda each: list(each.stream(prompt)), others)[0]
+            yield from self._first(lambda each: list(each.stream(prompt, {})), others)[
+                0
+            ]

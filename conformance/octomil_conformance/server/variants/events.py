@@ -98,9 +98,10 @@ def close_delimited(request: Request, server: Ask) -> Answer:
 
 @variant(STREAMS, each_event)
 def bare_final_event(fields: Json) -> bytes:
-    """The final event has neither a token nor a provider."""
+    """The final event has neither a token nor a provider, and does not say how the answer ended."""
     if fields["done"]:
-        del fields["token"], fields["provider"]
+        for name in ("token", "provider", "finish_reason", "usage"):
+            fields.pop(name, None)
     return frame_of(fields)
 
 
