@@ -1,6 +1,7 @@
 """A client's connection under waitress: no request can be read in two ways, a stream that is cut looks cut to everybody, and
 a slow client waits for nothing without end."""
 
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -34,14 +35,16 @@ class Channel(HTTPChannel):
 
     task_class = Task
     parser_class = StrictParser
-    requests: list[Any]  # waitress's own, as is their lock
+    requests: list[Any]  # waitress's own, as are their lock and the socket
     requests_lock: Any
+    socket: Any
 
     def __init__(self, server: "Listener", *rest: Any, **more: Any) -> None:
         super().__init__(server, *rest, **more)
         self._client_timeout = server.client_timeout
         self._awaited: object = None
         self._patience = Deadline(0)
+        self._has_sent_all = False
 
     def received(self, data: bytes) -> bool:
         """Of too many requests at once the first ones are answered, and the connection ends.
@@ -55,8 +58,29 @@ class Channel(HTTPChannel):
                 self.requests[-1].headers["CONNECTION"] = "close"
         return taken
 
+    def readable(self) -> bool:
+        return bool(super().readable()) and not self._has_sent_all
+
+    def handle_read(self) -> None:
+        """A client that sends no more may wait for its answers, like `nc -N`.
+
+        One that has left looks the same until something was sent to it: the third event of a stream finds it out. Waitress's
+        own takes both for gone.
+        """
+        self._has_sent_all = bool(self.requests) and self._is_at_end()
+        if not self._has_sent_all:
+            super().handle_read()
+
+    def _is_at_end(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return False  # it is met once more where it is dealt with
+
     def writable(self) -> bool:
         """Waitress asks before each round of its loop, which makes it the moment to look at the clock."""
+        if self._has_sent_all and not self.requests:
+            self.close_when_flushed = True
         awaited = self._awaits()
         if awaited is not self._awaited:
             self._awaited = awaited

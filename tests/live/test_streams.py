@@ -560,6 +560,35 @@ def test_a_client_that_leaves_is_gone_for_the_upstream_within_three_frames(
     assert server.log_of(request_id)["ended"] == "client_left"
 
 
+def test_a_client_that_only_ends_its_sending_has_not_left(server: Reference) -> None:
+    ended = threading.Event()
+
+    def script(call: Call) -> None:
+        call.start_chunked(NDJSON)
+        call.chunk(ollama_frame("Good"))
+        call.wait(ended, PATIENCE)
+        for _ in range(5):
+            call.chunk(ollama_frame(" more"))
+        call.chunk(ollama_done())
+        call.end_chunks()
+
+    server.ollama.on("/api/chat", script)
+    request_id = new_id()
+
+    with server.connect() as connection:
+        connection.sendall(
+            http_request("/inference/stream", BODY, x_request_id=request_id)
+        )
+        connection.shutdown(socket.SHUT_WR)
+        received = connection.recv(65536)
+        ended.set()
+        received += receive_all(connection)
+
+    assert received.count(b'"token":" more"') == 5
+    assert b'"done":true' in received
+    assert server.log_of(request_id)["ended"] == "complete"
+
+
 def test_a_client_that_resets_is_gone_for_the_upstream_too(server: Reference) -> None:
     reset, over = threading.Event(), threading.Event()
 

@@ -72,6 +72,59 @@ def test_too_many_requests_at_once_are_not_all_answered(pair, asked, answered, e
     assert channel.connected is not ends
 
 
+def test_a_client_that_sends_no_more_gets_its_answers_and_then_the_end(pair):
+    channel, client = pair
+    client.sendall(GET * 2)
+    channel.handle_read()
+    client.shutdown(socket.SHUT_WR)
+    channel.handle_read()
+    waited_for = channel.readable()
+
+    while channel.connected:
+        if channel.requests:
+            channel.service()
+        if channel.writable():
+            channel.handle_write()
+
+    assert not waited_for  # else it would be told of this end again and again
+    assert client.recv(65536).count(b" 200 OK") == 2
+    assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTT"])
+def test_a_client_that_sends_no_more_before_its_request_is_whole_has_left(pair, said):
+    channel, client = pair
+    if said:
+        client.sendall(said)
+        channel.handle_read()
+    client.shutdown(socket.SHUT_WR)
+
+    channel.handle_read()
+
+    assert not channel.connected
+
+
+def test_a_client_that_resets_while_its_request_runs_has_left(pair, monkeypatch):
+    channel, client = pair
+    client.sendall(GET)
+    channel.handle_read()
+    monkeypatch.setattr(channel, "socket", Reset(channel.socket))
+
+    channel.handle_read()
+
+    assert not channel.connected
+
+
+class Reset:
+    """A socket whose other end is gone."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.close = real.close
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
 
 
