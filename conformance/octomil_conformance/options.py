@@ -67,9 +67,10 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, type=Path, metavar="FILE", help=sentence)
 
 
-def add_folder(parser: argparse.ArgumentParser, name: str, **more: Any) -> None:
+def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> None:
+    """`place`: a parser, or a group of one."""
     sentence = "a new one, or an empty one"
-    parser.add_argument(name, type=Path, metavar="DIR", help=sentence, **more)
+    place.add_argument(name, type=Path, metavar="DIR", help=sentence, **more)
 
 
 def for_config(options: argparse.Namespace) -> dict[str, Any]:

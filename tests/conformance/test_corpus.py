@@ -121,6 +121,28 @@ def test_the_command_judges_it_like_any_recordings(folder, capsys):
     assert "left alone" not in capsys.readouterr().out
 
 
+def test_the_folder_may_be_named_as_record_names_it(folder, tmp_path, capsys):
+    assert cli.main(["export", "-o", str(tmp_path / "new")]) == 0
+
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'new'}: ")
+    assert contents(tmp_path / "new") == contents(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "one of the arguments DIR -o is required"),
+        (["a", "-o", "b"], "argument -o: not allowed with argument DIR"),
+    ],
+)
+def test_there_is_one_folder(options, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["export", *options])
+
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "folder/x"])
 def test_it_is_written_to_an_empty_folder_only(name, tmp_path, capsys):
     (tmp_path / name).parent.mkdir(exist_ok=True)

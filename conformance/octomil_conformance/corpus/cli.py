@@ -8,11 +8,14 @@ from octomil_conformance.recordings import manifest
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_folder(parser, "folder")
+    either = parser.add_mutually_exclusive_group(required=True)
+    add_folder(either, "bare", nargs="?")
+    add_folder(either, "-o", dest="named")  # as `record` has it
 
 
 def run(options: argparse.Namespace) -> int:
-    manifest.make_folder(options.folder)
-    valid, invalid = export(options.folder)
-    print(f"{options.folder}: {valid} valid answers, {invalid} invalid ones")
+    folder = options.bare or options.named
+    manifest.make_folder(folder)
+    valid, invalid = export(folder)
+    print(f"{folder}: {valid} valid answers, {invalid} invalid ones")
     return 0
