@@ -26,11 +26,18 @@ from octomil_ref.waitress_server import WaitressServer
 
 T = TypeVar("T")
 
+INTERRUPTED = 130
+"""What a shell says of a command that Ctrl-C has ended. A server that runs ends in its own way, with 0."""
+
 
 def main(argv: Sequence[str] | None = None) -> None:
-    with heard(), or_exit():
-        arguments = _parser().parse_args(argv)
-        arguments.command(arguments)
+    try:
+        with heard(), or_exit():
+            arguments = _parser().parse_args(argv)
+            arguments.command(arguments)
+    except KeyboardInterrupt as ex:
+        print("\noctomil-ref: interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from ex
 
 
 def serve(arguments: argparse.Namespace) -> None:

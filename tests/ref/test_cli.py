@@ -302,6 +302,16 @@ def test_a_demo_that_cannot_start_ends_with_what_to_do(monkeypatch):
     assert ending("demo") == "octomil-ref demo: the model is missing; run: pip"
 
 
+def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
+    def run_demo(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_demo", run_demo)
+
+    assert ending("demo") == 130
+    assert capsys.readouterr().err == "\noctomil-ref: interrupted\n"
+
+
 def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsys):
     monkeypatch.setenv("OCTOMIL_PORT", "1234")
 
