@@ -141,7 +141,9 @@ def test_a_signal_that_came_too_early_arrives_when_the_worker_is_ready(
     ends = os.pipe2(os.O_NONBLOCK)
     worker.PIPE = ends
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(
+        signal.SIGTERM
+    )  # of this thread, as others may not hold it back
 
     before = worker.alive
     worker.init_signals()
