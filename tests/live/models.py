@@ -103,7 +103,8 @@ def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
     """A llama.cpp of its own for the block. Starts within a second or two."""
     command = [sys.executable, "-m", "octomil_ref.llama_cpp", str(weights())]
     command += ["--port", "0", "--alias", LlamaCpp.model, *options]
-    with listening(command, {}, "^listening on ") as process:
+    # Not at the start of a line: llama.cpp's log, on the same pipe, may have begun one.
+    with listening(command, {}, "listening on ") as process:
         yield LlamaCpp(process.url, process)
 
 
@@ -228,7 +229,8 @@ def _compile_stand_in(compiler: str, folder: Path) -> None:
 
 
 def _has_model(url: str) -> bool:
-    listed = httpx.get(f"{url}/api/tags", trust_env=False).raise_for_status().json()
+    answer = httpx.get(f"{url}/api/tags", trust_env=False, timeout=60)
+    listed = answer.raise_for_status().json()
     return any(model["name"] == Ollama.model for model in listed["models"])
 
 

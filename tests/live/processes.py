@@ -26,8 +26,8 @@ class ServerProcess:
     Leaving the block fails when the process, or a child of it, has to be killed.
     """
 
-    PATIENCE = 20.0
-    """Seconds it has to end at the end of the block, before SIGKILL."""
+    PATIENCE = 30.0
+    """Seconds it has to end at the end of the block, before SIGKILL. Fewer than a server's grace: one that waits for it shows."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] = {}) -> None:
         self.argv = list(argv)
@@ -73,7 +73,7 @@ class ServerProcess:
         return "\n    ".join([" ".join(self.argv), *self.lines[-30:]])
 
     def wait_for_line(
-        self, pattern: str | re.Pattern[str], timeout: float = 30
+        self, pattern: str | re.Pattern[str], timeout: float = 60
     ) -> re.Match[str]:
         """The first match in a line, past or future. Fails when the process ends without."""
         wanted = re.compile(pattern)
@@ -90,12 +90,18 @@ class ServerProcess:
     def terminate(self) -> None:
         self.signal(signal.SIGTERM)
 
-    def wait(self, timeout: float = 30) -> int:
-        """The exit code, once the process is over; negative for a signal."""
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """The exit code, once the process is over; negative for a signal. It may have children that are not."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"still running: {self.tail()}") from None
+
+    def all_lines(self) -> list[str]:
+        """Once it is over, and its children are."""
+        self._listener.join(self.PATIENCE)
+        assert self._silent
+        return self.lines
 
     def _listen(self) -> None:
         for line in self._process.stdout:
@@ -118,7 +124,7 @@ class ServerProcess:
             complaint = "had to be killed"
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self._listener.join(5)
+            self._listener.join(30)
         self.wait()
         if not self._silent:
             return "left a process behind that is out of reach"

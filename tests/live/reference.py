@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from processes import ServerProcess
-from upstreams import Upstream
+from upstreams import PATIENCE, Upstream
 
 TOKEN = "a-token-of-the-live-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
@@ -21,9 +21,6 @@ ASK: dict[str, Any] = {
     "messages": [{"role": "user", "content": PROMPT}],
 }
 """The smallest body of `/inference` and `/inference/stream`."""
-
-PATIENCE = 30.0
-"""Seconds for whatever must happen: long enough for a busy machine."""
 
 MODEL_PATIENCE = 300.0
 """The same for what a real model computes, which on a busy machine takes its time."""
@@ -77,7 +74,7 @@ class Reference:
 
     def wait_until_refused(self) -> None:
         """Until nobody takes new connections any more."""
-        for _ in range(200):
+        for _ in range(int(PATIENCE / 0.05)):
             try:
                 self.connect().close()
             except ConnectionRefusedError:
@@ -85,7 +82,7 @@ class Reference:
             except ConnectionResetError:
                 pass  # it stopped listening at this moment
             threading.Event().wait(0.05)
-        raise TimeoutError("the server still takes connections after ten seconds")
+        raise TimeoutError("the server still takes connections")
 
     def log_of(self, request_id: str) -> dict[str, Any]:
         """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""

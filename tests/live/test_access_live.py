@@ -9,6 +9,7 @@ from dialects import ollama_chat
 from processes import serve
 from reference import (
     ASK,
+    PATIENCE,
     TOKEN,
     Reference,
     client_of,
@@ -93,6 +94,7 @@ def test_tokens_come_from_the_variable_and_from_the_file(tmp_path: Path) -> None
             httpx.post(
                 f"{server.api}/inference",
                 headers={b"X-API-Key": token.encode()},
+                timeout=PATIENCE,
                 trust_env=False,
             ).status_code
             for token in tokens

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.machine  # cores, /proc
 def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "benchmarks", "--quick", *options]
     return subprocess.run(
-        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=200
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900
     )
 
 

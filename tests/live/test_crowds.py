@@ -10,7 +10,7 @@ from dialects import ollama_chat
 from linux import cpu_seconds, family
 from open_streams import OpenStream
 from processes import ServerProcess, listening, serve, serve_command
-from reference import Reference, http_request, reference
+from reference import Reference, client_of, http_request, reference
 
 pytestmark = pytest.mark.machine
 
@@ -61,7 +61,8 @@ def with_few_descriptors(way: str, **env: str) -> Iterator[ServerProcess]:
 def deprived(way: str, **env: str) -> Iterator[ServerProcess]:
     """A server from which they are taken after its start, so that accept() fails."""
     with serve(way, **env) as process:
-        process.wait_for_line("Listening|Booting")
+        with client_of(process.url) as client:  # its worker is there when it answers
+            assert client.get("/health").status_code == 200
         for pid in family(process.pid):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW, FEW))
         yield process

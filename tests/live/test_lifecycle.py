@@ -114,7 +114,8 @@ def test_without_a_token_serve_makes_one_and_prints_it(server: str) -> None:
 def test_serve_listens_where_it_is_told(server: str) -> None:
     port = free_port()
     with serve(server, "--port", str(port), OCTOMIL_ALLOW_ANONYMOUS="1") as process:
-        answer = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+        url = f"http://127.0.0.1:{port}/health"
+        answer = httpx.get(url, timeout=PATIENCE, trust_env=False)
 
     assert process.url == f"http://127.0.0.1:{port}"
     assert answer.status_code == 200

@@ -173,8 +173,7 @@ def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
     assert "bad key (not shown)" in told
     assert [secret for secret in ANSWERED_NOWHERE if secret in told] == []
     telling.process.terminate()
-    telling.process.wait()
-    written = "\n".join(telling.process.lines)
+    written = "\n".join(telling.process.all_lines())
     assert "ZeroDivisionError" in written
     assert [secret for secret in LOGGED_NOWHERE if secret in written] == []
     paths = [*Path(__file__).parents[2].joinpath("octomil_ref").glob("*.py")]

@@ -13,7 +13,14 @@ from dialects import ollama_chat
 from linux import family, holder_of
 from open_streams import OpenStream
 from processes import serve
-from reference import ASK, PATIENCE, Reference, client_of, reference
+from reference import (
+    ASK,
+    PATIENCE,
+    Reference,
+    client_of,
+    http_request,
+    reference,
+)
 
 pytestmark = pytest.mark.machine
 
@@ -21,6 +28,7 @@ pytestmark = pytest.mark.machine
 @pytest.fixture
 def server() -> Iterator[Reference]:
     with reference(serve, "gunicorn", "--workers", "2") as server:
+        wait_until_both_answer(server)
         yield server
 
 
@@ -28,11 +36,26 @@ def workers(server: Reference) -> list[int]:
     return family(server.process.pid)[1:]
 
 
+def wait_until_both_answer(server: Reference) -> None:
+    """One may have been long ready when the other one has just been forked."""
+    answered = set()
+    for _ in range(int(PATIENCE / 0.01)):
+        with server.connect() as client:
+            client.sendall(http_request("/health", method="GET"))
+            assert client.recv(12) == b"HTTP/1.1 200"
+            port = client.getsockname()[1]
+            answered.add(holder_of(server.port, port, workers(server)))
+        if len(answered) == 2:
+            return
+        threading.Event().wait(0.01)
+    raise TimeoutError("one worker answers all")
+
+
 def one_stream_each(server: Reference) -> dict[int, OpenStream]:
     """A stream that is half way, by the worker that serves it."""
     found: dict[int, OpenStream] = {}
     spare = []
-    for _ in range(100):
+    for _ in range(50):  # as many find a place, and no more by much
         stream = OpenStream(server)
         stream.begin()
         worker = holder_of(server.port, stream.port, workers(server))

@@ -20,6 +20,9 @@ from typing import Any, BinaryIO, Self
 
 Script = Callable[["Call"], None]
 
+PATIENCE = 60.0
+"""Seconds for whatever must happen, on however busy a machine."""
+
 
 class PeerLeft(ConnectionError):
     """The client hung up while a script was sending: ends the script, is no failure."""
@@ -151,7 +154,7 @@ class Call:
         self.keep_alive = False
         self._wire.reset()
 
-    def wait(self, event: threading.Event, timeout: float = 10) -> None:
+    def wait(self, event: threading.Event, timeout: float = PATIENCE) -> None:
         """Until the test opens the gate. Looks up now and then, should the test be over."""
         for _ in range(max(1, round(timeout / 0.05))):
             if event.wait(0.05):
@@ -159,7 +162,7 @@ class Call:
             self._raise_when_closing()
         raise TimeoutError(f"nobody opened the gate within {timeout} s")
 
-    def wait_for_hangup(self, timeout: float = 10) -> bool:
+    def wait_for_hangup(self, timeout: float = PATIENCE) -> bool:
         """True once the client closed its side; False when it stays or sends more."""
         self._wire.socket.settimeout(timeout)
         try:
@@ -194,8 +197,8 @@ class Upstream:
         self.requests: list[Received] = []
         self.errors: list[BaseException] = []
         self.most_at_once = 0
-        """How many scripts ever ran at the same time."""
-        self._running = 0
+        """How many answers were ever under way at the same time."""
+        self._running: set[_Wire] = set()
         self._scripts: dict[str, deque[Script]] = {}
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -215,7 +218,9 @@ class Upstream:
         with self._changed:
             self._scripts[path] = deque(scripts)
 
-    def wait_for_requests(self, count: int = 1, timeout: float = 10) -> list[Received]:
+    def wait_for_requests(
+        self, count: int = 1, timeout: float = PATIENCE
+    ) -> list[Received]:
         """Returns all requests as soon as `count` of them came in."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
@@ -228,7 +233,7 @@ class Upstream:
         if self._listening:
             self._listening = False
             with suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
             self._acceptor.join()
             self.drop_idle()
 
@@ -276,7 +281,7 @@ class Upstream:
             for wire in self._wires:
                 wire.shut_down()
         for thread in self._connections:
-            thread.join(5)
+            thread.join(PATIENCE)
         if any(thread.is_alive() for thread in self._connections):
             self.errors.append(TimeoutError("a script waits, and not by Call.wait"))
         self._connections = []
@@ -335,14 +340,15 @@ class Upstream:
     def _set_idle(self, wire: _Wire) -> None:
         with self._changed:
             self._idle.add(wire)
+            self._running.discard(wire)
 
     def _answer(self, received: Received, wire: _Wire) -> bool:
         """Runs the script; tells whether the connection stays."""
         call = Call(received, wire, self._closing, lambda: self._set_idle(wire))
         with self._changed:
             self.requests.append(received)
-            self._running += 1
-            self.most_at_once = max(self.most_at_once, self._running)
+            self._running.add(wire)
+            self.most_at_once = max(self.most_at_once, len(self._running))
             self._changed.notify_all()
         try:
             self._script_for(received)(call)
@@ -355,7 +361,7 @@ class Upstream:
             return False
         finally:
             with self._changed:
-                self._running -= 1
+                self._running.discard(wire)
 
     def _script_for(self, received: Received) -> Script:
         path = received.path.partition("?")[0]
