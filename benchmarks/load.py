@@ -115,10 +115,11 @@ class _Connection(asyncio.Protocol):
 
 
 class _Load:
-    """Until when, or how many times, requests are sent."""
+    """For how long from the first one on, or how many times, requests are sent."""
 
     def __init__(self, seconds: float, times: int | None) -> None:
-        self._until = time.monotonic() + seconds
+        self._seconds = seconds
+        self._until: float | None = None
         self._left = times
         self._open: set[asyncio.BaseProtocol] = set()
         self.over = asyncio.Event()
@@ -127,7 +128,10 @@ class _Load:
         if self._left is not None:
             self._left -= 1
             return self._left >= 0
-        return time.monotonic() < self._until
+        now = time.monotonic()
+        if self._until is None:  # connecting may take long on a busy machine
+            self._until = now + self._seconds
+        return now < self._until
 
     def opened(self, connection: asyncio.BaseProtocol) -> None:
         self._open.add(connection)
