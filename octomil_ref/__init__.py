@@ -27,10 +27,11 @@ In the order in which a request meets it:
 Around it, and no part of the API:
 
     cli.py, __main__.py, output.py                  the command, and what becomes of what it prints
-    door.py, process.py                             what a serving process lets in, and where it runs
-    waitress_server.py, waitress_connection.py, waitress_parser.py
-    gunicorn_settings.py, gunicorn_worker.py, gunicorn_connection.py, gunicorn_signals.py, gunicorn_log.py
-                                                    the manners that each server lacks
+    gunicorn_settings.py                            for `gunicorn -c python:octomil_ref.gunicorn_settings`
+    servers/__init__.py                             the manners that gunicorn and waitress lack
+    servers/door.py, servers/process.py             what a serving process lets in, and where it runs
+    servers/waitress_server.py, servers/waitress_connection.py, servers/waitress_parser.py
+    servers/gunicorn_worker.py, servers/gunicorn_connection.py, servers/gunicorn_signals.py, servers/gunicorn_log.py
     demo.py, demo_guide.py, snippets.py, llama_cpp.py
                                                     a small model inside, and lines to paste
     page/                                           the page at `/`

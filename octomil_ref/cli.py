@@ -13,7 +13,8 @@ from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
 from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
 from octomil_ref.output import heard
-from octomil_ref.process import free_core, settle_memory, stay_on
+from octomil_ref.servers.process import free_core, settle_memory, stay_on
+from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import (
     Settings,
     SettingsError,
@@ -22,7 +23,6 @@ from octomil_ref.settings import (
     publish,
     report,
 )
-from octomil_ref.waitress_server import WaitressServer
 
 T = TypeVar("T")
 

@@ -5,16 +5,16 @@ Not with --preload: pools and threads belong to the workers. gunicorn's own flag
 
 from typing import Any
 
-from octomil_ref import gunicorn_signals
-from octomil_ref.door import client_connections
-from octomil_ref.process import free_core, settle_memory, stay_on
+from octomil_ref.servers import gunicorn_signals
+from octomil_ref.servers.door import client_connections
+from octomil_ref.servers.process import free_core, settle_memory, stay_on
 from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
 
 _settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
-worker_class = "octomil_ref.gunicorn_worker.Worker"
-logger_class = "octomil_ref.gunicorn_log.Log"
+worker_class = "octomil_ref.servers.gunicorn_worker.Worker"
+logger_class = "octomil_ref.servers.gunicorn_log.Log"
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = client_connections(threads + _settings.batch_max_concurrency)

@@ -8,7 +8,7 @@ import pytest
 from builders import Clock
 
 from octomil_ref import clock
-from octomil_ref.door import Door, client_connections
+from octomil_ref.servers.door import Door, client_connections
 
 ENDLESS = resource.RLIM_INFINITY
 

@@ -8,7 +8,7 @@ import pytest
 from builders import Clock
 
 from octomil_ref import clock
-from octomil_ref.gunicorn_connection import Socket, half_close, may_send_more
+from octomil_ref.servers.gunicorn_connection import Socket, half_close, may_send_more
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
 
-from octomil_ref.gunicorn_log import Log
-from octomil_ref.gunicorn_worker import Worker
+from octomil_ref.servers.gunicorn_log import Log
+from octomil_ref.servers.gunicorn_worker import Worker
 
 
 class Wordbook:

@@ -158,7 +158,7 @@ def test_a_worker_learns_how_long_it_may_wait_for_a_client(told, pinned):
 
 def test_as_many_clients_are_let_in_as_there_are_descriptors_for(told, monkeypatch):
     asked = []
-    monkeypatch.setattr("octomil_ref.door.client_connections", asked.append)
+    monkeypatch.setattr("octomil_ref.servers.door.client_connections", asked.append)
 
     told(OCTOMIL_THREADS="8", OCTOMIL_BATCH_MAX_CONCURRENCY="2")
 

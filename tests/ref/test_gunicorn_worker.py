@@ -16,8 +16,8 @@ from gunicorn.glogging import Logger
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from octomil_ref import gunicorn_worker
-from octomil_ref.gunicorn_worker import Worker
+from octomil_ref.servers import gunicorn_worker
+from octomil_ref.servers.gunicorn_worker import Worker
 
 PATIENCE = 20
 """Seconds after which a test gives up that would hang."""

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from octomil_ref import process
+from octomil_ref.servers import process
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from builders import Clock
 from waitress.adjustments import Adjustments
 
 from octomil_ref import clock
-from octomil_ref.waitress_connection import Channel, Listener
+from octomil_ref.servers.waitress_connection import Channel, Listener
 
 
 class Dispatcher:

@@ -3,7 +3,7 @@
 import pytest
 from waitress.adjustments import Adjustments
 
-from octomil_ref.waitress_parser import MAX_LINE, MAX_TRAILER, StrictParser
+from octomil_ref.servers.waitress_parser import MAX_LINE, MAX_TRAILER, StrictParser
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from octomil_ref import waitress_server
+from octomil_ref.servers import waitress_server
+from octomil_ref.servers.waitress_connection import Channel
+from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import Settings, SettingsError
-from octomil_ref.waitress_connection import Channel
-from octomil_ref.waitress_server import WaitressServer
 
 PATIENCE = 20
 """Seconds after which a test gives up that would hang."""

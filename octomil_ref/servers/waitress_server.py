@@ -12,9 +12,9 @@ from waitress.task import ThreadedTaskDispatcher
 
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
-from octomil_ref.door import LINGER, MAX_HEAD_BYTES, client_connections
+from octomil_ref.servers.door import LINGER, MAX_HEAD_BYTES, client_connections
+from octomil_ref.servers.waitress_connection import Listener
 from octomil_ref.settings import DEFAULT_THREADS, Settings, SettingsError
-from octomil_ref.waitress_connection import Listener
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks at the clock."""

@@ -10,8 +10,8 @@ from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
 from octomil_ref.clock import Deadline
-from octomil_ref.door import Door
-from octomil_ref.waitress_parser import StrictParser
+from octomil_ref.servers.door import Door
+from octomil_ref.servers.waitress_parser import StrictParser
 
 MAX_PIPELINED = 4
 """Requests of one client that wait at once. One read may bring hundreds."""

@@ -13,7 +13,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn
 
 from octomil_ref.clock import Deadline
-from octomil_ref.door import MAX_HEAD_BYTES
+from octomil_ref.servers.door import MAX_HEAD_BYTES
 
 RECEIVE_BYTES = 65536
 

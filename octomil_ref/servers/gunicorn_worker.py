@@ -10,9 +10,10 @@ from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from octomil_ref import gunicorn_signals
-from octomil_ref.door import LINGER, Door
-from octomil_ref.gunicorn_connection import (
+from octomil_ref.request_body import MOMENT
+from octomil_ref.servers import gunicorn_signals
+from octomil_ref.servers.door import LINGER, Door
+from octomil_ref.servers.gunicorn_connection import (
     Connection,
     Socket,
     WaitingRoom,
@@ -20,8 +21,7 @@ from octomil_ref.gunicorn_connection import (
     may_send_more,
     takes_answers,
 )
-from octomil_ref.gunicorn_log import wordless
-from octomil_ref.request_body import MOMENT
+from octomil_ref.servers.gunicorn_log import wordless
 
 
 class Worker(ThreadWorker):
