@@ -1,0 +1,33 @@
+from urllib.parse import urlsplit
+
+import pytest
+from octomil_conformance.backend import (
+    RemoteBackend,
+    ScriptedBackend,
+    new_nonce,
+)
+from scripted_calls import (
+    ANY,
+    TIMEOUT,
+)
+
+
+@pytest.fixture(scope="module")
+def scripted():
+    with ScriptedBackend(ANY, ANY, timeout=TIMEOUT) as backend:
+        yield backend
+
+
+@pytest.fixture(params=["in process", "remote"])
+def backend(request, scripted):
+    """Both forms of the interface; what holds for one holds for the other."""
+    if request.param == "in process":
+        yield scripted
+    else:
+        with RemoteBackend(urlsplit(scripted.ollama_url).netloc) as remote:
+            yield remote
+
+
+@pytest.fixture
+def nonce():
+    return new_nonce()

@@ -1,0 +1,125 @@
+"""The scripted backend's witness sees what was asked, and its gates hold answers back, from within and from another process."""
+
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from octomil_conformance.backend import (
+    LONG_TOKENS,
+    tagged,
+)
+from octomil_conformance.backend.witness import high_water
+from scripted_calls import (
+    DIALECTS,
+    SOON,
+    base,
+    stream,
+    texts,
+    whole,
+)
+
+
+def test_the_witness_records_what_was_asked(backend, nonce):
+    whole(backend, "ollama", "conf-echo", tagged(nonce, "x"), options={"seed": 7})
+    whole(backend, "openai", "conf-echo", tagged(nonce, "x"), max_tokens=3)
+
+    first, second = backend.calls(nonce)
+
+    assert (first.backend, first.path) == ("ollama", "/api/chat")
+    assert (second.backend, second.path) == ("openai", "/v1/chat/completions")
+    assert first.body["options"] == {"seed": 7} and second.body["max_tokens"] == 3
+    assert first.number < second.number and first.arrived < second.arrived
+    assert (first.outcome, first.stream, first.scenario) == ("answered", False, "echo")
+    backend.forget(nonce)
+    assert backend.calls(nonce) == []
+
+
+def test_probes_have_no_nonce(backend):
+    backend.forget("")
+
+    with closing(
+        http.client.HTTPConnection(base(backend, "ollama").netloc, timeout=SOON)
+    ) as connection:
+        connection.request("GET", "/api/version")
+        connection.getresponse().read()
+
+    assert [call.path for call in backend.calls("")] == ["/api/version"]
+
+
+def test_a_gated_stream_sends_token_2_only_when_it_may(backend, nonce):
+    with stream(
+        backend, "ollama", "conf-gated", tagged(nonce, "one two three")
+    ) as response:
+        assert texts("ollama", response.readline()) == ["one"]
+        assert backend.wait_for_tokens(nonce, 1, SOON)
+        assert [call.tokens for call in backend.calls(nonce)] == [1]
+
+        backend.allow(nonce, 2)
+        assert texts("ollama", response.readline()) == [" two"]
+        assert not backend.wait_until_idle(nonce, 0)
+
+        backend.open(nonce)
+        assert texts("ollama", response.read()) == [" three"]
+    assert backend.wait_until_idle(nonce, SOON)
+
+
+def test_a_gate_can_hold_the_first_token_of_any_scenario(backend, nonce):
+    backend.allow(nonce, 0)
+
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(
+            whole, backend, "openai", "conf-echo", tagged(nonce, "one")
+        )
+        assert backend.wait_for_active(nonce, 1, SOON)
+        assert not answer.done()
+        backend.open(nonce)
+
+    assert answer.result() == (200, "one")
+
+
+def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
+    with ThreadPoolExecutor() as pool:
+        answers = [
+            pool.submit(
+                whole, backend, "ollama", "conf-gated", tagged(f"{nonce}.{n}", f"w{n}")
+            )
+            for n in range(3)
+        ]
+        assert backend.wait_for_active(nonce, 3, SOON)
+        for n in (2, 0):
+            backend.open(f"{nonce}.{n}")
+            assert answers[n].result(SOON) == (200, f"w{n}")
+        assert not answers[1].done()
+        backend.open(nonce)
+
+    assert answers[1].result() == (200, "w1")
+    assert backend.high_water(nonce) == 3
+    assert len(backend.wait_for_calls(nonce, 3, 0)) == 3
+
+
+def test_one_after_the_other_is_never_two_at_once(scripted, nonce):
+    for _ in range(20):
+        whole(scripted, "ollama", "conf-echo", tagged(nonce, "x"))
+
+    assert scripted.high_water(nonce) == 1
+    assert high_water([]) == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("model", ["conf-long", "conf-gated", "conf-stall"])
+def test_the_witness_sees_the_server_hang_up(backend, nonce, dialect, model):
+    with stream(backend, dialect, model, tagged(nonce, "one two three")):
+        assert backend.wait_for_tokens(nonce, 1, SOON)
+
+    call = backend.wait_for_hang_up(nonce, SOON)
+
+    assert call and call.outcome == "hung up"
+    assert call.tokens < len(LONG_TOKENS)
+
+
+def test_a_complete_answer_is_not_a_hang_up(scripted, nonce):
+    whole(scripted, "ollama", "conf-echo", tagged(nonce, "x"))
+
+    assert scripted.wait_until_idle(nonce, SOON)
+    assert scripted.wait_for_hang_up(nonce, 0) is None
