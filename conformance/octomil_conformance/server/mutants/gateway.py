@@ -71,7 +71,7 @@ def the_other_is_asked_in_vain(request: Request, server: Ask) -> Answer:
     answer = server(request)
     if request.fields.get("model_id") == "conf-ollama-400-openai-ok":
         again = {**request.fields, "model_id": "conf-ollama-500-openai-ok"}
-        server(request.send(again))
+        server(request.send(again)).close()
     return answer
 
 
