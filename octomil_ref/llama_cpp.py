@@ -29,11 +29,12 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    # Returns when the model is loaded and the port answers; the server ends with this process.
+    # Returns when the model is loaded and the port answers.
     server = xllamacpp.Server(_parameters(arguments))
     print(f"listening on {server.listening_address}", flush=True)
     while os.getppid() == parent and not stop.wait(0.5):
         pass
+    os._exit(0)  # the server's own end waits for clients that keep their connections
 
 
 def _parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:

@@ -59,14 +59,24 @@ def process(monkeypatch) -> Iterator[Process]:
     monkeypatch.setitem(sys.modules, "xllamacpp", fake)
     monkeypatch.setattr(sys, "argv", ARGUMENTS)
     monkeypatch.setattr(os, "getppid", process.getppid)
+    monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(signal, "signal", process.handlers.__setitem__)
     sys.modules.pop(NAME, None)
     yield process
     sys.modules.pop(NAME, None)
 
 
+class Exit(BaseException):
+    """In place of the process's own end in `_exit`."""
+
+
+def leave(code: int) -> None:
+    raise Exit(code)
+
+
 def run() -> None:
-    importlib.import_module(NAME).main()
+    with pytest.raises(Exit, match="0"):
+        importlib.import_module(NAME).main()
 
 
 def test_it_ends_when_the_process_that_started_it_is_gone(process, capsys):
@@ -152,6 +162,7 @@ def test_it_uses(process, capsys, monkeypatch, flags, threads):
 def test_it_runs_as_a_module(process, capsys):
     process.parents = iter([PARENT, 1])
 
-    runpy.run_module(NAME, run_name="__main__")
+    with pytest.raises(Exit, match="0"):
+        runpy.run_module(NAME, run_name="__main__")
 
     assert len(process.servers) == 1
