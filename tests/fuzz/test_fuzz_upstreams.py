@@ -25,6 +25,9 @@ TIMEOUT = 60.0
 class Received:
     """Stands for the answer of requests: its body arrives in these pieces."""
 
+    length_remaining = None
+    """As of a body in chunks, whose length nobody was told."""
+
     def __init__(self, pieces: list[bytes], status: int = 200) -> None:
         self.status_code = status
         self.headers: dict[str, str] = {}
