@@ -49,4 +49,6 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    """The worker, of whatever class, has its own handlers and its app."""
+    gunicorn_signals.release()
     settle_memory()

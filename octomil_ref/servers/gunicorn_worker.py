@@ -11,7 +11,6 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from octomil_ref.request_body import MOMENT
-from octomil_ref.servers import gunicorn_signals
 from octomil_ref.servers.door import LINGER, Door
 from octomil_ref.servers.gunicorn_connection import (
     Connection,
@@ -38,10 +37,6 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._door = Door(self.log.warning)
-
-    def init_signals(self) -> None:
-        super().init_signals()
-        gunicorn_signals.release()
 
     def run(self) -> None:
         self._arriving = WaitingRoom(self.poller, self.client_timeout, self.enqueue_req)

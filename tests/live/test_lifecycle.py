@@ -244,6 +244,15 @@ def test_on_sigterm_an_idle_server_ends_with_0(
     assert "Traceback" not in server.heard()
 
 
+def test_on_sigterm_a_worker_of_another_class_ends_too() -> None:
+    with reference(gunicorn, "-k", "gthread") as server:
+        assert server.client.get("/health").status_code == 200
+
+        server.process.terminate()
+
+        assert server.process.wait() == 0
+
+
 @gracefully
 def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(
     start: Start, options: list[str]

@@ -99,6 +99,23 @@ def test_signals_are_held_back_from_a_worker_that_is_not_ready(told, at_fork, he
     assert held() == set()
 
 
+def test_a_signal_that_came_too_early_arrives_when_a_worker_of_any_class_is_ready(
+    told, held, monkeypatch
+):
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    arrived = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: arrived.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    signal.raise_signal(signal.SIGTERM)  # for this thread: no other holds it back
+
+    early = [*arrived]
+    told()["post_worker_init"](None)
+
+    assert (early, arrived) == ([], [signal.SIGTERM])
+    assert held() == set()
+    signal.signal(signal.SIGTERM, before)
+
+
 def test_no_signal_is_held_back_from_a_new_master(told, held):
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 

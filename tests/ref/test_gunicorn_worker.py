@@ -4,7 +4,6 @@ import errno
 import os
 import queue
 import selectors
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -119,38 +118,6 @@ def hasty(stopped) -> Serving:
     stopped.worker.client_timeout = 0.1
     stopped.start()
     return stopped
-
-
-@pytest.fixture
-def own_signals() -> Iterator[None]:
-    """What a test does to the signals of this process is undone."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    handlers = {number: signal.getsignal(number) for number in Worker.SIGNALS}
-    yield
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # drops one that is still held back
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def test_a_signal_that_came_too_early_arrives_when_the_worker_is_ready(
-    stopped, own_signals
-):
-    worker = stopped.worker
-    ends = os.pipe2(os.O_NONBLOCK)
-    worker.PIPE = ends
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    signal.raise_signal(
-        signal.SIGTERM
-    )  # of this thread, as others may not hold it back
-
-    before = worker.alive
-    worker.init_signals()
-
-    assert (before, worker.alive) == (True, False)
-    for end in ends:
-        os.close(end)
 
 
 def test_a_connection_serves_one_request_after_the_other(serving):

@@ -102,6 +102,5 @@ class Gateway:
             yield from tokens
         except Failure:
             others = self.backends[1:] or self.backends
-            yield from self._first(lambda each: list(each.stream(prompt, {})), others)[
-                0
-            ]
+            again, _ = self._first(lambda each: list(each.stream(prompt, {})), others)
+            yield from again
