@@ -1,7 +1,6 @@
 """Everything configurable: its variable, its default, its unit. The only reader of the environment."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
@@ -96,10 +95,10 @@ class Settings:
     """Threads of one process, each serving one request or stream at a time. `serve` and the gunicorn settings start 64."""
     workers: int = _setting("OCTOMIL_WORKERS", values.at_least_one, 1)
     """Processes, under gunicorn."""
-    pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, True)
-    """Keep each process on one processor core, where the system can: many threads of Python are at their best there."""
-    client_timeout: float = _setting("OCTOMIL_CLIENT_TIMEOUT", values.positive, 30.0)
-    """Seconds that a client has for a request's head, and for its body; and to take some more of its answer."""
+    pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, False)
+    """Keep each process on one processor core, where the system can."""
+    client_timeout: float = _setting("OCTOMIL_CLIENT_TIMEOUT", values.positive, 75.0)
+    """Seconds without a byte after which a connection that waits for its client is closed."""
     shutdown_grace: float = _setting(
         "OCTOMIL_SHUTDOWN_GRACE", values.not_negative, 60.0
     )
@@ -147,16 +146,11 @@ def load_or_exit() -> Settings:
 
 @contextmanager
 def or_exit() -> Iterator[None]:
-    """A wrong setting ends the process with its one line. The status tells gunicorn not to start the worker again."""
+    """A wrong setting ends the process with one line on standard error."""
     try:
         yield
     except SettingsError as ex:
-        print(f"octomil-ref: {ex}", file=sys.stderr)
-        raise SystemExit(APP_LOAD_ERROR) from ex
-
-
-APP_LOAD_ERROR = 4
-"""gunicorn's exit status for an application that cannot be loaded."""
+        raise SystemExit(f"octomil-ref: {ex}") from ex
 
 
 def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:

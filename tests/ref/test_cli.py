@@ -137,7 +137,7 @@ def test_serve_starts_64_threads(servers):
 
 
 @pytest.mark.parametrize(("switch", "times"), [("1", 1), ("0", 0)])
-def test_serve_stays_on_one_core_unless_told_otherwise(
+def test_serve_stays_on_one_core_where_it_is_asked_to(
     servers, monkeypatch, switch, times
 ):
     monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", switch)
@@ -193,20 +193,17 @@ def test_a_wrong_setting_ends_the_start_with_one_line(servers, monkeypatch, caps
 
     code = ending("serve")
 
-    out, err = capsys.readouterr()
-    assert code == 4
-    assert out == ""
-    assert err == (
+    assert capsys.readouterr().out == ""
+    assert code == (
         "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds above 0, "
-        "at most 1000000, got 'abc'\n"
+        "at most 1000000, got 'abc'"
     )
 
 
-def test_waitress_is_one_process(servers, capsys):
+def test_waitress_is_one_process(servers):
     code = ending("serve", "--workers", "2")
 
-    assert code == 4
-    assert capsys.readouterr().err.startswith("octomil-ref: OCTOMIL_WORKERS: waitress")
+    assert str(code).startswith("octomil-ref: OCTOMIL_WORKERS: waitress")
     assert servers.served == []
 
 
@@ -334,11 +331,10 @@ def test_config_shows_no_secret(monkeypatch, capsys):
     assert out.count("(set, not shown)") == 2
 
 
-def test_config_ends_at_a_wrong_setting(monkeypatch, capsys):
+def test_config_ends_at_a_wrong_setting(monkeypatch):
     monkeypatch.setenv("OCTOMIL_LOG_LEVEL", "loud")
 
-    assert ending("config") == 4
-    assert "OCTOMIL_LOG_LEVEL" in capsys.readouterr().err
+    assert "OCTOMIL_LOG_LEVEL" in str(ending("config"))
 
 
 def test_the_version_is_told(capsys):

@@ -127,13 +127,11 @@ def test_no_signal_is_held_back_from_a_new_master(told, held):
 @pytest.mark.parametrize(
     "variable, value", [("OCTOMIL_PORT", "http"), ("OCTOMIL_API_KEYS", "")]
 )
-def test_a_wrong_setting_ends_the_start_with_one_line(told, capsys, variable, value):
+def test_a_wrong_setting_ends_the_start_with_one_line(told, variable, value):
     with pytest.raises(SystemExit) as caught:
         told(**{variable: value})
 
-    err = capsys.readouterr().err
-    assert caught.value.code == 4
-    assert err.startswith(f"octomil-ref: {variable}: ") and err.count("\n") == 1
+    assert str(caught.value).startswith(f"octomil-ref: {variable}: ")
 
 
 def forked(settings, *others: int | None) -> SimpleNamespace:
@@ -158,13 +156,13 @@ def pinned(monkeypatch):
     ("others", "core"), [((0, 1), 2), ((2, 0), 1), ((1, 2, 0, 2, 0), 1)]
 )
 def test_a_worker_takes_the_core_with_the_fewest_others(told, pinned, others, core):
-    forked(told(), *others)
+    forked(told(OCTOMIL_PIN_TO_CORE="1"), *others)
 
     assert pinned == [{core}]
 
 
-def test_workers_are_left_alone_where_it_is_asked_for(told, pinned):
-    worker = forked(told(OCTOMIL_PIN_TO_CORE="0"), 1)
+def test_workers_run_anywhere_unless_told_otherwise(told, pinned):
+    worker = forked(told(), 1)
 
     assert (worker.core, pinned) == (None, [])
 
