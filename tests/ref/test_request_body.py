@@ -195,14 +195,14 @@ def test_a_body_that_breaks_off_is_a_bad_request_that_does_not_say_how():
 
 
 def test_a_body_that_drips_is_given_up_after_its_time(time):
-    req = chunked(b"[", lambda: time.advance(31), b"1", b"]")
+    req = chunked(b"[", lambda: time.advance(76), b"1", b"]")
 
     with pytest.raises(BadRequest, match="the body did not arrive whole"):
         read_json(req, 100)
 
 
 def test_a_slow_body_that_keeps_its_time_is_read(time):
-    req = chunked(b"[", lambda: time.advance(29), b"1", b"]")
+    req = chunked(b"[", lambda: time.advance(74), b"1", b"]")
 
     assert read_json(req, 100) == [1]
 
@@ -217,7 +217,7 @@ def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer()
 
     read_json(req, 100)
 
-    assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+    assert req.env["gunicorn.socket"].timeouts == [75.0, None]
 
 
 def test_gunicorn_s_socket_loses_its_timeout_when_the_body_breaks_off():
@@ -226,7 +226,7 @@ def test_gunicorn_s_socket_loses_its_timeout_when_the_body_breaks_off():
     with pytest.raises(BadRequest):
         read_json(req, 100)
 
-    assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+    assert req.env["gunicorn.socket"].timeouts == [75.0, None]
 
 
 def test_a_body_that_has_a_place_is_waited_for_and_gives_the_place_back():
@@ -236,7 +236,7 @@ def test_a_body_that_has_a_place_is_waited_for_and_gives_the_place_back():
         req = from_gunicorn(sized(b"[]"))
         assert read_json(req, 100, admission) == []
 
-        assert req.env["gunicorn.socket"].timeouts == [30.0, None]
+        assert req.env["gunicorn.socket"].timeouts == [75.0, None]
 
 
 def test_without_a_place_a_body_that_is_there_is_read():
