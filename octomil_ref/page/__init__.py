@@ -17,8 +17,10 @@ from octomil_ref.settings import Settings
 
 FOLDER = Path(__file__).parent
 
-WITH_TOKEN = "The API takes a token,"
-ANONYMOUS = "This server asks for no token. Where one is asked for, it comes"
+WITH_TOKEN = "Send your API token in one of two headers:"
+ANONYMOUS = (
+    "This server needs no API token. Other servers expect one in one of two headers:"
+)
 
 HEADERS = {
     "Cache-Control": "no-cache",

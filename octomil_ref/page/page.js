@@ -1,6 +1,6 @@
 "use strict";
-// What the reader chooses goes into the examples; a form sends its body as it stands and shows what comes back.
-// Text from outside enters the page as text only.
+// Puts the reader's choices into the examples, sends the forms, and shows the responses.
+// Text from outside is only ever inserted as text, never as HTML.
 
 const find = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -8,7 +8,7 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 // ---- What the reader chooses
 
 const MODELS = ["model", "embed-model"];
-// What means nothing to a shell, so that lines to copy do what they say. A host's name may hold as much as $(…).
+// Characters that mean nothing to a shell, so that copied lines are safe to run. Even a host name may contain $(…).
 const PLAIN = /^[\w.:/@+-]+$/;
 const PLAIN_ORIGIN = /^https?:\/\/(\[[\da-f:]+\]|[\w.-]+)(:\d+)?$/;
 
@@ -31,7 +31,7 @@ function setModel(area, name) {
   try {
     area.value = JSON.stringify({ ...JSON.parse(area.value), model_id: name }, null, 2);
   } catch {
-    // The reader is writing something that is no JSON: theirs to end.
+    // The reader is editing the body, and it is not valid JSON right now: leave it alone.
   }
 }
 
@@ -76,7 +76,7 @@ async function whole(response, view) {
     value = JSON.parse(text);
   } catch {
     view.show("text", text);
-    return view.say("This is no JSON.", "bad");
+    return view.say("The response is not JSON.", "bad");
   }
   if (typeof value.output === "string") view.show("text", value.output);
   view.show("json", readable(value));
@@ -92,7 +92,7 @@ async function follow(response, view) {
 
 // Server-sent events as this API writes them: one JSON object on one data line.
 async function* events(body) {
-  const reader = body.getReader(); // through a pipe what arrived just before a break would be lost
+  const reader = body.getReader(); // pipeThrough would lose the data that arrived just before a break
   const decoder = new TextDecoder();
   let rest = "";
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
@@ -102,7 +102,7 @@ async function* events(body) {
   }
 }
 
-// Vectors are cut short for the eye.
+// Vectors are shortened for display.
 function readable(value) {
   const short = (key, inner) =>
     Array.isArray(inner) && inner.length > 8 && inner.every((each) => typeof each === "number")
@@ -134,7 +134,7 @@ class View {
     find(".stop", this.form).disabled = !on;
   }
 
-  // The only words that are read aloud by themselves: when something begins or ends, not for each token.
+  // The only text that screen readers announce: when something begins or ends, not for every token.
   say(words, kind = "") {
     const state = find(".state", this.form);
     state.textContent = words;
@@ -192,12 +192,12 @@ class View {
   }
 }
 
-// ---- Copying, and links into what is closed
+// ---- Copying, and links into closed sections
 
 async function copy(button) {
   const lines = find("code", button.parentElement);
   getSelection().selectAllChildren(lines);
-  if (!navigator.clipboard) return; // a page over plain HTTP may not; what is selected can be copied by hand
+  if (!navigator.clipboard) return; // there is no clipboard over plain HTTP; the reader can copy the selection by hand
   await navigator.clipboard.writeText(lines.textContent);
   button.textContent = "Copied";
 }

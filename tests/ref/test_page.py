@@ -177,8 +177,8 @@ def test_it_tells_the_limits_of_this_server(settings, sentence):
 def test_it_tells_whether_a_token_is_asked_for(anonymous):
     page = reference_page(Settings(allow_anonymous=anonymous)).data.decode()
 
-    assert ("This server asks for no token." in page) is anonymous
-    assert ("The API takes a token," in page) is not anonymous
+    assert ("This server needs no API token." in page) is anonymous
+    assert ("Send your API token" in page) is not anonymous
 
 
 def test_the_same_settings_make_the_same_page():
