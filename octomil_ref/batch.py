@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 
-from octomil_ref import json_text
+from octomil_ref import json_codec
 from octomil_ref.errors import A_BUG, ApiError, InternalError, Overloaded
 from octomil_ref.payloads import BatchRequest, CompletionRequest
 
@@ -78,13 +78,13 @@ class BatchBody:
         self._close = close
 
     def __iter__(self) -> Iterator[bytes]:
-        yield b'{"model_id":' + json_text.write(self._model_id) + b',"results":['
+        yield b'{"model_id":' + json_codec.encode(self._model_id) + b',"results":['
         for index, future in enumerate(self._run.results):
             while not wait([future], HEARTBEAT).done:
                 yield b"\n"
             separator = b"," if index else b""
-            yield separator + json_text.write({"index": index, **_result(future)})
-        yield b"]," + json_text.write(self._summary())[1:]
+            yield separator + json_codec.encode({"index": index, **_result(future)})
+        yield b"]," + json_codec.encode(self._summary())[1:]
 
     def close(self) -> None:
         self._run.abandon()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
-from octomil_ref.demo import DemoError, run_demo, run_scripted_demo
+from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
 from octomil_ref.output import heard
 from octomil_ref.servers.process import free_core, settle_memory, stay_on
 from octomil_ref.servers.waitress_server import WaitressServer

@@ -22,7 +22,7 @@
         ├── ModalityRefused      422  it cannot do what was asked
         └── RequestRefused       400  any other fault it found in the request
 
-Errors are raised where they are known and rendered in one place, `failures.py`.
+Errors are raised where they are known and rendered in one place, `middleware.py`.
 """
 
 from typing import ClassVar

@@ -1,20 +1,44 @@
-"""Which backend answers: the first that can, in the order of the API's promise (spec sections 9 and 10)."""
+"""Which backend answers: the first that can, in the promised order (spec sections 9 and 10). And how many requests at once."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
-from octomil_ref.answers import Completion, Embeddings, Piece
-from octomil_ref.backends import Backend
-from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends import Backend, Completion, Embeddings, Piece, PieceStream
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
+from octomil_ref.errors import ModelNotFound, NotReached, Overloaded, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
 T = TypeVar("T")
 
 
+class InflightLimit:
+    """Limits how many requests wait for a model at once."""
+
+    def __init__(self, limit: int | None) -> None:
+        """None: no limit."""
+        self._limit = limit
+        self._slots = threading.BoundedSemaphore(limit or 1)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Holds one slot. Raises Overloaded at once if none is free."""
+        if self._limit is None:
+            yield
+            return
+        if not self._slots.acquire(blocking=False):
+            raise Overloaded(
+                "Too many requests are waiting for a model.", {"Retry-After": "1"}
+            )
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
 class CommittedStream:
-    """A stream whose first pieces are in hand: nothing falls back any more. Whoever holds it closes it."""
+    """A stream whose first pieces have arrived, after which there is no fallback. The caller closes it."""
 
     def __init__(self, backend: Backend, request: CompletionRequest) -> None:
         self.provider = backend.provider
@@ -35,7 +59,7 @@ class CommittedStream:
 
 
 class Fallback:
-    """All backends as one. Raises the UpstreamError that tells most when none of them answers."""
+    """All backends as one. Each method raises an UpstreamError if no backend answers."""
 
     def __init__(self, backends: Sequence[Backend], cooldown: float) -> None:
         self._backends = backends
@@ -43,19 +67,19 @@ class Fallback:
         self._cooling: dict[str, Deadline] = {}
 
     def complete(self, request: CompletionRequest) -> Completion:
-        return self._first_answer(lambda backend: backend.complete(request))
+        return self._first_success(lambda backend: backend.complete(request))
 
     def stream(self, request: CompletionRequest) -> CommittedStream:
-        return self._first_answer(lambda backend: CommittedStream(backend, request))
+        return self._first_success(lambda backend: CommittedStream(backend, request))
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        return self._first_answer(lambda backend: backend.embed(request))
+        return self._first_success(lambda backend: backend.embed(request))
 
-    def _first_answer(self, attempt: Callable[[Backend], T]) -> T:
+    def _first_success(self, attempt: Callable[[Backend], T]) -> T:
         failures = []
         for backend in self._in_order():
             try:
-                answer = attempt(backend)
+                result = attempt(backend)
             except UpstreamError as ex:
                 if ex.cools_down:
                     self._cooling[backend.provider] = Deadline(self._cooldown)
@@ -64,11 +88,11 @@ class Fallback:
                 failures.append(ex)
             else:
                 self._cooling.pop(backend.provider, None)
-                return answer
-        raise _most_telling(failures)
+                return result
+        raise _error_to_report(failures)
 
     def _in_order(self) -> list[Backend]:
-        """The promised order, but those that cool down last: tried late rather than not at all."""
+        """The promised order, except that backends which cool down come last: better late than not at all."""
         return sorted(self._backends, key=self._is_cooling)
 
     def _is_cooling(self, backend: Backend) -> bool:
@@ -76,8 +100,8 @@ class Fallback:
         return cooling is not None and cooling.remaining() > 0
 
 
-def _most_telling(failures: list[UpstreamError]) -> UpstreamError:
-    """A missing model is the answer only when every backend that was asked misses it."""
+def _error_to_report(failures: list[UpstreamError]) -> UpstreamError:
+    """The last failure. But a missing model is reported only if no backend has the model."""
     if not failures:
         return NotReached("No backend is configured.", {"Retry-After": "1"})
     others = [ex for ex in failures if not isinstance(ex, ModelNotFound)]

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import falcon
 
-from octomil_ref import __version__, json_text, sse
-from octomil_ref.admission import Admission
-from octomil_ref.answers import completion_fields, embeddings_body
+from octomil_ref import __version__, backends, json_codec, streaming
+from octomil_ref.backends import Completion
 from octomil_ref.batch import BatchBody, BatchRun
+from octomil_ref.body import read_json
 from octomil_ref.clock import stopwatch
-from octomil_ref.event_stream import EventStream
-from octomil_ref.fallback import Fallback
+from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
+from octomil_ref.logs import AccessRecord
 from octomil_ref.page import Document
 from octomil_ref.payloads import (
     CompletionRequest,
@@ -22,9 +22,8 @@ from octomil_ref.payloads import (
     parse_completion,
     parse_embeddings,
 )
-from octomil_ref.request_body import read_json
-from octomil_ref.request_log import Record
 from octomil_ref.settings import Settings
+from octomil_ref.streaming import EventStream
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,19 @@ class Inference:
     """POST /api/v1/inference: one prompt, one whole answer."""
 
     fallback: Fallback
-    admission: Admission
+    limit: InflightLimit
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = parse_completion(read_json(req, self.settings, self.admission))
-        record: Record = req.context.record
+        request = parse_completion(read_json(req, self.settings.max_body_bytes))
+        record: AccessRecord = req.context.record
         record.model = request.model_id
-        with self.admission.place():
+        with self.limit.slot():
             completion = self.fallback.complete(request)
         record.provider = completion.provider
         if completion.ending.usage:
             record.tokens = completion.ending.usage.completion_tokens
-        resp.data = json_text.write(
+        resp.data = json_codec.encode(
             completion_fields(completion, request.model_id, record.elapsed_ms())
         )
 
@@ -54,19 +53,19 @@ class InferenceStream:
     """POST /api/v1/inference/stream: one prompt, its answer token by token."""
 
     fallback: Fallback
-    admission: Admission
+    limit: InflightLimit
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        request = parse_completion(read_json(req, self.settings, self.admission))
-        record: Record = req.context.record
+        request = parse_completion(read_json(req, self.settings.max_body_bytes))
+        record: AccessRecord = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
-            held.enter_context(self.admission.place())
+            held.enter_context(self.limit.slot())
             opened = self.fallback.stream(request)
             held.callback(opened.close)
             stream = EventStream(opened, record, held.pop_all().close)
-        resp.content_type = sse.CONTENT_TYPE
+        resp.content_type = streaming.CONTENT_TYPE
         resp.set_header("Cache-Control", "no-cache")
         resp.set_header("X-Accel-Buffering", "no")
         resp.stream = stream
@@ -77,20 +76,20 @@ class Batch:
     """POST /api/v1/inference/batch: many prompts, their answers in order."""
 
     fallback: Fallback
-    admission: Admission
+    limit: InflightLimit
     settings: Settings
     pool: Executor
     """Shared by all batches."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = parse_batch(
-            read_json(req, self.settings, self.admission),
+            read_json(req, self.settings.max_body_bytes),
             self.settings.batch_max_inputs,
         )
-        record: Record = req.context.record
+        record: AccessRecord = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
-            held.enter_context(self.admission.place())
+            held.enter_context(self.limit.slot())
             at_once = min(request.max_concurrency, self.settings.batch_max_concurrency)
             run = BatchRun(request, self._run_one, self.pool, at_once)
             close = held.pop_all().close
@@ -107,17 +106,17 @@ class Embeddings:
     """POST /api/v1/embeddings: texts in, vectors out."""
 
     fallback: Fallback
-    admission: Admission
+    limit: InflightLimit
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = parse_embeddings(
-            read_json(req, self.settings, self.admission),
+            read_json(req, self.settings.max_body_bytes),
             self.settings.embeddings_max_inputs,
         )
-        record: Record = req.context.record
+        record: AccessRecord = req.context.record
         record.model = request.model_id
-        with self.admission.place():
+        with self.limit.slot():
             embeddings = self.fallback.embed(request)
         record.provider = embeddings.provider
         resp.data = embeddings_body(embeddings, request.model_id)
@@ -134,7 +133,7 @@ class Health:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         report = self.health.report()
         resp.status = 503 if report["status"] == "unavailable" else 200
-        resp.data = json_text.write(report)
+        resp.data = json_codec.encode(report)
 
     on_head = on_get
 
@@ -145,7 +144,7 @@ class Liveness:
     public = True
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.data = json_text.write({"status": "ok", "version": __version__})
+        resp.data = json_codec.encode({"status": "ok", "version": __version__})
 
     on_head = on_get
 
@@ -169,3 +168,41 @@ class Static:
             resp.data = self.document.data
 
     on_head = on_get
+
+
+def completion_fields(
+    completion: Completion, model_id: str, latency_ms: float
+) -> dict[str, object]:
+    """The answer of `/inference`, and one result of a batch."""
+    return {
+        "output": completion.output,
+        "latency_ms": latency_ms,
+        "provider": completion.provider,
+        "model_id": model_id,
+        **completion.ending.to_json(),
+    }
+
+
+def embeddings_body(embeddings: backends.Embeddings, model_id: str) -> bytes:
+    """The answer of `/embeddings` as JSON text.
+
+    It holds each vector twice. Encoding vectors is most of the work, so each is encoded once.
+    """
+    vectors = [json_codec.encode(vector) for vector in embeddings.vectors]
+    data = [
+        b'{"object":"embedding","index":%d,"embedding":%b}' % (index, vector)
+        for index, vector in enumerate(vectors)
+    ]
+    rest = {
+        "model": model_id,
+        "provider": embeddings.provider,
+        "usage": {
+            "prompt_tokens": embeddings.prompt_tokens,
+            "total_tokens": embeddings.prompt_tokens,
+        },
+    }
+    return b'{"object":"list","data":[%b],"embeddings":[%b],%b' % (
+        b",".join(data),
+        b",".join(vectors),
+        json_codec.encode(rest)[1:],
+    )

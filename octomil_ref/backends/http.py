@@ -1,23 +1,25 @@
-"""Requests to one upstream and its answers: pooled connections, deadlines, lines. No dialect.
+"""HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
 
-Requests are sent by the adapter, their URLs prepared once, for less than half the CPU of `Session.post`; so nothing is taken
-from the environment (`~/.netrc`, proxies), no redirect is followed and no cookie kept. Every exception of requests and
-urllib3 ends here as an UpstreamError.
+Every exception of requests, urllib3 and http.client leaves here as an UpstreamError. Requests go straight to the adapter,
+with URLs prepared once, for less than half the CPU of `Session.post`. So nothing comes from the environment (`~/.netrc`,
+proxies), no redirect is followed and no cookie is kept.
 """
 
+import http.client
+import io
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from octomil_ref import json_text
-from octomil_ref.backends.connections import (
-    PooledAdapter,
-    StaleConnection,
-    reading_until,
-)
+from octomil_ref import json_codec
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 
@@ -25,7 +27,13 @@ CONNECT_TIMEOUT = 3.0
 """Seconds to connect, at most."""
 
 DRAIN_TIMEOUT = 0.2
-"""Seconds for what follows the end of an answer, so that its connection can be used again."""
+"""Seconds to read what follows the end of an answer, so that its connection can be used again."""
+
+POOL_SIZE = 256
+"""Idle connections to keep, at most: more than a process has threads."""
+
+BUFFER_BYTES = 16 * 1024
+"""The most that one read takes from a socket: some ninety tokens in the OpenAI dialect, which is the wordier one."""
 
 READ_BYTES = 65536
 
@@ -35,78 +43,11 @@ MAX_LINE = 16 * 1024 * 1024
 HIDDEN = "(not shown)"
 
 MAX_MESSAGE = 350
-"""Characters of what a client is told of a failure."""
-
-
-class Answer:
-    """One upstream's answer, its body read against a deadline. Whoever holds it closes it."""
-
-    def __init__(
-        self, sender: "Upstream", response: requests.Response, deadline: Deadline
-    ) -> None:
-        self.provider = sender.provider
-        self.status = response.status_code
-        self.retry_after = response.headers.get("Retry-After")
-        self.deadline = deadline
-        self._sender = sender
-        self._response = response
-        self._chunks = self._read_chunks()
-
-    def body(self) -> bytes:
-        return b"".join(self._chunks)
-
-    def lines(self) -> Iterator[list[bytes]]:
-        """Lines without their ends, those that arrived together in one list; an unfinished last line counts."""
-        rest = b""
-        for chunk in self._chunks:
-            *whole, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LINE:
-                raise self._sender.broken("sent a line without end")
-            if whole:
-                yield whole
-        if rest:
-            yield [rest]
-
-    def cut_off(self) -> Broken:
-        """The failure that the end of the body is, where the answer was not complete."""
-        return self._sender.broken("cut its answer off")
-
-    def hushed(self, failure: UpstreamError) -> UpstreamError:
-        """`failure` without the credentials that the request carried: some upstreams repeat them in what they say.
-
-        Its words are cut here, and not before: of a key that was cut the beginning would be shown.
-        """
-        message = failure.message
-        if credentials := self._sender.credentials:
-            message = message.replace(credentials, HIDDEN)
-        failure.message = message[:MAX_MESSAGE]
-        return failure
-
-    def drain(self) -> None:
-        """Read what little is left, so that the connection goes back to the pool."""
-        self.deadline.shorten(DRAIN_TIMEOUT)
-        with suppress(UpstreamError):
-            for _ in self._chunks:
-                pass
-
-    def close(self) -> None:
-        """Ends the connection unless the body was read to its end."""
-        self._response.close()
-
-    def _read_chunks(self) -> Iterator[bytes]:
-        # Not iter_content: it keeps everything back until the end of an answer that is not chunked.
-        raw = self._response.raw
-        # Nothing but plain bytes was asked for; to look for an encoding costs as much as to read.
-        encoded = "Content-Encoding" in self._response.headers
-        with self._sender.translated():
-            while data := raw.read1(READ_BYTES, encoded):
-                yield data
-                if raw.length_remaining == 0 and not encoded:
-                    return  # to read on, only to find nothing, costs as much again
+"""Characters of an error message that quotes the upstream."""
 
 
 class Upstream:
-    """One base URL, its headers and its connections. `timeout` in seconds, see LLM_BACKEND_TIMEOUT."""
+    """One base URL with its headers and connections. `timeout` is LLM_BACKEND_TIMEOUT in seconds."""
 
     def __init__(
         self, provider: str, base_url: str, headers: Mapping[str, str], timeout: float
@@ -120,30 +61,53 @@ class Upstream:
             "Accept-Encoding": "identity",
             "User-Agent": "octomil-ref",
         }
-        self._adapter = PooledAdapter()
+        self._adapter = _Adapter()
         self._urls: dict[str, str | None] = {}
-        """As requests writes them, by path."""
+        """Prepared URLs by path."""
 
-    def post(self, path: str, payload: Mapping[str, Any]) -> Answer:
-        """The answer as soon as its head is there, whatever its status."""
-        return self._send("POST", path, json_text.write(payload), self.timeout)
+    def post(self, path: str, payload: Mapping[str, Any]) -> "UpstreamResponse":
+        """Returns as soon as the head of the response has arrived, whatever its status."""
+        return self._send("POST", path, json_codec.encode(payload), self.timeout)
 
-    def get(self, path: str, timeout: float) -> Answer:
+    def get(self, path: str, timeout: float) -> "UpstreamResponse":
         return self._send("GET", path, b"", timeout)
 
     def broken(self, what: str) -> Broken:
         return Broken(f"The {self.provider} backend {what}.")
 
-    def timed_out(self) -> TimedOut:
-        return TimedOut(f"The {self.provider} backend did not answer in time.")
-
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Whatever goes wrong on the connection, as an UpstreamError."""
+        """Raises an UpstreamError in place of any failure of the connection."""
         try:
             yield
         except (OSError, urllib3.exceptions.HTTPError) as ex:
             raise self._translation(ex) from ex
+
+    def _translation(self, ex: Exception) -> UpstreamError:
+        if _caused_by(ex, *_NOT_REACHED):
+            return NotReached(f"The {self.provider} backend could not be reached.")
+        if _caused_by(ex, *_TIMED_OUT):
+            return self._timed_out()
+        return self.broken("cut its answer off")
+
+    def _timed_out(self) -> TimedOut:
+        return TimedOut(f"The {self.provider} backend did not answer in time.")
+
+    def _send(
+        self, method: str, path: str, body: bytes, timeout: float
+    ) -> "UpstreamResponse":
+        deadline = Deadline(timeout)
+        with self.translated(), _reading_until(deadline):
+            request = self._request(method, path, body)
+            try:
+                response = self._attempt(request, deadline)
+            except requests.ConnectionError as ex:
+                if not _caused_by(ex, StaleConnection):
+                    raise
+                # The other connections in the pool are as old as the one that died.
+                self._adapter.forget_connections()
+                response = self._attempt(request, deadline)
+        return UpstreamResponse(self, response, deadline)
 
     def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
         if path not in self._urls:
@@ -151,7 +115,7 @@ class Upstream:
             self._urls[path] = requests.Request(method, url).prepare().url
         request = requests.PreparedRequest()
         request.method, request.url = method, self._urls[path]
-        # A plain dictionary: to copy the one of requests, which ignores case, costs a tenth of the whole call.
+        # A plain dictionary: copying the case-insensitive one of requests costs a tenth of the whole call.
         headers: Any = dict(self._headers)
         if body:
             request.body = body
@@ -160,35 +124,79 @@ class Upstream:
         request.headers = headers
         return request
 
-    def _send(self, method: str, path: str, body: bytes, timeout: float) -> Answer:
-        deadline = Deadline(timeout)
-        with self.translated(), reading_until(deadline):
-            request = self._request(method, path, body)
-            try:
-                response = self._attempt(request, deadline)
-            except requests.ConnectionError as ex:
-                if not _caused_by(ex, StaleConnection):
-                    raise
-                # What else is in the pool is as old as the connection that died.
-                self._adapter.forget_connections()
-                response = self._attempt(request, deadline)
-        return Answer(self, response, deadline)
-
     def _attempt(
         self, request: requests.PreparedRequest, deadline: Deadline
     ) -> requests.Response:
         remaining = deadline.remaining()
         if remaining <= 0:
-            raise self.timed_out()
+            raise self._timed_out()
         limits = (min(remaining, CONNECT_TIMEOUT), remaining)
         return self._adapter.send(request, stream=True, timeout=limits)
 
-    def _translation(self, ex: Exception) -> UpstreamError:
-        if _caused_by(ex, *_NOT_REACHED):
-            return NotReached(f"The {self.provider} backend could not be reached.")
-        if _caused_by(ex, *_TIMED_OUT):
-            return self.timed_out()
-        return self.broken("cut its answer off")
+
+class UpstreamResponse:
+    """One response, whose body is read against a deadline. The caller closes it."""
+
+    def __init__(
+        self, upstream: Upstream, response: requests.Response, deadline: Deadline
+    ) -> None:
+        self.provider = upstream.provider
+        self.status = response.status_code
+        self.retry_after = response.headers.get("Retry-After")
+        self.deadline = deadline
+        self._upstream = upstream
+        self._response = response
+        self._chunks = self._read_chunks()
+
+    def body(self) -> bytes:
+        return b"".join(self._chunks)
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """Lines without their ends. Lines that arrived together come in one list; an unfinished last line counts."""
+        rest = b""
+        for chunk in self._chunks:
+            *whole, rest = (rest + chunk).split(b"\n")
+            if len(rest) > MAX_LINE:
+                raise self._upstream.broken("sent a line without end")
+            if whole:
+                yield whole
+        if rest:
+            yield [rest]
+
+    def cut_off(self) -> Broken:
+        """The error to raise if the body ends before the answer is complete."""
+        return self._upstream.broken("cut its answer off")
+
+    def redacted(self, failure: UpstreamError) -> UpstreamError:
+        """`failure` without the credentials of the request, which some upstreams repeat in their messages."""
+        message = failure.message
+        if credentials := self._upstream.credentials:
+            message = message.replace(credentials, HIDDEN)
+        # Cut only now: a message cut before could end within the credentials.
+        failure.message = message[:MAX_MESSAGE]
+        return failure
+
+    def drain(self) -> None:
+        """Reads the little that is left, so that the connection goes back to the pool."""
+        self.deadline.shorten(DRAIN_TIMEOUT)
+        with suppress(UpstreamError):
+            for _ in self._chunks:
+                pass
+
+    def close(self) -> None:
+        """Closes the connection unless the body was read to its end."""
+        self._response.close()
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        # Not iter_content, which withholds everything until the end of an answer that is not chunked.
+        raw = self._response.raw
+        # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
+        encoded = "Content-Encoding" in self._response.headers
+        with self._upstream.translated():
+            while data := raw.read1(READ_BYTES, encoded):
+                yield data
+                if raw.length_remaining == 0 and not encoded:
+                    return  # one more read, only to find nothing, costs as much again
 
 
 _NOT_REACHED = (
@@ -201,10 +209,189 @@ _TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 
 
 def _caused_by(ex: object, *kinds: type[BaseException]) -> bool:
-    """Whether `ex` is or wraps one of `kinds`: requests and urllib3 keep the cause in `args` or `reason`."""
+    """True if `ex` is or wraps one of `kinds`: requests and urllib3 keep the cause in `args` or `reason`."""
     if isinstance(ex, kinds):
         return True
     if not isinstance(ex, BaseException):
         return False
     inner = [*ex.args, getattr(ex, "reason", None), ex.__cause__]
     return any(_caused_by(each, *kinds) for each in inner)
+
+
+class StaleConnection(OSError):
+    """A pooled connection was dead before the first byte of its response, so the request is worth a retry."""
+
+
+class _Adapter(HTTPAdapter):
+    """Sends to one upstream, whose connection pool it looks up once instead of for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=POOL_SIZE)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self._pool: HTTPConnectionPool | None = None
+
+    def get_connection_with_tls_context(
+        self, *args: Any, **kwargs: Any
+    ) -> HTTPConnectionPool:
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Does not look for a proxy."""
+        return str(request.path_url)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Does not extract cookies, which nothing reads."""
+        response = requests.Response()
+        response.status_code, response.headers = resp.status, resp.headers
+        response.raw, response.request = resp, req
+        return response
+
+    def forget_connections(self) -> None:
+        """Closes the idle connections."""
+        self._pool = None
+        self.poolmanager.clear()
+
+
+@contextmanager
+def _reading_until(deadline: Deadline) -> Iterator[None]:
+    """Responses whose head arrives on this thread inside are read against `deadline`, up to their end."""
+    _current.deadline = deadline
+    try:
+        yield
+    finally:
+        del _current.deadline
+
+
+_current = threading.local()
+
+
+class _Reader(io.RawIOBase):
+    """Reads a socket. Raises TimeoutError once the deadline has passed."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open
+        self._deadline = deadline
+        self.received = False
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """http.client calls this on its socket."""
+        return io.BufferedReader(self, BUFFER_BYTES)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._sock.settimeout(remaining)
+        size = self._sock.recv_into(buffer)
+        self.received = self.received or bool(size)
+        return size
+
+    def close(self) -> None:
+        self._hold.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Reads chunks together that arrived together."""
+
+    chunk_left: int | None
+    """Private in http.client: the bytes left of the current chunk; 0 at its line end, None before the next size."""
+
+    def read1(self, n: int = -1) -> bytes:
+        """At least one byte of the body until its end. A chunked body may give more than `n`.
+
+        Reading each chunk by itself passes through all layers once per chunk, which is most of the work for a stream of
+        tokens. So this takes all chunks that are buffered whole, and leaves the rest to http.client.
+        """
+        if self.chunked and self.fp and not self.chunk_left:
+            if self.chunk_left == 0:
+                self.fp.read(2)
+                self.chunk_left = None
+            data, end = whole_chunks(self.fp.peek())
+            if end:
+                self.fp.read(end)
+                return data
+        return super().read1(n)
+
+
+def whole_chunks(buffered: bytes) -> tuple[bytes, int]:
+    """The data of the whole chunks at the start of `buffered`, and where they end (RFC 9112 section 7.1).
+
+    The last chunk, of size 0, and anything malformed are left for http.client.
+    """
+    pieces, end = [], 0
+    while start := buffered.find(b"\n", end) + 1:
+        try:
+            size = int(buffered[end:start].partition(b";")[0], 16)
+        except ValueError:
+            break
+        if size <= 0 or buffered[start + size : start + size + 2] != b"\r\n":
+            break
+        pieces.append(buffered[start : start + size])
+        end = start + size + 2
+    return b"".join(pieces), end
+
+
+class _Observed:
+    """Mixed into both kinds of connection: one write per request, a deadline per response, stale ones recognized."""
+
+    sock: socket.socket | None
+    _responses = 0
+    """Responses that this connection has brought since it was opened."""
+    _unsent: list[bytes]
+    """The parts of a request; head and body leave in one write."""
+
+    def connect(self) -> None:
+        self._responses = 0
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._unsent = []
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        try:
+            super().send(b"".join(self._unsent))  # type: ignore[misc]
+        except OSError as ex:
+            if self._is_stale(ex):
+                raise StaleConnection from ex
+            raise
+
+    def send(self, data: Any) -> None:
+        self._unsent.append(data)
+
+    def getresponse(self) -> Any:
+        assert self.sock
+        reader: Any = _Reader(self.sock, _current.deadline)  # a socket to http.client
+        self.response_class: Any = lambda sock, **kwargs: _Response(reader, **kwargs)
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+        except OSError as ex:
+            if self._is_stale(ex) and not reader.received:
+                raise StaleConnection from ex
+            raise
+        self._responses += 1
+        return response
+
+    def _is_stale(self, ex: OSError) -> bool:
+        return self._responses > 0 and not isinstance(ex, TimeoutError)
+
+
+class _Connection(_Observed, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Observed, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from octomil_ref.answers import (
+from octomil_ref.backends import (
     FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
     Piece,
+    PieceStream,
     Reasoning,
     Token,
     Usage,
+    reading,
 )
-from octomil_ref.backends import upstream_json as read
 from octomil_ref.backends.http import Upstream
-from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
-from octomil_ref.parameters import Parameters
-from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
+from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
 TOP_LEVEL_PARAMETERS = ("think", "format", "keep_alive")
 """These stand beside `options` in a request; all others inside."""
@@ -35,30 +35,30 @@ class OllamaBackend:
         self._aliases = aliases
 
     def complete(self, request: CompletionRequest) -> Completion:
-        answer = self._upstream.post("/api/chat", self._chat(request, stream=False))
-        body = read.whole_answer(answer)
-        with read.understanding(self.provider):
+        response = self._upstream.post("/api/chat", self._chat(request, stream=False))
+        body = reading.whole_answer(response)
+        with reading.malformed_is_broken(self.provider):
             if not body["done"]:
                 raise ValueError("the answer is not complete")
-            output = read.text(body["message"].get("content"))
+            output = reading.text(body["message"].get("content"))
             return Completion(output, self.provider, _ending(body))
 
     def stream(self, request: CompletionRequest) -> PieceStream:
-        answer = self._upstream.post("/api/chat", self._chat(request, stream=True))
-        read.require_success(answer)
-        return PieceStream(answer, _Lines(), self._upstream.timeout)
+        response = self._upstream.post("/api/chat", self._chat(request, stream=True))
+        reading.require_success(response)
+        return StreamedAnswer(response, _Lines(), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         payload = {"model": self._name(request.model_id), "input": request.input}
-        body = read.whole_answer(self._upstream.post("/api/embed", payload))
-        with read.understanding(self.provider):
-            vectors = read.vectors(body["embeddings"], len(request.input))
+        body = reading.whole_answer(self._upstream.post("/api/embed", payload))
+        with reading.malformed_is_broken(self.provider):
+            vectors = reading.vectors(body["embeddings"], len(request.input))
             return Embeddings(
-                vectors, self.provider, read.count(body.get("prompt_eval_count"))
+                vectors, self.provider, reading.count(body.get("prompt_eval_count"))
             )
 
     def probe(self, timeout: float) -> None:
-        read.whole_answer(self._upstream.get("/api/version", timeout))
+        reading.whole_answer(self._upstream.get("/api/version", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -82,7 +82,7 @@ class _Lines:
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
             return []
-        chunk = read.json_object(line)
+        chunk = reading.json_object(line)
         if "error" in chunk:
             raise reported(OllamaBackend.provider, line)
         pieces = _message_pieces(chunk.get("message") or {})
@@ -99,7 +99,7 @@ def _message_pieces(message: Mapping[str, Any]) -> list[Piece]:
     pieces: list[Piece] = []
     if message.get("thinking"):
         pieces.append(Reasoning())
-    if content := read.text(message.get("content")):
+    if content := reading.text(message.get("content")):
         pieces.append(Token(content))
     return pieces
 
@@ -108,7 +108,8 @@ def _ending(body: Mapping[str, Any]) -> Ending:
     """Ollama leaves out counts that are 0, and has reasons of its own, such as `load`."""
     reason = body.get("done_reason")
     usage = Usage(
-        read.count(body.get("prompt_eval_count")), read.count(body.get("eval_count"))
+        reading.count(body.get("prompt_eval_count")),
+        reading.count(body.get("eval_count")),
     )
     return Ending(reason if reason in FINISH_REASONS else None, usage)
 

@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from octomil_ref.answers import (
+from octomil_ref.backends import (
     FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
     Piece,
+    PieceStream,
     Reasoning,
     Token,
     Usage,
+    reading,
 )
-from octomil_ref.backends import upstream_json as read
 from octomil_ref.backends.http import Upstream
-from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
@@ -32,11 +33,11 @@ class OpenAIBackend:
         self._aliases = aliases
 
     def complete(self, request: CompletionRequest) -> Completion:
-        answer = self._upstream.post("/chat/completions", self._chat(request))
-        body = read.whole_answer(answer)
-        with read.understanding(self.provider):
+        response = self._upstream.post("/chat/completions", self._chat(request))
+        body = reading.whole_answer(response)
+        with reading.malformed_is_broken(self.provider):
             choice = body["choices"][0]
-            output = read.text(choice["message"].get("content"))
+            output = reading.text(choice["message"].get("content"))
             return Completion(
                 output,
                 self.provider,
@@ -48,9 +49,9 @@ class OpenAIBackend:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        answer = self._upstream.post("/chat/completions", payload)
-        read.require_success(answer)
-        return PieceStream(answer, _Lines(), self._upstream.timeout)
+        response = self._upstream.post("/chat/completions", payload)
+        reading.require_success(response)
+        return StreamedAnswer(response, _Lines(), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         payload = {
@@ -58,18 +59,18 @@ class OpenAIBackend:
             "input": request.input,
             "encoding_format": "float",
         }
-        body = read.whole_answer(self._upstream.post("/embeddings", payload))
-        with read.understanding(self.provider):
+        body = reading.whole_answer(self._upstream.post("/embeddings", payload))
+        with reading.malformed_is_broken(self.provider):
             found = {item["index"]: item["embedding"] for item in body["data"]}
             in_order = [found[index] for index in range(len(body["data"]))]
-            vectors = read.vectors(in_order, len(request.input))
+            vectors = reading.vectors(in_order, len(request.input))
             usage = _usage(body)
             return Embeddings(
                 vectors, self.provider, usage.prompt_tokens if usage else 0
             )
 
     def probe(self, timeout: float) -> None:
-        read.whole_answer(self._upstream.get("/models", timeout))
+        reading.whole_answer(self._upstream.get("/models", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -96,7 +97,7 @@ class _Lines:
         data = line[5:].strip()
         if data == b"[DONE]":
             return [self._ending()] if self.finished else []
-        chunk = read.json_object(data)
+        chunk = reading.json_object(data)
         if chunk.get("error"):
             raise reported(OpenAIBackend.provider, data)
         return self._chunk(chunk)
@@ -125,7 +126,7 @@ def _delta_pieces(delta: Mapping[str, Any]) -> list[Piece]:
     pieces: list[Piece] = []
     if delta.get("reasoning_content") or delta.get("reasoning"):
         pieces.append(Reasoning())
-    if content := read.text(delta.get("content")):
+    if content := reading.text(delta.get("content")):
         pieces.append(Token(content))
     return pieces
 
@@ -139,6 +140,6 @@ def _usage(body: Mapping[str, Any]) -> Usage | None:
     if usage is None:
         return None
     return Usage(
-        read.count(usage.get("prompt_tokens")),
-        read.count(usage.get("completion_tokens")),
+        reading.count(usage.get("prompt_tokens")),
+        reading.count(usage.get("completion_tokens")),
     )

@@ -9,9 +9,8 @@ from octomil_conformance.spec import Requirement
 from octomil_ref.page.endpoint import ORIGIN
 from octomil_ref.page.fields import Fields
 from octomil_ref.page.markup import copied, filled, prose, requirement_links, tag
-from octomil_ref.page.sentences import sentences
-from octomil_ref.page.tables import table
-from octomil_ref.snippets import sdks
+from octomil_ref.page.snippets import sdks
+from octomil_ref.page.tables import sentences, table
 
 OpenAPI = Mapping[str, Any]
 

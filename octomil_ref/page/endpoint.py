@@ -10,9 +10,8 @@ from octomil_conformance.spec import Requirement
 
 from octomil_ref.page.fields import Fields, component_of
 from octomil_ref.page.markup import copied, filled, prose, requirement_links, tag
-from octomil_ref.page.sentences import sentences
-from octomil_ref.page.tables import table
-from octomil_ref.snippets import curl
+from octomil_ref.page.snippets import curl
+from octomil_ref.page.tables import sentences, table
 
 ORIGIN = "http://127.0.0.1:8000"
 """Stands in the lines to copy until the page puts its own origin there."""

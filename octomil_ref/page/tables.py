@@ -1,7 +1,9 @@
-"""The fields of a schema as a list of definitions, which is as good on a phone as on a desk. Pure."""
+"""What the spec says, as lists: the fields of a schema, and the numbered requirements of a chapter. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
+
+from octomil_conformance.spec import Requirement
 
 from octomil_ref.page.fields import Field, Fields
 from octomil_ref.page.markup import Node, filled, prose, requirement_links, tag
@@ -47,3 +49,20 @@ def _codes(names: tuple[str, ...]) -> Iterator[Node]:
     for name in others:
         yield ", "
         yield tag("code", name)
+
+
+def sentences(requirements: Sequence[Requirement]) -> Element:
+    """Those of one chapter, to be opened."""
+    title = f"{requirements[0].section}: {len(requirements)} requirements"
+    items = map(_sentence, requirements)
+    return tag("details", tag("summary", title), tag("ul", *items), class_="spec")
+
+
+def _sentence(requirement: Requirement) -> Element:
+    item = tag(
+        "li", tag("b", requirement.id), f" {requirement.force} ", id=requirement.id
+    )
+    filled(item, prose(requirement.text))
+    if requirement.breaks:
+        filled(item, [" ", tag("i", *prose(f"Breaks: {requirement.breaks}"))])
+    return item

@@ -10,7 +10,6 @@ from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from octomil_ref.request_body import MOMENT
 from octomil_ref.servers.door import LINGER, Door
 from octomil_ref.servers.gunicorn_connection import (
     Connection,
@@ -21,6 +20,9 @@ from octomil_ref.servers.gunicorn_connection import (
     takes_answers,
 )
 from octomil_ref.servers.gunicorn_log import wordless
+
+MOMENT = 0.02
+"""Seconds in which a body arrives that is already on its way."""
 
 
 class Worker(ThreadWorker):

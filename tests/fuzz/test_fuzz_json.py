@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from octomil_conformance import sse as reading
 
-from octomil_ref import json_codec, json_text, sse
-from octomil_ref.backends.upstream_json import json_object
+from octomil_ref import json_codec, streaming
+from octomil_ref.backends.reading import json_object
 from octomil_ref.errors import ApiError
 from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 
@@ -61,21 +61,21 @@ def standard(data: bytes) -> object:
 @example(b"1e999")
 def test_bytes_are_json_or_a_value_error(data):
     try:
-        value = json_text.read(data)
+        value = json_codec.decode_strictly(data)
     except ValueError as ex:
         assert str(ex).isprintable()
         return
 
-    assert json.loads(json_text.write(value)) == value == standard(data)
+    assert json.loads(json_codec.encode(value)) == value == standard(data)
 
 
 @given(VALUES)
 def test_what_is_written_can_be_read(value):
-    written = json_text.write(value)
+    written = json_codec.encode(value)
 
     assert written.isascii()
     assert json.loads(written) == value
-    assert json_text.read(written) == value
+    assert json_codec.decode_strictly(written) == value
 
 
 @given(JSON_LIKE)
@@ -118,7 +118,7 @@ def test_any_value_is_a_request_or_a_refusal(value, parse):
         request = parse(value, *limits)
     except ApiError as ex:
         assert 400 <= ex.status < 500
-        json_text.write(ex.envelope())
+        json_codec.encode(ex.envelope())
         return
 
     assert request.model_id == value["model_id"]
@@ -126,7 +126,7 @@ def test_any_value_is_a_request_or_a_refusal(value, parse):
 
 @given(TEXT, st.sampled_from([b'"ollama"', b'"openai"']))
 def test_a_token_survives_its_event(text, provider):
-    event = sse.token(text, provider)
+    event = streaming.token_event(text, provider)
 
     [frame] = reading.parse(event)
     assert event.isascii()
@@ -137,7 +137,7 @@ def test_a_token_survives_its_event(text, provider):
 
 @given(st.dictionaries(TEXT, VALUES))
 def test_an_event_is_one_line(data):
-    event = sse.event(data)
+    event = streaming.event(data)
 
     [frame] = reading.parse(event)
     assert event.isascii()

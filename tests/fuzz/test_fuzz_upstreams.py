@@ -9,13 +9,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from octomil_ref.answers import Ending, Reasoning, Token
-from octomil_ref.backends import ollama, openai
-from octomil_ref.backends.connections import whole_chunks
-from octomil_ref.backends.http import Answer, Upstream
-from octomil_ref.backends.pieces import PieceStream
+from octomil_ref.backends import Ending, Reasoning, Token, ollama, openai
+from octomil_ref.backends.http import Upstream, UpstreamResponse, whole_chunks
+from octomil_ref.backends.reading import (
+    StreamedAnswer,
+    malformed_is_broken,
+    whole_answer,
+)
 from octomil_ref.backends.refusals import refusal, reported
-from octomil_ref.backends.upstream_json import understanding, whole_answer
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import ApiError, UpstreamError
 
@@ -41,9 +42,9 @@ class Received:
         """Nothing is open."""
 
 
-def answer(*pieces: bytes, status: int = 200) -> Answer:
+def answer(*pieces: bytes, status: int = 200) -> UpstreamResponse:
     sender = Upstream("ollama", "http://upstream.test", {}, TIMEOUT)
-    return Answer(sender, Received([*pieces], status), Deadline(TIMEOUT))
+    return UpstreamResponse(sender, Received([*pieces], status), Deadline(TIMEOUT))
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -95,7 +96,7 @@ DIALECTS = {"ollama": (ollama, ollama_lines), "openai": (openai, openai_lines)}
 def read(dialect, pieces: list[bytes]) -> tuple[list[object], str]:
     """All pieces of a stream, and how it ended."""
     found: list[object] = []
-    stream = PieceStream(answer(*pieces), dialect._Lines(), TIMEOUT)
+    stream = StreamedAnswer(answer(*pieces), dialect._Lines(), TIMEOUT)
     try:
         for together in stream:
             assert together
@@ -176,7 +177,7 @@ def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
 
 @given(VALUES.map(lambda value: line_of({"error": value})) | st.binary())
 def test_any_error_inside_of_an_answer_is_one_of_ours(data):
-    with pytest.raises(ApiError), understanding("ollama"):
+    with pytest.raises(ApiError), malformed_is_broken("ollama"):
         raise reported("ollama", data)
 
 

@@ -1,7 +1,7 @@
 """The server with a bug: a single answer of the model `bug` ends in an exception. For tests of what then is written where."""
 
-from octomil_ref.answers import Completion
 from octomil_ref.app import create_app
+from octomil_ref.backends import Completion
 from octomil_ref.cli import main
 from octomil_ref.fallback import Fallback
 from octomil_ref.payloads import CompletionRequest

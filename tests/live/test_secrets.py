@@ -176,7 +176,7 @@ def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
     written = "\n".join(telling.process.all_lines())
     assert "ZeroDivisionError" in written
     assert [secret for secret in LOGGED_NOWHERE if secret in written] == []
-    paths = [*Path(__file__).parents[2].joinpath("octomil_ref").glob("*.py")]
+    paths = [*Path(__file__).parents[2].joinpath("octomil_ref").rglob("*.py")]
     assert [path for path in paths if str(path) in told] == []
 
 

@@ -1,6 +1,5 @@
 """Clients that are slow on purpose or by misfortune: as many as you like keep nobody else waiting, and none has endless time."""
 
-import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -69,6 +68,7 @@ def test_clients_that(server: Reference, said: bytes) -> None:
     assert late == b"HTTP/1.1 200"
 
 
+@pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
 @pytest.mark.parametrize("token", ["good", "wrong"])
 def test_clients_that_stop_within_the_body_leave_threads_for_health(
     server: Reference, token: str
@@ -117,39 +117,6 @@ def test_clients_that_take_nothing_of_the_page_keep_nobody_waiting(
     assert first.rstrip() == b"HTTP/1.1 200 OK"
 
 
-def test_who_sends_a_body_slowly_takes_a_place_and_without_one_is_told_to_come_again() -> (
-    None
-):
-    env = {"OCTOMIL_CLIENT_TIMEOUT": "3600"}
-    with reference(serve, "gunicorn", "--threads", "8", **env) as server:
-        server.ollama.on("/api/chat", ollama_chat())
-        with ExitStack() as stack:
-            slow = connections(server, stack, WHOLE[:-1])
-            refused = first_to_be_answered(slow, MANY - 4)
-            told = [client.recv(65536) for client in refused]
-            admitted = [client for client in slow if client not in refused]
-            for client in admitted:
-                client.sendall(WHOLE[-1:])
-            answered = [client.recv(12) for client in admitted]
-
-    assert answered == [b"HTTP/1.1 200"] * 4
-    for answer in told:
-        assert answer.startswith(b"HTTP/1.1 503")
-        assert b"retry-after: 1" in answer.lower()
-
-
-def first_to_be_answered(
-    clients: list[socket.socket], count: int
-) -> list[socket.socket]:
-    """Which they are is the server's business."""
-    for _ in range(int(PATIENCE / 0.05)):
-        answered, _, _ = select.select(clients, [], [], 0)
-        if len(answered) >= count:
-            return answered
-        threading.Event().wait(0.05)
-    raise TimeoutError(f"{len(answered)} of {count} are answered")
-
-
 # None has endless time
 
 
@@ -184,6 +151,7 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
 }
 
 
+@pytest.mark.parametrize("strict", ["waitress"], indirect=True)
 @pytest.mark.parametrize(("said", "rest"), SLOW.values(), ids=SLOW)
 def test_who_drips_is_given_up(strict: Reference, said: bytes, rest: bytes) -> None:
     with strict.connect() as client:

@@ -14,7 +14,7 @@ from builders import (
     ollama_line,
 )
 
-from octomil_ref.answers import Completion, Embeddings, Ending, Reasoning, Token, Usage
+from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
 from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.errors import Broken, RequestRefused
 from octomil_ref.payloads import CompletionRequest, Message

@@ -16,7 +16,7 @@ from builders import (
     sse,
 )
 
-from octomil_ref.answers import Completion, Embeddings, Ending, Reasoning, Token, Usage
+from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import (
     Broken,

@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 
 from octomil_ref import __version__, cli
-from octomil_ref.demo import DemoError
+from octomil_ref.demo.run import DemoError
 from octomil_ref.settings import Settings, load
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from octomil_ref.demo_guide import guide
+from octomil_ref.demo.guide import guide
 from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 
 URL = "http://127.0.0.1:8000"

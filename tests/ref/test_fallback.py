@@ -1,11 +1,12 @@
 """Which backend answers: the promised order, what falls back, what cools down, and what is told when nobody answers."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
 from builders import Clock, asking, embedding
 
-from octomil_ref.answers import Completion, Embeddings, Ending, Token
+from octomil_ref.backends import Completion, Embeddings, Ending, Token
 from octomil_ref.errors import (
     Broken,
     Busy,
@@ -14,11 +15,12 @@ from octomil_ref.errors import (
     ModalityRefused,
     ModelNotFound,
     NotReached,
+    Overloaded,
     RateLimited,
     RequestRefused,
     TimedOut,
 )
-from octomil_ref.fallback import Fallback
+from octomil_ref.fallback import Fallback, InflightLimit
 
 FALL_BACK = [NotReached, TimedOut, Busy, RateLimited, Broken, ModelNotFound, KeyRefused]
 FINAL = [ContextTooLong, ModalityRefused, RequestRefused]
@@ -350,3 +352,55 @@ def test_closing_a_stream_closes_the_upstreams():
     stream.close()
 
     assert upstreams.closed
+
+
+# How many requests may wait for a model at once.
+
+
+def test_one_more_than_the_bound_is_told_to_come_again():
+    limit = InflightLimit(2)
+
+    with (
+        limit.slot(),
+        limit.slot(),
+        pytest.raises(Overloaded) as caught,
+        limit.slot(),
+    ):
+        pass
+
+    assert caught.value.headers == {"Retry-After": "1"}
+
+
+def test_a_place_is_free_again_when_its_request_has_ended():
+    limit = InflightLimit(1)
+
+    for _ in range(3):
+        with limit.slot():
+            pass
+
+
+def test_a_place_is_free_again_when_its_request_has_failed():
+    limit = InflightLimit(1)
+
+    with pytest.raises(ZeroDivisionError), limit.slot():
+        raise ZeroDivisionError
+
+    with limit.slot():
+        pass
+
+
+def test_a_request_that_was_turned_away_frees_no_place():
+    limit = InflightLimit(1)
+
+    with limit.slot():
+        for _ in range(2):
+            with pytest.raises(Overloaded), limit.slot():
+                pass
+
+
+def test_without_a_bound_all_are_let_in():
+    limit = InflightLimit(None)
+
+    with ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(limit.slot())

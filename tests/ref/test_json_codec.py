@@ -73,3 +73,119 @@ def test_orjson_does_the_work_where_it_is_installed(codec, request):
 
     assert (codec.encode.__name__ == "_fast_encode") == fast
     assert (codec.decode.__name__ == "_fast_decode") == fast
+
+
+# JSON text: what is read, what is refused, and that nothing written can end a line.
+
+
+DEEP_AND_BROAD = b"[[]," + b"[" * 99 + b'"x"' + b"]" * 100
+
+ACCEPTED = {
+    "an object": (b'{"a": [1, 2.5, null, true]}', {"a": [1, 2.5, None, True]}),
+    "a value that is no object": (b"42", 42),
+    "white space around": (b' \r\n\t"x" ', "x"),
+    "UTF-8": ('"\u00e9\u2028"'.encode(), "\u00e9\u2028"),
+    "a surrogate pair": (b'"\\ud83c\\udf52"', "\N{CHERRIES}"),
+    "a backslash that only looks like a surrogate": (b'"\\\\ud800"', "\\ud800"),
+    "the same key in two objects": (b'[{"a":1},{"a":2}]', [{"a": 1}, {"a": 2}]),
+    "an integer beyond 64 bits": (b"18446744073709551616", 2**64),
+    "a number too small to tell from 0": (b"1e-999", 0.0),
+    "many arrays side by side": (b"[" + b"[1]," * 200 + b"{}]", [[1]] * 200 + [{}]),
+    "100 levels beside another array": (DEEP_AND_BROAD, json.loads(DEEP_AND_BROAD)),
+}
+
+REFUSED = {
+    "no JSON": (b"model_id=x", "Expecting value at line 1 column 1"),
+    "cut off": (b'{"a":\n [1', "Expecting ',' delimiter at line 2 column 4"),
+    "something after the value": (b"{} {}", "Extra data at line 1 column 4"),
+    "single quotes": (b"{'a': 1}", "double quotes"),
+    "a byte that is not UTF-8": (b'{"a": "\xff"}', "not UTF-8 at byte 7"),
+    "UTF-16": ('{"a": 1}'.encode("utf-16"), "not UTF-8 at byte 0"),
+    "a byte order mark": (b"\xef\xbb\xbf{}", "a byte order mark"),
+    "a control character": (b'"a\nb"', "Invalid control character"),
+    "a NUL": (b"\x00", "Expecting value"),
+    "the same key twice": (b'{"a": 1, "a": 1}', "an object has the same key twice"),
+    "the same key twice inside": (b'[{"b": {"a": 1, "a": 2}}]', "the same key twice"),
+    "the same key, once escaped": (b'{"a": 1, "\\u0061": 2}', "the same key twice"),
+    "NaN": (b'{"a": NaN}', "NaN is not JSON"),
+    "Infinity": (b"Infinity", "Infinity is not JSON"),
+    "minus Infinity": (b"[-Infinity]", "-Infinity is not JSON"),
+    "a number beyond a double": (b"1e999", "a number is out of range"),
+    "a fraction of 5,000 digits before its point": (b"9" * 5000 + b".5", "range"),
+    "the first half of a surrogate pair": (b'"\\ud83c"', "half of a surrogate pair"),
+    "the second half in capitals": (b'"\\UDF52"'.replace(b"U", b"u", 1), "surrogate"),
+    "half of a pair in a key": (b'{"\\ud83c": 1}', "half of a surrogate pair"),
+    "101 arrays": (b"[" * 101 + b"]" * 101, "nested deeper than 100 levels"),
+    "a number of 5,000 digits": (b"9" * 5000, "a number has more than 1000 digits"),
+    "a string without end": (b'"a', "Unterminated string starting at line 1"),
+    "a value in 101 arrays": (b"[" * 101 + b"1" + b"]" * 101, "nested deeper"),
+    "a value in 101 objects": (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper"),
+    "100,000 arrays": (b"[" * 100_000 + b"]" * 100_000, "nested deeper"),
+    "100,000 arrays that do not end": (b"[" * 100_000, "nested deeper"),
+}
+
+LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""All that some reader takes for the end of a line."""
+
+
+@pytest.mark.parametrize("data, value", ACCEPTED.values(), ids=ACCEPTED)
+def test_reading_accepts(data, value):
+    assert json_codec.decode_strictly(data) == value
+
+
+@pytest.mark.parametrize("data, complaint", REFUSED.values(), ids=REFUSED)
+def test_reading_refuses(data, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        json_codec.decode_strictly(data)
+
+
+@pytest.mark.parametrize(
+    "opening, closing", [("[", "]"), ('{"a":', "}")], ids=["arrays", "objects"]
+)
+def test_100_levels_may_be_inside_one_another(opening, closing):
+    data = (opening * 100 + "1" + closing * 100).encode()
+
+    value = json_codec.decode_strictly(data)
+
+    assert json_codec.encode(value) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"prompt": "a secret', b'{"a secret": 1, "a secret": 2}', b'"a secret\\ud800"'],
+    ids=["broken syntax", "the same key twice", "half of a surrogate pair"],
+)
+def test_a_complaint_does_not_repeat_the_input(data):
+    with pytest.raises(ValueError) as caught:
+        json_codec.decode_strictly(data)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_writing_is_compact():
+    assert json_codec.encode({"a": [1, "b"], "c": None}) == b'{"a":[1,"b"],"c":null}'
+
+
+def test_writing_gives_ascii_that_reads_as_the_same_value():
+    value = {"\u00e9": "\N{CHERRIES} \u4e2d"}
+
+    text = json_codec.encode(value)
+
+    assert text.isascii()
+    assert json_codec.decode_strictly(text) == value
+
+
+@pytest.mark.parametrize("character", LINE_ENDS, ids=ascii)
+def test_no_character_of_a_string_ends_a_line(character):
+    text = json_codec.encode(f"a{character}b")
+
+    assert text.decode().splitlines() == [text.decode()]
+    assert json_codec.decode_strictly(text) == f"a{character}b"
+
+
+def test_text_for_a_model_is_compact_and_keeps_its_characters():
+    value = {"fruit": "\N{CHERRIES}", "sizes": [1, 2]}
+
+    text = json_codec.encode_readable(value)
+
+    assert text == '{"fruit":"\N{CHERRIES}","sizes":[1,2]}'

@@ -15,9 +15,9 @@ from octomil_conformance import spec
 from octomil_ref import errors
 from octomil_ref.errors import ApiError
 from octomil_ref.page import reference_page
+from octomil_ref.page.snippets import sdks
 from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 from octomil_ref.settings import Settings
-from octomil_ref.snippets import sdks
 
 README = Path(__file__).parents[2] / "README.md"
 VOID = {"meta", "link", "input"}

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-NAME = "octomil_ref.llama_cpp"
+NAME = "octomil_ref.demo.llama_cpp"
 ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
 PARENT = 4711
 

@@ -10,7 +10,7 @@ import pytest
 from builders import Clock, RawUpstream, Script, answering, chunk, plain, receive
 from urllib3.connection import HTTPConnection
 
-from octomil_ref.backends import connections
+from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
 from octomil_ref.errors import Broken, TimedOut
 
@@ -180,7 +180,7 @@ def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkey
 
 
 def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatch):
-    read, arrived = connections._Reader.readinto, threading.Event()
+    read, arrived = http._Reader.readinto, threading.Event()
 
     def readinto(self, buffer):
         size = read(self, buffer)
@@ -196,7 +196,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
         arrived.wait(20)
         connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
 
-    monkeypatch.setattr(connections._Reader, "readinto", readinto)
+    monkeypatch.setattr(http._Reader, "readinto", readinto)
     with RawUpstream(half_a_head, answering(OK)) as server:
         to = upstream(server)
         ask(to)
@@ -323,4 +323,4 @@ WHOLE_CHUNKS = {
 
 @pytest.mark.parametrize(("buffered", "found"), WHOLE_CHUNKS.items())
 def test_chunks_are_taken_together_as_far_as_they_are_whole(buffered, found):
-    assert connections.whole_chunks(buffered) == found
+    assert http.whole_chunks(buffered) == found

@@ -8,16 +8,13 @@ import falcon.testing
 import pytest
 from builders import Clock
 
-from octomil_ref import clock, request_body
-from octomil_ref.admission import Admission
+from octomil_ref import body, clock
+from octomil_ref.body import drain, read_json
 from octomil_ref.errors import (
     BadRequest,
-    Overloaded,
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from octomil_ref.request_body import drain
-from octomil_ref.settings import Settings
 
 JSON_TYPES = [
     "application/json",
@@ -41,8 +38,6 @@ OTHER_TYPES = [
     "application/json; charset=latin-1",
 ]
 
-NO_BOUND = Admission(None)
-
 
 class Input:
     """A WSGI server's input: bytes are read, an exception is raised, a function is called."""
@@ -61,22 +56,6 @@ class Input:
             raise piece
         self.taken += len(piece)
         return piece
-
-
-class Socket:
-    """What gunicorn reads from; remembers the timeouts that were set."""
-
-    def __init__(self) -> None:
-        self.timeouts: list[float | None] = []
-
-    def settimeout(self, seconds: float | None) -> None:
-        self.timeouts.append(seconds)
-
-
-def read_json(
-    req: falcon.Request, max_bytes: int, admission: Admission = NO_BOUND
-) -> object:
-    return request_body.read_json(req, Settings(max_body_bytes=max_bytes), admission)
 
 
 @pytest.fixture
@@ -194,120 +173,6 @@ def test_a_body_that_breaks_off_is_a_bad_request_that_does_not_say_how():
     assert caught.value.message == "Validation failed: the body did not arrive whole."
 
 
-def test_a_body_that_drips_is_given_up_after_its_time(time):
-    req = chunked(b"[", lambda: time.advance(76), b"1", b"]")
-
-    with pytest.raises(BadRequest, match="the body did not arrive whole"):
-        read_json(req, 100)
-
-
-def test_a_slow_body_that_keeps_its_time_is_read(time):
-    req = chunked(b"[", lambda: time.advance(74), b"1", b"]")
-
-    assert read_json(req, 100) == [1]
-
-
-def from_gunicorn(req: falcon.Request) -> falcon.Request:
-    req.env["gunicorn.socket"] = Socket()
-    return req
-
-
-def test_gunicorn_s_socket_gets_a_timeout_while_the_body_is_read_and_no_longer():
-    req = from_gunicorn(sized(b"[]"))
-
-    read_json(req, 100)
-
-    assert req.env["gunicorn.socket"].timeouts == [75.0, None]
-
-
-def test_gunicorn_s_socket_loses_its_timeout_when_the_body_breaks_off():
-    req = from_gunicorn(chunked(OSError("reset")))
-
-    with pytest.raises(BadRequest):
-        read_json(req, 100)
-
-    assert req.env["gunicorn.socket"].timeouts == [75.0, None]
-
-
-def test_a_body_that_has_a_place_is_waited_for_and_gives_the_place_back():
-    admission = Admission(1)
-
-    for _ in range(2):
-        req = from_gunicorn(sized(b"[]"))
-        assert read_json(req, 100, admission) == []
-
-        assert req.env["gunicorn.socket"].timeouts == [75.0, None]
-
-
-def test_without_a_place_a_body_that_is_there_is_read():
-    req = from_gunicorn(sized(b"[]"))
-    admission = Admission(1)
-
-    with admission.place():
-        body = read_json(req, 100, admission)
-
-    assert body == []
-    assert req.env["gunicorn.socket"].timeouts == [request_body.MOMENT, None]
-
-
-def test_without_a_place_a_body_that_is_not_there_is_told_to_come_again():
-    req = from_gunicorn(chunked(b"[", TimeoutError()))
-    admission = Admission(1)
-
-    with admission.place(), pytest.raises(Overloaded) as caught:
-        read_json(req, 100, admission)
-
-    assert caught.value.headers == {"Retry-After": "1"}
-
-
-def test_with_a_place_a_body_that_is_too_slow_is_at_fault():
-    req = from_gunicorn(chunked(b"[", TimeoutError()))
-
-    with pytest.raises(BadRequest, match="the body did not arrive whole"):
-        read_json(req, 100, Admission(1))
-
-
-def test_waitress_has_the_body_already_and_needs_no_place_for_it():
-    admission = Admission(1)
-
-    with admission.place():
-        assert read_json(chunked(b"[", b"]"), 100, admission) == []
-
-
-def test_a_body_that_is_too_large_gives_its_place_back_at_once():
-    admission = Admission(1)
-    req = from_gunicorn(chunked(b"[1, 2, 3]"))
-
-    with pytest.raises(PayloadTooLarge) as caught:
-        read_json(req, 6, admission)
-
-    with admission.place_if_free() as free:
-        assert free, caught
-
-
-def test_a_body_that_was_too_slow_is_not_waited_for_again():
-    req = from_gunicorn(chunked(b"[", TimeoutError(), b"]"))
-    with pytest.raises(BadRequest):
-        read_json(req, 100)
-
-    drain(req)
-
-    assert req.stream.taken == 1
-
-
-def test_few_refused_bodies_are_waited_for_at_a_time():
-    reqs = [from_gunicorn(sized(b"abc")) for _ in range(3)]
-
-    with request_body.DRAINS.place():
-        drain(reqs[0])
-        with request_body.DRAINS.place():
-            drain(reqs[1])
-    drain(reqs[2])
-
-    waited = [req.env["gunicorn.socket"].timeouts[0] for req in reqs]
-    assert waited == [5.0, request_body.MOMENT, 5.0]
-
-
 def test_what_is_left_of_a_refused_body_is_taken_in():
     req = chunked(b"a" * 10, b"b" * 10)
 
@@ -325,7 +190,7 @@ def test_a_refused_body_of_a_length_is_taken_in_to_its_end():
 
 
 def test_a_refused_body_without_end_is_left_after_its_limit(monkeypatch):
-    monkeypatch.setattr(request_body, "DRAIN_MAX_BYTES", 15)
+    monkeypatch.setattr(body, "DRAIN_MAX_BYTES", 15)
     req = chunked(b"a" * 10, b"b" * 10, b"c" * 10)
 
     drain(req)
@@ -347,11 +212,3 @@ def test_a_refused_body_that_breaks_off_costs_no_answer():
     drain(req)
 
     assert req.stream.taken == 1
-
-
-def test_a_refused_body_of_a_silent_sender_is_waited_for_less_long():
-    req = from_gunicorn(sized(b"abc"))
-
-    drain(req)
-
-    assert req.env["gunicorn.socket"].timeouts == [5.0, None]

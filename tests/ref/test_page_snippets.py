@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from octomil_ref.snippets import curl, sdks
+from octomil_ref.page.snippets import curl, sdks
 
 
 def test_a_curl_line_without_a_body_is_a_plain_get():

@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server as a process: `python -m octomil_ref.llama_cpp MODEL.gguf --port N --alias NAME`.
+"""llama.cpp's own HTTP server as a process: `python -m octomil_ref.demo.llama_cpp MODEL.gguf --port N --alias NAME`.
 
 It comes with PyPI's `xllamacpp` (extra `demo`) and speaks the OpenAI dialect under `/v1`: chat and embeddings. It ends on
 SIGTERM, on Ctrl-C, and when the process that started it is gone.
@@ -18,7 +18,7 @@ PARALLEL = 2
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("octomil_ref.llama_cpp")
+    parser = argparse.ArgumentParser("octomil_ref.demo.llama_cpp")
     parser.add_argument("model", help="a GGUF file")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--alias", required=True, help="the model's name")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from octomil_ref.app import create_app
-from octomil_ref.demo_guide import guide
+from octomil_ref.demo.guide import guide
 from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import Settings
 
@@ -89,7 +89,7 @@ def llama_cpp(weights: Path) -> Iterator[str]:
     options = [str(weights), "--port", "0", "--alias", MODEL]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "octomil_ref.llama_cpp", *options],
+            [sys.executable, "-m", "octomil_ref.demo.llama_cpp", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

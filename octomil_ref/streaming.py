@@ -1,4 +1,7 @@
-"""The body of a streamed answer (spec section 5): a backend's pieces as server-sent events."""
+"""The body of a streamed answer (spec section 5): a backend's pieces as server-sent events.
+
+An event is one `data:` line of ASCII JSON and a blank line; some clients also split lines at U+2028, U+2029 and U+0085.
+"""
 
 import errno
 import uuid
@@ -6,22 +9,26 @@ from collections.abc import Callable, Iterator
 
 from waitress.channel import ClientDisconnected
 
-from octomil_ref import json_text, sse
-from octomil_ref.answers import Ending, Piece, Reasoning, Token
+from octomil_ref import json_codec
+from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
-from octomil_ref.request_log import Record
+from octomil_ref.logs import AccessRecord
+
+CONTENT_TYPE = "text/event-stream"
+
+COMMENT = b": the model is thinking\n\n"
+"""All SSE parsers skip a comment. It keeps proxies from closing a quiet connection."""
 
 COMMENT_INTERVAL = 1.0
 """Seconds between two comments while a model thinks, at least."""
 
 
 class TransferCut(BrokenPipeError, ClientDisconnected):
-    """Raised from a body to break the transfer off without its end, the one sign of a cut answer that every client sees.
+    """Raised from a body to end the transfer without its last chunk, the one sign of a cut answer that all clients see.
 
-    Any exception does that. These two kinds gunicorn and waitress take for a client that left, so that neither logs a
-    traceback for what is the upstream's failure.
+    Any exception does that. For these two kinds gunicorn and waitress log no traceback.
     """
 
     def __init__(self) -> None:
@@ -29,16 +36,16 @@ class TransferCut(BrokenPipeError, ClientDisconnected):
 
 
 class EventStream:
-    """Iterated, then closed, by the WSGI server. Tokens that arrived together leave together in one write."""
+    """The WSGI server iterates it, then closes it. Tokens that arrived together leave in one write."""
 
     def __init__(
-        self, opened: CommittedStream, record: Record, close: Callable[[], None]
+        self, opened: CommittedStream, record: AccessRecord, close: Callable[[], None]
     ) -> None:
-        """`close` ends whatever the stream holds."""
+        """`close` releases everything that the stream holds."""
         self._opened = opened
         self._record = record
         self._close = close
-        self._provider = json_text.write(opened.provider)
+        self._provider = json_codec.encode(opened.provider)
         self._next_comment = Deadline(0)
         record.provider, record.tokens, record.ended = opened.provider, 0, "client_left"
 
@@ -68,13 +75,13 @@ class EventStream:
         if not self._record.tokens:
             self._record.first_token_ms = self._record.elapsed_ms()
         self._record.tokens = (self._record.tokens or 0) + 1
-        return sse.token(token.text, self._provider)
+        return token_event(token.text, self._provider)
 
     def _comment(self) -> bytes:
         if self._next_comment.remaining() > 0:
             return b""
         self._next_comment.renew(COMMENT_INTERVAL)
-        return sse.COMMENT
+        return COMMENT
 
     def _final(self, ending: Ending) -> bytes:
         self._record.ended = "complete"
@@ -91,4 +98,16 @@ class EventStream:
 
     def _without_token(self, done: bool, rest: dict[str, object]) -> bytes:
         provider = self._opened.provider
-        return sse.event({"token": "", "done": done, "provider": provider, **rest})
+        return event({"token": "", "done": done, "provider": provider, **rest})
+
+
+def token_event(text: str, provider: bytes) -> bytes:
+    """The event of one token; `provider` is JSON. Written out, because almost all of a stream consists of these."""
+    return b'data: {"token":%b,"done":false,"provider":%b}\n\n' % (
+        json_codec.encode(text),
+        provider,
+    )
+
+
+def event(data: dict[str, object]) -> bytes:
+    return b"data: " + json_codec.encode(data) + b"\n\n"

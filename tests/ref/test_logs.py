@@ -10,9 +10,9 @@ import falcon.testing
 import pytest
 from builders import Clock
 
-from octomil_ref import clock, request_log
-from octomil_ref.request_id import RequestId
-from octomil_ref.request_log import RequestLog, configure_logging
+from octomil_ref import clock, logs
+from octomil_ref.logs import configure_logging
+from octomil_ref.middleware import AccessLog, RequestId
 from octomil_ref.settings import Settings
 
 
@@ -30,10 +30,10 @@ class Lines(logging.Handler):
 @pytest.fixture
 def lines() -> Iterator[list[dict[str, object]]]:
     handler = Lines()
-    request_log.log.addHandler(handler)
+    logs.access_log.addHandler(handler)
     logging.getLogger("octomil_ref").setLevel("INFO")
     yield handler.fields
-    request_log.log.removeHandler(handler)
+    logs.access_log.removeHandler(handler)
 
 
 class Body:
@@ -84,7 +84,7 @@ def answer(
     start_response: falcon.testing.StartResponseMock | None = None,
 ):
     """The body that the WSGI server is given for one request."""
-    app = falcon.App(middleware=[RequestId(), RequestLog()])
+    app = falcon.App(middleware=[RequestId(), AccessLog()])
     app.add_route("/thing", resource)
     environ = falcon.testing.create_environ(
         path,
@@ -276,7 +276,7 @@ def test_the_root_logger_s_own_handlers_do_not_write_the_lines_again():
     others = Lines()
     logging.getLogger().addHandler(others)
 
-    request_log.log.info("request", extra={"fields": {}})
+    logs.access_log.info("request", extra={"fields": {}})
 
     logging.getLogger().removeHandler(others)
     assert others.fields == []

@@ -13,8 +13,8 @@ from typing import Self
 
 import pytest
 
-from octomil_ref import demo
-from octomil_ref.demo import DemoError
+from octomil_ref.demo import run as demo
+from octomil_ref.demo.run import DemoError
 from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import Settings, SettingsError
 
@@ -322,7 +322,7 @@ def test_llama_cpp_runs_in_a_process_of_its_own_that_ctrl_c_does_not_reach(child
 
     assert endpoint == "http://127.0.0.1:49151/v1"
     assert child.command == [
-        *(sys.executable, "-m", "octomil_ref.llama_cpp", str(gguf)),
+        *(sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(gguf)),
         *("--port", "0", "--alias", "smollm2-135m"),
     ]
     assert child.options["start_new_session"] is True

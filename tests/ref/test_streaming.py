@@ -8,10 +8,11 @@ import pytest
 from builders import Clock
 from waitress.channel import ClientDisconnected
 
-from octomil_ref.answers import Ending, Reasoning, Token, Usage
+from octomil_ref import streaming
+from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.errors import Broken, TimedOut
-from octomil_ref.event_stream import EventStream, TransferCut
-from octomil_ref.request_log import Record
+from octomil_ref.logs import AccessRecord
+from octomil_ref.streaming import EventStream, TransferCut
 
 END = Ending(None, None)
 
@@ -32,7 +33,7 @@ class Opened:
 
 @pytest.fixture
 def record():
-    return Record("id", "POST", "/api/v1/inference/stream")
+    return AccessRecord("id", "POST", "/api/v1/inference/stream")
 
 
 def stream(record, *pieces, failure=None, close=lambda: None):
@@ -238,3 +239,46 @@ def test_an_interruption_is_recorded_with_the_code_that_the_client_got(
         list(stream(record, [Token("a")], failure=failure))
 
     assert (record.ended, record.error) == ("interrupted", code)
+
+
+# Server-sent events as every SDK can read them.
+
+
+TOKENS = ["Cherry", "", "a\nb", "a\r\nb\r", "a\u2028b\u2029c\x85d", "\N{CHERRIES}", '"']
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=ascii)
+def test_an_event_is_one_data_line_and_a_blank_line(token):
+    event = streaming.event({"token": token, "done": False})
+
+    line, *rest = event.decode("utf-8").splitlines()
+    assert event.endswith(b"\n\n") and rest == [""]
+    assert line.startswith("data: ")
+    assert json.loads(line.removeprefix("data: ")) == {"token": token, "done": False}
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=ascii)
+def test_an_event_is_ascii_without_carriage_returns(token):
+    event = streaming.event({"token": token})
+
+    assert event.isascii()
+    assert b"\r" not in event
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=ascii)
+def test_the_event_of_a_token_is_an_event_with_its_three_fields(token):
+    event = streaming.token_event(token, b'"openai"')
+
+    fields = {"token": token, "done": False, "provider": "openai"}
+    assert event == streaming.event(fields)
+
+
+def test_a_comment_is_one_comment_line_and_a_blank_line():
+    line, *rest = streaming.COMMENT.decode("ascii").splitlines()
+
+    assert line.startswith(":")
+    assert streaming.COMMENT.endswith(b"\n\n") and rest == [""]
+
+
+def test_the_content_type_is_that_of_an_event_stream():
+    assert streaming.CONTENT_TYPE == "text/event-stream"

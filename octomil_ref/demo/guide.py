@@ -5,7 +5,7 @@ import shlex
 import textwrap
 from collections.abc import Mapping
 
-from octomil_ref.snippets import NEWLINE, curl, python_sdk
+from octomil_ref.page.snippets import NEWLINE, curl, python_sdk
 
 _GUIDE = """
 Octomil API on {url}/api/v1   (Ctrl-C ends it)

@@ -1,0 +1,1 @@
+"""`octomil-ref demo`: the server with a small language model inside."""

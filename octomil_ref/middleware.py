@@ -1,0 +1,209 @@
+"""What every request passes: its id, its access log line, Host, CORS and the token. And how any exception is answered."""
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import falcon
+
+from octomil_ref import json_codec
+from octomil_ref.body import drain
+from octomil_ref.errors import (
+    A_BUG,
+    ApiError,
+    BadRequest,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+)
+from octomil_ref.logs import AccessRecord, write_access_line
+from octomil_ref.settings import Settings
+
+log = logging.getLogger("octomil_ref")
+
+EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
+
+
+def middleware(settings: Settings) -> list[Any]:
+    """In the order in which a request meets them."""
+    found = [RequestId(), AccessLog(), Host(), *cors(settings.cors_origins)]
+    if not settings.allow_anonymous:
+        found.append(Auth(settings.api_keys))
+    return found
+
+
+class RequestId:
+    """Sets `req.context.request_id` and the X-Request-Id header of the response (spec section 1.3)."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        _set_request_id(req, resp)
+
+
+_PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def _set_request_id(req: falcon.Request, resp: falcon.Response) -> None:
+    """Uses the client's own id if it is short and plain, else a new one."""
+    given = req.get_header("X-Request-Id") or ""
+    request_id = given if _PLAIN_ID.fullmatch(given) else secrets.token_hex(16)
+    req.context.request_id = request_id
+    resp.set_header("X-Request-Id", request_id)
+
+
+class AccessLog:
+    """Sets `req.context.record` and writes it once the response has ended."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        req.context.record = AccessRecord(req.context.request_id, req.method, req.path)
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        req_succeeded: bool,
+    ) -> None:
+        record: AccessRecord | None = req.context.get("record")
+        if record is None:
+            return  # Falcon refused the request before any middleware
+        record.status = resp.status_code
+        if resp.stream is None:
+            write_access_line(record)
+        else:
+            resp.stream = _Watched(resp.stream, lambda: write_access_line(record))
+
+
+class _Watched:
+    """A body that calls `on_close` at its end. The WSGI server always calls close()."""
+
+    def __init__(self, body: Any, on_close: Callable[[], None]) -> None:
+        self._body: Iterable[bytes] = body
+        self._close_body: Callable[[], None] = body.close
+        self._on_close = on_close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            self._close_body()
+        finally:
+            self._on_close()
+
+
+class Host:
+    """Refuses HTTP/1.1 without a Host header (RFC 9112 section 3.2). The HTTP parser refuses more than one."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        if "HTTP_HOST" not in req.env and req.env["SERVER_PROTOCOL"] == "HTTP/1.1":
+            raise BadRequest("A request of HTTP/1.1 must have a Host header.")
+
+
+def cors(origins: Sequence[str]) -> list[Any]:
+    """Which web pages of other origins may call (spec section 1.4): none, `*` for all, or a list."""
+    if not origins:
+        return []
+    if "*" in origins:
+        return [falcon.CORSMiddleware("*", EXPOSED_HEADERS)]
+    return [falcon.CORSMiddleware(origins, EXPOSED_HEADERS), VaryByOrigin()]
+
+
+class VaryByOrigin:
+    """The response names the one origin that asked, so no cache may give it to a page of another."""
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        req_succeeded: bool,
+    ) -> None:
+        resp.append_header("Vary", "Origin")
+
+
+class Auth:
+    """Requires a token (spec section 2), except for resources with `public = True`."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._digests = [_digest(token.encode()) for token in tokens]
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        params: dict[str, object],
+    ) -> None:
+        # Browsers send no token in a preflight.
+        if getattr(resource, "public", False) or req.method == "OPTIONS":
+            return
+        if not any(self._is_valid(token) for token in _tokens(req)):
+            raise Unauthorized(
+                "A valid token is required: 'Authorization: Bearer TOKEN' or 'X-API-Key: TOKEN'.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    def _is_valid(self, token: str) -> bool:
+        # WSGI decodes headers as latin-1. All digests have one length, and the sum compares every one of them, so the
+        # time that this takes says nothing about a token.
+        digest = _digest(token.encode("latin-1"))
+        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
+def _tokens(req: falcon.Request) -> list[str]:
+    scheme, _, token = (req.auth or "").partition(" ")
+    given = [token.strip()] if scheme.lower() == "bearer" else []
+    return given + [req.get_header("X-API-Key") or ""]
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> None:
+    """Every exception becomes the one envelope, whatever `Accept` says (spec section 1.3).
+
+    Falcon's own errors have no body for a client that accepts only `text/event-stream`.
+    """
+    app.add_error_handler(Exception, _render_error)
+    app.add_error_handler(falcon.HTTPError, _render_error)  # replaces Falcon's own
+
+
+def _render_error(
+    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
+) -> None:
+    if "request_id" not in req.context:
+        _set_request_id(req, resp)  # Falcon refused the request before any middleware
+    request_id = req.context.request_id
+    error = _as_api_error(ex)
+    if isinstance(error, InternalError):
+        log.exception("unexpected", extra={"fields": {"request_id": request_id}})
+    resp.status = error.status
+    resp.set_headers(error.headers)
+    resp.content_type = falcon.MEDIA_JSON
+    resp.stream = None
+    drain(req)
+    resp.data = json_codec.encode({**error.envelope(), "request_id": request_id})
+    if record := req.context.get("record"):
+        record.error = error.code
+
+
+def _as_api_error(ex: Exception) -> ApiError:
+    """Falcon raises some errors itself: unknown path, wrong method, unreadable header."""
+    match ex:
+        case ApiError():
+            return ex
+        case falcon.HTTPNotFound():
+            return NotFound("There is nothing at this path.")
+        case falcon.HTTPMethodNotAllowed():
+            allowed = str(dict(ex.headers or {}).get("Allow", ""))
+            return MethodNotAllowed(f"This path takes {allowed}.", {"Allow": allowed})
+        case falcon.HTTPError():
+            return BadRequest(f"Validation failed: {ex.description or ex.title}")
+        case _:
+            return InternalError(A_BUG)

@@ -1,0 +1,416 @@
+"""What upstreams send may be anything: it is understood, or the attempt is broken."""
+
+import json
+
+import pytest
+import responses
+from builders import Clock, arriving
+
+from octomil_ref.backends import Ending, Token, reading
+from octomil_ref.backends.http import Upstream
+from octomil_ref.backends.reading import StreamedAnswer
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import (
+    Broken,
+    Busy,
+    ModelNotFound,
+    RateLimited,
+    RequestRefused,
+    TimedOut,
+)
+
+URL = "http://upstream.test/"
+
+
+def whole_answer(status: int, body: object) -> object:
+    responses.get(URL, status=status, body=body)
+    answer = Upstream("openai", URL, {}, 20).get("", 20)
+    return reading.whole_answer(answer)
+
+
+@responses.activate
+def test_a_whole_answer_is_the_object_in_its_body():
+    fields = whole_answer(200, b'{"a": [1, 2.5, "\xc3\xa9"]}')
+
+    assert fields == {"a": [1, 2.5, "é"]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>", id="no JSON"),
+        pytest.param(b'{"a": ', id="JSON that breaks off"),
+        pytest.param(b"[1]", id="an array"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'"\xff"', id="not UTF-8"),
+        pytest.param(b"[" * 100_000, id="100,000 nested arrays"),
+        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="a number of 5,000 digits"),
+    ],
+)
+@responses.activate
+def test_a_body_is_garbage_that_is(body):
+    with pytest.raises(Broken, match="something else than an answer"):
+        whole_answer(200, body)
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 500])
+@responses.activate
+def test_only_status_200_announces_an_answer(status):
+    with pytest.raises(Broken):
+        whole_answer(status, b'{"a": 1}')
+
+
+@responses.activate
+def test_a_refusal_is_told_by_its_status():
+    with pytest.raises(ModelNotFound):
+        whole_answer(404, b'{"error": "no such model"}')
+
+
+@responses.activate
+def test_an_error_with_status_200_is_a_failure():
+    with pytest.raises(Broken, match="failed"):
+        whole_answer(200, b'{"error": {"message": "no"}}')
+
+
+@responses.activate
+def test_an_error_about_an_option_with_status_200_is_a_fault_of_the_request():
+    with pytest.raises(RequestRefused, match="seed"):
+        whole_answer(200, b'{"error": "option \\"seed\\" must be a number"}')
+
+
+@responses.activate
+def test_an_error_that_is_null_is_none():
+    fields = whole_answer(200, b'{"error": null, "a": 1}')
+
+    assert fields["a"] == 1
+
+
+@responses.activate
+def test_an_answer_that_breaks_off_is_closed():
+    body = arriving(b"{", ConnectionResetError())
+
+    with pytest.raises(Broken):
+        whole_answer(200, body)
+
+    assert body.closed
+
+
+@responses.activate
+def test_a_refusal_that_breaks_off_still_means_what_its_status_says():
+    body = arriving(b"{", ConnectionResetError())
+
+    with pytest.raises(ModelNotFound):
+        whole_answer(404, body)
+
+    assert body.closed
+
+
+@pytest.mark.parametrize(
+    "error, meaning",
+    [
+        pytest.param({"code": 429}, RateLimited, id="its own code"),
+        pytest.param({"code": "overloaded"}, Broken, id="a failure where it is a word"),
+        pytest.param("no", Broken, id="a failure where there is none"),
+    ],
+)
+@responses.activate
+def test_an_error_with_status_200_means(error, meaning):
+    with pytest.raises(meaning):
+        whole_answer(200, json.dumps({"error": error}))
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        pytest.param("é", "é", id="itself"),
+        pytest.param(None, "", id="empty where it is absent"),
+        pytest.param("a\ud800b", "a?b", id="without half of a surrogate pair"),
+    ],
+)
+def test_text_is(value, text):
+    assert reading.text(value) == text
+
+
+@pytest.mark.parametrize("value", [7, True, [], {}], ids=repr)
+def test_text_is_not(value):
+    with pytest.raises(Broken), reading.malformed_is_broken("openai"):
+        reading.text(value)
+
+
+@pytest.mark.parametrize("value, count", [(7, 7), (0, 0), (None, 0)])
+def test_a_count_is(value, count):
+    assert reading.count(value) == count
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, "7", [], 10**16], ids=repr)
+def test_a_count_is_not(value):
+    with pytest.raises(Broken), reading.malformed_is_broken("openai"):
+        reading.count(value)
+
+
+def test_vectors_are_as_many_as_the_inputs_and_of_one_dimension():
+    vectors = reading.vectors([[1, 2.5], [-3.0, 1e300]], 2)
+
+    assert vectors == [[1, 2.5], [-3.0, 1e300]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param([[1.0]], id="too few"),
+        pytest.param([[1.0]] * 3, id="too many"),
+        pytest.param([[1.0], [1.0, 2.0]], id="of two dimensions"),
+        pytest.param([[], []], id="of no dimension"),
+        pytest.param([[1.0], [None]], id="with a null"),
+        pytest.param([[1.0], ["1"]], id="with text"),
+        pytest.param([[1.0], [True]], id="with a boolean"),
+        pytest.param([[1.0], [float("nan")]], id="with a number that is none"),
+        pytest.param([[1.0], [10**400]], id="with a number beyond all floats"),
+        pytest.param([[1.0], [float("inf")]], id="with an endless number"),
+        pytest.param([[1.0], "1"], id="with text for a vector"),
+        pytest.param([{"0": 1.0}, {"0": 1.0}], id="with objects for vectors"),
+        pytest.param([1.0, 2.0], id="with numbers for vectors"),
+        pytest.param("ab", id="as text"),
+        pytest.param({"a": [1.0], "b": [1.0]}, id="as an object"),
+        pytest.param(None, id="as null"),
+    ],
+)
+def test_vectors_are_garbage(value):
+    with pytest.raises(Broken), reading.malformed_is_broken("openai"):
+        reading.vectors(value, 2)
+
+
+# A streamed answer: what arrived together stays together, one ending and nothing behind it, a deadline between pieces.
+
+
+URL = "http://upstream.test/"
+END = Ending("stop", None)
+
+
+class Words:
+    """A dialect of its own: a word is a token, `.` ends, `!` fails, `#` says nothing, `~` finishes without ending."""
+
+    complete_without_ending = False
+    finished = False
+
+    def read(self, line):
+        match line:
+            case b"!":
+                raise Busy("busy")
+            case b"#":
+                return []
+            case b"~":
+                self.finished = True
+                return []
+            case b".":
+                return [END]
+        return [Token(line.decode())]
+
+    def end(self, failure):
+        if self.complete_without_ending:
+            return END
+        raise failure
+
+
+class Generous(Words):
+    complete_without_ending = True
+
+
+def streamed(*pieces, reader=None, timeout=10):
+    responses.get(URL, body=(body := arriving(*pieces)))
+    answer = Upstream("openai", URL, {}, timeout).get("", timeout)
+    return StreamedAnswer(answer, reader or Words(), timeout), body
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    return clock
+
+
+@responses.activate
+def test_pieces_that_arrive_together_come_together():
+    stream, _ = streamed(b"a\nb\n", b"c\n", b".\n")
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a"), Token("b")], [Token("c")], [END]]
+
+
+@responses.activate
+def test_lines_without_pieces_are_passed_over():
+    stream, _ = streamed(b"#\n", b"a\n", b"#\n#\n", b".\n")
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [END]]
+
+
+@responses.activate
+def test_nothing_follows_the_ending():
+    stream, _ = streamed(b"a\n.\nb\n", b"c\n")
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a"), END]]
+
+
+@responses.activate
+def test_a_body_that_ends_without_an_ending_was_cut_off():
+    stream, _ = streamed(b"a\n")
+    pieces = iter(stream)
+
+    assert next(pieces) == [Token("a")]
+    with pytest.raises(Broken, match="cut its answer off"):
+        next(pieces)
+
+
+@responses.activate
+def test_a_reader_may_know_that_the_answer_was_complete():
+    stream, _ = streamed(b"a\n", reader=Generous())
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [END]]
+
+
+@responses.activate
+def test_an_answer_known_to_be_complete_may_be_cut_off():
+    stream, _ = streamed(b"a\n", ConnectionResetError(), reader=Generous())
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [END]]
+
+
+@responses.activate
+def test_pieces_before_a_failure_come_first():
+    stream, _ = streamed(b"a\n!\nb\n")
+    pieces = iter(stream)
+
+    assert next(pieces) == [Token("a")]
+    with pytest.raises(Busy):
+        next(pieces)
+
+
+@responses.activate
+def test_a_connection_that_breaks_is_a_failure():
+    stream, _ = streamed(b"a\n", ConnectionResetError())
+    pieces = iter(stream)
+    next(pieces)
+
+    with pytest.raises(Broken):
+        next(pieces)
+
+
+class Timed:
+    """An answer whose lines keep to its deadline; between them, functions are called."""
+
+    provider = "openai"
+
+    def __init__(self, *lines):
+        self.deadline = Deadline(10)
+        self._lines = lines
+
+    def lines(self):
+        for line in self._lines:
+            if callable(line):
+                line()
+            elif self.deadline.remaining() <= 0:
+                raise TimedOut("too late")
+            else:
+                yield [line]
+
+    def cut_off(self):
+        return Broken("cut off")
+
+
+def timed(*lines, reader=None):
+    return StreamedAnswer(Timed(*lines), reader or Words(), 10)
+
+
+def test_each_piece_has_the_whole_timeout(clock):
+    wait = [lambda: clock.advance(9)]
+    stream = timed(*wait, b"a", *wait, b"b", *wait, b".")
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [Token("b")], [END]]
+
+
+def test_the_time_that_a_client_takes_is_not_the_upstreams(clock):
+    pieces = iter(timed(b"a", b"b", b"."))
+    next(pieces)
+    clock.advance(99)
+
+    assert next(pieces) == [Token("b")]
+
+
+def test_lines_without_pieces_do_not_buy_time(clock):
+    drip = [b"#", lambda: clock.advance(4)]
+    pieces = iter(timed(b"a", *drip, *drip, *drip, b"#", b"b"))
+    next(pieces)
+
+    with pytest.raises(TimedOut):
+        next(pieces)
+
+
+def test_the_first_piece_has_no_more_than_the_timeout(clock):
+    drip = [b"#", lambda: clock.advance(4)]
+    stream = timed(*drip, *drip, *drip, b"#", b"a")
+
+    with pytest.raises(TimedOut):
+        next(iter(stream))
+
+
+def test_a_finished_answer_does_not_wait_long_for_its_usage(clock):
+    stream = timed(b"a", b"~", lambda: clock.advance(2), b"#", reader=Generous())
+
+    pieces = list(stream)
+
+    assert pieces == [[Token("a")], [END]]
+
+
+@responses.activate
+def test_closing_after_the_ending_reads_what_is_left():
+    left = []
+    stream, _ = streamed(b".\n", b"rest\n", lambda: left.append("all read"))
+    list(stream)
+
+    stream.close()
+
+    assert left == ["all read"]
+
+
+@responses.activate
+def test_closing_before_the_ending_reads_no_more_and_hangs_up():
+    left = []
+    stream, body = streamed(b"a\n", lambda: left.append("read on"), b".\n")
+    next(iter(stream))
+
+    stream.close()
+
+    assert left == []
+    assert body.closed
+
+
+@responses.activate
+def test_closing_a_stream_that_was_never_read_hangs_up():
+    stream, body = streamed(b"a\n", b".\n")
+
+    stream.close()
+
+    assert body.closed
+
+
+@responses.activate
+def test_closing_after_a_failure_hangs_up():
+    stream, body = streamed(b"!\n", b".\n")
+    with pytest.raises(Busy):
+        next(iter(stream))
+
+    stream.close()
+
+    assert body.closed
