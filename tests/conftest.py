@@ -1,26 +1,75 @@
-"""For all tests: a real browser, and the one line about tests that are left out."""
+"""For all tests: Debian's Chromium, driven by Playwright, and the one line about tests that are left out."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import Chromium, Page
+
+if TYPE_CHECKING:  # it takes a quarter of a second to import, and few tests need it
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 LEFT_OUT = "not machine"
 """What `-m` says unless the caller says otherwise."""
 
+PATIENCE = 30
+"""Seconds that a page has to show what a test expects."""
+
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+"""Chromium runs as root too, resolves no host name and looks for no updates."""
+
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    """One for all tests; they use `page`."""
-    with Chromium() as chromium:
-        yield chromium
+def chromium() -> Iterator[Browser]:
+    """One headless browser for all tests. Most of them use `page`."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE * 1000)
+    program = shutil.which("chromium")
+    if program is None:
+        raise RuntimeError("no chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=CHROMIUM_FLAGS
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def page(chromium: Chromium) -> Iterator[Page]:
-    """A new tab of a real browser."""
-    with chromium.page() as page:
-        yield page
+def complaints() -> list[str]:
+    """What the pages of the test complained of: exceptions, errors, warnings, what a policy blocked."""
+    return []
+
+
+@pytest.fixture
+def new_page(chromium: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens a tab with cookies and storage of its own; takes the options of a browser context."""
+
+    def opened(**options: Any) -> Page:
+        page = contexts.enter_context(chromium.new_context(**options)).new_page()
+        page.on("pageerror", lambda error: complaints.append(error.message))
+        page.on("console", heard)
+        return page
+
+    def heard(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            complaints.append(said.text)
+
+    with ExitStack() as contexts:
+        yield opened
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    return new_page()
 
 
 def pytest_terminal_summary(

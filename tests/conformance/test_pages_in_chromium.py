@@ -1,18 +1,19 @@
-"""The pages in a real browser: read by its parser, used by keys and by eye, on a phone, without scripts."""
+"""The report and the matrix in a real Chromium: filters, the keyboard, links, a phone, paper, and no scripts."""
 
 import pytest
 from octomil_conformance.report.html_report import write_html
 from octomil_conformance.report.machine import write_json
 from octomil_conformance.report.matrix import read_all
 from octomil_conformance.report.matrix_html import matrix_page
+from playwright.sync_api import expect
 from runs import exchange, nasty_run, run_of, verdict
 
 pytestmark = pytest.mark.machine
 
+PHONE = {"viewport": {"width": 360, "height": 900}, "is_mobile": True}
 SHOWN = "[...document.querySelectorAll('.requirement')].filter(each => each.checkVisibility()).map(each => each.id)"
 TOO_WIDE = "document.documentElement.scrollWidth > innerWidth"
 FOCUS = "(({id, tagName, textContent}) => id || tagName + ' ' + textContent.slice(0, 9).trim())(document.activeElement)"
-OUTPUT = "document.querySelector('output').value"
 
 
 def several():
@@ -30,80 +31,72 @@ def several():
 
 
 @pytest.fixture
-def open_report(page, tmp_path):
-    def opened(run, where=""):
-        write_html(run, tmp_path / "r.html")
-        page.open((tmp_path / "r.html").as_uri() + where)
-        return page
-
-    return opened
+def report(tmp_path):
+    """The address of the report of `several()`."""
+    write_html(several(), tmp_path / "r.html")
+    return (tmp_path / "r.html").as_uri()
 
 
 @pytest.fixture
-def open_matrix(page, tmp_path):
-    def opened(*runs):
-        for number, run in enumerate(runs):
-            write_json(run, tmp_path / f"{number}.json")
-        columns = read_all(
-            f"{'name' * 9}{n}={tmp_path}/{n}.json" for n in range(len(runs))
-        )
-        (tmp_path / "m.html").write_text(matrix_page(columns), "utf-8")
-        page.open((tmp_path / "m.html").as_uri())
-        return page
-
-    return opened
+def nasty_report(tmp_path):
+    write_html(nasty_run(), tmp_path / "n.html")
+    return (tmp_path / "n.html").as_uri()
 
 
-def choose(page, name, value):
-    page.evaluate(f"document.getElementById('{name}').value = '{value}'")
-    page.evaluate("document.querySelector('form').dispatchEvent(new Event('input'))")
+@pytest.fixture
+def matrix(tmp_path):
+    runs = [several(), run_of(verdict("pass"), verdict("pass", "STREAM-06"))]
+    for number, run in enumerate(runs):
+        write_json(run, tmp_path / f"{number}.json")
+    columns = read_all(f"{'name' * 9}{n}={tmp_path}/{n}.json" for n in range(len(runs)))
+    (tmp_path / "m.html").write_text(matrix_page(columns), "utf-8")
+    return (tmp_path / "m.html").as_uri()
 
 
-def test_what_a_server_says_is_only_ever_text(open_report):
-    page = open_report(nasty_run())
+def test_hostile_text_stays_text(page, nasty_report, complaints):
+    page.goto(nasty_report)
 
-    said = "[...document.querySelectorAll('pre')].filter(each => each.textContent.includes('<script>alert')).length"
-    assert page.evaluate("[document.scripts.length, document.images.length, document.styleSheets.length]") == [1, 0, 1]  # fmt: skip
-    assert page.evaluate(said) > 10
-    assert page.complaints() == []
+    counts = "[document.scripts.length, document.images.length, document.styleSheets.length]"  # fmt: skip
+    assert page.evaluate(counts) == [1, 0, 1]
+    assert page.locator("pre", has_text="<script>alert").count() > 10
+    assert complaints == []
 
 
-def test_verdicts_profiles_and_words_choose_what_is_shown(open_report):
-    page = open_report(several())
+def test_filters_choose_the_requirements_that_are_shown(page, report, complaints):
+    page.goto(report)
 
     assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-05", "STREAM-06"]
-    choose(page, "outcome", "pass")
+    page.select_option("#outcome", "pass")
     assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-06"]
-    choose(page, "profile", "infer")
+    page.select_option("#profile", "infer")
     assert page.evaluate(SHOWN) == ["HTTP-05"]
-    assert page.evaluate(OUTPUT) == "1 of 3 requirements shown"
-    choose(page, "profile", "")
-    choose(page, "outcome", "not pass")
+    expect(page.locator("output")).to_have_text("1 of 3 requirements shown")
+    page.select_option("#profile", "")
+    page.select_option("#outcome", "not pass")
     assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-05"]
-    choose(page, "words", "BLANK line")
+    page.fill("#words", "BLANK line")
     assert page.evaluate(SHOWN) == ["STREAM-05"]
-    assert page.complaints() == []
+    assert complaints == []
 
 
-def test_a_verdict_that_was_not_chosen_is_hidden_beside_one_that_was(open_report):
-    page = open_report(several())
+def test_a_filter_hides_single_verdicts_of_a_requirement(page, report):
+    page.goto(report)
 
-    choose(page, "outcome", "warn")
+    page.select_option("#outcome", "warn")
 
     hidden = "[...document.querySelectorAll('#HTTP-05 .verdict')].map(each => each.hidden)"  # fmt: skip
     assert page.evaluate(hidden) == [False, True]
 
 
-def test_all_is_reached_and_opened_by_keys(open_report):
-    page = open_report(several())
+def test_the_keyboard_reaches_and_opens_everything(page, report):
     controls = "[...document.querySelectorAll('a, select, input, button, summary')].filter(each => each.checkVisibility()).length"
+    page.goto(report)
 
     reached = []
     for _ in range(page.evaluate(controls) + 1):
-        page.press("Tab")
+        page.keyboard.press("Tab")
         reached.append(page.evaluate(FOCUS))
-    page.evaluate("document.querySelector('#STREAM-06 > summary').focus()")
-    page.press("Enter")
+    page.locator("#STREAM-06 > summary").press("Enter")
 
     assert reached[:2] == ["A Skip to t", "DIV Checks by"]
     assert {"outcome", "profile", "words", "open", "close", "BUTTON Copy"} <= {*reached}
@@ -112,40 +105,33 @@ def test_all_is_reached_and_opened_by_keys(open_report):
     assert page.evaluate("document.querySelector('#STREAM-06').open")
 
 
-def test_keys_skip_to_the_requirements(open_report):
-    page = open_report(several())
+def test_the_first_key_shows_a_link_that_skips_to_the_requirements(page, report):
+    style = "getComputedStyle(document.activeElement)"
+    page.goto(report)
 
-    page.press("Tab")
-    page.press("Enter")
-    page.press("Tab")
+    page.keyboard.press("Tab")
+    focused = page.evaluate(f"[{FOCUS}, {style}.outlineStyle, {style}.position]")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
 
+    assert focused == ["A Skip to t", "solid", "static"]
     assert page.evaluate("document.activeElement.parentElement.id") == "HTTP-05"
 
 
-def test_what_has_the_focus_is_marked(open_report):
-    page = open_report(several())
-
-    page.press("Tab")
-
-    style = "getComputedStyle(document.activeElement)"
-    assert page.evaluate(FOCUS) == "A Skip to t"
-    assert page.evaluate(f"{style}.outlineStyle + {style}.position") == "solidstatic"
-
-
-def test_a_link_leads_to_what_is_closed_or_hidden(open_report):
-    page = open_report(several())
-    choose(page, "outcome", "fail")
+def test_a_link_opens_and_shows_its_target(page, report):
+    page.goto(report)
+    page.select_option("#outcome", "fail")
 
     page.evaluate("location.hash = '#STREAM-06'")
 
-    page.wait_for("document.activeElement.parentElement.id === 'STREAM-06'")
+    expect(page.locator("#STREAM-06 > summary")).to_be_focused()
     assert page.evaluate("document.querySelector('#STREAM-06').open")
-    assert page.evaluate(OUTPUT) == "3 of 3 requirements shown"
+    expect(page.locator("output")).to_have_text("3 of 3 requirements shown")
 
 
-def test_open_all_and_close_all_do(open_report):
-    page = open_report(several())
+def test_buttons_open_and_close_everything(page, report):
     states = "[...document.querySelectorAll('.requirement, .verdict')].map(each => each.open)"  # fmt: skip
+    page.goto(report)
 
     page.click("#open")
     opened = page.evaluate(states)
@@ -155,65 +141,56 @@ def test_open_all_and_close_all_do(open_report):
     assert page.evaluate(states) == [False] * 7
 
 
-def test_a_line_to_paste_is_copied_or_at_least_selected(open_report):
-    page = open_report(several())
+def test_a_button_copies_a_line_or_at_least_selects_it(page, report, complaints):
+    page.goto(report)
+    button = page.locator("#STREAM-05 .curl + button").first
 
-    page.click("#STREAM-05 .curl + button")
+    button.click()
 
-    button = "document.querySelector('#STREAM-05 .curl + button').textContent"
-    page.wait_for(f"{button} !== 'Copy'")
-    assert page.evaluate(button) in ("Copied", "Selected: copy it with Ctrl+C")
-    assert page.complaints() == []
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_nothing_is_wider_than_a_phone(dark, page, open_report):
-    page.look(360, dark=dark)
-    open_report(several())
-
-    page.click("#open")
-    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")  # fmt: skip
-
-    assert page.evaluate("innerWidth") == 360
-    assert page.evaluate(TOO_WIDE) is False
+    expect(button).not_to_have_text("Copy")
+    assert button.inner_text() in ("Copied", "Selected: copy it with Ctrl+C")
+    assert complaints == []
 
 
-def test_hostile_text_is_not_wider_than_a_phone_either(page, open_report):
-    page.look(360)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_is_no_wider_than_a_phone(new_page, report, nasty_report, scheme):
+    page = new_page(**PHONE, color_scheme=scheme)
 
-    open_report(nasty_run())
+    for address in (report, nasty_report):
+        page.goto(address)
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")  # fmt: skip
 
-    assert page.evaluate(TOO_WIDE) is False
+        assert page.evaluate("innerWidth") == 360
+        assert page.evaluate(TOO_WIDE) is False
 
 
-def test_without_scripts_all_is_there_to_read(page, open_report):
-    page.without_scripts()
+def test_the_report_can_be_read_without_scripts(new_page, report, complaints):
+    page = new_page(java_script_enabled=False)
+    page.goto(report)
 
-    open_report(several())
+    page.locator("#STREAM-06 > summary").press("Enter")
 
-    page.evaluate("document.querySelector('#STREAM-06 > summary').focus()")
-    page.press("Enter")
-    assert page.evaluate("document.querySelector('form').checkVisibility()") is False
+    expect(page.locator("form")).to_be_hidden()
     assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-05", "STREAM-06"]
     assert page.evaluate("document.querySelector('#STREAM-06').open")
-    assert page.complaints() == []
+    assert complaints == []
 
 
-def test_on_paper_there_is_nothing_to_press(page, open_report):
-    page.look(800, media="print")
+def test_paper_shows_no_form_and_no_button(page, report):
+    page.emulate_media(media="print")
 
-    open_report(several())
+    page.goto(report)
 
     pressed = "[...document.querySelectorAll('form, button')].filter(each => each.checkVisibility()).length"
     assert page.evaluate(pressed) == 0
 
 
-def test_the_matrix_shows_where_servers_differ_and_is_no_wider_than_a_phone(page, open_matrix):  # fmt: skip
-    page.look(360)
-    open_matrix(several(), run_of(verdict("pass"), verdict("pass", "STREAM-06")))
+def test_the_matrix_shows_where_servers_differ_on_a_phone(new_page, matrix, complaints):
+    page = new_page(**PHONE)
+    page.goto(matrix)
 
-    choose(page, "rows", "differ")
+    page.select_option("#rows", "differ")
 
     assert page.evaluate(SHOWN) == ["STREAM-05"]
     assert page.evaluate(TOO_WIDE) is False
-    assert page.complaints() == []
+    assert complaints == []

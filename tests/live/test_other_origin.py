@@ -1,135 +1,170 @@
-"""The Browser SDK's situation, in a real Chromium: a page of another origin that calls the API through CORS."""
+"""A page of another origin that calls the API through CORS, as a browser SDK does, in a real Chromium."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import Page
-from dialects import ollama_chat, ollama_error
+from octomil_conformance.backend import (
+    ScriptedBackend,
+    environment,
+    new_nonce,
+    tagged,
+)
+from octomil_conformance.server.cors import cors
+from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.layers import around
+from octomil_conformance.server.served import Upstreams, served
+from playwright.sync_api import Page
 from processes import serve
-from reference import ASK, TOKEN, Reference, reference
+from reference import TOKEN
+from upstreams import Upstream
 
 pytestmark = pytest.mark.machine
 
-CALL = """(async () => {
+BLANK = b"<!doctype html><link rel=icon href='data:,'><title>client</title>"
+
+CALL = """([url, headers, body]) => {
   window.seen = "";
-  const response = await fetch(%s, {method: "POST", headers: %s, body: %s});
-  const names = ["X-Request-Id", "Retry-After", "Server"];
-  window.head = [response.status, ...names.map((name) => response.headers.get(name))];
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) seen += piece.value;
-  window.ended = true;
-})().catch((problem) => (window.problem = problem.name))"""
-"""As an SDK in a page calls, with a header for the token, JSON, and an answer read as it comes."""
+  (async () => {
+    const response = await fetch(url, {method: "POST", headers, body});
+    const names = ["X-Request-Id", "Retry-After", "Server"];
+    window.head = [response.status, ...names.map((name) => response.headers.get(name))];
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) seen += piece.value;
+    return "complete";
+  })().then((ended) => (window.ended = ended), (problem) => (window.ended = problem.name));
+}"""
+"""Sends a request as an SDK in a page does and reads the response as it arrives."""
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-class Blank(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(
-            b"<!doctype html><link rel=icon href=data:,><title>page</title>"
-        )
-
-    def log_message(self, *_: object) -> None:
-        pass
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    """The origin of the page: a server that knows nothing of the API."""
+    with Upstream() as web:
+        web.on("/", lambda call: call.answer(200, BLANK, content_type="text/html"))
+        yield web.url
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[str]:
-    """Where the page comes from: a server that knows nothing of the API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Blank) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def backend() -> Iterator[ScriptedBackend]:
+    with ScriptedBackend(ANY_PORT, ANY_PORT) as backend:
+        yield backend
 
 
-@pytest.fixture(scope="module", params=["waitress", "gunicorn"])
-def allowing(request: pytest.FixtureRequest, origin: str) -> Iterator[Reference]:
-    origins = f"https://app.example.com,{origin}"
-    with reference(
-        serve, request.param, openai=False, OCTOMIL_CORS_ORIGINS=origins
-    ) as server:
-        yield server
+@pytest.fixture(scope="module", params=["waitress", "gunicorn", "conformance"])
+def api(
+    request: pytest.FixtureRequest, backend: ScriptedBackend, origin: str
+) -> Iterator[str]:
+    """The URL of a server that allows the origin: the reference server, or `octomil-conformance serve`."""
+    if request.param == "conformance":
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url)
+        with serving(around(served(upstreams, TOKEN), cors), TOKEN) as url:
+            yield url
+    else:
+        origins = f"https://app.example.com,{origin}"
+        env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": origins}
+        with serve(request.param, **environment(backend), **env) as server:
+            yield server.url
 
 
-def call(page: Page, server: Reference, path: str, headers: dict[str, str]) -> None:
-    """Begins; what comes of it is in `head`, `seen` and `ended`, or in `problem`."""
-    url = f"{server.api}{path}"
-    headers = headers | {"Content-Type": "application/json"}
-    page.evaluate(
-        f"void {CALL % tuple(map(json.dumps, (url, headers, json.dumps(ASK))))}"
-    )
+def call(
+    page: Page,
+    url: str,
+    model: str,
+    prompt: str = "one two",
+    headers: dict[str, str] = BEARER,
+) -> None:
+    """Starts a call; its results are in `head`, `seen` and `ended`."""
+    body = json.dumps({"model_id": model, "input_data": prompt})
+    sent = {"Content-Type": "application/json", "X-App-Version": "1", **headers}
+    page.evaluate(CALL, [f"{url}/api/v1/inference/stream", sent, body])
+
+
+def ended(page: Page) -> tuple[str, list[object], str]:
+    """How the call ended, its status and headers, and the body."""
+    page.wait_for_function("window.ended")
+    return page.evaluate("[window.ended, window.head, window.seen]")
 
 
 @pytest.mark.parametrize(
     "headers", [BEARER, {"X-API-Key": TOKEN}], ids=["Bearer", "key"]
 )
 def test_a_page_has_a_token_before_the_next_one_exists(
-    allowing: Reference, origin: str, page: Page, headers: dict[str, str]
+    api: str,
+    origin: str,
+    backend: ScriptedBackend,
+    page: Page,
+    complaints: list[str],
+    headers: dict[str, str],
 ) -> None:
-    gate = threading.Event()
-    allowing.ollama.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
-    page.open(origin)
+    nonce = new_nonce()
+    page.goto(origin)
 
-    call(page, allowing, "/inference/stream", headers)
-    page.wait_for("window.seen?.includes('Good')")
+    call(page, api, "conf-gated", tagged(nonce, "Good morning"), headers)
+    page.wait_for_function("window.seen.includes('Good')")
     early = page.evaluate("seen")
-    gate.set()
-    page.wait_for("window.ended")
+    backend.open(nonce)
+    how, (status, request_id, *_), text = ended(page)
 
     assert "morning" not in early
-    assert '"done":true' in page.evaluate("seen")
-    status, request_id, *_ = page.evaluate("head")
-    assert (status, len(request_id)) == (200, 32)
-    assert page.complaints() == []
+    assert (how, status) == ("complete", 200)
+    assert request_id
+    assert json.loads(text.split("data: ")[-1])["done"] is True
+    assert complaints == []
 
 
 def test_a_page_reads_the_id_and_the_wait_of_a_refusal(
-    allowing: Reference, origin: str, page: Page
+    api: str, origin: str, page: Page
 ) -> None:
-    allowing.ollama.on("/api/chat", ollama_error(429, "slow down", retry_after="7"))
-    page.open(origin)
+    page.goto(origin)
 
-    call(page, allowing, "/inference", BEARER)
-    page.wait_for("window.ended")
+    call(page, api, "conf-http-429")
+    _, head, text = ended(page)
 
-    envelope = json.loads(page.evaluate("seen"))
-    assert page.evaluate("head") == [429, envelope["request_id"], "7", None]
+    envelope = json.loads(text)
+    assert head == [429, envelope["request_id"], "7", None]
     assert envelope["code"] == "rate_limited"
 
 
 def test_a_page_reads_why_its_token_is_refused(
-    allowing: Reference, origin: str, page: Page
+    api: str, origin: str, page: Page
 ) -> None:
-    page.open(origin)
+    page.goto(origin)
 
-    call(page, allowing, "/inference/stream", {"Authorization": "Bearer wrong"})
-    page.wait_for("window.ended")
+    call(page, api, "conf-echo", headers={"Authorization": "Bearer wrong"})
+    _, (status, request_id, *_), text = ended(page)
 
-    envelope = json.loads(page.evaluate("seen"))
-    assert page.evaluate("head")[:2] == [401, envelope["request_id"]]
+    assert (status, request_id) == (401, json.loads(text)["request_id"])
 
 
-@pytest.mark.parametrize(
-    "origins", ["", "https://app.example.com"], ids=["none", "other"]
-)
-def test_a_page_is_refused_whose_origin_is_not_allowed(
-    origin: str, page: Page, origins: str
+def test_a_page_sees_that_a_stream_is_cut(api: str, origin: str, page: Page) -> None:
+    page.goto(origin)
+
+    call(page, api, "conf-cut", "one two three")
+    how, (status, *_), text = ended(page)
+
+    assert (how, status) == ("TypeError", 200)
+    assert '"done":true' not in text.replace(" ", "")
+
+
+@pytest.mark.parametrize("allowed", ["", "https://app.example.com"])
+def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
+    origin: str,
+    backend: ScriptedBackend,
+    page: Page,
+    complaints: list[str],
+    allowed: str,
 ) -> None:
-    with reference(serve, OCTOMIL_CORS_ORIGINS=origins) as server:
-        page.open(origin)
+    nonce = new_nonce()
+    env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": allowed}
+    with serve(**environment(backend), **env) as server:
+        page.goto(origin)
 
-        call(page, server, "/inference/stream", BEARER)
-        page.wait_for("window.problem")
+        call(page, server.url, "conf-echo", tagged(nonce, "one"))
+        how, _, _ = ended(page)
 
-        assert page.evaluate("problem") == "TypeError"
-        assert any("CORS" in complaint for complaint in page.complaints())
-        assert server.ollama.requests == []
+    assert how == "TypeError"
+    assert any("CORS" in complaint for complaint in complaints)
+    assert backend.calls(nonce) == []

@@ -1,10 +1,12 @@
-"""The reference page in a real Chromium: what it shows of answers, streams, cuts and refusals, and for whom it is made."""
+"""The reference page in a real Chromium: how it shows answers, streams, cuts and refusals, and who can use it."""
 
 import json
+import re
 import threading
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import pytest
-from browser import Page
 from dialects import (
     NDJSON,
     ollama_chat,
@@ -16,24 +18,17 @@ from dialects import (
     openai_models,
     stream,
 )
-from models import LlamaCpp, names_a_fruit
+from playwright.sync_api import Page, expect
 from processes import serve
-from reference import MODEL_PATIENCE, PATIENCE, TOKEN, UNHURRIED, Reference, reference
+from reference import PATIENCE, TOKEN, Reference, reference
 from upstreams import Call
 
 pytestmark = pytest.mark.machine
 
+NewPage = Callable[..., Page]
+
 LOAD_FAILED = "Failed to load resource: "
-"""How Chromium itself remarks on a status of 400 or more, or a transfer that broke off."""
-
-ENDPOINTS = ["infer", "stream", "batch", "embed", "health", "live"]
-
-ASKED = {
-    "model_id": LlamaCpp.model,
-    "messages": [{"role": "user", "content": "Name three fruits."}],
-    "parameters": {"max_tokens": 16, "temperature": 0, "seed": 1},
-}
-"""For the likeliest answer, of a few tokens."""
+"""How Chromium itself remarks on a status of 400 or more."""
 
 CONTRASTS = """(() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -61,13 +56,19 @@ CONTRASTS = """(() => {
     return [element.outerHTML.slice(0, 80), ratio];
   });
 })()"""
-"""Of each element with text of its own: how its colour stands out from what is behind it (WCAG 2.2, 1.4.3)."""
+"""For each element with text of its own: the contrast between its colour and its background (WCAG 2.2, 1.4.3)."""
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Reference]:
+    """One kind of server is enough: the page is the same under both."""
+    with reference(serve) as server:
+        yield server
 
 
 def opened(page: Page, server: Reference, token: str = TOKEN) -> None:
-    page.open(f"{server.url}/?model=smollm2")
-    page.click("#token")
-    page.write(token)
+    page.goto(f"{server.url}/?model=smollm2")
+    page.fill("#token", token)
 
 
 def send(page: Page, endpoint: str) -> None:
@@ -75,23 +76,20 @@ def send(page: Page, endpoint: str) -> None:
 
 
 def text_of(page: Page, endpoint: str, part: str) -> str:
-    """What a form shows in its `.state`, `.figures`, `.text` or `.json`."""
-    text: str = page.evaluate(
-        f"document.querySelector('#{endpoint} .{part}').innerText"
-    )
-    return text
+    """The text in the `.state`, `.figures`, `.text` or `.json` of a form."""
+    return page.locator(f"#{endpoint} .{part}").inner_text()
 
 
 def wait_for_text(page: Page, endpoint: str, part: str, beginning: str) -> None:
-    shown = f"document.querySelector('#{endpoint} .{part}').textContent"
-    page.wait_for(f"{shown}.startsWith({json.dumps(beginning)})")
+    shown = page.locator(f"#{endpoint} .{part}")
+    expect(shown).to_have_text(re.compile("^" + re.escape(beginning)))
 
 
-# Trying
+# Sending requests
 
 
 def test_a_token_is_on_the_page_before_the_next_one_exists(
-    server: Reference, page: Page
+    server: Reference, page: Page, complaints: list[str]
 ) -> None:
     gate = threading.Event()
     server.ollama.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
@@ -109,10 +107,10 @@ def test_a_token_is_on_the_page_before_the_next_one_exists(
     figures = text_of(page, "stream", "figures")
     assert "tokens 2" in figures and "tokens a second " in figures
     assert '"done": true' in text_of(page, "stream", "json")
-    assert page.complaints() == []
+    assert complaints == []
 
 
-def test_what_is_sent_is_what_stands_there(server: Reference, page: Page) -> None:
+def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) -> None:
     server.ollama.on("/api/chat", ollama_chat())
     opened(page, server)
 
@@ -120,15 +118,14 @@ def test_what_is_sent_is_what_stands_there(server: Reference, page: Page) -> Non
     wait_for_text(page, "infer", "state", "Complete.")
 
     [asked] = server.ollama.wait_for_requests()
-    body = json.loads(page.evaluate("document.querySelector('#infer textarea').value"))
+    body = json.loads(page.input_value("#infer textarea"))
     assert asked.json["model"] == body["model_id"] == "smollm2"
     assert asked.json["messages"] == body["messages"]
     assert text_of(page, "infer", "text") == "Good morning"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_every_endpoint_can_be_tried(
-    server: Reference, page: Page, endpoint: str
+    server: Reference, page: Page, complaints: list[str]
 ) -> None:
     server.ollama.on("/api/chat", ollama_chat())
     server.ollama.on("/api/embed", ollama_embed(size=384))
@@ -136,42 +133,47 @@ def test_every_endpoint_can_be_tried(
     server.openai.on("/v1/models", openai_models)
     opened(page, server)
 
-    send(page, endpoint)
-    wait_for_text(page, endpoint, "state", "Complete.")
+    for endpoint in ("infer", "stream", "batch", "embed", "health", "live"):
+        send(page, endpoint)
+        wait_for_text(page, endpoint, "state", "Complete.")
 
-    answer = text_of(page, endpoint, "json")
-    assert "X-Request-Id" in text_of(page, endpoint, "figures")
-    assert answer.startswith("{")
-    assert len(answer) < 2000, "vectors are cut short for the eye"
-    assert page.complaints() == []
+        answer = text_of(page, endpoint, "json")
+        assert "X-Request-Id" in text_of(page, endpoint, "figures")
+        assert answer.startswith("{")
+        assert len(answer) < 2000, "vectors are cut short for the eye"
+    assert complaints == []
 
 
-def test_a_wrong_token_is_an_envelope(server: Reference, page: Page) -> None:
+def test_a_wrong_token_shows_its_envelope(
+    server: Reference, page: Page, complaints: list[str]
+) -> None:
     opened(page, server, "wrong")
 
     send(page, "stream")
     wait_for_text(page, "stream", "state", "Refused: 401 authentication_failed.")
 
     envelope = json.loads(text_of(page, "stream", "json"))
+    figures = text_of(page, "stream", "figures")
     assert envelope["status_code"] == 401
-    assert f"X-Request-Id {envelope['request_id']}" in text_of(
-        page, "stream", "figures"
-    )
-    assert [each for each in page.complaints() if LOAD_FAILED not in each] == []
+    assert f"X-Request-Id {envelope['request_id']}" in figures
+    assert [each for each in complaints if LOAD_FAILED not in each] == []
 
 
-def test_a_busy_upstream_is_an_envelope_with_its_retry_after(page: Page) -> None:
-    with reference(serve, openai=False) as server:
-        server.ollama.on("/api/chat", ollama_error(429, "slow down", retry_after="7"))
-        opened(page, server)
+def test_a_busy_upstream_shows_when_to_try_again(server: Reference, page: Page) -> None:
+    busy = ollama_error(429, "slow down", retry_after="7")
+    server.ollama.on("/api/chat", busy)
+    server.openai.on("/v1/chat/completions", busy)
+    opened(page, server)
 
-        send(page, "infer")
-        wait_for_text(page, "infer", "state", "Refused: 429 rate_limited.")
+    send(page, "infer")
+    wait_for_text(page, "infer", "state", "Refused: 429 rate_limited.")
 
-        assert "Retry-After 7" in text_of(page, "infer", "figures")
+    assert "Retry-After 7" in text_of(page, "infer", "figures")
 
 
-def test_stop_really_stops(server: Reference, page: Page) -> None:
+def test_stop_closes_the_connection(
+    server: Reference, page: Page, complaints: list[str]
+) -> None:
     stopped, over = threading.Event(), threading.Event()
 
     def script(call: Call) -> None:
@@ -191,9 +193,9 @@ def test_stop_really_stops(server: Reference, page: Page) -> None:
     wait_for_text(page, "stream", "state", "Stopped")
     stopped.set()
 
-    assert over.wait(PATIENCE), "the upstream sees that nobody listens"
+    assert over.wait(PATIENCE), "the upstream sees that its client is gone"
     assert text_of(page, "stream", "text") == "Good"
-    assert page.complaints() == []
+    assert complaints == []
 
 
 def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
@@ -212,14 +214,17 @@ def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
     assert "tokens 1" in text_of(page, "stream", "figures")
 
 
-def test_a_stream_that_ends_well_but_for_its_done_is_shown_as_cut(
+def test_a_complete_transfer_without_done_is_shown_as_cut(
     server: Reference, page: Page
 ) -> None:
-    opened(page, server)
-    page.evaluate(
-        """window.fetch = async () => new Response('data: {"token":"Good","done":false}\\n\\n',
-          {headers: {"Content-Type": "text/event-stream"}})"""
+    page.route(
+        "**/inference/stream",
+        lambda route: route.fulfill(
+            content_type="text/event-stream",
+            body='data: {"token":"Good","done":false}\n\n',
+        ),
     )
+    opened(page, server)
 
     send(page, "stream")
 
@@ -227,39 +232,13 @@ def test_a_stream_that_ends_well_but_for_its_done_is_shown_as_cut(
     assert text_of(page, "stream", "text") == "Good"
 
 
-def test_a_server_that_is_gone_is_told(page: Page) -> None:
+def test_a_server_that_is_gone_is_shown_as_no_answer(page: Page) -> None:
     with reference(serve) as server:
         opened(page, server)
 
     send(page, "infer")
 
     wait_for_text(page, "infer", "state", "No answer: ")
-
-
-def test_a_real_model_answers_on_the_page_token_by_token(
-    llama_cpp: LlamaCpp, page: Page
-) -> None:
-    settings = {"OPENAI_API_ENDPOINT": llama_cpp.url, **UNHURRIED}
-    with reference(serve, ollama=False, **settings) as server:
-        opened(page, server)
-        likeliest = json.dumps(ASKED)
-        page.evaluate(
-            f"document.querySelector('#stream textarea').value = {json.dumps(likeliest)}"
-        )
-        page.evaluate(
-            """window.arrivals = [];
-            new MutationObserver(() => arrivals.push(performance.now()))
-              .observe(document.querySelector("#stream .text"), {childList: true})"""
-        )
-
-        send(page, "stream")
-        server.process.wait_for_line('"ended": "complete"', MODEL_PATIENCE)
-        wait_for_text(page, "stream", "state", "Complete.")
-
-    assert names_a_fruit(text_of(page, "stream", "text"))
-    first, *_, last = page.evaluate("arrivals")
-    assert len(page.evaluate("arrivals")) > 3 and first < last
-    assert page.complaints() == []
 
 
 # The token
@@ -280,41 +259,42 @@ def test_the_token_stays_in_its_field(server: Reference, page: Page) -> None:
     assert "$TOKEN" in everywhere
 
 
-def test_the_page_talks_to_no_other_server(server: Reference, page: Page) -> None:
-    page.open(server.url)
+def test_the_page_may_connect_to_no_other_server(
+    server: Reference, page: Page, complaints: list[str]
+) -> None:
+    page.goto(server.url)
 
     refused = page.evaluate(
         f"fetch('{server.ollama.url}/').then(() => 'answered', () => 'refused')"
     )
 
     assert refused == "refused"
-    assert any("connect-src" in each for each in page.complaints())
+    assert any("connect-src" in each for each in complaints)
     assert server.ollama.requests == []
 
 
 # Reading and copying
 
 
-def test_a_number_leads_into_what_is_closed(server: Reference, page: Page) -> None:
-    page.open(f"{server.url}/#STREAM-05")
+def test_a_link_opens_the_section_that_holds_its_target(
+    server: Reference, page: Page
+) -> None:
+    page.goto(f"{server.url}/#STREAM-05")
+    expect(page.locator("#STREAM-05")).to_be_visible()
 
-    page.wait_for("document.getElementById('STREAM-05').checkVisibility()")
     page.evaluate("document.querySelector('a[href=\"#EMBED-06\"]').click()")
 
-    page.wait_for("document.getElementById('EMBED-06').checkVisibility()")
+    expect(page.locator("#EMBED-06")).to_be_visible()
 
 
 def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
     server: Reference, page: Page
 ) -> None:
-    page.open(server.url)
-    page.click("#model")
-    page.write("qwen-3b")
+    page.goto(server.url)
+    page.fill("#model", "qwen-3b")
 
     page.click("#stream .copied button")
-    page.wait_for(
-        "document.querySelector('#stream .copied button').textContent === 'Copied'"
-    )
+    expect(page.locator("#stream .copied button").first).to_have_text("Copied")
 
     selected = page.evaluate("getSelection().toString()")
     assert selected.startswith(f"curl -N {server.api}/inference/stream")
@@ -324,65 +304,64 @@ def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
 @pytest.mark.parametrize(
     "model", ["x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">']
 )
-def test_a_model_in_the_address_cannot_change_what_is_copied(
+def test_a_model_in_the_address_cannot_change_the_lines_to_copy(
     server: Reference, page: Page, model: str
 ) -> None:
-    page.evaluate(
-        f"window.address = '/?model=' + encodeURIComponent({json.dumps(model)})"
-    )
-    page.open(server.url + page.evaluate("address"))
+    page.goto(f"{server.url}/?model={quote(model)}")
 
-    lines = page.evaluate("document.querySelector('#stream .copied code').textContent")
+    lines = page.locator("#stream .copied code").first.text_content()
     assert '"model_id": "phi-4-mini"' in lines
-    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert page.locator("img").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("origin", "shown"),
-    [
-        ("https://api.example.com", True),
-        ("http://[::1]:8000", True),
-        ("http://$(reboot).example.com", False),
-        ("http://x;reboot;.example.com:8000", False),
-        ("http://`reboot`.example.com", False),
-    ],
-)
-def test_the_name_of_the_server_cannot_change_what_is_copied(
-    server: Reference, page: Page, origin: str, shown: bool
+def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
+    server: Reference, page: Page
 ) -> None:
-    page.open(server.url)
+    shown = {
+        "https://api.example.com": True,
+        "http://[::1]:8000": True,
+        "http://$(reboot).example.com": False,
+        "http://x;reboot;.example.com:8000": False,
+        "http://`reboot`.example.com": False,
+    }
+    for origin, is_shown in shown.items():
+        page.goto(server.url)
+        page.evaluate(f"setOrigin({json.dumps(origin)})")
 
-    page.evaluate(f"setOrigin({json.dumps(origin)})")
+        lines = page.locator("#stream .copied code").first.text_content()
+        begin = origin if is_shown else server.url
+        assert lines.startswith(f"curl -N {begin}/api/v1/")
 
-    lines = page.evaluate("document.querySelector('#stream .copied code').textContent")
-    assert lines.startswith(f"curl -N {origin if shown else server.url}/api/v1/")
 
+def test_the_page_can_be_read_without_scripts(
+    server: Reference, new_page: NewPage, complaints: list[str]
+) -> None:
+    page = new_page(java_script_enabled=False)
 
-def test_without_scripts_it_can_be_read(server: Reference, page: Page) -> None:
-    page.without_scripts()
+    page.goto(server.url)
 
-    page.open(server.url)
-
-    assert "needs" not in text_of(page, "stream", "copied")
-    assert "POST /api/v1/inference/stream" in page.evaluate("document.body.innerText")
-    assert page.complaints() == []
+    assert "needs" not in page.locator("#stream .copied").first.inner_text()
+    assert "POST /api/v1/inference/stream" in page.inner_text("body")
+    assert complaints == []
 
 
 # For everyone
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_it_fits_and_can_be_read(
-    server: Reference, page: Page, width: int, dark: bool
+def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
+    server: Reference, new_page: NewPage, width: int, scheme: str
 ) -> None:
     server.ollama.on("/api/chat", ollama_chat(["long" * 100]))
-    page.look(width, dark=dark)
+    window = {"width": width, "height": 900}
+    page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
     opened(page, server)
     for endpoint, token in (("stream", TOKEN), ("infer", "wrong")):
-        page.evaluate(f"document.querySelector('#token').value = '{token}'")
+        page.fill("#token", token)
         send(page, endpoint)
-        page.wait_for(f"document.querySelector('#{endpoint} .bad, #{endpoint} .good')")
+        ended = page.locator(f"#{endpoint} .bad, #{endpoint} .good")
+        expect(ended).to_be_visible()
     page.evaluate(
         "document.querySelectorAll('details').forEach((each) => (each.open = true))"
     )
@@ -394,38 +373,47 @@ def test_it_fits_and_can_be_read(
     assert [each for each in contrasts if each[1] < 4.5] == []
 
 
-def test_it_can_be_used_by_keyboard_alone(server: Reference, page: Page) -> None:
+def test_the_page_can_be_used_with_the_keyboard_alone(
+    server: Reference, page: Page
+) -> None:
     server.ollama.on("/api/chat", ollama_chat())
-    page.open(server.url)
+    page.goto(server.url)
 
-    page.press("Tab")
+    page.keyboard.press("Tab")
     skip = page.evaluate(
         "[document.activeElement.hash, document.activeElement.getBoundingClientRect().left >= 0]"
     )
-    page.press("Enter")
-    page.wait_for("location.hash === '#main'")
-    while page.evaluate("document.activeElement.id") != "token":
-        page.press("Tab")
-    page.write(TOKEN)
-    while not page.evaluate("document.activeElement.matches('#infer [type=submit]')"):
-        page.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#main")
+    tab_to(page, "#token")
+    page.keyboard.insert_text(TOKEN)
+    tab_to(page, "#infer [type=submit]")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    page.press("Enter")
+    page.keyboard.press("Enter")
     wait_for_text(page, "infer", "state", "Complete.")
 
     assert skip == ["#main", True]
     assert outline == "solid"
 
 
-def test_what_is_read_aloud_is_the_state_and_not_each_token(
+def tab_to(page: Page, selector: str) -> None:
+    while not page.evaluate(
+        "(wanted) => document.activeElement.matches(wanted)", selector
+    ):
+        page.keyboard.press("Tab")
+
+
+def test_a_screen_reader_hears_the_state_and_not_each_token(
     server: Reference, page: Page
 ) -> None:
     server.ollama.on("/api/chat", ollama_chat(["a"] * 50))
     opened(page, server)
     page.evaluate(
-        """window.said = [];
-        new MutationObserver(() => said.push(document.querySelector("#stream [role=status]").textContent))
-          .observe(document.querySelector("#stream [role=status]"), {childList: true})"""
+        """() => {
+          window.said = [];
+          const status = document.querySelector("#stream [role=status]");
+          new MutationObserver(() => said.push(status.textContent)).observe(status, {childList: true});
+        }"""
     )
 
     send(page, "stream")
@@ -434,4 +422,4 @@ def test_what_is_read_aloud_is_the_state_and_not_each_token(
     said = page.evaluate("said")
     assert said[-1] == "Complete."
     assert len(said) <= 4
-    assert page.evaluate("document.querySelectorAll('[aria-live]').length") == 0
+    assert page.locator("[aria-live]").count() == 0
