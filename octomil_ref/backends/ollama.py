@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from octomil_ref.backends import (
-    FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
     Piece,
     PieceStream,
-    Reasoning,
-    Token,
     Usage,
     reading,
 )
@@ -21,8 +18,8 @@ from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
-TOP_LEVEL_PARAMETERS = ("think", "format", "keep_alive")
-"""These stand beside `options` in a request; all others inside."""
+TOP_LEVEL = ("think", "format", "keep_alive")
+"""Parameters that Ollama expects beside `options`. All others belong inside."""
 
 
 class OllamaBackend:
@@ -36,8 +33,7 @@ class OllamaBackend:
 
     def complete(self, request: CompletionRequest) -> Completion:
         response = self._upstream.post("/api/chat", self._chat(request, stream=False))
-        body = reading.whole_answer(response)
-        with reading.malformed_is_broken(self.provider):
+        with reading.whole_answer(response) as body:
             if not body["done"]:
                 raise ValueError("the answer is not complete")
             output = reading.text(body["message"].get("content"))
@@ -50,15 +46,15 @@ class OllamaBackend:
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         payload = {"model": self._name(request.model_id), "input": request.input}
-        body = reading.whole_answer(self._upstream.post("/api/embed", payload))
-        with reading.malformed_is_broken(self.provider):
+        response = self._upstream.post("/api/embed", payload)
+        with reading.whole_answer(response) as body:
             vectors = reading.vectors(body["embeddings"], len(request.input))
-            return Embeddings(
-                vectors, self.provider, reading.count(body.get("prompt_eval_count"))
-            )
+            tokens = reading.count(body.get("prompt_eval_count"))
+            return Embeddings(vectors, self.provider, tokens)
 
     def probe(self, timeout: float) -> None:
-        reading.whole_answer(self._upstream.get("/api/version", timeout))
+        with reading.whole_answer(self._upstream.get("/api/version", timeout)):
+            pass
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -68,7 +64,7 @@ class OllamaBackend:
             "model": self._name(request.model_id),
             "messages": [message.to_json() for message in request.messages],
             "stream": stream,
-            # A thinking model thinks unless told not to, and its content stays empty meanwhile.
+            # Else a thinking model thinks first, and its content stays empty meanwhile.
             "think": False,
             **_placed(request.parameters),
         }
@@ -77,7 +73,7 @@ class OllamaBackend:
 class _Lines:
     """Reads the lines of one streamed chat."""
 
-    finished = False  # the line that completes an answer is also its last
+    finished = False  # the line that completes an answer is its last
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
@@ -85,47 +81,33 @@ class _Lines:
         chunk = reading.json_object(line)
         if "error" in chunk:
             raise reported(OllamaBackend.provider, line)
-        pieces = _message_pieces(chunk.get("message") or {})
+        message = chunk.get("message") or {}
+        pieces = reading.pieces(message.get("thinking"), message.get("content"))
         if chunk["done"]:
             pieces.append(_ending(chunk))
         return pieces
 
     def end(self, failure: UpstreamError) -> Ending:
-        # Only the line with `done: true` makes an answer complete.
+        # Only a line with `done: true` completes an answer.
         raise failure
 
 
-def _message_pieces(message: Mapping[str, Any]) -> list[Piece]:
-    pieces: list[Piece] = []
-    if message.get("thinking"):
-        pieces.append(Reasoning())
-    if content := reading.text(message.get("content")):
-        pieces.append(Token(content))
-    return pieces
-
-
 def _ending(body: Mapping[str, Any]) -> Ending:
-    """Ollama leaves out counts that are 0, and has reasons of its own, such as `load`."""
-    reason = body.get("done_reason")
+    """Ollama omits counts that are 0, and has reasons of its own, such as `load`."""
     usage = Usage(
         reading.count(body.get("prompt_eval_count")),
         reading.count(body.get("eval_count")),
     )
-    return Ending(reason if reason in FINISH_REASONS else None, usage)
+    return Ending(reading.finish_reason(body.get("done_reason")), usage)
 
 
 def _placed(parameters: Parameters) -> dict[str, Any]:
-    """The parameters where Ollama looks for them, under its names."""
-    placed: dict[str, Any] = {
-        name: parameters[name] for name in TOP_LEVEL_PARAMETERS if name in parameters
-    }
+    """The parameters where Ollama expects them, under its names."""
+    names = {"max_tokens": "num_predict"}
+    beside = {name: parameters[name] for name in TOP_LEVEL if name in parameters}
     options = {
-        name: value
+        names.get(name, name): value
         for name, value in parameters.items()
-        if name not in (*TOP_LEVEL_PARAMETERS, "max_tokens")
+        if name not in TOP_LEVEL
     }
-    if "max_tokens" in parameters:
-        options["num_predict"] = parameters["max_tokens"]
-    if options:
-        placed["options"] = options
-    return placed
+    return {**beside, "options": options} if options else beside

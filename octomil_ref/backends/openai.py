@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from octomil_ref.backends import (
-    FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
     Piece,
     PieceStream,
-    Reasoning,
-    Token,
     Usage,
     reading,
 )
@@ -34,15 +31,11 @@ class OpenAIBackend:
 
     def complete(self, request: CompletionRequest) -> Completion:
         response = self._upstream.post("/chat/completions", self._chat(request))
-        body = reading.whole_answer(response)
-        with reading.malformed_is_broken(self.provider):
+        with reading.whole_answer(response) as body:
             choice = body["choices"][0]
             output = reading.text(choice["message"].get("content"))
-            return Completion(
-                output,
-                self.provider,
-                Ending(_reason(choice.get("finish_reason")), _usage(body)),
-            )
+            reason = reading.finish_reason(choice.get("finish_reason"))
+            return Completion(output, self.provider, Ending(reason, _usage(body)))
 
     def stream(self, request: CompletionRequest) -> PieceStream:
         payload = self._chat(request) | {
@@ -59,18 +52,18 @@ class OpenAIBackend:
             "input": request.input,
             "encoding_format": "float",
         }
-        body = reading.whole_answer(self._upstream.post("/embeddings", payload))
-        with reading.malformed_is_broken(self.provider):
-            found = {item["index"]: item["embedding"] for item in body["data"]}
-            in_order = [found[index] for index in range(len(body["data"]))]
+        response = self._upstream.post("/embeddings", payload)
+        with reading.whole_answer(response) as body:
+            by_index = {item["index"]: item["embedding"] for item in body["data"]}
+            in_order = [by_index[index] for index in range(len(body["data"]))]
             vectors = reading.vectors(in_order, len(request.input))
             usage = _usage(body)
-            return Embeddings(
-                vectors, self.provider, usage.prompt_tokens if usage else 0
-            )
+            tokens = usage.prompt_tokens if usage else 0
+            return Embeddings(vectors, self.provider, tokens)
 
     def probe(self, timeout: float) -> None:
-        reading.whole_answer(self._upstream.get("/models", timeout))
+        with reading.whole_answer(self._upstream.get("/models", timeout)):
+            pass
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
@@ -84,7 +77,7 @@ class OpenAIBackend:
 
 
 class _Lines:
-    """Reads the lines of one streamed chat. It is complete once a finish_reason was seen; `[DONE]` alone proves nothing."""
+    """Reads the lines of one streamed chat, which is complete once it has a finish_reason: `[DONE]` alone proves nothing."""
 
     def __init__(self) -> None:
         self.finished = False
@@ -93,7 +86,7 @@ class _Lines:
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.startswith(b"data:"):
-            return []  # a blank line, a comment, an event's name
+            return []  # a blank line, a comment or the name of an event
         data = line[5:].strip()
         if data == b"[DONE]":
             return [self._ending()] if self.finished else []
@@ -110,29 +103,18 @@ class _Lines:
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
         self._usage = _usage(chunk) or self._usage
         if not chunk.get("choices"):
-            # The usage stands in a chunk of its own, behind the last choice.
+            # The usage comes in a chunk of its own, after the last choice.
             return [self._ending()] if self.finished and self._usage else []
         choice = chunk["choices"][0]
         if choice.get("finish_reason") is not None:
             self.finished = True
-            self._reason = _reason(choice["finish_reason"])
-        return _delta_pieces(choice.get("delta") or {})
+            self._reason = reading.finish_reason(choice["finish_reason"])
+        delta = choice.get("delta") or {}
+        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
+        return reading.pieces(thoughts, delta.get("content"))
 
     def _ending(self) -> Ending:
         return Ending(self._reason, self._usage)
-
-
-def _delta_pieces(delta: Mapping[str, Any]) -> list[Piece]:
-    pieces: list[Piece] = []
-    if delta.get("reasoning_content") or delta.get("reasoning"):
-        pieces.append(Reasoning())
-    if content := reading.text(delta.get("content")):
-        pieces.append(Token(content))
-    return pieces
-
-
-def _reason(value: object) -> str | None:
-    return value if isinstance(value, str) and value in FINISH_REASONS else None
 
 
 def _usage(body: Mapping[str, Any]) -> Usage | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from octomil_ref import json_codec
-from octomil_ref.backends import Ending, Piece
+from octomil_ref.backends import FINISH_REASONS, Ending, Piece, Reasoning, Token
 from octomil_ref.backends.http import UpstreamResponse
 from octomil_ref.backends.refusals import refusal, reported
 from octomil_ref.errors import Broken, UpstreamError
@@ -33,8 +33,9 @@ def require_success(response: UpstreamResponse) -> None:
     raise response.redacted(failure)
 
 
-def whole_answer(response: UpstreamResponse) -> dict[str, Any]:
-    """The JSON object in the body. Closes the response."""
+@contextmanager
+def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
+    """Gives the JSON object in the body. Raises Broken if the code inside finds a value that the dialect does not allow."""
     require_success(response)
     try:
         body = response.body()
@@ -44,7 +45,7 @@ def whole_answer(response: UpstreamResponse) -> dict[str, Any]:
         fields = json_object(body)
         if fields.get("error"):
             raise response.redacted(reported(response.provider, body))
-        return fields
+        yield fields
 
 
 class LineReader(Protocol):
@@ -120,7 +121,7 @@ class StreamedAnswer:
 
 @contextmanager
 def malformed_is_broken(provider: str) -> Iterator[None]:
-    """Raises Broken if the code inside finds a value that the dialect does not allow."""
+    """Turns the exceptions of code that reads a malformed value into Broken."""
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as ex:
@@ -150,6 +151,18 @@ def text(value: object) -> str:
     except UnicodeEncodeError:
         return value.encode("utf-8", "replace").decode()
     return value
+
+
+def pieces(thoughts: object, content: object) -> list[Piece]:
+    """The pieces of one message, or of one increment of it."""
+    found: list[Piece] = [Reasoning()] if thoughts else []
+    if words := text(content):
+        found.append(Token(words))
+    return found
+
+
+def finish_reason(value: object) -> str | None:
+    return value if isinstance(value, str) and value in FINISH_REASONS else None
 
 
 def count(value: object) -> int:

@@ -230,7 +230,6 @@ GARBAGE = [
     pytest.param({"message": {"content": ["x"]}, "done": True}, id="with parts"),
     pytest.param(ollama_chat(eval_count="4"), id="with text for a count"),
     pytest.param(ollama_chat(eval_count=-4), id="with a count below 0"),
-    pytest.param(ollama_chat(done_reason=["stop"]), id="with a list for a reason"),
     pytest.param([], id="that is an array"),
 ]
 

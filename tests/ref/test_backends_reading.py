@@ -24,8 +24,9 @@ URL = "http://upstream.test/"
 
 def whole_answer(status: int, body: object) -> object:
     responses.get(URL, status=status, body=body)
-    answer = Upstream("openai", URL, {}, 20).get("", 20)
-    return reading.whole_answer(answer)
+    response = Upstream("openai", URL, {}, 20).get("", 20)
+    with reading.whole_answer(response) as fields:
+        return fields
 
 
 @responses.activate
