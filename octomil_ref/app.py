@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> App:
     configure_logging(settings)
     backends = create_backends(settings)
     fallback = Fallback(backends, settings.backend_cooldown)
-    limit = InflightLimit(settings.inflight_bound())
+    limit = InflightLimit(settings.inflight_limit())
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
 

@@ -1,4 +1,4 @@
-"""Many completions on a thread pool, answers in the order of the inputs (spec section 6)."""
+"""Runs many completions on a thread pool; results come in the order of the inputs (spec section 6)."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,15 +11,15 @@ from octomil_ref.payloads import BatchRequest, CompletionRequest
 log = logging.getLogger("octomil_ref")
 
 HEARTBEAT = 1.0
-"""Seconds without a result after which white space is written, so that proxies stay awake and a client that left shows."""
+"""Seconds without a result after which white space is written: proxies stay open, and a client that left is noticed."""
 
 Result = dict[str, object]
 RunOne = Callable[[CompletionRequest], Result]
-"""Completes one input. Raises ApiError."""
+"""Completes one input. May raise ApiError."""
 
 
 class BatchRun:
-    """Runs a batch's inputs, at most `at_once` at a time, on a pool that batches share."""
+    """Runs the inputs of a batch, at most `at_once` at a time, on a pool that all batches share."""
 
     def __init__(
         self, request: BatchRequest, run_one: RunOne, pool: Executor, at_once: int
@@ -34,7 +34,7 @@ class BatchRun:
             self._start_next()
 
     def abandon(self) -> None:
-        """Start no more inputs; those that run end on their own."""
+        """Starts no more inputs. Those that run end on their own."""
         self._abandoned = True
 
     def _start_next(self) -> None:
@@ -60,9 +60,9 @@ class BatchRun:
 
 
 class BatchBody:
-    """The answer, written while its results become ready. The WSGI server iterates it, then closes it.
+    """The answer, written as its results become ready. The WSGI server iterates it, then closes it.
 
-    Should the process die meanwhile, the JSON breaks off: a client sees text that cannot be parsed, never a short list.
+    If the process dies meanwhile, the client gets JSON that does not parse, never a short list.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Points and spans on the monotonic clock."""
+"""Deadlines and durations on the monotonic clock."""
 
 import time
 from collections.abc import Callable
@@ -12,19 +12,19 @@ class Deadline:
         self.renew(seconds)
 
     def renew(self, seconds: float) -> None:
-        """The point is now `seconds` from now."""
+        """Moves the deadline to `seconds` from now."""
         self._at = time.monotonic() + seconds
 
     def shorten(self, seconds: float) -> None:
-        """The point is at most `seconds` from now."""
+        """Moves the deadline to `seconds` from now unless it is earlier already."""
         self._at = min(self._at, time.monotonic() + seconds)
 
     def remaining(self) -> float:
-        """Seconds left; 0 or less when it has passed."""
+        """Seconds left: 0 or less once the deadline has passed."""
         return self._at - time.monotonic()
 
 
 def stopwatch() -> Callable[[], float]:
-    """A function that gives the milliseconds since this call."""
+    """A function that returns the milliseconds since this call."""
     started = time.monotonic()
     return lambda: round((time.monotonic() - started) * 1000, 3)

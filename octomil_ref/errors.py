@@ -10,17 +10,17 @@
     ├── UnsupportedModality      422  an image or audio part
     ├── InternalError            500  a bug of ours
     ├── Overloaded               503  too many requests wait for a model
-    └── UpstreamError                 what an upstream did to one attempt
+    └── UpstreamError                 one attempt at one upstream failed
         ├── NotReached           503  refused, DNS, TLS
         ├── TimedOut             504  no answer in time
         ├── Busy                 503  the upstream said 503
         ├── RateLimited          429  the upstream said 429
         ├── Broken               502  other 5xx, garbage, cut off
-        ├── ModelNotFound        404  it lacks the model
+        ├── ModelNotFound        404  it does not have the model
         ├── KeyRefused           502  it refused our key
         ├── ContextTooLong       413  the prompt does not fit its context
         ├── ModalityRefused      422  it cannot do what was asked
-        └── RequestRefused       400  any other fault it found in the request
+        └── RequestRefused       400  it refused the request for another reason
 
 Errors are raised where they are known and rendered in one place, `middleware.py`.
 """
@@ -45,13 +45,13 @@ ERROR_BY_STATUS = {
 
 
 class ApiError(Exception):
-    """A failure with a place in the envelope. `message` is written for the client: no address, key or prompt in it."""
+    """An error that the API can show. `message` is for the client: it holds no address, key or prompt."""
 
     status: ClassVar[int]
     code: ClassVar[str]
-    """What the SDKs' helpers tell one failure from another by."""
+    """The SDKs tell errors apart by it."""
     retryable: ClassVar[bool]
-    """Whether the same request may succeed later."""
+    """True if the same request may succeed later."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class ApiError(Exception):
         self.headers = headers or {}
 
     def envelope(self) -> dict[str, object]:
-        """The failure as the API shows it; an answer adds its `request_id`."""
+        """The error as the API shows it. A response adds its `request_id`."""
         return {
             "error": ERROR_BY_STATUS[self.status],
             "message": self.message,
@@ -74,7 +74,7 @@ class BadRequest(ApiError):
 
 
 def invalid(field: str, complaint: str) -> BadRequest:
-    """A fault in one field, named as the client wrote it: `invalid("inputs[3].messages", "must not be empty")`."""
+    """An error in one field, named as the client wrote it: `invalid("inputs[3].messages", "must not be empty")`."""
     return BadRequest(f"Validation failed: '{field}' {complaint}.")
 
 
@@ -107,7 +107,7 @@ class InternalError(ApiError):
 
 
 A_BUG = "The server failed in a way it should not have."
-"""All that a client learns of one; the log has the rest."""
+"""The client gets no more than this; the traceback is in the log."""
 
 
 class Overloaded(ApiError):
@@ -115,12 +115,12 @@ class Overloaded(ApiError):
 
 
 class UpstreamError(ApiError):
-    """One attempt at one backend failed. Whether the next one is asked depends on the kind, not on the caller."""
+    """One attempt at one backend failed. The class decides whether the next backend is asked."""
 
     falls_back: ClassVar[bool] = True
-    """Whether the next backend is asked."""
+    """True if the next backend is asked."""
     cools_down: ClassVar[bool] = False
-    """Whether the backend is passed over for a while."""
+    """True if the backend is asked last for a while."""
 
 
 class NotReached(UpstreamError):

@@ -1,4 +1,4 @@
-"""Which backends can be asked right now (spec section 8)."""
+"""Which backends are usable right now (spec section 8)."""
 
 import threading
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ PROBE_TIMEOUT = 2.0
 """Seconds for one probe, at most."""
 
 GRACE = 0.5
-"""Seconds more before a probe is given up that does not keep its time: looking a name up has no bound of its own."""
+"""Extra seconds before a stuck probe is abandoned: a DNS lookup has no timeout of its own."""
 
-CACHED = 1.0
-"""Seconds for which a report is given again."""
+CACHE_SECONDS = 1.0
+"""Seconds for which a report is reused."""
 
 Report = dict[str, object]
 
 
 class HealthCheck:
-    """Probes all backends side by side. Callers at the same time share one round of probes."""
+    """Probes all backends in parallel. Callers at the same time share one round of probes."""
 
     def __init__(self, backends: Sequence[Backend], backend_timeout: float) -> None:
         self._backends = backends
@@ -37,13 +37,13 @@ class HealthCheck:
     def report(self) -> Report:
         with self._lock:
             if self._fresh.remaining() <= 0:
-                self._report = self._ask()
-                self._fresh.renew(CACHED)
+                self._report = self._ask_backends()
+                self._fresh.renew(CACHE_SECONDS)
             return self._report
 
-    def _ask(self) -> Report:
+    def _ask_backends(self) -> Report:
         for backend in self._backends:
-            # One that hangs is not asked again before it has come back.
+            # A probe that is stuck is not started again.
             running = self._probes.get(backend.provider)
             if running is None or running.done():
                 probe = self._pool.submit(self._probe, backend)
@@ -65,7 +65,7 @@ class HealthCheck:
         try:
             backend.probe(self._timeout)
         except UpstreamError as ex:
-            # Anyone may read this: no words of the upstream's own, which only a refusal quotes.
+            # Anyone may read this, so it must not quote the upstream, as only errors that do not fall back do.
             refused = f"The {backend.provider} backend refused the probe."
             error = ex.message if ex.falls_back else refused
             return {"status": "unavailable", "error": error}
@@ -82,7 +82,7 @@ def _state(provider: str, probe: Future[Report] | None) -> Report:
 
 
 def _overall(statuses: list[object]) -> str:
-    """Degraded when the first backend that is configured is not the one that answers."""
+    """`degraded` if a backend answers, but not the first one configured."""
     asked = [status for status in statuses if status != "not_configured"]
     if "ok" not in asked:
         return "unavailable"

@@ -1,7 +1,7 @@
-"""What clients may send, validated (spec sections 3, 6 and 7). JSON values in, frozen values out. Pure.
+"""Validates what clients send (spec sections 3, 6 and 7): JSON values in, frozen values out. Pure.
 
-Nothing past this module sees a client's dict. A null counts as not given, unknown fields are ignored, and each complaint
-names the field as the client wrote it: `inputs[3].messages[0].role`.
+No other module sees a client's dict. A null counts as not given, unknown fields are ignored, and each error names the field
+as the client wrote it: `inputs[3].messages[0].role`.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ REFUSED = frozenset(
 """Parameters that would change the request itself. Other unknown names go to the backend: the SDKs send arbitrary extras."""
 
 Parameters = Mapping[str, Any]
-"""Name to value, without nulls. `stop` is a list, integers are int."""
+"""Names and values, without nulls. `stop` is a list; integers are int."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Message:
     role: str
     """One of ROLES."""
     content: str
-    """Text; the parts of an array are joined by newlines."""
+    """Parts of an array are joined by newlines."""
 
     def to_json(self) -> dict[str, str]:
-        """As both dialects write it."""
+        """Both dialects write a message like this."""
         return {"role": self.role, "content": self.content}
 
 
@@ -47,11 +47,11 @@ class CompletionRequest:
     """The body of `/inference` and `/inference/stream`, and each input of a batch."""
 
     model_id: str
-    """As the client wrote it; a backend may know it by another name."""
+    """As the client wrote it. A backend may use another name."""
     messages: tuple[Message, ...]
     """At least one."""
     parameters: Parameters
-    """Only those that were given."""
+    """Only those that the client gave."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def parse_completion(body: object) -> CompletionRequest:
 
 
 def parse_batch(body: object, max_inputs: int) -> BatchRequest:
-    """The whole batch is good or refused: nothing runs before every input is valid."""
+    """Refuses the whole batch if one input is invalid."""
     fields = _object("", body)
     model_id = _model_id(fields)
     common = parse_parameters("parameters", fields.get("parameters"))
@@ -108,7 +108,7 @@ def _batch_input(
 ) -> CompletionRequest:
     fields = _object(path, entry)
     own = parse_parameters(f"{path}.parameters", fields.get("parameters"))
-    # Its own parameters win over those of the batch, name by name.
+    # The input's own parameters override those of the batch, name by name.
     return CompletionRequest(model_id, _prompt(f"{path}.", fields), {**common, **own})
 
 
@@ -129,14 +129,12 @@ def _max_concurrency(fields: Mapping[str, Any]) -> int:
     value = fields.get("max_concurrency")
     if value is None:
         return DEFAULT_MAX_CONCURRENCY
-    try:
-        return positive_integer(value)
-    except ValueError as ex:
-        raise invalid("max_concurrency", f"must be {ex}") from ex
+    number: int = _checked("max_concurrency", value, _positive_integer)
+    return number
 
 
 def _prompt(prefix: str, fields: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages, from whichever of the two forms was given."""
+    """The messages, given in one of two forms."""
     messages, input_data = fields.get("messages"), fields.get("input_data")
     if (messages is None) == (input_data is None):
         problem = "both were given" if messages is not None else "neither was given"
@@ -230,7 +228,7 @@ def _text(path: str, value: object) -> str:
 
 
 def parse_parameters(path: str, value: object) -> Parameters:
-    """Raises BadRequest that names the parameter. None and {} are no parameters."""
+    """Raises BadRequest with the name of the parameter. None and {} are no parameters."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -243,19 +241,20 @@ def parse_parameters(path: str, value: object) -> Parameters:
 
 
 def _parameter(path: str, name: str, value: Any) -> Any:
-    if name.lower() in REFUSED:  # Go servers do not mind the case of a key
+    if name.lower() in REFUSED:  # servers written in Go ignore the case of a key
         raise invalid(path, "is not a generation parameter")
-    rule = RULES.get(name)
-    if rule is None:
-        return value
+    return _checked(path, value, RULES[name]) if name in RULES else value
+
+
+Rule = Callable[[Any], Any]
+"""Returns the value as backends get it. Raises ValueError with what was expected."""
+
+
+def _checked(path: str, value: Any, rule: Rule) -> Any:
     try:
         return rule(value)
     except ValueError as ex:
         raise invalid(path, f"must be {ex}") from ex
-
-
-Rule = Callable[[Any], Any]
-"""The value as backends get it. Raises ValueError with what was expected."""
 
 
 def _number(low: float, high: float) -> Rule:
@@ -268,13 +267,13 @@ def _number(low: float, high: float) -> Rule:
 
 
 def _integer(value: Any) -> int:
-    # JSON has one kind of number: 16.0 is an integer there. A boolean is none, though Python's is.
+    # JSON has one kind of number, so 16.0 is an integer. A boolean is not, although it is in Python.
     if type(value) is int or type(value) is float and value.is_integer():
         return int(value)
     raise ValueError("an integer")
 
 
-def positive_integer(value: Any) -> int:
+def _positive_integer(value: Any) -> int:
     try:
         number = _integer(value)
     except ValueError:
@@ -297,9 +296,9 @@ def _stop(value: Any) -> list[str]:
 
 RULES: Mapping[str, Rule] = {
     "temperature": _number(0, 2),
-    "max_tokens": positive_integer,
+    "max_tokens": _positive_integer,
     "top_p": _number(0, 1),
-    "top_k": positive_integer,
+    "top_k": _positive_integer,
     "seed": _integer,
     "stop": _stop,
     "presence_penalty": _number(-2, 2),

@@ -124,7 +124,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Health:
-    """GET /api/v1/inference/health: can any backend be asked?"""
+    """GET /api/v1/inference/health: whether any backend is usable."""
 
     public: ClassVar = True
 
@@ -139,7 +139,7 @@ class Health:
 
 
 class Liveness:
-    """GET /health and /api/v1/health: the process serves, whatever its backends do."""
+    """GET /health and /api/v1/health: the process is up, whatever its backends do."""
 
     public = True
 
@@ -151,7 +151,7 @@ class Liveness:
 
 @dataclass(frozen=True)
 class Static:
-    """GET / and /openapi.json: bytes that were made before, for everyone to read."""
+    """GET / and /openapi.json: fixed bytes that need no token."""
 
     public: ClassVar = True
 

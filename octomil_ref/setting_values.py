@@ -1,4 +1,4 @@
-"""How the text of a variable becomes a value. Each reader raises ValueError with what it expected. Pure."""
+"""Parses the text of a variable. Each parser raises ValueError with what it expected. Pure."""
 
 import math
 import re
@@ -28,11 +28,11 @@ _OLLAMA_NAMES = {
 }
 
 BUILT_IN_ALIASES: Aliases = {"ollama": _OLLAMA_NAMES, "openai": {}}
-"""The ids of the published catalogue, and what Ollama calls them."""
+"""The model ids of the published catalogue, and Ollama's names for them."""
 
 
 def aliases(text: str) -> Aliases:
-    """`id=name` for every provider, `ollama:id=name` for one; added to the built-in ones."""
+    """`id=name` for all providers, `ollama:id=name` for one. Adds to the built-in aliases."""
     table = {provider: dict(BUILT_IN_ALIASES[provider]) for provider in PROVIDERS}
     for entry in names(text):
         model_id, equals, name = entry.partition("=")
@@ -51,7 +51,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def origins(text: str) -> tuple[str, ...]:
-    # Browsers write an origin in small letters.
+    # Browsers write origins in lower case.
     found = tuple(origin.rstrip("/").lower() for origin in names(text))
     for origin in found:
         scheme, _, host = origin.partition("://")
@@ -78,8 +78,8 @@ _URL = re.compile(
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        (parts.hostname or "").encode("idna")  # raises for what is no host name
-        usable = _URL.fullmatch(text) and parts.port != 0  # raises for what is no port
+        (parts.hostname or "").encode("idna")  # raises for an invalid host name
+        usable = _URL.fullmatch(text) and parts.port != 0  # raises for an invalid port
     except ValueError:
         usable = False
     if not usable:
@@ -90,7 +90,7 @@ def _url(text: str) -> str:
 
 
 def host(text: str) -> str:
-    """A name or an address; an IPv6 one may stand in brackets, as in a URL."""
+    """A name or an address. An IPv6 address may be in brackets, as in a URL."""
     return text.removeprefix("[").removesuffix("]")
 
 
@@ -118,7 +118,7 @@ def not_negative(text: str) -> float:
 
 
 def _seconds(text: str) -> float:
-    """Not a number where the text is none."""
+    """NaN if the text is not a number."""
     try:
         return math.nan if "_" in text else float(text)
     except ValueError:
@@ -129,33 +129,25 @@ MAX_DIGITS = 18
 
 
 def at_least_one(text: str) -> int:
-    if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) < 1:
-        raise ValueError("an integer of at least 1")
-    return int(text)
+    return _integer(text, 1, 10**MAX_DIGITS, "an integer of at least 1")
 
 
 def port(text: str) -> int:
-    if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) > 65535:
-        raise ValueError("a port from 0 to 65535")
+    return _integer(text, 0, 65535, "a port from 0 to 65535")
+
+
+def _integer(text: str, lowest: int, highest: int, expected: str) -> int:
+    digits = text.isdecimal() and len(text) <= MAX_DIGITS
+    if not digits or not lowest <= int(text) <= highest:
+        raise ValueError(expected)
     return int(text)
 
 
 def switch(text: str) -> bool:
-    if text.lower() not in _SWITCH:
+    on, off = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+    if text.lower() not in on + off:
         raise ValueError("1 or 0")
-    return _SWITCH[text.lower()]
-
-
-_SWITCH = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
+    return text.lower() in on
 
 
 def log_level(text: str) -> str:
@@ -171,7 +163,7 @@ def log_format(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as `octomil-ref config` prints it: as one would write it into its variable."""
+    """A value as `octomil-ref config` prints it, which is how one writes it into its variable."""
     if value is None:
         return ""
     if isinstance(value, bool):

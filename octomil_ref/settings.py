@@ -1,4 +1,4 @@
-"""Everything configurable: its variable, its default, its unit. The only reader of the environment."""
+"""Every setting: its variable, its default, its unit. The only module that reads the environment."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -9,13 +9,13 @@ from typing import Any, Self
 from octomil_ref import setting_values as values
 
 SPARE_THREADS = 4
-"""Threads that answer health and refusals while all others wait for a model."""
+"""Threads that stay free for health checks and errors while all others wait for a model."""
 
 MASKED = "(set, not shown)"
 
 
 class SettingsError(ValueError):
-    """A setting is wrong. The message is one line that names the variable and what it wants."""
+    """A setting is wrong. The message is one line with the variable and the expected value."""
 
 
 def _setting(
@@ -30,7 +30,7 @@ def _setting(
 
 @dataclass(frozen=True)
 class Settings:
-    """One field a variable. An empty variable counts as not given, but for OLLAMA_BASE_URL."""
+    """One field per variable. An empty variable counts as not given, except for OLLAMA_BASE_URL."""
 
     ollama_base_url: str = _setting(
         "OLLAMA_BASE_URL", values.optional_url, "http://localhost:11434"
@@ -43,60 +43,60 @@ class Settings:
     )
     """Sent to the OpenAI-compatible server as a Bearer token."""
     backend_timeout: float = _setting("LLM_BACKEND_TIMEOUT", values.positive, 30.0)
-    """Seconds, per attempt: to the whole answer; of a stream to the first token, then between two tokens."""
+    """Seconds per attempt: until the whole answer, or until a stream's first token and then between two tokens."""
     backend_cooldown: float = _setting(
         "OCTOMIL_BACKEND_COOLDOWN", values.not_negative, 5.0
     )
-    """Seconds for which a backend that could not be reached or did not answer in time is passed over."""
+    """Seconds for which a backend that could not be reached or did not answer in time is asked last."""
     model_aliases: Mapping[str, Mapping[str, str]] = _setting(
         "OCTOMIL_MODEL_ALIASES", values.aliases, values.BUILT_IN_ALIASES
     )
-    """Provider to model id to the name that its upstream knows. `a=b,openai:c=d`; built-in ones stay unless named anew."""
+    """Model ids and the names that upstreams use for them, by provider: `a=b,openai:c=d`. Adds to the built-in ones."""
 
     api_keys: tuple[str, ...] = _setting(
         "OCTOMIL_API_KEYS", values.names, (), secret=True
     )
-    """Tokens that clients may use, separated by commas."""
+    """Tokens of clients, separated by commas."""
     api_keys_file: str = _setting("OCTOMIL_API_KEYS_FILE", str, "")
-    """A file with more tokens, one a line; `#` starts a comment line."""
+    """A file with more tokens, one per line; `#` starts a comment line."""
     allow_anonymous: bool = _setting("OCTOMIL_ALLOW_ANONYMOUS", values.switch, False)
-    """Serve everyone who can connect, without tokens."""
+    """Require no token."""
     cors_origins: tuple[str, ...] = _setting("OCTOMIL_CORS_ORIGINS", values.origins, ())
-    """Origins of web pages that may call: `*`, or a list separated by commas. None: no CORS headers."""
+    """Origins of web pages that may call: `*`, or a list separated by commas. Empty: no CORS headers."""
     page: bool = _setting("OCTOMIL_PAGE", values.switch, True)
-    """Have the reference page at `/`. The OpenAPI document, which tools look for, is there either way."""
+    """Serve the reference page at `/`. The OpenAPI document is always served."""
 
     max_body_bytes: int = _setting(
         "OCTOMIL_MAX_BODY_BYTES", values.at_least_one, 8 * 1024 * 1024
     )
-    """Bytes of a request body."""
+    """Bytes of a request body, at most."""
     max_inflight: int | None = _setting(
         "OCTOMIL_MAX_INFLIGHT", values.at_least_one, None
     )
-    """Requests that wait for a model at once, in one process. None: threads less 4 where the threads are known, else no bound."""
+    """Requests of one process that wait for a model at once. None: threads less 4 if the threads are known, else no limit."""
     batch_max_inputs: int = _setting(
         "OCTOMIL_BATCH_MAX_INPUTS", values.at_least_one, 256
     )
-    """Inputs of one batch."""
+    """Inputs of one batch, at most."""
     batch_max_concurrency: int = _setting(
         "OCTOMIL_BATCH_MAX_CONCURRENCY", values.at_least_one, 32
     )
-    """Upstream calls at once that all batches of one process share."""
+    """Concurrent upstream calls of all batches of one process together."""
     embeddings_max_inputs: int = _setting(
         "OCTOMIL_EMBEDDINGS_MAX_INPUTS", values.at_least_one, 512
     )
-    """Strings of one embeddings request."""
+    """Strings of one embeddings request, at most."""
 
     host: str = _setting("OCTOMIL_HOST", values.host, "127.0.0.1")
     """Where `octomil-ref serve` and the gunicorn settings listen."""
     port: int = _setting("OCTOMIL_PORT", values.port, 8000)
     """TCP port; 0: any free one."""
     threads: int | None = _setting("OCTOMIL_THREADS", values.at_least_one, None)
-    """Threads of one process, each serving one request or stream at a time. `serve` and the gunicorn settings start 64."""
+    """Threads of one process; each serves one request or stream at a time. `serve` and the gunicorn settings start 64."""
     workers: int = _setting("OCTOMIL_WORKERS", values.at_least_one, 1)
-    """Processes, under gunicorn."""
+    """Processes of gunicorn."""
     pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, False)
-    """Keep each process on one processor core, where the system can."""
+    """Keep each process on one processor core, if the system supports it."""
     client_timeout: float = _setting("OCTOMIL_CLIENT_TIMEOUT", values.positive, 75.0)
     """Seconds without a byte after which a connection that waits for its client is closed."""
     shutdown_grace: float = _setting(
@@ -107,18 +107,18 @@ class Settings:
     log_level: str = _setting("OCTOMIL_LOG_LEVEL", values.log_level, "INFO")
     """DEBUG, INFO, WARNING, ERROR or CRITICAL. A request is logged at INFO."""
     log_format: str = _setting("OCTOMIL_LOG_FORMAT", values.log_format, "text")
-    """`text` or `json`, one line an event on standard error."""
+    """`text` or `json`: one line per event on standard error."""
 
     def url_host(self) -> str:
-        """`host` as it stands in a URL."""
+        """`host` as a URL writes it."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
     def with_threads(self) -> Self:
-        """As a server takes them that starts its threads by itself."""
+        """The settings of a server that starts its own threads."""
         return replace(self, threads=self.threads or DEFAULT_THREADS)
 
-    def inflight_bound(self) -> int | None:
-        """Requests that may wait for a model at once; None: no bound."""
+    def inflight_limit(self) -> int | None:
+        """Requests that may wait for a model at once; None: no limit."""
         if self.max_inflight is not None or self.threads is None:
             return self.max_inflight
         return max(1, self.threads - SPARE_THREADS)
@@ -128,7 +128,7 @@ DEFAULT_THREADS = 64
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Raises SettingsError for a value that cannot be read."""
+    """Raises SettingsError for a wrong value."""
     given = {
         setting.name: _read(setting, environ[setting.metadata["variable"]])
         for setting in fields(Settings)
@@ -139,14 +139,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def load_or_exit() -> Settings:
-    """Settings fit to serve with; else the process ends with the one line that says what is wrong."""
+    """The settings, complete enough to serve. Otherwise the process exits."""
     with or_exit():
         return require_access_rule(load())
 
 
 @contextmanager
 def or_exit() -> Iterator[None]:
-    """A wrong setting ends the process with one line on standard error."""
+    """If a setting is wrong, the process exits with one line on standard error."""
     try:
         yield
     except SettingsError as ex:
@@ -161,7 +161,7 @@ def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
 
 
 def require_access_rule(settings: Settings) -> Settings:
-    """Raises SettingsError where nobody has said who may call."""
+    """Raises SettingsError unless there is a token or anonymous access is allowed."""
     if not settings.api_keys and not settings.allow_anonymous:
         raise SettingsError(
             "OCTOMIL_API_KEYS: no token is set; set one or more separated by commas, "
@@ -171,9 +171,9 @@ def require_access_rule(settings: Settings) -> Settings:
 
 
 def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]]:
-    """(variable, value, where it came from) of every setting, secrets masked, as `serve` and the gunicorn settings take it."""
+    """Variable, value and source of every setting as `serve` and the gunicorn settings use it. Secrets are masked."""
     settings = load(environ).with_threads()
-    settings = replace(settings, max_inflight=settings.inflight_bound())
+    settings = replace(settings, max_inflight=settings.inflight_limit())
     return [
         (
             setting.metadata["variable"],
@@ -185,7 +185,7 @@ def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]
 
 
 def publish(**variables: object) -> None:
-    """Set variables for this process and those it starts, as far as they are not None."""
+    """Sets the variables that are not None, for this process and those that it starts."""
     for variable, value in variables.items():
         if value is not None:
             os.environ[variable] = str(value)

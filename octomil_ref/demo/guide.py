@@ -1,4 +1,4 @@
-"""What the demo prints: lines that work when pasted. Pure."""
+"""What the demo prints: commands that work when pasted. Pure."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from octomil_ref.page.snippets import NEWLINE, curl, python_sdk
 
 _GUIDE = """
-Octomil API on {url}/api/v1   (Ctrl-C ends it)
+Octomil API on {url}/api/v1   (press Ctrl-C to stop)
 Token: {token}
 {page}
 One answer:
@@ -34,7 +34,7 @@ _QUESTION = [{"role": "user", "content": "Name three fruits."}]
 
 
 def guide(url: str, token: str, model: str, page: bool) -> str:
-    """`url` without `/api/v1`; `page` tells whether the server has its reference page."""
+    """`url` is without `/api/v1`; `page` is true if the server has its reference page."""
 
     def asking(path: str, body: Mapping[str, object], flags: str = NEWLINE) -> str:
         authorization = shlex.quote(f"Authorization: Bearer {token}")

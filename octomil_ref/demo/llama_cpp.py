@@ -1,7 +1,7 @@
 """llama.cpp's own HTTP server as a process: `python -m octomil_ref.demo.llama_cpp MODEL.gguf --port N --alias NAME`.
 
-It comes with PyPI's `xllamacpp` (extra `demo`) and speaks the OpenAI dialect under `/v1`: chat and embeddings. It ends on
-SIGTERM, on Ctrl-C, and when the process that started it is gone.
+It comes with `xllamacpp` (the extra `demo`) and speaks the OpenAI dialect under `/v1`: chat and embeddings. It ends on
+SIGTERM, on Ctrl-C, and when its parent process is gone.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import threading
 import xllamacpp
 
 CONTEXT_TOKENS = 4096
-"""Shared by the prompts that are worked on at the same time."""
+"""All prompts that are processed at once share these."""
 
 PARALLEL = 2
 
@@ -29,12 +29,12 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    # Returns when the model is loaded and the port answers.
+    # Returns once the model is loaded and the port answers.
     server = xllamacpp.Server(_parameters(arguments))
     print(f"listening on {server.listening_address}", flush=True)
     while os.getppid() == parent and not stop.wait(0.5):
         pass
-    os._exit(0)  # the server's own end waits for clients that keep their connections
+    os._exit(0)  # a regular exit would wait for clients that keep their connections
 
 
 def _parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:

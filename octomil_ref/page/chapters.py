@@ -1,4 +1,4 @@
-"""What is said once for all endpoints: tokens, failures, SDKs, the sentences of the spec. Pure."""
+"""The chapters for all endpoints together: tokens, failures, SDKs, the rest of the spec. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def chapter(name: str, title: str, *content: Element) -> Element:
 
 def tokens(document: OpenAPI) -> Element:
     schemes = document["components"]["securitySchemes"].values()
-    return tag("ul", *[filled(tag("li"), _said(each)) for each in schemes])
+    return tag("ul", *[filled(tag("li"), _described(each)) for each in schemes])
 
 
 def failures(document: OpenAPI, fields: Fields) -> Element:
@@ -36,7 +36,10 @@ def failures(document: OpenAPI, fields: Fields) -> Element:
     headers = [
         part
         for name, header in failure["headers"].items()
-        for part in (tag("dt", tag("code", name)), filled(tag("dd"), _said(header)))
+        for part in (
+            tag("dt", tag("code", name)),
+            filled(tag("dd"), _described(header)),
+        )
     ]
     kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
     shape = [
@@ -59,7 +62,7 @@ def _failure(kind: Mapping[str, Any]) -> list[Element]:
     filled(term, [tag("code", kind["error"]), " ", tag("code", kind["code"])])
     if kind["retryable"]:
         filled(term, [" ", tag("i", "retryable")])
-    return [term, filled(tag("dd"), _said(kind))]
+    return [term, filled(tag("dd"), _described(kind))]
 
 
 def sdk_lines(model: str, chosen: Mapping[str, str]) -> Element:
@@ -70,15 +73,15 @@ def sdk_lines(model: str, chosen: Mapping[str, str]) -> Element:
     return chapter("sdks", "SDKs", *blocks)
 
 
-def rest_of_the_spec(told: Iterable[Sequence[Requirement]]) -> Element:
-    """What belongs to no single endpoint."""
+def rest_of_the_spec(chapters: Iterable[Sequence[Requirement]]) -> Element:
+    """The requirements that belong to no single endpoint."""
     return chapter(
         "spec",
         "The rest of the specification",
-        *map(sentences, told),
+        *map(sentences, chapters),
     )
 
 
-def _said(thing: Mapping[str, Any]) -> list[Element | str]:
+def _described(thing: Mapping[str, Any]) -> list[Element | str]:
     ids = requirement_links(thing.get("x-requirements", ()))
     return [*prose(thing["description"]), *ids]

@@ -1,4 +1,4 @@
-"""What the page is made of: for each place in its template the HTML. Pure."""
+"""The HTML for each placeholder in the page's template. Pure."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -18,14 +18,15 @@ Spec = Mapping[str, Requirement]
 def contents(
     document: Mapping[str, Any], spec: Spec, limits: Mapping[str, str]
 ) -> dict[str, str]:
-    """`limits` are sentences about fields, named like `BatchRequest.inputs`."""
+    """`limits` are sentences by field: `BatchRequest.inputs`."""
     found, fields = endpoints(document), Fields(document, limits)
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}
-    told = _by_chapter(spec)
-    failures = chapters.failures(document, fields)  # first: endpoints refer to it
+    remaining = _by_chapter(spec)
+    # Before the endpoints, which refer to it.
+    failures = chapters.failures(document, fields)
     sections = [
-        section(each, fields, chosen, told.pop(each.title, [])) for each in found
+        section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
     return {
         "links": html(*map(_link, found)),
@@ -35,12 +36,12 @@ def contents(
         "endpoints": html(*sections),
         "failures": html(failures),
         "sdks": html(chapters.sdk_lines(models["model"], chosen)),
-        "spec": html(chapters.rest_of_the_spec(told.values())),
+        "spec": html(chapters.rest_of_the_spec(remaining.values())),
     }
 
 
 def _chosen(found: list[Endpoint]) -> dict[str, str]:
-    """What the reader may choose in all examples, and the name of each choice."""
+    """The texts that the reader can replace in all examples, with the name of each choice."""
     chosen = {ORIGIN: "origin"}
     for endpoint in found:
         if example := endpoint.request.get("example"):
@@ -55,7 +56,7 @@ def _choice(place: str, models: Mapping[str, str]) -> Element:
 
 
 def _by_chapter(spec: Spec) -> dict[str, list[Requirement]]:
-    """The title of a chapter, without its number, to what stands under it."""
+    """Requirements by the title of their chapter, without its number."""
     grouped = groupby(spec.values(), lambda each: each.section.partition(". ")[2])
     return {title: list(members) for title, members in grouped}
 

@@ -1,4 +1,4 @@
-"""The section of one endpoint: what it takes and gives, a form to try it, lines to copy. Pure."""
+"""The section of one endpoint: its request and response, a form to try it, commands to copy. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from octomil_ref.page.snippets import curl
 from octomil_ref.page.tables import sentences, table
 
 ORIGIN = "http://127.0.0.1:8000"
-"""Stands in the lines to copy until the page puts its own origin there."""
+"""The page replaces this in the commands to copy with its own origin."""
 
 BASE = "/api/v1"
 TOKEN = '"Authorization: Bearer $TOKEN"'
@@ -24,13 +24,13 @@ TOKEN = '"Authorization: Bearer $TOKEN"'
 class Endpoint:
     method: str
     path: str
-    """From the server's root on."""
+    """From the root of the server."""
     operation: Mapping[str, Any]
     """As the OpenAPI document has it."""
 
     @property
     def name(self) -> str:
-        """That of the spec's profile, where it has one."""
+        """The name of the spec's profile if the endpoint has one."""
         return str(self.operation["operationId"])
 
     @property
@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """Schema and example of the body; empty where there is none."""
+        """Schema and example of the body; empty if there is no body."""
         body = self.operation.get("requestBody", {"content": {"application/json": {}}})
         content: Mapping[str, Any] = body["content"]["application/json"]
         return content
@@ -54,7 +54,7 @@ class Endpoint:
 
     @property
     def answer(self) -> str:
-        """The schema of the answer, or of each of its events."""
+        """The name of the schema of the answer, or of each of its events."""
         [content] = self._content.values()
         return component_of(content.get("x-event-schema", content["schema"]))
 
@@ -78,18 +78,18 @@ def section(
     chosen: Mapping[str, str],
     requirements: Sequence[Requirement],
 ) -> Element:
-    """`chosen` is what the reader may choose in the examples."""
+    """`chosen` has the texts that the reader can replace in the examples."""
     heading = f"{endpoint.name}-title"
     title = tag("h2", tag("b", endpoint.method), f" {endpoint.path}", id=heading)
-    told = _tables(endpoint, fields)
+    details = _tables(endpoint, fields)
     if requirements:
-        told.append(sentences(requirements))
+        details.append(sentences(requirements))
     lines = copied("curl", _curl(endpoint), chosen)
     return tag(
         "section",
         tag("div", title, *_about(endpoint)),
         tag("div", _form(endpoint, chosen), lines, class_="tried"),
-        tag("div", *told),
+        tag("div", *details),
         id=endpoint.name,
         aria_labelledby=heading,
         class_="endpoint columns",

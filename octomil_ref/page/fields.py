@@ -1,4 +1,4 @@
-"""The fields of a schema as a reader takes them in: one after the other, each with its whole path. Pure."""
+"""The fields of a schema as a flat list, each with its whole path. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,27 +17,27 @@ class Field:
     description: str
     requirements: tuple[str, ...]
     refused_names: tuple[str, ...]
-    """Of fields inside that are refused."""
+    """Names of refused fields inside this one."""
     required: bool
-    told_here: str
-    """The shared schema whose fields come next; empty: none do."""
-    told_before: str
-    """The shared schema whose fields stand where it came up first; empty: nowhere."""
+    listed_here: str
+    """The shared schema whose fields follow; empty if none follow."""
+    listed_before: str
+    """The shared schema whose fields were listed earlier; empty if none were."""
     limit: str = ""
-    """A sentence on what this server takes, where the spec sets no limit."""
+    """A sentence on this server's limit if the spec sets none."""
 
 
 class Fields:
-    """Each named schema is gone into once: the first time that it comes up."""
+    """Lists the fields of each named schema once: the first time that it occurs."""
 
     def __init__(self, document: Schema, limits: Mapping[str, str]) -> None:
-        """`limits` are sentences about fields, named like `BatchRequest.inputs`."""
+        """`limits` are sentences by field: `BatchRequest.inputs`."""
         self._document = document
         self._limits = limits
-        self._told: set[str] = set()
+        self._listed: set[str] = set()
 
     def of(self, component: str) -> list[Field]:
-        """Those of a named schema; none where it was gone into before."""
+        """The fields of a named schema; none if they were listed before."""
         schema = {"$ref": f"#/components/schemas/{component}"}
         return [
             replace(field, limit=self._limits.get(f"{component}.{field.path}", ""))
@@ -53,15 +53,15 @@ class Fields:
                     continue
                 here = f"{path}.{name}".removeprefix(".")
                 if here not in found:
-                    told = self._with_inside(here, inner, name in required)
-                    found |= {each.path: each for each in told}
+                    listed = self._with_inside(here, inner, name in required)
+                    found |= {each.path: each for each in listed}
         return list(found.values())
 
     def _with_inside(self, path: str, schema: Schema, required: bool) -> list[Field]:
         component = component_of(schema)
-        before = component in self._told
+        before = component in self._listed
         inside = self._of(schema, path)
-        here = component in self._told and not before
+        here = component in self._listed and not before
         whole = resolved(self._document, schema)
         field = Field(
             path,
@@ -70,15 +70,15 @@ class Fields:
             tuple(whole.get("x-requirements", ())),
             _refused_names(whole),
             required,
-            told_here=component if here else "",
-            told_before=component if before else "",
+            listed_here=component if here else "",
+            listed_before=component if before else "",
         )
         return [field, *inside]
 
     def _objects(self, schema: Schema, path: str) -> list[tuple[str, Schema]]:
-        """What has fields, at a path or in the arrays there, whichever alternative it is."""
+        """The objects at a path: all alternatives, and the items of arrays."""
         component = component_of(schema)
-        if component in self._told:
+        if component in self._listed:
             return []
         whole = resolved(self._document, schema)
         found = [(path, whole)] if "properties" in whole else []
@@ -87,7 +87,7 @@ class Fields:
         if "items" in whole:
             found += self._objects(whole["items"], f"{path}[]")
         if component and found:
-            self._told.add(component)
+            self._listed.add(component)
         return found
 
 
@@ -97,5 +97,5 @@ def _refused_names(schema: Schema) -> tuple[str, ...]:
 
 
 def component_of(schema: Schema) -> str:
-    """The name of what a schema refers to."""
+    """The name of the schema that a schema refers to."""
     return str(schema.get("$ref", "")).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Elements of a page. Text becomes HTML where they are serialized, by ElementTree, and is escaped there. Pure."""
+"""Elements of the page. ElementTree escapes their text when it serializes them. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ def html(*elements: Element) -> str:
 
 
 def prose(text: str) -> Iterator[Node]:
-    """A sentence as the spec writes it, with its code in backticks."""
+    """A sentence of the spec, in which backticks mark code."""
     for number, piece in enumerate(text.split("`")):
         yield tag("code", piece) if number % 2 else piece
 
@@ -43,14 +43,14 @@ def requirement_links(names: Iterable[str]) -> Iterator[Node]:
 
 
 def fillable(text: str, kinds: Mapping[str, str]) -> Iterator[Node]:
-    """Text in which the page replaces what the reader chooses: `kinds` has the texts, and of each the class of its place."""
+    """Text with parts that the reader can replace: `kinds` maps each such part to its class."""
     places = "|".join(map(re.escape, kinds))
     for piece in re.split(f"({places})", text):
         yield tag("span", piece, class_=kinds[piece]) if piece in kinds else piece
 
 
 def copied(title: str, text: str, kinds: Mapping[str, str]) -> Element:
-    """Lines to copy, under a heading. The button works by script alone, which shows it."""
+    """Commands to copy, under a heading. The page's script shows the button and makes it work."""
     button = tag(
         "button",
         "Copy",

@@ -1,11 +1,11 @@
-"""Lines to paste that call this API: curl and the SDKs. Pure."""
+"""Commands and code that call this API: curl and the SDKs. Pure."""
 
 import json
 import shlex
 from collections.abc import Mapping
 
 NEWLINE = "-s -w '\\n'"
-"""curl's flags for an answer that does not end its line by itself."""
+"""Flags of curl for a response without a line end."""
 
 CONTENT_TYPE = "-H 'Content-Type: application/json'"
 
@@ -17,7 +17,7 @@ def curl(
     flags: str = NEWLINE,
     between: str = " ",
 ) -> str:
-    """`authorization` is a word of the shell's, in its quotes. Without a body it is a GET."""
+    """`authorization` is a quoted word of the shell. Without a body the request is a GET."""
     parts = [f"curl {flags} {url}"]
     if authorization:
         parts.append(f"-H {authorization}")
@@ -27,7 +27,7 @@ def curl(
 
 
 def python_sdk(url: str, api_key: str, model: str) -> str:
-    """`url` without `/api/v1`; `api_key` is an expression of Python's."""
+    """`url` is without `/api/v1`; `api_key` is a Python expression."""
     return _PYTHON.format(url=url, api_key=api_key, model=model)
 
 
@@ -41,7 +41,7 @@ for token in OctomilClient(auth=auth).stream_predict("{model}", "Name three frui
 
 
 def sdks(url: str, model: str) -> list[tuple[str, str, str]]:
-    """Of each SDK its name, the base URL it wants, and how it is told."""
+    """Name, base URL and code for each SDK."""
     auth = f'auth: {{type: "org_api_key", apiKey, orgId, serverUrl: "{url}"}}'
     python = python_sdk(url, 'os.environ["TOKEN"]', model)
     node = f"new OctomilClient({{{auth}, telemetry: false}})"

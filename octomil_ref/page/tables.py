@@ -10,7 +10,7 @@ from octomil_ref.page.markup import Node, filled, prose, requirement_links, tag
 
 
 def table(title: str, component: str, fields: Fields, always: str) -> Element:
-    """`always` is the word for a field that is never missing. Only a link, where the fields were told before."""
+    """`always` marks a field that is never missing. If the fields were listed before, this is only a link to them."""
     found = fields.of(component)
     if not found:
         there = tag("a", tag("code", component), href=f"#{component}")
@@ -22,8 +22,8 @@ def table(title: str, component: str, fields: Fields, always: str) -> Element:
 
 def _term(field: Field, always: str) -> Element:
     term = tag("dt", tag("code", field.path))
-    if field.told_here:
-        term.set("id", field.told_here)
+    if field.listed_here:
+        term.set("id", field.listed_here)
     if field.type:
         filled(term, [" ", filled(tag("span", class_="type"), prose(field.type))])
     if field.required:
@@ -33,12 +33,12 @@ def _term(field: Field, always: str) -> Element:
 
 def _meaning(field: Field) -> Element:
     about: list[Node] = [*prose(field.description)]
-    if field.refused_names and not field.told_before:
+    if field.refused_names and not field.listed_before:
         about += [" Refused: ", *_codes(field.refused_names), "."]
     if field.limit:
         about += [f" {field.limit}"]
-    if field.told_before:
-        there = tag("a", field.told_before, href=f"#{field.told_before}")
+    if field.listed_before:
+        there = tag("a", field.listed_before, href=f"#{field.listed_before}")
         about += [" More at ", there, "."]
     return tag("dd", *about, *requirement_links(field.requirements))
 
@@ -52,7 +52,7 @@ def _codes(names: tuple[str, ...]) -> Iterator[Node]:
 
 
 def sentences(requirements: Sequence[Requirement]) -> Element:
-    """Those of one chapter, to be opened."""
+    """The requirements of one chapter, folded."""
     title = f"{requirements[0].section}: {len(requirements)} requirements"
     items = map(_sentence, requirements)
     return tag("details", tag("summary", title), tag("ul", *items), class_="spec")

@@ -1,4 +1,4 @@
-"""What a schema allows, in words: `string (1 to 256 characters, not blank)`. Pure."""
+"""The type of a schema in words: `string (1 to 256 characters, not blank)`. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ PATTERNS = {"[^\\s\\u001c-\\u001f\\u0085]": "not blank"}
 
 
 def resolved(document: Schema, schema: Schema) -> Schema:
-    """A schema with what it refers to in its place; what stands beside the reference wins."""
+    """A schema with its reference resolved. Keys beside the reference win."""
     if "$ref" not in schema:
         return schema
     *_, kind, name = schema["$ref"].split("/")
@@ -19,7 +19,7 @@ def resolved(document: Schema, schema: Schema) -> Schema:
 
 
 def type_words(document: Schema, schema: Schema, plural: bool = False) -> str:
-    """Empty where the schema allows anything."""
+    """Empty if the schema allows anything."""
     whole = resolved(document, schema)
     match whole:
         case {"anyOf": alternatives}:

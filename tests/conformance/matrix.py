@@ -187,7 +187,7 @@ def _server(name: str, backend: ScriptedBackend, as_served: bool) -> Ask:
     if name in FAULTS:
         return served.app(upstreams, TOKEN, [name])
     if subject:
-        health.CACHED = 0  # seconds; a run of the reference itself keeps its own
+        health.CACHE_SECONDS = 0  # seconds; a run of the reference itself keeps its own
     reference = server_of(create_app(settings(backend)))
     return around(reference, subject.layer) if subject else reference
 

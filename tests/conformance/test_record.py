@@ -29,7 +29,7 @@ def reference_as_before(monkeypatch):
     """A server of the matrix sets what holds for the whole process."""
     logger = logging.getLogger("octomil_ref")
     before = logger.handlers, logger.propagate, logger.level
-    monkeypatch.setattr(health, "CACHED", health.CACHED)
+    monkeypatch.setattr(health, "CACHE_SECONDS", health.CACHE_SECONDS)
     yield
     logger.handlers, logger.propagate = before[:2]
     logger.setLevel(before[2])

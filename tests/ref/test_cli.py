@@ -133,7 +133,7 @@ def test_serve_starts_64_threads(servers):
 
     [settings] = servers.served
     assert settings.threads == 64
-    assert settings.inflight_bound() == 60
+    assert settings.inflight_limit() == 60
 
 
 @pytest.mark.parametrize(("switch", "times"), [("1", 1), ("0", 0)])

@@ -79,7 +79,7 @@ def test_the_lines_for_the_sdk_are_python_that_names_url_token_and_model():
 
 
 def test_the_guide_tells_where_the_api_is_and_how_to_end_it():
-    assert f"Octomil API on {URL}/api/v1   (Ctrl-C ends it)" in GUIDE
+    assert f"Octomil API on {URL}/api/v1   (press Ctrl-C to stop)" in GUIDE
     assert f"Token: {TOKEN}" in GUIDE
 
 

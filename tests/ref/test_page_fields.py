@@ -59,8 +59,8 @@ def test_a_shared_schema_is_gone_into_once():
     found = fields("Twice")
 
     assert [*found] == ["id", "one", "one.name", "two", "other"]
-    assert (found["one"].told_here, found["one"].told_before) == ("Inner", "")
-    assert (found["two"].told_here, found["two"].told_before) == ("", "Inner")
+    assert (found["one"].listed_here, found["one"].listed_before) == ("Inner", "")
+    assert (found["two"].listed_here, found["two"].listed_before) == ("", "Inner")
 
 
 def test_a_schema_that_came_up_before_is_not_told_again():

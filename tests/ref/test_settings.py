@@ -220,7 +220,7 @@ def test_a_host_as_it_stands_in_a_url(host, shown):
     ],
 )
 def test_the_requests_that_may_wait_for_a_model_are(given, bound):
-    assert given.inflight_bound() == bound
+    assert given.inflight_limit() == bound
 
 
 @pytest.mark.parametrize(
