@@ -1,4 +1,7 @@
-"""Real sockets, read piece by piece. Every wait ends at the deadline, whatever the server does; proxies, redirects, cookies, ~/.netrc: none."""
+"""The HTTP client of the suite: real sockets, read piece by piece.
+
+Every wait ends at the deadline, whatever the server does. It uses no proxies, redirects, cookies or ~/.netrc.
+"""
 
 import io
 import socket
@@ -7,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,42 +19,24 @@ from octomil_conformance.exchange import Chunk, End, Exchange, Request
 READ = 65536
 
 
-class _Raw(io.RawIOBase):
-    """A socket to read from. Each read may wait until the deadline and no longer."""
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(_left(self._deadline))
-        return self._connection.recv_into(buffer)
-
-
-@dataclass(frozen=True)
-class _File:
-    """As much of a socket as HTTPResponse wants to see."""
-
-    raw: _Raw
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self.raw, READ)
-
-
 class Transfer:
-    """A request on its way. Iterate it for what it has read so far each time something arrives; `finish` or `hang_up` gives the exchange."""
+    """A request on its way. Iterate over it for the exchange so far, each time something has arrived.
+
+    `finish` and `hang_up` return the exchange. Nothing here raises: `error` says what broke the transfer off.
+    """
 
     def __init__(
-        self, request: Request, deadline: float, observe: Callable[[Exchange], None]
+        self,
+        request: Request,
+        deadline: float,
+        observe: Callable[[Exchange], object] = lambda exchange: None,
     ) -> None:
         self.request = request
+        self.status = 0
+        self.error: Exception | None = None
         self._observe = observe
         self._deadline = deadline
         self._chunks: list[Chunk] = []
-        self._status = 0
         self._headers: tuple[tuple[str, str], ...] = ()
         self._end: End = "nothing"
         self._problem = ""
@@ -64,31 +48,46 @@ class Transfer:
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[Exchange]:
-        for chunk in self._pieces:
-            self._chunks.append(chunk)
+        for _ in self.pieces():
             yield self.so_far()
 
+    def pieces(self) -> Iterator[bytes]:
+        """The pieces of the body, as they arrive."""
+        for chunk in self._pieces:
+            self._chunks.append(chunk)
+            yield chunk.data
+
+    @property
+    def is_connected(self) -> bool:
+        """True if the server accepted the connection."""
+        return self._connection is not None
+
+    def wait_until(self, deadline: float) -> None:
+        """Change the deadline."""
+        self._deadline = deadline
+
     def until_text(self, length: int) -> str:
-        """Reads on until the tokens make so many characters, or the answer ends without them. They may be cut anew."""
+        """Read until the tokens have so many characters, or the stream ends. The server may split tokens anew."""
         text = "".join(self.so_far().tokens)
         while len(text) < length and next(iter(self), None):
             text = "".join(self.so_far().tokens)
         return text
 
     def finish(self) -> Exchange:
-        self._chunks.extend(self._pieces)
+        for _ in self.pieces():
+            pass
         self._observe(self.so_far())
         return self.so_far()
 
     def hang_up(self) -> Exchange:
-        """Closes the connection as a client that left does."""
+        """Close the connection as a client does that leaves."""
         self._end = "hung up"
         self.close()
         self._observe(self.so_far())
         return self.so_far()
 
     def close(self) -> None:
-        """Again and again, if need be."""
+        """May be called again."""
         self._pieces.close()
         if self._connection is not None:
             self._connection.close()
@@ -96,7 +95,7 @@ class Transfer:
     def so_far(self) -> Exchange:
         return Exchange(
             self.request,
-            self._status,
+            self.status,
             self._headers,
             tuple(self._chunks),
             self._end,
@@ -105,28 +104,28 @@ class Transfer:
         )
 
     def _send(self) -> None:
-        self._connection = connect(self.request.url, self._deadline)
+        self._connection = _connect(self.request.url, self._left())
         self._sent = time.monotonic()
-        self._connection.settimeout(_left(self._deadline))
+        self._connection.settimeout(self._left())
         with suppress(BrokenPipeError, ConnectionResetError):
-            # It may have answered before it read everything: look.
+            # The server may have answered before it read everything: look.
             self._connection.sendall(_head(self.request) + self.request.body)
 
     def _read(self) -> Generator[Chunk]:
-        if self._connection is None or self._problem:
+        if self._connection is None or self.error:
             return
         try:
             with self._noting_problems():
-                yield from self._answer(self._connection)
+                yield from self._response(self._connection)
         finally:
             self._stopped = time.monotonic()
             self._connection.close()
 
-    def _answer(self, connection: socket.socket) -> Iterator[Chunk]:
-        file = _File(_Raw(connection, self._deadline))
+    def _response(self, connection: socket.socket) -> Iterator[Chunk]:
+        file = _File(connection, self._left)
         response = HTTPResponse(file, method=self.request.method)  # type: ignore[arg-type]
         response.begin()
-        self._status = response.status
+        self.status = response.status
         self._headers = tuple(response.getheaders())
         self._end = "cut"
         decode = _decoder(response.getheader("Content-Encoding"))
@@ -139,15 +138,17 @@ class Transfer:
     def _noting_problems(self) -> Iterator[None]:
         try:
             yield
-        except TimeoutError:
-            self._end = "deadline" if self._status else "nothing"
-            what = "nothing more" if self._status else "no answer"
+        except TimeoutError as ex:
+            self.error = ex
+            self._end = "deadline" if self.status else "nothing"
+            what = "nothing more" if self.status else "no response"
             self._problem = f"{what} within {self._deadline - self._sent:.1f} s"
         except (OSError, HTTPException, zlib.error, ValueError) as ex:
+            self.error = ex
             self._problem = f"{type(ex).__name__}: {ex}"
 
     def _body(self, response: HTTPResponse) -> Iterator[bytes]:
-        """Each piece as it arrives. http.client of 3.11 forgets what read1 took off a Content-Length, so that is counted here."""
+        """Each piece as it arrives. http.client of 3.11 does not count what read1 takes off a Content-Length, so it is counted here."""
         if response.chunked:
             try:
                 while data := response.read1(READ):
@@ -169,12 +170,36 @@ class Transfer:
                 yield data
             self._end = "complete"
 
+    def _left(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError when it has passed."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
-def connect(url: str, deadline: float) -> socket.socket:
+
+class _File(io.RawIOBase):
+    """A socket as HTTPResponse wants it. Each read may last until the deadline and no longer."""
+
+    def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
+        self._connection, self._left = connection, left
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self, READ)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(self._left())
+        return self._connection.recv_into(buffer)
+
+
+def _connect(url: str, timeout: float) -> socket.socket:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     address = parts.hostname or "", parts.port or (443 if secure else 80)
-    connection = socket.create_connection(address, _left(deadline))
+    connection = socket.create_connection(address, timeout)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not secure:
         return connection
@@ -188,13 +213,6 @@ def _head(request: Request) -> bytes:
     lines = [f"{request.method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _decoder(coding: str | None) -> Callable[[bytes], bytes]:

@@ -2,7 +2,6 @@
 
 python tests/conformance/kill_matrix.py             each mutant against its own claim, with every finding
 python tests/conformance/kill_matrix.py --full      against everything that the reference claims
-python tests/conformance/kill_matrix.py --served    those that `octomil-conformance serve` offers, as it serves them
 python tests/conformance/kill_matrix.py NAME...     some of them
 """
 
@@ -36,11 +35,6 @@ def missing(mutant: Mutant, result: Result) -> str:
     return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
 
 
-def served() -> dict[str, Mutant]:
-    """By name, those that clients can meet."""
-    return {name: each for name, each in all_mutants().items() if each.shows}
-
-
 @dataclass(frozen=True)
 class Matrix:
     results: dict[str, Result]
@@ -49,8 +43,8 @@ class Matrix:
     """Played twice, as the first time surprised."""
 
     @classmethod
-    def of_own_claims(cls, mutants: Iterable[Mutant], served: bool = False) -> "Matrix":
-        return cls.of([Job(each.name, each.claims, served=served) for each in mutants])
+    def of_own_claims(cls, mutants: Iterable[Mutant]) -> "Matrix":
+        return cls.of([Job(each.name, each.claims) for each in mutants])
 
     @classmethod
     def of(
@@ -76,11 +70,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--full", action="store_true", help="everything against everything")  # fmt: skip
-    parser.add_argument("--served", action="store_true", help="as octomil-conformance serve has them")  # fmt: skip
     given = parser.parse_args()
-    every = served() if given.served else all_mutants()
+    every = all_mutants()
     names = given.names or list(every)
-    jobs = [Job(name, ALL if given.full else every[name].claims, served=given.served) for name in names]  # fmt: skip
+    jobs = [Job(name, ALL if given.full else every[name].claims) for name in names]  # fmt: skip
     said_of = missing if given.full else difference
     matrix = Matrix.of(jobs, said_of)
     wrong = 0

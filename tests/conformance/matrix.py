@@ -11,22 +11,15 @@ from functools import cache
 
 from octomil_conformance import findings
 from octomil_conformance import run as run_of_checks
-from octomil_conformance.backend import API_KEY, ScriptedBackend
+from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.catalogue import all_checks
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest
 from octomil_conformance.findings import Evidence
-from octomil_conformance.server import served
-from octomil_conformance.server.faults import FAULTS
-from octomil_conformance.server.http_server import serving
-from octomil_conformance.server.layers import Ask, around
+from octomil_conformance.server.http_server import ANY_PORT, serving
 from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.served import Upstreams, served
 from octomil_conformance.server.variants import all_variants
 from octomil_conformance.session import judge
-from wsgi import server_of
-
-from octomil_ref import health
-from octomil_ref.app import create_app
-from octomil_ref.settings import Settings
 
 TOKEN = "conf-token-4711"
 TIMEOUT = 1.0
@@ -34,7 +27,8 @@ TIMEOUT = 1.0
 AT_ONCE = 5
 """Processes. Most of their time is spent waiting."""
 MOST_AGAIN = 10
-ANY_PORT = ("127.0.0.1", 0)
+ONE_UPSTREAM = "one upstream"
+"""The name of a conformant server that is told of Ollama alone."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +85,10 @@ def results(
 @dataclass(frozen=True)
 class Job:
     name: str
-    """Of a mutant, fault or variant; any other one is a good server."""
+    """Of a mutant or variant; any other one is a conformant server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
     """Requirements; none for all that the claims bring."""
-    served: bool = False
-    """As `octomil-conformance serve` has it, instead of around the reference."""
 
 
 def play(job: Job) -> Result:
@@ -132,7 +124,7 @@ def _names() -> frozenset[str]:
 def _play(job: Job) -> Result:
     run_of_checks.evidence = _evidence
     backend = _backend()
-    with server(job.name, backend, job.served) as url:
+    with server(job.name, backend) as url:
         config = Config(
             url + BASE_PATH, job.claims, token=TOKEN, backend_timeout=TIMEOUT
         )
@@ -171,34 +163,10 @@ def _backend() -> ScriptedBackend:
 
 
 @contextmanager
-def server(
-    name: str, backend: ScriptedBackend, as_served: bool = False
-) -> Iterator[str]:
-    """Its URL. `name` and `as_served` as in a Job."""
-    with serving(_server(name, backend, as_served), TOKEN) as url:
-        yield url
-
-
-def _server(name: str, backend: ScriptedBackend, as_served: bool) -> Ask:
+def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
+    """The URL of a mutant or variant; of a conformant server for any other name."""
     subject = {**all_mutants(), **all_variants()}.get(name)
-    upstreams = served.Upstreams(backend.ollama_url, backend.openai_url, TIMEOUT)
-    if as_served:
-        return served.served(upstreams, TOKEN, subject)
-    if name in FAULTS:
-        return served.app(upstreams, TOKEN, [name])
-    if subject:
-        health.CACHE_SECONDS = 0  # seconds; a run of the reference itself keeps its own
-    reference = server_of(create_app(settings(backend)))
-    return around(reference, subject.layer) if subject else reference
-
-
-def settings(backend: ScriptedBackend) -> Settings:
-    return Settings(
-        ollama_base_url=backend.ollama_url,
-        openai_api_endpoint=backend.openai_url,
-        openai_api_key=API_KEY,
-        backend_timeout=TIMEOUT,
-        backend_cooldown=0,
-        api_keys=(TOKEN,),
-        log_level="CRITICAL",
-    )
+    openai = "" if name == ONE_UPSTREAM else backend.openai_url
+    upstreams = Upstreams(backend.ollama_url, openai, TIMEOUT)
+    with serving(served(upstreams, TOKEN, subject), TOKEN) as url:
+        yield url

@@ -17,7 +17,7 @@ from octomil_conformance import cli
 from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.server.http_server import serving
-from octomil_conformance.server.served import Upstreams, app
+from octomil_conformance.server.served import Upstreams, served
 
 ANY = ("127.0.0.1", 0)
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
@@ -400,7 +400,7 @@ def test_the_cost_that_is_told_is_an_upper_bound(capsys):
     claims = [f"--profile={name}@1" for name in ("infer", "stream", "batch", "embed")]
     with ScriptedBackend(ANY, ANY, timeout=2) as backend:
         upstreams = Upstreams(backend.ollama_url, backend.openai_url)
-        with serving(app(upstreams)) as url:
+        with serving(served(upstreams)) as url:
             status = cli.main([url, *claims])
         asked = len(backend.calls(""))
 
@@ -568,7 +568,7 @@ def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
         return good(request)
 
     with ScriptedBackend(ANY, ANY, timeout=2) as backend:
-        good = app(Upstreams(backend.ollama_url, backend.openai_url))
+        good = served(Upstreams(backend.ollama_url, backend.openai_url))
         with serving(held) as url:
             command = ["-m", "octomil_conformance", url, *PATIENT]
             with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True) as run:  # fmt: skip

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 from octomil_conformance.server.http_server import serving
-from octomil_conformance.server.layers import MAX_BODY, Answer
+from octomil_conformance.server.layers import MAX_BODY, Response
 
 SOON = 5.0
 
@@ -13,7 +13,7 @@ SOON = 5.0
 def echo(request):
     """The request's body, with its length where the request asks for that."""
     length = {"content-length": str(len(request.body))} if "x-length" in request.headers else {}  # fmt: skip
-    return Answer(200, {"X-Path": request.path, **length}, [request.body])
+    return Response(200, {"X-Path": request.path, **length}, [request.body])
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_broken_framing_is_a_400(talk, request_):
 )  # fmt: skip
 def test_a_body_that_is_too_large_is_told_by_one_byte_more(talk, body, line):
     def measure(request):
-        return Answer(413, {}, [str(len(request.body)).encode()])
+        return Response(413, {}, [str(len(request.body)).encode()])
 
     answer = talk(post(body, line), measure)
 
@@ -108,7 +108,7 @@ def test_an_exception_breaks_the_transfer_off_and_what_is_below_is_told(talk):
         yield b"abc"
         raise BrokenPipeError
 
-    answer = talk(post(), lambda request: Answer(200, {}, pieces(), lambda: closed.append(1)))  # fmt: skip
+    answer = talk(post(), lambda request: Response(200, {}, pieces(), lambda: closed.append(1)))  # fmt: skip
 
     assert answer.endswith(b"3\r\nabc\r\n")
     assert closed == [1]

@@ -1,7 +1,6 @@
 """`octomil-conformance record`: what a server answered, judged again without it, gets the verdicts that it got live."""
 
 import json
-import logging
 import re
 from pathlib import Path
 
@@ -15,24 +14,11 @@ from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.recordings.reader import read
 from octomil_conformance.report.redact import redact_pieces
 
-from octomil_ref import health
-
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
 CLAIMS = ["--profile", "infer@0", "--profile", "stream@0", "--profile", "embed@0"]
 TOKEN = "secret-token-of-somebody"
-
-
-@pytest.fixture(autouse=True)
-def reference_as_before(monkeypatch):
-    """A server of the matrix sets what holds for the whole process."""
-    logger = logging.getLogger("octomil_ref")
-    before = logger.handlers, logger.propagate, logger.level
-    monkeypatch.setattr(health, "CACHE_SECONDS", health.CACHE_SECONDS)
-    yield
-    logger.handlers, logger.propagate = before[:2]
-    logger.setLevel(before[2])
 
 
 def verdicts(*arguments):
@@ -124,7 +110,7 @@ def test_a_cut_stream_is_cut_when_it_is_read_again(backend):
 
 
 def test_arrival_times_are_kept(backend):
-    record("independent", backend, "stream@0")
+    record("conformant", backend, "stream@0")
 
     [entry] = json.loads(Path("pinned/manifest.json").read_text())["recordings"]
     [recording] = read([Path("pinned")]).recordings
@@ -138,7 +124,7 @@ def test_arrival_times_are_kept(backend):
 
 def test_the_odd_answers_of_level_2_are_recorded_too(backend):
     where = backend.ollama_url.removeprefix("http://")
-    record("independent", backend, "infer@2", more=["--backend", f"external:{where}"])
+    record("conformant", backend, "infer@2", more=["--backend", f"external:{where}"])
 
     outputs = [
         each.exchange.fields["output"] for each in read([Path("pinned")]).recordings

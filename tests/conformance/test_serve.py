@@ -15,9 +15,8 @@ import pytest
 from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import SCENARIOS
-from octomil_conformance.server.cors import cors
 from octomil_conformance.server.http_server import ANY_PORT, serving
-from octomil_conformance.server.layers import Request, around
+from octomil_conformance.server.layers import Request, around, cors
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.scenarios import is_scenario, sentences
 from octomil_conformance.server.served import PROFILES, Upstreams, served
@@ -106,7 +105,7 @@ def test_it_says_what_is_wrong_with_it(tmp_path):
     with running(tmp_path, "--mutant", "cut_looks_done") as (_, said):
         pass
 
-    assert "A failure in mid-stream is followed by done: true." in said
+    assert "A failure in mid-stream is followed by an event with `done: true`." in said
     assert "breaks STREAM-31" in said
     assert "any other as in cut." in said
 
@@ -130,7 +129,7 @@ def test_the_list_explains_all_there_is(capsys):
         (["--variant", "x"], "no variant 'x'; --list explains all"),
         (["--scenario", "unicod"], "no scenario 'unicod', did you mean unicode?"),
         (["--scenario", "gated"], "no scenario 'gated'"),
-        (["--mutant", "openai_first"], "no client can see openai_first"),
+        (["--mutant", "openai_first"], "no client meets the bug of openai_first"),
         (["--mutant", "never_done", "--variant", "crlf"], "not allowed with"),
         (["--port", "65536"], "want 0 to 65535, not '65536'"),
         (["--port", "http"], "want 0 to 65535, not 'http'"),
@@ -264,6 +263,37 @@ def test_a_layer_leaves_other_endpoints_alone(upstreams):
 
     assert "data" not in embedded
     assert answered["output"] == "one two three"
+
+
+COUNTED = {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
+CUT_SHORT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def ending(fields):
+    return fields["finish_reason"], fields["usage"]
+
+
+@pytest.mark.parametrize("model", ["conf-echo", "conf-ollama-500-openai-ok"])
+@pytest.mark.parametrize(
+    ("parameters", "ended"),
+    [({}, ("stop", COUNTED)), ({"max_tokens": 2}, ("length", CUT_SHORT))],
+    ids=["whole", "cut short"],
+)
+def test_each_answer_says_how_it_ended_and_what_it_used(url, model, parameters, ended):
+    asked = {"model_id": model, "parameters": parameters}
+    single = json.loads(ask(url, "/api/v1/inference", {**CHAT, **asked})[2])
+    streamed = events(ask(url, "/api/v1/inference/stream", {**CHAT, **asked})[2])
+    batch = json.loads(ask(url, "/api/v1/inference/batch", {**BATCH, **asked})[2])
+
+    assert [ending(single), ending(streamed[-1])] == [ended, ended]
+    assert batch["results"][0]["usage"]["prompt_tokens"] == 2
+    assert all("usage" not in event for event in streamed[:-1])
+
+
+def test_health_says_how_long_each_backend_took(url):
+    report = json.loads(ask(url, "/api/v1/inference/health")[2])
+
+    assert [each["latency_ms"] >= 0 for each in report["backends"]] == [True, True]
 
 
 # Each mutant.

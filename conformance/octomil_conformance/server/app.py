@@ -1,16 +1,23 @@
-"""A conformant server of the API: a function of a request, to an answer. Each name in faults.py switches on one bug."""
+"""A conformant server of the API: a function from a request to a response."""
 
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
-from octomil_conformance.server.clock import milliseconds_since
-from octomil_conformance.server.event_stream import EventStream
+from octomil_conformance.server.backends import milliseconds_since
 from octomil_conformance.server.failures import CHALLENGE, Failure
-from octomil_conformance.server.gateway import Gateway
-from octomil_conformance.server.layers import MAX_BODY, Answer, Json, Request
+from octomil_conformance.server.gateway import Gateway, Stream
+from octomil_conformance.server.layers import (
+    MAX_BODY,
+    Json,
+    Request,
+    Response,
+    frame_of,
+)
 from octomil_conformance.server.payloads import (
     Prompt,
     bound_of,
@@ -20,6 +27,7 @@ from octomil_conformance.server.payloads import (
     prompts_of,
     texts_of,
 )
+from octomil_conformance.server.scenarios import upstream_model
 
 JSON = "application/json"
 GET = ("GET", "HEAD")
@@ -27,40 +35,34 @@ POST = ("POST",)
 
 
 class App:
-    """`token` empty: nobody needs one."""
+    """Without a `token` it asks for none."""
 
-    def __init__(
-        self, gateway: Gateway, token: str = "", faults: frozenset[str] = frozenset()
-    ) -> None:
-        self._gateway, self._token, self._faults = gateway, token, faults
-        self._lent = ""
-        self._posts: Mapping[str, Callable[[Json], Answer]] = {
+    def __init__(self, gateway: Gateway, token: str = "") -> None:
+        self._gateway, self._token = gateway, token
+        self._posts: Mapping[str, Callable[[Json, str], Response]] = {
             "/api/v1/inference": self._inference,
             "/api/v1/inference/stream": self._stream,
             "/api/v1/inference/batch": self._batch,
             "/api/v1/embeddings": self._embeddings,
         }
-        self._gets: Mapping[str, Callable[[], Answer]] = {
+        self._gets: Mapping[str, Callable[[], Response]] = {
             "/api/v1/inference/health": self._health,
             "/api/v1/health": self._liveness,
             "/health": self._liveness,
         }
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         request_id = _request_id(request)
         try:
-            answer = self._route(request)
+            response = self._route(request)
         except Failure as ex:
-            answer = _json({**ex.envelope(), "request_id": request_id}, ex.status)
-            answer.headers |= {name.lower(): value for name, value in self._headers(ex)}
-        answer.headers["x-request-id"] = request_id
-        return answer
+            response = _json({**ex.envelope(), "request_id": request_id}, ex.status)
+            for name, value in ex.headers.items():
+                response.headers[name.lower()] = value
+        response.headers["x-request-id"] = request_id
+        return response
 
-    def _headers(self, failure: Failure) -> list[tuple[str, str]]:
-        hidden = ["Retry-After"] if "hides_retry_after" in self._faults else []
-        return [each for each in failure.headers.items() if each[0] not in hidden]
-
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         if len(request.body) > MAX_BODY:
             raise Failure("payload_too_large", "The body is too large.")
         path = request.path.rstrip("/")
@@ -68,97 +70,92 @@ class App:
             raise Failure("not_found", "There is no such path.")
         allowed = GET if path in self._gets else POST
         if request.method not in allowed:
-            raise Failure("method_not_allowed", "Not this method.", headers={"Allow": ", ".join(allowed)})  # fmt: skip
+            headers = {"Allow": ", ".join(allowed)}
+            raise Failure("method_not_allowed", "Not this method.", headers)
         if path in self._gets:
             return self._gets[path]()
-        self._let_in(request)
+        self._authorize(request)
         kind = request.headers.get("content-type", JSON).split(";")[0]
         if kind.strip().lower() != JSON:
             raise Failure("unsupported_media_type", "The body must be JSON.")
-        return self._posts[path](parse_json(request.body))
+        return self._posts[path](parse_json(request.body), request.scenario)
 
-    def _let_in(self, request: Request) -> None:
+    def _authorize(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         given = [token.strip()] if scheme.lower() == "bearer" else []
         given.append(request.headers.get("x-api-key", ""))
         if self._token and self._token not in given:
-            raise Failure("unauthorized", "No or wrong token.", headers=CHALLENGE)
+            raise Failure("unauthorized", "No or wrong token.", CHALLENGE)
 
-    def _inference(self, body: Json) -> Answer:
-        return _json(self._completed(prompt_of(body)))
+    def _inference(self, body: Json, scenario: str) -> Response:
+        return _json(self._completed(scenario, prompt_of(body)))
 
-    def _completed(self, prompt: Prompt) -> Json:
+    def _completed(self, scenario: str, prompt: Prompt) -> Json:
         began = time.monotonic()
-        fields, provider = self._gateway.complete(prompt)
+        fields, provider = self._gateway.complete(_upstream(prompt, scenario))
         latency = milliseconds_since(began)
         return {**fields, "latency_ms": latency, "provider": provider, "model_id": prompt.model}  # fmt: skip
 
-    def _batch(self, body: Json) -> Answer:
-        began, prompts = time.monotonic(), []
-        bound = bound_of(body)
-        for prompt in prompts_of(body):
-            prompts.append(prompt)
-            if "batch_runs_before_validation" in self._faults:
-                self._completed(prompt)
-        results = self._run(prompts, bound)
+    def _batch(self, body: Json, scenario: str) -> Response:
+        began = time.monotonic()
+        bound, prompts = bound_of(body), list(prompts_of(body))
+        with ThreadPoolExecutor(bound) as pool:
+            results = list(pool.map(partial(self._result, scenario), *zip(*enumerate(prompts))))  # fmt: skip
         failed = sum("error" in result for result in results)
         counts = {"succeeded": len(results) - failed, "failed": failed}
         latency = milliseconds_since(began)
         return _json({"model_id": model_of(body), "results": results, **counts, "latency_ms": latency})  # fmt: skip
 
-    def _run(self, prompts: list[Prompt], bound: int) -> list[Json]:
-        if "batch_serial" in self._faults:
-            bound = 1
-        if "batch_unbounded" in self._faults:
-            bound = 256
-        with ThreadPoolExecutor(bound) as pool:
-            running: Iterable[Future[Json]]
-            running = [pool.submit(self._item, *each) for each in enumerate(prompts)]
-            if "batch_completion_order" in self._faults:
-                running = as_completed(running)
-            return [each.result() for each in running]
-
-    def _item(self, index: int, prompt: Prompt) -> Json:
+    def _result(self, scenario: str, index: int, prompt: Prompt) -> Json:
         try:
-            return {"index": index, **self._completed(prompt)}
+            return {"index": index, **self._completed(scenario, prompt)}
         except Failure as ex:
-            if "batch_all_or_nothing" in self._faults:
-                raise
             return {"index": index, "error": ex.envelope()}
 
-    def _embeddings(self, body: Json) -> Answer:
+    def _embeddings(self, body: Json, scenario: str) -> Response:
         model, texts = model_of(body), texts_of(body)
-        (vectors, count), provider = self._gateway.embed(model, texts)
+        found, provider = self._gateway.embed(upstream_model(scenario), texts)
+        vectors, count = found
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]  # fmt: skip
         usage = {"prompt_tokens": count, "total_tokens": count}
         return _json({"object": "list", "data": data, "embeddings": vectors, "model": model, "provider": provider, "usage": usage})  # fmt: skip
 
-    def _health(self) -> Answer:
-        usable = self._gateway.usable()
-        if "health_always_ok" in self._faults:
-            usable = [each or 0.0 for each in usable]
+    def _health(self) -> Response:
         names = [backend.provider for backend in self._gateway.backends]
-        states = [_state(*each) for each in zip(names, usable, strict=True)]
+        states = [_state(*each) for each in zip(names, self._gateway.usable())]
         good = [each["provider"] for each in states if each["status"] == "ok"]
         status = "unavailable" if not good else "ok" if good[0] == names[0] else "degraded"  # fmt: skip
         report = {"status": status, "provider": next(iter(good), None), "backends": states, "version": "1"}  # fmt: skip
         return _json(report, 200 if good else 503)
 
-    def _liveness(self) -> Answer:
+    def _liveness(self) -> Response:
         return _json({"status": "ok", "version": "1"})
 
-    def _stream(self, body: Json) -> Answer:
-        prompt = prompt_of(body)
-        stream = EventStream(lambda: self._gateway.stream(prompt), self._faults, self._swap)  # fmt: skip
-        if "status_before_first_token" not in self._faults:
-            stream.open()
+    def _stream(self, body: Json, scenario: str) -> Response:
+        began = time.monotonic()
+        stream = self._gateway.stream(_upstream(prompt_of(body), scenario))
         headers = {"content-type": "text/event-stream", "cache-control": "no-cache"}
-        return Answer(200, headers, stream.pieces(), stream.close)
+        return Response(200, headers, _events(stream, began), stream.close)
 
-    def _swap(self, token: str) -> str:
-        """The token of another stream, when one was lent."""
-        other, self._lent = self._lent or token, token
-        return other
+
+def _upstream(prompt: Prompt, scenario: str) -> Prompt:
+    return replace(prompt, model=upstream_model(scenario))
+
+
+def _events(stream: Stream, began: float) -> Iterator[bytes]:
+    """Raises BrokenPipeError, which breaks the transfer off, when the upstream's answer does."""
+    token = {"token": "", "done": False, "provider": stream.provider}
+    try:
+        for text in stream.tokens:
+            yield frame_of({**token, "token": text}) if text else b": thinking\n\n"
+    except Failure as ex:
+        is_late = ex.kind == "gateway_timeout"
+        code = "request_timeout" if is_late else "stream_interrupted"
+        error = {"code": code, "message": ex.message, "retryable": True}
+        yield frame_of({**token, "error": error})
+        raise BrokenPipeError from ex
+    ending = {"session_id": uuid.uuid4().hex, "latency_ms": milliseconds_since(began)}
+    yield frame_of({**token, "done": True, **ending, **stream.ending})
 
 
 def _state(provider: str, latency: float | None) -> Json:
@@ -167,10 +164,10 @@ def _state(provider: str, latency: float | None) -> Json:
     return {"provider": provider, "status": "ok", "latency_ms": latency}
 
 
-def _json(value: Json, status: int = 200) -> Answer:
+def _json(value: Json, status: int = 200) -> Response:
     data = json.dumps(value).encode()
     headers = {"content-type": JSON, "content-length": str(len(data))}
-    return Answer(status, headers, [data])
+    return Response(status, headers, [data])
 
 
 def _request_id(request: Request) -> str:

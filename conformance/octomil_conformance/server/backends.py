@@ -1,32 +1,25 @@
-"""The upstreams in their dialects: Ollama's own, and OpenAI's.
-
-A fault is one of faults.py. Whatever goes wrong is a Failure that says who failed, and how in its `cause`.
-"""
+"""The upstreams in their dialects, Ollama's own and OpenAI's. Whatever goes wrong is a Failure that names the backend."""
 
 import json
 import math
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from octomil_conformance.server.clock import milliseconds_since
+from octomil_conformance.backend import API_KEY
+from octomil_conformance.exchange import Exchange, Request
 from octomil_conformance.server.failures import RETRY, Failure
 from octomil_conformance.server.layers import Json
 from octomil_conformance.server.payloads import Prompt
-from octomil_conformance.server.readings import Vectors, ending_of, vectors_of
-from octomil_conformance.server.upstream import (
-    CutOff,
-    Late,
-    Refused,
-    Unreachable,
-    Upstream,
-)
+from octomil_conformance.transport import Transfer
 
-HOUR = 3600.0
+Vectors = tuple[list[list[float]], int]
+"""With the number of tokens."""
+
 PROBE = 2.0
-"""Seconds at most in which a backend is to say that it is there."""
+"""Seconds that a health probe may take."""
 
 REFUSALS = {
     401: "bad_key",
@@ -37,105 +30,95 @@ REFUSALS = {
     429: "rate_limited",
     503: "service_unavailable",
 }
-"""Status to kind, for those that are neither any other fault of the request nor of the backend."""
+"""Status to kind of failure. Any other status is a bad request below 500, and a bad gateway from 500 on."""
 
-CAUSES = {404: "missing_model", 408: "timeout"}
+NO_HEADERS: Mapping[str, str] = {}
+REASONS = ("stop", "length", "tool_calls", "content_filter")
 ON_TOP = ("think", "format", "keep_alive")
 """Parameters that Ollama does not take as options."""
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """Base URLs, empty for none, and how long to wait for an answer."""
+
+    ollama: str = ""
+    openai: str = ""
+    timeout: float = 2.0
+    """Seconds."""
+
+    def backends(self) -> list["Backend"]:
+        given = [("ollama", self.ollama, ""), ("openai", self.openai, API_KEY)]
+        return [Backend(name, url, self.timeout, key) for name, url, key in given if url]  # fmt: skip
 
 
 class Backend:
     """`url` is a base URL, `timeout` in seconds."""
 
-    def __init__(
-        self,
-        provider: str,
-        url: str,
-        timeout: float,
-        key: str = "",
-        faults: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, provider: str, url: str, timeout: float, key: str) -> None:
         self.provider = provider
-        self._url = url
-        self._timeout = HOUR if "no_timeout" in faults else timeout
+        self._url = url.rstrip("/")
+        self._timeout = timeout
         self._key = key
-        self._faults = faults
 
     @property
     def _is_ollama(self) -> bool:
         return self.provider == "ollama"
 
     def complete(self, prompt: Prompt) -> Json:
-        path, payload = self._chat(prompt, stream=False)
-        with self._asked("POST", path, payload, self._timeout) as upstream:
-            data = upstream.rest()
+        body = self._asked("POST", *self._chat(prompt, stream=False), self._timeout)
         with self._understanding():
-            body = json.loads(data)
             choice = body if self._is_ollama else body["choices"][0]
             fields = {"output": choice["message"].get("content") or ""}
             return fields | self._ending(body)
 
     def stream(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
-        """Tokens, after one empty token for each thought. Its end without a failure is a complete answer's; `ending` then has
-        how it ended."""
-        path, payload = self._chat(prompt, stream=True)
-        with self._asked("POST", path, payload, self._timeout) as upstream:
+        """Tokens, and an empty token for each thought. It ends without a Failure if the answer is complete; `ending` then says how it ended."""
+        transfer = self._sent("POST", *self._chat(prompt, stream=True), self._timeout)
+        with closing(transfer):
+            lines = filter(self._has_data, self._lines(transfer))
             finished = False
-            while not finished and (line := upstream.line()):
-                if not self._has_data(line):
-                    continue
+            while not finished and (line := next(lines, b"")):
                 with self._understanding():
-                    text = line if self._is_ollama else line.removeprefix(b"data:")
-                    chunk = json.loads(text)
+                    chunk = _json_of(line)
                     token, thought, finished = self._increment(chunk)
                     ending |= self._ending(chunk) if finished else {}
                 if thought:
-                    yield thought if "thoughts_are_tokens" in self._faults else ""
+                    yield ""
                 if token:
                     yield token
-            if not finished and "truncated_is_complete" not in self._faults:
-                raise CutOff
-            if finished and "usage" not in ending:
-                ending |= self._late_usage(upstream)
-
-    def _late_usage(self, upstream: Upstream) -> Json:
-        """It stands in a chunk of its own, behind the end of an answer that is complete without it."""
-        with suppress(Late, CutOff), self._understanding():
-            while line := upstream.line():
-                if self._has_data(line):
-                    return self._ending(json.loads(line.removeprefix(b"data:")))
-        return {}
+            if not finished:
+                raise self._cut_off()
+            # The answer is complete; OpenAI's usage comes in one more chunk, if at all.
+            with suppress(Failure), self._understanding():
+                if "usage" not in ending:
+                    ending |= self._ending(_json_of(next(lines, b"{}")))
 
     def embed(self, model: str, texts: list[str]) -> Vectors:
         path = "/api/embed" if self._is_ollama else "/embeddings"
         payload = {"model": model, "input": texts}
-        with self._asked("POST", path, payload, self._timeout) as upstream:
-            data = upstream.rest()
+        body = self._asked("POST", path, payload, self._timeout)
         with self._understanding():
-            vectors, count = vectors_of(json.loads(data), self._is_ollama)
+            vectors, count = self._vectors(body)
             lengths = {len(vector) for vector in vectors}
-            whole = len(vectors) == len(texts) and len(lengths) == 1 and 0 not in lengths  # fmt: skip
-            if not whole and "accepts_missing_vectors" not in self._faults:
+            if len(vectors) != len(texts) or len(lengths) != 1 or 0 in lengths:
                 raise ValueError("vectors are missing")
             if not all(math.isfinite(n) for vector in vectors for n in vector):
                 raise ValueError("a number is not finite")
             return vectors, count
 
     def usable(self) -> float | None:
-        """Milliseconds in which it said that it is there; None where it did not."""
+        """Milliseconds in which it answered a probe; None if it did not."""
         began = time.monotonic()
         path = "/api/version" if self._is_ollama else "/models"
-        unbounded = "health_unbounded" in self._faults
-        bound = HOUR if unbounded else min(PROBE, self._timeout)
         try:
-            with self._asked("GET", path, None, bound) as upstream:
-                upstream.rest()
+            self._asked("GET", path, None, min(PROBE, self._timeout))
         except Failure:
             return None
         return milliseconds_since(began)
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
-        parameters = {} if "drops_parameters" in self._faults else dict(prompt.parameters)  # fmt: skip
+        parameters = dict(prompt.parameters)
         payload = {"model": prompt.model, "messages": prompt.messages, "stream": stream}
         if not self._is_ollama:
             usage = {"stream_options": {"include_usage": True}} if stream else {}
@@ -145,13 +128,90 @@ class Backend:
             parameters["num_predict"] = parameters.pop("max_tokens")
         return "/api/chat", {"think": False, "options": parameters} | top | payload
 
+    def _sent(
+        self, method: str, path: str, payload: Json | None, timeout: float
+    ) -> Transfer:
+        body = json.dumps(payload).encode() if payload else b""
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        if self._key:
+            headers.append(("Authorization", f"Bearer {self._key}"))
+        request = Request(method, self._url + path, tuple(headers), body)
+        return Transfer(request, time.monotonic() + timeout)
+
+    def _asked(
+        self, method: str, path: str, payload: Json | None, timeout: float
+    ) -> Any:
+        """The JSON of a whole answer."""
+        transfer = self._sent(method, path, payload, timeout)
+        exchange = transfer.finish()
+        self._require_answer(transfer, exchange)
+        with self._understanding():
+            return json.loads(exchange.body)
+
+    def _lines(self, transfer: Transfer) -> Iterator[bytes]:
+        """The lines of an answer that are not blank. Each may take the whole timeout."""
+        rest = b""
+        for piece in transfer.pieces():
+            if transfer.status != 200:
+                break
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from filter(bytes.strip, lines)
+            if lines:
+                transfer.wait_until(time.monotonic() + self._timeout)
+        self._require_answer(transfer, transfer.finish())
+        yield from filter(bytes.strip, [rest])
+
+    def _require_answer(self, transfer: Transfer, exchange: Exchange) -> None:
+        """Raises Failure for a transfer that did not bring one."""
+        if not transfer.is_connected:
+            raise self._failure("service_unavailable", "could not be reached", RETRY)
+        if isinstance(transfer.error, TimeoutError):
+            raise self._failure("gateway_timeout", "did not answer in time")
+        if transfer.error:
+            raise self._cut_off()
+        if exchange.status != 200:
+            raise self._refusal(exchange)
+
+    def _refusal(self, exchange: Exchange) -> Failure:
+        words = exchange.text.replace("\\", "")
+        status = exchange.status
+        if status >= 500 and 'option "' in words:
+            status = 400
+        if status == 400 and ("context" in words or "too long" in words):
+            return self._failure("payload_too_large", "finds the prompt too long")
+        if status in (400, 422) and "not support" in words:
+            return self._failure("validation_error", "cannot do this")
+        kind = REFUSALS.get(status, "bad_gateway" if status >= 500 else "bad_request")
+        wait = {"Retry-After": exchange.header("Retry-After") or "1"}
+        headers = wait if status in (429, 503) else {}
+        return self._failure(kind, "refused the request", headers)
+
+    def _cut_off(self) -> Failure:
+        return self._failure("bad_gateway", "cut its answer off")
+
+    def _failure(
+        self, kind: str, what: str, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Failure:
+        return Failure(kind, f"The {self.provider} backend {what}.", headers)
+
+    @contextmanager
+    def _understanding(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as ex:
+            raise self._failure("bad_gateway", "sent nonsense") from ex
+
     def _has_data(self, line: bytes) -> bool:
         return self._is_ollama or (line.startswith(b"data:") and b"[DONE]" not in line)
 
     def _increment(self, chunk: Any) -> tuple[str | None, str | None, bool]:
         """A token, a thought, and whether that was all."""
         if chunk.get("error"):
-            raise Failure("bad_gateway", self._says("failed"), "5xx")
+            raise self._failure("bad_gateway", "failed")
         if self._is_ollama:
             message = chunk.get("message") or {}
             return message.get("content"), message.get("thinking"), chunk["done"]
@@ -160,50 +220,37 @@ class Backend:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         return delta.get("content"), thought, choice.get("finish_reason") is not None
 
+    def _vectors(self, body: Any) -> Vectors:
+        if self._is_ollama:
+            return body["embeddings"], body.get("prompt_eval_count", 0)
+        items = sorted(body["data"], key=lambda item: item["index"])
+        count = (body.get("usage") or {}).get("prompt_tokens", 0)
+        return [item["embedding"] for item in items], count
+
     def _ending(self, body: Any) -> Json:
-        return ending_of(body, self._is_ollama)
+        """What a whole answer, or a line of a stream, says about its end."""
+        if self._is_ollama:  # which leaves out counts that are 0
+            counts = body.get("prompt_eval_count", 0), body.get("eval_count", 0)
+            return _reason(body.get("done_reason")) | _usage(*counts)
+        choices, usage = body.get("choices") or [{}], body.get("usage")
+        reason = _reason(choices[0].get("finish_reason"))
+        if not usage:
+            return reason
+        return reason | _usage(usage["prompt_tokens"], usage["completion_tokens"])
 
-    @contextmanager
-    def _asked(self, method: str, path: str, payload: Json | None, timeout: float) -> Iterator[Upstream]:  # fmt: skip
-        try:
-            with Upstream(self._url, timeout) as upstream:
-                upstream.ask(method, path, payload, self._key)
-                yield upstream
-        except Unreachable as ex:
-            raise Failure("service_unavailable", self._says("could not be reached"), "refused", RETRY) from ex  # fmt: skip
-        except Late as ex:
-            raise Failure("gateway_timeout", self._says("did not answer in time"), "timeout") from ex  # fmt: skip
-        except CutOff as ex:
-            raise Failure("bad_gateway", self._says("cut its answer off"), "cut") from ex  # fmt: skip
-        except Refused as ex:
-            raise self._refusal(ex) from ex
 
-    def _refusal(self, refused: Refused) -> Failure:
-        words = refused.body.decode("utf-8", "replace").replace("\\", "")
-        status = refused.status
-        if status >= 500 and 'option "' in words:
-            status = 400
-        if status == 400 and ("context" in words or "too long" in words):
-            return Failure("payload_too_large", self._says("finds the prompt too long"))
-        if status in (400, 422) and "not support" in words:
-            return Failure("validation_error", self._says("cannot do this"))
-        fault = status >= 500
-        kind = REFUSALS.get(status, "bad_gateway" if fault else "bad_request")
-        if kind == "missing_model" and "hides_missing_model" in self._faults:
-            kind = "bad_gateway"
-        cause = CAUSES.get(status, "5xx" if fault else "4xx")
-        wait = {"Retry-After": refused.headers.get("Retry-After") or "1"}
-        retry = wait if status in (429, 503) else {}
-        return Failure(kind, self._says("refused the request"), cause, retry)
+def milliseconds_since(began: float) -> float:
+    return (time.monotonic() - began) * 1000
 
-    def _says(self, what: str) -> str:
-        where = f" at {urlsplit(self._url).netloc}"
-        leaked = where if "leaks_address" in self._faults else ""
-        return f"The {self.provider} backend{leaked} {what}."
 
-    @contextmanager
-    def _understanding(self) -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as ex:
-            raise Failure("bad_gateway", self._says("sent nonsense"), "garbage") from ex
+def _json_of(line: bytes) -> Any:
+    return json.loads(line.removeprefix(b"data:"))
+
+
+def _reason(word: object) -> Json:
+    return {"finish_reason": word} if word in REASONS else {}
+
+
+def _usage(prompt: int, completion: int) -> Json:
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return {"usage": counts | {"total_tokens": prompt + completion}}

@@ -1,4 +1,4 @@
-"""`octomil-conformance serve`: the server that clients are tested with."""
+"""`octomil-conformance serve`: the server to test clients with."""
 
 import argparse
 import difflib
@@ -13,10 +13,9 @@ from octomil_conformance.config import is_printable
 from octomil_conformance.options import positive
 from octomil_conformance.output import is_unwritten
 from octomil_conformance.server import scenarios
-from octomil_conformance.server.cors import cors
 from octomil_conformance.server.guide import guide, listing
 from octomil_conformance.server.http_server import ANY_PORT, serving
-from octomil_conformance.server.layers import around
+from octomil_conformance.server.layers import around, cors
 from octomil_conformance.server.mutants import Mutant, all_mutants
 from octomil_conformance.server.served import Upstreams, served
 from octomil_conformance.server.variants import all_variants
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
+    """Serve until Ctrl-C or SIGTERM. Returns the exit code."""
     if options.list:
         print(
             listing(
@@ -64,13 +63,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.description = "A server to test clients with: its answers are the same every time, and wrong when you want it."
+    parser.description = "Run a server to test clients with. Its answers are the same every time, and wrong if you ask for it."
     _add_layers(parser)
     _add_places(parser)
     parser.add_argument(
         "--list",
         action="store_true",
-        help="explain every scenario, variant and mutant, and end",
+        help="explain every scenario, variant and mutant, and exit",
     )
 
 
@@ -83,33 +82,33 @@ def _add_layers(parser: argparse.ArgumentParser) -> None:
         "--variant",
         type=_one_of(all_variants(), "variant"),
         metavar="NAME",
-        help="take this freedom that the spec leaves",
+        help="use this freedom that the spec leaves",
     )
     parser.add_argument(
         "--scenario",
         type=_scenario,
         metavar="NAME",
-        help="answer so, whatever the model is called",
+        help="answer like this, whatever the model is called",
     )
     parser.add_argument(
         "--backend-timeout",
         type=positive,
         default=2.0,
         metavar="S",
-        help="how long the server waits for a token (default 2); in the scenarios slow and stall it comes later",
+        help="seconds the server waits for a token (default 2); in the scenarios slow and stall it comes later",
     )
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1")
     parser.add_argument(
-        "--port", type=_port, default=8000, help="default 8000; 0: any free one"
+        "--port", type=_port, default=8000, help="default 8000; 0 is any free port"
     )
     parser.add_argument(
         "--token",
         type=_token,
         default=TOKEN,
-        help=f"default {TOKEN}; empty: none is asked for",
+        help=f"default {TOKEN}; empty for none",
     )
 
 
@@ -125,7 +124,9 @@ def _one_of(known: Mapping[str, T], kind: str) -> Callable[[str], T]:
 def _mutant(name: str) -> Mutant:
     mutant = _one_of(all_mutants(), "mutant")(name)
     if mutant.shows is None:
-        raise argparse.ArgumentTypeError(f"no client can see {name}: {mutant.bug}")
+        raise argparse.ArgumentTypeError(
+            f"no client meets the bug of {name}: {mutant.bug}"
+        )
     return mutant
 
 

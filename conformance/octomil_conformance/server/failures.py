@@ -1,4 +1,4 @@
-"""Every way in which the server says no. Pure."""
+"""The failures that the server answers with. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,9 +11,9 @@ class Kind(NamedTuple):
     code: str
     retryable: bool
     falls_back: bool
-    """The next backend is asked."""
+    """True if the next backend is asked."""
     error: str = ""
-    """In the envelope; empty: the kind's own name."""
+    """In the envelope; empty for the name of the kind."""
 
 
 KINDS = {
@@ -39,12 +39,10 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 class Failure(Exception):
     def __init__(
-        self, kind: str, message: str, cause: str = "", headers: Mapping[str, str] = {}
+        self, kind: str, message: str, headers: Mapping[str, str] = {}
     ) -> None:
         super().__init__(message)
-        self.kind, self.message, self.cause = kind, message, cause
-        """`cause`: what an upstream did, as faults.py calls it."""
-        self.headers = headers
+        self.kind, self.message, self.headers = kind, message, headers
         self.status, self.code, self.retryable, self.falls_back, error = KINDS[kind]
         self.error = error or kind
 

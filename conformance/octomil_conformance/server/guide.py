@@ -1,4 +1,4 @@
-"""What `octomil-conformance serve` prints: lines that work when pasted, and lists. Pure."""
+"""What `octomil-conformance serve` prints: lines to paste, and lists. Pure."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ MODEL = "any"
 PROMPT = "one two three"
 
 _GUIDE = """
-Octomil API on {url}/api/v1   (Ctrl-C ends it)
+Octomil API on {url}/api/v1   (Ctrl-C stops it)
 {what}
 Token: {token}
 
@@ -30,17 +30,17 @@ The Python SDK (pip install octomil, best in an environment of its own):
 
 
 def guide(url: str, token: str, subject: Mutant | Variant | None, scenario: str) -> str:
-    """`url` without `/api/v1`; no `scenario`: it rides in the model's name."""
+    """`url` without `/api/v1`. Without a `scenario` the model's name chooses it."""
 
     def curl(path: str, body: dict[str, object]) -> str:
-        door = f"-H {shlex.quote(f'Authorization: Bearer {token}')} " if token else ""
+        auth = f"-H {shlex.quote(f'Authorization: Bearer {token}')} " if token else ""
         data = shlex.quote(json.dumps({"model_id": MODEL, **body}))
-        return f"curl -sN {url}/api/v1{path} {door}-H 'Content-Type: application/json' -d {data}"  # fmt: skip
+        return f"curl -sN {url}/api/v1{path} {auth}-H 'Content-Type: application/json' -d {data}"  # fmt: skip
 
     return _GUIDE.format(
         url=url,
         what="\n".join(_what(subject, scenario)),
-        token=token or "none is asked for",
+        token=token or "not needed",
         key=token or "any",
         stream=curl("/inference/stream", {"input_data": PROMPT}),
         embeddings=curl("/embeddings", {"input": ["apple", "pear"]}),
@@ -70,12 +70,12 @@ def listing(
     mutants = list(mutants)
     offered = [each for each in mutants if each.shows]
     parts = {
-        "Scenarios: --scenario NAME, or model conf-NAME. http-NNN is what the upstream says, status-NNN what the server says.": [(name, "", sentence) for name, sentence in scenarios.items()],
-        "Variants: --variant NAME. All are conformant, a client has to read them.": [(each.name, _endpoints(each), each.freedom) for each in variants],
+        "Scenarios: --scenario NAME, or the model conf-NAME. http-NNN is the upstream's status, status-NNN the server's own.": [(name, "", sentence) for name, sentence in scenarios.items()],
+        "Variants: --variant NAME. All are conformant: a client has to read them.": [(each.name, _endpoints(each), each.freedom) for each in variants],
         "Mutants: --mutant NAME. Each breaks the spec in one way.": [(each.name, _endpoints(each), _bug(each)) for each in offered],
     }  # fmt: skip
     lines = [line for title, rows in parts.items() for line in ["", title, *_table(rows)]]  # fmt: skip
-    rest = f"{len(mutants) - len(offered)} more mutants are not offered: only who stands behind a server meets what they do wrong, or who calls it in an outage."  # fmt: skip
+    rest = f"{len(mutants) - len(offered)} more mutants are not offered: only the upstream meets their bug, or a client during an outage."  # fmt: skip
     return "\n".join([*lines[1:], "", rest])
 
 

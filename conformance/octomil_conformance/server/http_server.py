@@ -1,6 +1,6 @@
-"""The smallest HTTP server that sends each piece of an answer at once and passes on how it ended.
+"""A small HTTP server that sends each piece of a body at once, and breaks a transfer off when the body does.
 
-It leaves header names as they are given. A thread per connection.
+It leaves header names as they are given. Each connection has a thread.
 """
 
 import socket
@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.backend.line import is_closed
-from octomil_conformance.server.layers import MAX_BODY, Answer, Ask, Request
+from octomil_conformance.server.layers import MAX_BODY, Request, Response, Server
 
 Address = tuple[str, int]
 ANY_PORT: Address = ("127.0.0.1", 0)
 
 IDLE = 60.0
-"""Seconds in which a client that says nothing keeps its connection."""
+"""Seconds after which an idle connection is closed."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:
         pass
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         try:
             request = self._request()
         except ValueError:
@@ -42,16 +42,16 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.connection.settimeout(None)
         try:
-            answer = self.server.ask(request)
+            response = self.server.ask(request)
             try:
-                self._send(answer)
+                self._send(response)
             finally:
-                answer.close()
-        except Exception:  # noqa: BLE001 - of the application, or a client that left
+                response.close()
+        except Exception:  # noqa: BLE001 - an error of the application, or a client that has left
             self.close_connection = True
         self.connection.settimeout(IDLE)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = respond
 
     def _request(self) -> Request:
         """Raises ValueError for broken framing."""
@@ -80,27 +80,27 @@ class Handler(BaseHTTPRequestHandler):
             pass  # trailers
         return data
 
-    def _send(self, answer: Answer) -> None:
-        chunked = self._send_head(answer)
+    def _send(self, response: Response) -> None:
+        chunked = self._send_head(response)
         if self.command == "HEAD":
             return
-        for piece in filter(None, answer.pieces):
+        for piece in filter(None, response.pieces):
             if is_closed(self.connection):
                 raise ConnectionAbortedError
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)  # fmt: skip
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _send_head(self, answer: Answer) -> bool:
-        """Whether the body goes in chunks."""
-        names = {name.lower(): value for name, value in answer.headers.items()}
+    def _send_head(self, response: Response) -> bool:
+        """True if the body is sent in chunks."""
+        names = {name.lower(): value for name, value in response.headers.items()}
         delimited = names.get("connection") == "close"
         if "content-length" not in names:
             delimited |= self.request_version == "HTTP/1.0"
         chunked = "content-length" not in names and not delimited
         self.close_connection |= delimited
-        self.send_response(answer.status, HTTPStatus(answer.status).phrase)
-        for name, value in answer.headers.items():
+        self.send_response(response.status, HTTPStatus(response.status).phrase)
+        for name, value in response.headers.items():
             self.send_header(name, value)
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
@@ -111,12 +111,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Listens from when it is made. Raises OSError where it cannot."""
+    """Listens as soon as it is made. Raises OSError if it cannot."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, ask: Ask, token: str = "", address: Address = ANY_PORT) -> None:
+    def __init__(
+        self, ask: Server, token: str = "", address: Address = ANY_PORT
+    ) -> None:
         self.ask, self.token = ask, token
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -128,18 +130,18 @@ class HttpServer(ThreadingHTTPServer):
         return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"  # fmt: skip
 
     def server_bind(self) -> None:
-        # HTTPServer would look its own name up, which takes seconds in some networks.
+        # HTTPServer would look up its own name, which takes seconds in some networks.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that left
+        pass  # a client that has left
 
 
 @contextmanager
-def serving(ask: Ask, token: str = "", address: Address = ANY_PORT) -> Iterator[str]:
-    """Gives the server's URL."""
+def serving(ask: Server, token: str = "", address: Address = ANY_PORT) -> Iterator[str]:
+    """Yields the URL of the server."""
     server = HttpServer(ask, token, address)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -1,10 +1,10 @@
-"""A request, an answer, and what stands between them. No sockets, no framework.
+"""A request, a response, and layers between them. No sockets, no framework.
 
-A server is a function of a request, to an answer. A layer is a function of a request and of the server below it.
+A server is a function from a request to a response. A layer is a function of a request and of the server below it.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 EVERY_STATUS = range(100, 600)
 
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a request's body that are understood. One more is read, for the server to see that it is too much."""
+"""Bytes of a request body that the server accepts. One more is read, so that the server can see that there are too many."""
 
 
 @dataclass
@@ -23,11 +23,15 @@ class Request:
     """By lower-case name."""
     body: bytes
     token: str = ""
-    """The one that the server wants, for layers that hold its door open."""
+    """The token that the server accepts, for layers that get past its authorization."""
+    upstream: str = ""
+    """Host and port of the first upstream, for layers that reveal it."""
+    scenario: str = ""
+    """What happens upstream, see scenarios.py; empty without a model. A layer may change it."""
 
     @property
     def fields(self) -> Json:
-        """The JSON object, or an empty one that goes nowhere."""
+        """The JSON object; a new empty one if the body is something else."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -40,18 +44,18 @@ class Request:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     """By name as the client gets it."""
     pieces: Iterable[bytes]
-    """Each leaves at once. An exception breaks the transfer off."""
+    """Each piece is sent at once. An exception breaks the transfer off."""
     close: Callable[[], object] = lambda: None
-    """To be called when no more pieces are wanted."""
+    """Called when no more pieces are wanted."""
 
     @property
     def body(self) -> bytes:
-        """All of it, read once; what comes later reads it again."""
+        """The whole body. It is kept, so that it can be read again."""
         if not isinstance(self.pieces, list):
             self.pieces = [b"".join(self.pieces)]
         return b"".join(self.pieces)
@@ -70,40 +74,88 @@ class Answer:
             self.headers["content-length"] = str(len(data))
         return self
 
+    def fail(self, status: int, **fields: Any) -> Self:
+        """The same failure with another status, in the envelope too."""
+        self.status = status
+        return self.send({**self.fields, "status_code": status, **fields})
+
     @property
     def is_stream(self) -> bool:
         return self.headers.get("content-type", "").startswith("text/event-stream")
 
 
-Ask = Callable[[Request], Answer]
-Layer = Callable[[Request, Ask], Answer]
+Server = Callable[[Request], Response]
+Layer = Callable[[Request, Server], Response]
 
 
-def around(server: Ask, layer: Layer) -> Ask:
+def around(server: Server, layer: Layer) -> Server:
     return lambda request: layer(request, server)
 
 
 def on_streams(change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Layer:
-    """For a function of the pieces of a stream, to others."""
+    """The layer of a function from the pieces of a stream to other pieces."""
 
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.is_stream:
-            answer.pieces = change(answer.pieces)
-        return answer
+    def changed(request: Request, server: Server) -> Response:
+        response = server(request)
+        if response.is_stream:
+            response.pieces = change(response.pieces)
+        return response
 
     return changed
 
 
 def on_json(change: Callable[[Json], object], statuses: range = EVERY_STATUS) -> Layer:
-    """For a function that changes the JSON fields of an answer, or returns others."""
+    """The layer of a function that changes the JSON fields of a response, or returns other fields."""
 
-    def changed(request: Request, server: Ask) -> Answer:
-        answer = server(request)
-        if answer.status not in statuses or answer.is_stream or not answer.body:
-            return answer
-        fields = answer.fields
+    def changed(request: Request, server: Server) -> Response:
+        response = server(request)
+        if response.status not in statuses or response.is_stream or not response.body:
+            return response
+        fields = response.fields
         instead = change(fields)
-        return answer.send(fields if instead is None else instead)
+        return response.send(fields if instead is None else instead)
 
     return changed
+
+
+def frames(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The frames of a stream, each with its blank line, as soon as they are complete."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n\n")
+        yield from (frame + b"\n\n" for frame in whole)
+
+
+def fields_of(frame: bytes) -> Json | None:
+    """The JSON object of an event; None for a comment."""
+    if not frame.startswith(b"data: "):
+        return None
+    fields: Json = json.loads(frame[6:])
+    return fields
+
+
+def frame_of(fields: Json) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
+
+
+EVERY_ORIGIN = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "X-Request-Id, Retry-After",
+}
+PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "*, Authorization",
+    "access-control-allow-private-network": "true",
+    "access-control-max-age": "600",
+    "content-length": "0",
+}
+
+
+def cors(request: Request, server: Server) -> Response:
+    """The layer that lets web pages of every origin call the server."""
+    is_preflight = "access-control-request-method" in request.headers
+    if request.method == "OPTIONS" and is_preflight:
+        return Response(200, {**EVERY_ORIGIN, **PREFLIGHT}, [])
+    response = server(request)
+    response.headers |= EVERY_ORIGIN
+    return response

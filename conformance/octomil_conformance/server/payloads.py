@@ -1,4 +1,4 @@
-"""What clients send, validated. Pure, and raises Failure."""
+"""Validation of what clients send. Pure; raises Failure."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ TEXT = ("text", "input_text")
 
 @dataclass(frozen=True)
 class Prompt:
-    """One request for a completion."""
+    """A request for one completion."""
 
     model: str
     messages: list[Json]
@@ -64,7 +64,7 @@ def model_of(body: Json) -> str:
 
 
 def texts_of(body: Json) -> list[str]:
-    """Of an embeddings request."""
+    """The texts of an embeddings request."""
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not 1 <= len(texts) <= 512:
@@ -74,7 +74,7 @@ def texts_of(body: Json) -> list[str]:
 
 
 def prompts_of(body: Json) -> Iterator[Prompt]:
-    """Of a batch, one by one. The first that is malformed is named."""
+    """The prompts of a batch, one by one. The message for a malformed one names it."""
     model, inputs = model_of(body), body.get("inputs")
     if not isinstance(inputs, list) or not 1 <= len(inputs) <= 256:
         raise Failure("bad_request", "'inputs' must be an array of 1 to 256 objects.")

@@ -1,12 +1,11 @@
-"""What is answered: the scenarios of the scripted backend, and those that are a failure of the server itself.
+"""What happens to a request: the scenarios of the scripted backend, and those that are a failure of the server itself.
 
-A scenario rides in the model's name, `conf-NAME`, or is the same whatever the model is called.
+The model's name chooses: `conf-NAME`.
 """
-
-from collections.abc import Callable
 
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS, scenario_of
 from octomil_conformance.server.failures import CHALLENGE, KINDS, Failure
+from octomil_conformance.server.layers import Json
 
 OWN = {
     f"status-{KINDS[kind].status}": (kind, sentence)
@@ -18,50 +17,44 @@ OWN = {
         "validation_error": "The model cannot do this.",
         "rate_limited": "Too many requests, Retry-After 7.",
         "internal_error": "A bug of the server.",
-        "bad_gateway": "What stands behind the server failed.",
+        "bad_gateway": "The upstream failed.",
         "service_unavailable": "The server is overloaded, Retry-After 7.",
-        "gateway_timeout": "What stands behind the server was late.",
+        "gateway_timeout": "The upstream was late.",
     }.items()
 }
-"""Scenario to the kind of failure and what it says. An item of a batch fails in the same way."""
+"""Scenario to the kind of failure and its message. An input of a batch fails in the same way."""
 
 HEADERS = {401: CHALLENGE, 429: {"Retry-After": "7"}, 503: {"Retry-After": "7"}}
 
-
-HELD = "gated"
-"""Waits for a check that opens its gate. Here there is none."""
+GATED = "gated"
+"""Waits until a check opens its gate. Clients have no gate."""
 
 
 def is_scenario(name: str) -> bool:
-    """Those that name one for each upstream, `ollama-NAME-openai-NAME`, too."""
+    """True also for names with one scenario for each upstream, `ollama-NAME-openai-NAME`."""
     model = MODEL_PREFIX + name
     known = scenario_of(model, "ollama") and scenario_of(model, "openai")
-    return name in OWN or (known is not None and name != HELD)
+    return name in OWN or (known is not None and name != GATED)
 
 
 def sentences() -> dict[str, str]:
     """What each scenario is, by name."""
-    backend = {name: each.sentence for name, each in SCENARIOS.items() if name != HELD}
+    backend = {name: each.sentence for name, each in SCENARIOS.items() if name != GATED}
     return backend | {name: sentence for name, (_, sentence) in OWN.items()}
 
 
-def always(scenario: str) -> Callable[[str], str]:
-    return lambda model: _upstream_name(scenario)
+def scenario_in(body: Json, otherwise: str) -> str:
+    """The scenario that a request names, `otherwise` if its model is another one, empty if it has no model."""
+    model = body.get("model_id")
+    if not isinstance(model, str) or not model.strip():
+        return ""
+    named = model.startswith(MODEL_PREFIX)
+    return model.removeprefix(MODEL_PREFIX) if named else otherwise
 
 
-def by_model(otherwise: str) -> Callable[[str], str]:
-    """`otherwise` is the scenario of models whose name names none."""
-
-    def name(model: str) -> str:
-        named = model.startswith(MODEL_PREFIX)
-        return _upstream_name(model.removeprefix(MODEL_PREFIX) if named else otherwise)
-
-    return name
-
-
-def _upstream_name(scenario: str) -> str:
-    """Raises the Failure that the scenario is."""
+def upstream_model(scenario: str) -> str:
+    """The name that backends know. Raises the Failure of a scenario that is one of the server itself."""
     if scenario not in OWN:
-        return MODEL_PREFIX + scenario
+        return MODEL_PREFIX + (scenario or "echo")
     kind, sentence = OWN[scenario]
-    raise Failure(kind, sentence, headers=HEADERS.get(KINDS[kind].status, {}))
+    raise Failure(kind, sentence, HEADERS.get(KINDS[kind].status, {}))

@@ -1,17 +1,23 @@
-"""Servers put together: endpoints, a gateway, upstreams, and the layer that makes one a mutant or a variant."""
+"""Servers put together: endpoints, a gateway, upstreams, and what makes one a mutant or a variant."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
-from octomil_conformance.backend import API_KEY
 from octomil_conformance.server.app import App
-from octomil_conformance.server.backends import Backend
-from octomil_conformance.server.faults import FAULTS
+from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.gateway import Gateway
-from octomil_conformance.server.layers import Answer, Ask, Layer, Request
+from octomil_conformance.server.layers import (
+    Layer,
+    Request,
+    Response,
+    Server,
+    around,
+)
 from octomil_conformance.server.mutants import Mutant
-from octomil_conformance.server.scenarios import always, by_model
+from octomil_conformance.server.scenarios import scenario_in
 from octomil_conformance.server.variants import Variant
+
+__all__ = ["PROFILES", "Upstreams", "served"]
 
 PROFILES = {
     "/api/v1/inference": "infer",
@@ -24,56 +30,36 @@ PROFILES = {
 }
 
 
-@dataclass(frozen=True)
-class Upstreams:
-    """Base URLs, empty for none, and how long to wait for them."""
-
-    ollama: str = ""
-    openai: str = ""
-    timeout: float = 2.0
-    """Seconds."""
-
-    def backends(self, faults: frozenset[str]) -> list[Backend]:
-        given = [("ollama", self.ollama, ""), ("openai", self.openai, API_KEY)]
-        return [Backend(name, url, self.timeout, key, faults) for name, url, key in given if url]  # fmt: skip
-
-
-def app(
-    upstreams: Upstreams,
-    token: str = "",
-    faults: Iterable[str] = (),
-    upstream_name: Callable[[str], str] = str,
-) -> App:
-    """Raises ValueError for a fault that there is not."""
-    faults = frozenset(faults)
-    if unknown := faults - FAULTS.keys():
-        raise ValueError(f"there is no fault {sorted(unknown)}")
-    gateway = Gateway(upstreams.backends(faults), faults, upstream_name)
-    return App(gateway, token, faults)
-
-
 def served(
     upstreams: Upstreams,
-    token: str,
+    token: str = "",
     subject: Mutant | Variant | None = None,
     scenario: str = "",
-) -> Ask:
-    """What `octomil-conformance serve` serves. Without a `scenario` it rides in the model's name."""
-    shown = (subject.shows if isinstance(subject, Mutant) else None) or "echo"
-    name = always(scenario) if scenario else by_model(shown)
-    if subject is None:
-        return app(upstreams, token, (), name)
-    if subject.layer is None:
-        return app(upstreams, token, [subject.name], name)
-    return _where_claimed(subject.layer, subject.claims, app(upstreams, token, (), name))  # fmt: skip
+) -> Server:
+    """What `octomil-conformance serve` serves. Without a `scenario` the model's name chooses it."""
+    otherwise = "echo"
+    if isinstance(subject, Mutant):
+        otherwise = subject.shows or otherwise
+        upstreams = subject.upstreams(upstreams)
+    server: Server = App(Gateway(upstreams.backends()), token)
+    if subject:
+        server = around(server, _where_claimed(subject.layer, subject.claims))
+    upstream = urlsplit(upstreams.ollama).netloc
+
+    def prepared(request: Request) -> Response:
+        request.upstream = upstream
+        request.scenario = scenario or scenario_in(request.fields, otherwise)
+        return server(request)
+
+    return prepared
 
 
-def _where_claimed(layer: Layer, claims: Iterable[str], below: Ask) -> Ask:
-    """A layer knows the answers of the endpoints that are judged by its claims, and of no others."""
+def _where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:
+    """Only at the endpoints that the claims are about, and outside of all endpoints: a layer does not know other answers."""
 
-    def server(request: Request) -> Answer:
+    def limited(request: Request, server: Server) -> Response:
         profile = PROFILES.get(request.path.rstrip("/"))
-        mine = profile is None or profile in claims
-        return layer(request, below) if mine else below(request)
+        is_claimed = profile is None or profile in claims
+        return layer(request, server) if is_claimed else server(request)
 
-    return server
+    return limited

@@ -1,7 +1,7 @@
-"""Servers that break the spec in one way each. The docstring of a mutant is its bug, `violates` what must be found, exactly.
+"""Servers that break the spec in one way each. A mutant's docstring is its bug, `violates` exactly what a run must find.
 
-A mutant is a layer around a conformant server of at most ten lines, or a fault of ours. Its claim, such as `stream@2`, is
-what it is judged by, in whole.
+A mutant is a layer around a conformant server, or other upstreams for it. Its function has at most ten lines. Its claim, such
+as `stream@2`, says which checks judge it: all that the claim brings.
 """
 
 import importlib
@@ -9,28 +9,29 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import TypeVar
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from octomil_conformance import spec
 from octomil_conformance.config import Config
-from octomil_conformance.server.frames import fields_of, frame_of, frames
+from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.layers import (
-    Answer,
-    Ask,
     Json,
     Layer,
     Request,
+    Response,
+    Server,
+    fields_of,
+    frame_of,
+    frames,
     on_json,
     on_streams,
 )
 
 Play = TypeVar("Play", bound=Callable[..., object])
+Decorator = Callable[..., Callable[[Play], Play]]
 Fields = Callable[[Json], object]
-Whole = Callable[[Answer], object]
-Frames = Callable[[Iterable[bytes]], Iterator[bytes]]
-
-ECHO, FAILING = "echo", "http-500"
+Rewire = Callable[[Upstreams], Upstreams]
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,16 @@ class Mutant:
     claims: dict[str, int]
     violates: frozenset[str]
     shows: str | None
-    """The scenario in whose answers a client meets the bug. None: only who stands behind the server meets it, or who calls in an outage."""
-    layer: Layer | None = None
-    """None: `name` is a fault of ours."""
-    play: Callable[..., object] | None = None
-    """What the layer was made of."""
+    """The scenario in whose answers a client meets the bug. None: only the backend meets it, or a client during an outage."""
+    play: Callable[..., object]
+    """The function that the layer, or the upstreams, are made of."""
+    layer: Layer = lambda request, server: server(request)
+    upstreams: Rewire = lambda upstreams: upstreams
 
     @property
     def lines(self) -> int:
-        """Of the source, but for the docstring."""
-        return len(inspect.getsource(self.play).splitlines()) - 1 if self.play else 0
+        """Of the function, without its docstring."""
+        return len(inspect.getsource(self.play).splitlines()) - 1
 
 
 _registry: dict[str, Mutant] = {}
@@ -63,128 +64,110 @@ def all_mutants() -> dict[str, Mutant]:
 
 
 def all_but(claim: str, *exempt: str) -> list[str]:
-    """What a claim brings, without the exempt: for bugs after which hardly anything can be shown."""
+    """What a claim brings, without the exempt ids: for bugs that break nearly everything."""
     config = Config("", _claims(claim))
     testable = [each for each in spec.requirements().values() if not each.untestable]
     return [each.id for each in testable if config.profiles_for(each) and each.id not in exempt and "auth" not in each.profiles]  # fmt: skip
 
 
-def fault(
-    name: str, bug: str, claim: str, *violates: str, shows: str | None = ECHO
-) -> None:
-    _register(Mutant(name, bug, _claims(claim), frozenset(violates), shows))
-
-
-def layer(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Layer], Layer]:
-    """Decorates a function of (request, server)."""
-    return _decorator(claim, violates, shows, lambda play: play)
-
-
-def requests(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Fields], Fields]:
-    """Decorates a function that changes the JSON fields of a request on its way in."""
-
-    def made(play: Fields) -> Layer:
-        def changed(request: Request, server: Ask) -> Answer:
-            fields = request.fields
-            if fields and play(fields) is not False:
-                request.send(fields)
-            return server(request)
-
-        return changed
-
-    return _decorator(claim, violates, shows, made)
-
-
-def answers(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Fields], Fields]:
-    """Decorates a function that changes the JSON fields of a good answer; it may return others."""
-    return _decorator(
-        claim, violates, shows, lambda play: on_json(play, range(200, 300))
-    )
-
-
-def failures(
-    claim: str, *violates: str, shows: str | None = FAILING
-) -> Callable[[Fields], Fields]:
-    """Decorates a function that changes the envelope of a failure; it may return another one."""
-    return _decorator(
-        claim, violates, shows, lambda play: on_json(play, range(400, 600))
-    )
-
-
-def everywhere(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Whole], Whole]:
-    """Decorates a function that changes an answer, whatever it is."""
-
-    def made(play: Whole) -> Layer:
-        def changed(request: Request, server: Ask) -> Answer:
-            answer = server(request)
-            play(answer)
-            return answer
-
-        return changed
-
-    return _decorator(claim, violates, shows, made)
-
-
-def events(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Fields], Fields]:
-    """Decorates a function of an event's fields, to the fields or the bytes to send instead."""
-
-    def made(play: Fields) -> Layer:
-        return on_streams(
-            lambda pieces: (_event(play, each) for each in frames(pieces))
-        )
-
-    return _decorator(claim, violates, shows, made)
-
-
-def streams(
-    claim: str, *violates: str, shows: str | None = ECHO
-) -> Callable[[Frames], Frames]:
-    """Decorates a generator over the frames of a stream, each its bytes with the blank line."""
-
-    def made(play: Frames) -> Layer:
-        return on_streams(lambda pieces: play(frames(pieces)))
-
-    return _decorator(claim, violates, shows, made)
-
-
-def _event(play: Fields, frame: bytes) -> bytes:
-    fields = fields_of(frame)
-    if fields is None:
-        return frame
-    changed = play(fields)
-    return changed if isinstance(changed, bytes) else frame_of(fields)
-
-
 def _decorator(
-    claim: str,
-    violates: tuple[str, ...],
-    shows: str | None,
-    made: Callable[[Play], Layer],
+    made: Callable[[Any], Layer], shown: str, claim: str, *violates: str, **more: Any
 ) -> Callable[[Play], Play]:
+    shows = more.get("shows", shown)
+
     def decorate(play: Play) -> Play:
-        bug = inspect.getdoc(play) or ""
-        _register(Mutant(play.__name__, bug, _claims(claim), frozenset(violates), shows, made(play), play))  # fmt: skip
+        _register(play, claim, violates, shows, layer=made(play))
         return play
 
     return decorate
 
 
-def _register(mutant: Mutant) -> None:
-    if mutant.name in _registry:
-        raise ValueError(f"two mutants are called {mutant.name}")
-    _registry[mutant.name] = mutant
+def upstreams(
+    claim: str, *violates: str, shows: str | None = "echo"
+) -> Callable[[Rewire], Rewire]:
+    """Decorates a function from the upstreams that a server is told to those that it gets. For what no layer around it can change."""
+
+    def decorate(play: Rewire) -> Rewire:
+        _register(play, claim, violates, shows, upstreams=play)
+        return play
+
+    return decorate
+
+
+def _register(
+    play: Callable[..., object],
+    claim: str,
+    violates: Iterable[str],
+    shows: str | None,
+    **more: Any,
+) -> None:
+    name, bug = play.__name__, inspect.getdoc(play) or ""
+    if name in _registry:
+        raise ValueError(f"two mutants are called {name}")
+    _registry[name] = Mutant(name, bug, _claims(claim), frozenset(violates), shows, play, **more)  # fmt: skip
 
 
 def _claims(claim: str) -> dict[str, int]:
     pairs = [each.split("@") for each in claim.split()]
     return {name: int(level) for name, level in pairs}
+
+
+def _on_requests(play: Fields) -> Layer:
+    def changed(request: Request, server: Server) -> Response:
+        fields = request.fields
+        if fields:
+            play(fields)
+            request.send(fields)
+        return server(request)
+
+    return changed
+
+
+def _on_responses(play: Callable[[Response], object]) -> Layer:
+    def changed(request: Request, server: Server) -> Response:
+        response = server(request)
+        play(response)
+        return response
+
+    return changed
+
+
+def _on_events(play: Fields) -> Layer:
+    def changed(frame: bytes) -> bytes:
+        fields = fields_of(frame)
+        if fields is None:
+            return frame
+        instead = play(fields)
+        return instead if isinstance(instead, bytes) else frame_of(fields)
+
+    return on_streams(lambda pieces: map(changed, frames(pieces)))
+
+
+def _on_frames(play: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Layer:
+    return on_streams(lambda pieces: play(frames(pieces)))
+
+
+layer: Decorator[Any] = partial(_decorator, lambda play: play, "echo")
+"""Decorates a layer: a function of (request, server)."""
+
+requests: Decorator[Any] = partial(_decorator, _on_requests, "echo")
+"""Decorates a function that changes the JSON fields of a request."""
+
+responses: Decorator[Any] = partial(_decorator, _on_responses, "echo")
+"""Decorates a function that changes a response, good or bad."""
+
+answers: Decorator[Any] = partial(
+    _decorator, partial(on_json, statuses=range(200, 300)), "echo"
+)
+"""Decorates a function that changes the JSON fields of a good response; it may return others."""
+
+failures: Decorator[Any] = partial(
+    _decorator, partial(on_json, statuses=range(400, 600)), "http-500"
+)
+"""Decorates a function that changes the envelope of a failure."""
+
+events: Decorator[Any] = partial(_decorator, _on_events, "echo")
+"""Decorates a function from the fields of an event to the bytes to send instead; None for the changed fields."""
+
+streams: Decorator[Any] = partial(_decorator, _on_frames, "echo")
+"""Decorates a generator over the frames of a stream, each with its blank line."""

@@ -1,35 +1,34 @@
-"""Batches that cannot be read, and batches that run wrong."""
+"""Batches that clients cannot read, and batches that run wrongly."""
 
 import dataclasses
 
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
+from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.mutants import (
     answers,
-    everywhere,
     failures,
-    fault,
     layer,
     requests,
+    responses,
 )
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
 
-@everywhere("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
-def batch_is_multi_status(answer: Answer) -> None:
+@responses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
+def batch_is_multi_status(response: Response) -> None:
     """A batch has the status 207."""
-    answer.status = 207 if answer.status == 200 else answer.status
+    response.status = 207 if response.status == 200 else response.status
 
 
 @answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
 def results_are_by_index(fields: Json) -> None:
-    """`results` is an object by index."""
+    """`results` is an object with the indices as names."""
     fields["results"] = {str(each["index"]): each for each in fields["results"]}
 
 
 @answers("batch@0", "BATCH-02")
 def index_counts_from_one(fields: Json) -> None:
-    """`index` counts from 1."""
+    """`index` starts at 1."""
     for result in fields["results"]:
         result["index"] += 1
 
@@ -42,13 +41,13 @@ def last_result_is_missing(fields: Json) -> None:
 
 @answers("batch@0", "BATCH-03")
 def result_has_no_provider(fields: Json) -> None:
-    """A result has no `provider`."""
+    """The first result has no `provider`."""
     fields["results"][0].pop("provider", None)
 
 
 @answers("batch@2", "BATCH-03", "BATCH-21", shows="http-500")
 def error_is_a_word(fields: Json) -> None:
-    """The error of a failed input is a string."""
+    """The `error` of a failed input is a string."""
     for result in fields["results"]:
         if "error" in result:
             result["error"] = result["error"]["message"]
@@ -56,19 +55,19 @@ def error_is_a_word(fields: Json) -> None:
 
 @answers("batch@0", "BATCH-04")
 def failed_is_missing(fields: Json) -> None:
-    """There is no `failed`."""
+    """`failed` is null."""
     fields["failed"] = None
 
 
 @answers("batch@0", "BATCH-04")
 def succeeded_counts_all(fields: Json) -> None:
-    """`succeeded` counts one too many."""
+    """`succeeded` is one too high."""
     fields["succeeded"] += 1
 
 
 @answers("batch@0", "BATCH-05")
 def batch_has_another_model(fields: Json) -> None:
-    """`model_id` is the name that the upstream uses."""
+    """`model_id` is the upstream's name of the model."""
     fields["model_id"] += ":latest"
 
 
@@ -80,7 +79,7 @@ def batch_has_no_latency(fields: Json) -> None:
 
 @requests("batch@1", "BATCH-06")
 def input_data_is_not_known(fields: Json) -> None:
-    """Only the first input's form is read."""
+    """`input_data` is refused if the first input has `messages`."""
     inputs = fields.get("inputs")
     if isinstance(inputs, list) and inputs and "messages" in inputs[0]:
         inputs[1:] = [each if "messages" in each or not each else MALFORMED for each in inputs[1:]]  # fmt: skip
@@ -88,13 +87,13 @@ def input_data_is_not_known(fields: Json) -> None:
 
 @answers("batch@1", "BATCH-03", "BATCH-06", "HTTP-25")
 def second_result_is_null(fields: Json) -> None:
-    """The output of the second input is null."""
+    """The `output` of the last input is null."""
     fields["results"][-1]["output"] = None
 
 
 @requests("batch@1", "BATCH-07")
 def no_inputs_are_one(fields: Json) -> None:
-    """Whatever `inputs` is becomes an array of one."""
+    """`inputs` that are empty or no array become one input."""
     inputs = fields.get("inputs")
     if "model_id" in fields and "inputs" in fields and not (isinstance(inputs, list) and inputs):  # fmt: skip
         fields["inputs"] = [{"input_data": "Hi"}]
@@ -106,17 +105,16 @@ def malformed_input_is_not_named(fields: Json) -> None:
     fields["message"] = "Validation failed."
 
 
-@everywhere("batch@2", "BATCH-08", "BATCH-24")
-def a_malformed_input_is_not_found(answer: Answer) -> None:
-    """A malformed input is a 404."""
-    if answer.status == 400 and b"inputs[1]" in answer.body:
-        answer.status = 404
-        answer.send({**answer.fields, "status_code": 404})
+@responses("batch@2", "BATCH-08", "BATCH-24")
+def a_malformed_input_is_not_found(response: Response) -> None:
+    """A malformed input is answered with 404."""
+    if response.status == 400 and b"inputs[1]" in response.body:
+        response.fail(404)
 
 
 @requests("batch@1", "BATCH-08")
 def malformed_inputs_are_passed_over(fields: Json) -> None:
-    """A malformed input is dropped."""
+    """A malformed input is silently dropped."""
     inputs = fields.get("inputs")
     if isinstance(inputs, list):
         fields["inputs"] = [each for each in inputs if each != MALFORMED]
@@ -124,19 +122,19 @@ def malformed_inputs_are_passed_over(fields: Json) -> None:
 
 @requests("batch@2", "BATCH-08", "BATCH-24")
 def malformed_inputs_are_dropped(fields: Json) -> None:
-    """What is malformed is dropped, and the others run."""
+    """A malformed input is dropped, and the others run."""
     malformed_inputs_are_passed_over(fields)
 
 
 @requests("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10")
 def batch_has_a_default_model(fields: Json) -> None:
-    """Without `model_id` some model is taken."""
+    """A batch without `model_id` runs on a default model."""
     fields.setdefault("model_id", "conf-echo")
 
 
 @requests("batch@1", "BATCH-10")
 def odd_max_concurrency_is_one(fields: Json) -> None:
-    """A `max_concurrency` that makes no sense counts as 1."""
+    """An invalid `max_concurrency` counts as 1."""
     value = fields.get("max_concurrency")
     if value is not None and (type(value) is not int or value < 1):
         fields["max_concurrency"] = 1
@@ -144,27 +142,50 @@ def odd_max_concurrency_is_one(fields: Json) -> None:
 
 @requests("batch@1", "BATCH-11")
 def large_max_concurrency_is_refused(fields: Json) -> None:
-    """A `max_concurrency` beyond a bound is refused."""
+    """A large `max_concurrency` is refused."""
     if fields.get("max_concurrency") == 100_000:
         fields["max_concurrency"] = 0
 
 
 @answers("batch@2", "BATCH-20", "BATCH-21")
 def results_are_backwards(fields: Json) -> None:
-    """The last input's result comes first, and is counted so."""
+    """The results are in reverse order."""
     fields["results"].reverse()
     for index, result in enumerate(fields["results"]):
         result["index"] = index
 
 
-fault("batch_all_or_nothing", "One failing item of a batch fails all.", "batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", shows="http-500")  # fmt: skip
-fault("batch_unbounded", "max_concurrency is ignored, all inputs run at once.", "batch@2", "BATCH-22", shows=None)  # fmt: skip
-fault("batch_serial", "A batch runs one input at a time.", "batch@2", "BATCH-23", shows=None)  # fmt: skip
+@responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", shows="http-500")  # fmt: skip
+def batch_all_or_nothing(response: Response) -> None:
+    """One failing input fails the whole batch."""
+    results = response.fields.get("results", ())
+    errors = [each["error"] for each in results if "error" in each]
+    if errors:
+        response.status = errors[0]["status_code"]
+        response.send(errors[0])
+
+
+def bounded(fields: Json, bound: int) -> None:
+    """Replaces a valid `max_concurrency`."""
+    if type(fields.get("max_concurrency")) is int and fields["max_concurrency"] > 0:
+        fields["max_concurrency"] = bound
+
+
+@requests("batch@2", "BATCH-22", shows=None)
+def batch_unbounded(fields: Json) -> None:
+    """`max_concurrency` is ignored: all inputs run at once."""
+    bounded(fields, 32)
+
+
+@requests("batch@2", "BATCH-23", shows=None)
+def batch_serial(fields: Json) -> None:
+    """A batch runs one input at a time."""
+    bounded(fields, 1)
 
 
 @layer("batch@2", "BATCH-24", shows=None)
-def good_inputs_run_first(request: Request, server: Ask) -> Answer:
-    """Good inputs run although another is malformed."""
+def good_inputs_run_first(request: Request, server: Server) -> Response:
+    """The good inputs run although another one is malformed."""
     inputs = request.fields.get("inputs")
     good = [each for each in inputs or () if each != MALFORMED]
     if good != (inputs or []) and isinstance(inputs, list):
@@ -175,7 +196,7 @@ def good_inputs_run_first(request: Request, server: Ask) -> Answer:
 
 @requests("batch@2", "BATCH-25")
 def own_parameters_are_lost(fields: Json) -> None:
-    """An input's own parameters are not looked at."""
+    """The own parameters of an input are ignored."""
     for each in fields.get("inputs") or ():
         if isinstance(each, dict):
             each.pop("parameters", None)
@@ -183,7 +204,7 @@ def own_parameters_are_lost(fields: Json) -> None:
 
 @requests("batch@2", "BATCH-25")
 def own_parameters_replace_all(fields: Json) -> None:
-    """An input's own parameters replace those of the batch as a whole."""
+    """The own parameters of an input replace all parameters of the batch."""
     inputs = [each for each in fields.get("inputs") or () if isinstance(each, dict)]
     if any("parameters" in each for each in inputs):
         common = fields.pop("parameters", {})

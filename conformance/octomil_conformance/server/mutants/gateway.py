@@ -1,49 +1,117 @@
-"""The wrong upstream is asked, or its failure told wrongly."""
+"""The wrong upstream is asked, or its failure is reported wrongly."""
 
 import time
+from dataclasses import replace
 
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
-from octomil_conformance.server.mutants import everywhere, failures, fault, layer
+from octomil_conformance.server.backends import Upstreams
+from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.mutants import (
+    answers,
+    failures,
+    layer,
+    responses,
+    upstreams,
+)
 
 GATEWAY = (502, 503, 504)
 
-fault("openai_first", "The OpenAI-compatible backend is asked before Ollama.", "infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", shows=None)  # fmt: skip
-fault(
-    "no_fallback_on_5xx",
-    "A 5xx is final.",
-    "embed@2",
-    "FALLBACK-03",
-    "FALLBACK-08",
-    shows=None,
-)
-fault("no_fallback_on_refused", "A refused connection is final.", "infer@2", "FALLBACK-02", shows=None)  # fmt: skip
-fault(
-    "no_fallback_on_timeout",
-    "A time-out is final.",
-    "embed@2",
-    "FALLBACK-04",
-    shows=None,
-)
-fault("no_fallback_on_garbage", "What cannot be understood is final.", "embed@2", "FALLBACK-05", shows=None)  # fmt: skip
-fault(
-    "no_fallback_on_missing_model",
-    "A 404 is final.",
-    "embed@2",
-    "FALLBACK-06",
-    shows=None,
-)
-fault("no_fallback_on_cut", "An answer cut off before its first token is final.", "infer@2", "FALLBACK-09", shows=None)  # fmt: skip
-fault("falls_back_on_400", "The next backend is asked although the request was at fault.", "embed@2", "FALLBACK-07", shows=None)  # fmt: skip
-fault("provider_lies", "Ollama's name stands on every answer.", "infer@2", "FALLBACK-08", shows=None)  # fmt: skip
-fault("no_timeout", "A backend is waited for as long as it likes.", "embed@2", "FALLBACK-04", "FAULT-02", shows="slow")  # fmt: skip
-fault(
-    "hides_retry_after",
-    "Retry-After is left out.",
-    "embed@2",
-    "FAULT-05",
-    shows="http-429",
-)
-fault("leaks_address", "Error messages name the upstream's address.", "embed@2", "FAULT-08", shows="http-500")  # fmt: skip
+
+@upstreams("infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", shows=None)
+def openai_first(told: Upstreams) -> Upstreams:
+    """The OpenAI-compatible backend is asked before Ollama."""
+    ollama, openai = told.openai.removesuffix("/v1"), f"{told.ollama}/v1"
+    return replace(told, ollama=ollama, openai=openai)
+
+
+@upstreams("embed@2", "FALLBACK-04", "FAULT-02", shows="slow")
+def no_timeout(told: Upstreams) -> Upstreams:
+    """A backend may take as long as it likes."""
+    return replace(told, timeout=3600.0)
+
+
+def fail_both(request: Request, *failures: str) -> None:
+    """Where one of these failures of Ollama leads to the other backend, that fails too."""
+    for failure in failures:
+        if request.scenario == f"ollama-{failure}-openai-ok":
+            request.scenario = f"ollama-{failure}-openai-{failure}"
+
+
+@layer("embed@2", "FALLBACK-03", "FALLBACK-08", shows=None)
+def no_fallback_on_5xx(request: Request, server: Server) -> Response:
+    """A 5xx of Ollama is final."""
+    fail_both(request, "500", "502", "503")
+    return server(request)
+
+
+@layer("infer@2", "FALLBACK-02", shows=None)
+def no_fallback_on_refused(request: Request, server: Server) -> Response:
+    """If Ollama refuses connections, no other backend answers."""
+    response = server(request)
+    if request.scenario == "echo" and b'"provider": "openai"' in response.body:
+        failure = Failure("service_unavailable", "Ollama could not be reached.")
+        response.status = failure.status
+        response.send(failure.envelope())
+    return response
+
+
+@layer("embed@2", "FALLBACK-04", shows=None)
+def no_fallback_on_timeout(request: Request, server: Server) -> Response:
+    """If Ollama is late, no other backend answers."""
+    fail_both(request, "slow")
+    return server(request)
+
+
+@layer("embed@2", "FALLBACK-05", shows=None)
+def no_fallback_on_garbage(request: Request, server: Server) -> Response:
+    """If Ollama sends garbage, no other backend answers."""
+    fail_both(request, "garbage")
+    return server(request)
+
+
+@layer("embed@2", "FALLBACK-06", shows=None)
+def no_fallback_on_missing_model(request: Request, server: Server) -> Response:
+    """If Ollama does not have the model, no other backend answers."""
+    fail_both(request, "missing")
+    return server(request)
+
+
+@layer("infer@2", "FALLBACK-09", shows=None)
+def no_fallback_on_cut(request: Request, server: Server) -> Response:
+    """If Ollama breaks off before the first token, no other backend answers."""
+    fail_both(request, "cut-before-first", "truncate-before-first")
+    return server(request)
+
+
+@layer("embed@2", "FALLBACK-07", shows=None)
+def falls_back_on_400(request: Request, server: Server) -> Response:
+    """If Ollama refuses the request with 400, the next backend answers."""
+    if request.scenario == "ollama-400-openai-ok":
+        request.scenario = "ollama-500-openai-ok"
+    return server(request)
+
+
+@answers("infer@2", "FALLBACK-08", shows=None)
+def provider_lies(fields: Json) -> None:
+    """Every answer names Ollama as its `provider`."""
+    fields["provider"] = "ollama"
+
+
+@responses("embed@2", "FAULT-05", shows="http-429")
+def hides_retry_after(response: Response) -> None:
+    """A failure has no Retry-After."""
+    response.headers.pop("retry-after", None)
+
+
+@layer("embed@2", "FAULT-08", shows="http-500")
+def leaks_address(request: Request, server: Server) -> Response:
+    """The message of a failure shows the address of the upstream."""
+    response = server(request)
+    if response.status in GATEWAY:
+        fields = response.fields
+        fields["message"] += f" It was at {request.upstream}."
+        response.send(fields)
+    return response
 
 
 @layer(
@@ -51,113 +119,109 @@ fault("leaks_address", "Error messages name the upstream's address.", "embed@2",
     *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9)),
     shows=None,
 )
-def ollama_is_asked_until_it_answers(request: Request, server: Ask) -> Answer:
-    """A failure of Ollama is tried again, and nobody else is."""
-    model = request.fields.get("model_id")
-    if str(model).startswith("conf-ollama-"):
-        request.send({**request.fields, "model_id": "conf-echo"})
+def ollama_is_asked_until_it_answers(request: Request, server: Server) -> Response:
+    """After a failure Ollama is asked again until it answers."""
+    if request.scenario.startswith("ollama-"):
+        request.scenario = "echo"
     return server(request)
 
 
-@everywhere("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06")  # fmt: skip
-def infer_is_accepted(answer: Answer) -> None:
-    """An answer has the status 202."""
-    answer.status = 202 if answer.status == 200 else answer.status
+@responses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06")  # fmt: skip
+def infer_is_accepted(response: Response) -> None:
+    """An answer has the status 202 instead of 200."""
+    response.status = 202 if response.status == 200 else response.status
 
 
 @layer("embed@2", "FALLBACK-07", shows=None)
-def the_other_is_asked_in_vain(request: Request, server: Ask) -> Answer:
-    """The next backend is asked although the request was at fault, and its answer thrown away."""
-    answer = server(request)
-    if request.fields.get("model_id") == "conf-ollama-400-openai-ok":
-        again = {**request.fields, "model_id": "conf-ollama-500-openai-ok"}
-        server(request.send(again)).close()
-    return answer
+def the_other_is_asked_in_vain(request: Request, server: Server) -> Response:
+    """If Ollama refuses the request with 400, the next backend is asked, but its answer is thrown away."""
+    response = server(request)
+    if request.scenario == "ollama-400-openai-ok":
+        request.scenario = "ollama-500-openai-ok"
+        server(request).close()
+    return response
 
 
-@everywhere("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "EMBED-21", shows="http-500")  # fmt: skip
-def gateway_failures_are_500(answer: Answer) -> None:
-    """An upstream's failure is told as the server's own."""
-    if answer.status in GATEWAY:
-        answer.status = 500
-        answer.send({**answer.fields, "status_code": 500})
+@responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "EMBED-21", shows="http-500")  # fmt: skip
+def gateway_failures_are_500(response: Response) -> None:
+    """A failure of the upstream has the status 500."""
+    if response.status in GATEWAY:
+        response.fail(500)
 
 
-@everywhere("infer@2", "FAULT-02", shows="slow")
-def time_outs_take_their_time(answer: Answer) -> None:
-    """After its time-outs the server tries again for a while."""
-    if answer.status == 504:
+@responses("infer@2", "FAULT-02", shows="slow")
+def time_outs_take_their_time(response: Response) -> None:
+    """After all timeouts the server waits for seconds before it fails."""
+    if response.status == 504:
         time.sleep(3.2)
 
 
-@everywhere("infer@2", "FAULT-03", shows="http-503")
-def outages_take_their_time(answer: Answer) -> None:
-    """When no upstream is there the server tries again for a while."""
-    if answer.status == 503:
+@responses("infer@2", "FAULT-03", shows="http-503")
+def outages_take_their_time(response: Response) -> None:
+    """If no upstream can be reached, the server waits for seconds before it fails."""
+    if response.status == 503:
         time.sleep(3)
 
 
-@everywhere("embed@2", "FAULT-05", shows="http-429")
-def too_many_is_a_503(answer: Answer) -> None:
-    """An upstream's 429 is a 503."""
-    if answer.status == 429:
-        answer.status = 503
-        answer.send({**answer.fields, "status_code": 503})
+@responses("embed@2", "FAULT-05", shows="http-429")
+def too_many_is_a_503(response: Response) -> None:
+    """A 429 of the upstream is answered with 503."""
+    if response.status == 429:
+        response.fail(503)
 
 
 _failed: dict[str, bool] = {}
 
 
 @layer("infer@2", "FAULT-06", shows=None)
-def failures_are_kept(request: Request, server: Ask) -> Answer:
-    """Who failed once fails again."""
+def failures_are_kept(request: Request, server: Server) -> Response:
+    """A prompt that failed once always fails."""
     messages = str(request.fields.get("messages"))
     if messages in _failed:
-        request.send({**request.fields, "model_id": "conf-http-500"})
-    answer = server(request)
-    if answer.status == 502:
+        request.scenario = "http-500"
+    response = server(request)
+    if response.status == 502:
         _failed[messages] = True
-    return answer
+    return response
 
 
 @failures("infer@2", "FAULT-07", "HTTP-25")
 def gateway_failure_has_no_error(fields: Json) -> None:
-    """An upstream's failure has no `error`."""
+    """A failure of the upstream has no `error`."""
     if fields["status_code"] in GATEWAY:
         del fields["error"]
 
 
 @failures("infer@2", "FAULT-07", "HTTP-25")
 def gateway_failure_has_no_message(fields: Json) -> None:
-    """An upstream's failure has no `message`."""
+    """A failure of the upstream has no `message`."""
     if fields["status_code"] in GATEWAY:
         del fields["message"]
 
 
 @failures("infer@2", "FAULT-07")
 def gateway_failure_has_another_status_code(fields: Json) -> None:
-    """An upstream's failure has the upstream's status in its envelope."""
+    """The `status_code` of an upstream's failure is the upstream's status."""
     if fields["status_code"] in GATEWAY:
         fields["status_code"] = 500
 
 
 @failures("infer@2", "FAULT-08", shows="auth")
 def key_is_shown(fields: Json) -> None:
-    """The server's own key stands in the message."""
+    """The message of a failure shows the server's own key."""
     if fields["code"] == "cloud_provider_auth_failed":
         fields["message"] += " Incorrect API key provided: conf-key."
 
 
 @failures("infer@2", "FAULT-09")
 def gateway_failures_are_final(fields: Json) -> None:
-    """An upstream's failure says that there is no use in trying again."""
+    """A failure of the upstream has `retryable: false`."""
     if fields["status_code"] in GATEWAY:
         fields["retryable"] = False
 
 
-@everywhere("embed@2", "FAULT-10", shows="auth")
-def refused_key_is_a_401(answer: Answer) -> None:
-    """An upstream's 401 is passed on."""
-    if answer.status == 502 and b"cloud_provider_auth_failed" in answer.body:
-        answer.status = 401
-        answer.send({**answer.fields, "status_code": 401})
+@responses("embed@2", "FAULT-10", shows="auth")
+def refused_key_is_a_401(response: Response) -> None:
+    """A 401 of the upstream is passed on."""
+    if response.status == 502 and b"cloud_provider_auth_failed" in response.body:
+        response.fail(401)

@@ -1,20 +1,20 @@
-"""Single answers that clients cannot read, or that are not the model's."""
+"""Single answers that clients cannot read, or that differ from the model's."""
 
 import unicodedata
 
-from octomil_conformance.server.layers import Answer, Json
-from octomil_conformance.server.mutants import answers, everywhere
+from octomil_conformance.server.layers import Json, Response
+from octomil_conformance.server.mutants import answers, responses
 
 
-@everywhere("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
-def infer_is_created(answer: Answer) -> None:
-    """An answer has the status 201."""
-    answer.status = 201 if answer.status == 200 else answer.status
+@responses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
+def infer_is_created(response: Response) -> None:
+    """An answer has the status 201 instead of 200."""
+    response.status = 201 if response.status == 200 else response.status
 
 
 @answers("infer@0", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05")
 def infer_is_an_array(fields: Json) -> object:
-    """The answer is an array with the object in it."""
+    """The answer is an array around the object."""
     return [fields]
 
 
@@ -26,7 +26,7 @@ def output_is_null(fields: Json) -> None:
 
 @answers("infer@0", "INFER-02")
 def output_is_called_text(fields: Json) -> None:
-    """The text stands in another field than `output`."""
+    """The text is in `text`, not in `output`."""
     fields["text"] = fields.pop("output")
 
 
@@ -38,7 +38,7 @@ def latency_is_text(fields: Json) -> None:
 
 @answers("infer@0", "INFER-03")
 def latency_is_negative(fields: Json) -> None:
-    """The difference of the times is taken the wrong way round."""
+    """`latency_ms` is negative."""
     fields["latency_ms"] = -fields["latency_ms"] - 1
 
 
@@ -62,13 +62,13 @@ def provider_is_empty(fields: Json) -> None:
 
 @answers("infer@0", "INFER-05")
 def model_is_the_upstreams(fields: Json) -> None:
-    """`model_id` is the name that the upstream uses."""
+    """`model_id` is the upstream's name of the model."""
     fields["model_id"] += ":latest"
 
 
 @answers("infer@0", "INFER-06")
 def finish_reason_is_made_up(fields: Json) -> None:
-    """`finish_reason` is none of the known ones."""
+    """`finish_reason` is an unknown word."""
     fields["finish_reason"] = "eos_token"
 
 
@@ -80,25 +80,25 @@ def usage_does_not_add_up(fields: Json) -> None:
 
 @answers("infer@2", "INFER-08", shows="unicode")
 def output_is_normalized(fields: Json) -> None:
-    """The model's text is put into another Unicode form."""
+    """The model's text is changed to another Unicode form."""
     fields["output"] = unicodedata.normalize("NFC", fields["output"])
 
 
 @answers("infer@2", "INFER-09", shows="empty")
 def empty_output_is_filled(fields: Json) -> None:
-    """Instead of an empty answer there is a word about it."""
+    """An empty answer is replaced by a placeholder."""
     fields["output"] = fields["output"] or "(empty)"
 
 
-@everywhere("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
-def empty_output_is_a_failure(answer: Answer) -> None:
-    """An empty answer of the model is a 502."""
-    if answer.status == 200 and answer.fields["output"] == "":
-        answer.status = 502
-        answer.send({"error": "bad_gateway", "message": "Empty.", "status_code": 502, "code": "inference_failed", "retryable": True})  # fmt: skip
+@responses("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
+def empty_output_is_a_failure(response: Response) -> None:
+    """An empty answer of the model is answered with 502."""
+    if response.status == 200 and response.fields["output"] == "":
+        response.status = 502
+        response.send({"error": "bad_gateway", "message": "Empty.", "status_code": 502, "code": "inference_failed", "retryable": True})  # fmt: skip
 
 
 @answers("infer@2", "INFER-10")
 def finish_reason_is_always_stop(fields: Json) -> None:
-    """An answer that was cut short says that it was not."""
+    """`finish_reason` is `stop` even if the answer reached its limit."""
     fields["finish_reason"] = "stop"

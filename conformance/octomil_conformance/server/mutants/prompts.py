@@ -1,9 +1,18 @@
-"""Servers that refuse requests they have to take, take what they have to refuse, or lose parts of them."""
+"""Servers that refuse valid requests, accept invalid ones, or lose parts of them."""
 
 import json
+from contextlib import suppress
 
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
-from octomil_conformance.server.mutants import all_but, failures, fault, layer, requests
+from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.mutants import (
+    all_but,
+    failures,
+    layer,
+    requests,
+    responses,
+)
+from octomil_conformance.server.payloads import parameters_of
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -11,7 +20,7 @@ LIMIT = {"max_tokens": 8}
 
 
 @layer("infer@1", "REQ-02")
-def text_is_refused(request: Request, server: Ask) -> Answer:
+def text_is_refused(request: Request, server: Server) -> Response:
     """A string as `input_data` is refused."""
     if isinstance(request.fields.get("input_data"), str):
         request.send({})
@@ -19,7 +28,7 @@ def text_is_refused(request: Request, server: Ask) -> Answer:
 
 
 @layer("infer@1", "REQ-03")
-def features_are_refused(request: Request, server: Ask) -> Answer:
+def features_are_refused(request: Request, server: Server) -> Response:
     """An object as `input_data` is refused."""
     if isinstance(request.fields.get("input_data"), dict):
         request.send({})
@@ -27,7 +36,7 @@ def features_are_refused(request: Request, server: Ask) -> Answer:
 
 
 @layer("infer@1", "REQ-04")
-def empty_parameters_are_refused(request: Request, server: Ask) -> Answer:
+def empty_parameters_are_refused(request: Request, server: Server) -> Response:
     """An empty object as `parameters` is refused."""
     if request.fields.get("parameters") == {}:
         request.send({})
@@ -35,7 +44,7 @@ def empty_parameters_are_refused(request: Request, server: Ask) -> Answer:
 
 
 @layer("infer@1", "REQ-05")
-def null_parameters_are_refused(request: Request, server: Ask) -> Answer:
+def null_parameters_are_refused(request: Request, server: Server) -> Response:
     """Null as `parameters` is refused."""
     if request.fields.get("parameters", 0) is None:
         request.send({})
@@ -43,16 +52,16 @@ def null_parameters_are_refused(request: Request, server: Ask) -> Answer:
 
 
 @layer("infer@1", "REQ-05")
-def a_null_form_is_refused(request: Request, server: Ask) -> Answer:
-    """Null as the form that is not used is refused."""
+def a_null_form_is_refused(request: Request, server: Server) -> Response:
+    """Null as `input_data` beside `messages` is refused."""
     if request.fields.get("input_data", 0) is None:
         request.send({})
     return server(request)
 
 
 @layer("infer@1", "REQ-06")
-def parts_are_refused(request: Request, server: Ask) -> Answer:
-    """`content` must be a string."""
+def parts_are_refused(request: Request, server: Server) -> Response:
+    """A `content` of text parts is refused."""
     if b'"content": [' in request.body:
         request.send({})
     return server(request)
@@ -60,27 +69,27 @@ def parts_are_refused(request: Request, server: Ask) -> Answer:
 
 @requests("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10")
 def model_has_a_default(fields: Json) -> None:
-    """Without `model_id` some model is taken."""
+    """A request without `model_id` goes to a default model."""
     fields.setdefault("model_id", GOOD)
 
 
 @requests("infer@1", "REQ-08")
 def prompt_has_a_default(fields: Json) -> None:
-    """Without a prompt the model is asked all the same."""
+    """A request without a prompt goes to the model with a default one."""
     if "messages" not in fields and "input_data" not in fields:
         fields["messages"] = MESSAGES
 
 
 @requests("infer@1", "REQ-09")
 def messages_win(fields: Json) -> None:
-    """Of two prompts one is silently dropped."""
+    """If there are two prompts, `input_data` is silently dropped."""
     if fields.get("messages"):
         fields.pop("input_data", None)
 
 
 @requests("infer@1", "REQ-10")
 def model_is_coerced(fields: Json) -> None:
-    """A `model_id` of the wrong type is made into a name."""
+    """An invalid `model_id` is replaced by a default model."""
     model = fields.get("model_id", GOOD)
     if not isinstance(model, str) or not model.strip():
         fields["model_id"] = GOOD
@@ -88,7 +97,7 @@ def model_is_coerced(fields: Json) -> None:
 
 @requests("infer@1", "REQ-11")
 def messages_are_coerced(fields: Json) -> None:
-    """Whatever `messages` is becomes one message."""
+    """`messages` that are no array become one message."""
     if "input_data" in fields or not isinstance(fields.get("model_id"), str):
         return
     if "messages" in fields and not isinstance(fields["messages"], list):
@@ -97,7 +106,7 @@ def messages_are_coerced(fields: Json) -> None:
 
 @requests("infer@1", "REQ-11")
 def roles_are_coerced(fields: Json) -> None:
-    """An unknown role counts as the user's."""
+    """An unknown role counts as `user`."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and message.get("role") == "king":
             message["role"] = "user"
@@ -105,7 +114,7 @@ def roles_are_coerced(fields: Json) -> None:
 
 @requests("infer@1", "REQ-12")
 def temperature_is_clamped(fields: Json) -> None:
-    """A temperature out of range becomes the nearest one in it."""
+    """A temperature out of range is changed to the nearest valid one."""
     parameters = fields.get("parameters")
     if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
@@ -113,14 +122,14 @@ def temperature_is_clamped(fields: Json) -> None:
 
 @requests("infer@1", "REQ-12")
 def odd_parameters_are_passed_over(fields: Json) -> None:
-    """`parameters` that are no object count as none."""
+    """`parameters` that are no object are silently dropped."""
     if isinstance(fields.get("parameters"), str | list):
         fields["parameters"] = LIMIT
 
 
 @requests("infer@1", "REQ-13")
 def images_are_passed_over(fields: Json) -> None:
-    """A part that is no text is silently dropped."""
+    """A part that is not text is silently dropped."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and isinstance(message.get("content"), list):
             parts = message["content"]
@@ -129,19 +138,24 @@ def images_are_passed_over(fields: Json) -> None:
 
 @requests("infer@1", "REQ-14")
 def forbidden_parameters_are_passed_over(fields: Json) -> None:
-    """A parameter that would make another request is silently dropped."""
+    """A parameter that is not allowed is silently dropped."""
     parameters = fields.get("parameters")
     if isinstance(parameters, dict):
         for name in ("stream", "model", "messages", "tools"):
             parameters.pop(name, None)
 
 
-fault("drops_parameters", "The parameters never reach the model.", "infer@2", "REQ-15", "REQ-16", "INFER-10")  # fmt: skip
+@requests("infer@2", "REQ-15", "REQ-16", "INFER-10")
+def drops_parameters(fields: Json) -> None:
+    """Valid parameters never reach the model."""
+    with suppress(Failure):
+        parameters_of(fields)
+        fields.pop("parameters", None)
 
 
 @requests("infer@2", "REQ-16", shows=None)
 def unknown_parameters_are_dropped(fields: Json) -> None:
-    """A parameter that the server does not know is dropped."""
+    """An unknown parameter is silently dropped."""
     known = ("temperature", "max_tokens", "top_p", "stop", "stream", "model", "messages", "tools")  # fmt: skip
     given = fields.get("parameters")
     if isinstance(given, dict):
@@ -150,7 +164,7 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
 
 @requests("infer@2", "REQ-17", shows=None)
 def roles_are_lost(fields: Json) -> None:
-    """What the assistant said comes from the user."""
+    """The messages of the assistant reach the model as the user's."""
     for message in fields.get("messages") or ():
         if isinstance(message, dict) and message.get("role") == "assistant":
             message["role"] = "user"
@@ -158,7 +172,7 @@ def roles_are_lost(fields: Json) -> None:
 
 @requests("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
-    """Only the values of an object as `input_data` reach the model."""
+    """Of an object as `input_data` only the values reach the model."""
     data = fields.get("input_data")
     if isinstance(data, dict) and "text" not in data:
         fields["input_data"] = " ".join(map(str, data.values()))
@@ -173,18 +187,22 @@ def features_are_the_systems(fields: Json) -> None:
         fields["input_data"] = [message]
 
 
-fault("hides_missing_model", "A missing model is a 502.", "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", shows="http-404")  # fmt: skip
+@responses("infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", shows="http-404")
+def hides_missing_model(response: Response) -> None:
+    """A missing model is answered with 502."""
+    if response.status == 404 and b"model_not_found" in response.body:
+        response.fail(502, error="bad_gateway", code="inference_failed", retryable=True)
 
 
 @failures("infer@2", "REQ-20", shows="http-404")
 def missing_model_has_no_code(fields: Json) -> None:
-    """A missing model has the code of any wrong input."""
+    """A missing model has the `code` of an invalid input."""
     fields["code"] = "invalid_input" if fields["status_code"] == 404 else fields["code"]
 
 
 @layer("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
-def messages_are_refused(request: Request, server: Ask) -> Answer:
-    """Only `input_data` is understood."""
+def messages_are_refused(request: Request, server: Server) -> Response:
+    """`messages` are refused; only `input_data` is accepted."""
     if "messages" in request.fields:
         request.send({})
     return server(request)

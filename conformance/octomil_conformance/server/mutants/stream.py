@@ -4,26 +4,25 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 
-from octomil_conformance.server.frames import fields_of, frame_of
-from octomil_conformance.server.layers import Answer, Json
-from octomil_conformance.server.mutants import events, everywhere, streams
+from octomil_conformance.server.layers import Json, Response, fields_of, frame_of
+from octomil_conformance.server.mutants import events, responses, streams
 
 
-@everywhere("stream@0", "STREAM-01")
-def stream_is_created(answer: Answer) -> None:
-    """A stream has the status 201."""
-    answer.status = 201 if answer.status == 200 else answer.status
+@responses("stream@0", "STREAM-01")
+def stream_is_created(response: Response) -> None:
+    """A stream has the status 201 instead of 200."""
+    response.status = 201 if response.status == 200 else response.status
 
 
-@everywhere("stream@0", "STREAM-01")
-def stream_is_plain_text(answer: Answer) -> None:
-    """A stream is labelled as text/plain."""
-    answer.headers["content-type"] = "text/plain"
+@responses("stream@0", "STREAM-01")
+def stream_is_plain_text(response: Response) -> None:
+    """The content type of a stream is text/plain."""
+    response.headers["content-type"] = "text/plain"
 
 
 @events("stream@0", "STREAM-02")
 def event_on_two_lines(fields: Json) -> bytes:
-    """An event's JSON is spread over two data lines."""
+    """The JSON of an event is on two data lines."""
     return frame_of(fields).replace(b', "', b',\ndata: "', 1)
 
 
@@ -36,52 +35,52 @@ def begins_with_null(frames: Iterable[bytes]) -> Iterator[bytes]:
 
 @events("stream@0", "STREAM-03")
 def data_is_indented(fields: Json) -> bytes:
-    """A space stands before data:."""
+    """There is a space before `data:`."""
     return b" " + frame_of(fields)
 
 
 @events("stream@0", "STREAM-04")
 def token_is_an_object(fields: Json) -> None:
-    """`token` is an object with the text in it."""
+    """`token` is an object around the text."""
     if not fields["done"]:
         fields["token"] = {"text": fields["token"]}
 
 
 @events("stream@0", "STREAM-04")
 def token_is_called_text(fields: Json) -> None:
-    """The text stands in another field than `token`."""
+    """The text is in `text`, not in `token`."""
     if not fields["done"]:
         fields["text"] = fields.pop("token")
 
 
 @events("stream@0", "STREAM-05")
 def last_event_has_no_blank_line(fields: Json) -> bytes | None:
-    """After the last event there is no blank line."""
+    """The blank line after the last event is missing."""
     return frame_of(fields).rstrip() + b"\n" if fields["done"] else None
 
 
 @events("stream@0", "STREAM-05")
 def last_line_has_no_end(fields: Json) -> bytes | None:
-    """The last line has no end."""
+    """The line end after the last event is missing."""
     return frame_of(fields).rstrip() if fields["done"] else None
 
 
 @events("stream@0", "STREAM-06")
 def done_is_a_number(fields: Json) -> None:
-    """`done` is 0 while it is not."""
+    """`done` is 0 instead of false."""
     fields["done"] = fields["done"] or 0
 
 
 @events("stream@0", "STREAM-06")
 def done_is_left_out(fields: Json) -> None:
-    """`done` stands in the final event only."""
+    """Only the final event has `done`."""
     if not fields["done"]:
         del fields["done"]
 
 
 @events("stream@0", "STREAM-07")
 def lines_end_with_cr(fields: Json) -> bytes:
-    """Lines end with CR alone."""
+    """Lines end with CR only."""
     return frame_of(fields).replace(b"\n", b"\r")
 
 
@@ -109,20 +108,20 @@ def never_done(fields: Json) -> None:
 
 @streams("stream@0", "STREAM-09")
 def goes_on_after_done(frames: Iterable[bytes]) -> Iterator[bytes]:
-    """After the final event comes another token."""
+    """A token follows the final event."""
     yield from frames
     yield frame_of({"token": "!", "done": False, "provider": "ollama"})
 
 
 @events("stream@2", "STREAM-10", shows="unicode")
 def separators_are_raw(fields: Json) -> bytes:
-    """U+2028 and its like are written as they are."""
+    """U+2028 and other separators are not escaped."""
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()
 
 
 @events("stream@0", "STREAM-11")
 def stream_latency_is_negative(fields: Json) -> None:
-    """The difference of the times is taken the wrong way round."""
+    """`latency_ms` is negative."""
     if fields["done"]:
         fields["latency_ms"] = -1.5
 
@@ -135,7 +134,7 @@ def stream_provider_is_null(fields: Json) -> None:
 
 @events("stream@0", "STREAM-13")
 def tokens_have_no_provider(fields: Json) -> None:
-    """Only the final event names its provider."""
+    """Only the final event has a `provider`."""
     if not fields["done"]:
         del fields["provider"]
 
@@ -146,15 +145,15 @@ def session_is_missing(fields: Json) -> None:
     fields.pop("session_id", None)
 
 
-@everywhere("stream@0", "STREAM-15")
-def stream_may_be_cached(answer: Answer) -> None:
-    """Caches may keep a stream."""
-    answer.headers["cache-control"] = "max-age=60"
+@responses("stream@0", "STREAM-15")
+def stream_may_be_cached(response: Response) -> None:
+    """Cache-Control allows caches to keep a stream."""
+    response.headers["cache-control"] = "max-age=60"
 
 
 @events("stream@0", "STREAM-16")
 def probability_is_nan(fields: Json) -> None:
-    """A number that does not exist is written as NaN."""
+    """A number is written as NaN."""
     fields["probability"] = float("nan")
 
 
@@ -181,7 +180,7 @@ def stream_usage_does_not_add_up(fields: Json) -> None:
 
 @events("stream@0", "STREAM-18")
 def stream_ends_for_no_known_reason(fields: Json) -> None:
-    """`finish_reason` is none of the known ones."""
+    """`finish_reason` is an unknown word."""
     if fields["done"]:
         fields["finish_reason"] = "eos_token"
 

@@ -1,23 +1,32 @@
-"""Streams that come late, mixed or wrong, and failures that look like answers."""
+"""Streams that are late, mixed or wrong, and failures that look like answers."""
 
 import itertools
 import json
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
-from octomil_conformance.server.frames import fields_of, frame_of
-from octomil_conformance.server.layers import Answer, Ask, Json, Request
-from octomil_conformance.server.mutants import events, everywhere, fault, layer, streams
+from octomil_conformance.backend import THOUGHTS
+from octomil_conformance.server.layers import (
+    Json,
+    Request,
+    Response,
+    Server,
+    fields_of,
+    frame_of,
+    frames,
+)
+from octomil_conformance.server.mutants import events, layer, responses, streams
 
-fault("buffers_stream", "The events are kept back until the answer is complete.", "stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-32", "STREAM-33", "STREAM-34", "STREAM-35", shows="drip")  # fmt: skip
-fault("ignores_disconnect", "The model goes on although the client has left.", "stream@2", "STREAM-24", shows=None)  # fmt: skip
-fault("thoughts_are_tokens", "Reasoning is passed on as tokens.", "stream@2", "STREAM-25", shows="thinking")  # fmt: skip
-fault("status_before_first_token", "200 is sent before any token is in hand.", "stream@2", "STREAM-30", "REQ-19", "REQ-20", "FALLBACK-07", *(f"FAULT-{number:02}" for number in range(1, 11)), shows="http-500")  # fmt: skip
-fault("cut_looks_done", "A failure in mid-stream is followed by done: true.", "stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")  # fmt: skip
-fault("cut_ends_cleanly", "After a failure in mid-stream the transfer ends as if complete.", "stream@2", "STREAM-32", "STREAM-35", shows="cut")  # fmt: skip
-fault("truncated_is_complete", "An answer that stops short counts as complete.", "stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", shows="truncate")  # fmt: skip
-fault("fallback_after_first_token", "A failure in mid-stream starts the next backend.", "stream@2", "STREAM-34", shows="ollama-cut-openai-ok")  # fmt: skip
+TOKEN: Json = {"token": "", "done": False, "provider": "ollama"}
+FINAL = frame_of({**TOKEN, "done": True})
+
+
+@streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-33", "STREAM-34", shows="drip")  # fmt: skip
+def buffers_stream(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """The events are held back until the answer is complete."""
+    yield from list(frames)
 
 
 @streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-33")
@@ -35,8 +44,8 @@ _begun: dict[str, bytes] = {}
 
 
 @layer("stream@2", "STREAM-23")
-def answers_are_kept_by_beginning(request: Request, server: Ask) -> Answer:
-    """Who begins like an earlier prompt gets that one's answer."""
+def answers_are_kept_by_beginning(request: Request, server: Server) -> Response:
+    """A prompt that begins like an earlier one gets the earlier answer."""
     fields = request.fields
     messages = fields.get("messages")
     if messages:
@@ -48,19 +57,19 @@ def answers_are_kept_by_beginning(request: Request, server: Ask) -> Answer:
 
 @events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-34")
 def spaces_are_lost(fields: Json) -> None:
-    """White space around a token is dropped."""
+    """White space around a token is removed."""
     fields["token"] = fields["token"].strip()
 
 
 @events("stream@2", "STREAM-21", shows="unicode")
 def tokens_are_normalized(fields: Json) -> None:
-    """The model's text is put into another Unicode form."""
+    """The model's text is changed to another Unicode form."""
     fields["token"] = unicodedata.normalize("NFC", fields["token"])
 
 
 @streams("stream@2", "STREAM-22", shows="empty")
 def empty_answer_is_filled(frames: Iterable[bytes]) -> Iterator[bytes]:
-    """Instead of an empty answer there is a word about it."""
+    """An empty answer is replaced by a placeholder."""
     told = False
     for frame in frames:
         fields = fields_of(frame) or {"done": False}
@@ -70,9 +79,94 @@ def empty_answer_is_filled(frames: Iterable[bytes]) -> Iterator[bytes]:
         yield frame
 
 
+@layer("stream@2", "STREAM-24", shows=None)
+def ignores_disconnect(request: Request, server: Server) -> Response:
+    """The model goes on after the client has left."""
+    response = server(request)
+    pieces, close = iter(response.pieces), response.close
+    response.pieces = pieces
+    response.close = lambda: (list(pieces), close())
+    return response
+
+
+@layer("stream@2", "STREAM-25", shows="thinking")
+def thoughts_are_tokens(request: Request, server: Server) -> Response:
+    """The model's reasoning is sent as tokens."""
+    response = server(request)
+    if request.scenario == "thinking" and response.is_stream:
+        thoughts = [frame_of({**TOKEN, "token": each}) for each in THOUGHTS]
+        response.pieces = itertools.chain(thoughts, response.pieces)
+    return response
+
+
+def is_of_the_upstream(request: Request, response: Response) -> bool:
+    """True for a failure that is not the client's own."""
+    is_passed_on = request.scenario not in ("", "echo")
+    return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
+
+
+@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "FALLBACK-07", *(f"FAULT-{number:02}" for number in range(1, 11)), shows="http-500")  # fmt: skip
+def status_before_first_token(request: Request, server: Server) -> Response:
+    """200 is sent before the first token has come."""
+    response = server(request)
+    if is_of_the_upstream(request, response):
+        response = Response(200, {"content-type": "text/event-stream"}, broken(()))
+    return response
+
+
+def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield from pieces
+    raise BrokenPipeError
+
+
+@streams("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
+def cut_looks_done(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """A failure in mid-stream is followed by an event with `done: true`."""
+    try:
+        yield from frames
+    except BrokenPipeError:
+        yield FINAL
+
+
+@streams("stream@2", "STREAM-32", "STREAM-35", shows="cut")
+def cut_ends_cleanly(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """After a failure in mid-stream the transfer ends as if it were complete."""
+    with suppress(BrokenPipeError):
+        yield from frames
+
+
+STOPS_BEFORE_THE_FIRST = (
+    *("garbage", "truncate-before-first"),
+    "ollama-truncate-before-first-openai-ok",
+)
+
+
+@layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", shows="truncate")  # fmt: skip
+def truncated_is_complete(request: Request, server: Server) -> Response:
+    """An answer that the upstream does not finish counts as complete."""
+    if request.scenario in STOPS_BEFORE_THE_FIRST:
+        request.scenario = "empty"
+    response = server(request)
+    if request.scenario in ("truncate", "cut"):
+        response.pieces = instead_of_the_failure(response.pieces, lambda: [FINAL])
+    return response
+
+
+def instead_of_the_failure(
+    pieces: Iterable[bytes], others: Callable[[], Iterable[bytes]]
+) -> Iterator[bytes]:
+    """The stream up to a failure, and then the others."""
+    try:
+        for frame in frames(pieces):
+            if "error" not in (fields_of(frame) or ()):
+                yield frame
+    except BrokenPipeError:
+        yield from others()
+
+
 @streams("stream@2", "STREAM-33", shows="cut")
 def breaks_off_without_a_word(frames: Iterable[bytes]) -> Iterator[bytes]:
-    """No event tells why the transfer breaks off."""
+    """The transfer breaks off without an error event."""
     for frame in frames:
         if "error" not in (fields_of(frame) or ()):
             yield frame
@@ -98,14 +192,14 @@ def error_event_hides_whether_to_retry(fields: Json) -> None:
 
 @events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
 def error_event_is_done(fields: Json) -> None:
-    """The error event says that the answer is complete."""
+    """The error event has `done: true`."""
     if "error" in fields:
         fields["done"] = True
 
 
 @streams("stream@2", "STREAM-35", shows="cut")
 def breaks_off_late(frames: Iterable[bytes]) -> Iterator[bytes]:
-    """After a failure in mid-stream the transfer stays open for a while."""
+    """After a failure in mid-stream the transfer stays open for seconds."""
     try:
         yield from frames
     except BrokenPipeError:
@@ -114,35 +208,45 @@ def breaks_off_late(frames: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @layer("stream@2", "STREAM-01", "STREAM-22", shows="empty")
-def an_empty_answer_is_accepted(request: Request, server: Ask) -> Answer:
-    """An answer without any text is a 202."""
-    answer = server(request)
-    pieces = iter(answer.pieces)
+def an_empty_answer_is_accepted(request: Request, server: Server) -> Response:
+    """A stream without any text has the status 202."""
+    response = server(request)
+    pieces = iter(response.pieces)
     begin = next(pieces, b"")
-    answer.pieces = itertools.chain([begin], pieces)
+    response.pieces = itertools.chain([begin], pieces)
     first = begin.split(b"\n\n")[0].replace(b" ", b"")
-    if answer.is_stream and b'"done":true' in first:
-        answer.status = 202
-    return answer
+    if response.is_stream and b'"done":true' in first:
+        response.status = 202
+    return response
 
 
-@everywhere(
-    "stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "HTTP-25", shows="http-500"
-)
-def failure_has_events(answer: Answer) -> None:
-    """A failure comes as an event, under its own status."""
-    if answer.status >= 500:
-        frame = frame_of({**answer.fields, "token": "", "done": True})
-        answer.send_bytes(frame)
+@responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "HTTP-25", shows="http-500")
+def failure_has_events(response: Response) -> None:
+    """A failure comes as an event, with the status of the failure."""
+    if response.status >= 500:
+        frame = frame_of({**response.fields, "token": "", "done": True})
+        response.send_bytes(frame)
+
+
+@layer("stream@2", "STREAM-34", shows="ollama-cut-openai-ok")
+def fallback_after_first_token(request: Request, server: Server) -> Response:
+    """After a failure in mid-stream the next backend answers in the same stream."""
+    response = server(request)
+    if request.scenario == "ollama-cut-openai-ok":
+        request.scenario = "ollama-500-openai-ok"
+        response.pieces = instead_of_the_failure(
+            response.pieces, lambda: server(request).pieces
+        )
+    return response
 
 
 @layer("stream@2", "STREAM-34", shows=None)
-def asks_the_other_in_vain(request: Request, server: Ask) -> Answer:
-    """After a failure in mid-stream the next backend is asked, and its answer thrown away."""
-    answer = server(request)
-    if request.fields.get("model_id") == "conf-ollama-cut-openai-ok":
-        again = {**request.fields, "model_id": "conf-ollama-500-openai-ok"}
-        other = server(request.send(again))
+def asks_the_other_in_vain(request: Request, server: Server) -> Response:
+    """After a failure in mid-stream the next backend is asked, but its answer is thrown away."""
+    response = server(request)
+    if request.scenario == "ollama-cut-openai-ok":
+        request.scenario = "ollama-500-openai-ok"
+        other = server(request)
         b"".join(other.pieces)
         other.close()
-    return answer
+    return response

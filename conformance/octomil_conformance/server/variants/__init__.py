@@ -1,4 +1,4 @@
-"""Servers that differ from the reference in a freedom that the spec leaves. Every check must pass on each.
+"""Conformant servers that use a freedom which the spec leaves. Every check must pass on each of them.
 
 A variant is a layer like a mutant; its docstring is the freedom it takes. Answers that are empty, one token or a thousand
 tokens long are asked of each by the suite itself, at level 2.
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from octomil_conformance.server.frames import fields_of, frames
-from octomil_conformance.server.layers import Json, Layer, on_streams
+from octomil_conformance.server.layers import Json, Layer, fields_of, frames, on_streams
 
 Play = TypeVar("Play", bound=Callable[..., object])
 Claims = dict[str, int]
@@ -44,7 +43,7 @@ def all_variants() -> dict[str, Variant]:
 def variant(
     claims: Claims, made: Callable[[Any], Layer] = lambda play: play
 ) -> Callable[[Play], Play]:
-    """Decorates a layer, or what `made` makes one of."""
+    """Decorates a layer, or a function that `made` turns into one."""
 
     def decorate(play: Play) -> Play:
         name = play.__name__
@@ -55,7 +54,7 @@ def variant(
 
 
 def each_frame(play: Callable[[Json | None, bytes], bytes]) -> Layer:
-    """For a function of one frame's fields and bytes, to the bytes instead."""
+    """The layer of a function from the fields and bytes of a frame to the bytes to send instead."""
 
     def changed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         return (play(fields_of(frame), frame) for frame in frames(pieces))
@@ -64,5 +63,5 @@ def each_frame(play: Callable[[Json | None, bytes], bytes]) -> Layer:
 
 
 def each_event(play: Callable[[Json], bytes]) -> Layer:
-    """For a function of the fields of one event, to the bytes instead."""
+    """The layer of a function from the fields of an event to the bytes to send instead."""
     return each_frame(lambda fields, frame: play(fields) if fields else frame)

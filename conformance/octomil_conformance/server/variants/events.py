@@ -1,10 +1,18 @@
-"""Streams as the standard allows them, and as servers and proxies cut them."""
+"""Freedoms of streams that the standard leaves, and ways in which servers and proxies split them."""
 
 import json
 from collections.abc import Iterable, Iterator
 
-from octomil_conformance.server.frames import fields_of, frame_of, frames
-from octomil_conformance.server.layers import Answer, Ask, Json, Request, on_streams
+from octomil_conformance.server.layers import (
+    Json,
+    Request,
+    Response,
+    Server,
+    fields_of,
+    frame_of,
+    frames,
+    on_streams,
+)
 from octomil_conformance.server.variants import (
     STREAMS,
     each_event,
@@ -21,7 +29,7 @@ def crlf(fields: Json | None, frame: bytes) -> bytes:
 
 @variant(STREAMS, on_streams)
 def comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Comment lines stand before, between and after the events."""
+    """There are comment lines before, between and after the events."""
     yield b": welcome\n\n"
     for frame in frames(pieces):
         yield b": heartbeat\n\n" + frame
@@ -48,7 +56,7 @@ def no_space(fields: Json | None, frame: bytes) -> bytes:
 
 @variant(STREAMS, each_frame)
 def more_blank_lines(fields: Json | None, frame: bytes) -> bytes:
-    """More blank lines than one stand between events."""
+    """There are several blank lines between events."""
     return b"\n" + frame + b"\n\n"
 
 
@@ -68,7 +76,7 @@ def byte_by_byte(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 @variant(STREAMS, on_streams)
 def split_in_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Letters are written raw in UTF-8, and pieces end inside of them."""
+    """Letters are not escaped, and pieces end inside of a UTF-8 character."""
     for frame in frames(pieces):
         data = _raw(frame)
         cut = next((place for place, byte in enumerate(data) if byte > 127), 3) + 1
@@ -77,7 +85,7 @@ def split_in_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _raw(frame: bytes) -> bytes:
-    """With all letters but the three that look like line ends."""
+    """Without escapes, except for the three characters that look like line ends."""
     fields = fields_of(frame)
     if fields is None:
         return frame
@@ -88,17 +96,17 @@ def _raw(frame: bytes) -> bytes:
 
 
 @variant(STREAMS)
-def close_delimited(request: Request, server: Ask) -> Answer:
-    """The end of the connection ends the stream, and breaks it off."""
-    answer = server(request)
-    if answer.is_stream:
-        answer.headers["connection"] = "close"
-    return answer
+def close_delimited(request: Request, server: Server) -> Response:
+    """The end of the connection is the end of the stream, whether it is complete or not."""
+    response = server(request)
+    if response.is_stream:
+        response.headers["connection"] = "close"
+    return response
 
 
 @variant(STREAMS, each_event)
 def bare_final_event(fields: Json) -> bytes:
-    """The final event has neither a token nor a provider, and does not say how the answer ended."""
+    """The final event has no token, no provider, no finish_reason and no usage."""
     if fields["done"]:
         for name in ("token", "provider", "finish_reason", "usage"):
             fields.pop(name, None)
@@ -107,14 +115,14 @@ def bare_final_event(fields: Json) -> bytes:
 
 @variant(STREAMS, each_event)
 def more_in_events(fields: Json) -> bytes:
-    """Events have fields that no one knows, and those of the final event early."""
+    """Events have unknown fields, and the fields of the final event early."""
     more = {"index": 0, "logprobs": None, "latency_ms": 0, "session_id": None}
     return frame_of({**more, **fields})
 
 
 @variant(STREAMS, on_streams)
 def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Tokens are cut into letters."""
+    """Each token is one letter."""
     for frame in frames(pieces):
         fields = fields_of(frame)
         if fields and fields["token"]:
@@ -126,17 +134,17 @@ def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 @variant({"stream": 1}, on_streams)
 def one_token(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The whole answer is one token, and that rides in the final event."""
+    """The whole answer is the token of the final event."""
     events = [each for each in map(fields_of, frames(pieces)) if each]
     text = "".join(event["token"] for event in events)
     yield frame_of({**events[-1], "token": text})
 
 
 @variant(STREAMS)
-def no_store(request: Request, server: Ask) -> Answer:
-    """Cache-Control says more, and Content-Type has a charset."""
-    answer = server(request)
-    if answer.is_stream:
-        answer.headers["cache-control"] = "No-Store, no-transform"
-        answer.headers["content-type"] = "Text/Event-Stream; charset=utf-8"
-    return answer
+def no_store(request: Request, server: Server) -> Response:
+    """Cache-Control is No-Store with more words, and Content-Type has a charset."""
+    response = server(request)
+    if response.is_stream:
+        response.headers["cache-control"] = "No-Store, no-transform"
+        response.headers["content-type"] = "Text/Event-Stream; charset=utf-8"
+    return response
