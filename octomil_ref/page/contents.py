@@ -1,16 +1,24 @@
-"""The HTML for each placeholder in the page's template. Pure."""
+"""The HTML for each placeholder in the page's template: the endpoints, and the chapters for all of them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
 
-from octomil_ref.page import chapters
 from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints, section
 from octomil_ref.page.fields import Fields
-from octomil_ref.page.markup import html, tag
+from octomil_ref.page.markup import (
+    copied,
+    filled,
+    html,
+    prose,
+    requirement_links,
+    tag,
+)
+from octomil_ref.page.snippets import sdks
+from octomil_ref.page.tables import sentences, table
 
 Spec = Mapping[str, Requirement]
 
@@ -24,19 +32,19 @@ def contents(
     models = {place: model for model, place in chosen.items()}
     remaining = _by_chapter(spec)
     # Before the endpoints, which refer to it.
-    failures = chapters.failures(document, fields)
+    failures = _failures(document, fields)
     sections = [
         section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
     return {
         "links": html(*map(_link, found)),
-        "tokens": html(chapters.tokens(document)),
+        "tokens": html(_tokens(document)),
         "model": html(_choice("model", models)),
         "embed_model": html(_choice("embed-model", models)),
         "endpoints": html(*sections),
         "failures": html(failures),
-        "sdks": html(chapters.sdk_lines(models["model"], chosen)),
-        "spec": html(chapters.rest_of_the_spec(remaining.values())),
+        "sdks": html(_sdk_lines(models["model"], chosen)),
+        "spec": html(_rest_of_the_spec(remaining.values())),
     }
 
 
@@ -64,3 +72,75 @@ def _by_chapter(spec: Spec) -> dict[str, list[Requirement]]:
 def _link(endpoint: Endpoint) -> Element:
     method, path = tag("b", endpoint.method), endpoint.path.removeprefix(BASE)
     return tag("li", tag("a", method, f" {path}", href=f"#{endpoint.name}"))
+
+
+def _chapter(name: str, title: str, *content: Element) -> Element:
+    heading = f"{name}-title"
+    return tag(
+        "section",
+        tag("h2", title, id=heading),
+        *content,
+        id=name,
+        aria_labelledby=heading,
+    )
+
+
+def _tokens(document: Mapping[str, Any]) -> Element:
+    schemes = document["components"]["securitySchemes"].values()
+    return tag("ul", *[filled(tag("li"), _described(each)) for each in schemes])
+
+
+def _failures(document: Mapping[str, Any], fields: Fields) -> Element:
+    failure = document["components"]["responses"]["Failure"]
+    headers = [
+        part
+        for name, header in failure["headers"].items()
+        for part in (
+            tag("dt", tag("code", name)),
+            filled(tag("dd"), _described(header)),
+        )
+    ]
+    kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
+    shape = [
+        filled(tag("p"), prose(failure["description"])),
+        table("Envelope", "Error", fields, "always there"),
+        tag("h3", "Headers"),
+        tag("dl", *headers),
+    ]
+    columns = tag(
+        "div",
+        tag("div", *shape),
+        tag("div", tag("h3", "Classes and codes"), tag("dl", *kinds)),
+        class_="columns",
+    )
+    return _chapter("failures", "Failures", columns)
+
+
+def _failure(kind: Mapping[str, Any]) -> list[Element]:
+    term = tag("dt", tag("b", str(kind["status"])), " ")
+    filled(term, [tag("code", kind["error"]), " ", tag("code", kind["code"])])
+    if kind["retryable"]:
+        filled(term, [" ", tag("i", "retryable")])
+    return [term, filled(tag("dd"), _described(kind))]
+
+
+def _sdk_lines(model: str, chosen: Mapping[str, str]) -> Element:
+    blocks = [
+        copied(f"{name}, base URL {url}", lines, chosen)
+        for name, url, lines in sdks(ORIGIN, model)
+    ]
+    return _chapter("sdks", "SDKs", *blocks)
+
+
+def _rest_of_the_spec(chapters: Iterable[Sequence[Requirement]]) -> Element:
+    """The requirements that belong to no single endpoint."""
+    return _chapter(
+        "spec",
+        "The rest of the specification",
+        *map(sentences, chapters),
+    )
+
+
+def _described(thing: Mapping[str, Any]) -> list[Element | str]:
+    ids = requirement_links(thing.get("x-requirements", ()))
+    return [*prose(thing["description"]), *ids]

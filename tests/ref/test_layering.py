@@ -25,11 +25,10 @@ LAYERS = [
     {"middleware", "resources"},
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},
-    {"page.chapters"},
     {"page.endpoint"},
     {"page.tables"},
     {"page.fields", "page.markup"},
-    {"page.words", "page.snippets"},
+    {"page.snippets"},
     {"logs", "fallback"},
     {"backends.ollama", "backends.openai"},
     {"backends.reading"},
@@ -76,8 +75,8 @@ ROOMS = {
 PURE = {
     *("errors", "setting_values", "payloads", "json_codec"),
     *("backends", "backends.refusals", "demo.guide"),
-    *("page.contents", "page.chapters", "page.endpoint", "page.snippets"),
-    *("page.tables", "page.fields", "page.markup", "page.words"),
+    *("page.contents", "page.endpoint", "page.snippets"),
+    *("page.tables", "page.fields", "page.markup"),
 }
 """They call themselves pure: no files, no network, no environment, no clock."""
 
