@@ -1,4 +1,4 @@
-"""One log line a request, written when its answer has ended, in either format."""
+"""One log line per request, written once its response has ended; both formats."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from octomil_ref.settings import Settings
 
 
 class Lines(logging.Handler):
-    """The fields of each line, as they are written."""
+    """Collects the fields of each line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ def lines() -> Iterator[list[dict[str, object]]]:
 
 
 class Body:
-    """An answer that is streamed."""
+    """A streamed body that takes two seconds."""
 
     def __init__(self, time: Clock, failure: Exception | None = None) -> None:
         self._time = time
@@ -56,7 +56,7 @@ class Body:
 
 
 class Resource:
-    """Answers at once, or with a body where it has one."""
+    """Answers with an empty response or with `body`."""
 
     def __init__(self, body: Body | None = None) -> None:
         self._body = body
@@ -83,7 +83,7 @@ def answer(
     path: str = "/thing",
     start_response: falcon.testing.StartResponseMock | None = None,
 ):
-    """The body that the WSGI server is given for one request."""
+    """The body that the WSGI server gets for one request."""
     app = falcon.App(middleware=[RequestId(), AccessLog()])
     app.add_route("/thing", resource)
     environ = falcon.testing.create_environ(
@@ -96,7 +96,7 @@ def answer(
     return app(environ, start_response or falcon.testing.StartResponseMock())
 
 
-def test_a_request_has_one_line_with_what_is_known_of_it(lines, time):
+def test_a_request_has_one_line_with_its_known_fields(lines, time):
     answer(Resource())
 
     assert lines == [
@@ -116,14 +116,14 @@ def test_a_request_has_one_line_with_what_is_known_of_it(lines, time):
     "method, path, status",
     [("POST", "/thing", 403), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],
 )
-def test_a_request_that_failed_has_its_line_too(lines, time, method, path, status):
+def test_a_failed_request_has_its_line_too(lines, time, method, path, status):
     answer(Resource(), method, path)
 
     [line] = lines
     assert (line["method"], line["path"], line["status"]) == (method, path, status)
 
 
-def test_a_level_above_info_wants_no_lines_of_requests(lines, time):
+def test_above_level_info_requests_are_not_logged(lines, time):
     logging.getLogger("octomil_ref").setLevel("WARNING")
 
     answer(Resource())
@@ -131,13 +131,13 @@ def test_a_level_above_info_wants_no_lines_of_requests(lines, time):
     assert lines == []
 
 
-def test_a_line_holds_neither_query_nor_body_nor_token(lines, time):
+def test_a_line_contains_no_query_body_or_token(lines, time):
     answer(Resource())
 
     assert "secret" not in str(lines)
 
 
-def test_a_streamed_answer_has_its_line_when_it_is_over(lines, time):
+def test_a_stream_has_its_line_when_it_ends(lines, time):
     body = answer(Resource(Body(time)))
 
     streamed = list(body)
@@ -149,7 +149,7 @@ def test_a_streamed_answer_has_its_line_when_it_is_over(lines, time):
     assert [line["duration_ms"] for line in lines] == [2000.0]
 
 
-def test_a_streamed_answer_that_nobody_reads_to_its_end_has_its_line(lines, time):
+def test_a_stream_that_the_client_leaves_has_its_line(lines, time):
     source = Body(time)
     body = answer(Resource(source))
 
@@ -160,7 +160,7 @@ def test_a_streamed_answer_that_nobody_reads_to_its_end_has_its_line(lines, time
     assert len(lines) == 1
 
 
-def test_a_streamed_answer_that_cannot_be_closed_has_its_line(lines, time):
+def test_a_stream_whose_close_fails_has_its_line(lines, time):
     body = answer(Resource(Body(time, failure=OSError("gone"))))
 
     with pytest.raises(OSError, match="gone"):
@@ -169,7 +169,7 @@ def test_a_streamed_answer_that_cannot_be_closed_has_its_line(lines, time):
     assert len(lines) == 1
 
 
-def test_a_method_that_falcon_refuses_before_all_else_costs_no_answer(lines, time):
+def test_a_request_that_falcon_refuses_before_the_middleware_is_answered(lines, time):
     head = falcon.testing.StartResponseMock()
 
     answer(Resource(), method="WEBSOCKET", start_response=head)
@@ -179,13 +179,13 @@ def test_a_method_that_falcon_refuses_before_all_else_costs_no_answer(lines, tim
 
 
 def logged(capsys, log_format: str, message: str = "request", **given: object) -> str:
-    """What one call writes."""
+    """What one call of the logger writes."""
     configure_logging(Settings(log_format=log_format))
     logging.getLogger("octomil_ref.requests").info(message, **given)
     return capsys.readouterr().err
 
 
-def test_a_line_of_text_has_time_level_event_and_fields(capsys):
+def test_a_text_line_has_time_level_event_and_fields(capsys):
     line = logged(capsys, "text", extra={"fields": {"status": 200, "path": "/health"}})
 
     date, time, rest = line.split(" ", 2)
@@ -210,7 +210,7 @@ def test_a_line_of_text_has_time_level_event_and_fields(capsys):
     ],
     ids=ascii,
 )
-def test_a_value_in_text_cannot_be_taken_for_another_field_or_line(
+def test_a_value_in_a_text_line_cannot_pass_for_another_field_or_line(
     capsys, value, written
 ):
     line = logged(capsys, "text", extra={"fields": {"model": value}})
@@ -218,7 +218,7 @@ def test_a_value_in_text_cannot_be_taken_for_another_field_or_line(
     assert line.endswith(f" INFO request model={written}\n")
 
 
-def test_a_line_of_json_has_time_level_event_and_fields(capsys):
+def test_a_json_line_has_time_level_event_and_fields(capsys):
     line = logged(capsys, "json", extra={"fields": {"status": 200, "path": "/a\nb"}})
 
     fields = json.loads(line)
@@ -232,7 +232,7 @@ def test_a_line_of_json_has_time_level_event_and_fields(capsys):
     }
 
 
-def test_a_traceback_follows_its_line_of_text(capsys):
+def test_a_traceback_follows_its_text_line(capsys):
     try:
         raise ZeroDivisionError("by zero")
     except ZeroDivisionError:
@@ -244,7 +244,7 @@ def test_a_traceback_follows_its_line_of_text(capsys):
     assert others[-1] == "ZeroDivisionError: by zero"
 
 
-def test_a_traceback_stands_in_its_line_of_json(capsys):
+def test_a_traceback_is_a_field_of_its_json_line(capsys):
     try:
         raise ZeroDivisionError("by zero")
     except ZeroDivisionError:
@@ -254,7 +254,7 @@ def test_a_traceback_stands_in_its_line_of_json(capsys):
     assert json.loads(line)["traceback"].endswith("ZeroDivisionError: by zero")
 
 
-def test_the_level_decides_what_is_written(capsys):
+def test_lines_below_the_level_are_not_written(capsys):
     configure_logging(Settings(log_level="WARNING"))
 
     logging.getLogger("octomil_ref").info("quiet")
@@ -263,7 +263,7 @@ def test_the_level_decides_what_is_written(capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_logging_that_is_set_up_again_writes_each_line_once(capsys):
+def test_after_a_second_configuration_each_line_is_written_once(capsys):
     configure_logging(Settings())
 
     line = logged(capsys, "text")
@@ -271,7 +271,7 @@ def test_logging_that_is_set_up_again_writes_each_line_once(capsys):
     assert line.count("\n") == 1
 
 
-def test_the_root_logger_s_own_handlers_do_not_write_the_lines_again():
+def test_handlers_of_the_root_logger_do_not_repeat_the_lines():
     configure_logging(Settings())
     others = Lines()
     logging.getLogger().addHandler(others)
