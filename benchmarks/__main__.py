@@ -1,131 +1,129 @@
-"""`python -m benchmarks`: the reference beside a bare Falcon and a naive proxy, in turn, round by round, in one run.
+"""`python -m benchmarks`: the reference server beside others, in one run, whose ratios hold on any machine.
 
-Servers run on the first core, load and upstream on the others, and every answer is looked at. `--quick` takes a minute, the
-whole some ten.
+Each round measures every contender once, in an order of its own. Servers run on the first core, load and upstream on the
+others, and every answer is checked. `--quick` takes less than two minutes, the whole some twenty.
 """
 
 import argparse
 import os
+import random
 import resource
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import measure, report, targets
-from benchmarks.contenders import Contender, on_falcon, reference
-from benchmarks.litellm import REQUEST, litellm
-from benchmarks.measure import Row, serving
+from benchmarks.contenders import Contender, on_falcon, reference, relay
+from benchmarks.gateways import GATEWAYS
+from benchmarks.measure import Row, Server, serving
 from benchmarks.processes import OUR_CORES
+from benchmarks.targets import SERVERS
 
-SCENARIOS = ("single", "streams", "paced", "many", "embeddings", "batch", "start")
-SERVERS = ("gunicorn", "waitress")
+SCENARIOS = ("single", "streams", "lone", "many", "embeddings", "batch", "start")
 AT_ONCE = (1, 8, 32, 64)
+PACED = ((8, 100), (64, 100))
+MANY = (1000, 10)
+MANY_WORKERS = (1000, 20)
+
+Turn = Callable[[], Iterator[Row]]
+"""One contender's part of a round."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = _parser().parse_args(argv)
+    options = _parser().parse_args(argv)
     _allow_many_connections()
     os.sched_setaffinity(0, OUR_CORES)
-    if arguments.quick:
-        arguments.rounds, arguments.seconds, arguments.at_once = 1, 0.5, [32, 64]
+    if options.quick:
+        options.rounds, options.at_once = 1, [32, 64]
+        options.seconds, options.paced_seconds = 0.5, 2.0
     rows: list[Row] = []
-    with measure.scripted_upstream():
-        rows += _upstream(arguments)
-        for number in range(arguments.rounds):
-            print(f"round {number + 1} of {arguments.rounds}", flush=True)
-            for row in _round(arguments):
-                print(report.table([row]).strip(), flush=True)
-                rows.append(row)
-    _show(report.with_added(report.medians(rows)), arguments)
+    with measure.scripted_upstream() as upstream:
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds}", flush=True)
+            turns = _turns(upstream, options)
+            random.shuffle(turns)
+            for turn in turns:
+                for row in turn():
+                    print(report.table([row]).strip(), flush=True)
+                    rows.append(row)
+    _show(report.with_added(report.medians(rows)), options)
 
 
-def _show(rows: list[Row], arguments: argparse.Namespace) -> None:
+def _show(rows: list[Row], options: argparse.Namespace) -> None:
     ratios = targets.ratios(rows)
-    print(f"\nMedians of {arguments.rounds} rounds", report.table(rows), sep="\n")
+    print(f"\nMedians of {options.rounds} rounds", report.table(rows), sep="\n")
     print("\nRatios and targets", *(each.line() for each in ratios), sep="\n")
-    if arguments.json:
-        report.write_json(arguments.json, rows, ratios)
-    if arguments.plot:
+    if options.json:
+        report.write_json(options.json, rows, ratios)
+    if options.plot:
         from benchmarks.plot import draw
 
-        draw(rows, arguments.plot)
+        draw(rows, options.plot)
 
 
-def _upstream(arguments: argparse.Namespace) -> Iterator[Row]:
-    """How quick the upstream is, so that nobody takes its limit for a server's."""
-    pid = os.getpid()
-    for at_once in arguments.at_once:
-        yield measure.single(
-            measure.UPSTREAM_ITSELF, pid, measure.DIRECT, at_once, arguments.seconds
-        )
-        yield measure.streams(
-            measure.UPSTREAM_ITSELF,
-            pid,
-            measure.DIRECT_STREAM,
-            at_once,
-            arguments.seconds,
-        )
-
-
-def _round(arguments: argparse.Namespace) -> Iterator[Row]:
+def _turns(upstream: Server, options: argparse.Namespace) -> list[Turn]:
+    beside = [relay(), *(GATEWAYS[name]() for name in options.gateways)]
     for server in SERVERS:
-        yield from _plain(on_falcon("hello", server), arguments)
-        yield from _plain(on_falcon("prepared", server), arguments)
-        yield from _plain(on_falcon("naive", server), arguments)
-        yield from _plain(reference(server), arguments)
-        yield from _ours(server, arguments)
-    if "many" in arguments.only:
-        yield from _many(arguments)
-    if arguments.litellm and "single" in arguments.only:
-        contender = litellm()
-        with serving(contender) as pid:
-            for at_once in arguments.at_once:
-                yield measure.single(
-                    contender.label, pid, REQUEST, at_once, arguments.seconds
-                )
+        beside += [on_falcon(name, server) for name in ("hello", "prepared", "naive")]
+    return [
+        partial(_upstream, upstream, options),
+        *(partial(_beside, contender, options) for contender in beside),
+        *(partial(_ours, server, options) for server in SERVERS),
+    ]
 
 
-def _plain(contender: Contender, arguments: argparse.Namespace) -> Iterator[Row]:
-    """What all contenders do; two of them stream nothing."""
-    name, label = contender.name, contender.label
-    request = measure.HELLO if name == "hello" else measure.WHOLE
-    with serving(contender) as pid:
-        for at_once in arguments.at_once:
-            if "single" in arguments.only:
-                yield measure.single(label, pid, request, at_once, arguments.seconds)
-            if "streams" in arguments.only and name in ("naive", "octomil-ref"):
-                stream = measure.stream_of(name)
-                yield measure.streams(label, pid, stream, at_once, arguments.seconds)
+def _upstream(upstream: Server, options: argparse.Namespace) -> Iterator[Row]:
+    """How quick the upstream itself is, which is taken off what others add to it."""
+    yield from _load(upstream, options)
+    if "many" in options.only:
+        for at_once, rate in (MANY, MANY_WORKERS):
+            yield measure.paced(upstream, at_once, rate, options.paced_seconds)
+    if "embeddings" in options.only:
+        for fast in (True, False):
+            yield measure.encoding_once(fast, options.seconds)
 
 
-def _ours(server: str, arguments: argparse.Namespace) -> Iterator[Row]:
-    """What only the reference does."""
-    contender = reference(server)
-    with serving(contender) as pid:
-        if "paced" in arguments.only:
-            yield measure.paced_streams(contender.label, pid, 8, 100)
-            yield measure.paced_streams(contender.label, pid, 64, 100)
-        if "embeddings" in arguments.only:
-            yield measure.embeddings(contender.label, pid, arguments.seconds)
-        if "batch" in arguments.only:
-            yield measure.batch(contender.label, 3)
-    if "embeddings" in arguments.only:
-        with serving(reference(server, fast=False)) as pid:
-            label = f"octomil-ref, no orjson / {server}"
-            yield measure.embeddings(label, pid, arguments.seconds)
-    if "start" in arguments.only:
-        yield measure.start(server, 3)
+def _beside(contender: Contender, options: argparse.Namespace) -> Iterator[Row]:
+    with serving(contender) as server:
+        yield from _load(server, options)
 
 
-def _many(arguments: argparse.Namespace) -> Iterator[Row]:
-    for server in SERVERS:
-        contender = reference(server, threads=516)
-        with serving(contender) as pid:
-            yield measure.paced_streams(contender.label, pid, 500, 20)
-    contender = reference("gunicorn", threads=1004, workers=2)
-    with serving(contender, on_all_cores=True) as pid:
-        row = measure.paced_streams("", pid, 1000, 20)
-        yield replace(row, contender="octomil-ref, 2 workers / gunicorn")
+def _load(server: Server, options: argparse.Namespace) -> Iterator[Row]:
+    """What all contenders do, as far as they can."""
+    contender = server.contender
+    for at_once in options.at_once:
+        if contender.answers and "single" in options.only:
+            yield measure.single(server, at_once, options.seconds)
+        if contender.streams and "streams" in options.only:
+            yield measure.streams(server, at_once, options.seconds)
+    if contender.streams and "lone" in options.only:
+        for at_once, rate in PACED:
+            yield measure.paced(server, at_once, rate, options.paced_seconds)
+
+
+def _ours(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
+    contender = reference(server_name)
+    with serving(contender) as server:
+        yield from _load(server, options)
+        if "embeddings" in options.only:
+            yield measure.embeddings(server, options.seconds)
+        if "batch" in options.only:
+            yield measure.batch(server, 3)
+    if "embeddings" in options.only:
+        with serving(reference(server_name, fast=False)) as server:
+            yield measure.embeddings(server, options.seconds)
+    if "many" in options.only:
+        yield from _many(server_name, options)
+    if "start" in options.only:
+        yield measure.start(contender, 3)
+
+
+def _many(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
+    with serving(reference(server_name, threads=1004)) as server:
+        yield measure.paced(server, *MANY, options.paced_seconds)
+    if server_name == "gunicorn":
+        with serving(reference(server_name, threads=1004, workers=2)) as server:
+            yield measure.paced(server, *MANY_WORKERS, options.paced_seconds)
 
 
 def _allow_many_connections() -> None:
@@ -149,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each figure")
     parser.add_argument(
         "--only",
-        type=lambda text: _names(SCENARIOS, text),
+        type=partial(_names, SCENARIOS),
         default=list(SCENARIOS),
         help=",".join(SCENARIOS),
     )
@@ -160,10 +158,14 @@ def _parser() -> argparse.ArgumentParser:
         help="connections, such as 1,8,32,64",
     )
     parser.add_argument(
-        "--litellm", action="store_true", help="install and measure LiteLLM's proxy"
+        "--gateways",
+        type=partial(_names, list(GATEWAYS)),
+        default=[],
+        help=f"install and measure others: {','.join(GATEWAYS)}",
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--plot", type=Path, help="draw them into this PNG")
+    parser.set_defaults(paced_seconds=5.0)
     return parser
 
 

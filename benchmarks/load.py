@@ -4,6 +4,7 @@ costs little beside what it measures."""
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,18 +20,21 @@ class Request:
 
     port: int
     path: str
+    headers: Mapping[str, str]
     body: bytes
-    token: str
     expected: bytes
     tokens: int = 0
     """How many a streamed answer has; 0: it is none."""
 
     def encoded(self) -> bytes:
-        return (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(self.body)}\r\n\r\n"
-        ).encode() + self.body
+        lines = [
+            f"POST {self.path} HTTP/1.1",
+            f"Host: 127.0.0.1:{self.port}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+            "Content-Type: application/json",
+            f"Content-Length: {len(self.body)}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 
 @dataclass

@@ -1,34 +1,33 @@
-"""What is measured, a function a figure. Each gives rows: what, who, how many at once, the figures by name."""
+"""What is measured, one function a scenario. Each gives a row: what, who, how many at once, the figures by name."""
 
 import json
+import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks import upstream
-from benchmarks.contenders import (
-    PORT,
-    TOKEN,
-    UPSTREAM,
-    UPSTREAM_PORT,
-    Contender,
-    reference,
-)
+from benchmarks.contenders import TOKEN, Contender, filled, upstream_url
 from benchmarks.load import Request, Seen, run, run_both
 from benchmarks.processes import (
     OUR_CORES,
     SERVERS_CORE,
     cpu_seconds,
+    free_port,
     memory_mb,
     running,
     wait_until_answering,
 )
+from octomil_ref import json_codec
 
 UPSTREAM_ITSELF = "the upstream itself"
 """Asked directly, without a server in between; CPU and memory in its rows are the load's own."""
+
+EMBEDDINGS = "embeddings 32 x 768"
+ENCODED_ONCE = "encoded once"
 
 
 @dataclass(frozen=True)
@@ -39,69 +38,71 @@ class Row:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def _body(model: str, **fields: object) -> bytes:
-    asked = {"model_id": model, "messages": [{"role": "user", "content": "Go on."}]}
-    return json.dumps({**asked, **fields}).encode()
+@dataclass(frozen=True)
+class Server:
+    """A contender that answers."""
 
+    contender: Contender
+    pid: int
+    port: int
 
-def _direct(path: str, model: str, expected: bytes, tokens: int = 0) -> Request:
-    """The same, asked of the upstream itself."""
-    asked = {"model": model, "messages": [{"role": "user", "content": "Go on."}]}
-    body = json.dumps({**asked, "stream": bool(tokens)}, separators=(",", ":"))
-    return Request(UPSTREAM_PORT, path, body.encode(), TOKEN, expected, tokens)
+    @property
+    def label(self) -> str:
+        return self.contender.label
 
+    def whole(self) -> Request:
+        return self._asking("Go on.", self.contender.answers or b"")
 
-WHOLE = Request(
-    PORT, "/api/v1/inference", _body("whole"), TOKEN, upstream.ANSWER.encode()
-)
-HELLO = Request(PORT, "/api/v1/inference", _body("whole"), TOKEN, b"hello")
-STREAM = Request(
-    PORT,
-    "/api/v1/inference/stream",
-    _body("whole"),
-    TOKEN,
-    b'"done": true',
-    upstream.TOKENS,
-)
-DIRECT = _direct("/v1/chat/completions", "whole", upstream.ANSWER.encode())
-DIRECT_STREAM = _direct("/v1/chat/completions", "whole", b"[DONE]", upstream.TOKENS)
-EMBEDDINGS = Request(
-    PORT,
-    "/api/v1/embeddings",
-    json.dumps({"model_id": "whole", "input": ["text"] * 32}).encode(),
-    TOKEN,
-    b'"embeddings":[[',
-)
+    def stream(self) -> Request:
+        """As fast as it can."""
+        return self._asking("Go on.", b"", upstream.TOKENS)
 
+    def paced(self, rate: int, seconds: float) -> Request:
+        """A stream of `rate` tokens a second."""
+        tokens = int(rate * seconds)
+        return self._asking(f"paced-{rate}x{tokens}", b"", tokens)
 
-def stream_of(contender: str) -> Request:
-    done = b'"done":true' if contender == "octomil-ref" else b'"done": true'
-    return Request(STREAM.port, STREAM.path, STREAM.body, TOKEN, done, upstream.TOKENS)
+    def request(
+        self, path: str, asked: Mapping[str, object], expected: bytes, tokens: int = 0
+    ) -> Request:
+        given = self.contender.headers or {"Authorization": f"Bearer {TOKEN}"}
+        headers = {name: filled(value, self.port) for name, value in given.items()}
+        body = json.dumps(asked).encode()
+        return Request(self.port, path, headers, body, expected, tokens)
 
-
-def paced(rate: int, direct: bool = False) -> Request:
-    """A stream of `rate` tokens a second."""
-    model, tokens = f"paced-{rate}", int(upstream.PACED_SECONDS * rate)
-    if direct:
-        return _direct("/v1/chat/completions", model, b"[DONE]", tokens)
-    return Request(PORT, STREAM.path, _body(model), TOKEN, b'"done":true', tokens)
+    def _asking(self, prompt: str, expected: bytes, tokens: int = 0) -> Request:
+        messages = [{"role": "user", "content": prompt}]
+        asked: dict[str, object] = {"messages": messages}
+        if self.contender.openai:
+            asked |= {"model": upstream.MODEL, "stream": bool(tokens)}
+            path, done = "/v1/chat/completions", b"[DONE]"
+            return self.request(path, asked, expected or done, tokens)
+        asked |= {"model_id": upstream.MODEL}
+        path = "/api/v1/inference/stream" if tokens else "/api/v1/inference"
+        return self.request(path, asked, expected or b'"done"', tokens)
 
 
 @contextmanager
-def scripted_upstream() -> Iterator[None]:
-    command = [sys.executable, "-m", "benchmarks.upstream", str(UPSTREAM_PORT)]
-    with running(command, on=OUR_CORES):
-        wait_until_answering(f"{UPSTREAM}/models")
-        yield
+def scripted_upstream() -> Iterator[Server]:
+    port = free_port()
+    os.environ["BENCHMARK_UPSTREAM"] = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "benchmarks.upstream", str(port)]
+    with running(command, on=OUR_CORES) as pid:
+        wait_until_answering(f"{upstream_url()}/v1/models", pid)
+        itself = Contender(UPSTREAM_ITSELF, "", command, openai=True)
+        yield Server(itself, os.getpid(), port)
 
 
 @contextmanager
-def serving(contender: Contender, on_all_cores: bool = False) -> Iterator[int]:
-    """The contender's pid, once it answers; on the core of its own unless it is to have all."""
-    on = SERVERS_CORE | OUR_CORES if on_all_cores else SERVERS_CORE
-    with running(contender.command, contender.env, on) as pid:
-        wait_until_answering(f"http://127.0.0.1:{PORT}/health")
-        yield pid
+def serving(contender: Contender) -> Iterator[Server]:
+    """The contender, once it answers; on the core of its own unless it is to have all."""
+    port = free_port()
+    command = [filled(each, port) for each in contender.command]
+    env = {name: filled(value, port) for name, value in contender.env.items()}
+    on = SERVERS_CORE | OUR_CORES if contender.all_cores else SERVERS_CORE
+    with running(command, env, on) as pid:
+        wait_until_answering(f"http://127.0.0.1:{port}/health", pid)
+        yield Server(contender, pid, port)
 
 
 def microseconds(seconds: float) -> float:
@@ -112,109 +113,109 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def _speed(seen: Seen, cpu: float) -> dict[str, float]:
-    return {
+def single(server: Server, at_once: int, seconds: float) -> Row:
+    """Whole answers."""
+    seen, cpu = _under_load(server, server.whole(), at_once, seconds)
+    figures = {
         "requests_per_second": seen.answers / seen.seconds,
         "cpu_us_per_request": microseconds(cpu / seen.answers),
         "p50_ms": percentile(seen.latencies, 0.5) * 1e3,
         "p99_ms": percentile(seen.latencies, 0.99) * 1e3,
+        "memory_mb": memory_mb(server.pid),
     }
+    return Row("single", server.label, at_once, figures)
 
 
-def single(name: str, pid: int, request: Request, at_once: int, seconds: float) -> Row:
-    """Whole answers."""
-    run(request, at_once, 0.3)
-    before = cpu_seconds(pid)
-    seen = run(request, at_once, seconds)
-    cpu = cpu_seconds(pid) - before
-    figures = {**_speed(seen, cpu), "memory_mb": memory_mb(pid)}
-    return Row("single", name, at_once, figures)
-
-
-def streams(name: str, pid: int, request: Request, at_once: int, seconds: float) -> Row:
+def streams(server: Server, at_once: int, seconds: float) -> Row:
     """Streams whose tokens come as fast as they can."""
-    run(request, at_once, 0.3)
-    before = cpu_seconds(pid)
-    seen = run(request, at_once, seconds)
-    cpu = cpu_seconds(pid) - before
+    request = server.stream()
+    seen, cpu = _under_load(server, request, at_once, seconds)
     tokens = seen.answers * request.tokens
     figures = {
         "tokens_per_second": tokens / seen.seconds,
         "cpu_us_per_token": microseconds(cpu / tokens),
         "first_token_p50_ms": percentile(seen.first_tokens, 0.5) * 1e3,
-        "memory_mb": memory_mb(pid),
+        "memory_mb": memory_mb(server.pid),
     }
-    return Row("streams", name, at_once, figures)
+    return Row("streams", server.label, at_once, figures)
 
 
-def paced_streams(name: str, pid: int, at_once: int, rate: int) -> Row:
-    """Streams at the speed of a model: what the server adds to each token, and to the first.
+def _under_load(
+    server: Server, request: Request, at_once: int, seconds: float
+) -> tuple[Seen, float]:
+    """What was seen, and the seconds of CPU time that the server took."""
+    run(request, at_once, min(seconds, 0.3))
+    before = cpu_seconds(server.pid)
+    seen = run(request, at_once, seconds)
+    return seen, cpu_seconds(server.pid) - before
+
+
+def paced(server: Server, at_once: int, rate: int, seconds: float) -> Row:
+    """Streams at the speed of a model: what the server adds to each token, and what a lone token costs.
 
     They begin one after the other, within two seconds at most, and all run for some seconds more.
     """
-    apart = min(0.02, 2 / at_once)
-    direct = run(paced(rate, direct=True), at_once, 0, at_once, apart)
-    before = cpu_seconds(pid)
-    seen = run(paced(rate), at_once, 0, at_once, apart)
-    cpu, memory = cpu_seconds(pid) - before, memory_mb(pid)
+    before = cpu_seconds(server.pid)
+    request = server.paced(rate, seconds)
+    seen = run(request, at_once, 0, at_once, min(0.02, 2 / at_once))
+    cpu = cpu_seconds(server.pid) - before
     figures = {
         "tokens_per_second": len(seen.delays) / seen.seconds,
         "cpu_us_per_token": microseconds(cpu / len(seen.delays)),
-        "added_p50_ms": (percentile(seen.delays, 0.5) - percentile(direct.delays, 0.5))
-        * 1e3,
-        "added_p99_ms": (
-            percentile(seen.delays, 0.99) - percentile(direct.delays, 0.99)
-        )
-        * 1e3,
-        "first_token_added_p50_ms": (
-            percentile(seen.first_tokens, 0.5) - percentile(direct.first_tokens, 0.5)
-        )
-        * 1e3,
-        "memory_mb": memory,
+        "p50_ms": percentile(seen.delays, 0.5) * 1e3,
+        "p99_ms": percentile(seen.delays, 0.99) * 1e3,
+        "first_token_p50_ms": percentile(seen.first_tokens, 0.5) * 1e3,
+        "memory_mb": memory_mb(server.pid),
     }
-    return Row(f"paced at {rate}/s", name, at_once, figures)
+    return Row(f"paced at {rate}/s", server.label, at_once, figures)
 
 
-def embeddings(name: str, pid: int, seconds: float) -> Row:
+def embeddings(server: Server, seconds: float) -> Row:
     """Answers of 32 vectors of 768 numbers, and how long they hold up streams that run beside them."""
-    run(EMBEDDINGS, 1, 0.3)
-    before = cpu_seconds(pid)
-    seen = run(EMBEDDINGS, 1, seconds)
-    cpu = cpu_seconds(pid) - before
-    alone = run(paced(100), 8, 0, 8)
-    beside = run_both(paced(100), EMBEDDINGS, 8, 3)
+    asked = {"model_id": upstream.MODEL, "input": ["text"] * 32}
+    request = server.request("/api/v1/embeddings", asked, b'"embeddings":[[')
+    seen, cpu = _under_load(server, request, 1, seconds)
+    stream = server.paced(100, seconds + 1)
+    alone = run(stream, 8, 0, 8)
+    beside = run_both(stream, request, 8, seconds)
     figures = {
         "cpu_ms_per_answer": cpu / seen.answers * 1e3,
         "stream_p99_ms_alone": percentile(alone.delays, 0.99) * 1e3,
         "stream_p99_ms_beside": percentile(beside.delays, 0.99) * 1e3,
     }
-    return Row("embeddings 32 x 768", name, 1, figures)
+    return Row(EMBEDDINGS, server.label, 1, figures)
 
 
-def batch(name: str, rounds: int) -> Row:
+def encoding_once(fast: bool, seconds: float) -> Row:
+    """What encoding the vectors of such an answer once costs, in this process."""
+    encode = json_codec.encode if fast else json.dumps
+    times, started = 0, time.process_time()
+    while time.process_time() < started + seconds:
+        encode(upstream.VECTORS)
+        times += 1
+    cost = (time.process_time() - started) / times
+    label = ENCODED_ONCE if fast else f"{ENCODED_ONCE}, no orjson"
+    return Row(EMBEDDINGS, label, 1, {"cpu_ms_per_answer": cost * 1e3})
+
+
+def batch(server: Server, times: int) -> Row:
     """64 inputs, 16 at a time, each 100 ms: 400 ms at best."""
-    body = json.dumps(
-        {
-            "model_id": "slow-100",
-            "inputs": [{"input_data": "Go on."}] * 64,
-            "max_concurrency": 16,
-        }
-    ).encode()
-    request = Request(
-        PORT, "/api/v1/inference/batch", body, TOKEN, b'"succeeded":64,"failed":0'
-    )
-    seen = run(request, 1, 0, rounds + 1)
+    asked = {
+        "model_id": upstream.MODEL,
+        "inputs": [{"input_data": "slow-100"}] * 64,
+        "max_concurrency": 16,
+    }
+    path, expected = "/api/v1/inference/batch", b'"succeeded":64,"failed":0'
+    seen = run(server.request(path, asked, expected), 1, 0, times + 1)
     took = statistics.median(seen.latencies[1:])
-    return Row("batch", name, 1, {"ms": took * 1e3, "of_ideal": took / 0.4})
+    return Row("batch", server.label, 1, {"ms": took * 1e3, "of_ideal": took / 0.4})
 
 
-def start(server: str, rounds: int) -> Row:
+def start(contender: Contender, times: int) -> Row:
     """From the command to the first answer."""
     took = []
-    for _ in range(rounds):
+    for _ in range(times):
         started = time.monotonic()
-        with serving(reference(server)):
+        with serving(contender):
             took.append(time.monotonic() - started)
-    return Row(
-        "start", f"octomil-ref / {server}", 1, {"seconds": statistics.median(took)}
-    )
+    return Row("start", contender.label, 1, {"seconds": statistics.median(took)})

@@ -15,13 +15,17 @@ PANELS = (
     ("single", "requests_per_second", "single answers: requests a second"),
     ("streams", "cpu_us_per_token", "streams: CPU microseconds a token"),
 )
-LINES = {"gunicorn": "-", "waitress": "--", "uvicorn": "-.", "": ":"}
+LINES = {"gunicorn": "-", "waitress": "--", "": ":"}
+"""By server; the gateways of others have one line each."""
 COLOURS = {
     "hello": "#9a9a9a",
     "prepared": "#5b8c5a",
     "naive": "#d98032",
     "octomil-ref": "#1f6fb2",
+    "bare relay": "#2f2f2f",
     "LiteLLM": "#8a4fb0",
+    "Portkey": "#b0484f",
+    "ferrogw": "#3fa7a0",
     UPSTREAM_ITSELF: "#c9c9c9",
 }
 NAMES = {
@@ -55,7 +59,7 @@ def _panel(axis: Axes, rows: Sequence[Row], name: str) -> None:
             [value for _, value in points],
             color=COLOURS[kind],
             marker="o",
-            linestyle=LINES[server],
+            linestyle=LINES.get(server, "-."),
             label=f"{NAMES.get(kind, kind)}, {server}" if server else kind,
         )
         axis.set_xticks(range(len(points)), [str(at_once) for at_once, _ in points])

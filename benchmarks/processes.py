@@ -1,6 +1,7 @@
 """Servers as child processes on their own core, and what they use: CPU time, memory."""
 
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -64,10 +65,10 @@ def _staying_on(on: set[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def wait_until_answering(url: str, seconds: float = 60) -> None:
+def wait_until_answering(url: str, pid: int, seconds: float = 60) -> None:
     """Any answer counts, whatever its status."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until and not _has_ended(pid):
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
@@ -76,6 +77,17 @@ def wait_until_answering(url: str, seconds: float = 60) -> None:
         except OSError:
             time.sleep(0.005)
     raise TimeoutError(f"nobody answers at {url}")
+
+
+def _has_ended(pid: int) -> bool:
+    """True if our child has ended; it is still to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def free_port() -> int:
+    """A port on which nobody listens, so that two runs do not disturb each other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def family(pid: int) -> list[int]:

@@ -1,7 +1,8 @@
 """The upstream of the benchmarks: an OpenAI-compatible server whose answers are made beforehand, in a process of its own.
 
-The model's name says how it answers: `whole` (also streams as fast as it can, one write a token), `paced-N` (a stream of N
-tokens a second, each the moment of its sending in nanoseconds), `slow-N` (a whole answer after N milliseconds).
+The prompt says how it answers: `paced-RATExTOKENS` (a stream of so many tokens a second, each the moment of its sending in
+nanoseconds), `slow-N` (a whole answer after N milliseconds), anything else: at once, a stream as fast as it can, one write a
+token.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ from typing import Any
 TOKENS = 200
 """Of a stream as fast as it can, and of a whole answer."""
 
-PACED_SECONDS = 5.0
-"""How long a paced stream lasts."""
-
 ANSWER = "word " * TOKENS
 
+MODEL = "gpt-4o"
+"""A name that gateways know."""
+
 _USAGE = {"prompt_tokens": 10, "completion_tokens": TOKENS, "total_tokens": 210}
-_MODEL = re.compile(rb'"model":"([a-z]+)(?:-(\d+))?"')
+_PACED = re.compile(rb"paced-(\d+)x(\d+)")
+_SLOW = re.compile(rb"slow-(\d+)")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -40,7 +42,7 @@ def _event(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1,
-        "model": "whole",
+        "model": MODEL,
         "choices": [choice],
     }
     return _chunk(b"data: " + json.dumps(chunk).encode() + b"\n\n")
@@ -64,7 +66,7 @@ CHAT = _whole(
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1,
-        "model": "whole",
+        "model": MODEL,
         "choices": [
             {
                 "index": 0,
@@ -75,20 +77,21 @@ CHAT = _whole(
         "usage": _USAGE,
     }
 )
+VECTORS = [
+    [((index * 768 + place) * 0.6180339887) % 1 - 0.5 for place in range(768)]
+    for index in range(32)
+]
 EMBEDDINGS = _whole(
     {
         "object": "list",
-        "model": "whole",
+        "model": MODEL,
         "data": [
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": [
-                    ((index * 768 + place) * 0.6180339887) % 1 - 0.5
-                    for place in range(768)
-                ],
+                "embedding": vector,
             }
-            for index in range(32)
+            for index, vector in enumerate(VECTORS)
         ],
         "usage": {"prompt_tokens": 5, "total_tokens": 5},
     }
@@ -116,15 +119,15 @@ class _Client(asyncio.Protocol):
             self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
-        named = _MODEL.search(body.replace(b'": "', b'":"'))
-        kind, number = (named[1], int(named[2] or 0)) if named else (b"", 0)
+        slow, paced = _SLOW.search(body), _PACED.search(body)
         if b"/embeddings" in head:
             self._transport.write(EMBEDDINGS)
         elif b'"stream":true' not in body.replace(b": ", b":"):
-            self._loop.call_later(number / 1000, self._transport.write, CHAT)
-        elif kind == b"paced":
+            seconds = int(slow[1]) / 1000 if slow else 0
+            self._loop.call_later(seconds, self._transport.write, CHAT)
+        elif paced:
             self._transport.write(STREAM_HEAD)
-            self._pace(1 / number, int(PACED_SECONDS * number), self._loop.time())
+            self._pace(1 / int(paced[1]), int(paced[2]), self._loop.time())
         else:
             self._transport.write(STREAM_HEAD)
             for word in WORDS:

@@ -76,7 +76,7 @@ def _soak(
     requests = arguments.requests // servers
     warm_up = int(requests * WARM_UP)
     with running(_command(server, arguments.clients), _env(upstream_port)) as pid:
-        wait_until_answering(f"http://127.0.0.1:{PORT}/health")
+        wait_until_answering(f"http://127.0.0.1:{PORT}/health", pid)
         started = time.monotonic()
         tally = Tally()
         asyncio.run(_send(tally, warm_up, arguments, f"{arguments.seed} warm-up"))
