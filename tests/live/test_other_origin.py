@@ -10,9 +10,8 @@ from octomil_conformance.backend import (
     new_nonce,
     tagged,
 )
-from octomil_conformance.server.cors import cors
 from octomil_conformance.server.http_server import ANY_PORT, serving
-from octomil_conformance.server.layers import around
+from octomil_conformance.server.layers import around, cors
 from octomil_conformance.server.served import Upstreams, served
 from playwright.sync_api import Page
 from processes import serve
