@@ -1,28 +1,10 @@
-"""How the text of a variable becomes a value, and what is said of text that does not."""
+"""Parsing the text of a variable, and the errors for text that cannot be parsed."""
 
 import pytest
 
 from octomil_ref import setting_values as values
 
-CATALOGUE = {
-    "phi-4-mini": "phi4-mini",
-    "phi-4": "phi4",
-    "gemma-1b": "gemma3:1b",
-    "gemma-4b": "gemma3:4b",
-    "gemma-12b": "gemma3:12b",
-    "gemma-27b": "gemma3:27b",
-    "llama-3.2-1b": "llama3.2:1b",
-    "llama-3.2-3b": "llama3.2:3b",
-    "llama-3.1-8b": "llama3.1:8b",
-    "llama-3.3-70b": "llama3.3:70b",
-    "qwen-1.5b": "qwen2.5:1.5b",
-    "qwen-3b": "qwen2.5:3b",
-    "qwen-7b": "qwen2.5:7b",
-    "smollm-360m": "smollm2:360m",
-    "codellama-7b": "codellama:7b",
-}
-
-READ = [
+PARSED = [
     (values.names, "a,b", ("a", "b")),
     (values.names, " a , ,b,", ("a", "b")),
     (values.names, ",", ()),
@@ -67,7 +49,7 @@ A_TIME_OR_NONE = "a number of seconds from 0 to 1000000"
 AN_ORIGIN = "* or origins like https://example.com"
 AN_ALIAS = "entries like phi-4-mini=phi4-mini, separated by commas"
 
-NOT_READ = [
+NOT_PARSED = [
     *((values.origins, text, AN_ORIGIN) for text in ("a.example", "https://", "null")),
     *((values.origins, f"https://a.example{tail}", AN_ORIGIN) for tail in ("/x", ",b")),
     (values.optional_url, "localhost:11434", A_URL),
@@ -140,13 +122,13 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize("read, text, value", READ)
-def test_a_value_is_read(read, text, value):
+@pytest.mark.parametrize("read, text, value", PARSED)
+def test_text_is_parsed(read, text, value):
     assert read(text) == value
 
 
-@pytest.mark.parametrize("read, text, expected", NOT_READ)
-def test_what_was_expected_is_said_of_text_that_cannot_be_read(read, text, expected):
+@pytest.mark.parametrize("read, text, expected", NOT_PARSED)
+def test_the_error_says_what_was_expected(read, text, expected):
     with pytest.raises(ValueError) as caught:
         read(text)
 
@@ -158,11 +140,7 @@ def test_a_value_is_shown(value, text):
     assert values.shown(value) == text
 
 
-def test_the_ids_of_the_published_catalogue_have_their_ollama_names():
-    assert values.BUILT_IN_ALIASES == {"ollama": CATALOGUE, "openai": {}}
-
-
-def test_an_alias_counts_for_every_provider():
+def test_an_alias_applies_to_all_providers():
     table = values.aliases("mine=yours")
 
     assert table["ollama"]["mine"] == table["openai"]["mine"] == "yours"
@@ -171,38 +149,33 @@ def test_an_alias_counts_for_every_provider():
 @pytest.mark.parametrize(
     "provider, other", [("ollama", "openai"), ("openai", "ollama")]
 )
-def test_an_alias_with_a_provider_counts_for_that_one(provider, other):
+def test_an_alias_with_a_provider_applies_to_that_provider_only(provider, other):
     table = values.aliases(f"{provider}:mine=yours")
 
     assert table[provider]["mine"] == "yours"
     assert "mine" not in table[other]
 
 
-def test_a_colon_that_follows_no_provider_belongs_to_the_id():
+def test_a_colon_after_another_word_belongs_to_the_model_id():
     table = values.aliases("qwen:7b=qwen2.5:7b")
 
     assert table["openai"] == {"qwen:7b": "qwen2.5:7b"}
 
 
-def test_a_name_may_hold_an_equals_sign():
+def test_a_name_may_contain_an_equals_sign():
     table = values.aliases("openai:a=b=c")
 
     assert table["openai"] == {"a": "b=c"}
 
 
-def test_built_in_aliases_stay_unless_named_anew():
+def test_aliases_are_added_to_the_built_in_ones():
     table = values.aliases(" phi-4 = my-phi , ")
 
-    assert table["ollama"] == {**CATALOGUE, "phi-4": "my-phi"}
-
-
-def test_reading_aliases_leaves_the_built_in_ones_as_they_are():
-    values.aliases("phi-4=my-phi")
-
+    assert table["ollama"] == values.BUILT_IN_ALIASES["ollama"] | {"phi-4": "my-phi"}
     assert values.BUILT_IN_ALIASES["ollama"]["phi-4"] == "phi4"
 
 
-def test_aliases_as_they_are_shown_read_as_the_same_aliases():
+def test_shown_aliases_parse_to_the_same_aliases():
     table = values.aliases("a=b,openai:c=d")
 
     assert values.aliases(values.shown(table)) == table
