@@ -1,27 +1,38 @@
-"""What no test may take from outside or leave behind: variables of the server, and how its log looks."""
+"""Fixtures for all tests: a clean environment, the logger as it was, and a clock that tests move."""
 
 import logging
 from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
+from builders import Clock
 
 from octomil_ref.settings import Settings
 
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the server's variables is set; those that a test or the code sets are gone after it."""
+    """No variable of the server is set. Variables that a test sets are removed after it."""
     for setting in fields(Settings):
         variable = setting.metadata["variable"]
-        monkeypatch.setenv(variable, "")  # only what was set is taken back
+        monkeypatch.setenv(
+            variable, ""
+        )  # monkeypatch restores only variables that were set
         monkeypatch.delenv(variable)
 
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """The application sets up its logger anew each time it is created."""
+    """Restores the logger, which each new application configures."""
     logger = logging.getLogger("octomil_ref")
     before = logger.handlers, logger.level, logger.propagate
     yield
     logger.handlers, logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the server, which stands still until the test moves it."""
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    return clock

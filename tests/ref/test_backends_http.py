@@ -28,13 +28,6 @@ from octomil_ref.errors import Broken, NotReached, TimedOut
 URL = "http://upstream.test/v1"
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    return clock
-
-
 def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
     return Upstream("openai", url, headers, timeout)
 

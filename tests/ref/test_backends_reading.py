@@ -4,7 +4,7 @@ import json
 
 import pytest
 import responses
-from builders import Clock, arriving
+from builders import arriving
 
 from octomil_ref.backends import Ending, Token, reading
 from octomil_ref.backends.http import Upstream
@@ -222,13 +222,6 @@ def streamed(*pieces, reader=None, timeout=10):
     responses.get(URL, body=(body := arriving(*pieces)))
     answer = Upstream("openai", URL, {}, timeout).get("", timeout)
     return StreamedAnswer(answer, reader or Words(), timeout), body
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    return clock
 
 
 @responses.activate

@@ -1,4 +1,4 @@
-"""Many completions on a pool: as many at once as asked for, answers in order, one failure costs nobody else theirs."""
+"""A batch: its concurrency, the order of its results, and failures of single inputs."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from octomil_ref.errors import A_BUG, Broken
 from octomil_ref.payloads import BatchRequest
 
 WAIT = 20
-"""Seconds after which a test is given up, never a part of what it shows."""
+"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def read(run: BatchRun) -> dict:
     return json.loads(b"".join(body_of(run)))
 
 
-def test_a_batch_answers_with_its_model_its_results_and_their_numbers(pool):
+def test_a_batch_answers_with_the_documented_fields(pool):
     run = BatchRun(batch("a", "b"), echo, pool, 4)
 
     answer = read(run)
@@ -60,7 +60,7 @@ def test_a_batch_answers_with_its_model_its_results_and_their_numbers(pool):
     }
 
 
-def test_results_come_in_the_order_of_the_inputs_whatever_ends_first(pool):
+def test_results_come_in_the_order_of_the_inputs(pool):
     last_done = threading.Event()
 
     def run_one(request):
@@ -77,7 +77,7 @@ def test_results_come_in_the_order_of_the_inputs_whatever_ends_first(pool):
     assert outputs == ["first", "second", "last"]
 
 
-def test_as_many_inputs_run_at_once_as_were_asked_for(pool):
+def test_as_many_inputs_run_at_once_as_requested(pool):
     all_run = threading.Barrier(3)
 
     def run_one(request):
@@ -89,7 +89,7 @@ def test_as_many_inputs_run_at_once_as_were_asked_for(pool):
     assert read(run)["succeeded"] == 6
 
 
-def test_no_more_inputs_run_at_once_than_were_asked_for(pool):
+def test_no_more_inputs_run_at_once_than_requested(pool):
     running = threading.Semaphore(2)
 
     def run_one(request):
@@ -124,7 +124,7 @@ def test_batches_share_the_threads_of_their_pool():
     assert [answer["succeeded"] for answer in answers] == [3, 3]
 
 
-def test_a_failed_input_costs_its_neighbours_nothing(pool):
+def test_a_failed_input_does_not_affect_the_others(pool):
     def run_one(request):
         if text(request) == "bad":
             raise Broken("The ollama backend failed.")
@@ -151,7 +151,7 @@ def test_a_failed_input_costs_its_neighbours_nothing(pool):
     assert (answer["succeeded"], answer["failed"]) == (2, 1)
 
 
-def test_a_bug_in_one_input_is_logged_and_tells_the_client_nothing(pool, caplog):
+def test_a_bug_is_logged_and_the_client_learns_nothing_about_it(pool, caplog):
     def run_one(request):
         raise ZeroDivisionError("secret")
 
@@ -168,7 +168,7 @@ def test_a_bug_in_one_input_is_logged_and_tells_the_client_nothing(pool, caplog)
 # The body
 
 
-def test_each_result_leaves_when_it_is_ready(pool):
+def test_each_result_is_written_as_soon_as_it_is_ready(pool):
     gate = threading.Event()
 
     def run_one(request):
@@ -186,7 +186,7 @@ def test_each_result_leaves_when_it_is_ready(pool):
     assert json.loads(early + rest)["succeeded"] == 2
 
 
-def test_white_space_is_written_while_nothing_is_ready(pool, monkeypatch):
+def test_white_space_is_written_while_no_result_is_ready(pool, monkeypatch):
     monkeypatch.setattr("octomil_ref.batch.HEARTBEAT", 0.001)
     gate = threading.Event()
 
@@ -205,7 +205,7 @@ def test_white_space_is_written_while_nothing_is_ready(pool, monkeypatch):
     assert json.loads(b"".join(early) + rest)["succeeded"] == 1
 
 
-def test_a_body_that_breaks_off_is_no_json_anywhere(pool):
+def test_an_incomplete_body_is_never_valid_json(pool):
     pieces = list(body_of(BatchRun(batch("a", "b"), echo, pool, 1)))
 
     for count in range(len(pieces)):
@@ -213,7 +213,7 @@ def test_a_body_that_breaks_off_is_no_json_anywhere(pool):
             json.loads(b"".join(pieces[:count]))
 
 
-def test_a_client_that_leaves_stops_what_has_not_started():
+def test_closing_a_body_cancels_inputs_that_have_not_started():
     gate, started, ran = threading.Event(), threading.Event(), []
 
     def run_one(request):
@@ -229,13 +229,13 @@ def test_a_client_that_leaves_stops_what_has_not_started():
 
         body.close()
         gate.set()
-        pool.submit(lambda: None).result(WAIT)  # the first input is over
+        pool.submit(lambda: None).result(WAIT)  # the first input has ended
 
     assert ran == ["a"]
 
 
-def test_closing_a_body_lets_go_of_what_it_holds(pool):
-    held = ["a place"]
+def test_closing_a_body_releases_what_it_holds(pool):
+    held = ["a slot"]
     body = body_of(BatchRun(batch("a"), echo, pool, 1), held.clear)
 
     body.close()
@@ -243,7 +243,7 @@ def test_closing_a_body_lets_go_of_what_it_holds(pool):
     assert held == []
 
 
-def test_what_waits_in_the_pool_when_the_client_leaves_does_not_run():
+def test_closing_a_body_cancels_inputs_that_wait_in_the_pool():
     ran, first_runs, go_on = [], threading.Event(), threading.Event()
 
     def run_one(request):
@@ -262,7 +262,7 @@ def test_what_waits_in_the_pool_when_the_client_leaves_does_not_run():
     assert ran == ["a"]
 
 
-def test_a_pool_that_is_shut_down_fails_what_has_not_started():
+def test_inputs_that_a_stopped_pool_does_not_start_fail():
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
 

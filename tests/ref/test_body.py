@@ -1,4 +1,4 @@
-"""A request's body: of which type, how large, how long it may take, and how the rest of a refused one is taken in."""
+"""A request's body: its media type, its size, and draining the body of a refused request."""
 
 import io
 from collections.abc import Callable
@@ -6,9 +6,8 @@ from collections.abc import Callable
 import falcon
 import falcon.testing
 import pytest
-from builders import Clock
 
-from octomil_ref import body, clock
+from octomil_ref import body
 from octomil_ref.body import drain, read_json
 from octomil_ref.errors import (
     BadRequest,
@@ -40,7 +39,7 @@ OTHER_TYPES = [
 
 
 class Input:
-    """A WSGI server's input: bytes are read, an exception is raised, a function is called."""
+    """The input of a WSGI server: reading gives bytes, raises an exception or calls a function, one after the other."""
 
     def __init__(self, *pieces: bytes | Exception | Callable[[], object]) -> None:
         self._pieces = list(pieces)
@@ -58,15 +57,8 @@ class Input:
         return piece
 
 
-@pytest.fixture
-def time(monkeypatch) -> Clock:
-    fake = Clock()
-    monkeypatch.setattr(clock, "time", fake)
-    return fake
-
-
 def sized(body: bytes, length: int | None = None) -> falcon.Request:
-    """A request that announces its length, as `length` or truly."""
+    """A request with a Content-Length, which is `length` or the true one."""
     announced = str(len(body) if length is None else length)
     environ = falcon.testing.create_environ(
         method="POST", headers={"Content-Type": "application/json"}
@@ -76,7 +68,7 @@ def sized(body: bytes, length: int | None = None) -> falcon.Request:
 
 
 def chunked(*pieces: bytes | Exception | Callable[[], object]) -> falcon.Request:
-    """A request without a length, of which the server says that it ends by itself."""
+    """A request without a Content-Length, whose input the server ends."""
     environ = falcon.testing.create_environ(
         method="POST", headers={"Content-Type": "application/json"}
     )
@@ -85,7 +77,7 @@ def chunked(*pieces: bytes | Exception | Callable[[], object]) -> falcon.Request
 
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)
-def test_a_body_is_read_that_calls_itself(content_type):
+def test_a_body_is_accepted_with_media_type(content_type):
     req = falcon.testing.create_req(
         method="POST", body="{}", headers={"Content-Type": content_type}
     )
@@ -94,7 +86,7 @@ def test_a_body_is_read_that_calls_itself(content_type):
 
 
 @pytest.mark.parametrize("content_type", OTHER_TYPES)
-def test_a_body_is_refused_that_calls_itself(content_type):
+def test_a_body_is_refused_with_media_type(content_type):
     headers = {} if content_type is None else {"Content-Type": content_type}
     req = falcon.testing.create_req(method="POST", body="{}", headers=headers)
 
@@ -102,11 +94,11 @@ def test_a_body_is_refused_that_calls_itself(content_type):
         read_json(req, 100)
 
 
-def test_a_body_of_a_length_is_read():
+def test_a_body_with_a_length_is_read():
     assert read_json(sized(b'{"a": [1]}'), 100) == {"a": [1]}
 
 
-def test_what_follows_a_body_of_a_length_is_left_alone():
+def test_nothing_is_read_after_a_body_with_a_length():
     req = sized(b'{"a": 1}POST / HTTP/1.1', length=8)
 
     assert read_json(req, 100) == {"a": 1}
@@ -122,12 +114,12 @@ def test_a_chunked_body_may_not_be_empty(pieces):
         read_json(chunked(*pieces), 100)
 
 
-def test_a_body_of_a_length_may_not_be_empty():
+def test_a_body_with_a_length_may_not_be_empty():
     with pytest.raises(BadRequest, match="the body is empty, expected a JSON object"):
         read_json(sized(b""), 100)
 
 
-def test_a_body_that_is_no_json_is_a_bad_request_that_says_where():
+def test_the_error_for_invalid_json_says_where_it_is_wrong():
     with pytest.raises(BadRequest) as caught:
         read_json(sized(b'{"a": oops}'), 100)
 
@@ -136,12 +128,12 @@ def test_a_body_that_is_no_json_is_a_bad_request_that_says_where():
     )
 
 
-def test_a_body_may_have_as_many_bytes_as_the_limit():
+def test_a_body_may_be_as_large_as_the_limit():
     assert read_json(sized(b"[1, 2]"), 6) == [1, 2]
     assert read_json(chunked(b"[1,", b" 2]"), 6) == [1, 2]
 
 
-def test_a_body_that_announces_more_is_refused_unread():
+def test_a_body_with_a_length_over_the_limit_is_refused_unread():
     req = sized(b"[1, 2, 3]", length=7)
 
     with pytest.raises(PayloadTooLarge, match="The body has more than 6 bytes."):
@@ -150,7 +142,7 @@ def test_a_body_that_announces_more_is_refused_unread():
     assert req.stream.tell() == 0
 
 
-def test_a_chunked_body_is_refused_at_the_first_piece_too_much():
+def test_a_chunked_body_is_refused_as_soon_as_it_exceeds_the_limit():
     req = chunked(b"[1,", b" 2, ", b"3]")
 
     with pytest.raises(PayloadTooLarge, match="The body has more than 6 bytes."):
@@ -164,7 +156,7 @@ def test_a_body_shorter_than_announced_is_a_bad_request():
         read_json(sized(b"[1]", length=4), 100)
 
 
-def test_a_body_that_breaks_off_is_a_bad_request_that_does_not_say_how():
+def test_a_body_that_breaks_off_is_a_bad_request_without_details():
     req = chunked(b"[1,", OSError("10.0.0.7 reset"))
 
     with pytest.raises(BadRequest) as caught:
@@ -173,7 +165,7 @@ def test_a_body_that_breaks_off_is_a_bad_request_that_does_not_say_how():
     assert caught.value.message == "Validation failed: the body did not arrive whole."
 
 
-def test_what_is_left_of_a_refused_body_is_taken_in():
+def test_a_chunked_body_is_drained():
     req = chunked(b"a" * 10, b"b" * 10)
 
     drain(req)
@@ -181,7 +173,7 @@ def test_what_is_left_of_a_refused_body_is_taken_in():
     assert req.stream.taken == 20
 
 
-def test_a_refused_body_of_a_length_is_taken_in_to_its_end():
+def test_a_body_with_a_length_is_drained_to_its_end():
     req = sized(b"[1, 2, 3]POST / HTTP/1.1", length=9)
 
     drain(req)
@@ -189,7 +181,7 @@ def test_a_refused_body_of_a_length_is_taken_in_to_its_end():
     assert req.stream.tell() == 9
 
 
-def test_a_refused_body_without_end_is_left_after_its_limit(monkeypatch):
+def test_draining_stops_at_its_limit_of_bytes(monkeypatch):
     monkeypatch.setattr(body, "DRAIN_MAX_BYTES", 15)
     req = chunked(b"a" * 10, b"b" * 10, b"c" * 10)
 
@@ -198,15 +190,15 @@ def test_a_refused_body_without_end_is_left_after_its_limit(monkeypatch):
     assert req.stream.taken == 20
 
 
-def test_a_refused_body_that_drips_is_left_after_its_time(time):
-    req = chunked(b"a", lambda: time.advance(6), b"b", b"c")
+def test_draining_stops_after_its_timeout(clock):
+    req = chunked(b"a", lambda: clock.advance(6), b"b", b"c")
 
     drain(req)
 
     assert req.stream.taken == 2
 
 
-def test_a_refused_body_that_breaks_off_costs_no_answer():
+def test_draining_a_body_that_breaks_off_raises_nothing():
     req = chunked(b"a", OSError("reset"), b"b")
 
     drain(req)

@@ -1,23 +1,22 @@
-"""Which backends can be asked: probed side by side, each for a bounded time, by one caller for all."""
+"""Health: parallel probes, their timeouts, and callers that share one round of probes."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import pytest
-from builders import Clock
 
 from octomil_ref import __version__, health
 from octomil_ref.errors import Busy, RequestRefused
 from octomil_ref.health import HealthCheck
 
 WAIT = 20
-"""Seconds after which a test is given up, never a part of what it shows."""
+"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 @dataclass
 class Probed:
-    """A backend of which only the probe matters: `outcome` raises, or does nothing."""
+    """A backend with nothing but a probe, which calls `outcome`."""
 
     provider: str
     outcome: object = lambda: None
@@ -37,18 +36,13 @@ def report(*backends: Probed, timeout: float = 30.0) -> dict:
     return HealthCheck(backends, timeout).report()
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    return clock
-
-
 STATES = [
-    pytest.param([None, None], "ok", "ollama", id="ok when both are up"),
-    pytest.param([None, down], "ok", "ollama", id="ok when the second is down"),
-    pytest.param([down, None], "degraded", "openai", id="degraded, the first is down"),
-    pytest.param([down, down], "unavailable", None, id="unavailable, both are down"),
+    pytest.param([None, None], "ok", "ollama", id="ok if both are up"),
+    pytest.param([None, down], "ok", "ollama", id="ok if the second is down"),
+    pytest.param(
+        [down, None], "degraded", "openai", id="degraded if the first is down"
+    ),
+    pytest.param([down, down], "unavailable", None, id="unavailable if both are down"),
 ]
 
 
@@ -56,40 +50,40 @@ STATES = [
 def test_the_server_is(outcomes, status, provider):
     ollama, openai = (outcome or (lambda: None) for outcome in outcomes)
 
-    told = report(Probed("ollama", ollama), Probed("openai", openai))
+    found = report(Probed("ollama", ollama), Probed("openai", openai))
 
-    assert (told["status"], told["provider"]) == (status, provider)
-    assert told["version"] == __version__
-
-
-def test_the_only_backend_makes_it_ok_whichever_it_is():
-    told = report(Probed("openai"))
-
-    assert (told["status"], told["provider"]) == ("ok", "openai")
+    assert (found["status"], found["provider"]) == (status, provider)
+    assert found["version"] == __version__
 
 
-def test_without_a_backend_it_is_unavailable():
-    told = report()
+def test_the_server_is_ok_if_its_only_backend_is_up():
+    found = report(Probed("openai"))
 
-    assert (told["status"], told["provider"]) == ("unavailable", None)
-    assert told["backends"] == [
+    assert (found["status"], found["provider"]) == ("ok", "openai")
+
+
+def test_without_a_backend_the_server_is_unavailable():
+    found = report()
+
+    assert (found["status"], found["provider"]) == ("unavailable", None)
+    assert found["backends"] == [
         {"provider": "ollama", "status": "not_configured"},
         {"provider": "openai", "status": "not_configured"},
     ]
 
 
-def test_a_backend_that_is_up_tells_its_latency():
-    told = report(Probed("ollama"))
+def test_a_backend_that_is_up_has_a_latency():
+    found = report(Probed("ollama"))
 
-    state = told["backends"][0]
+    state = found["backends"][0]
     assert (state["provider"], state["status"]) == ("ollama", "ok")
     assert state["latency_ms"] >= 0
 
 
-def test_a_backend_that_is_down_tells_why():
-    told = report(Probed("ollama", down))
+def test_a_backend_that_is_down_has_an_error():
+    found = report(Probed("ollama", down))
 
-    assert told["backends"][0] == {
+    assert found["backends"][0] == {
         "provider": "ollama",
         "status": "unavailable",
         "error": "The upstream is overloaded.",
@@ -100,10 +94,10 @@ def test_a_backend_that_is_down_tells_why():
     "backend_timeout, timeout",
     [
         pytest.param(30, 2, id="two seconds"),
-        pytest.param(1.5, 1.5, id="the backends' timeout where that is smaller"),
+        pytest.param(1.5, 1.5, id="the timeout of backends if it is shorter"),
     ],
 )
-def test_a_probe_gets(backend_timeout, timeout):
+def test_the_timeout_of_a_probe_is(backend_timeout, timeout):
     backend = Probed("ollama")
 
     report(backend, timeout=backend_timeout)
@@ -111,26 +105,26 @@ def test_a_probe_gets(backend_timeout, timeout):
     assert backend.timeout == timeout
 
 
-def test_backends_are_probed_side_by_side():
+def test_backends_are_probed_in_parallel():
     both_probed = threading.Barrier(2)
 
     def probe():
         both_probed.wait(WAIT)
 
-    told = report(Probed("ollama", probe), Probed("openai", probe))
+    found = report(Probed("ollama", probe), Probed("openai", probe))
 
-    assert [state["status"] for state in told["backends"]] == ["ok", "ok"]
+    assert [state["status"] for state in found["backends"]] == ["ok", "ok"]
 
 
-def test_a_probe_that_does_not_keep_its_time_is_given_up(monkeypatch):
+def test_a_stuck_probe_is_abandoned(monkeypatch):
     monkeypatch.setattr(health, "GRACE", 0)
     gate = threading.Event()
     check = HealthCheck([Probed("ollama", gate.wait), Probed("openai")], 0.05)
 
-    told = check.report()
+    found = check.report()
     gate.set()
 
-    assert told["backends"][0] == {
+    assert found["backends"][0] == {
         "provider": "ollama",
         "status": "unavailable",
         "error": "The ollama backend did not answer in time.",
@@ -140,8 +134,8 @@ def test_a_probe_that_does_not_keep_its_time_is_given_up(monkeypatch):
 @pytest.mark.parametrize(
     "seconds, probes",
     [
-        pytest.param(0.9, 1, id="given again for a second"),
-        pytest.param(1.0, 2, id="then made anew"),
+        pytest.param(0.9, 1, id="reused for a second"),
+        pytest.param(1.0, 2, id="then replaced"),
     ],
 )
 def test_a_report_is(seconds, probes, clock):
@@ -159,7 +153,7 @@ def test_callers_at_the_same_time_share_one_round_of_probes(clock):
     arrived, gate = threading.Semaphore(0), threading.Event()
 
     class Announced:
-        """The check's lock; each caller that comes to it is announced."""
+        """The check's lock, which announces each caller."""
 
         def __init__(self, lock):
             self._lock = lock
@@ -184,9 +178,11 @@ def test_callers_at_the_same_time_share_one_round_of_probes(clock):
     assert reports[0].result() == reports[1].result()
 
 
-def test_a_backend_that_hangs_is_asked_only_once_and_hides_no_other(monkeypatch, clock):
+def test_a_stuck_probe_is_not_repeated_and_does_not_hide_the_other_backend(
+    monkeypatch, clock
+):
     def time_is_over(probes, timeout):
-        """The other has answered by then, however busy the machine."""
+        """Returns once the other probe has ended."""
         _, other = probes
         wait([other], WAIT)
 
@@ -195,20 +191,20 @@ def test_a_backend_that_hangs_is_asked_only_once_and_hides_no_other(monkeypatch,
     hanging = Probed("ollama", lambda: go_on.wait(WAIT))
     check = HealthCheck([hanging, Probed("openai")], 30)
 
-    told = []
+    statuses = []
     for _ in range(10):
-        told.append(check.report()["status"])
+        statuses.append(check.report()["status"])
         clock.advance(2)
     go_on.set()
 
-    assert told == ["degraded"] * 10
+    assert statuses == ["degraded"] * 10
     assert hanging.probes == 1
 
 
-def test_nobody_is_shown_the_upstreams_own_words():
+def test_health_does_not_quote_the_upstream():
     def refuse():
         raise RequestRefused("no route to 10.1.2.3 with key sk-1")
 
-    told = report(Probed("ollama", refuse))
+    found = report(Probed("ollama", refuse))
 
-    assert told["backends"][0]["error"] == "The ollama backend refused the probe."
+    assert found["backends"][0]["error"] == "The ollama backend refused the probe."

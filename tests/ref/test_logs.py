@@ -10,7 +10,7 @@ import falcon.testing
 import pytest
 from builders import Clock
 
-from octomil_ref import clock, logs
+from octomil_ref import logs
 from octomil_ref.logs import configure_logging
 from octomil_ref.middleware import AccessLog, RequestId
 from octomil_ref.settings import Settings
@@ -70,13 +70,6 @@ class Resource:
         raise falcon.HTTPForbidden
 
 
-@pytest.fixture
-def time(monkeypatch) -> Clock:
-    fake = Clock()
-    monkeypatch.setattr(clock, "time", fake)
-    return fake
-
-
 def answer(
     resource: Resource,
     method: str = "GET",
@@ -96,7 +89,7 @@ def answer(
     return app(environ, start_response or falcon.testing.StartResponseMock())
 
 
-def test_a_request_has_one_line_with_its_known_fields(lines, time):
+def test_a_request_has_one_line_with_its_known_fields(lines, clock):
     answer(Resource())
 
     assert lines == [
@@ -116,14 +109,14 @@ def test_a_request_has_one_line_with_its_known_fields(lines, time):
     "method, path, status",
     [("POST", "/thing", 403), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],
 )
-def test_a_failed_request_has_its_line_too(lines, time, method, path, status):
+def test_a_failed_request_has_its_line_too(lines, clock, method, path, status):
     answer(Resource(), method, path)
 
     [line] = lines
     assert (line["method"], line["path"], line["status"]) == (method, path, status)
 
 
-def test_above_level_info_requests_are_not_logged(lines, time):
+def test_above_level_info_requests_are_not_logged(lines, clock):
     logging.getLogger("octomil_ref").setLevel("WARNING")
 
     answer(Resource())
@@ -131,14 +124,14 @@ def test_above_level_info_requests_are_not_logged(lines, time):
     assert lines == []
 
 
-def test_a_line_contains_no_query_body_or_token(lines, time):
+def test_a_line_contains_no_query_body_or_token(lines, clock):
     answer(Resource())
 
     assert "secret" not in str(lines)
 
 
-def test_a_stream_has_its_line_when_it_ends(lines, time):
-    body = answer(Resource(Body(time)))
+def test_a_stream_has_its_line_when_it_ends(lines, clock):
+    body = answer(Resource(Body(clock)))
 
     streamed = list(body)
     before_close = list(lines)
@@ -149,8 +142,8 @@ def test_a_stream_has_its_line_when_it_ends(lines, time):
     assert [line["duration_ms"] for line in lines] == [2000.0]
 
 
-def test_a_stream_that_the_client_leaves_has_its_line(lines, time):
-    source = Body(time)
+def test_a_stream_that_the_client_leaves_has_its_line(lines, clock):
+    source = Body(clock)
     body = answer(Resource(source))
 
     next(iter(body))
@@ -160,8 +153,8 @@ def test_a_stream_that_the_client_leaves_has_its_line(lines, time):
     assert len(lines) == 1
 
 
-def test_a_stream_whose_close_fails_has_its_line(lines, time):
-    body = answer(Resource(Body(time, failure=OSError("gone"))))
+def test_a_stream_whose_close_fails_has_its_line(lines, clock):
+    body = answer(Resource(Body(clock, failure=OSError("gone"))))
 
     with pytest.raises(OSError, match="gone"):
         body.close()
@@ -169,7 +162,7 @@ def test_a_stream_whose_close_fails_has_its_line(lines, time):
     assert len(lines) == 1
 
 
-def test_a_request_that_falcon_refuses_before_the_middleware_is_answered(lines, time):
+def test_a_request_that_falcon_refuses_before_the_middleware_is_answered(lines, clock):
     head = falcon.testing.StartResponseMock()
 
     answer(Resource(), method="WEBSOCKET", start_response=head)
