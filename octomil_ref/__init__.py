@@ -33,13 +33,9 @@ Beside the stream:
 
 Around the API:
 
-    cli.py, __main__.py, output.py
-                                the command
-    gunicorn_settings.py                            for `gunicorn -c python:octomil_ref.gunicorn_settings`
-    servers/__init__.py                             the manners that gunicorn and waitress lack
-    servers/door.py, servers/process.py             what a serving process lets in, and where it runs
-    servers/waitress_server.py, servers/waitress_connection.py, servers/waitress_parser.py
-    servers/gunicorn_worker.py, servers/gunicorn_connection.py, servers/gunicorn_signals.py, servers/gunicorn_log.py
+    cli.py, __main__.py         the command
+    gunicorn_settings.py        for `gunicorn -c python:octomil_ref.gunicorn_settings`
+    waitress_server.py          waitress in this process, which finishes requests on SIGTERM
     demo/                       the server with a small model inside
 
 Imports point one way; a module that calls itself pure touches no file, no network, no environment and no clock:

@@ -1,10 +1,14 @@
 """The command `octomil-ref`: serve, demo, config."""
 
 import argparse
+import errno
+import gc
 import os
+import random
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,9 +16,6 @@ from typing import TypeVar
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
 from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
-from octomil_ref.output import heard
-from octomil_ref.servers.process import free_core, settle_memory, stay_on
-from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import (
     Settings,
     SettingsError,
@@ -23,21 +24,46 @@ from octomil_ref.settings import (
     publish,
     report,
 )
+from octomil_ref.waitress_server import WaitressServer
 
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""What a shell says of a command that Ctrl-C has ended. A server that runs ends in its own way, with 0."""
+"""The exit code by which shells know a command that Ctrl-C ended. A running server finishes its requests and exits with 0."""
+
+BROKEN_PIPE = 141
+"""The exit code by which shells know a command whose reader left."""
+
+UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Why a pipe or a file cannot be written."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     try:
-        with heard(), or_exit():
+        with checked_output(), or_exit():
             arguments = _parser().parse_args(argv)
             arguments.command(arguments)
     except KeyboardInterrupt as ex:
         print("\noctomil-ref: interrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from ex
+
+
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Exits cleanly when standard output cannot be written: silently if its reader left, else with one line."""
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)
+    except OSError as ex:
+        if ex.errno not in UNWRITABLE:
+            raise
+        # What is still buffered would fail again, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silent = ex.errno == errno.EPIPE
+        message = f"octomil-ref: cannot print: {ex.strerror}"
+        raise SystemExit(BROKEN_PIPE if silent else message) from ex
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -54,12 +80,20 @@ def serve(arguments: argparse.Namespace) -> None:
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
     if settings.pin_to_core:
-        stay_on(free_core())
+        stay_on_one_core()
     app = create_app(settings)
     server = WaitressServer(settings)
-    settle_memory()
+    gc.collect()
+    gc.freeze()  # later collections, which halt every stream, skip the app's own objects
     url = f"http://{settings.url_host()}:{server.port}"
     server.run(app, lambda: print(f"Listening on {url}", flush=True))
+
+
+def stay_on_one_core() -> None:
+    """Python runs one thread at a time: passing that right between cores costs a process of many threads half its speed."""
+    if hasattr(os, "sched_setaffinity"):
+        core = random.choice(sorted(os.sched_getaffinity(0)))
+        os.sched_setaffinity(0, {core})
 
 
 def demo(arguments: argparse.Namespace) -> None:

@@ -1,54 +1,66 @@
 """Settings for gunicorn: `gunicorn -c python:octomil_ref.gunicorn_settings 'octomil_ref.app:create_app()'`.
 
-Not with --preload: pools and threads belong to the workers. gunicorn's own flags win over what stands here.
+Not with --preload: pools and threads belong to the workers. gunicorn's own flags win over these settings.
 """
 
+import gc
+import math
+import os
+import signal
 from typing import Any
 
-from octomil_ref.servers import gunicorn_signals
-from octomil_ref.servers.door import client_connections
-from octomil_ref.servers.process import free_core, settle_memory, stay_on
-from octomil_ref.settings import DEFAULT_THREADS, load_or_exit, publish
+from octomil_ref.settings import (
+    DEFAULT_THREADS,
+    IDLE_CONNECTIONS,
+    load,
+    load_or_exit,
+    publish,
+    require_access_rule,
+)
 
 _settings = load_or_exit()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
-worker_class = "octomil_ref.servers.gunicorn_worker.Worker"
-logger_class = "octomil_ref.servers.gunicorn_log.Log"
+worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
-worker_connections = client_connections(threads + _settings.batch_max_concurrency)
+worker_connections = threads + IDLE_CONNECTIONS
 # Seconds without a sign of life of a worker's loop, which gives one each second, before the worker is replaced. Its threads
 # may take any time: a stream is not killed. Above that, room for a start on a slow machine.
 timeout = 15
-graceful_timeout = int(_settings.shutdown_grace)
-keepalive = 75  # seconds; longer than the load balancers in front, which close first
+graceful_timeout = math.ceil(_settings.shutdown_grace)
+keepalive = math.ceil(_settings.client_timeout)
 control_socket_disable = True
+
+_cores: dict[Any, int] = {}
+"""The core of each worker that runs."""
 
 
 def on_starting(server: Any) -> None:
     """Tell the workers how many threads they have: some are kept free of long requests."""
     publish(OCTOMIL_THREADS=server.cfg.threads)
-    gunicorn_signals.hold_for_new_processes()
-
-
-def pre_exec(server: Any) -> None:
-    """A new master, which is no worker, takes this one's place."""
-    gunicorn_signals.release()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose a core for the new worker while all others are known."""
-    taken = [other.core for other in server.WORKERS.values()]
-    worker.core = free_core(taken) if _settings.pin_to_core else None
+    """Choose the core with the fewest workers."""
+    if _settings.pin_to_core and hasattr(os, "sched_getaffinity"):
+        taken = list(_cores.values())
+        _cores[worker] = min(sorted(os.sched_getaffinity(0)), key=taken.count)
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    stay_on(worker.core)
-    worker.client_timeout = _settings.client_timeout
+    # Until the worker sets its own handlers it has the master's, which would swallow a signal to stop.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # After a reload the key file may be wrong: gunicorn ends when a worker fails here, and does not fork it again and again.
+    require_access_rule(load())
+    if worker in _cores:
+        os.sched_setaffinity(0, {_cores[worker]})
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    _cores.pop(worker, None)
 
 
 def post_worker_init(worker: Any) -> None:
-    """The worker, of whatever class, has its own handlers and its app."""
-    gunicorn_signals.release()
-    settle_memory()
+    gc.collect()
+    gc.freeze()  # later collections, which halt every stream, skip the app's own objects

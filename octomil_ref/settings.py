@@ -126,6 +126,10 @@ class Settings:
 
 DEFAULT_THREADS = 64
 
+IDLE_CONNECTIONS = 500
+"""Connections to one process beyond its threads. With those to upstreams they fit into the 1,024 descriptors that a process
+usually has on Linux."""
+
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Raises SettingsError for a wrong value."""

@@ -7,8 +7,6 @@ import errno
 import uuid
 from collections.abc import Callable, Iterator
 
-from waitress.channel import ClientDisconnected
-
 from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.clock import Deadline
@@ -25,10 +23,10 @@ COMMENT_INTERVAL = 1.0
 """Seconds between two comments while a model thinks, at least."""
 
 
-class TransferCut(BrokenPipeError, ClientDisconnected):
+class TransferCut(BrokenPipeError):
     """Raised from a body to end the transfer without its last chunk, the one sign of a cut answer that all clients see.
 
-    Any exception does that. For these two kinds gunicorn and waitress log no traceback.
+    Any exception does that. For this one the servers log no traceback.
     """
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ from typing import IO
 
 from octomil_ref.app import create_app
 from octomil_ref.demo.guide import guide
-from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import Settings
+from octomil_ref.waitress_server import WaitressServer
 
 MODEL = "smollm2-135m"
 OLLAMA_MODEL = "smollm2:135m"

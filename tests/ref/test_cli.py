@@ -1,10 +1,14 @@
 """The command: which settings each way to start ends up with, what it prints, and how it ends."""
 
+import errno
+import gc
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 import pytest
 
@@ -18,7 +22,6 @@ class Servers:
 
     def __init__(self) -> None:
         self.served: list[Settings] = []
-        self.cores: list[int | None] = []
 
     def __call__(self, settings: Settings) -> Self:
         self._settings = settings
@@ -38,8 +41,7 @@ class BecameGunicorn(Exception):
 def servers(monkeypatch) -> Servers:
     servers = Servers()
     monkeypatch.setattr(cli, "WaitressServer", servers)
-    monkeypatch.setattr(cli, "stay_on", servers.cores.append)
-    monkeypatch.setattr(cli, "settle_memory", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     return servers
 
 
@@ -136,16 +138,36 @@ def test_serve_starts_64_threads(servers):
     assert settings.inflight_limit() == 60
 
 
-@pytest.mark.parametrize(("switch", "times"), [("1", 1), ("0", 0)])
+@pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
 def test_serve_stays_on_one_core_where_it_is_asked_to(
-    servers, monkeypatch, switch, times
+    servers, monkeypatch, switch, count
 ):
+    asked: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: asked.append(cores))
     monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", switch)
 
     cli.main(["serve"])
 
-    assert len(servers.cores) == times
-    assert set(servers.cores) <= os.sched_getaffinity(0)
+    assert len(asked) == count
+    assert all(len(cores) == 1 for cores in asked)
+
+
+def test_where_the_system_knows_no_cores_serve_runs_anywhere(servers, monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity")
+    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
+
+    cli.main(["serve"])
+
+    assert len(servers.served) == 1
+
+
+def test_serve_freezes_the_memory_of_the_app(servers, monkeypatch):
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+
+    cli.main(["serve"])
+
+    assert frozen == [True]
 
 
 def test_flags_win_over_variables(servers, monkeypatch):
@@ -356,3 +378,71 @@ def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
     [settings] = scripted
     assert len(settings.api_keys) == 1
     assert demos == []
+
+
+# Standard output that cannot be written
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe whose reader has left."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.fixture
+def file(tmp_path) -> Iterator[TextIO]:
+    with (tmp_path / "out").open("w") as file:
+        yield file
+
+
+def command(*arguments: str, out: int, limit: str = "unlimited") -> tuple[int, str]:
+    """The exit code and standard error of the real command. `limit`: the largest file that it may write, for `ulimit -f`."""
+    line = [sys.executable, "-m", "octomil_ref", *arguments]
+    ran = subprocess.run(
+        ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *line],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return ran.returncode, ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["serve", "--port", "0"], ["-h"]])
+def test_a_reader_that_leaves_ends_the_command_silently(unread, arguments):
+    assert command(*arguments, out=unread) == (141, "")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with (tmp_path / "full").open("w") as full:
+        ended = command("config", out=full.fileno(), limit="0")
+
+    assert ended == (1, "octomil-ref: cannot print: File too large\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EPIPE, 141), (errno.ENOSPC, "octomil-ref: cannot print: no room")],
+)
+def test_what_is_still_buffered_is_dropped(file, number, code):
+    with redirect_stdout(file):
+        with pytest.raises(SystemExit) as caught, cli.checked_output():
+            raise OSError(number, "no room")
+        print("too late", flush=True)
+
+    assert caught.value.code == code
+    assert Path(file.name).read_text() == ""
+
+
+def test_another_failure_is_not_hidden(file):
+    with pytest.raises(PermissionError), redirect_stdout(file), cli.checked_output():
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_without_a_standard_output_nothing_fails():
+    with redirect_stdout(None), cli.checked_output():
+        print("to nobody")

@@ -15,8 +15,8 @@ import pytest
 
 from octomil_ref.demo import run as demo
 from octomil_ref.demo.run import DemoError
-from octomil_ref.servers.waitress_server import WaitressServer
 from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.waitress_server import WaitressServer
 
 SETTINGS = Settings(
     host="127.0.0.1",

@@ -3,12 +3,11 @@
 import os
 import runpy
 import signal
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from gunicorn.util import load_class
-from gunicorn.workers.gthread import ThreadWorker
+
+from octomil_ref.settings import SettingsError
 
 
 @pytest.fixture
@@ -24,104 +23,48 @@ def told(monkeypatch):
     return told
 
 
-def test_threads_serve_so_that_long_streams_are_not_killed(told):
-    assert issubclass(load_class(told()["worker_class"]), ThreadWorker)
+@pytest.fixture
+def cores(monkeypatch) -> list[set[int]]:
+    """The cores that were asked for, on a machine with three."""
+    cores: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, mask: cores.append(mask))
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    return cores
+
+
+def forked(settings) -> object:
+    """A new worker."""
+    worker = object()
+    settings["pre_fork"](None, worker)
+    settings["post_fork"](None, worker)
+    return worker
 
 
 def test_the_defaults_are_one_process_of_64_threads_on_this_machine(told):
     settings = told()
 
     assert settings["bind"] == "127.0.0.1:8000"
-    assert settings["workers"] == 1
-    assert settings["threads"] == 64
-    assert settings["graceful_timeout"] == 60
+    assert settings["worker_class"] == "gthread"
+    assert (settings["workers"], settings["threads"]) == (1, 64)
+    assert settings["worker_connections"] == 564
+    assert (settings["graceful_timeout"], settings["keepalive"]) == (60, 75)
 
 
 def test_the_variables_count(told):
     settings = told(
-        OCTOMIL_HOST="0.0.0.0",
+        OCTOMIL_HOST="::1",
         OCTOMIL_PORT="80",
         OCTOMIL_WORKERS="2",
         OCTOMIL_THREADS="8",
         OCTOMIL_SHUTDOWN_GRACE="90",
+        OCTOMIL_CLIENT_TIMEOUT="0.5",
     )
 
-    assert settings["bind"] == "0.0.0.0:80"
-    assert settings["workers"] == 2
-    assert settings["threads"] == 8
-    assert settings["graceful_timeout"] == 90
-
-
-def test_an_ipv6_address_is_bound_in_brackets(told):
-    assert told(OCTOMIL_HOST="::1")["bind"] == "[::1]:8000"
-
-
-def test_no_control_socket_is_opened(told):
-    assert told()["control_socket_disable"] is True
-
-
-@pytest.fixture
-def at_fork(monkeypatch):
-    """What is to be done at each fork, by its moment."""
-    moments: dict[str, Callable[[], None]] = {}
-    monkeypatch.setattr(os, "register_at_fork", lambda **given: moments.update(given))
-    return moments
-
-
-def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told, at_fork):
-    server = SimpleNamespace(cfg=SimpleNamespace(threads=12))
-
-    told()["on_starting"](server)
-
-    assert os.environ["OCTOMIL_THREADS"] == "12"
-
-
-@pytest.fixture
-def held():
-    """A function that tells which signals are held back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    yield lambda: signal.pthread_sigmask(signal.SIG_BLOCK, []) - before
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-
-
-def test_signals_are_held_back_from_a_worker_that_is_not_ready(told, at_fork, held):
-    told()["on_starting"](SimpleNamespace(cfg=SimpleNamespace(threads=12)))
-
-    at_fork["before"]()
-    in_the_worker = held()
-    at_fork["after_in_parent"]()
-
-    assert set(at_fork) == {"before", "after_in_parent"}
-    assert in_the_worker == ENDING
-    assert held() == set()
-
-
-def test_a_signal_that_came_too_early_arrives_when_a_worker_of_any_class_is_ready(
-    told, held, monkeypatch
-):
-    monkeypatch.setattr("gc.freeze", lambda: None)
-    arrived = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: arrived.append(number))
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    signal.raise_signal(signal.SIGTERM)  # for this thread: no other holds it back
-
-    early = [*arrived]
-    told()["post_worker_init"](None)
-
-    assert (early, arrived) == ([], [signal.SIGTERM])
-    assert held() == set()
-    signal.signal(signal.SIGTERM, before)
-
-
-def test_no_signal_is_held_back_from_a_new_master(told, held):
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-
-    told()["pre_exec"](None)
-
-    assert held() == set()
+    assert settings["bind"] == "[::1]:80"
+    assert (settings["workers"], settings["threads"]) == (2, 8)
+    assert settings["worker_connections"] == 508
+    assert (settings["graceful_timeout"], settings["keepalive"]) == (90, 1)
 
 
 @pytest.mark.parametrize(
@@ -134,60 +77,52 @@ def test_a_wrong_setting_ends_the_start_with_one_line(told, variable, value):
     assert str(caught.value).startswith(f"octomil-ref: {variable}: ")
 
 
-def forked(settings, *others: int | None) -> SimpleNamespace:
-    """A new worker beside `others`, which sit on these cores."""
-    workers = {number: SimpleNamespace(core=core) for number, core in enumerate(others)}
-    worker = SimpleNamespace()
-    settings["pre_fork"](SimpleNamespace(WORKERS=workers), worker)
-    settings["post_fork"](None, worker)
-    return worker
+def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
+    server = SimpleNamespace(cfg=SimpleNamespace(threads=12))
+
+    told()["on_starting"](server)
+
+    assert os.environ["OCTOMIL_THREADS"] == "12"
 
 
-@pytest.fixture
-def pinned(monkeypatch):
-    """Cores that were asked for, on a machine with three."""
-    cores: list[set[int]] = []
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
-    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, mask: cores.append(mask))
-    return cores
+def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
+    settings = told(OCTOMIL_PIN_TO_CORE="1")
+    first, *_ = [forked(settings) for _ in range(4)]
+    settings["child_exit"](None, first)
+
+    forked(settings)
+    forked(settings)
+
+    assert cores == [{0}, {1}, {2}, {0}, {0}, {1}]
 
 
-@pytest.mark.parametrize(
-    ("others", "core"), [((0, 1), 2), ((2, 0), 1), ((1, 2, 0, 2, 0), 1)]
-)
-def test_a_worker_takes_the_core_with_the_fewest_others(told, pinned, others, core):
-    forked(told(OCTOMIL_PIN_TO_CORE="1"), *others)
+def test_workers_run_anywhere_unless_told_otherwise(told, cores):
+    settings = told()
+    settings["child_exit"](None, forked(settings))
 
-    assert pinned == [{core}]
+    assert cores == []
 
 
-def test_workers_run_anywhere_unless_told_otherwise(told, pinned):
-    worker = forked(told(), 1)
+def test_a_worker_that_is_starting_can_be_stopped(told):
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
 
-    assert (worker.core, pinned) == (None, [])
+    forked(told())
 
-
-def test_a_worker_learns_how_long_it_may_wait_for_a_client(told, pinned):
-    assert forked(told(OCTOMIL_CLIENT_TIMEOUT="7.5")).client_timeout == 7.5
+    assert signal.signal(signal.SIGTERM, before) == signal.SIG_DFL
 
 
-def test_as_many_clients_are_let_in_as_there_are_descriptors_for(told, monkeypatch):
-    asked = []
-    monkeypatch.setattr("octomil_ref.servers.door.client_connections", asked.append)
+def test_a_worker_whose_settings_have_become_wrong_fails(told, cores, monkeypatch):
+    settings = told()
+    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", "/no/such/file")
 
-    told(OCTOMIL_THREADS="8", OCTOMIL_BATCH_MAX_CONCURRENCY="2")
-
-    assert asked == [10]
-
-
-def test_a_worker_that_hangs_is_replaced_well_before_its_clients_give_up(told):
-    assert told()["timeout"] == 15
+    with pytest.raises(SettingsError, match="OCTOMIL_API_KEYS_FILE"):
+        forked(settings)
 
 
-def test_a_worker_settles_its_memory_before_it_serves(told, monkeypatch):
-    settled = []
-    monkeypatch.setattr("gc.freeze", lambda: settled.append(True))
+def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):
+    frozen = []
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append(True))
 
     told()["post_worker_init"](None)
 
-    assert settled == [True]
+    assert frozen == [True]

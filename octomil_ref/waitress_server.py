@@ -1,0 +1,139 @@
+"""Waitress, as `octomil-ref serve` and the demo run it: on SIGTERM it takes no new requests and lets running ones finish.
+
+Waitress alone stops at once, and announces `Connection: close` with each chunked answer. Both are mended here, by the few names
+that its documentation lacks: `channel_class`, `task_class`, `set_close_on_finish`, `requests`,
+`request`, `close_when_flushed`.
+"""
+
+import logging
+import math
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import WSGITask
+
+from octomil_ref.app import App
+from octomil_ref.clock import Deadline
+from octomil_ref.settings import (
+    DEFAULT_THREADS,
+    IDLE_CONNECTIONS,
+    Settings,
+    SettingsError,
+)
+
+POLL_SECONDS = 0.5
+"""How long the loop waits for a socket before it looks whether a signal came."""
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Task(WSGITask):
+    """Sends a chunked answer without `Connection: close`, because Node's fetch takes a cut answer with it for a whole one."""
+
+    request: Any  # the stubs take it for an error
+
+    def set_close_on_finish(self) -> None:
+        wanted = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if not self.chunked_response or self.wrote_header or wanted:
+            super().set_close_on_finish()
+
+
+class Channel(HTTPChannel):
+    task_class = Task
+
+
+class WaitressServer:
+    """Listens from the start; serves in `run`. Raises SettingsError if it cannot listen."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._grace = settings.shutdown_grace
+        self._stopping = False
+        self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
+        logging.getLogger("waitress").addFilter(is_worth_logging)
+        try:
+            create_server(self._call, map=self._sockets, **_adjustments(settings))
+        except (OSError, ValueError) as ex:
+            self.close()
+            where = f"{settings.url_host()}:{settings.port}"
+            why = getattr(ex, "strerror", ex)
+            raise SettingsError(
+                f"OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): cannot listen on {where}: {why}"
+            ) from ex
+        self._listeners = self._all(BaseWSGIServer)  # a host may have several addresses
+        for listener in self._listeners:
+            listener.channel_class = Channel
+        self.port = int(self._listeners[0].effective_port)
+
+    def run(self, app: App, announce: Callable[[], None]) -> None:
+        """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over.
+
+        `announce` is called when the server can be stopped. A second signal ends the process at once.
+        """
+        self._app = app
+        for number in ENDING:
+            signal.signal(number, self._stop)
+        announce()
+        while not self._stopping:
+            self._poll()
+        self._refuse_connections()
+        self._finish_requests()
+
+    def close(self) -> None:
+        """Closes all sockets, whatever they are doing."""
+        wasyncore.close_all(self._sockets, ignore_all=True)
+
+    def _call(self, *arguments: Any) -> Iterable[bytes]:
+        return self._app(*arguments)
+
+    def _stop(self, number: int, frame: object) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_DFL)
+        self._stopping = True
+
+    def _refuse_connections(self) -> None:
+        for listener in self._listeners:
+            # Not its own close(), which also closes the pipe by which threads wake the loop.
+            wasyncore.dispatcher.close(listener)
+
+    def _finish_requests(self) -> None:
+        deadline = Deadline(self._grace)
+        while (channels := self._all(HTTPChannel)) and deadline.remaining() > 0:
+            for channel in channels:
+                if not channel.requests and not channel.request:
+                    channel.close_when_flushed = True
+            self._poll()
+        for channel in self._all(HTTPChannel):
+            channel.handle_close()
+
+    def _all(self, kind: type) -> list[Any]:
+        return [each for each in self._sockets.values() if isinstance(each, kind)]
+
+    def _poll(self) -> None:
+        wasyncore.loop(POLL_SECONDS, use_poll=True, map=self._sockets, count=1)
+
+
+def _adjustments(settings: Settings) -> dict[str, Any]:
+    """https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html"""
+    threads = settings.threads or DEFAULT_THREADS
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "threads": threads,
+        "connection_limit": threads + IDLE_CONNECTIONS,
+        "channel_timeout": math.ceil(settings.client_timeout),
+        "cleanup_interval": 1,  # seconds between two looks at the channel timeout
+        "asyncore_use_poll": True,  # select() fails at 512 connections
+        "channel_request_lookahead": 1,  # a client that left is noticed at once
+        "max_request_header_size": 65536,
+        # The app refuses larger bodies itself, with an envelope; this bounds what is received of them.
+        "max_request_body_size": 8 * settings.max_body_bytes,
+    }
+
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """False for the traceback of a body that broke its answer off: the upstream's failure is logged with its request."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BrokenPipeError))
