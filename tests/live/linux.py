@@ -1,4 +1,4 @@
-"""What only Linux tells: whose a connection is, what a process uses."""
+"""What only Linux tells: the children of a process, and which process has a connection."""
 
 import os
 from contextlib import suppress
@@ -14,21 +14,11 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process and its children, so far."""
-    return sum(_ticks(each) for each in family(pid)) / os.sysconf("SC_CLK_TCK")
-
-
 def holder_of(server_port: int, client_port: int, pids: list[int]) -> int:
-    """Which of these processes has the server's end of this connection."""
+    """The process, of these, that has the server's end of this connection."""
     inode = _inode(server_port, client_port)
     [holder] = [pid for pid in pids if f"socket:[{inode}]" in _open_files(pid)]
     return holder
-
-
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 def _inode(local_port: int, remote_port: int) -> str:
@@ -41,7 +31,7 @@ def _inode(local_port: int, remote_port: int) -> str:
 
 
 def _open_files(pid: int) -> set[str]:
-    """What its descriptors lead to. It may open and close others meanwhile."""
+    """What its descriptors refer to. It may open and close others meanwhile."""
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):

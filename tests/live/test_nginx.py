@@ -27,6 +27,7 @@ from reference import (
     Events,
     Reference,
     client_of,
+    http_request,
     reference,
 )
 from upstreams import Call, Script
@@ -221,6 +222,24 @@ def a_stream_of(site: Site, server: Reference) -> Iterator[Events]:
                 yield events
                 return
     raise TimeoutError("nginx asks the other one only")
+
+
+def test_slow_senders_wait_in_nginx_and_take_no_thread(site: Site) -> None:
+    more_than_threads = 150
+    host, port = site.url.removeprefix("http://").split(":")
+    slow = http_request("/inference", json.dumps(ASK).encode())[:-1]
+    site.on("/api/chat", ollama_chat())
+
+    with ExitStack() as stack:
+        for _ in range(more_than_threads):
+            client = socket.create_connection((host, int(port)), PATIENCE)
+            stack.enter_context(client).sendall(slow)
+        answer = site.client.post("/inference", json=ASK)
+        client.sendall(b"}")
+        late = client.recv(12)
+
+    assert answer.status_code == 200
+    assert late == b"HTTP/1.1 200"
 
 
 def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:
