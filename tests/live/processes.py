@@ -156,10 +156,10 @@ def gunicorn_command(*options: str) -> list[str]:
 
 
 def waitress_serve_command(*options: str) -> list[str]:
-    """waitress-serve with the flags it needs for streams, on a free port."""
+    """waitress-serve with the options that the README recommends, on a free port."""
     command = [str(Path(sys.executable).with_name("waitress-serve"))]
     command += ["--listen", "127.0.0.1:0", "--threads", "32", "--asyncore-use-poll"]
-    command += ["--channel-request-lookahead", "1", *options]
+    command += ["--channel-request-lookahead", "1", "--no-log-socket-errors", *options]
     return [*command, "--call", "octomil_ref.app:create_app"]
 
 
