@@ -33,7 +33,7 @@ def test_it_is_a_workflow(tmp_path):
     assert said.returncode == 0, said.stdout
 
 
-@pytest.mark.parametrize("right, wrong", [("runs-on:", "run-on:"), ("steps:", "step:"), ("uses: actions/checkout@v4", "use: actions/checkout@v4")])  # fmt: skip
+@pytest.mark.parametrize("right, wrong", [("runs-on:", "run-on:"), ("steps:", "step:"), ("uses: actions/checkout@v6", "use: actions/checkout@v6")])  # fmt: skip
 def test_a_slip_in_it_would_be_found(right, wrong, tmp_path):
     assert right in TEXT
 

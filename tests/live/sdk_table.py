@@ -159,7 +159,7 @@ def text_of(measured: Measured) -> str:
     variants = [each for each in layered if isinstance(each.layer, Variant)]
     mutants = [each for each in layered if isinstance(each.layer, Mutant)]
     parts = [
-        f"Measured with {SDK}. *Silently* means without an exception, at most with a line in its log.",
+        f"Measured with {SDK}. *Silently* means that it raises no exception; at most, it logs a line.",
         _table(
             ["scenario", "answer", "`stream_predict`", "`embed`"], _grouped(measured)
         ),
@@ -201,11 +201,11 @@ def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
         [
             table,
             fill(
-                f"Of these mutants it makes what it makes of a good server, as it does not look at what is wrong there or does not send what brings it out: {same}.",
+                f"It cannot tell these mutants from a good server, because it does not look at what is wrong or sends no request that shows it: {same}.",
                 150,
                 break_on_hyphens=False,
             ),
-            f"{others} more mutants are wrong at endpoints that this SDK has no method for.",
+            f"{others} more mutants are wrong only at endpoints that this SDK does not call.",
         ]
     )
 
