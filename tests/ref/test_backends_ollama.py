@@ -1,4 +1,4 @@
-"""Ollama's own dialect: what it is sent, and what its answers mean."""
+"""Ollama's dialect: requests, whole answers, streams, embeddings, probes."""
 
 import json
 
@@ -33,7 +33,7 @@ def sent() -> dict:
 
 
 def streamed(*pieces: object) -> list:
-    """All pieces of a stream that arrives like this."""
+    """All pieces of a stream that arrives in these parts."""
     responses.post(CHAT, body=arriving(*pieces))
     stream = backend().stream(asking())
     try:
@@ -46,7 +46,7 @@ def streamed(*pieces: object) -> list:
 
 
 @responses.activate
-def test_a_completion_is_asked_for_by_the_native_api():
+def test_a_completion_is_requested_by_the_native_api():
     responses.post(CHAT, json=ollama_chat())
 
     backend().complete(asking("Hi"))
@@ -60,7 +60,7 @@ def test_a_completion_is_asked_for_by_the_native_api():
 
 
 @responses.activate
-def test_a_stream_is_the_same_request_but_for_stream():
+def test_a_stream_is_the_same_request_except_for_stream():
     responses.post(CHAT, body=ndjson(ollama_chat()))
 
     backend().stream(asking("Hi")).close()
@@ -69,7 +69,7 @@ def test_a_stream_is_the_same_request_but_for_stream():
 
 
 @responses.activate
-def test_messages_keep_their_order_and_their_roles():
+def test_messages_keep_their_order_and_roles():
     responses.post(CHAT, json=ollama_chat())
     messages = (
         Message("system", "Be brief."),
@@ -88,62 +88,42 @@ def test_messages_keep_their_order_and_their_roles():
     ]
 
 
-PLACES = [
-    pytest.param("max_tokens", 5, {"options": {"num_predict": 5}}, id="max_tokens"),
-    *(
-        pytest.param(name, value, {"options": {name: value}}, id=f"{name} in options")
-        for name, value in [
-            ("temperature", 0.5),
-            ("top_p", 0.9),
-            ("top_k", 40),
-            ("seed", 7),
-            ("stop", ["."]),
-            ("presence_penalty", -1),
-            ("frequency_penalty", 2),
-            ("num_ctx", 4096),
-            ("no_such_option", {"a": [1]}),
-        ]
-    ),
-    *(
-        pytest.param(name, value, {name: value}, id=f"{name} on top level")
-        for name, value in [
-            ("think", True),
-            ("think", "high"),
-            ("format", {"type": "object"}),
-            ("keep_alive", "5m"),
-        ]
-    ),
-]
+OPTIONS = {
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "seed": 7,
+    "stop": ["."],
+    "presence_penalty": -1,
+    "frequency_penalty": 2,
+    "num_ctx": 4096,
+    "no_such_option": {"a": [1]},
+}
+BESIDE = {"think": "high", "format": {"type": "object"}, "keep_alive": "5m"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("name, value, placed", PLACES)
 @responses.activate
-def test_a_parameter_is_placed_where_ollama_looks_for_it(name, value, placed, stream):
+def test_parameters_are_placed_where_ollama_expects_them(stream):
     responses.post(CHAT, body=ndjson(ollama_chat()))
-    request = asking(**{name: value})
+    request = asking("Hi", max_tokens=5, **OPTIONS, **BESIDE)
 
     if stream:
         backend().stream(request).close()
     else:
         backend().complete(request)
 
-    always = {"model", "messages", "stream"} | ({"think"} - placed.keys())
-    assert {key: sent()[key] for key in sent().keys() - always} == placed
+    assert sent() == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": stream,
+        "options": {"num_predict": 5, **OPTIONS},
+        **BESIDE,
+    }
 
 
 @responses.activate
-def test_parameters_of_all_places_go_together():
-    responses.post(CHAT, json=ollama_chat())
-
-    backend().complete(asking(max_tokens=5, seed=7, keep_alive=0, think=True))
-
-    assert sent()["options"] == {"num_predict": 5, "seed": 7}
-    assert (sent()["keep_alive"], sent()["think"]) == (0, True)
-
-
-@responses.activate
-def test_a_model_goes_by_the_name_that_ollama_knows():
+def test_a_model_is_requested_by_its_alias():
     responses.post(CHAT, body=ndjson(ollama_chat()))
     responses.post(EMBED, json={"embeddings": [[1.0]]})
     known = backend(m="phi4-mini")
@@ -174,7 +154,7 @@ def test_a_whole_answer_has_text_an_ending_and_counts():
 
 
 @responses.activate
-def test_counts_that_ollama_leaves_out_are_0():
+def test_counts_that_ollama_omits_are_0():
     responses.post(CHAT, json=ollama_chat(eval_count=4))
 
     completion = backend().complete(asking())
@@ -183,23 +163,23 @@ def test_counts_that_ollama_leaves_out_are_0():
 
 
 @pytest.mark.parametrize(
-    "reason, told",
+    "reason, read",
     [
         pytest.param("stop", "stop", id="stop"),
         pytest.param("length", "length", id="length"),
-        pytest.param("load", None, id="load is none of the API's"),
-        pytest.param("", None, id="an empty one is none"),
-        pytest.param(None, None, id="null is none"),
-        pytest.param(7, None, id="a number is none"),
+        pytest.param("load", None, id="load, which the API does not have"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="null"),
+        pytest.param(7, None, id="a number"),
     ],
 )
 @responses.activate
-def test_the_finish_reason_of(reason, told):
+def test_the_finish_reason_of(reason, read):
     responses.post(CHAT, json=ollama_chat(done_reason=reason))
 
     completion = backend().complete(asking())
 
-    assert completion.ending.finish_reason == told
+    assert completion.ending.finish_reason == read
 
 
 @responses.activate
@@ -236,7 +216,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("body", GARBAGE)
 @responses.activate
-def test_a_whole_answer_is_broken(body):
+def test_a_whole_answer_fails(body):
     responses.post(CHAT, json=body)
 
     with pytest.raises(Broken):
@@ -247,7 +227,7 @@ def test_a_whole_answer_is_broken(body):
 
 
 @responses.activate
-def test_each_line_of_a_stream_is_a_token_and_the_last_one_an_ending():
+def test_each_line_of_a_stream_is_a_token_and_the_last_is_an_ending():
     pieces = streamed(
         ndjson(ollama_line("Che")),
         ndjson(ollama_line("rry")),
@@ -272,7 +252,7 @@ def test_the_last_line_may_lack_its_newline():
 
 
 @responses.activate
-def test_an_empty_generation_is_just_the_ending():
+def test_an_empty_stream_is_only_an_ending():
     pieces = streamed(ndjson(ollama_chat("", done_reason="load")))
 
     assert pieces == [Ending(None, NO_USAGE)]
@@ -286,7 +266,7 @@ def test_a_last_line_without_a_message_is_an_ending():
 
 
 @responses.activate
-def test_thinking_is_reasoning_and_no_token():
+def test_thinking_is_reasoning():
     pieces = streamed(
         ndjson(ollama_line("", thinking="Hm.")),
         ndjson(ollama_line("Cherry")),
@@ -297,14 +277,14 @@ def test_thinking_is_reasoning_and_no_token():
 
 
 @responses.activate
-def test_a_line_may_hold_reasoning_and_a_token():
+def test_a_line_may_contain_reasoning_and_a_token():
     pieces = streamed(ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat("")))
 
     assert pieces == [Reasoning(), Token("Cherry"), Ending(None, NO_USAGE)]
 
 
 @responses.activate
-def test_lines_may_end_with_cr_lf_and_blank_ones_stand_between():
+def test_lines_may_end_with_cr_lf_and_have_blank_lines_between():
     body = ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")
 
     pieces = streamed(body)
@@ -323,7 +303,7 @@ def test_a_character_may_arrive_in_two_pieces():
 
 
 @responses.activate
-def test_half_of_a_surrogate_pair_does_not_become_part_of_a_token():
+def test_half_of_a_surrogate_pair_is_replaced():
     pieces = streamed(b'{"message":{"content":"a\\ud83c"},"done":true}\n')
 
     assert pieces[0] == Token("a?")
@@ -339,8 +319,10 @@ ERROR_LINES = [
     pytest.param(b"[1]\n", id="an array"),
     pytest.param(b'{"message": {"content": "x"}}\n', id="a line without done"),
     pytest.param(b'{"message": "x", "done": false}\n', id="text for a message"),
-    pytest.param(b'{"message": {"content": 7}, "done": false}\n', id="no text"),
-    pytest.param(b"\xff\n", id="no UTF-8"),
+    pytest.param(
+        b'{"message": {"content": 7}, "done": false}\n', id="a number for text"
+    ),
+    pytest.param(b"\xff\n", id="not UTF-8"),
     pytest.param(b'{"message": {"content": "x"}, "do', id="half a line"),
     pytest.param(b"", id="the end"),
 ]
@@ -348,14 +330,14 @@ ERROR_LINES = [
 
 @pytest.mark.parametrize("bad", ERROR_LINES)
 @responses.activate
-def test_a_stream_is_broken_before_its_first_token_by(bad):
+def test_a_stream_fails_before_its_first_token_by(bad):
     with pytest.raises(Broken):
         streamed(bad)
 
 
 @pytest.mark.parametrize("bad", ERROR_LINES)
 @responses.activate
-def test_a_stream_is_broken_after_its_first_token_by(bad):
+def test_a_stream_fails_after_its_first_token_by(bad):
     responses.post(CHAT, body=ndjson(ollama_line("Che")) + bad)
     pieces = iter(backend().stream(asking()))
 
@@ -365,7 +347,7 @@ def test_a_stream_is_broken_after_its_first_token_by(bad):
 
 
 @responses.activate
-def test_an_error_line_about_an_option_is_a_fault_of_the_request():
+def test_an_error_line_about_an_option_refuses_the_request():
     with pytest.raises(RequestRefused, match='option "seed"'):
         streamed(ndjson({"error": 'option "seed" must be of type integer'}))
 
@@ -385,7 +367,7 @@ def test_a_refused_stream_is_closed():
 
 
 @responses.activate
-def test_embeddings_are_asked_for_all_at_once():
+def test_embeddings_are_requested_together():
     responses.post(
         EMBED, json={"embeddings": [[1, 2.5], [3, 4]], "prompt_eval_count": 6}
     )
@@ -397,7 +379,7 @@ def test_embeddings_are_asked_for_all_at_once():
 
 
 @responses.activate
-def test_embeddings_that_were_not_counted_have_0_tokens():
+def test_embeddings_without_usage_have_0_tokens():
     responses.post(EMBED, json={"embeddings": [[1.0]]})
 
     embeddings = backend().embed(embedding("a"))
@@ -416,7 +398,7 @@ def test_embeddings_that_were_not_counted_have_0_tokens():
     ],
 )
 @responses.activate
-def test_embeddings_are_broken(body):
+def test_embeddings_fail(body):
     responses.post(EMBED, json=body)
 
     with pytest.raises(Broken):
@@ -434,7 +416,7 @@ def test_a_probe_asks_for_the_version():
 
 
 @responses.activate
-def test_a_probe_fails_where_something_else_answers():
+def test_a_probe_fails_if_another_server_answers():
     responses.get(f"{OLLAMA}/api/version", body="<html>")
 
     with pytest.raises(Broken):

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible dialect, as the many servers that speak it do: what they are sent, and what their answers mean."""
+"""The OpenAI-compatible dialect, as its many servers speak it: requests, whole answers, streams, embeddings, probes."""
 
 import json
 
@@ -44,7 +44,7 @@ def sent() -> dict:
 
 
 def streamed(*pieces: object) -> list:
-    """All pieces of a stream that arrives like this."""
+    """All pieces of a stream that arrives in these parts."""
     responses.post(CHAT, body=arriving(*pieces))
     stream = backend().stream(asking())
     try:
@@ -57,7 +57,7 @@ def streamed(*pieces: object) -> list:
 
 
 @responses.activate
-def test_a_completion_is_asked_for_with_model_and_messages():
+def test_a_completion_is_requested_with_model_and_messages():
     responses.post(CHAT, json=openai_chat())
 
     backend().complete(asking("Hi"))
@@ -66,7 +66,7 @@ def test_a_completion_is_asked_for_with_model_and_messages():
 
 
 @responses.activate
-def test_a_stream_is_the_same_request_with_its_usage_asked_for():
+def test_a_stream_is_the_same_request_and_asks_for_the_usage():
     responses.post(CHAT, body=sse(STOP))
 
     backend().stream(asking("Hi")).close()
@@ -79,40 +79,37 @@ def test_a_stream_is_the_same_request_with_its_usage_asked_for():
     }
 
 
+PARAMETERS = {
+    "temperature": 0.5,
+    "max_tokens": 5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "seed": 7,
+    "stop": ["."],
+    "presence_penalty": -1,
+    "frequency_penalty": 2,
+    "think": True,
+    "format": "json",
+    "no_such_parameter": {"a": [1]},
+}
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize(
-    "name, value",
-    [
-        ("temperature", 0.5),
-        ("max_tokens", 5),
-        ("top_p", 0.9),
-        ("top_k", 40),
-        ("seed", 7),
-        ("stop", ["."]),
-        ("presence_penalty", -1),
-        ("frequency_penalty", 2),
-        ("think", True),
-        ("format", "json"),
-        ("keep_alive", "5m"),
-        ("no_such_parameter", {"a": [1]}),
-    ],
-)
 @responses.activate
-def test_every_parameter_stands_on_top_level(name, value, stream):
+def test_all_parameters_are_top_level_fields(stream):
     responses.post(CHAT, body=json.dumps(openai_chat()))
-    request = asking(**{name: value})
+    request = asking(**PARAMETERS)
 
     if stream:
         backend().stream(request).close()
     else:
         backend().complete(request)
 
-    always = {"model", "messages", "stream", "stream_options"}
-    assert {key: sent()[key] for key in sent().keys() - always} == {name: value}
+    assert PARAMETERS.items() <= sent().items()
 
 
 @responses.activate
-def test_a_model_goes_by_the_name_that_the_upstream_knows():
+def test_a_model_is_requested_by_its_alias():
     responses.post(CHAT, json=openai_chat())
     responses.post(EMBED, json={"data": [{"index": 0, "embedding": [1.0]}]})
     known = backend(m="gpt-x")
@@ -126,7 +123,7 @@ def test_a_model_goes_by_the_name_that_the_upstream_knows():
 
 
 @responses.activate
-def test_the_key_goes_along_as_a_bearer_token():
+def test_the_key_is_sent_as_a_bearer_token():
     responses.get(MODELS, json={})
 
     backend("key").probe(1)
@@ -156,26 +153,24 @@ def test_a_whole_answer_has_text_an_ending_and_counts():
 
 
 @pytest.mark.parametrize(
-    "usage, told",
+    "usage, read",
     [
-        pytest.param(None, None, id="unknown where it is null"),
-        pytest.param({}, Usage(0, 0), id="0 where it is empty"),
-        pytest.param(
-            {"prompt_tokens": 3}, Usage(3, 0), id="0 where a count is left out"
-        ),
+        pytest.param(None, None, id="unknown if it is null"),
+        pytest.param({}, Usage(0, 0), id="0 if it is empty"),
+        pytest.param({"prompt_tokens": 3}, Usage(3, 0), id="0 for a missing count"),
     ],
 )
 @responses.activate
-def test_the_usage_is(usage, told):
+def test_the_usage_is(usage, read):
     responses.post(CHAT, json=openai_chat(usage=usage))
 
     completion = backend().complete(asking())
 
-    assert completion.ending.usage == told
+    assert completion.ending.usage == read
 
 
 @pytest.mark.parametrize(
-    "reason, told",
+    "reason, read",
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -189,18 +184,18 @@ def test_the_usage_is(usage, told):
     ids=repr,
 )
 @responses.activate
-def test_a_finish_reason_is_told_where_the_api_has_it(reason, told):
+def test_a_finish_reason_is_read_if_the_api_has_it(reason, read):
     body = openai_chat()
     body["choices"][0]["finish_reason"] = reason
     responses.post(CHAT, json=body)
 
     completion = backend().complete(asking())
 
-    assert completion.ending.finish_reason == told
+    assert completion.ending.finish_reason == read
 
 
 @responses.activate
-def test_content_that_is_null_is_an_empty_answer():
+def test_null_content_is_an_empty_answer():
     responses.post(CHAT, json=openai_chat(None))
 
     completion = backend().complete(asking())
@@ -235,7 +230,7 @@ def test_reasoning_is_not_part_of_an_answer():
     ],
 )
 @responses.activate
-def test_a_whole_answer_is_broken(body):
+def test_a_whole_answer_fails(body):
     responses.post(CHAT, json=body)
 
     with pytest.raises(Broken):
@@ -247,140 +242,83 @@ def test_a_whole_answer_is_broken(body):
 NO_USAGE = Ending("stop", None)
 COUNTED = Ending("stop", Usage(3, 4))
 
-COMPLETE = [
-    pytest.param(
-        sse(CHERRY, STOP, "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="chunks, a finish_reason and [DONE]",
+USAGE_CHUNK = {"choices": [], "usage": USAGE}
+THINKING = openai_chunk(reasoning_content="Hm.")
+
+CHERRY_STREAMS = {
+    "chunks, a finish_reason and [DONE]": sse(CHERRY, STOP, "[DONE]"),
+    "a finish_reason without [DONE]": sse(CHERRY, STOP),
+    "empty chunks around": sse({"choices": []}, CHERRY, STOP, {"choices": []}),
+    "text beside the finish_reason": sse(openai_chunk("stop", content="Cherry")),
+    "a first chunk with only the role": sse(
+        openai_chunk(role="assistant"), CHERRY, STOP
     ),
-    pytest.param(
-        sse(CHERRY, STOP),
-        [Token("Cherry"), NO_USAGE],
-        id="a finish_reason and no [DONE]",
+    "content that is null": sse(openai_chunk(content=None), CHERRY, STOP),
+    "content that is empty": sse(openai_chunk(content=""), CHERRY, STOP),
+    "a delta that is null": sse({"choices": [{"delta": None}]}, CHERRY, STOP),
+    "a choice without delta": sse({"choices": [{}]}, CHERRY, STOP),
+    "comments, as OpenRouter sends them": b": PROCESSING\n\n" + sse(CHERRY, STOP),
+    "names, ids and retry times of events": (
+        b"event: message\nid: 7\nretry: 10\n" + sse(CHERRY, STOP)
     ),
-    pytest.param(
-        sse(CHERRY, STOP, {"choices": [], "usage": USAGE}, "[DONE]"),
-        [Token("Cherry"), COUNTED],
-        id="the usage in a chunk of its own",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP, {"usage": USAGE}),
-        [Token("Cherry"), COUNTED],
-        id="a usage chunk without choices, and no [DONE]",
-    ),
-    pytest.param(
-        sse(CHERRY | {"usage": None}, STOP | {"usage": USAGE}, "[DONE]"),
-        [Token("Cherry"), COUNTED],
-        id="the usage beside the finish_reason",
-    ),
-    pytest.param(
-        sse({"choices": [], "usage": USAGE}, CHERRY, STOP, "[DONE]"),
-        [Token("Cherry"), COUNTED],
-        id="the usage first of all",
-    ),
-    pytest.param(
-        sse({"choices": []}, CHERRY, STOP, {"choices": []}, "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="empty chunks around",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP, {"choices": []}, {"choices": [], "usage": USAGE}),
-        [Token("Cherry"), COUNTED],
-        id="an empty chunk before the usage",
-    ),
-    pytest.param(
-        sse(openai_chunk("stop", content="Cherry"), "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="text beside the finish_reason",
-    ),
-    pytest.param(
-        sse(openai_chunk(role="assistant"), CHERRY, STOP, "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="a first chunk with only the role",
-    ),
-    pytest.param(
-        sse(openai_chunk(role="assistant", content=None), CHERRY, STOP),
-        [Token("Cherry"), NO_USAGE],
-        id="content that is null",
-    ),
-    pytest.param(
-        sse(openai_chunk(content=""), CHERRY, STOP),
-        [Token("Cherry"), NO_USAGE],
-        id="content that is empty",
-    ),
-    pytest.param(
-        sse({"choices": [{"delta": None}]}, CHERRY, STOP),
-        [Token("Cherry"), NO_USAGE],
-        id="a delta that is null",
-    ),
-    pytest.param(
-        sse({"choices": [{}]}, CHERRY, STOP),
-        [Token("Cherry"), NO_USAGE],
-        id="a choice without delta",
-    ),
-    pytest.param(
-        b": OPENROUTER PROCESSING\n\n" + sse(CHERRY, STOP, "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="comment lines, as OpenRouter sends",
-    ),
-    pytest.param(
-        b"event: message\nid: 7\nretry: 10\n" + sse(CHERRY, STOP, "[DONE]"),
-        [Token("Cherry"), NO_USAGE],
-        id="names, ids and times of events",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP, "[DONE]").replace(b"\n", b"\r\n"),
-        [Token("Cherry"), NO_USAGE],
-        id="lines that end with CR LF",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP, "[DONE]").replace(b"data: ", b"data:"),
-        [Token("Cherry"), NO_USAGE],
-        id="no space after the colon",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP).rstrip(),
-        [Token("Cherry"), NO_USAGE],
-        id="no newline after the last line",
-    ),
-    pytest.param(
-        sse(openai_chunk(reasoning_content="Hm."), CHERRY, STOP),
-        [Reasoning(), Token("Cherry"), NO_USAGE],
-        id="reasoning, as DeepSeek and vLLM name it",
-    ),
-    pytest.param(
-        sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
-        [Reasoning(), Token("Cherry"), NO_USAGE],
-        id="reasoning, as OpenRouter names it",
-    ),
-    pytest.param(
-        sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
-        [Reasoning(), Token("Cherry"), NO_USAGE],
-        id="reasoning and text in one chunk",
-    ),
-    pytest.param(sse(STOP, "[DONE]"), [NO_USAGE], id="an empty generation"),
-    pytest.param(
-        sse(CHERRY, openai_chunk("eos"), "[DONE]"),
-        [Token("Cherry"), Ending(None, None)],
-        id="a finish_reason that the API does not have",
-    ),
-    pytest.param(
-        sse(CHERRY | {"error": None}, STOP | {"error": None}),
-        [Token("Cherry"), NO_USAGE],
-        id="an error that is null",
-    ),
-    pytest.param(
-        sse(CHERRY, STOP, "[DONE]", openai_chunk(content="more")),
-        [Token("Cherry"), NO_USAGE],
-        id="more after [DONE], which is not read",
-    ),
-]
+    "lines that end with CR LF": sse(CHERRY, STOP).replace(b"\n", b"\r\n"),
+    "no space after the colon": sse(CHERRY, STOP).replace(b"data: ", b"data:"),
+    "no newline after the last line": sse(CHERRY, STOP).rstrip(),
+    "an error that is null": sse(CHERRY | {"error": None}, STOP),
+    "more after [DONE]": sse(CHERRY, STOP, "[DONE]", openai_chunk(content="more")),
+}
 
 
-@pytest.mark.parametrize("body, pieces", COMPLETE)
+@pytest.mark.parametrize("body", CHERRY_STREAMS.values(), ids=CHERRY_STREAMS)
 @responses.activate
-def test_a_stream_may_have(body, pieces):
-    assert streamed(body) == pieces
+def test_a_stream_is_read_with(body):
+    assert streamed(body) == [Token("Cherry"), NO_USAGE]
+
+
+COUNTED_STREAMS = {
+    "in a chunk of its own": sse(CHERRY, STOP, USAGE_CHUNK, "[DONE]"),
+    "without choices and [DONE]": sse(CHERRY, STOP, {"usage": USAGE}),
+    "beside the finish_reason": sse(CHERRY, STOP | {"usage": USAGE}, "[DONE]"),
+    "before all text": sse(USAGE_CHUNK, CHERRY, STOP, "[DONE]"),
+    "after an empty chunk": sse(CHERRY, STOP, {"choices": []}, USAGE_CHUNK),
+}
+
+
+@pytest.mark.parametrize("body", COUNTED_STREAMS.values(), ids=COUNTED_STREAMS)
+@responses.activate
+def test_the_usage_of_a_stream_may_come(body):
+    assert streamed(body) == [Token("Cherry"), COUNTED]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(sse(THINKING, CHERRY, STOP), id="as DeepSeek and vLLM name it"),
+        pytest.param(
+            sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
+            id="as OpenRouter names it",
+        ),
+        pytest.param(
+            sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
+            id="beside text",
+        ),
+    ],
+)
+@responses.activate
+def test_reasoning_is_read(body):
+    assert streamed(body) == [Reasoning(), Token("Cherry"), NO_USAGE]
+
+
+@responses.activate
+def test_an_empty_stream_is_only_an_ending():
+    assert streamed(sse(STOP, "[DONE]")) == [NO_USAGE]
+
+
+@responses.activate
+def test_an_unknown_finish_reason_completes_a_stream():
+    pieces = streamed(sse(CHERRY, openai_chunk("eos"), "[DONE]"))
+
+    assert pieces == [Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
@@ -394,7 +332,7 @@ def test_a_character_may_arrive_in_two_pieces():
 
 
 @responses.activate
-def test_line_ends_may_arrive_apart():
+def test_a_stream_may_arrive_byte_by_byte():
     body = sse(CHERRY, STOP, "[DONE]").replace(b"\n", b"\r\n")
 
     pieces = streamed(*(body[i : i + 1] for i in range(len(body))))
@@ -403,7 +341,7 @@ def test_line_ends_may_arrive_apart():
 
 
 @responses.activate
-def test_a_token_may_hold_what_unicode_calls_line_ends():
+def test_a_token_may_contain_line_ends_of_unicode():
     chunk = json.dumps(openai_chunk(content="a\u2028b\u0085c"), ensure_ascii=False)
 
     pieces = streamed(sse(chunk, STOP))
@@ -423,7 +361,7 @@ def test_an_ending_does_not_wait_for_the_end_of_the_body():
     assert (pieces, read_on) == ([[NO_USAGE]], [])
 
 
-def test_a_stream_that_is_cut_behind_its_finish_reason_is_complete():
+def test_a_stream_that_is_cut_after_its_finish_reason_is_complete():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
     with RawUpstream(sending(head + sse(CHERRY, STOP))) as server:
         stream = OpenAIBackend(server.url, "", 20, {}).stream(asking())
@@ -441,7 +379,7 @@ BAD = [
     ),
     pytest.param(
         sse({"error": {"message": "no", "type": "x", "code": None}}, "[DONE]"),
-        id="vLLM's error, with [DONE] behind it",
+        id="vLLM's error, with [DONE] after it",
     ),
     pytest.param(
         sse(openai_chunk("error") | {"error": {"code": "server_error"}}),
@@ -452,7 +390,7 @@ BAD = [
         id="an error beside a finish_reason",
     ),
     pytest.param(sse({"error": "no"}), id="an error that is text"),
-    pytest.param(sse({"error": {"code": 200}}), id="an error with a code that is none"),
+    pytest.param(sse({"error": {"code": 200}}), id="an error with the code 200"),
     pytest.param(sse({"error": {"code": 999}}), id="an error with a code out of range"),
     pytest.param(sse({"error": {"code": True}}), id="an error with a boolean code"),
     pytest.param(sse("garbage"), id="garbage"),
@@ -463,22 +401,24 @@ BAD = [
     pytest.param(sse(openai_chunk(content=7)), id="a number for text"),
     pytest.param(sse(CHERRY | {"usage": 7}), id="a number for usage"),
     pytest.param(b'data: {"choices": [', id="half a line"),
-    pytest.param(b"data: \xff\n\n", id="no UTF-8"),
+    pytest.param(b"data: \xff\n\n", id="not UTF-8"),
     pytest.param(b"<html>\n", id="a web page"),
-    pytest.param(json.dumps(openai_chat()).encode(), id="an answer that is no stream"),
+    pytest.param(
+        json.dumps(openai_chat()).encode(), id="an answer that is not a stream"
+    ),
 ]
 
 
 @pytest.mark.parametrize("bad", BAD)
 @responses.activate
-def test_a_stream_is_broken_before_its_first_token_by(bad):
+def test_a_stream_fails_before_its_first_token_by(bad):
     with pytest.raises(Broken):
         streamed(bad)
 
 
 @pytest.mark.parametrize("bad", BAD)
 @responses.activate
-def test_a_stream_is_broken_after_its_first_token_by(bad):
+def test_a_stream_fails_after_its_first_token_by(bad):
     responses.post(CHAT, body=sse(CHERRY) + bad)
     pieces = iter(backend().stream(asking()))
 
@@ -504,7 +444,7 @@ def test_a_stream_is_broken_after_its_first_token_by(bad):
     ],
 )
 @responses.activate
-def test_an_error_frame_means_what_its_code_says(error, meaning):
+def test_the_code_of_an_error_frame_decides(error, meaning):
     with pytest.raises(meaning):
         streamed(sse({"error": error}))
 
@@ -528,7 +468,7 @@ def entry(index: object, *numbers: float) -> dict:
 
 
 @responses.activate
-def test_embeddings_are_asked_for_all_at_once_as_numbers():
+def test_embeddings_are_requested_together_as_numbers():
     responses.post(EMBED, json={"data": [entry(0, 1, 2.5), entry(1, 3, 4)]})
 
     backend().embed(embedding("a", "b"))
@@ -548,7 +488,7 @@ def test_embeddings_come_in_the_order_of_their_inputs():
 
 
 @responses.activate
-def test_embeddings_that_were_not_counted_have_0_tokens():
+def test_embeddings_without_usage_have_0_tokens():
     responses.post(EMBED, json={"data": [entry(0, 1.0)]})
 
     embeddings = backend().embed(embedding("a"))
@@ -576,7 +516,7 @@ def test_embeddings_that_were_not_counted_have_0_tokens():
     ],
 )
 @responses.activate
-def test_embeddings_are_broken(body):
+def test_embeddings_fail(body):
     responses.post(EMBED, json=body)
 
     with pytest.raises(Broken):
@@ -594,7 +534,7 @@ def test_a_probe_asks_for_the_models():
 
 
 @responses.activate
-def test_a_probe_fails_where_the_key_is_refused():
+def test_a_probe_fails_if_the_key_is_refused():
     responses.get(MODELS, status=401)
 
     with pytest.raises(KeyRefused):
@@ -630,7 +570,7 @@ def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
 
 @pytest.mark.parametrize("before", range(295, 315))
 @responses.activate
-def test_no_part_of_a_key_is_shown_where_the_message_is_cut(before):
+def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
     said = {"error": {"message": "." * before + "a-long-key" + "." * 400}}
     responses.post(CHAT, status=400, json=said)
 

@@ -1,4 +1,4 @@
-"""What upstreams send may be anything: it is understood, or the attempt is broken."""
+"""Reading what upstreams send: whole answers, single values, and streams with their deadlines."""
 
 import json
 
@@ -30,7 +30,7 @@ def whole_answer(status: int, body: object) -> object:
 
 
 @responses.activate
-def test_a_whole_answer_is_the_object_in_its_body():
+def test_a_whole_answer_is_the_json_object_in_the_body():
     fields = whole_answer(200, b'{"a": [1, 2.5, "\xc3\xa9"]}')
 
     assert fields == {"a": [1, 2.5, "é"]}
@@ -40,7 +40,7 @@ def test_a_whole_answer_is_the_object_in_its_body():
     "body",
     [
         pytest.param(b"", id="empty"),
-        pytest.param(b"<html>", id="no JSON"),
+        pytest.param(b"<html>", id="not JSON"),
         pytest.param(b'{"a": ', id="JSON that breaks off"),
         pytest.param(b"[1]", id="an array"),
         pytest.param(b"null", id="null"),
@@ -50,20 +50,20 @@ def test_a_whole_answer_is_the_object_in_its_body():
     ],
 )
 @responses.activate
-def test_a_body_is_garbage_that_is(body):
+def test_a_body_is_malformed(body):
     with pytest.raises(Broken, match="something else than an answer"):
         whole_answer(200, body)
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 500])
 @responses.activate
-def test_only_status_200_announces_an_answer(status):
+def test_only_status_200_is_an_answer(status):
     with pytest.raises(Broken):
         whole_answer(status, b'{"a": 1}')
 
 
 @responses.activate
-def test_a_refusal_is_told_by_its_status():
+def test_the_status_of_a_refusal_decides():
     with pytest.raises(ModelNotFound):
         whole_answer(404, b'{"error": "no such model"}')
 
@@ -75,13 +75,13 @@ def test_an_error_with_status_200_is_a_failure():
 
 
 @responses.activate
-def test_an_error_about_an_option_with_status_200_is_a_fault_of_the_request():
+def test_an_error_about_an_option_with_status_200_refuses_the_request():
     with pytest.raises(RequestRefused, match="seed"):
         whole_answer(200, b'{"error": "option \\"seed\\" must be a number"}')
 
 
 @responses.activate
-def test_an_error_that_is_null_is_none():
+def test_an_error_that_is_null_is_ignored():
     fields = whole_answer(200, b'{"error": null, "a": 1}')
 
     assert fields["a"] == 1
@@ -98,7 +98,7 @@ def test_an_answer_that_breaks_off_is_closed():
 
 
 @responses.activate
-def test_a_refusal_that_breaks_off_still_means_what_its_status_says():
+def test_the_status_decides_even_if_the_refusal_breaks_off():
     body = arriving(b"{", ConnectionResetError())
 
     with pytest.raises(ModelNotFound):
@@ -111,8 +111,8 @@ def test_a_refusal_that_breaks_off_still_means_what_its_status_says():
     "error, meaning",
     [
         pytest.param({"code": 429}, RateLimited, id="its own code"),
-        pytest.param({"code": "overloaded"}, Broken, id="a failure where it is a word"),
-        pytest.param("no", Broken, id="a failure where there is none"),
+        pytest.param({"code": "overloaded"}, Broken, id="Broken if the code is a word"),
+        pytest.param("no", Broken, id="Broken if there is no code"),
     ],
 )
 @responses.activate
@@ -125,7 +125,7 @@ def test_an_error_with_status_200_means(error, meaning):
     "value, text",
     [
         pytest.param("é", "é", id="itself"),
-        pytest.param(None, "", id="empty where it is absent"),
+        pytest.param(None, "", id="empty if it is absent"),
         pytest.param("a\ud800b", "a?b", id="without half of a surrogate pair"),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_count_is_not(value):
         reading.count(value)
 
 
-def test_vectors_are_as_many_as_the_inputs_and_of_one_dimension():
+def test_vectors_are_read():
     vectors = reading.vectors([[1, 2.5], [-3.0, 1e300]], 2)
 
     assert vectors == [[1, 2.5], [-3.0, 1e300]]
@@ -166,9 +166,9 @@ def test_vectors_are_as_many_as_the_inputs_and_of_one_dimension():
         pytest.param([[1.0], [None]], id="with a null"),
         pytest.param([[1.0], ["1"]], id="with text"),
         pytest.param([[1.0], [True]], id="with a boolean"),
-        pytest.param([[1.0], [float("nan")]], id="with a number that is none"),
+        pytest.param([[1.0], [float("nan")]], id="with NaN"),
         pytest.param([[1.0], [10**400]], id="with a number beyond all floats"),
-        pytest.param([[1.0], [float("inf")]], id="with an endless number"),
+        pytest.param([[1.0], [float("inf")]], id="with Infinity"),
         pytest.param([[1.0], "1"], id="with text for a vector"),
         pytest.param([{"0": 1.0}, {"0": 1.0}], id="with objects for vectors"),
         pytest.param([1.0, 2.0], id="with numbers for vectors"),
@@ -177,20 +177,19 @@ def test_vectors_are_as_many_as_the_inputs_and_of_one_dimension():
         pytest.param(None, id="as null"),
     ],
 )
-def test_vectors_are_garbage(value):
+def test_vectors_are_malformed(value):
     with pytest.raises(Broken), reading.malformed_is_broken("openai"):
         reading.vectors(value, 2)
 
 
-# A streamed answer: what arrived together stays together, one ending and nothing behind it, a deadline between pieces.
+# Streamed answers
 
 
-URL = "http://upstream.test/"
 END = Ending("stop", None)
 
 
 class Words:
-    """A dialect of its own: a word is a token, `.` ends, `!` fails, `#` says nothing, `~` finishes without ending."""
+    """A dialect for tests: a word is a token, `.` ends, `!` fails, `#` is empty, `~` finishes without an ending."""
 
     complete_without_ending = False
     finished = False
@@ -234,7 +233,7 @@ def test_pieces_that_arrive_together_come_together():
 
 
 @responses.activate
-def test_lines_without_pieces_are_passed_over():
+def test_lines_without_pieces_are_skipped():
     stream, _ = streamed(b"#\n", b"a\n", b"#\n#\n", b".\n")
 
     pieces = list(stream)
@@ -262,7 +261,7 @@ def test_a_body_that_ends_without_an_ending_was_cut_off():
 
 
 @responses.activate
-def test_a_reader_may_know_that_the_answer_was_complete():
+def test_a_reader_may_know_that_the_answer_is_complete():
     stream, _ = streamed(b"a\n", reader=Generous())
 
     pieces = list(stream)
@@ -271,7 +270,7 @@ def test_a_reader_may_know_that_the_answer_was_complete():
 
 
 @responses.activate
-def test_an_answer_known_to_be_complete_may_be_cut_off():
+def test_a_complete_answer_may_be_cut_off():
     stream, _ = streamed(b"a\n", ConnectionResetError(), reader=Generous())
 
     pieces = list(stream)
@@ -300,7 +299,7 @@ def test_a_connection_that_breaks_is_a_failure():
 
 
 class Timed:
-    """An answer whose lines keep to its deadline; between them, functions are called."""
+    """Stands for an UpstreamResponse: gives lines until its deadline, and calls the functions among them."""
 
     provider = "openai"
 
@@ -334,7 +333,7 @@ def test_each_piece_has_the_whole_timeout(clock):
     assert pieces == [[Token("a")], [Token("b")], [END]]
 
 
-def test_the_time_that_a_client_takes_is_not_the_upstreams(clock):
+def test_a_slow_client_does_not_use_up_the_upstreams_time(clock):
     pieces = iter(timed(b"a", b"b", b"."))
     next(pieces)
     clock.advance(99)
@@ -342,7 +341,7 @@ def test_the_time_that_a_client_takes_is_not_the_upstreams(clock):
     assert next(pieces) == [Token("b")]
 
 
-def test_lines_without_pieces_do_not_buy_time(clock):
+def test_lines_without_pieces_do_not_renew_the_deadline(clock):
     drip = [b"#", lambda: clock.advance(4)]
     pieces = iter(timed(b"a", *drip, *drip, *drip, b"#", b"b"))
     next(pieces)
@@ -351,7 +350,7 @@ def test_lines_without_pieces_do_not_buy_time(clock):
         next(pieces)
 
 
-def test_the_first_piece_has_no_more_than_the_timeout(clock):
+def test_the_first_piece_has_only_the_timeout(clock):
     drip = [b"#", lambda: clock.advance(4)]
     stream = timed(*drip, *drip, *drip, b"#", b"a")
 
@@ -368,7 +367,7 @@ def test_a_finished_answer_does_not_wait_long_for_its_usage(clock):
 
 
 @responses.activate
-def test_closing_after_the_ending_reads_what_is_left():
+def test_closing_after_the_ending_drains_the_body():
     left = []
     stream, _ = streamed(b".\n", b"rest\n", lambda: left.append("all read"))
     list(stream)
@@ -379,7 +378,7 @@ def test_closing_after_the_ending_reads_what_is_left():
 
 
 @responses.activate
-def test_closing_before_the_ending_reads_no_more_and_hangs_up():
+def test_closing_before_the_ending_closes_the_connection():
     left = []
     stream, body = streamed(b"a\n", lambda: left.append("read on"), b".\n")
     next(iter(stream))
@@ -391,7 +390,7 @@ def test_closing_before_the_ending_reads_no_more_and_hangs_up():
 
 
 @responses.activate
-def test_closing_a_stream_that_was_never_read_hangs_up():
+def test_closing_an_unread_stream_closes_the_connection():
     stream, body = streamed(b"a\n", b".\n")
 
     stream.close()
@@ -400,7 +399,7 @@ def test_closing_a_stream_that_was_never_read_hangs_up():
 
 
 @responses.activate
-def test_closing_after_a_failure_hangs_up():
+def test_closing_after_a_failure_closes_the_connection():
     stream, body = streamed(b"!\n", b".\n")
     with pytest.raises(Busy):
         next(iter(stream))
