@@ -28,6 +28,8 @@ Beside the stream:
     batch.py                    many completions, written as they become ready
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
+    keys.py                     the keys clients may use, and their names
+    secret_files.py             files that hold secrets: read again when they change
     setting_values.py           how the text of a variable becomes a value
     page/                       the page at `/`
 

@@ -10,6 +10,7 @@ from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
+from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
@@ -18,9 +19,10 @@ from octomil_ref.settings import Settings, load_or_exit, require_access_rule
 App = falcon.App[falcon.Request, falcon.Response]
 
 
-def create_app(settings: Settings | None = None) -> App:
+def create_app(settings: Settings | None = None, keys: KeyRing | None = None) -> App:
     """The WSGI application. Without `settings` it reads the environment, and exits if a variable is wrong."""
     settings = require_access_rule(settings) if settings else load_or_exit()
+    keys = keys or settings.key_ring()
     configure_logging(settings)
     backends = create_backends(settings)
     fallback = Fallback(backends, settings.backend_cooldown)
@@ -28,7 +30,7 @@ def create_app(settings: Settings | None = None) -> App:
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
 
-    app = App(middleware=middleware(settings))
+    app = App(middleware=middleware(settings, keys))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 

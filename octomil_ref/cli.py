@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def checked_output() -> Iterator[None]:
 def serve(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
     made = None
-    if not settings.api_keys and not settings.allow_anonymous:
+    if not settings.has_access_rule():
         made = new_token()
         settings = replace(settings, api_keys=(made,))
         print(f"Token, for this run only: {made}", flush=True)
@@ -81,7 +82,9 @@ def serve(arguments: argparse.Namespace) -> None:
         )
     if settings.pin_to_core:
         stay_on_one_core()
-    app = create_app(settings)
+    keys = settings.key_ring()
+    app = create_app(settings, keys)
+    _on_hangup(keys.refresh)
     server = WaitressServer(settings)
     gc.collect()
     gc.freeze()  # later collections, which halt every stream, skip the app's own objects
@@ -94,6 +97,12 @@ def stay_on_one_core() -> None:
     if hasattr(os, "sched_setaffinity"):
         core = random.choice(sorted(os.sched_getaffinity(0)))
         os.sched_setaffinity(0, {core})
+
+
+def _on_hangup(call: Callable[[], None]) -> None:
+    """SIGHUP calls, and ends nothing."""
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, lambda number, frame: call())
 
 
 def demo(arguments: argparse.Namespace) -> None:

@@ -12,13 +12,12 @@ from typing import Any
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     IDLE_CONNECTIONS,
-    load,
     load_or_exit,
     publish,
-    require_access_rule,
 )
 
 _settings = load_or_exit()
+_keys = _settings.key_ring()
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "gthread"
@@ -42,7 +41,8 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose the core with the fewest workers."""
+    """Read the keys, which the worker needs if it cannot read them itself, and choose the core with the fewest workers."""
+    _keys.refresh()
     if _settings.pin_to_core and hasattr(os, "sched_getaffinity"):
         taken = list(_cores.values())
         _cores[worker] = min(sorted(os.sched_getaffinity(0)), key=taken.count)
@@ -51,8 +51,6 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     # Until the worker sets its own handlers it has the master's, which would swallow a signal to stop.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # After a reload the key file may be wrong: gunicorn ends when a worker fails here, and does not fork it again and again.
-    require_access_rule(load())
     if worker in _cores:
         os.sched_setaffinity(0, {_cores[worker]})
 

@@ -23,6 +23,8 @@ class AccessRecord:
     path: str
     status: int = 0
     duration_ms: float = 0.0
+    key: str | None = None
+    """The name of the client's key."""
     model: str | None = None
     provider: str | None = None
     tokens: int | None = None

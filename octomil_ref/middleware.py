@@ -1,7 +1,5 @@
 """What every request passes: its id, its access log line, Host, CORS and the token. And how any exception is answered."""
 
-import hashlib
-import hmac
 import logging
 import re
 import secrets
@@ -21,6 +19,7 @@ from octomil_ref.errors import (
     NotFound,
     Unauthorized,
 )
+from octomil_ref.keys import KeyRing
 from octomil_ref.logs import AccessRecord, write_access_line
 from octomil_ref.settings import Settings
 
@@ -29,11 +28,11 @@ log = logging.getLogger("octomil_ref")
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
 
 
-def middleware(settings: Settings) -> list[Any]:
+def middleware(settings: Settings, keys: KeyRing) -> list[Any]:
     """In the order in which a request meets them."""
     found = [RequestId(), AccessLog(), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
-        found.append(Auth(settings.api_keys))
+        found.append(Auth(keys))
     return found
 
 
@@ -129,8 +128,8 @@ class VaryByOrigin:
 class Auth:
     """Requires a token (spec section 2), except for resources with `public = True`."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
-        self._digests = [_digest(token.encode()) for token in tokens]
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
 
     def process_resource(
         self,
@@ -142,27 +141,21 @@ class Auth:
         # Browsers send no token in a preflight.
         if getattr(resource, "public", False) or req.method == "OPTIONS":
             return
-        if not any(self._is_valid(token) for token in _tokens(req)):
+        # WSGI decodes headers as latin-1.
+        names = [self._keys.name_of(token.encode("latin-1")) for token in _tokens(req)]
+        name = next(filter(None, names), None)
+        if name is None:
             raise Unauthorized(
                 "A valid token is required: 'Authorization: Bearer TOKEN' or 'X-API-Key: TOKEN'.",
                 {"WWW-Authenticate": "Bearer"},
             )
-
-    def _is_valid(self, token: str) -> bool:
-        # WSGI decodes headers as latin-1. All digests have one length, and the sum compares every one of them, so the
-        # time that this takes says nothing about a token.
-        digest = _digest(token.encode("latin-1"))
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        req.context.record.key = name
 
 
 def _tokens(req: falcon.Request) -> list[str]:
     scheme, _, token = (req.auth or "").partition(" ")
     given = [token.strip()] if scheme.lower() == "bearer" else []
     return given + [req.get_header("X-API-Key") or ""]
-
-
-def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
 
 
 def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> None:

@@ -50,6 +50,24 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def keys(text: str) -> tuple[str, ...]:
+    """Entries like `name:token` or `token`, separated by commas."""
+    found = names(text)
+    for entry in found:
+        key_name_and_token(entry)
+    return found
+
+
+def key_name_and_token(entry: str) -> tuple[str, str]:
+    """The name is empty if the entry has none. Only a token with a name may contain a colon."""
+    name, colon, token = (part.strip() for part in entry.partition(":"))
+    if not colon:
+        return "", name
+    if not name or not token:
+        raise ValueError("entries like name:token or token")
+    return name, token
+
+
 def origins(text: str) -> tuple[str, ...]:
     # Browsers write origins in lower case.
     found = tuple(origin.rstrip("/").lower() for origin in names(text))

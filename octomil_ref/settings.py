@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Self
 
+from octomil_ref import keys
 from octomil_ref import setting_values as values
 
 SPARE_THREADS = 4
@@ -54,11 +55,11 @@ class Settings:
     """Model ids and the names that upstreams use for them, by provider: `a=b,openai:c=d`. Adds to the built-in ones."""
 
     api_keys: tuple[str, ...] = _setting(
-        "OCTOMIL_API_KEYS", values.names, (), secret=True
+        "OCTOMIL_API_KEYS", values.keys, (), secret=True
     )
-    """Tokens of clients, separated by commas."""
-    api_keys_file: str = _setting("OCTOMIL_API_KEYS_FILE", str, "")
-    """A file with more tokens, one per line; `#` starts a comment line."""
+    """Tokens of clients, separated by commas. `name:token` gives a token the name by which the log calls it."""
+    api_keys_file: str = _setting(keys.FILE_VARIABLE, str, "")
+    """A file with more tokens, one per line; `#` starts a comment line. It is read again when it changes."""
     allow_anonymous: bool = _setting("OCTOMIL_ALLOW_ANONYMOUS", values.switch, False)
     """Require no token."""
     cors_origins: tuple[str, ...] = _setting("OCTOMIL_CORS_ORIGINS", values.origins, ())
@@ -113,6 +114,17 @@ class Settings:
         """`host` as a URL writes it."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
+    def has_access_rule(self) -> bool:
+        """True if there are tokens, or none is required."""
+        return bool(self.api_keys or self.api_keys_file or self.allow_anonymous)
+
+    def key_ring(self) -> keys.KeyRing:
+        """Raises SettingsError if the file could never be read."""
+        try:
+            return keys.KeyRing(self.api_keys, self.api_keys_file)
+        except ValueError as ex:
+            raise SettingsError(str(ex)) from ex
+
     def with_threads(self) -> Self:
         """The settings of a server that starts its own threads."""
         return replace(self, threads=self.threads or DEFAULT_THREADS)
@@ -138,8 +150,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         for setting in fields(Settings)
         if is_given(setting, environ)
     }
-    settings = Settings(**given)
-    return replace(settings, api_keys=settings.api_keys + _keys_in_file(settings))
+    return Settings(**given)
 
 
 def load_or_exit() -> Settings:
@@ -166,7 +177,8 @@ def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
 
 def require_access_rule(settings: Settings) -> Settings:
     """Raises SettingsError unless there is a token or anonymous access is allowed."""
-    if not settings.api_keys and not settings.allow_anonymous:
+    settings.key_ring()
+    if not settings.has_access_rule():
         raise SettingsError(
             "OCTOMIL_API_KEYS: no token is set; set one or more separated by commas, "
             "name a file in OCTOMIL_API_KEYS_FILE, or set OCTOMIL_ALLOW_ANONYMOUS=1"
@@ -182,7 +194,7 @@ def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]
         (
             setting.metadata["variable"],
             _shown(setting, getattr(settings, setting.name)),
-            _source(setting, settings, environ),
+            _source(setting, environ),
         )
         for setting in fields(Settings)
     ]
@@ -206,28 +218,13 @@ def _read(setting: Field[Any], text: str) -> Any:
         raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex
 
 
-def _keys_in_file(settings: Settings) -> tuple[str, ...]:
-    if not settings.api_keys_file:
-        return ()
-    try:
-        with open(settings.api_keys_file, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as ex:
-        raise SettingsError(
-            f"OCTOMIL_API_KEYS_FILE: expected a readable text file, got {settings.api_keys_file!r} ({type(ex).__name__})"
-        ) from ex
-    return tuple(line for line in lines if line and not line.startswith("#"))
-
-
 def _shown(setting: Field[Any], value: object) -> str:
     if setting.metadata["secret"]:
         return MASKED if value else ""
     return values.shown(value)
 
 
-def _source(setting: Field[Any], settings: Settings, environ: Mapping[str, str]) -> str:
+def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
     if is_given(setting, environ):
         return "environment"
-    if setting.name == "api_keys" and settings.api_keys:
-        return "file"
     return "derived" if setting.name == "max_inflight" else "default"

@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from octomil_ref import __version__, cli
 from octomil_ref.demo.run import DemoError
+from octomil_ref.keys import KeyRing
 from octomil_ref.settings import Settings, load
 
 
@@ -38,11 +40,13 @@ class BecameGunicorn(Exception):
 
 
 @pytest.fixture
-def servers(monkeypatch) -> Servers:
+def servers(monkeypatch) -> Iterator[Servers]:
     servers = Servers()
     monkeypatch.setattr(cli, "WaitressServer", servers)
     monkeypatch.setattr(gc, "freeze", lambda: None)
-    return servers
+    before = signal.getsignal(signal.SIGHUP)
+    yield servers
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -170,6 +174,24 @@ def test_serve_freezes_the_memory_of_the_app(servers, monkeypatch):
     assert frozen == [True]
 
 
+def test_a_hangup_reads_the_key_file_again(servers, monkeypatch):
+    read: list[bool] = []
+    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
+
+    cli.main(["serve"])
+    signal.raise_signal(signal.SIGHUP)
+
+    assert read == [True]
+
+
+def test_serve_runs_where_there_is_no_hangup(servers, monkeypatch):
+    with monkeypatch.context() as windows:
+        windows.delattr(signal, "SIGHUP")
+        cli.main(["serve"])
+
+    assert len(servers.served) == 1
+
+
 def test_flags_win_over_variables(servers, monkeypatch):
     monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
     monkeypatch.setenv("OCTOMIL_PORT", "1")
@@ -265,15 +287,24 @@ def test_gunicorn_finds_no_token_where_everyone_may_call(gunicorn, monkeypatch):
     assert load().allow_anonymous
 
 
-def test_gunicorn_reads_the_key_file_by_itself(gunicorn, monkeypatch, tmp_path):
+def test_a_key_file_that_cannot_be_read_ends_the_start_with_one_line(
+    servers, monkeypatch
+):
+    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", "/no/such/file")
+
+    assert str(ending("serve")).startswith("octomil-ref: OCTOMIL_API_KEYS_FILE: ")
+
+
+def test_serve_makes_no_token_beside_a_key_file(servers, monkeypatch, capsys, tmp_path):
     file = tmp_path / "keys"
-    file.write_text("alpha,x\n")
+    file.write_text("ci:hidden\n")
     monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", str(file))
 
-    with pytest.raises(BecameGunicorn):
-        cli.main(["serve", "--server", "gunicorn"])
+    cli.main(["serve"])
 
-    assert load().api_keys == ("alpha,x",)
+    [settings] = servers.served
+    assert settings.api_keys == ()
+    assert "Token" not in capsys.readouterr().out
 
 
 def test_demo_uses_the_tokens_that_are_set(demos, monkeypatch):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from octomil_ref.settings import SettingsError
+from octomil_ref.keys import KeyRing
 
 
 @pytest.fixture
@@ -67,6 +67,15 @@ def test_the_variables_count(told):
     assert (settings["graceful_timeout"], settings["keepalive"]) == (90, 1)
 
 
+def test_the_keys_are_read_again_before_a_worker_is_forked(told, monkeypatch):
+    read: list[bool] = []
+    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
+
+    told()["pre_fork"](None, object())
+
+    assert read == [True]
+
+
 @pytest.mark.parametrize(
     "variable, value", [("OCTOMIL_PORT", "http"), ("OCTOMIL_API_KEYS", "")]
 )
@@ -109,14 +118,6 @@ def test_a_worker_that_is_starting_can_be_stopped(told):
     forked(told())
 
     assert signal.signal(signal.SIGTERM, before) == signal.SIG_DFL
-
-
-def test_a_worker_whose_settings_have_become_wrong_fails(told, cores, monkeypatch):
-    settings = told()
-    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", "/no/such/file")
-
-    with pytest.raises(SettingsError, match="OCTOMIL_API_KEYS_FILE"):
-        forked(settings)
 
 
 def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):

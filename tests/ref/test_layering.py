@@ -35,6 +35,8 @@ LAYERS = [
     {"backends"},
     {"payloads"},
     {"settings", "json_codec"},
+    {"keys"},
+    {"secret_files"},
     {"clock"},
     {"errors", "setting_values"},
     {"", "demo"},

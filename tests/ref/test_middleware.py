@@ -9,6 +9,8 @@ import pytest
 from builders import app_client
 
 from octomil_ref.errors import A_BUG, Broken, Unauthorized
+from octomil_ref.keys import KeyRing
+from octomil_ref.logs import AccessRecord
 from octomil_ref.middleware import AccessLog, Auth, RequestId, add_error_handlers
 
 
@@ -124,7 +126,7 @@ def test_an_error_before_the_middleware_has_a_request_id():
 # Tokens
 
 
-AUTH = Auth(["first-token", "s\u00e9cond"])
+AUTH = Auth(KeyRing(["ci:first-token", "s\u00e9cond"], ""))
 
 RIGHT = {
     "a Bearer token": {"Authorization": "Bearer first-token"},
@@ -171,9 +173,15 @@ class Public:
     public = True
 
 
-def ask(auth: Auth, headers: dict[str, str], resource: object, **given: str) -> None:
+def ask(
+    auth: Auth, headers: dict[str, str], resource: object, **given: str
+) -> AccessRecord:
+    """The record of a request that was let in."""
     req = falcon.testing.create_req(headers=headers, **given)
+    req.context.record = AccessRecord("id", req.method, req.path)
     auth.process_resource(req, falcon.Response(), resource, {})
+    record: AccessRecord = req.context.record
+    return record
 
 
 @pytest.mark.parametrize("headers", RIGHT.values(), ids=RIGHT)
@@ -192,11 +200,11 @@ def test_a_request_is_unauthorized_with(headers):
 
 def test_without_tokens_no_request_is_authorized():
     with pytest.raises(Unauthorized):
-        ask(Auth([]), WRONG["an empty key"], Private())
+        ask(Auth(KeyRing([], "")), WRONG["an empty key"], Private())
 
 
 def test_a_public_resource_needs_no_token():
-    ask(AUTH, {}, Public())
+    assert ask(AUTH, {}, Public()).key is None
 
 
 def test_a_preflight_needs_no_token():

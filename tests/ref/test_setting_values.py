@@ -99,6 +99,10 @@ NOT_PARSED = [
         (values.port, text, "a port from 0 to 65535")
         for text in ("65536", "-1", "http", "")
     ),
+    *(
+        (values.keys, text, "entries like name:token or token")
+        for text in (":secret", "name: ", "a,:")
+    ),
     (values.switch, "maybe", "1 or 0"),
     (values.log_level, "LOUD", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     (values.log_format, "xml", "text or json"),

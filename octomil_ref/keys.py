@@ -1,0 +1,59 @@
+"""The keys that clients may use: each is a token, with a name for the log."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from octomil_ref.secret_files import SecretFile
+from octomil_ref.setting_values import key_name_and_token
+
+FILE_VARIABLE = "OCTOMIL_API_KEYS_FILE"
+
+Names = Mapping[bytes, str]
+"""The names of keys by the digests of their tokens."""
+
+
+class KeyRing:
+    """All keys of the settings. Those in the file follow its changes."""
+
+    def __init__(self, entries: Iterable[str], path: str) -> None:
+        """Raises ValueError if the file could never be read."""
+        self._entries = _names(
+            (f"key-{number}", entry) for number, entry in enumerate(entries, 1)
+        )
+        self._file = SecretFile(FILE_VARIABLE, path, names_in_file) if path else None
+
+    def name_of(self, token: bytes) -> str | None:
+        """The name of the key with this token.
+
+        How long a look-up takes depends on the digest, which no client can choose: it says nothing about a token.
+        """
+        digest = hashlib.sha256(token).digest()
+        in_file = self._file.content() if self._file else {}
+        return self._entries.get(digest) or in_file.get(digest)
+
+    def refresh(self) -> None:
+        """Reads the file if it has changed."""
+        if self._file:
+            self._file.refresh()
+
+
+def names_in_file(text: str) -> Names:
+    """One entry a line, as in the variable; `#` starts a comment line. Raises ValueError with what it expected."""
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    names = _names(
+        (f"line-{number}", line)
+        for number, line in lines
+        if line and not line.startswith("#")
+    )
+    if not names:
+        raise ValueError("at least one token, one a line")
+    return names
+
+
+def _names(entries: Iterable[tuple[str, str]]) -> Names:
+    """Takes entries like `name:token` or `token`, each with the name that it has if it names none."""
+    found = {}
+    for default_name, entry in entries:
+        name, token = key_name_and_token(entry)
+        found[hashlib.sha256(token.encode()).digest()] = name or default_name
+    return found

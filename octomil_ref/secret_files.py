@@ -1,0 +1,78 @@
+"""Files that hold secrets: read again when they change, and remembered while they cannot be read."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from octomil_ref.clock import Deadline
+
+T = TypeVar("T")
+
+log = logging.getLogger("octomil_ref")
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks whether a file has changed, at least."""
+
+_remembered: dict[str, Any] = {}
+"""By path, what a file last held. A forked process has the memory of its parent: so a new worker of gunicorn starts even
+while a file is being replaced."""
+
+
+class SecretFile(Generic[T]):
+    """The parsed content of a file. Threads may share it. No message quotes the content."""
+
+    def __init__(self, variable: str, path: str, parse: Callable[[str], T]) -> None:
+        """`parse` raises ValueError with what it expected. Raises ValueError if the file was never readable."""
+        self._variable = variable
+        self._path = path
+        self._parse = parse
+        self._version: object = None
+        self._complaint = ""
+        self._lock = threading.Lock()
+        self._next_look = Deadline(0)
+        self._content: T
+        self.refresh()
+
+    def content(self) -> T:
+        """What the file holds, as it was at most a second ago."""
+        if self._next_look.remaining() <= 0:
+            self.refresh()
+        return self._content
+
+    def refresh(self) -> None:
+        """Reads the file if it has changed."""
+        with self._lock:
+            self._next_look.renew(LOOK_INTERVAL)
+            try:
+                version = _version(self._path)
+                if version != self._version:
+                    self._read()
+                    self._version, self._complaint = version, ""
+            except (OSError, ValueError) as ex:
+                self._remember(ex)
+
+    def _read(self) -> None:
+        with open(self._path, encoding="utf-8-sig") as file:
+            self._content = _remembered[self._path] = self._parse(file.read())
+        if self._version is not None:
+            log.info("read again", extra={"fields": {"file": self._path}})
+
+    def _remember(self, ex: Exception) -> None:
+        unreadable = isinstance(ex, OSError | UnicodeDecodeError)
+        expected = "a readable text file" if unreadable else ex
+        reason = f" ({type(ex).__name__})" if unreadable else ""
+        complaint = f"{self._variable}: expected {expected}, got {self._path!r}{reason}"
+        if self._path not in _remembered:
+            raise ValueError(complaint) from ex
+        self._content, self._version = _remembered[self._path], "old"
+        if complaint != self._complaint:
+            log.error(f"{complaint}; what it held before stays valid")
+        self._complaint = complaint
+
+
+def _version(path: str) -> object:
+    """Changes when the file does."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -1,0 +1,163 @@
+"""A secret's file: read when it changes, remembered while it cannot be read, never quoted."""
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from builders import Clock
+
+from octomil_ref import clock
+from octomil_ref.secret_files import SecretFile
+
+
+def shouted(text: str) -> str:
+    if "!" in text:
+        raise ValueError("calm words")
+    return text.upper()
+
+
+@pytest.fixture
+def time(monkeypatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(clock, "time", fake)
+    return fake
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    return path
+
+
+def opened(path: Path) -> SecretFile[str]:
+    return SecretFile("A_FILE", str(path), shouted)
+
+
+def replaced(path: Path, text: str) -> None:
+    """As `mv` does it, at once."""
+    new = path.with_name("new")
+    new.write_text(text)
+    new.rename(path)
+
+
+def test_a_file_is_read_again_when_it_has_changed(path, time, caplog):
+    caplog.set_level(logging.INFO)
+    file = opened(path)
+    replaced(path, "new")
+    time.advance(1)
+
+    assert file.content() == "NEW"
+    assert [(line.message, line.fields) for line in caplog.records] == [
+        ("read again", {"file": str(path)})
+    ]
+
+
+def test_a_file_is_looked_at_once_a_second_at_most(path, time):
+    file = opened(path)
+    replaced(path, "new")
+    time.advance(0.9)
+
+    assert file.content() == "OLD"
+
+
+def test_a_refresh_looks_at_once(path, time):
+    file = opened(path)
+    replaced(path, "new")
+
+    file.refresh()
+
+    assert file.content() == "NEW"
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(path, time, monkeypatch):
+    file = opened(path)
+    time.advance(1)
+    monkeypatch.setattr("builtins.open", None)
+
+    assert file.content() == "OLD"
+
+
+def unlink(path: Path) -> None:
+    path.unlink()
+
+
+def make_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+UNREADABLE = {
+    "missing": (unlink, "a readable text file", " (FileNotFoundError)"),
+    "a directory": (make_directory, "a readable text file", " (IsADirectoryError)"),
+    "not text": (
+        lambda path: path.write_bytes(b"se\xffcret"),
+        "a readable text file",
+        " (UnicodeDecodeError)",
+    ),
+    "wrong": (lambda path: path.write_text("secret!"), "calm words", ""),
+}
+
+each_unreadable = pytest.mark.parametrize(
+    ("spoil", "expected", "reason"), UNREADABLE.values(), ids=UNREADABLE
+)
+
+
+@each_unreadable
+def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
+    path, time, caplog, spoil, expected, reason
+):
+    file = opened(path)
+    spoil(path)
+    for _ in range(2):
+        time.advance(1)
+        content = file.content()
+
+    assert content == "OLD"
+    assert [(line.levelname, line.message) for line in caplog.records] == [
+        (
+            "ERROR",
+            f"A_FILE: expected {expected}, got {str(path)!r}{reason}; what it held before stays valid",
+        )
+    ]
+
+
+@each_unreadable
+def test_a_file_that_was_never_readable_is_an_error(path, spoil, expected, reason):
+    spoil(path)
+
+    with pytest.raises(ValueError, match="A_FILE") as caught:
+        opened(path)
+
+    assert (
+        str(caught.value) == f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
+    )
+
+
+def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, time):
+    file = opened(path)
+    before = path.stat()
+    path.rename(path.with_name("elsewhere"))
+    time.advance(1)
+    file.content()
+    path.with_name("elsewhere").rename(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.advance(1)
+
+    assert file.content() == "OLD"
+    assert file._complaint == ""
+
+
+def test_what_a_file_held_is_remembered_for_the_next_that_opens_it(path, caplog):
+    opened(path)
+    path.unlink()
+
+    assert opened(path).content() == "OLD"
+    assert "stays valid" in caplog.text
+
+
+def test_a_file_may_start_with_a_byte_order_mark(path):
+    path.write_text("old", encoding="utf-8-sig")
+
+    assert opened(path).content() == "OLD"
