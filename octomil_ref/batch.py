@@ -44,19 +44,22 @@ class BatchRun:
                 return
             except RuntimeError:  # the pool is shut down
                 stopping = Overloaded("The server is stopping.")
-                self.results[index].set_exception(stopping)
+                self.results[index].set_result({"error": stopping.envelope()})
 
     def _run(self, index: int) -> None:
         if self._abandoned:
             return
+        self.results[index].set_result(self._result(self._inputs[index]))
+        self._start_next()
+
+    def _result(self, request: CompletionRequest) -> Result:
         try:
-            self.results[index].set_result(self._run_one(self._inputs[index]))
+            return self._run_one(request)
         except ApiError as ex:
-            self.results[index].set_exception(ex)
+            return {"error": ex.envelope()}
         except Exception:
             log.exception("unexpected")
-            self.results[index].set_exception(InternalError(A_BUG))
-        self._start_next()
+            return {"error": InternalError(A_BUG).envelope()}
 
 
 class BatchBody:
@@ -83,7 +86,7 @@ class BatchBody:
             while not wait([future], HEARTBEAT).done:
                 yield b"\n"
             separator = b"," if index else b""
-            yield separator + json_codec.encode({"index": index, **_result(future)})
+            yield separator + json_codec.encode({"index": index, **future.result()})
         yield b"]," + json_codec.encode(self._summary())[1:]
 
     def close(self) -> None:
@@ -91,16 +94,9 @@ class BatchBody:
         self._close()
 
     def _summary(self) -> dict[str, object]:
-        failed = sum(future.exception() is not None for future in self._run.results)
+        failed = sum("error" in future.result() for future in self._run.results)
         return {
             "succeeded": len(self._run.results) - failed,
             "failed": failed,
             "latency_ms": self._elapsed_ms(),
         }
-
-
-def _result(future: Future[Result]) -> Result:
-    try:
-        return future.result()
-    except ApiError as ex:
-        return {"error": ex.envelope()}

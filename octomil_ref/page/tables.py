@@ -1,6 +1,6 @@
 """What the spec says, as lists: the fields of a schema, and the numbered requirements of a chapter. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
@@ -34,21 +34,14 @@ def _term(field: Field, always: str) -> Element:
 def _meaning(field: Field) -> Element:
     about: list[Node] = [*prose(field.description)]
     if field.refused_names and not field.listed_before:
-        about += [" Refused: ", *_codes(field.refused_names), "."]
+        names = ", ".join(f"`{name}`" for name in field.refused_names)
+        about += prose(f" Refused: {names}.")
     if field.limit:
         about += [f" {field.limit}"]
     if field.listed_before:
         there = tag("a", field.listed_before, href=f"#{field.listed_before}")
         about += [" More at ", there, "."]
     return tag("dd", *about, *requirement_links(field.requirements))
-
-
-def _codes(names: tuple[str, ...]) -> Iterator[Node]:
-    first, *others = names
-    yield tag("code", first)
-    for name in others:
-        yield ", "
-        yield tag("code", name)
 
 
 def sentences(requirements: Sequence[Requirement]) -> Element:
