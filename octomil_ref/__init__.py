@@ -1,6 +1,6 @@
 """The reference server of the Octomil Cloud Inference API: five endpoints in front of a language model's server.
 
-In the order in which a streamed request meets them:
+In the order in which a streamed request passes them:
 
     app.py                      the whole API on one screen: begin here
     middleware.py               request id, access log, Host, CORS, token; how errors are rendered
@@ -11,11 +11,11 @@ In the order in which a streamed request meets them:
     json_codec.py               JSON in and out
     payloads.py                 what clients may send
     fallback.py                 which backend answers, and how many requests at once
-    backends/ollama.py          Ollama's dialect
-    backends/openai.py          the OpenAI-compatible dialect
-    backends/__init__.py        what both offer, and the values that they return
+    backends/ollama.py, backends/openai.py
+                                one dialect each
     backends/http.py            HTTP to an upstream: connections, deadlines, lines
     backends/reading.py         an upstream's whole and streamed answers as values
+    backends/__init__.py        what all backends offer, and the values that they return
     streaming.py                server-sent events
 
 When something fails:
@@ -40,9 +40,8 @@ Around the API:
     waitress_server.py          waitress in this process, which finishes requests on SIGTERM
     demo/                       the server with a small model inside
 
-Imports point one way; a module that calls itself pure touches no file, no network, no environment and no clock:
-`tests/ref/test_layering.py` keeps it so. The spec that modules speak of is
-`conformance/octomil_conformance/spec/cloud-inference.md`.
+Imports point one way, and a module that calls itself pure uses no files, network, environment or clock;
+`tests/ref/test_layering.py` checks this. "Spec" means `conformance/octomil_conformance/spec/cloud-inference.md`.
 """
 
 __version__ = "0.1.0"

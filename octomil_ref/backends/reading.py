@@ -73,8 +73,8 @@ class StreamedAnswer:
         self._response = response
         self._reader = reader
         self._timeout = timeout
-        self._early_end: UpstreamError = response.cut_off()
-        """The error to raise if the body ends early."""
+        self._failure: UpstreamError | None = None
+        """How the connection failed."""
         self._ended = False
 
     def __iter__(self) -> Iterator[list[Piece]]:
@@ -91,7 +91,7 @@ class StreamedAnswer:
             if self._reader.finished:
                 self._response.deadline.shorten(USAGE_TIMEOUT)
         self._ended = True
-        yield [self._reader.end(self._early_end)]
+        yield [self._reader.end(self._failure or self._response.cut_off())]
 
     def close(self) -> None:
         if self._ended:
@@ -102,7 +102,7 @@ class StreamedAnswer:
         try:
             yield from self._response.lines()
         except UpstreamError as ex:
-            self._early_end = ex
+            self._failure = ex
 
     def _read(self, lines: list[bytes]) -> tuple[list[Piece], UpstreamError | None]:
         """The pieces up to the ending or to the first failure, and that failure."""

@@ -1,4 +1,4 @@
-"""What the demo prints works when pasted."""
+"""The commands that the demo prints work when pasted."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ READERS = {
 
 
 def command(path: str) -> list[str]:
-    """The one curl line of an endpoint as a shell hands it to curl."""
+    """The words of the only curl command for `path`, as a shell splits them."""
     commands = [
         shlex.split(line)
         for line in GUIDE.splitlines()
@@ -34,7 +34,7 @@ def command(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", READERS)
-def test_an_endpoint_has_a_curl_line_whose_body_the_server_takes(path):
+def test_the_body_of_a_curl_command_is_valid(path):
     words = command(path)
 
     body = json.loads(words[words.index("-d") + 1])
@@ -42,7 +42,7 @@ def test_an_endpoint_has_a_curl_line_whose_body_the_server_takes(path):
 
 
 @pytest.mark.parametrize("path", READERS)
-def test_a_curl_line_carries_the_token_and_the_content_type(path):
+def test_a_curl_command_sends_the_token_and_the_content_type(path):
     words = command(path)
 
     headers = [after for word, after in pairwise(words) if word == "-H"]
@@ -52,23 +52,23 @@ def test_a_curl_line_carries_the_token_and_the_content_type(path):
     ]
 
 
-def test_the_curl_line_of_a_stream_does_not_buffer():
+def test_the_curl_command_of_a_stream_does_not_buffer():
     assert "-sN" in command("/api/v1/inference/stream")
 
 
-def test_the_curl_line_of_health_needs_no_token():
+def test_the_curl_command_of_health_sends_no_token():
     words = command("/api/v1/inference/health")
 
     assert "-H" not in words
 
 
-def test_a_shell_s_own_characters_stay_in_the_token():
+def test_special_characters_of_the_shell_are_quoted_in_the_token():
     text = guide(URL, "it's $HOME", "m", page=True)
 
     assert "Authorization: Bearer it's $HOME" in shlex.split(text.split("curl ")[1])
 
 
-def test_the_lines_for_the_sdk_are_python_that_names_url_token_and_model():
+def test_the_code_for_the_sdk_is_python_with_url_token_and_model():
     lines = textwrap.dedent(GUIDE.split("of its own):\n")[1])
 
     compile(lines, "guide", "exec")
@@ -78,12 +78,12 @@ def test_the_lines_for_the_sdk_are_python_that_names_url_token_and_model():
     assert lines.index("OCTOMIL_API_BASE") < lines.index("from octomil import")
 
 
-def test_the_guide_tells_where_the_api_is_and_how_to_end_it():
+def test_the_guide_shows_the_address_of_the_api_and_how_to_stop_it():
     assert f"Octomil API on {URL}/api/v1   (press Ctrl-C to stop)" in GUIDE
     assert f"Token: {TOKEN}" in GUIDE
 
 
-def test_the_guide_names_the_page_where_there_is_one():
+def test_the_guide_names_the_page_if_there_is_one():
     line = f"to try: {URL}/?model=smollm2-135m\n"
 
     assert line in GUIDE

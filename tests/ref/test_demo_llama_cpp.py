@@ -1,4 +1,4 @@
-"""llama.cpp's server as a process, with a stand-in for `xllamacpp`: how it is set up, and when it ends."""
+"""llama.cpp's server as a process, with a fake `xllamacpp`: its parameters, and when it ends."""
 
 import importlib
 import os
@@ -26,7 +26,7 @@ class CommonParams(SimpleNamespace):
 
 
 class Process:
-    """What a process sees of its surroundings, all of it in the test's hands."""
+    """The environment of the process, controlled by the test."""
 
     def __init__(self) -> None:
         self.handlers: dict[int, object] = {}
@@ -34,7 +34,7 @@ class Process:
         self.parents: Iterator[object] = iter([PARENT])
 
     def getppid(self) -> int:
-        """The parents in order; a function is called first, and stands for the same parent."""
+        """Gives the parents one after the other. A function is called and stands for the same parent."""
         parent = next(self.parents)
         if callable(parent):
             parent()
@@ -67,7 +67,7 @@ def process(monkeypatch) -> Iterator[Process]:
 
 
 class Exit(BaseException):
-    """In place of the process's own end in `_exit`."""
+    """Raised in place of `os._exit`."""
 
 
 def leave(code: int) -> None:
@@ -79,7 +79,7 @@ def run() -> None:
         importlib.import_module(NAME).main()
 
 
-def test_it_ends_when_the_process_that_started_it_is_gone(process, capsys):
+def test_it_ends_when_its_parent_process_is_gone(process, capsys):
     process.parents = iter([PARENT, 1])
 
     run()
@@ -96,7 +96,7 @@ def test_it_ends_on_a_signal(process, capsys, number):
     assert len(process.servers) == 1
 
 
-def test_it_goes_on_until_then(process, capsys, monkeypatch):
+def test_it_runs_until_then(process, capsys, monkeypatch):
     waits = []
 
     class Event(threading.Event):
@@ -112,7 +112,7 @@ def test_it_goes_on_until_then(process, capsys, monkeypatch):
     assert waits == [0.5, 0.5, 0.5]
 
 
-def test_it_says_where_it_listens_once_it_does(process, capsys):
+def test_it_prints_its_address(process, capsys):
     process.parents = iter([PARENT, 1])
 
     run()
@@ -120,7 +120,7 @@ def test_it_says_where_it_listens_once_it_does(process, capsys):
     assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
 
 
-def test_it_serves_the_model_under_its_alias_to_this_machine_alone(process, capsys):
+def test_it_serves_the_model_under_its_alias_on_the_loopback_interface(process, capsys):
     process.parents = iter([PARENT, 1])
 
     run()
@@ -132,7 +132,7 @@ def test_it_serves_the_model_under_its_alias_to_this_machine_alone(process, caps
     assert parameters.port == 8081
 
 
-def test_it_serves_embeddings_too_and_downloads_nothing(process, capsys):
+def test_it_serves_embeddings_and_downloads_nothing(process, capsys):
     process.parents = iter([PARENT, 1])
 
     run()
@@ -146,7 +146,7 @@ def test_it_serves_embeddings_too_and_downloads_nothing(process, capsys):
 @pytest.mark.parametrize(
     "flags, threads",
     [([], os.cpu_count()), (["--threads", "3"], 3)],
-    ids=["all processors", "as many threads as said"],
+    ids=["all processors", "the given number of threads"],
 )
 def test_it_uses(process, capsys, monkeypatch, flags, threads):
     monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])

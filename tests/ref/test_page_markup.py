@@ -1,4 +1,4 @@
-"""Elements become HTML, and text that is none is escaped."""
+"""Elements become HTML, and their text is escaped."""
 
 from html.parser import HTMLParser
 
@@ -19,7 +19,7 @@ def inner(nodes) -> str:
     return html(tag("p", *nodes)).removeprefix("<p>").removesuffix("</p>")
 
 
-def test_text_is_escaped_wherever_it_stands():
+def test_text_is_escaped_everywhere():
     element = tag("p", HOSTILE, tag("b", HOSTILE), HOSTILE)
 
     assert html(element) == f"<p>{ESCAPED}<b>{ESCAPED}</b>{ESCAPED}</p>"
@@ -36,11 +36,11 @@ def test_attributes_are_escaped():
     assert seen == [("a", attributes)]
 
 
-def test_neighbouring_texts_are_joined():
+def test_adjacent_texts_are_joined():
     assert html(tag("p", "a", "b", tag("i", "c"), "d", "e")) == "<p>ab<i>c</i>de</p>"
 
 
-def test_several_elements_stand_one_a_line():
+def test_each_element_is_on_its_own_line():
     assert html(tag("p", "a"), tag("p", "b")) == "<p>a</p>\n<p>b</p>"
 
 
@@ -50,11 +50,11 @@ def test_code_in_backticks_is_code():
     )
 
 
-def test_requirements_are_links_to_their_sentences():
+def test_requirements_are_links_to_their_anchors():
     assert inner(requirement_links(["A-01"])) == ' <a href="#A-01" class="id">A-01</a>'
 
 
-def test_what_the_reader_chooses_has_a_place_of_its_own():
+def test_the_parts_that_the_reader_can_replace_are_marked():
     nodes = fillable('ask "m" at http://h/x', {"http://h": "origin", "m": "model"})
 
     assert inner(nodes) == (
@@ -62,7 +62,7 @@ def test_what_the_reader_chooses_has_a_place_of_its_own():
     )
 
 
-def test_lines_to_copy_have_a_button_that_waits_for_the_script():
+def test_commands_to_copy_have_a_hidden_button():
     block = html(copied("curl", "curl h", {"h": "origin"}))
 
     assert "hidden" in block.partition("<button")[2].partition(">")[0]
