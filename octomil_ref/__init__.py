@@ -4,8 +4,6 @@ In the order in which a streamed request passes them:
 
     app.py                      the whole API on one screen: begin here
     middleware.py               request id, access log, Host, CORS, token; how errors are rendered
-    logs.py                     the line of one request, and how log lines look
-    clock.py                    stopwatch and deadlines
     resources.py                one class per endpoint
     body.py                     a request's body: bounded bytes, then JSON
     json_codec.py               JSON in and out
@@ -18,6 +16,12 @@ In the order in which a streamed request passes them:
     backends/__init__.py        what all backends offer, and the values that they return
     streaming.py                server-sent events
 
+Used on the way:
+
+    keys.py                     the keys that clients may use, and their names
+    logs.py                     the line of one request, and how log lines look
+    clock.py                    stopwatch and deadlines
+
 When something fails:
 
     backends/refusals.py        what an upstream's error means
@@ -28,7 +32,6 @@ Beside the stream:
     batch.py                    many completions, written as they become ready
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
-    keys.py                     the keys clients may use, and their names
     secret_files.py             files that hold secrets: read again when they change
     setting_values.py           how the text of a variable becomes a value
     page/                       the page at `/`
