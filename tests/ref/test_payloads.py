@@ -4,6 +4,7 @@ import pytest
 
 from octomil_ref.errors import ApiError, BadRequest, UnsupportedModality
 from octomil_ref.payloads import (
+    ROLES,
     BatchRequest,
     CompletionRequest,
     EmbeddingsRequest,
@@ -16,35 +17,21 @@ from octomil_ref.payloads import (
 
 HI = [{"role": "user", "content": "Hi"}]
 
+TEXT = {"type": "text", "text": "a"}
+
 MESSAGES = {
     "one message": (HI, [("user", "Hi")]),
     "every role": (
-        [
-            {"role": "system", "content": "a"},
-            {"role": "user", "content": "b"},
-            {"role": "assistant", "content": "c"},
-            {"role": "tool", "content": "d"},
-        ],
-        [("system", "a"), ("user", "b"), ("assistant", "c"), ("tool", "d")],
+        [{"role": role, "content": role} for role in ROLES],
+        [(role, role) for role in ROLES],
     ),
     "unknown fields, ignored": (
         [{"role": "user", "content": "Hi", "name": 1, "tool_calls": None}],
         [("user", "Hi")],
     ),
-    "a text part": (
-        [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
-        [("user", "Hi")],
-    ),
+    "a text part": ([{"role": "user", "content": [TEXT]}], [("user", "a")]),
     "text parts of both names, joined by newlines": (
-        [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "a"},
-                    {"type": "input_text", "text": "b"},
-                ],
-            }
-        ],
+        [{"role": "user", "content": [TEXT, {"type": "input_text", "text": "b"}]}],
         [("user", "a\nb")],
     ),
 }
@@ -84,19 +71,19 @@ INPUT_DATA = {
     "false": (False, [("user", "false")]),
 }
 
+
+def user(content: object) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+ONE_OF = "exactly one of 'messages' and 'input_data' is required"
+NO_CONTENT = "'messages[0].content' must be a string or a non-empty array of text parts"
+NO_ROLE = "'messages[0].role' must be one of system, user, assistant, tool"
+
 BAD_PROMPTS = {
-    "neither form": (
-        {},
-        "exactly one of 'messages' and 'input_data' is required, neither was given",
-    ),
-    "both forms": (
-        {"messages": HI, "input_data": "Hi"},
-        "exactly one of 'messages' and 'input_data' is required, both were given",
-    ),
-    "both forms, one empty": (
-        {"messages": [], "input_data": ""},
-        "exactly one of 'messages' and 'input_data' is required, both were given",
-    ),
+    "neither form": ({}, f"{ONE_OF}, neither was given"),
+    "both forms": ({"messages": HI, "input_data": "Hi"}, f"{ONE_OF}, both were given"),
+    "both forms, empty": ({"messages": [], "input_data": ""}, "both were given"),
     "null for the only form": ({"input_data": None}, "neither was given"),
     "null for both forms": ({"messages": None, "input_data": None}, "neither was"),
     "messages that are not an array": (
@@ -105,43 +92,27 @@ BAD_PROMPTS = {
     ),
     "no message": ({"messages": []}, "'messages' must not be empty"),
     "a message that is not an object": (
-        {"messages": ["Hi"]},
-        "'messages[0]' must be an object",
+        {"messages": [*HI, "Hi"]},
+        "'messages[1]' must be an object",
     ),
-    "an unknown role": (
-        {"messages": [*HI, {"role": "human", "content": "Hi"}]},
-        "'messages[1].role' must be one of system, user, assistant, tool",
-    ),
-    "no role": ({"messages": [{"content": "Hi"}]}, "'messages[0].role' must be one of"),
-    "a role that is not a string": (
-        {"messages": [{"role": ["user"], "content": "Hi"}]},
-        "'messages[0].role' must be one of",
-    ),
-    "null content": (
-        {"messages": [{"role": "user", "content": None}]},
-        "'messages[0].content' must be a string or a non-empty array of text parts",
-    ),
-    "no content": ({"messages": [{"role": "user"}]}, "'messages[0].content' must be"),
-    "no part": (
-        {"messages": [{"role": "user", "content": []}]},
-        "'messages[0].content' must be a string or a non-empty array of text parts",
-    ),
-    "a part that is not an object": (
-        {"messages": [{"role": "user", "content": ["Hi"]}]},
-        "'messages[0].content[0]' must be an object",
-    ),
+    "an unknown role": ({"messages": [{"role": "x", "content": "Hi"}]}, NO_ROLE),
+    "no role": ({"messages": [{"content": "Hi"}]}, NO_ROLE),
+    "an array for a role": ({"messages": [{"role": ["user"]}]}, NO_ROLE),
+    "an object for a role": ({"messages": [{"role": {}}]}, NO_ROLE),
+    "null content": (user(None), NO_CONTENT),
+    "no content": ({"messages": [{"role": "user"}]}, NO_CONTENT),
+    "a number for content": (user(7), NO_CONTENT),
+    "no part": (user([]), NO_CONTENT),
+    "a part that is not an object": (user(["Hi"]), "'messages[0].content[0]' must be"),
     "a part without a type": (
-        {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
+        user([{"text": "Hi"}]),
         "'messages[0].content[0].type' must be a string",
     ),
     "a part without text": (
-        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        user([{"type": "text"}]),
         "'messages[0].content[0].text' must be a string",
     ),
-    "an empty string as input_data": (
-        {"input_data": ""},
-        "'input_data' must be a non-empty string",
-    ),
+    "an empty string": ({"input_data": ""}, "'input_data' must be a non-empty string"),
     "no message in input_data": ({"input_data": []}, "'input_data' must not be empty"),
     "no message in an object": (
         {"input_data": {"messages": []}},
