@@ -4,6 +4,7 @@ No other module sees a client's dict. A null counts as not given, unknown fields
 as the client wrote it: `inputs[3].messages[0].role`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -266,21 +267,19 @@ def _number(low: float, high: float) -> Rule:
     return rule
 
 
-def _integer(value: Any) -> int:
-    # JSON has one kind of number, so 16.0 is an integer. A boolean is not, although it is in Python.
-    if type(value) is int or type(value) is float and value.is_integer():
+def _integer(lowest: float, expected: str) -> Rule:
+    def rule(value: Any) -> int:
+        # JSON has one kind of number, so 16.0 is an integer. A boolean is not, although it is in Python.
+        whole = type(value) is int or type(value) is float and value.is_integer()
+        if not whole or value < lowest:
+            raise ValueError(expected)
         return int(value)
-    raise ValueError("an integer")
+
+    return rule
 
 
-def _positive_integer(value: Any) -> int:
-    try:
-        number = _integer(value)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError("an integer of at least 1")
-    return number
+_any_integer = _integer(-math.inf, "an integer")
+_positive_integer = _integer(1, "an integer of at least 1")
 
 
 def _stop(value: Any) -> list[str]:
@@ -299,7 +298,7 @@ RULES: Mapping[str, Rule] = {
     "max_tokens": _positive_integer,
     "top_p": _number(0, 1),
     "top_k": _positive_integer,
-    "seed": _integer,
+    "seed": _any_integer,
     "stop": _stop,
     "presence_penalty": _number(-2, 2),
     "frequency_penalty": _number(-2, 2),

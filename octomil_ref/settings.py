@@ -7,7 +7,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Self
 
 from octomil_ref import keys
-from octomil_ref import setting_values as values
+from octomil_ref import setting_values as parse
 
 SPARE_THREADS = 4
 """Threads that stay free for health checks and errors while all others wait for a model."""
@@ -19,13 +19,13 @@ class SettingsError(ValueError):
     """A setting is wrong. The message is one line with the variable and the expected value."""
 
 
-def _setting(
-    variable: str, parse: Callable[[str], Any], default: Any, secret: bool = False
+def _var(
+    name: str, parser: Callable[[str], Any], default: Any, secret: bool = False
 ) -> Any:
     return field(
         default_factory=lambda: default,
         repr=not secret,
-        metadata={"variable": variable, "parse": parse, "secret": secret},
+        metadata={"variable": name, "parse": parser, "secret": secret},
     )
 
 
@@ -33,81 +33,69 @@ def _setting(
 class Settings:
     """One field per variable. An empty variable counts as not given, except for OLLAMA_BASE_URL."""
 
-    ollama_base_url: str = _setting(
-        "OLLAMA_BASE_URL", values.optional_url, "http://localhost:11434"
+    ollama_base_url: str = _var(
+        "OLLAMA_BASE_URL", parse.optional_url, "http://localhost:11434"
     )
     """Where Ollama listens. Empty: Ollama is off."""
-    openai_api_endpoint: str = _setting("OPENAI_API_ENDPOINT", values.openai_url, "")
+    openai_api_endpoint: str = _var("OPENAI_API_ENDPOINT", parse.openai_url, "")
     """Base URL of an OpenAI-compatible server. Without a path `/v1` is added."""
-    openai_api_key: str = _setting(
-        "OPENAI_API_KEY", values.header_text, "", secret=True
-    )
+    openai_api_key: str = _var("OPENAI_API_KEY", parse.header_text, "", secret=True)
     """Sent to the OpenAI-compatible server as a Bearer token."""
-    backend_timeout: float = _setting("LLM_BACKEND_TIMEOUT", values.positive, 30.0)
+    backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive, 30.0)
     """Seconds per attempt: until the whole answer, or until a stream's first token and then between two tokens."""
-    backend_cooldown: float = _setting(
-        "OCTOMIL_BACKEND_COOLDOWN", values.not_negative, 5.0
-    )
+    backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.not_negative, 5.0)
     """Seconds for which a backend that could not be reached or did not answer in time is asked last."""
-    model_aliases: Mapping[str, Mapping[str, str]] = _setting(
-        "OCTOMIL_MODEL_ALIASES", values.aliases, values.BUILT_IN_ALIASES
+    model_aliases: Mapping[str, Mapping[str, str]] = _var(
+        "OCTOMIL_MODEL_ALIASES", parse.aliases, parse.BUILT_IN_ALIASES
     )
     """Model ids and the names that upstreams use for them, by provider: `a=b,openai:c=d`. Adds to the built-in ones."""
 
-    api_keys: tuple[str, ...] = _setting(
-        "OCTOMIL_API_KEYS", values.keys, (), secret=True
-    )
+    api_keys: tuple[str, ...] = _var("OCTOMIL_API_KEYS", parse.keys, (), secret=True)
     """Tokens of clients, separated by commas. `name:token` gives a token the name by which the log calls it."""
-    api_keys_file: str = _setting(keys.FILE_VARIABLE, str, "")
+    api_keys_file: str = _var(keys.FILE_VARIABLE, str, "")
     """A file with more tokens, one per line; `#` starts a comment line. It is read again when it changes."""
-    allow_anonymous: bool = _setting("OCTOMIL_ALLOW_ANONYMOUS", values.switch, False)
+    allow_anonymous: bool = _var("OCTOMIL_ALLOW_ANONYMOUS", parse.switch, False)
     """Require no token."""
-    cors_origins: tuple[str, ...] = _setting("OCTOMIL_CORS_ORIGINS", values.origins, ())
+    cors_origins: tuple[str, ...] = _var("OCTOMIL_CORS_ORIGINS", parse.origins, ())
     """Origins of web pages that may call: `*`, or a list separated by commas. Empty: no CORS headers."""
-    page: bool = _setting("OCTOMIL_PAGE", values.switch, True)
+    page: bool = _var("OCTOMIL_PAGE", parse.switch, True)
     """Serve the reference page at `/`. The OpenAPI document is always served."""
 
-    max_body_bytes: int = _setting(
-        "OCTOMIL_MAX_BODY_BYTES", values.at_least_one, 8 * 1024 * 1024
+    max_body_bytes: int = _var(
+        "OCTOMIL_MAX_BODY_BYTES", parse.at_least_one, 8 * 1024 * 1024
     )
     """Bytes of a request body, at most."""
-    max_inflight: int | None = _setting(
-        "OCTOMIL_MAX_INFLIGHT", values.at_least_one, None
-    )
+    max_inflight: int | None = _var("OCTOMIL_MAX_INFLIGHT", parse.at_least_one, None)
     """Requests of one process that wait for a model at once. None: threads less 4 if the threads are known, else no limit."""
-    batch_max_inputs: int = _setting(
-        "OCTOMIL_BATCH_MAX_INPUTS", values.at_least_one, 256
-    )
+    batch_max_inputs: int = _var("OCTOMIL_BATCH_MAX_INPUTS", parse.at_least_one, 256)
     """Inputs of one batch, at most."""
-    batch_max_concurrency: int = _setting(
-        "OCTOMIL_BATCH_MAX_CONCURRENCY", values.at_least_one, 32
+    batch_max_concurrency: int = _var(
+        "OCTOMIL_BATCH_MAX_CONCURRENCY", parse.at_least_one, 32
     )
     """Concurrent upstream calls of all batches of one process together."""
-    embeddings_max_inputs: int = _setting(
-        "OCTOMIL_EMBEDDINGS_MAX_INPUTS", values.at_least_one, 512
+    embeddings_max_inputs: int = _var(
+        "OCTOMIL_EMBEDDINGS_MAX_INPUTS", parse.at_least_one, 512
     )
     """Strings of one embeddings request, at most."""
 
-    host: str = _setting("OCTOMIL_HOST", values.host, "127.0.0.1")
+    host: str = _var("OCTOMIL_HOST", parse.host, "127.0.0.1")
     """Where `octomil-ref serve` and the gunicorn settings listen."""
-    port: int = _setting("OCTOMIL_PORT", values.port, 8000)
+    port: int = _var("OCTOMIL_PORT", parse.port, 8000)
     """TCP port; 0: any free one."""
-    threads: int | None = _setting("OCTOMIL_THREADS", values.at_least_one, None)
+    threads: int | None = _var("OCTOMIL_THREADS", parse.at_least_one, None)
     """Threads of one process; each serves one request or stream at a time. `serve` and the gunicorn settings start 64."""
-    workers: int = _setting("OCTOMIL_WORKERS", values.at_least_one, 1)
+    workers: int = _var("OCTOMIL_WORKERS", parse.at_least_one, 1)
     """Processes of gunicorn."""
-    pin_to_core: bool = _setting("OCTOMIL_PIN_TO_CORE", values.switch, False)
+    pin_to_core: bool = _var("OCTOMIL_PIN_TO_CORE", parse.switch, False)
     """Keep each process on one processor core, if the system supports it."""
-    client_timeout: float = _setting("OCTOMIL_CLIENT_TIMEOUT", values.positive, 75.0)
+    client_timeout: float = _var("OCTOMIL_CLIENT_TIMEOUT", parse.positive, 75.0)
     """Seconds without a byte after which a connection that waits for its client is closed."""
-    shutdown_grace: float = _setting(
-        "OCTOMIL_SHUTDOWN_GRACE", values.not_negative, 60.0
-    )
+    shutdown_grace: float = _var("OCTOMIL_SHUTDOWN_GRACE", parse.not_negative, 60.0)
     """Seconds that running requests have to finish after SIGTERM."""
 
-    log_level: str = _setting("OCTOMIL_LOG_LEVEL", values.log_level, "INFO")
+    log_level: str = _var("OCTOMIL_LOG_LEVEL", parse.log_level, "INFO")
     """DEBUG, INFO, WARNING, ERROR or CRITICAL. A request is logged at INFO."""
-    log_format: str = _setting("OCTOMIL_LOG_FORMAT", values.log_format, "text")
+    log_format: str = _var("OCTOMIL_LOG_FORMAT", parse.log_format, "text")
     """`text` or `json`: one line per event on standard error."""
 
     def url_host(self) -> str:
@@ -190,14 +178,13 @@ def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]
     """Variable, value and source of every setting as `serve` and the gunicorn settings use it. Secrets are masked."""
     settings = load(environ).with_threads()
     settings = replace(settings, max_inflight=settings.inflight_limit())
-    return [
-        (
-            setting.metadata["variable"],
-            _shown(setting, getattr(settings, setting.name)),
-            _source(setting, environ),
-        )
-        for setting in fields(Settings)
-    ]
+    rows = []
+    for setting in fields(Settings):
+        value = getattr(settings, setting.name)
+        hidden = setting.metadata["secret"] and value
+        text = MASKED if hidden else parse.shown(value)
+        rows.append((setting.metadata["variable"], text, _source(setting, environ)))
+    return rows
 
 
 def publish(**variables: object) -> None:
@@ -216,12 +203,6 @@ def _read(setting: Field[Any], text: str) -> Any:
         secret = setting.metadata["secret"] or set(text) & set("@?")
         given = "what is set" if secret else repr(text)
         raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex
-
-
-def _shown(setting: Field[Any], value: object) -> str:
-    if setting.metadata["secret"]:
-        return MASKED if value else ""
-    return values.shown(value)
 
 
 def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
