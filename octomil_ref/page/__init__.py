@@ -81,10 +81,10 @@ def _hash(text: str) -> str:
 def _limits(settings: Settings) -> dict[str, str]:
     """Limits that the spec leaves to the server."""
     return {
-        "BatchRequest.inputs": f"Here at most {settings.batch_max_inputs}.",
+        "BatchRequest.inputs": f"This server accepts at most {settings.batch_max_inputs}.",
         "BatchRequest.max_concurrency": (
-            f"Here {DEFAULT_MAX_CONCURRENCY} unless given, "
-            f"and lowered to {settings.batch_max_concurrency}."
+            f"This server uses {DEFAULT_MAX_CONCURRENCY} by default "
+            f"and at most {settings.batch_max_concurrency}."
         ),
-        "EmbeddingsRequest.input": f"Here at most {settings.embeddings_max_inputs}.",
+        "EmbeddingsRequest.input": f"This server accepts at most {settings.embeddings_max_inputs}.",
     }

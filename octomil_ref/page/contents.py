@@ -103,7 +103,7 @@ def _failures(document: Mapping[str, Any], fields: Fields) -> Element:
     kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
     shape = [
         filled(tag("p"), prose(failure["description"])),
-        table("Envelope", "Error", fields, "always there"),
+        table("Envelope", "Error", fields, "always present"),
         tag("h3", "Headers"),
         tag("dl", *headers),
     ]

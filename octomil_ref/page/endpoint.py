@@ -106,8 +106,8 @@ def _about(endpoint: Endpoint) -> list[Element]:
 
 
 def _tables(endpoint: Endpoint, fields: Fields) -> list[Element]:
-    answer = "Each event" if endpoint.streamed else "Answer"
-    found = [table(answer, endpoint.answer, fields, "always there")]
+    answer = "Each event" if endpoint.streamed else "Response"
+    found = [table(answer, endpoint.answer, fields, "always present")]
     if schema := endpoint.request.get("schema"):
         found.insert(0, table("Request", component_of(schema), fields, "required"))
     return found
@@ -138,7 +138,7 @@ def _body(name: str, text: str) -> list[Element]:
     field = f"{name}-body"
     area = tag("textarea", text, id=field, rows=str(text.count("\n") + 1))
     area.attrib |= {"spellcheck": "false", "autocomplete": "off"}
-    return [tag("label", "Body, sent as it stands here", for_=field), area]
+    return [tag("label", "Request body", for_=field), area]
 
 
 def _curl(endpoint: Endpoint) -> str:

@@ -81,7 +81,7 @@ async function whole(response, view) {
   if (typeof value.output === "string") view.show("text", value.output);
   view.show("json", readable(value));
   if (response.ok) view.say("Complete.", "good");
-  else view.say(`Refused: ${response.status} ${value.code ?? value.status}.`, "bad");
+  else view.say(`Error: ${response.status} ${value.code ?? value.status}.`, "bad");
 }
 
 async function follow(response, view) {

@@ -35,7 +35,7 @@ def _meaning(field: Field) -> Element:
     about: list[Node] = [*prose(field.description)]
     if field.refused_names and not field.listed_before:
         names = ", ".join(f"`{name}`" for name in field.refused_names)
-        about += prose(f" Refused: {names}.")
+        about += prose(f" Rejected: {names}.")
     if field.limit:
         about += [f" {field.limit}"]
     if field.listed_before:

@@ -150,7 +150,7 @@ def test_a_wrong_token_shows_its_envelope(
     opened(page, server, "wrong")
 
     send(page, "stream")
-    wait_for_text(page, "stream", "state", "Refused: 401 authentication_failed.")
+    wait_for_text(page, "stream", "state", "Error: 401 authentication_failed.")
 
     envelope = json.loads(text_of(page, "stream", "json"))
     figures = text_of(page, "stream", "figures")
@@ -166,7 +166,7 @@ def test_a_busy_upstream_shows_when_to_try_again(server: Reference, page: Page) 
     opened(page, server)
 
     send(page, "infer")
-    wait_for_text(page, "infer", "state", "Refused: 429 rate_limited.")
+    wait_for_text(page, "infer", "state", "Error: 429 rate_limited.")
 
     assert "Retry-After 7" in text_of(page, "infer", "figures")
 

@@ -163,9 +163,9 @@ def test_its_failures_are_the_error_classes_of_this_server():
 @pytest.mark.parametrize(
     "settings, sentence",
     [
-        (Settings(batch_max_inputs=7), "Here at most 7."),
-        (Settings(embeddings_max_inputs=8), "Here at most 8."),
-        (Settings(batch_max_concurrency=9), "Here 4 unless given, and lowered to 9."),
+        (Settings(batch_max_inputs=7), "This server accepts at most 7."),
+        (Settings(embeddings_max_inputs=8), "This server accepts at most 8."),
+        (Settings(batch_max_concurrency=9), "uses 4 by default and at most 9."),
         (Settings(max_body_bytes=10_000), "at most 10,000 bytes"),
     ],
     ids=["inputs", "texts", "concurrency", "body"],
