@@ -1,4 +1,4 @@
-"""`python -m octomil_conformance`. The folder it is called in has no say in what gets imported."""
+"""`python -m octomil_conformance`. It imports nothing from the current folder."""
 
 import os
 import sys

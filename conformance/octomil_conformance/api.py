@@ -1,48 +1,118 @@
-"""What a check may do to the server under test. Every exchange is recorded, bounded by the check's deadline and counted as seen."""
+"""What a check may do to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
 
 import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from octomil_conformance import schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.config import PATHS
+from octomil_conformance.config import PATHS, Config
 from octomil_conformance.exchange import Exchange, Headers, Request, field
-from octomil_conformance.findings import Finding, SuiteFault
+from octomil_conformance.expect import Finding, SuiteFault, one_of
 from octomil_conformance.transport import Transfer
-
-if TYPE_CHECKING:
-    from octomil_conformance.run import Run
 
 PROMPT = "Name a fruit."
 OTHER_PROMPT = "The moon is far away."
 MAX_TOKENS = 4
 
 HEALTH_PATIENCE = 4.0
+"""Seconds in which a health report has to change: servers may cache it."""
 RECOVERY = 8.0
-"""Seconds that a server may need to ask an upstream again."""
+"""Seconds that a server may need until it asks an upstream again."""
 
-REFUSED = (400, 422)
-UNAVAILABLE = (502, 503, 504)
+REFUSED = one_of(400, 422)
+UNAVAILABLE = one_of(502, 503, 504)
+
+PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
+"""What is asked of the model for the first good answer, by profile; without an entry the default prompt."""
+ODD: dict[str, list[dict[str, Any]]] = {
+    "infer": [
+        {"scenario": "unicode"},
+        {"scenario": "empty"},
+        {"scenario": "long"},
+    ],
+    "stream": [
+        {"scenario": "unicode"},
+        {"scenario": "empty"},
+        {"scenario": "echo", "prompt": "one"},
+        {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
+    ],
+    "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
+    "embed": [{"scenario": "echo", "prompt": "one"}],
+}
+"""More good answers at level 2: what a model says rarely, and the scripted backend when asked to."""
+
+
+class Target:
+    """The server under test, and what all checks of a run share."""
+
+    def __init__(self, config: Config, backend: Backend | None = None) -> None:
+        self.config = config
+        self.backend = backend
+        self.wired: frozenset[Provider] = frozenset()
+        """The dialects that the server was seen to call."""
+        self.started = time.monotonic()
+        self._specimens: dict[str, list[Exchange]] = {name: [] for name in PATHS}
+        self._locks = {name: threading.Lock() for name in PATHS}
+        self._seen: dict[str, dict[int, Exchange]] = {name: {} for name in PATHS}
+        self._blamed: set[int] = set()
+
+    def specimens(self, profile: str) -> Iterator[Exchange]:
+        """Good answers, each asked for when it is first wanted. The first comes from the model of the run, the others from the scripted backend."""
+        for index in range(1 + len(self._odd(profile))):
+            kept = self._specimens[profile]
+            with self._locks[profile]:
+                if index == len(kept):
+                    kept.append(self._specimen(profile, index))
+            yield kept[index]
+
+    def note(
+        self, profile: str, exchanges: tuple[Exchange, ...], is_blamed: bool
+    ) -> None:
+        """What a check saw. `is_blamed`: it found a fault in the last exchange."""
+        self._seen[profile] |= {id(exchange): exchange for exchange in exchanges}
+        if is_blamed:
+            self._blamed |= {id(exchange) for exchange in exchanges[-1:]}
+
+    def seen(self, profile: str) -> list[Exchange]:
+        """What the checks of a profile have seen so far."""
+        return [*self._seen[profile].values()]
+
+    def is_blamed(self, exchange: Exchange) -> bool:
+        return id(exchange) in self._blamed
+
+    def _odd(self, profile: str) -> list[dict[str, Any]]:
+        is_gateway = self.backend is not None and self.config.claims.get(profile) == 2
+        return ODD.get(profile, []) if is_gateway else []
+
+    def _specimen(self, profile: str, index: int) -> Exchange:
+        """The exchange even if it went wrong: the check that looks at it says so."""
+        asker = Api(self, profile)
+        asker.begin(self.config.check_seconds)
+        options = [PLAIN.get(profile, {}), *self._odd(profile)][index]
+        try:
+            return asker.get() if profile == "health" else asker.ask(**options)
+        except Finding:
+            return asker.seen[-1]
 
 
 class Api:
     """The server, as one check of one profile sees it."""
 
-    def __init__(self, run: "Run", profile: str) -> None:
-        self.run = run
+    def __init__(self, target: Target, profile: str) -> None:
+        self.target = target
         self.profile = profile
         self.path = PATHS[profile]
         self.nonce = new_nonce()
         self.seen: list[Exchange] = []
         self._transfers: list[Transfer] = []
-        self.deadline = 0.0
+        self._deadline = 0.0
         self._lock = threading.Lock()
 
     # The requests
@@ -50,19 +120,19 @@ class Api:
     def ask(
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
     ) -> Exchange:
-        """A valid request and its whole answer. Without a scenario it goes to the model that the run was given."""
+        """A valid request and its whole answer. Without a scenario it goes to the model of the run."""
         return answered(self.start(prompt, scenario, **changes).finish())
 
     def start(
         self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
     ) -> Transfer:
-        """A valid request, its answer still on the way."""
+        """A valid request whose answer is still on its way."""
         body = self.body(prompt, scenario, **changes)
         schemas.require_valid_request(self.profile, body)
-        return self._call("POST", self.path, json_bytes(body), self._headers({}))
+        return self._call("POST", self.path, json_bytes(body), {})
 
     def accepts(self, prompt: str = PROMPT, **changes: Any) -> Exchange:
-        """As `ask`, but it leaves when the answer begins: for requests that set no limit to it."""
+        """As `ask`, but hangs up when the answer begins: for requests without a limit of tokens."""
         call = self.start(prompt, **changes)
         next(iter(call), None)
         return answered(call.hang_up())
@@ -73,12 +143,12 @@ class Api:
         headers: Mapping[str, str | None] | None = None,
         path: str | None = None,
     ) -> Exchange:
-        """A good request in unusual clothes."""
-        call = self._call("POST", path or self.path, body, self._headers(headers or {}))
+        """A good request in an unusual form. A header of None is left out."""
+        call = self._call("POST", path or self.path, body, headers or {})
         return answered(call.finish())
 
     def refused(self, body: object) -> Exchange:
-        """A request that is wrong on purpose. First a good one shows that the server does answer."""
+        """A request that is wrong on purpose, after a good one that shows that the server does answer."""
         return self.send(json_bytes(body))
 
     def send(
@@ -88,9 +158,9 @@ class Api:
         path: str | None = None,
         headers: Mapping[str, str | None] | None = None,
     ) -> Exchange:
-        """Any request at all, after a good one as positive control. A header of None is left out."""
+        """Any request, after a good one as positive control. A header of None is left out."""
         self.works()
-        call = self._call(method, path or self.path, body, self._headers(headers or {}))
+        call = self._call(method, path or self.path, body, headers or {})
         return answered(call.finish())
 
     def get(
@@ -99,8 +169,8 @@ class Api:
         path: str = "",
         headers: Mapping[str, str | None] | None = None,
     ) -> Exchange:
-        given = self._headers(headers or {})
-        return answered(self._call(method, path or self.path, b"", given).finish())
+        call = self._call(method, path or self.path, b"", headers or {})
+        return answered(call.finish())
 
     def body(
         self,
@@ -109,8 +179,8 @@ class Api:
         without: tuple[str, ...] = (),
         **changes: Any,
     ) -> dict[str, Any]:
-        """The JSON of a request of this profile. Text is tagged with the nonce when our backend is there to read it."""
-        config = self.run.config
+        """The JSON of a request of this profile."""
+        config = self.target.config
         model = config.embed_model if self.profile == "embed" else config.model
         body: dict[str, Any] = {"model_id": f"conf-{scenario}" if scenario else model}
         body |= self._content(prompt, limited=not scenario)
@@ -118,12 +188,10 @@ class Api:
         return {name: value for name, value in body.items() if name not in without}
 
     def tag(self, text: str, suffix: str = "", scenario: str = "") -> str:
-        if self.run.backend is None:
+        """The text with the nonce, if the scripted backend is there to read it."""
+        if self.target.backend is None:
             return text
-        nonce = f"{self.nonce}.{suffix}" if suffix else self.nonce
-        return (
-            tagged(nonce, text, scenario=scenario) if scenario else tagged(nonce, text)
-        )
+        return tagged(self._nonce(suffix), text, scenario)
 
     def messages(self, *texts: str) -> list[dict[str, str]]:
         return [{"role": "user", "content": text} for text in texts]
@@ -131,37 +199,35 @@ class Api:
     # What was seen
 
     def works(self) -> Exchange:
-        """The positive control: a plain request is answered. Asked once in a run and profile."""
-        exchange = next(self.run.specimens(self))
+        """The positive control: a plain request is answered. It is sent once for all checks of the profile."""
+        exchange = next(self.target.specimens(self.profile))
         self.observe(exchange)
         if not 200 <= exchange.status < 300:
             raise Finding(
-                "a plain request to be answered first (the positive control)",
+                "a good answer to a plain request first (the positive control)",
                 f"{exchange.status} {exchange.text}",
             )
         return exchange
 
     def specimens(self) -> Iterator[Exchange]:
-        """Good answers of this profile: of the run's model, and of our backend's odder ones."""
-        for exchange in self.run.specimens(self):
+        for exchange in self.target.specimens(self.profile):
             self.observe(exchange)
             yield answered(exchange)
 
     def unblamed(self) -> list[Exchange]:
-        """Of all that was seen of this profile, what no check found a fault in."""
-        seen, blamed = self.run.seen(self.profile)
+        """What the checks of this profile have seen so far, without the exchanges in which one found a fault."""
         known = {id(exchange) for exchange in self.seen}
-        for exchange in seen:
+        for exchange in self.target.seen(self.profile):
             if id(exchange) not in known:
                 self.observe(exchange)
-        return [exchange for exchange in self.seen if id(exchange) not in blamed]
+        return [each for each in self.seen if not self.target.is_blamed(each)]
 
     def observe(self, exchange: Exchange) -> None:
         with self._lock:
             self.seen.append(exchange)
 
     def settled(self, status: str) -> Exchange:
-        """The health report once it says `status`, or what it says after some patience: reports may be kept for a moment."""
+        """The health report as soon as it has this status, else the last one."""
         until = time.monotonic() + HEALTH_PATIENCE
         while True:
             answer = self.get()
@@ -171,7 +237,7 @@ class Api:
 
     @contextmanager
     def outage(self, kind: Outage, *backends: Provider) -> Iterator[None]:
-        """Upstreams gone. Afterwards the server has time to find out that they are back."""
+        """Upstreams are gone. Afterwards the server has time to notice that they are back."""
         with self.backend.outage(kind, backends or BOTH):
             yield
         until = time.monotonic() + RECOVERY
@@ -182,15 +248,14 @@ class Api:
 
     @property
     def backend(self) -> Backend:
-        """The witness. Only checks of level 2 may ask for it."""
-        if self.run.backend is None:
+        """The scripted backend. Only checks of level 2 have one."""
+        if self.target.backend is None:
             raise SuiteFault("a check below level 2 asked for the backend")
-        return self.run.backend
+        return self.target.backend
 
     def call(self, suffix: str = "") -> Call:
-        """The first that the server under test made upstream for this check, or for one input of it."""
-        nonce = f"{self.nonce}.{suffix}" if suffix else self.nonce
-        calls = self.backend.calls(nonce)
+        """The first upstream call that the server made for this check, or for one input of it."""
+        calls = self.backend.calls(self._nonce(suffix))
         if not calls:
             raise Finding("an upstream call", "none")
         return calls[0]
@@ -198,25 +263,28 @@ class Api:
     @property
     def timeout(self) -> float:
         """Seconds that the server was told to wait for an upstream."""
-        return self.run.config.backend_timeout
+        return self.target.config.backend_timeout
 
     def within(self, seconds: float) -> float:
-        """As long as that on a machine that is fast enough."""
-        return seconds * self.run.config.timeout_factor
+        """The seconds that slow machines may take for it."""
+        return seconds * self.target.config.timeout_factor
 
     @property
     def token(self) -> str:
-        return self.run.config.token or ""
+        return self.target.config.token or ""
 
-    # Below
+    # For those who run checks
 
     def begin(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
 
     def close(self) -> None:
-        """Whatever a check left open when it failed."""
+        """Close what a check left open when it failed."""
         for transfer in self._transfers:
             transfer.close()
+
+    def _nonce(self, suffix: str) -> str:
+        return f"{self.nonce}.{suffix}" if suffix else self.nonce
 
     def _content(self, prompt: str | list[str], limited: bool) -> dict[str, Any]:
         parameters = {"parameters": {"max_tokens": MAX_TOKENS}} if limited else {}
@@ -241,30 +309,33 @@ class Api:
             "Accept-Encoding": "gzip",
             "User-Agent": "octomil-conformance",
         }
-        if self.run.config.token:
-            headers["Authorization"] = f"Bearer {self.run.config.token}"
+        if self.target.config.token:
+            headers["Authorization"] = f"Bearer {self.target.config.token}"
         headers |= changes
         return tuple(
             (name, value) for name, value in headers.items() if value is not None
         )
 
-    def _call(self, method: str, path: str, body: bytes, headers: Headers) -> Transfer:
+    def _call(
+        self, method: str, path: str, body: bytes, changes: Mapping[str, str | None]
+    ) -> Transfer:
+        headers = self._headers(changes)
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
             headers = (*headers, ("Content-Length", str(len(body))))
         known = path == self.path and method in ("POST", "GET")
         known = known and (method == "GET") == (self.profile == "health")
-        url = self.run.config.url + path
+        url = self.target.config.url + path
         request = Request(method, url, headers, body, self.profile if known else None)
-        transfer = Transfer(request, self.deadline, self.observe)
+        transfer = Transfer(request, self._deadline, self.observe)
         self._transfers.append(transfer)
         return transfer
 
 
 def answered(exchange: Exchange) -> Exchange:
-    """Raises Finding for one that has no whole answer to look at."""
+    """The exchange. Raises Finding if it has no whole response to look at."""
     if exchange.status == 0 or exchange.end == "deadline":
-        raise Finding("an answer", exchange.problem)
+        raise Finding("a response", exchange.problem)
     return exchange
 
 

@@ -1,7 +1,12 @@
-"""What a run was asked to judge: address, claims, models, expected failures. `configure.py` makes it of what somebody says."""
+"""What a run is asked to judge: from the command line and octomil-conformance.toml to a configuration."""
 
+import re
+import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from octomil_conformance import spec
 
@@ -13,25 +18,42 @@ PATHS = {
     "embed": "/embeddings",
     "health": "/inference/health",
 }
-"""Below it: where each profile with an endpoint has it."""
+"""The paths below it, by profile."""
 DEFAULT_BACKEND = "127.0.0.1:11434"
 DEFAULT_OPENAI_BACKEND = "127.0.0.1:11435"
 DEFAULT_BACKEND_TIMEOUT = 2.0
+EXTERNAL = "external"
 SCRIPTED_MODEL = "conf-echo"
-"""Known to the scripted backend, which stands behind a server unless a model is named."""
+"""The model if none is named. The scripted backend has it."""
 
 CHECK_SECONDS = 10.0
-"""For one check at level 0 or 1. Level 2 adds the server's own time-outs."""
+"""For one check at level 0 or 1. Level 2 adds the timeouts of the server."""
 RUN_SECONDS = (60.0, 90.0, 240.0)
-"""For the whole run, by the highest level claimed."""
+"""For the whole run, by the highest claimed level."""
 
 TOO_LONG = 86400.0
-"""Seconds; no socket waits for as many as a number can say."""
+"""Seconds. Larger numbers overflow in sockets."""
 POSITIVE = f"a number above 0 and below {TOO_LONG:.0f}"
+
+FILE = "octomil-conformance.toml"
+FILE_KEYS = {
+    "profiles": list,
+    "model": str,
+    "embed_model": str,
+    "backend": str,
+    "openai_backend": str,
+    "backend_timeout": float | int,
+    "timeout_factor": float | int,
+    "strict": bool,
+    "expected": list,
+}
+
+UNDECLARED = ("infer", "stream", "embed")
+"""Judged at level 1 if nothing is claimed; auth too, if there is a token."""
 
 
 class UsageError(Exception):
-    """What was asked makes no sense; the message says what was expected."""
+    """The request makes no sense. The message says what was expected."""
 
 
 class CouldNotTest(Exception):
@@ -40,7 +62,7 @@ class CouldNotTest(Exception):
 
 @dataclass(frozen=True)
 class Expectation:
-    """A failure that the implementer knows of."""
+    """A failure that the implementer knows."""
 
     check: str
     """`STREAM-10`, or `HTTP-05[stream]` for one profile only."""
@@ -51,7 +73,7 @@ class Expectation:
         return self.check in (requirement, f"{requirement}[{profile}]")
 
     def is_for(self, level: int, profiles: Iterable[str]) -> bool:
-        """Whether a run of these profiles, up to this level, can meet it."""
+        """True if a run of these profiles, up to this level, can meet it."""
         requirement = spec.requirements()[self.check.partition("[")[0]]
         return requirement.level <= level and any(
             self.covers(requirement.id, profile)
@@ -69,14 +91,14 @@ class Config:
     model: str = SCRIPTED_MODEL
     embed_model: str = SCRIPTED_MODEL
     backend: str = DEFAULT_BACKEND
-    """HOST:PORT to listen on; `external` or `external:HOST:PORT` where octomil-conformance backend runs already."""
+    """HOST:PORT to listen on; `external` or `external:HOST:PORT` where octomil-conformance backend already runs."""
     openai_backend: str = DEFAULT_OPENAI_BACKEND
     backend_timeout: float = DEFAULT_BACKEND_TIMEOUT
-    """Seconds; what the server was told."""
+    """Seconds that the server was told to wait."""
     allow_remote: bool = False
     strict: bool = False
     timeout_factor: float = 1.0
-    expected: tuple[Expectation, ...] = field(default=())
+    expected: tuple[Expectation, ...] = ()
 
     @property
     def level(self) -> int:
@@ -97,7 +119,7 @@ class Config:
         return [name for name in spec.PROFILES if name not in self.claims]
 
     def profiles_for(self, requirement: spec.Requirement) -> list[str]:
-        """Those in whose name a check of it runs. Tokens are tried at every endpoint that is claimed, or at infer's."""
+        """The profiles in whose name a check of it runs. Checks of auth run at every claimed endpoint, or at infer's."""
         named = [
             name
             for name in requirement.profiles
@@ -109,8 +131,74 @@ class Config:
         return endpoints or ["infer"]
 
 
+def from_options(options: Mapping[str, Any], folder: Path) -> Config:
+    """Options win over the file in `folder`. Raises UsageError, which names the option or the key."""
+    given = {
+        **_read_file(folder / FILE),
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    expected = tuple(_expectation(entry) for entry in given.pop("expected", ()))
+    _require_values(given)
+    claims = parse_claims(given.pop("profiles", None) or ())
+    if not claims:
+        claims = {name: 1 for name in UNDECLARED}
+        claims |= {"auth": 1} if given.get("token") else {}
+    if "auth" in claims and not given.get("token"):
+        raise UsageError("profile auth needs --token")
+    url = base_url(given.pop("url"))
+    return Config(url=url, claims=claims, expected=expected, **given)
+
+
+def for_recordings(
+    label: str, profiles: Iterable[str], strict: bool | None, folder: Path
+) -> Config:
+    """From the file in `folder` it takes only `strict`, and the expected failures that recordings can show. Raises UsageError."""
+    given = _read_file(folder / FILE)
+    expected = tuple(
+        each
+        for each in map(_expectation, given.get("expected", ()))
+        if each.is_for(0, profiles)
+    )
+    return Config(
+        url=label,
+        claims=dict.fromkeys(profiles, 0),
+        strict=given.get("strict", False) if strict is None else strict,
+        expected=expected,
+    )
+
+
+def base_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_url = bool(parts.scheme in ("http", "https") and parts.hostname)
+        is_url = is_url and parts.port != 0 and is_printable(text) and " " not in text
+    except ValueError as ex:
+        raise UsageError(f"URL: want http://HOST:PORT, not {text!r}: {ex}") from ex
+    if "@" in parts.netloc:
+        raise UsageError(
+            "URL: want one without a user or a password: reports would show it"
+        )
+    if not is_url or parts.query or parts.fragment:
+        raise UsageError(
+            f"URL: want http://HOST:PORT, and a path if there is one, not {text!r}"
+        )
+    return text.rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+
+
+def parse_claims(texts: Iterable[object]) -> dict[str, int]:
+    claims: dict[str, int] = {}
+    for text in map(str, texts):
+        name, _, level = text.partition("@")
+        if name not in spec.PROFILES or level not in ("", "0", "1", "2"):
+            raise UsageError(
+                f"profile: want one of {', '.join(spec.PROFILES)}, with @0, @1 or @2, not {text!r}"
+            )
+        claims[name] = max(claims.get(name, 0), int(level or 1))
+    return claims
+
+
 def address(text: str) -> tuple[str, int]:
-    """Of HOST:PORT, [IPV6]:PORT, or a port alone on 127.0.0.1. Raises UsageError."""
+    """From HOST:PORT, [IPV6]:PORT, or a port alone on 127.0.0.1. Raises UsageError."""
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"want HOST:PORT, not {text!r}")
@@ -122,5 +210,48 @@ def is_positive(value: float) -> bool:
 
 
 def is_printable(text: str) -> bool:
-    """Whether it can be part of a request's head."""
+    """True if it can be part of the head of a request."""
     return text.isascii() and text.isprintable() and text == text.strip()
+
+
+def _require_values(given: Mapping[str, Any]) -> None:
+    """Raises UsageError for a value that has the right type and makes no sense."""
+    for name in ("model", "embed_model"):
+        if given.get(name) == "":
+            raise UsageError(f"{name}: want a name, not an empty one")
+    for name in ("backend_timeout", "timeout_factor"):
+        if not is_positive(given.get(name, 1)):
+            raise UsageError(f"{name}: want {POSITIVE}, not {given[name]}")
+    if not is_printable(given.get("token", "")):
+        raise UsageError("token: want printable ASCII without spaces around it")
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as ex:
+        raise UsageError(f"{path.name}: {ex}") from ex
+    for key, value in given.items():
+        if key not in FILE_KEYS:
+            raise UsageError(f"{path.name}: unknown key {key!r}")
+        is_bool = isinstance(value, bool)  # which Python takes for a number
+        if not isinstance(value, FILE_KEYS[key]) or is_bool != (FILE_KEYS[key] is bool):
+            raise UsageError(f"{path.name}: {key} has the wrong type")
+    return given
+
+
+def _expectation(entry: object) -> Expectation:
+    fields = entry if isinstance(entry, dict) else {}
+    if not fields.get("check") or not fields.get("reason"):
+        raise UsageError(f"{FILE}: an [[expected]] entry needs 'check' and 'reason'")
+    if not all(isinstance(value, str) for value in fields.values()):
+        raise UsageError(f"{FILE}: [[expected]]: want strings only")
+    unknown = set(fields) - {"check", "reason", "link"}
+    if unknown:
+        raise UsageError(f"{FILE}: unknown key {min(unknown)!r} in [[expected]]")
+    name = re.sub(r"\[[a-z]+\]$", "", fields["check"])
+    if name not in spec.requirements():
+        raise UsageError(f"{FILE}: no requirement is called {fields['check']}")
+    return Expectation(**fields)

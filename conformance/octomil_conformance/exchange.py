@@ -1,4 +1,4 @@
-"""One request and all that came back for it, with the arrival time of every piece. Frozen: a recording is judged like a live answer."""
+"""A request and everything that came back for it, with the arrival time of every piece. A recording is judged like a live exchange."""
 
 import json
 from bisect import bisect_left
@@ -14,15 +14,15 @@ Headers = tuple[tuple[str, str], ...]
 End = Literal[
     "complete", "closed", "cut", "deadline", "hung up", "nothing", "unrecorded"
 ]
-"""How the body ended: as its framing says, by the close that delimits it, before its framing said so, not at all in time, by
-us. `nothing`: no status line ever came. `unrecorded`: a recording that does not tell."""
+"""How the body ended: `complete` as its framing says, `closed` by the close that delimits it, `cut` before its framing said so,
+`deadline` not in time, `hung up` by us. `nothing`: no status line came. `unrecorded`: a recording does not say."""
 
 WHOLE: tuple[End, ...] = ("complete", "closed", "unrecorded")
-"""Nothing is known to be missing."""
+"""The ends after which nothing is known to be missing."""
 
 
 class Missing:
-    """Stands for a field that is not there. Equal to nothing, empty to look into: a check reads on and fails by its own assert."""
+    """The value of a field that is not there. It is empty, so that a check reads on and fails by what it expects."""
 
     def __getitem__(self, key: object) -> "Missing":
         return self
@@ -54,9 +54,9 @@ class Request:
     headers: Headers
     body: bytes
     profile: str | None = None
-    """Whose schemas bind the exchange; None: a probe outside all profiles."""
+    """The profile whose schemas bind the exchange; None for a request outside all profiles."""
     file: str = ""
-    """The recording that the exchange was read from; empty: it was seen live."""
+    """The recording that the exchange was read from; empty if it was live."""
 
     @cached_property
     def fields(self) -> Any:
@@ -68,7 +68,7 @@ class Chunk:
     at: float
     """Seconds after the request was sent."""
     data: bytes
-    """As one read brought it, content coding removed."""
+    """What one read brought, without its content coding."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ class Event:
 class Exchange:
     request: Request
     status: int
-    """0: no status line came."""
+    """0 if no status line came."""
     headers: Headers
     chunks: tuple[Chunk, ...]
     end: End
     seconds: float
-    """From the request's last byte to the end of the answer."""
+    """From the last byte of the request to the end of the response."""
     problem: str = ""
-    """What went wrong below HTTP's meaning."""
+    """What went wrong in the transfer."""
 
     def header(self, name: str) -> str | None:
         values = [value for key, value in self.headers if key.lower() == name.lower()]
@@ -115,7 +115,7 @@ class Exchange:
 
     @cached_property
     def fields(self) -> Any:
-        """The body's JSON; MISSING when it is none."""
+        """The JSON of the body; MISSING if it is not JSON."""
         return read_json(self.body)
 
     @cached_property
@@ -124,7 +124,7 @@ class Exchange:
 
     @cached_property
     def data_events(self) -> tuple[Event, ...]:
-        """Every frame with data but `[DONE]`, which clients pass over."""
+        """Every frame with data, except `[DONE]`, which clients skip."""
         return tuple(
             Event(frame, self.arrival(frame.stop))
             for frame in self.frames
@@ -159,7 +159,7 @@ class Exchange:
 
 
 def read_json(body: bytes) -> Any:
-    """Lenient: NaN, repeated keys and bad UTF-8 pass here, for the check that forbids them to find. MISSING when it is no JSON."""
+    """Lenient: the checks find NaN, repeated keys and bad UTF-8. MISSING if it is not JSON."""
     try:
         return json.loads(
             body.decode("utf-8", "replace").removeprefix("\ufeff"),
@@ -178,10 +178,10 @@ def is_integer(value: object) -> bool:
 
 
 def items(value: object) -> list[Any]:
-    """The items of a JSON array; of anything else none."""
+    """The items of a JSON array; none of anything else."""
     return value if isinstance(value, list) else []
 
 
 def field(value: object, name: str) -> Any:
-    """A field of a JSON object; of anything else MISSING."""
+    """A field of a JSON object; MISSING of anything else."""
     return value[name] if isinstance(value, Fields) else MISSING

@@ -1,89 +1,15 @@
-"""Options that more than one command has."""
+"""The options of a run: defined once, for the command and for the plugin of pytest."""
 
 import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from octomil_conformance.config import POSITIVE, is_positive
 
-
-def add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "url", metavar="URL", help="the server, with or without /api/v1"
-    )
-    parser.add_argument("--token", help="one that the server accepts")
-    parser.add_argument(
-        "--model",
-        help="for inference (default conf-echo, which the scripted backend knows)",
-    )
-    parser.add_argument("--embed-model", help="for embeddings (default conf-echo)")
-
-
-def add_claims(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--profile",
-        action="append",
-        dest="profiles",
-        metavar="NAME@LEVEL",
-        help="what the server claims, such as stream@1; repeatable. Default: infer, stream, embed at level 1, and auth when there is a token",
-    )
-    parser.add_argument(
-        "--backend",
-        metavar="HOST:PORT",
-        help="where the suite plays Ollama in a level 2 run (default 127.0.0.1:11434), or 'external[:HOST:PORT]' when octomil-conformance backend runs there",
-    )
-    parser.add_argument(
-        "--openai-backend",
-        metavar="HOST:PORT",
-        help="where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
-    )
-    parser.add_argument(
-        "--backend-timeout",
-        type=positive,
-        metavar="S",
-        help="LLM_BACKEND_TIMEOUT of the server (default 2)",
-    )
-    _add_switch(
-        parser,
-        "--allow-remote",
-        "let the backend listen on other than loopback addresses",
-    )
-    parser.add_argument(
-        "--timeout-factor",
-        type=positive,
-        metavar="X",
-        help="multiply every deadline, for slow machines",
-    )
-
-
-def add_reports(parser: argparse.ArgumentParser) -> None:
-    _add_switch(parser, "--strict", "a broken SHOULD fails, too")
-    for name, sentence in (
-        ("--junit", "write a JUnit XML report"),
-        ("--json", "write all verdicts and exchanges"),
-        ("--html", "write a page to look at"),
-        ("--markdown", "append a summary, such as to $GITHUB_STEP_SUMMARY"),
-    ):
-        parser.add_argument(name, type=Path, metavar="FILE", help=sentence)
-
-
-def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> None:
-    """`place`: a parser, or a group of one."""
-    sentence = "a new one, or an empty one"
-    place.add_argument(name, type=Path, metavar="DIR", help=sentence, **more)
-
-
-def for_config(options: argparse.Namespace) -> dict[str, Any]:
-    """What `configure.from_options` wants to know of them."""
-    names = ("url", "token", "profiles", "model", "embed_model", "strict")
-    backend = ("backend", "openai_backend", "backend_timeout", "allow_remote")
-    every = (*names, *backend, "timeout_factor")
-    return {name: getattr(options, name, None) for name in every}
-
-
-def _add_switch(parser: argparse.ArgumentParser, name: str, sentence: str) -> None:
-    """None when it is not given, so that the file's word holds."""
-    parser.add_argument(name, action="store_true", default=None, help=sentence)
+PLUGIN = "octomil"
+"""What the names of the plugin's options begin with."""
 
 
 def positive(text: str) -> float:
@@ -94,3 +20,113 @@ def positive(text: str) -> float:
     if not is_positive(value):
         raise argparse.ArgumentTypeError(f"want {POSITIVE}, not {text!r}")
     return value
+
+
+@dataclass(frozen=True)
+class Option:
+    name: str
+    """With dashes."""
+    help: str
+    more: dict[str, Any] = field(default_factory=dict)
+    """Arguments of argparse. pytest takes the same."""
+    key: str = ""
+    """In `Config`; empty for the name with underscores."""
+
+    @property
+    def dest(self) -> str:
+        return self.key or self.name.replace("-", "_")
+
+
+SWITCH = {"action": "store_true", "default": None}
+"""None if it is not given, so that the file decides."""
+
+TARGET = (
+    Option("token", "a token that the server accepts"),
+    Option(
+        "model", "for inference (default conf-echo, a model of the scripted backend)"
+    ),
+    Option("embed-model", "for embeddings (default conf-echo)"),
+)
+CLAIMS = (
+    Option(
+        "profile",
+        "what the server claims, such as stream@1; repeatable (default: infer, stream and embed at level 1, and auth if there is a token)",
+        {"action": "append", "metavar": "NAME@LEVEL"},
+        "profiles",
+    ),
+    Option(
+        "backend",
+        "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if octomil-conformance backend runs there",
+        {"metavar": "HOST:PORT"},
+    ),
+    Option(
+        "openai-backend",
+        "where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
+        {"metavar": "HOST:PORT"},
+    ),
+    Option(
+        "backend-timeout",
+        "LLM_BACKEND_TIMEOUT of the server (default 2)",
+        {"type": positive, "metavar": "S"},
+    ),
+    Option(
+        "allow-remote",
+        "let the backend listen on other than loopback addresses",
+        SWITCH,
+    ),
+    Option(
+        "timeout-factor",
+        "multiply every deadline, for slow machines",
+        {"type": positive, "metavar": "X"},
+    ),
+)
+STRICT = Option("strict", "a broken SHOULD fails, too", SWITCH)
+REPORTS = (
+    Option("junit", "write a JUnit XML report"),
+    Option("json", "write all verdicts and exchanges"),
+    Option("html", "write a page to look at"),
+    Option("markdown", "append a summary, such as to $GITHUB_STEP_SUMMARY"),
+)  # fmt: skip
+
+
+def add(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    for option in options:
+        parser.add_argument(f"--{option.name}", dest=option.dest, help=option.help, **option.more)  # fmt: skip
+
+
+def add_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "url", metavar="URL", help="the server, with or without /api/v1"
+    )
+
+
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    add(parser, [STRICT])
+    for option in REPORTS:
+        parser.add_argument(f"--{option.name}", type=Path, metavar="FILE", help=option.help)  # fmt: skip
+
+
+def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> None:
+    """`place` is a parser, or a group of one."""
+    words = "a new folder, or an empty one"
+    place.add_argument(name, type=Path, metavar="DIR", help=words, **more)
+
+
+def add_to_pytest(add_option: Callable[..., None]) -> None:
+    add_option(f"--{PLUGIN}-url", help="URL of the server under test")
+    for option in (*TARGET, *CLAIMS, STRICT):
+        add_option(f"--{PLUGIN}-{option.name}", help=option.help, **option.more)
+
+
+def for_config(options: argparse.Namespace) -> dict[str, Any]:
+    """What `config.from_options` takes."""
+    names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, STRICT))]
+    return {name: getattr(options, name, None) for name in names}
+
+
+def for_config_from_pytest(value_of: Callable[[str], Any]) -> dict[str, Any]:
+    """The same, by the names that pytest has for them."""
+    given = {"url": value_of(f"{PLUGIN}_url")}
+    for option in (*TARGET, *CLAIMS, STRICT):
+        given[option.dest] = value_of(f"{PLUGIN}_{option.name.replace('-', '_')}")
+    return given

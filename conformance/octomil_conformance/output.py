@@ -1,18 +1,49 @@
-"""What a command prints, and what becomes of it: it is shown as well as can be, and who cannot be written to ends the command."""
+"""What a command prints, and when it ends: by Ctrl-C, SIGTERM, or because stdout cannot be written."""
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO, TextIOWrapper
 
+NOBODY_READS = 141
+"""The exit code of a command that SIGPIPE ended, as shells report it."""
+
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""How a pipe or a file refuses what is written to it. It is nobody's fault, and nobody else's failure."""
+"""The errors of a pipe or a file that cannot be written. They are nobody's fault."""
+
+ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
-def open_output() -> None:
-    """Somewhere to print to: also where it was closed, or where it cannot say all that we say."""
+@contextmanager
+def printed(program: str, code: int) -> Iterator[None]:
+    """Everything printed within is written when it ends. Raises SystemExit if it cannot be: quietly if nobody reads, else with one line and `code`."""
+    _open()
+    try:
+        try:
+            yield
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+    except OSError as ex:
+        if not is_unwritten(ex):
+            raise
+        _forget()
+        if ex.errno == errno.EPIPE:
+            raise SystemExit(NOBODY_READS) from ex
+        print(f"{program}: cannot write: {ex.strerror}", file=sys.stderr)
+        raise SystemExit(code) from ex
+
+
+def is_unwritten(ex: BaseException) -> bool:
+    return isinstance(ex, OSError) and ex.errno in UNWRITABLE
+
+
+def _open() -> None:
+    """Make stdout work even if it was closed, or cannot encode all characters."""
     if sys.stdout is None:
         sys.stdout = StringIO()
     for stream in (sys.stdout, sys.stderr):
@@ -20,21 +51,21 @@ def open_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _forget() -> None:
+    """Drop what is still unwritten: it would fail again, with a message, when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
-def flushed() -> Iterator[None]:
-    """What was printed is written while a failure can still be told; but Ctrl-C waits for nobody who reads."""
+def signals_held() -> Iterator[None]:
+    """Enter it before any thread starts: a signal could end the process from within a thread."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
-    except SystemExit:
-        sys.stdout.flush()
-        raise
-    sys.stdout.flush()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def is_unwritten(ex: BaseException) -> bool:
-    return isinstance(ex, OSError) and ex.errno in UNWRITABLE
-
-
-def forget_output() -> None:
-    """What is still unwritten would fail again, and aloud, when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def wait_for_the_end() -> None:
+    """Return at Ctrl-C or SIGTERM. Call it within `signals_held`."""
+    signal.sigwait(ENDING)

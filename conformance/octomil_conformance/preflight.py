@@ -1,137 +1,186 @@
-"""Before the first check: does the server answer at all, with this model, this token, and through our backend?"""
+"""Before the first check: the backend is up, and the server answers with this model, this token, and through our backend."""
 
-from octomil_conformance.api import Api
-from octomil_conformance.backend import Backend, environment
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from octomil_conformance.api import Api, Target
+from octomil_conformance.backend import (
+    Backend,
+    RemoteBackend,
+    ScriptedBackend,
+    environment,
+)
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.config import CouldNotTest
+from octomil_conformance.config import (
+    DEFAULT_BACKEND,
+    EXTERNAL,
+    Config,
+    CouldNotTest,
+    UsageError,
+    address,
+)
 from octomil_conformance.exchange import Exchange, field
-from octomil_conformance.findings import shown
+from octomil_conformance.expect import Finding, shown
 from octomil_conformance.report.redact import redact
-from octomil_conformance.run import Run
 
 MODEL_HINT = "pass --model NAME (and --embed-model NAME), or put `octomil-conformance backend` behind the server"
+PORTS_HINT = "free the port, choose others with --backend and --openai-backend, or use the backend that runs there with --backend external"
 
 
-def preflight(run: Run) -> None:
-    """One answer for each claimed endpoint. A claim that is merely broken goes on to the checks; raises CouldNotTest when nothing works."""
-    profiles = [name for name in run.config.claims if name != "auth"] or ["infer"]
-    answers = {profile: first_answer(run, profile) for profile in profiles}
-    for answer in answers.values():
-        _require_token(run, answer)
-        _require_model(run, answer)
-    if all(answer.status == 0 for answer in answers.values()):
-        raise CouldNotTest(f"{run.config.url}: {_any(answers).problem}")
-    if not all(map(_refused, answers.values())) and not any(
-        _good(answer) for answer in answers.values()
-    ):
-        answer = _any(answers)
+@contextmanager
+def ready(config: Config, backend: Backend | None = None) -> Iterator[Target]:
+    """A target whose checks can begin. A given backend is used, and stays up. Raises UsageError or CouldNotTest."""
+    with ExitStack() as resources:
+        target = Target(config)
+        if config.level == 2:
+            target.backend = backend or resources.enter_context(_backend(config))
+        preflight(target)
+        if target.backend is not None:
+            target.wired = find_wiring(target, target.backend)
+        yield target
+
+
+def preflight(target: Target) -> None:
+    """One plain request for each claimed endpoint. Raises CouldNotTest if nothing works; a claim that is only broken is left to the checks."""
+    profiles = [name for name in target.config.claims if name != "auth"] or ["infer"]
+    answers = [first_answer(target, profile) for profile in profiles]
+    for answer in answers:
+        _require_token(target, answer)
+        _require_model(target, answer)
+    first = answers[0]
+    if all(answer.status == 0 for answer in answers):
+        raise CouldNotTest(f"{target.config.url}: {first.problem}")
+    if not all(map(_refused, answers)) and not any(map(_good, answers)):
         raise CouldNotTest(
-            f"{answer.request.url} answered a plain request with {answer.status} {_text(run, answer)}\n{MODEL_HINT}"
+            f"{first.request.url} answered a plain request with {first.status} {_text(target, first)}\n{MODEL_HINT}"
         )
 
 
-def find_wiring(run: Run, backend: Backend) -> frozenset[str]:
-    """Which dialects the server calls. Raises CouldNotTest when it calls none, but for one that refuses a good token: the checks say that."""
-    profiles = [name for name, level in run.config.claims.items() if level == 2]
+def first_answer(target: Target, profile: str) -> Exchange:
+    return next(target.specimens(profile))
+
+
+def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:
+    """The dialects that the server calls. Raises CouldNotTest if it calls none, unless it refuses a good token: the checks say that."""
+    profiles = [name for name, level in target.config.claims.items() if level == 2]
     asked = [name for name in profiles if name not in ("auth", "health")]
     if not asked:
-        apis = [_ask(run, "health", "")] if "health" in profiles else []
+        apis = [_ask(target, "health", "")] if "health" in profiles else []
         seen = {call.backend for call in backend.calls("")}
     else:
         scenarios = ("echo", "ollama-500-openai-ok")
-        apis = [_ask(run, profile, each) for profile in asked for each in scenarios]
+        apis = [_ask(target, profile, each) for profile in asked for each in scenarios]
         seen = _callers(backend, apis)
     for first, other in (BOTH, BOTH[::-1]):
         if asked and other not in seen:
             with backend.outage("refuse", backends=(first,)):
-                more = [_ask(run, profile, "echo") for profile in asked]
+                more = [_ask(target, profile, "echo") for profile in asked]
             seen |= _callers(backend, more)
     if not seen and not all(_refused(answer) for api in apis for answer in api.seen):
-        raise CouldNotTest(_environment(backend))
+        raise CouldNotTest(_never_called(backend))
     return frozenset(seen)
+
+
+@contextmanager
+def _backend(config: Config) -> Iterator[Backend]:
+    with ExitStack() as resources:
+        try:
+            backend = _opened(config)
+            resources.enter_context(backend)
+        except ValueError as ex:
+            raise UsageError(str(ex)) from ex
+        except OSError as ex:
+            raise CouldNotTest(f"our backend: {ex}\n{PORTS_HINT}") from ex
+        yield backend
+
+
+def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
+    if config.backend.startswith(EXTERNAL):
+        where = config.backend.removeprefix(EXTERNAL).lstrip(":")
+        return RemoteBackend(where or DEFAULT_BACKEND)
+    return ScriptedBackend(
+        ollama=address(config.backend),
+        openai=address(config.openai_backend),
+        timeout=config.backend_timeout,
+        allow_remote=config.allow_remote,
+    )
+
+
+def _ask(target: Target, profile: str, scenario: str) -> Api:
+    api = _api(target, profile)
+    try:
+        api.get() if profile == "health" else api.ask(scenario=scenario)
+    except Finding:
+        pass  # the backend says whether it was called
+    return api
+
+
+def _api(target: Target, profile: str) -> Api:
+    api = Api(target, profile)
+    api.begin(target.config.check_seconds)
+    return api
 
 
 def _callers(backend: Backend, apis: list[Api]) -> set[Provider]:
     return {call.backend for api in apis for call in backend.calls(api.nonce)}
 
 
-def _refused(answer: Exchange) -> bool:
-    return answer.status in (401, 403)
-
-
-def _ask(run: Run, profile: str, scenario: str) -> Api:
-    api = Api(run, profile)
-    api.begin(run.config.check_seconds)
-    try:
-        api.get() if profile == "health" else api.ask(scenario=scenario)
-    except AssertionError:
-        pass  # the witness tells
-    return api
-
-
-def first_answer(run: Run, profile: str) -> Exchange:
-    api = Api(run, profile)
-    api.begin(run.config.check_seconds)
-    return next(run.specimens(api))
-
-
-def _require_token(run: Run, answer: Exchange) -> None:
-    if not _refused(answer) or _is_known_as_key(run, answer):
+def _require_token(target: Target, answer: Exchange) -> None:
+    if not _refused(answer) or _is_known_as_key(target, answer):
         return
-    wanted = "refuses this token" if run.config.token else "wants one: pass --token"
-    raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {wanted}")
+    why = "refuses this token" if target.config.token else "wants a token: pass --token"
+    raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {why}")
 
 
-def _is_known_as_key(run: Run, answer: Exchange) -> bool:
-    """Whether the token is good in `X-API-Key`: then the server, not the token, is at fault, and the checks say so."""
+def _is_known_as_key(target: Target, answer: Exchange) -> bool:
+    """True if the token is good in `X-API-Key`: then the server is at fault, not the token, and the checks say so."""
     profile = answer.request.profile
-    if not run.config.token or profile is None:
+    if not target.config.token or profile is None:
         return False
-    api = Api(run, profile)
-    api.begin(run.config.check_seconds)
-    headers = {"Authorization": None, "X-API-Key": run.config.token}
+    api = _api(target, profile)
+    headers = {"Authorization": None, "X-API-Key": target.config.token}
     try:
         if profile == "health":
             return _good(api.get(headers=headers))
         return _good(api.ask_raw(answer.request.body, headers))
-    except AssertionError:
+    except Finding:
         return False
 
 
-def _require_model(run: Run, answer: Exchange) -> None:
+def _require_model(target: Target, answer: Exchange) -> None:
     if answer.status not in (400, 404, 422) or answer.request.profile == "health":
         return
     model = answer.request.fields["model_id"]
     missing = field(answer.fields, "code") == "model_not_found"
     if missing or (isinstance(model, str) and model in answer.text):
         raise CouldNotTest(
-            f"{answer.request.url} does not know the model {model!r}: {_text(run, answer)}\n{MODEL_HINT}"
+            f"{answer.request.url} does not know the model {model!r}: {_text(target, answer)}\n{MODEL_HINT}"
         )
 
 
+def _refused(answer: Exchange) -> bool:
+    return answer.status in (401, 403)
+
+
 def _good(answer: Exchange) -> bool:
-    """A redirect is no answer, but a check says that better."""
+    """True also for a redirect: a check reports it better."""
     return 200 <= answer.status < 400 or (
         answer.request.profile == "health" and answer.status == 503
     )
 
 
-def _text(run: Run, answer: Exchange) -> str:
-    """Without the token, and cut after that."""
-    return shown(redact(answer.text, run.config.token))
+def _text(target: Target, answer: Exchange) -> str:
+    """The body without the token, and cut after that."""
+    return shown(redact(answer.text, target.config.token))
 
 
-def _any(answers: dict[str, Exchange]) -> Exchange:
-    return next(iter(answers.values()))
-
-
-def _environment(backend: Backend) -> str:
+def _never_called(backend: Backend) -> str:
     lines = [f"  {name}={value}" for name, value in environment(backend).items()]
     return "\n".join(
         [
             "the server never called our backend; start it with",
             *lines,
-            "or say where it does call with --backend and --openai-backend",
+            "or say with --backend and --openai-backend where it does call",
         ]
     )

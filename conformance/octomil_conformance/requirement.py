@@ -1,24 +1,87 @@
-"""Ties a check to the sentence that it checks."""
+"""A check: a function that is tied to the requirement it checks."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from octomil_conformance import spec
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """Of level 0: a function of an exchange. Of the other levels: a function of an Api, and of the values of a case."""
+
+    requirement: spec.Requirement
+    function: Callable[..., None]
+    cases: Mapping[str, tuple[Any, ...]]
+    """Arguments by the name of the case; one nameless case without arguments for most checks."""
+    serial: bool
+    """True if it runs alone, after all others: it takes upstreams away."""
+
+    def __call__(self, *arguments: Any) -> None:
+        self.function(*arguments)
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def sentence(self, case: str = "") -> str:
+        """The name in words, with the case."""
+        words = self.name.replace("_", " ")
+        return f"{words} ({case})" if case else words
+
+    @property
+    def place(self) -> str:
+        path = Path(inspect.getsourcefile(self.function) or "")
+        line = inspect.getsourcelines(self.function)[1]
+        return f"{path.parent.name}/{path.name}:{line} {self.name}"
 
 
-def requirement(name: str, *, serial: bool = False) -> Callable[[Function], Function]:
-    """Level, profiles and text come from the spec. A serial check runs alone, after all others: it takes the upstreams away."""
+def requirement(
+    name: str,
+    cases: Mapping[str, Any] | Sequence[Any] | None = None,
+    *,
+    serial: bool = False,
+) -> Callable[[Callable[..., None]], Check]:
+    """Decorates a check. Level, profiles and text come from the spec. A case is one argument, or a tuple of them; without names it is called by its value."""
 
-    def mark(function: Function) -> Function:
-        function.requirement = spec.requirements()[name]  # type: ignore[attr-defined]
-        function.serial = serial  # type: ignore[attr-defined]
-        return function
+    def decorate(function: Callable[..., None]) -> Check:
+        return Check(spec.requirements()[name], function, _cases(cases), serial)
 
-    return mark
+    return decorate
 
 
-def requirement_of(function: Callable[..., Any]) -> spec.Requirement:
-    found: spec.Requirement = function.requirement  # type: ignore[attr-defined]
-    return found
+def checks_in(*modules: ModuleType) -> Iterator[Check]:
+    """The checks that the modules define, in the order of their source."""
+    for module in modules:
+        for value in vars(module).values():
+            if (
+                isinstance(value, Check)
+                and value.function.__module__ == module.__name__
+            ):
+                yield value
+
+
+def _cases(
+    given: Mapping[str, Any] | Sequence[Any] | None,
+) -> Mapping[str, tuple[Any, ...]]:
+    if given is None:
+        return {"": ()}
+    named = (
+        given if isinstance(given, Mapping) else {_name(each): each for each in given}
+    )
+    return {
+        name: value if isinstance(value, tuple) else (value,)
+        for name, value in named.items()
+    }
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_name, value))
+    is_word = isinstance(value, str) and re.fullmatch(r"[\w.-]+", value)
+    return value if is_word else repr(value)

@@ -1,4 +1,4 @@
-"""openapi.json at work: our own requests before they are sent, the server's answers after the run."""
+"""The schemas of openapi.json, for our own requests before they are sent, and for the server's responses."""
 
 from functools import cache
 from typing import Any
@@ -8,7 +8,7 @@ from jsonschema.exceptions import best_match
 
 from octomil_conformance import spec
 from octomil_conformance.exchange import WHOLE, Exchange
-from octomil_conformance.findings import SuiteFault
+from octomil_conformance.expect import SuiteFault
 
 REQUESTS = {
     "infer": "InferenceRequest",
@@ -31,26 +31,27 @@ def validator(component: str) -> Draft202012Validator:
 
 
 def complaint(component: str, value: object) -> str:
-    """What is wrong with the value, empty when nothing is."""
+    """What is wrong with the value; empty if nothing is."""
     error = best_match(validator(component).iter_errors(value))
     return f"{error.json_path}: {error.message}" if error else ""
 
 
 def require_valid_request(profile: str, body: object) -> None:
-    """Raises SuiteFault: a request of ours that breaks the spec is no failure of the server."""
+    """Raises SuiteFault: if our own request breaks the spec, the server is not at fault."""
     wrong = complaint(REQUESTS[profile], body)
     if wrong:
         raise SuiteFault(f"our own {REQUESTS[profile]} is invalid: {wrong}")
 
 
-def answer_complaints(exchange: Exchange) -> list[str]:
+def schema_complaints(exchange: Exchange) -> list[str]:
+    """What is wrong with a response, each complaint with its place."""
     values = _values(exchange)
     found = [complaint(component, value) for component, value in values]
     return [wrong for wrong in found if wrong]
 
 
 def _values(exchange: Exchange) -> list[tuple[str, Any]]:
-    """The JSON values of an answer, each with the name of its schema."""
+    """The JSON values of a response, each with the name of its schema."""
     profile = exchange.request.profile
     if profile is None or exchange.end not in WHOLE:
         return []

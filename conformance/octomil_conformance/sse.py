@@ -1,7 +1,7 @@
-"""A byte-exact reader of server-sent events. It reads leniently and keeps every byte: what is allowed, `wire/stream.py` judges.
+"""A byte-exact reader of server-sent events. It reads leniently and keeps every byte; `wire/stream.py` judges what is allowed.
 
-A frame is what stands between two blank lines. One fault shall be one finding, so that a byte order mark, white space before
-`data:` or a missing blank line at the end do not hide the event from all other checks.
+A frame is what is between two blank lines. A byte order mark, white space before `data:` or a missing blank line at the end do
+not hide an event, so that one fault is one finding.
 """
 
 import re
@@ -14,7 +14,7 @@ LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|$)")
 @dataclass(frozen=True)
 class Line:
     text: bytes
-    """Without its end."""
+    """Without its line end."""
     end: bytes
     """LF, CRLF, CR, or nothing where the body stopped."""
 
@@ -24,7 +24,7 @@ class Line:
 
     @property
     def value(self) -> bytes:
-        """Of a data line."""
+        """The value of a data line."""
         return self.text.lstrip()[len(b"data:") :].removeprefix(b" ")
 
 
@@ -33,13 +33,13 @@ class Frame:
     lines: tuple[Line, ...]
     """Without the blank one."""
     terminated: bool
-    """Whether a blank line followed."""
+    """True if a blank line followed."""
     stop: int
-    """Offset in the body of the first byte after this frame."""
+    """Offset in the body of the first byte after the frame."""
 
     @property
     def data(self) -> tuple[bytes, ...]:
-        """One value a data line."""
+        """One value for each data line."""
         return tuple(line.value for line in self.lines if line.is_data)
 
     @property

@@ -1,7 +1,7 @@
 import importlib.util
 
 import pytest
-from kill_matrix import Matrix
+from kill_matrix import Matrix, expectations, is_surprise, survivor_without
 from octomil_conformance.server.mutants import all_mutants
 
 COUNTS = pytest.StashKey[dict[str, object]]()
@@ -9,16 +9,19 @@ COUNTS = pytest.StashKey[dict[str, object]]()
 
 @pytest.fixture(scope="session")
 def matrix(counts) -> Matrix:
-    """Every mutant against its own claim, once for all tests that look at it."""
+    """Every mutant against its own claim, once for all tests."""
     matrix = Matrix.of_own_claims(all_mutants().values())
-    counts["mutants played"] = f"{len(matrix.results)} in {matrix.seconds:.0f} s"
+    killed = [each for each in all_mutants().values() if not is_surprise(matrix.results[each.name])]  # fmt: skip
+    counts["mutants"] = f"{len(killed)} of {len(matrix.results)} killed, in {matrix.seconds:.0f} s"  # fmt: skip
     counts["mutants played again"] = ", ".join(matrix.again) or "none"
+    proven = [survivor_without(each, matrix.results.values()) for each in expectations()]  # fmt: skip
+    counts["expectations proven"] = f"{sum(map(bool, proven))} of {len(proven)}"
     return matrix
 
 
 @pytest.fixture(scope="session")
 def counts(pytestconfig) -> dict[str, object]:
-    """What is written here is printed at the end."""
+    """What tests write here is printed at the end."""
     return pytestconfig.stash.setdefault(COUNTS, {})
 
 
@@ -30,14 +33,14 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"{name}: {value}")
 
 
-@pytest.fixture(params=["pytest", "jsonschema"])
-def without_the_extra(request, monkeypatch):
-    """As if one of its packages were not installed."""
+@pytest.fixture
+def without_the_extra(monkeypatch):
+    """As if its package were not installed."""
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name: None if name == request.param else found(name),
+        lambda name: None if name == "jsonschema" else found(name),
     )
 
 

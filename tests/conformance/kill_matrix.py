@@ -1,61 +1,101 @@
-"""Which check finds which mutant.
+"""Which check finds which mutant, and which expectation of the check.
 
 python tests/conformance/kill_matrix.py             each mutant against its own claim, with every finding
-python tests/conformance/kill_matrix.py --full      against everything that the reference claims
+python tests/conformance/kill_matrix.py --full      each mutant against all profiles at all levels
 python tests/conformance/kill_matrix.py NAME...     some of them
 """
 
 import argparse
+import ast
+import inspect
+import logging
+import multiprocessing
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
-from matrix import Job, Result, results
+from octomil_conformance import runner
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.config import BASE_PATH, Config, CouldNotTest
+from octomil_conformance.expect import collected
+from octomil_conformance.requirement import Check
+from octomil_conformance.run import Verdict
+from octomil_conformance.server.http_server import ANY_PORT, serving
 from octomil_conformance.server.mutants import Mutant, all_mutants
-from octomil_conformance.server.variants import ALL
+from octomil_conformance.server.served import Upstreams, served
+from octomil_conformance.server.variants import ALL, all_variants
 
-SLOW = ("infer_is_accepted", "embed_is_accepted", "buffers_stream", "no_timeout", "health_always_ok", "bad_news_takes_its_time", "outages_take_their_time")  # fmt: skip
-"""Begun first, for the others to run beside them."""
+TOKEN = "conf-token-4711"
+TIMEOUT = 1.0
+"""Seconds that a server waits for a backend."""
+AT_ONCE = 6
+"""Processes. They spend most of their time waiting."""
+MOST_AGAIN = 10
+SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
+"""Started first, so that the others run beside them."""
+ONE_UPSTREAM = "one upstream"
+"""The name of a conformant server that has only Ollama."""
 
 
-def difference(mutant: Mutant, result: Result) -> str:
-    """Empty when exactly that was found which the mutant declares."""
-    missed = sorted(mutant.violates - result.found)
-    more = sorted(result.found - mutant.violates)
-    wrong = [f"not found: {', '.join(missed)}"] * bool(missed)
-    wrong += [f"found too: {', '.join(more)}"] * bool(more)
-    wrong += [result.problem] * bool(result.problem)
-    return "\n".join(wrong and [*wrong, str(result)])
+@dataclass(frozen=True)
+class Cell:
+    """A check that did not pass, in one of its cases and profiles."""
+
+    requirement: str
+    check: str
+    """Its name."""
+    outcome: str
+    words: str
+    lines: frozenset[int]
+    """Of the source: the expectations that did not hold. 0 for a finding below the check."""
+
+    def __str__(self):
+        return f"{self.outcome} {self.requirement} {self.check}: {self.words}"
 
 
-def missing(mutant: Mutant, result: Result) -> str:
-    """Empty when what the mutant declares was found, whatever else was."""
-    missed = sorted(mutant.violates - result.found)
-    return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
+@dataclass(frozen=True)
+class Result:
+    name: str
+    conclusion: str
+    cells: tuple[Cell, ...]
+    seconds: float
+    problem: str = ""
+    """Why the run itself failed."""
+
+    @property
+    def found(self) -> frozenset[str]:
+        return frozenset(cell.requirement for cell in self.cells)
+
+    def __str__(self):
+        return "\n".join([self.problem or self.conclusion, *map(str, self.cells)])
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    """Of a mutant or variant; any other name is a conformant server."""
+    claims: Mapping[str, int]
+    only: frozenset[str] = frozenset()
+    """Requirements; empty for all that the claims bring."""
 
 
 @dataclass(frozen=True)
 class Matrix:
     results: dict[str, Result]
+    """By the name of the job."""
     seconds: float
     again: list[str]
-    """Played twice, as the first time surprised."""
+    """Played twice, because the first result was a surprise."""
 
     @classmethod
     def of_own_claims(cls, mutants: Iterable[Mutant]) -> "Matrix":
-        return cls.of([Job(each.name, each.claims) for each in mutants])
-
-    @classmethod
-    def of(
-        cls, jobs: list[Job], wrong: Callable[[Mutant, Result], str] = difference
-    ) -> "Matrix":
-        """`wrong` says what is not as it should be, empty when nothing is."""
-        began = time.monotonic()
-        jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
-        again: list[str] = []
-        found = results(jobs, lambda each: wrong(all_mutants()[each.name], each) != "", again)  # fmt: skip
-        return cls(found, time.monotonic() - began, again)
+        return played([Job(each.name, each.claims) for each in mutants], is_surprise)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
         """(requirement, check) to the mutants that it finds."""
@@ -66,6 +106,140 @@ class Matrix:
         return found
 
 
+def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
+    """A surprise, which a busy machine can cause, is played again alone. The second result counts."""
+    began = time.monotonic()
+    jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(AT_ONCE, context) as pool:
+        found = {result.name: result for result in pool.map(play, jobs)}
+    again = [job for job in jobs if surprising(found[job.name])]
+    with ProcessPoolExecutor(1, context) as pool:
+        found |= {each.name: each for each in pool.map(play, again[:MOST_AGAIN])}
+    return Matrix(found, time.monotonic() - began, [job.name for job in again])
+
+
+def is_surprise(result: Result) -> bool:
+    return difference(all_mutants()[result.name], result) != ""
+
+
+def difference(mutant: Mutant, result: Result) -> str:
+    """Empty if the run found exactly what the mutant declares."""
+    missed = sorted(mutant.violates - result.found)
+    more = sorted(result.found - mutant.violates)
+    wrong = [f"not found: {', '.join(missed)}"] * bool(missed)
+    wrong += [f"found too: {', '.join(more)}"] * bool(more)
+    wrong += [result.problem] * bool(result.problem)
+    return "\n".join(wrong and [*wrong, str(result)])
+
+
+def missing(mutant: Mutant, result: Result) -> str:
+    """Empty if the run found what the mutant declares, whatever else it found."""
+    missed = sorted(mutant.violates - result.found)
+    return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
+
+
+def play(job: Job) -> Result:
+    """Runs in a process of its own."""
+    try:
+        return _play(job)
+    except CouldNotTest as ex:
+        return Result(job.name, "could not test", (), 0, f"could not test: {ex}")
+    except Exception:  # noqa: BLE001 - it crosses a process as text
+        return Result(job.name, "", (), 0, traceback.format_exc())
+
+
+def _play(job: Job) -> Result:
+    runner.collected = lambda: collected(_Located())
+    backend = _backend()
+    with server(job.name, backend) as url:
+        url += BASE_PATH
+        config = Config(url, job.claims, token=TOKEN, backend_timeout=TIMEOUT)
+        run = runner.judge(config, only=job.only, backend=backend)
+    cells = {_cell(verdict) for verdict in run.verdicts if verdict.outcome != "pass"}
+    return Result(job.name, run.conclusion(), tuple(sorted(cells, key=str)), run.seconds)  # fmt: skip
+
+
+def _cell(verdict: Verdict) -> Cell:
+    return Cell(
+        verdict.requirement.id,
+        verdict.check.split(" (")[0].replace(" ", "_"),
+        verdict.outcome,
+        verdict.reason or f"got {verdict.evidence.got}",
+        frozenset(finding.line for finding in verdict.findings),
+    )
+
+
+class _Located(list):
+    """Notes in which line of a check a finding is expected."""
+
+    def append(self, finding):
+        caller, check = inspect.stack(0)[1:3]
+        finding.line = check.lineno if caller.function == "expect" else 0
+        super().append(finding)
+
+
+@cache
+def _backend() -> ScriptedBackend:
+    """One for each process, until it ends."""
+    logging.disable()
+    return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=TIMEOUT).__enter__()  # fmt: skip
+
+
+@contextmanager
+def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
+    """The URL of a mutant or variant; of a conformant server for any other name."""
+    subject = {**all_mutants(), **all_variants()}.get(name)
+    openai = "" if name == ONE_UPSTREAM else backend.openai_url
+    upstreams = Upstreams(backend.ollama_url, openai, TIMEOUT)
+    with serving(served(upstreams, TOKEN, subject), TOKEN) as url:
+        yield url
+
+
+# The proof that no expectation is idle
+
+
+@dataclass(frozen=True)
+class Expectation:
+    check: Check
+    lines: range
+
+    def __str__(self) -> str:
+        return f"{self.check.requirement.id}-{self.check.name}-{self.lines.start}"
+
+
+@cache
+def expectations() -> tuple[Expectation, ...]:
+    return tuple(
+        Expectation(check, lines)
+        for check in runner.all_checks()
+        for lines in _expecting(check)
+    )
+
+
+def survivor_without(
+    expectation: Expectation, results: Iterable[Result]
+) -> Result | None:
+    """A mutant that would pass the check if the expectation were deleted: nothing else in the check finds it.
+
+    A run looks at all expectations of a check, so that the first one that fails does not hide the others.
+    """
+    check = expectation.check
+    for result in results:
+        cells = [cell for cell in result.cells if (cell.requirement, cell.check) == (check.requirement.id, check.name)]  # fmt: skip
+        if cells and all(cell.lines <= {*expectation.lines} for cell in cells):
+            return result
+    return None
+
+
+def _expecting(check: Check) -> Iterator[range]:
+    """The lines of each expectation."""
+    source, start = inspect.getsourcelines(check.function)
+    for node in ast.walk(ast.parse(textwrap.dedent("".join(source)))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect":
+            yield range(start + node.lineno - 1, start + node.end_lineno)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
@@ -73,16 +247,16 @@ def main() -> int:
     given = parser.parse_args()
     every = all_mutants()
     names = given.names or list(every)
-    jobs = [Job(name, ALL if given.full else every[name].claims) for name in names]  # fmt: skip
-    said_of = missing if given.full else difference
-    matrix = Matrix.of(jobs, said_of)
+    judged = missing if given.full else difference
+    jobs = [Job(name, ALL if given.full else every[name].claims) for name in names]
+    matrix = played(jobs, lambda each: judged(every[each.name], each) != "")
     wrong = 0
     for name in names:
-        mutant, result = all_mutants()[name], matrix.results[name]
-        said = said_of(mutant, result)
-        wrong += bool(said)
-        print(f"{'WRONG' if said else 'killed'} {name} {result.seconds:.1f} s: {mutant.bug}")  # fmt: skip
-        print(f"  {', '.join(sorted(result.found))}\n{said}")
+        mutant, result = every[name], matrix.results[name]
+        words = judged(mutant, result)
+        wrong += bool(words)
+        print(f"{'WRONG' if words else 'killed'} {name} {result.seconds:.1f} s: {mutant.bug}")  # fmt: skip
+        print(f"  {', '.join(sorted(result.found))}\n{words}")
     print(f"{len(names)} mutants, {wrong} not as declared, {matrix.seconds:.0f} s")
     return wrong > 0
 

@@ -1,9 +1,9 @@
-"""Runs that nobody ran: verdicts made up for what tests of reports want to see in them."""
+"""Made-up runs for tests of reports."""
 
 from octomil_conformance import spec
 from octomil_conformance.config import Config, Expectation
 from octomil_conformance.exchange import Chunk, Exchange, Request
-from octomil_conformance.findings import Evidence
+from octomil_conformance.expect import Evidence
 from octomil_conformance.run import Run, Verdict
 
 TOKEN = "token-of-a-report-42"
@@ -15,9 +15,9 @@ EVENTS = (
 )
 
 
-def run_of(*verdicts, faults=(), expected=(), claims=None, url=URL):
+def run_of(*verdicts, expected=(), claims=None, url=URL):
     config = Config(url, claims or {"stream": 0}, TOKEN, expected=tuple(expected))
-    return Run(config, verdicts=list(verdicts), faults=list(faults), seconds=1.5)
+    return Run(config, verdicts=list(verdicts), seconds=1.5)
 
 
 def verdict(outcome="fail", name="STREAM-05", profile="stream", **more):
@@ -61,11 +61,11 @@ NASTY = (
     f"</pre></style></title><script>alert('\"1\"')</script><img src=x onerror=alert(2)> {TOKEN} "
     "` | \\ *a* _b_ [c](https://d.example) @e &lt; ${x} \u2028\u202e\x00\x1b[31m\ud800 --> ]]>"
 )
-"""What a server would say that wants more than to be read."""
+"""Text that tries to be more than text in every format."""
 
 
 def nasty_run():
-    """With NASTY wherever a server, a file or a person may put it."""
+    """A run with NASTY everywhere where a server, a file or a person may put it."""
     data = NASTY.encode("utf-8", "replace")
     stream = exchange((1.0, b"data: " + data + b"\n\n"), asked=data)
     plain = exchange(
@@ -80,7 +80,6 @@ def nasty_run():
         verdict("error", "STREAM-06", reason=NASTY, exchanges=(plain,)),
         verdict("pass", "STREAM-07", exchanges=(stream,)),
         verdict("expected", "STREAM-08", reason=NASTY, exchanges=(silent,)),
-        faults=[NASTY],
         expected=[Expectation("HTTP-13", NASTY, NASTY)],
         url=f"http://{NASTY}",
     )

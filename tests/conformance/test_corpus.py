@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 def recordings(folder):
     """By their path in the corpus."""
     found = read([folder])
-    assert found.left_alone == []
+    assert found.skipped == []
     return {str(Path(each.name).relative_to(folder)): each for each in found.recordings}
 
 
@@ -118,7 +118,7 @@ def contents(folder):
 def test_the_command_judges_it_like_any_recordings(folder, capsys):
     assert cli.main(["fixtures", str(folder / "valid"), "--strict"]) == 0
     assert cli.main(["fixtures", str(folder / "invalid")]) == 1
-    assert "left alone" not in capsys.readouterr().out
+    assert "skipped" not in capsys.readouterr().out
 
 
 def test_the_folder_may_be_named_as_record_names_it(folder, tmp_path, capsys):

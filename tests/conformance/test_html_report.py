@@ -1,4 +1,4 @@
-"""The report to look at: everything is in it, and what a server said is only ever text."""
+"""The HTML report: everything is in it, and what a server said is only text."""
 
 import base64
 import hashlib
@@ -52,13 +52,13 @@ def page(tmp_path):
 @pytest.mark.parametrize(
     ("claims", "told"), [({"stream": 0}, False), ({"stream": 1, "auth": 1}, True)]
 )
-def test_that_checks_of_auth_are_counted_twice_is_told(page, claims, told):
+def test_it_says_that_checks_of_auth_are_counted_twice(page, claims, told):
     words = page(run_of(verdict(), claims=claims)).words
 
     assert ("those of auth count at their endpoint, too" in words) is told
 
 
-def test_the_verdict_its_reasons_and_how_to_repeat_it_are_told(page):
+def test_it_has_the_conclusion_its_reasons_and_how_to_repeat_a_request(page):
     words = page(run_of(verdict(got="no end", want="a blank line"))).words
 
     assert "Not conformant" in words
@@ -72,7 +72,7 @@ def test_the_verdict_its_reasons_and_how_to_repeat_it_are_told(page):
     assert words.count("not declared") == 5
 
 
-def test_what_did_not_pass_is_open_and_what_passed_is_not(page):
+def test_only_what_did_not_pass_is_open(page):
     found = page(run_of(verdict("warn"), verdict("pass", "STREAM-06")))
 
     states = {each["id"]: "open" in each for each in found.all("details", **{"class": "requirement"})}  # fmt: skip
@@ -80,11 +80,11 @@ def test_what_did_not_pass_is_open_and_what_passed_is_not(page):
 
 
 @pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
-def test_a_reason_is_told(outcome, page):
+def test_it_has_the_reason(outcome, page):
     assert "because of this" in page(run_of(verdict(outcome, reason="because of this"))).words  # fmt: skip
 
 
-def test_the_verdicts_on_a_requirement_stand_together_the_worst_first(page):
+def test_the_verdicts_on_a_requirement_are_grouped_the_worst_first(page):
     good, bad = verdict("pass", "HTTP-05"), verdict("fail", "HTTP-05", "infer")
     other = verdict("pass", "HTTP-03")
 
@@ -105,13 +105,13 @@ def test_events_are_drawn_where_they_arrived(page):
     assert "2 events from +1.000 s to +2.000 s" in found.all("svg")[0]["aria-label"]
 
 
-def test_an_answer_that_took_no_time_is_drawn_too(page):
+def test_an_answer_in_no_time_is_drawn_too(page):
     found = page(run_of(verdict(exchanges=(exchange((0.0, EVENTS[1]), seconds=0.0),))))
 
     assert found.all("circle")[0]["cx"] == "2.0%"
 
 
-def test_what_is_long_is_cut_and_says_by_how_much(page):
+def test_a_long_body_is_cut_with_a_note(page):
     long = exchange((1.0, b"x" * 4100), media_type="text/plain")
 
     words = page(run_of(verdict(exchanges=(long,)))).words
@@ -120,7 +120,7 @@ def test_what_is_long_is_cut_and_says_by_how_much(page):
     assert "x" * 4001 not in words
 
 
-def test_a_thousand_events_are_a_few(page, tmp_path):
+def test_of_a_thousand_events_a_few_are_shown(page, tmp_path):
     many = exchange(*((at / 1000, EVENTS[0]) for at in range(1000)))
 
     words = page(run_of(verdict(exchanges=(many,)))).words
@@ -129,7 +129,7 @@ def test_a_thousand_events_are_a_few(page, tmp_path):
     assert (tmp_path / "r.html").stat().st_size < 100_000
 
 
-def test_a_line_to_paste_is_whole(page):
+def test_a_line_to_paste_is_complete(page):
     asked = exchange(asked=b"{%s}" % (b"z" * 3000))
 
     words = page(run_of(verdict("pass", exchanges=(asked,)))).words
@@ -143,7 +143,7 @@ def test_earlier_exchanges_of_a_failure_are_shown_and_counted(page):
     assert "5 earlier exchanges of this check, of which 2 are left out" in words
 
 
-def test_what_a_server_says_is_only_ever_text(page):
+def test_what_a_server_says_is_only_text(page):
     found = page(nasty_run())
 
     assert len(found.all("script")) == len(found.all("style")) == 1
@@ -153,7 +153,7 @@ def test_what_a_server_says_is_only_ever_text(page):
     assert "U+2028U+202EU+0000U+001B[31mU+D800" in found.words
 
 
-def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves(page, tmp_path):
+def test_it_has_no_token_not_even_half_of_one(page, tmp_path):
     body = b"x" * 3990 + TOKEN.encode() + b"y" * 100
     long = exchange((1.0, body), media_type="text/plain")
 
@@ -165,14 +165,14 @@ def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves(page, tmp_path):
     assert text.count("[redacted]") > 15
 
 
-def test_a_token_that_is_a_word_of_ours_breaks_no_page(page):
+def test_a_token_that_is_a_word_of_the_page_does_not_break_it(page):
     run = run_of(verdict("pass"))
     object.__setattr__(run.config, "token", "pass")
 
     assert page(run).all("details", **{"data-outcome": "pass"})
 
 
-def test_the_page_may_run_and_load_nothing_but_its_own(tmp_path):
+def test_the_page_may_only_run_and_load_its_own_code(tmp_path):
     write_html(run_of(verdict()), tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text("utf-8")
 

@@ -1,10 +1,10 @@
-"""The summary for a CI job, read by a parser of Markdown: what a server said is only ever text."""
+"""The Markdown summary for a CI job, read by a Markdown parser: what a server said is only text."""
 
 from itertools import pairwise
 
 import pytest
 from markdown_it import MarkdownIt
-from octomil_conformance.report import markdown_parts
+from octomil_conformance.report import markdown as report
 from octomil_conformance.report.markdown import append_markdown, markdown
 from runs import TOKEN, nasty_run, run_of, verdict
 
@@ -24,7 +24,7 @@ def read(text):
     return {each.type for each in (*blocks, *inline)}, cells, tags
 
 
-def test_what_was_found_is_a_row_with_got_and_want_and_who_breaks():
+def test_a_finding_is_a_row_with_got_want_and_what_it_breaks():
     found = verdict(got="no end", want="a blank line")
     alike = verdict(check="the same in another case")
 
@@ -41,11 +41,11 @@ def test_what_was_found_is_a_row_with_got_and_want_and_who_breaks():
     assert "the same in another case" in cells[-4]
 
 
-def test_a_run_in_which_all_is_well_has_no_table_of_findings():
+def test_a_run_without_findings_has_no_table_of_them():
     assert "What was found" not in markdown(run_of(verdict("pass")))
 
 
-def test_what_a_server_says_is_only_ever_text():
+def test_what_a_server_says_is_only_text():
     kinds, cells, tags = read(markdown(nasty_run()))
 
     assert tags == {"<code>", "</code>", "<br>"}
@@ -57,8 +57,8 @@ def test_what_a_server_says_is_only_ever_text():
     assert all("U+2028U+202EU+0000U+001B[31mU+D800" in each for each in nasty)
 
 
-def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves():
-    cut = "x" * (markdown_parts.CELL - 10) + TOKEN
+def test_it_has_no_token_not_even_half_of_one():
+    cut = "x" * (report.CELL - 10) + TOKEN
 
     text = markdown(run_of(verdict(got=cut), *nasty_run().verdicts))
 
@@ -67,7 +67,7 @@ def test_no_token_is_in_it_not_even_the_half_that_a_cut_leaves():
     assert "redacted" in text
 
 
-def test_it_is_appended_to_what_others_wrote(tmp_path):
+def test_it_is_appended_to_the_file(tmp_path):
     summary = tmp_path / "summary.md"
     summary.write_text("before\n\n")
 
@@ -76,10 +76,10 @@ def test_it_is_appended_to_what_others_wrote(tmp_path):
     assert summary.read_text().startswith("before\n\n## Conformant\n")
 
 
-def test_rows_beyond_what_a_job_may_say_are_counted(monkeypatch):
-    monkeypatch.setattr(markdown_parts, "MOST", 100)
+def test_rows_beyond_the_limit_are_counted(monkeypatch):
+    monkeypatch.setattr(report, "MOST", 100)
 
-    text = markdown_parts.table(["a"], [["x" * 40], ["y" * 40], ["z" * 40]])
+    text = report.table(["a"], [["x" * 40], ["y" * 40], ["z" * 40]])
 
     assert text.endswith("\n\n… 1 more rows: see the other reports.")
     assert "y" * 40 in text
@@ -87,5 +87,5 @@ def test_rows_beyond_what_a_job_may_say_are_counted(monkeypatch):
 
 
 @pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
-def test_a_reason_is_told(outcome):
+def test_it_has_the_reason(outcome):
     assert "because of this" in markdown(run_of(verdict(outcome, reason="because of this")))  # fmt: skip

@@ -10,8 +10,8 @@ from canned_server import EMBEDDINGS, STREAM
 from laid import judged, lay, named
 from octomil_conformance import cli
 from octomil_conformance.config import UsageError
-from octomil_conformance.recordings import http_file, limit, manifest
-from octomil_conformance.recordings.endpoints import endpoint_in, endpoint_of
+from octomil_conformance.recordings import files, http_file, manifest
+from octomil_conformance.recordings.files import endpoint_in, endpoint_of
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
@@ -250,7 +250,7 @@ def test_a_wrong_manifest_is_exit_2_and_its_field_is_named(document, said, capsy
     "more, said",
     [
         ({"chunks": [[0.1, 3]]}, "chunks: want sizes of 120 bytes in all, not 3"),
-        ({"file": "x.http", "status": 200}, "status and headers stand in the file"),
+        ({"file": "x.http", "status": 200}, "status and headers belong in the file"),
     ],
 )
 def test_a_manifest_that_contradicts_the_file_is_exit_2(more, said, capsys):
@@ -285,7 +285,7 @@ def test_names_may_be_of_either_case():
     assert {"STREAM-05", "EMBED-01"} <= outcomes.keys()
 
 
-TOO_MANY = limit.MOST + 1
+TOO_MANY = files.MOST + 1
 
 
 @pytest.mark.parametrize("name", ["stream.sse", "stream.http", "page.har"])
@@ -303,7 +303,7 @@ def test_an_answer_that_is_too_large_unpacked_is_exit_2_before_memory_is_short(c
     Path("stream.http").write_bytes(head + gzip.compress(bytes(TOO_MANY), 1))
 
     assert cli.main(["fixtures", "stream.http"]) == 2
-    told = "stream.http: unpacked it has more bytes: want at most 67108864 (64 MiB)\n"
+    told = "stream.http: unpacked it is too large: want at most 67108864 (64 MiB)\n"
     assert told in capsys.readouterr().err
 
 

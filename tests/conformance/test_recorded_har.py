@@ -46,7 +46,7 @@ def test_a_har_is_judged_by_what_a_browser_has_kept(capsys):
 
     assert status == 0
     assert named(outcomes, "untestable") == ["HTTP-21", "STREAM-08", "STREAM-17"]
-    assert "left alone" not in capsys.readouterr().out
+    assert "skipped" not in capsys.readouterr().out
 
 
 def test_other_entries_of_a_har_are_counted_aloud(capsys):
@@ -64,10 +64,8 @@ def test_other_entries_of_a_har_are_counted_aloud(capsys):
 
     out = capsys.readouterr().out
     assert "1 recorded answer\n" in out
-    assert "left alone: page.har: entries of other URLs or methods: 2" in out
-    assert (
-        "left alone: page.har: entries that failed before there was an answer: 2" in out
-    )
+    assert "skipped: page.har: entries of other URLs or methods: 2" in out
+    assert "skipped: page.har: entries that failed before there was an answer: 2" in out
 
 
 def test_an_entry_with_bytes_is_judged_by_them():

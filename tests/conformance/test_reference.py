@@ -10,10 +10,9 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from octomil_conformance import spec
 from octomil_conformance.backend import ScriptedBackend, environment
-from octomil_conformance.config import Config
-from octomil_conformance.configure import base_url
-from octomil_conformance.report.console import Console
-from octomil_conformance.session import judge
+from octomil_conformance.config import Config, base_url
+from octomil_conformance.report.console import lines
+from octomil_conformance.runner import judge
 
 ANY = ("127.0.0.1", 0)
 TIMEOUT = 1.0
@@ -31,8 +30,8 @@ def test_the_reference_passes_everything(server):
         config = Config(base_url(url), claims, TOKEN, backend_timeout=TIMEOUT)
         run = judge(config, backend=backend)
 
-    assert run.conclusion() == "conformant", "\n".join(Console(run).lines())
-    assert run.counts().keys() == {"pass"}, "\n".join(Console(run).lines())
+    assert run.conclusion() == "conformant", "\n".join(lines(run))
+    assert run.counts().keys() == {"pass"}, "\n".join(lines(run))
     assert judged(run) == {
         name for name, each in spec.requirements().items() if not each.untestable
     }

@@ -1,20 +1,35 @@
-"""The spec says what the suite and the schemas take it to say, and its examples are true."""
+"""The spec, openapi.json, checks and mutants agree: nothing is missing in any direction, and the examples of the spec are right."""
 
+import ast
+import inspect
 import json
 import re
+import textwrap
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from octomil_conformance import schemas, spec, wire
 from octomil_conformance.exchange import Chunk, Exchange, Request
-from octomil_conformance.requirement import requirement_of
+from octomil_conformance.requirement import checks_in
+from octomil_conformance.runner import all_checks
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.variants import all_variants
+from octomil_conformance.wire import stream
 from openapi_spec_validator import validate
 
 EXAMPLE = re.compile(
     r"^```(json|sse) ?(not )?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
-EXAMPLES = EXAMPLE.findall(spec.PROSE.read_text("utf-8"))
+PROSE = spec.PROSE.read_text("utf-8")
+REQUIREMENTS = spec.requirements()
+RELEASED = {
+    path.stem.removeprefix("required-"): tomllib.loads(path.read_text())["requirements"]
+    for path in spec.FOLDER.glob("required-*.toml")
+}
+"""The requirements of each released version of the spec."""
+EXAMPLES = EXAMPLE.findall(PROSE)
 JSON_EXAMPLES = [example[1:] for example in EXAMPLES if example[0] == "json"]
 STREAMS = [body for kind, _, _, body in EXAMPLES if kind == "sse"]
 
@@ -68,7 +83,7 @@ def fields(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_requirement_that_openapi_names_is_one():
     named = {name for o in objects(DOCUMENT) for name in o.get("x-requirements", [])}
 
-    assert named <= spec.requirements().keys()
+    assert named <= REQUIREMENTS.keys()
     assert len(named) >= 80
 
 
@@ -82,7 +97,7 @@ def test_a_requirement_that_names_a_field_stands_at_that_field(profile):
     names = {name for name, _ in fields(OPERATIONS[profile])}
     wanted = {
         (name, each.id)
-        for each in spec.requirements().values()
+        for each in REQUIREMENTS.values()
         if profile in each.profiles
         for code in re.findall("`(.+?)`", each.text)
         for name in names & {*re.findall(r"\w+", code)}
@@ -118,8 +133,7 @@ def test_example_requests_are_valid():
 
 
 def test_the_failures_have_the_classes_and_codes_of_the_prose():
-    prose = spec.PROSE.read_text("utf-8")
-    text = prose[prose.index("The classes by status:") : prose.index("### 1.4")]
+    text = PROSE[PROSE.index("The classes by status:") : PROSE.index("### 1.4")]
     classes, codes = text.split("The codes that SDKs know:")
 
     told = {(each["status"], each["error"]) for each in FAILURES}
@@ -127,22 +141,52 @@ def test_the_failures_have_the_classes_and_codes_of_the_prose():
     assert {each["code"] for each in FAILURES} == {*re.findall(r"`(\w+)`", codes)}
 
 
-def test_every_requirement_stands_under_a_heading():
-    sections = {each.section for each in spec.requirements().values()}
-
-    assert len(sections) == 10
-    assert all(re.match(r"\d+\. \w", section) for section in sections)
+# Sentences, requirements, checks and mutants
 
 
-def test_the_frozen_list_is_the_spec():
-    assert list(spec.required()) == list(spec.requirements())
-    assert len(spec.requirements()) >= 60
+def test_every_sentence_with_an_id_is_a_requirement_with_a_link():
+    assert re.findall(r"^\*\*\[([^]]+)\]\*\*", PROSE, re.MULTILINE) == [*REQUIREMENTS]
+    assert re.findall(r'<a id="(.+?)"></a>', PROSE) == [*REQUIREMENTS]
 
 
-def test_what_is_ours_binds_only_those_who_claim_it():
+def test_every_id_in_the_text_is_a_requirement():
+    assert {*re.findall(r"\b[A-Z]+-\d\d\b", PROSE)} == REQUIREMENTS.keys()
+
+
+def test_must_and_should_are_in_requirements_only():
+    sentences = [line for line in PROSE.splitlines() if line.startswith("**[")]
+    elsewhere = PROSE[PROSE.index("## 1.") :]
+    for sentence in sentences:
+        elsewhere = elsewhere.replace(sentence, "")
+
+    assert re.findall(r".*\b(?:MUST|SHOULD)\b.*", elsewhere) == []
+
+
+def test_every_requirement_is_a_sentence_under_a_heading():
+    for each in REQUIREMENTS.values():
+        assert each.text.endswith((".", "?")), each.id
+        assert re.match(r"\d+\. \w", each.section), each.id
+        assert {*each.profiles} <= {*spec.PROFILES}, each.id
+
+
+def test_no_requirement_of_a_released_version_is_lost():
+    released = [name for names in RELEASED.values() for name in names]
+
+    assert {*released} <= REQUIREMENTS.keys()
+    assert len({*released}) == len(released)
+
+
+def test_a_released_version_gets_no_more_requirements():
+    """A new requirement belongs to a new version. Its list is written when that is released."""
+    new = REQUIREMENTS.keys() - {name for names in RELEASED.values() for name in names}
+
+    assert not new or spec.VERSION not in RELEASED
+
+
+def test_what_only_the_spec_decides_binds_only_those_who_claim_it():
     binding = {
         each.id
-        for each in spec.requirements().values()
+        for each in REQUIREMENTS.values()
         if each.provenance == "ours"
         and each.force == "MUST"
         and not {*each.profiles} <= {"batch", "health"}
@@ -151,16 +195,43 @@ def test_what_is_ours_binds_only_those_who_claim_it():
     assert binding == OURS_AND_BINDING
 
 
-def test_every_sentence_is_one():
-    for each in spec.requirements().values():
-        assert each.text.endswith((".", "?")), each.id
-        assert {*each.profiles} <= {*spec.PROFILES}, each.id
+def test_every_requirement_has_a_check_or_a_reason_and_no_other_has_one(counts):
+    checked = {check.requirement.id for check in all_checks()}
+    untestable = {name for name, each in REQUIREMENTS.items() if each.untestable}
+    counts["requirements"] = f"{len(REQUIREMENTS)}, {len(untestable)} untestable"
+    counts["checks"] = len(all_checks())
+
+    assert checked | untestable == REQUIREMENTS.keys()
+    assert checked & untestable == set()
 
 
-def test_every_requirement_can_be_linked_to():
-    prose = spec.PROSE.read_text("utf-8")
+def test_every_checked_requirement_is_broken_by_a_mutant():
+    checked = {check.requirement.id for check in all_checks()}
 
-    assert re.findall(r'<a id="(.+?)"></a>', prose) == list(spec.requirements())
+    assert {name for each in all_mutants().values() for name in each.violates} == checked  # fmt: skip
+
+
+def test_there_are_enough_mutants_and_variants(counts):
+    counts["variants"] = len(all_variants())
+
+    assert len(all_mutants()) >= 238
+    assert len(all_variants()) >= 32
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.name)
+def test_a_check_decides_nothing_but_what_it_expects(check):
+    source = textwrap.dedent(inspect.getsource(check.function))
+    words = {type(node).__name__ for node in ast.walk(ast.parse(source))}
+
+    assert not words & {"If", "Try", "While", "Raise", "Assert"}
+    assert "expect(" in source
+
+
+def test_checks_of_the_wire_have_level_0():
+    assert {check.requirement.level for check in wire.CHECKS} == {0}
+
+
+# Examples
 
 
 @pytest.mark.parametrize("negation, component, text", JSON_EXAMPLES)
@@ -175,9 +246,9 @@ def test_example_streams_can_be_read(body):
     chunks = (Chunk(0.1, body.encode()),)
     exchange = Exchange(request, 200, headers, chunks, "complete", 0.2)
 
-    for check in wire.stream.CHECKS:
+    for check in checks_in(stream):
         check(exchange)
-    assert schemas.answer_complaints(exchange) == []
+    assert schemas.schema_complaints(exchange) == []
 
 
 def test_there_are_examples():
@@ -196,7 +267,3 @@ def test_there_are_examples():
 def test_a_spec_that_is_misspelt_is_not_read(prose):
     with pytest.raises(ValueError, match="A-01"):
         spec.parse(prose)
-
-
-def test_wire_checks_are_level_0():
-    assert {requirement_of(check).level for check in wire.CHECKS} == {0}

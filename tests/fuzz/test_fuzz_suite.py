@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from octomil_conformance import schemas, sse, wire
 from octomil_conformance.exchange import Chunk, Exchange, Request
-from octomil_conformance.findings import evidence
+from octomil_conformance.expect import Finding, evidence
 
 NAMES = [
     *("output", "latency_ms", "provider", "model_id", "usage", "finish_reason"),
@@ -67,14 +67,14 @@ def test_every_check_passes_or_says_what_it_found(exchange: Exchange) -> None:
     for check in wire.CHECKS:
         try:
             check(exchange)
-        except AssertionError as ex:
+        except Finding as ex:
             found = evidence(ex)
             assert isinstance(found.got, str) and isinstance(found.want, str)
 
 
 @given(EXCHANGES)
 def test_an_answer_matches_its_schema_or_the_difference_is_told(exchange) -> None:
-    complaints = schemas.answer_complaints(exchange)
+    complaints = schemas.schema_complaints(exchange)
 
     assert all(isinstance(each, str) and each for each in complaints)
 

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from octomil_conformance import config, ending
+from octomil_conformance import config
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.listener import Address
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
@@ -15,7 +15,7 @@ from octomil_conformance.backend.scripted import (
     ScriptedBackend,
 )
 from octomil_conformance.options import positive
-from octomil_conformance.output import is_unwritten
+from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
 
 USAGE_ERROR = 2
 CANNOT_LISTEN = 3
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
         return 0
     try:
-        with ending.signals_held():
+        with signals_held():
             return _serve(options)
     except ValueError as ex:
         return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
@@ -46,7 +46,7 @@ def _serve(options: argparse.Namespace) -> int:
         options.allow_remote,
     ) as backend:
         print(_greeting(backend), flush=True)
-        ending.wait()
+        wait_for_the_end()
     return 0
 
 
@@ -77,7 +77,6 @@ def _say(message: str, code: int) -> int:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.description = "The scripted backend."
     parser.add_argument(
         "--backend", type=_address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
     )

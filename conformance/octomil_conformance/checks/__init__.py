@@ -1,1 +1,34 @@
-"""Levels 1 and 2, one file a profile or a section that several share; level 0 comes in through test_wire.py."""
+"""Levels 1 and 2: does the server behave? One file for a profile, or for a section of the spec that several profiles share.
+
+A check is a function of an `Api` of three to eight lines. It states what it got and wants with `expect`, and decides nothing else.
+"""
+
+from octomil_conformance.api import MAX_TOKENS
+from octomil_conformance.config import Config
+
+MODEL_ANSWERS = {"infer": 13, "stream": 13, "batch": 14, "embed": 10}
+"""How many answers a run at level 1 asks a model for, by profile. A test counts them, and says what to write here after a change."""
+WITHOUT_LIMIT = {"infer": 2, "stream": 2}
+"""How many of them have no limit of tokens: the suite hangs up when they begin."""
+MODEL_ANSWERS_OF_AUTH = 3
+"""How many more the checks of auth need, at each endpoint."""
+INPUTS = {"batch": 2}
+"""How many inputs a request has, where it is not one."""
+
+
+def cost(config: Config) -> str:
+    """What the run costs, in words."""
+    if config.level == 2:
+        return "our backend answers; no model is asked"
+    endpoints = [name for name in config.claims if name in MODEL_ANSWERS]
+    served = [name for name in endpoints if config.claims[name] == 1]
+    answers = sum(MODEL_ANSWERS[name] for name in served)
+    answers += sum(INPUTS.get(name, 1) for name in endpoints if name not in served)
+    if config.claims.get("auth"):
+        asked = [INPUTS.get(name, 1) for name in endpoints or ["infer"]]
+        answers += MODEL_ANSWERS_OF_AUTH * sum(asked) + (not endpoints)
+    unlimited = sum(WITHOUT_LIMIT.get(name, 0) for name in served)
+    limits = f"at most {MAX_TOKENS} tokens each"
+    if unlimited:
+        limits += f", but {unlimited} have no limit"
+    return f"about {answers} answers of the model: {limits}"

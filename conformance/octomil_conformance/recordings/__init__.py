@@ -1,6 +1,6 @@
-"""Answers that were written down - canned ones of somebody's tests, files of curl, a browser's HAR, a run of ours - judged like live ones.
+"""Recorded answers - canned ones of tests, files of curl, a browser's HAR, a run of `record` - judged like live ones.
 
-`reader.py` goes through what somebody names: `answer_file.py` (with `http_file.py`) and `har.py` read a file, `endpoints.py` says whose
-answer it is, `manifest.py` what it does not say itself. `recording.py` is what they make, `judge.py` gives the verdicts.
+`reader.py` goes through the given paths: `answer_file.py` (with `http_file.py`) and `har.py` read a file, `files.py` finds its endpoint,
+`manifest.py` has what the file does not say itself. `recording.py` is what they make, `judge.py` gives the verdicts.
 `recorder.py` writes what the others read.
 """

@@ -1,4 +1,4 @@
-"""One answer in a file of its own: with its head, or a bare body, and what a manifest says of it."""
+"""A file of one response: with its head, or a bare body, and what a manifest says about it."""
 
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -17,9 +17,8 @@ from octomil_conformance.exchange import (
     read_json,
 )
 from octomil_conformance.recordings import http_file
-from octomil_conformance.recordings.endpoints import endpoint_in
-from octomil_conformance.recordings.http_file import Answer
-from octomil_conformance.recordings.limit import read_bytes
+from octomil_conformance.recordings.files import endpoint_in, read_bytes
+from octomil_conformance.recordings.http_file import Response
 from octomil_conformance.recordings.manifest import Entry
 from octomil_conformance.recordings.recording import Part, Recording
 
@@ -27,13 +26,13 @@ KINDS = (".http", ".sse", ".json")
 
 
 def read(path: Path, entry: Entry | None) -> Recording:
-    """`entry`: what a manifest says of it. Raises UsageError, Malformed or OSError."""
+    """`entry` is what a manifest says about it. Raises UsageError, Malformed or OSError."""
     data = read_bytes(path)
     given = entry or Entry("", "")
     if not data and given.end != "nothing":
         raise UsageError("it is empty")
     profile = given.endpoint or _endpoint(path)
-    answer = _answer(path, data, given, profile)
+    response = _response(path, data, given, profile)
     request = Request(
         "GET" if profile == "health" else "POST",
         BASE_PATH + PATHS[profile],
@@ -44,10 +43,10 @@ def read(path: Path, entry: Entry | None) -> Recording:
     )
     exchange = Exchange(
         request,
-        answer.status,
-        answer.headers,
-        _chunks(answer.body, given),
-        answer.end,
+        response.status,
+        response.headers,
+        _chunks(response.body, given),
+        response.end,
         given.seconds or 0.0,
         given.problem,
     )
@@ -56,28 +55,28 @@ def read(path: Path, entry: Entry | None) -> Recording:
 
 
 def _endpoint(path: Path) -> str:
-    """An event stream needs no name."""
+    """The name decides, except for an event stream."""
     names = (path.stem, *(folder.name for folder in path.absolute().parents[:2]))
     told = "stream" if _kind(path) == ".sse" else endpoint_in(names)
     if told is None:
         raise UsageError(
-            f"which endpoint is it of? want {', '.join(PATHS)} in its name, in that of its folder, or in a manifest.json beside it"
+            f"which endpoint is it of? want {', '.join(PATHS)} in its name, in the name of its folder, or in a manifest.json beside it"
         )
     return told
 
 
-def _answer(path: Path, data: bytes, given: Entry, profile: str) -> Answer:
-    """A bare body is taken for that of a 200, where neither it nor the manifest says otherwise."""
+def _response(path: Path, data: bytes, given: Entry, profile: str) -> Response:
+    """The status of a bare body is 200, unless it or the manifest says otherwise."""
     end: End = given.end or "unrecorded"
     if given.end == "nothing":
-        return Answer(0, (), b"", end)
+        return Response(0, (), b"", end)
     if _kind(path) == ".http" and (given.status or given.headers):
-        raise UsageError("status and headers stand in the file, not in the manifest")
+        raise UsageError("status and headers belong in the file, not in the manifest")
     if _kind(path) != ".http":
         status = given.status or _status_of_envelope(data)
         if status is None:
             _require_body(path, data, profile)
-        return Answer(status or 200, given.headers or (), data, end)
+        return Response(status or 200, given.headers or (), data, end)
     if given.end:
         return replace(http_file.read_head(data), end=end)
     return http_file.read(data)
@@ -88,7 +87,7 @@ def _kind(path: Path) -> str:
 
 
 def _status_of_envelope(data: bytes) -> int | None:
-    """What a failure says of itself."""
+    """The status that a failure names itself."""
     fields = read_json(data)
     status = field(fields, "status_code")
     is_failure = is_integer(status) and 400 <= status <= 599
@@ -96,7 +95,7 @@ def _status_of_envelope(data: bytes) -> int | None:
 
 
 def _require_body(path: Path, data: bytes, profile: str) -> None:
-    """A file that holds no answer at all is no answer's fault."""
+    """Raises UsageError for a file that is no recorded body at all."""
     if _kind(path) == ".sse" and not any(frame.data for frame in sse.parse(data)):
         raise UsageError("it has no event: want lines that begin with data:")
     if _kind(path) == ".json" and read_json(data) is MISSING:

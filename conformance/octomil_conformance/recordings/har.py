@@ -1,4 +1,4 @@
-"""HAR files, as browsers and Playwright write them: the entries that called this API, with what a browser has kept of their answers."""
+"""HAR files, as browsers and Playwright write them: the entries that called this API, and what the browser kept of the responses."""
 
 import base64
 import binascii
@@ -19,21 +19,21 @@ from octomil_conformance.exchange import (
     items,
     read_json,
 )
-from octomil_conformance.recordings.endpoints import endpoint_of
+from octomil_conformance.recordings.files import endpoint_of
 from octomil_conformance.recordings.recording import Part, Recording
-from octomil_conformance.wire.completions import is_latency
+from octomil_conformance.wire.common import is_latency
 
 BROKEN_OFF = ("_error", "_failureText")
-"""Where Chromium and Playwright say that a transfer broke off."""
+"""Where Chromium and Playwright note that a transfer broke off."""
 
 
 @dataclass(frozen=True)
 class Har:
     recordings: tuple[Recording, ...]
     others: int
-    """Entries of other URLs, or with another method."""
+    """How many entries have another URL, or another method."""
     unanswered: int
-    """Of ours, those that failed before there was an answer."""
+    """How many failed before there was a response."""
 
 
 def read(path: Path, data: bytes) -> Har:
@@ -83,7 +83,7 @@ def _recording(path: Path, number: int, entry: Any, profile: str) -> Recording:
         Request(
             request["method"],
             urlsplit(request["url"]).path,
-            (),  # a browser's cookies and tokens are nobody's business
+            (),  # they may have cookies and tokens of the browser
             sent.encode() if isinstance(sent, str) else b"",
             profile,
             str(path),

@@ -1,7 +1,7 @@
-"""`.http` files: one answer from its status line on, as it went over the wire or as `curl -i` prints it.
+"""`.http` files: one response from its status line on, as it was on the wire or as `curl -i` prints it.
 
-The body may be in the coding that its headers name (chunked, gzip) or already out of it: tools differ, the first bytes tell. Ends of
-header lines may be CR LF or, after an editor, LF. Interim answers (100 Continue) before the answer are passed over.
+The body may have the coding that its headers name (chunked, gzip), or have it removed already: the first bytes decide. Header lines may
+end with CR LF, or with LF after an editor. Interim responses (100 Continue) are skipped.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from octomil_conformance.exchange import End, Exchange, Headers
-from octomil_conformance.recordings.limit import AT_MOST, MOST
+from octomil_conformance.recordings.files import AT_MOST, MOST
 
 STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
@@ -19,19 +19,19 @@ SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
-"""Before a status line some editor has put it, and no server."""
+"""Before a status line it comes from an editor."""
 
 
 class Malformed(ValueError):
-    """The message says what was wanted."""
+    """The message says what was expected."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Headers
     body: bytes
-    """Out of all codings."""
+    """Without codings."""
     end: End
 
     def header(self, name: str) -> str:
@@ -39,15 +39,15 @@ class Answer:
         return ", ".join(values).lower()
 
 
-def read(data: bytes) -> Answer:
+def read(data: bytes) -> Response:
     """Raises Malformed."""
-    answer = read_head(data)
-    while 100 <= answer.status < 200:
-        answer = read_head(answer.body)
-    return _ungzipped(_framed(answer))
+    response = read_head(data)
+    while 100 <= response.status < 200:
+        response = read_head(response.body)
+    return _ungzipped(_framed(response))
 
 
-def read_head(data: bytes) -> Answer:
+def read_head(data: bytes) -> Response:
     """The head, and whatever follows as the body."""
     data = data.removeprefix(BOM)
     head = END_OF_HEAD.search(data)
@@ -62,11 +62,11 @@ def read_head(data: bytes) -> Answer:
         raise Malformed("want a blank line between the headers and the body")
     headers = tuple(_header(line) for line in lines[1:])
     end: End = "closed" if status[1] == "1" else "unrecorded"
-    return Answer(int(status[2]), headers, data[head.end() :], end)
+    return Response(int(status[2]), headers, data[head.end() :], end)
 
 
 def write(exchange: Exchange) -> bytes:
-    """The head as it came, the body out of its codings."""
+    """The head as it came, and the body without codings."""
     words = {status.value: status.phrase for status in HTTPStatus}
     lines = [f"HTTP/1.1 {exchange.status} {words.get(exchange.status, '')}".rstrip()]
     lines += [f"{name}: {value}" for name, value in exchange.headers]
@@ -80,29 +80,29 @@ def _header(line: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _framed(answer: Answer) -> Answer:
-    """The body as its framing delimits it, and whether all of it is there."""
-    if answer.header("transfer-encoding").endswith("chunked"):
-        return _unchunked(answer)
-    length = answer.header("content-length")
+def _framed(response: Response) -> Response:
+    """The body as its framing delimits it, and whether it is complete."""
+    if response.header("transfer-encoding").endswith("chunked"):
+        return _unchunked(response)
+    length = response.header("content-length")
     if not length:
-        return answer
+        return response
     if not re.fullmatch(r"[0-9]{1,18}", length):
         raise Malformed(f"Content-Length: want a number, not {length[:60]!r}")
-    if answer.header("content-encoding") and not answer.body.startswith(GZIP):
-        return replace(answer, end="unrecorded")
-    missing = int(length) - len(answer.body)
+    if response.header("content-encoding") and not response.body.startswith(GZIP):
+        return replace(response, end="unrecorded")
+    missing = int(length) - len(response.body)
     if missing < 0:
         raise Malformed(f"{-missing} bytes more than Content-Length: {length} says")
-    return replace(answer, end="cut" if missing else "complete")
+    return replace(response, end="cut" if missing else "complete")
 
 
-def _unchunked(answer: Answer) -> Answer:
-    """A body that does not begin with the size of a chunk has left the coding already."""
-    body, plain = answer.body, b""
+def _unchunked(response: Response) -> Response:
+    """A body that does not begin with the size of a chunk has the coding removed already."""
+    body, plain = response.body, b""
     size = SIZE.match(body)
     if not size:
-        return replace(answer, end="unrecorded")
+        return replace(response, end="unrecorded")
     while size and int(size[1], 16):
         start = size.end()
         stop = start + int(size[1], 16)
@@ -111,17 +111,17 @@ def _unchunked(answer: Answer) -> Answer:
     last = TRAILERS.match(body, size.end()) if size else None
     if last and last.end() < len(body):
         raise Malformed(f"{len(body) - last.end()} bytes after the terminating chunk")
-    return replace(answer, body=plain, end="complete" if last else "cut")
+    return replace(response, body=plain, end="complete" if last else "cut")
 
 
-def _ungzipped(answer: Answer) -> Answer:
-    if not answer.header("content-encoding") or not answer.body.startswith(GZIP):
-        return answer
+def _ungzipped(response: Response) -> Response:
+    if not response.header("content-encoding") or not response.body.startswith(GZIP):
+        return response
     try:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        body = decoder.decompress(answer.body, MOST)
+        body = decoder.decompress(response.body, MOST)
     except zlib.error as ex:
         raise Malformed(f"its gzip is broken: {ex}") from ex
     if decoder.unconsumed_tail:
-        raise Malformed(f"unpacked it has more bytes: {AT_MOST}")
-    return replace(answer, body=body)
+        raise Malformed(f"unpacked it is too large: {AT_MOST}")
+    return replace(response, body=body)

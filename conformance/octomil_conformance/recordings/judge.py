@@ -1,32 +1,28 @@
-"""Level 0 on recordings: every check of `wire/` on each, and the schemas of openapi.json. The same verdicts as of live answers."""
+"""Level 0 on recordings: every check of `wire/`, and the schemas of openapi.json. The verdicts are those of a live run."""
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from octomil_conformance import wire
-from octomil_conformance.api import Api, answered
-from octomil_conformance.checks.test_http import (
-    test_every_answer_matches_its_schema as matches_its_schema,
-)
-from octomil_conformance.config import Config, UsageError
+from octomil_conformance.api import Api, Target, answered
+from octomil_conformance.checks.http import every_response_matches_its_schema
+from octomil_conformance.config import Config
 from octomil_conformance.exchange import WHOLE
-from octomil_conformance.findings import NotRecorded
+from octomil_conformance.expect import NotRecorded
 from octomil_conformance.recordings.recording import Recording, look
-from octomil_conformance.requirement import requirement_of
-from octomil_conformance.run import Run, Verdict
+from octomil_conformance.requirement import Check
+from octomil_conformance.run import FAULTS, Run, Verdict
+from octomil_conformance.runner import judged
 
 OF_FAILURES = ("json_is_strict", "json_is_labelled_as_json")
-"""What holds for the body of a failure, too."""
+"""The checks that hold for the body of a failure, too."""
 
 
 def judge(
     recordings: Sequence[Recording],
     config: Config,
-    report: Callable[[Verdict], None] = lambda verdict: None,
+    report: Callable[[Verdict], object] = lambda verdict: None,
 ) -> Run:
-    if not __debug__:
-        raise UsageError("python -O removes every assert, and with them the checks")
     run = Run(config, recorded=True)
     for recording in recordings:
         for verdict in verdicts(recording, config):
@@ -37,43 +33,35 @@ def judge(
 
 
 def verdicts(recording: Recording, config: Config) -> list[Verdict]:
-    """In a run of its own: the schema binds an answer in which no check found a fault."""
-    run = Run(config, recorded=True)
-    for check in checks_for(recording):
-        _judge(run, recording, check, partial(_wire_check, recording, check))
-    _judge(run, recording, matches_its_schema, partial(_schema_check, recording))
-    return run.verdicts
+    """Each recording has a target of its own: the schema binds a response in which no check found a fault."""
+    target = Target(config)
+    found = []
+    for check in (*checks_for(recording), every_response_matches_its_schema):
+        sentence = check.sentence(recording.name)
+        verdict = judged(target, check, recording.profile, sentence, _on(recording, check))  # fmt: skip
+        target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
+        found.append(verdict)
+    return found
 
 
-def checks_for(recording: Recording) -> list[wire.Check]:
+def checks_for(recording: Recording) -> list[Check]:
     return [
         check
         for check in wire.CHECKS
-        if recording.profile in requirement_of(check).profiles
-        and (check.__name__ in OF_FAILURES or not recording.is_failure)
+        if recording.profile in check.requirement.profiles
+        and (check.name in OF_FAILURES or not recording.is_failure)
     ]
 
 
-def _judge(
-    run: Run,
-    recording: Recording,
-    check: Callable[..., object],
-    judged: Callable[[Api], object],
-) -> None:
-    api = Api(run, recording.profile)
-    api.observe(recording.exchange)
-    words = check.__name__.removeprefix("test_").replace("_", " ")
-    name = f"{words} ({recording.name})"
-    verdict = run.judge(requirement_of(check), api, name, lambda: judged(api))
-    run.verdicts.append(verdict)
+def _on(recording: Recording, check: Check) -> Callable[[Api], None]:
+    def run(api: Api) -> None:
+        api.observe(recording.exchange)
+        if check in wire.CHECKS:
+            answered(recording.exchange)
+            look(check, recording)
+        elif recording.is_failure and recording.exchange.end not in WHOLE:
+            raise NotRecorded("it was meant to break off, and did: no schema binds it")
+        else:
+            check(api)
 
-
-def _schema_check(recording: Recording, api: Api) -> None:
-    if recording.is_failure and recording.exchange.end not in WHOLE:
-        raise NotRecorded("it was meant to break off, and did: no schema binds it")
-    matches_its_schema(api)
-
-
-def _wire_check(recording: Recording, check: wire.Check, _: Api) -> None:
-    answered(recording.exchange)
-    look(check, recording)
+    return run

@@ -1,25 +1,26 @@
-"""`manifest.json` or `manifest.toml` beside recordings: what a file does not say itself. All but `file` and `endpoint` may be left out.
+"""`manifest.json` or `manifest.toml` beside recordings: what a file does not say itself. Only `file` and `endpoint` are required.
 
 {"format": 1, "recordings": [{
   "file": "moon.sse", "endpoint": "stream",
-  "kind": "answer",                 or "failure": the server was meant to refuse; told by the status where it is left out
+  "kind": "answer",                 or "failure": the server was meant to refuse; without it the status decides
   "status": 200, "headers": {"Content-Type": "text/event-stream"},
   "request": {"body": {"model_id": "m", "input_data": "Hi"}},
-  "end": "complete",                or "closed", "cut": how the transfer ended; the body then is out of all codings
-  "chunks": [[0.31, 57], [0.35, 61]], "seconds": 0.36}]}    arrival times and bytes of its pieces, when it ended
+  "end": "complete",                or "closed", "cut": how the transfer ended; the body is then without codings
+  "chunks": [[0.31, 57], [0.35, 61]], "seconds": 0.36}]}    arrival times and sizes of the pieces, and when the transfer ended
 """
 
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast, get_args
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.config import UsageError
-from octomil_conformance.exchange import End, Headers
-from octomil_conformance.recordings.manifest_fields import FIELDS, told
+from octomil_conformance.config import PATHS, UsageError
+from octomil_conformance.exchange import End, Headers, is_integer
+from octomil_conformance.wire.common import is_latency
 
 FORMAT = 1
 NAMES = ("manifest.json", "manifest.toml")
@@ -33,7 +34,7 @@ class Entry:
     status: int | None = None
     headers: Headers | None = None
     request: bytes | None = None
-    """The body that was sent; empty where none was."""
+    """The body that was sent; empty if there was none."""
     end: End | None = None
     chunks: tuple[tuple[float, int], ...] | None = None
     seconds: float | None = None
@@ -41,11 +42,11 @@ class Entry:
 
 
 class WrongManifest(UsageError):
-    """Names the manifest itself, and the field."""
+    """The message names the manifest, and the field."""
 
 
 def is_ours(path: Path) -> bool:
-    """Many things are called manifest.json."""
+    """False for a manifest.json of something else."""
     try:
         return "recordings" in load(path)
     except (OSError, ValueError, RecursionError, TypeError):
@@ -53,7 +54,7 @@ def is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[Path, Entry]:
-    """By the path of the file. Raises WrongManifest."""
+    """The entries by the path of their file. Raises WrongManifest."""
     place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     try:
         return {path.parent / each.file: each for each in entries(load(path))}
@@ -95,7 +96,7 @@ def entry(raw: object, place: str) -> Entry:
     for key in ("file", "endpoint"):
         if key not in raw:
             raise UsageError(f"{place}.{key} is missing: want {FIELDS[key][0]}")
-    return Entry(**told(raw))
+    return Entry(**_fields_of(raw))
 
 
 def write(entries: list[dict[str, Any]], folder: Path) -> None:
@@ -106,13 +107,13 @@ def write(entries: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _lines(fields: dict[str, Any], indent: int) -> str:
-    """A line for each field, however long its value: an array of times is nothing to read."""
+    """One line for each field, however long its value."""
     lines = [f"{json.dumps(key)}: {json.dumps(fields[key])}" for key in fields]
     return f",\n{' ' * indent}".join(lines)
 
 
 def make_folder(folder: Path) -> None:
-    """Raises UsageError for one with something in it: what lies there already would be judged with the rest."""
+    """Raises UsageError if the folder is not empty: what is there would be judged with the rest."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(folder.iterdir())
@@ -120,3 +121,74 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"{folder}: want a folder: {ex.strerror}") from ex
     if not is_empty:
         raise UsageError(f"{folder}: want a new folder, or an empty one")
+
+
+def _is_inside(value: object) -> bool:
+    path = PurePosixPath(value) if isinstance(value, str) else PurePosixPath("/")
+    is_plain = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return is_plain and "\\" not in str(value)
+
+
+def _is_headers(value: object) -> bool:
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    return isinstance(pairs, list) and all(
+        isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(each, str) for each in pair)
+        for pair in pairs
+    )  # fmt: skip
+
+
+def _is_chunks(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and is_latency(pair[0]) and is_integer(pair[1]) and pair[1] > 0
+        for pair in value
+    )  # fmt: skip
+
+
+def _is_status(value: object) -> bool:
+    return is_integer(value) and 200 <= cast(int, value) <= 599
+
+
+FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "file": ("a path below the manifest's folder, with / in it", _is_inside),
+    "endpoint": (f"one of {', '.join(PATHS)}", lambda value: value in tuple(PATHS)),
+    "kind": ("answer or failure", lambda value: value in ("answer", "failure")),
+    "status": ("an integer from 200 to 599", _is_status),
+    "headers": ("an object of strings, or pairs of them", _is_headers),
+    "request": ("an object with a body", lambda value: isinstance(value, dict)),
+    "end": (f"one of {', '.join(get_args(End))}", lambda value: value in get_args(End)),
+    "chunks": ("pairs of seconds and a number of bytes", _is_chunks),
+    "seconds": ("a number, zero or more", is_latency),
+    "problem": ("a string", lambda value: isinstance(value, str)),
+    "expected": ("an object", lambda value: isinstance(value, dict)),
+}  # fmt: skip
+COMMENTS = ("expected",)
+"""Fields that `export` writes for the readers of its corpus. They say nothing about a recording."""
+
+
+def _headers(value: dict[str, str] | list[list[str]]) -> Headers:
+    pairs = value.items() if isinstance(value, dict) else value
+    return tuple((name, text) for name, text in pairs)
+
+
+def _request(value: dict[str, Any]) -> bytes:
+    return json.dumps(value["body"]).encode() if "body" in value else b""
+
+
+def _chunks(value: list[list[float]]) -> tuple[tuple[float, int], ...]:
+    return tuple((float(at), int(size)) for at, size in value)
+
+
+READ: dict[str, Callable[[Any], Any]] = {
+    "headers": _headers,
+    "request": _request,
+    "chunks": _chunks,
+}
+
+
+def _fields_of(raw: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `Entry`."""
+    return {
+        key: READ[key](value) if key in READ else value
+        for key, value in raw.items()
+        if key not in COMMENTS
+    }

@@ -1,4 +1,4 @@
-"""From the paths that somebody names to recordings. Nothing is passed over in silence: what is no recording is an error or is counted."""
+"""From paths to recordings. Nothing is skipped silently: what is no recording is an error, or is counted."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from octomil_conformance.config import UsageError
 from octomil_conformance.recordings import answer_file, har, http_file, manifest
-from octomil_conformance.recordings.limit import read_bytes
+from octomil_conformance.recordings.files import read_bytes
 from octomil_conformance.recordings.manifest import Entry, WrongManifest
 from octomil_conformance.recordings.recording import Recording
 
@@ -18,8 +18,8 @@ KINDS = (*answer_file.KINDS, ".har")
 @dataclass
 class Found:
     recordings: list[Recording] = field(default_factory=list)
-    left_alone: list[str] = field(default_factory=list)
-    """What is none, in words."""
+    skipped: list[str] = field(default_factory=list)
+    """What is no recording, in words."""
 
 
 def read(paths: Iterable[Path]) -> Found:
@@ -31,18 +31,18 @@ def read(paths: Iterable[Path]) -> Found:
         except OSError as ex:
             wrong[f"{path}: {ex.strerror}"] = None
         except WrongManifest as ex:
-            wrong[str(ex)] = None  # once, however many files it is about
+            wrong[str(ex)] = None  # once, for however many files
         except (UsageError, http_file.Malformed) as ex:
             wrong[f"{path}: {ex}"] = None
     if wrong:
         raise UsageError("\n".join(wrong))
     if not reader.found.recordings:
-        raise UsageError(f"no recordings there: want files {', '.join(KINDS)}")
+        raise UsageError(f"no recordings found: want files {', '.join(KINDS)}")
     return reader.found
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """With whether it was named, not found in a folder."""
+    """Each with True if it was named, False if it was found in a folder."""
     for path in paths:
         if path.is_dir():
             files = (each for each in path.rglob("*") if not each.is_dir())
@@ -55,7 +55,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found = Found()
         self._manifests: dict[Path, Entries] = {}
-        """Empty: there is no such file, or it is somebody else's."""
+        """Empty if there is no such file, or it is of something else."""
 
     def add(self, path: Path, is_named: bool) -> None:
         if not path.is_file():
@@ -71,7 +71,7 @@ class _Reader:
         elif is_named:
             raise UsageError(f"want a file {', '.join(KINDS)}")
         else:
-            self.found.left_alone.append(f"{path}: none of {', '.join(KINDS)}")
+            self.found.skipped.append(f"{path}: none of {', '.join(KINDS)}")
 
     def _add_har(self, path: Path) -> None:
         read = har.read(path, read_bytes(path))
@@ -80,14 +80,14 @@ class _Reader:
             "of other URLs or methods": read.others,
             "that failed before there was an answer": read.unanswered,
         }
-        self.found.left_alone += [
+        self.found.skipped += [
             f"{path}: entries {words}: {count}"
             for words, count in counts.items()
             if count
         ]
 
     def _entry_of(self, path: Path) -> Entry | None:
-        """What the nearest manifest that lists the file says of it. Raises UsageError where two are as near."""
+        """The entry of the nearest manifest that lists the file. Raises UsageError if there are two in one folder."""
         for folder in path.absolute().parents:
             given = [self._manifest(folder / name) for name in manifest.NAMES]
             found = [each[path.absolute()] for each in given if path.absolute() in each]

@@ -1,4 +1,4 @@
-"""Writes down what a server answers to the requests of level 0: files that anyone can read, and judge again without the server."""
+"""Records what a server answers to the requests of level 0, in files that can be read, and judged again without the server."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,26 +6,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from octomil_conformance.api import Api
 from octomil_conformance.config import Config, UsageError
 from octomil_conformance.exchange import Chunk, Exchange
-from octomil_conformance.ready import ready
+from octomil_conformance.preflight import ready
 from octomil_conformance.recordings import http_file, manifest
 from octomil_conformance.report.redact import redact, redact_pieces
 from octomil_conformance.report.transcript import shown_headers
 
 
 def specimens(config: Config) -> list[Exchange]:
-    """The answers that level 0 looks at, without the token. Raises UsageError or CouldNotTest."""
+    """The answers that level 0 judges, without the token. Raises UsageError or CouldNotTest."""
     profiles = [name for name in config.claims if name != "auth"]
     if not profiles:
         raise UsageError("nothing to record: profile auth has no answers of its own")
-    with ready(config) as run:
-        seen = []
-        for profile in profiles:
-            api = Api(run, profile)
-            api.begin(config.check_seconds)
-            seen += list(run.specimens(api))
+    with ready(config) as target:
+        seen = [each for profile in profiles for each in target.specimens(profile)]
     return [without_token(exchange, config.token) for exchange in seen]
 
 
@@ -48,12 +43,12 @@ def without_token(exchange: Exchange, token: str | None) -> Exchange:
 
 
 def _redacted(value: str, token: str | None) -> str:
-    """A header's value is bytes of which each stands for a letter."""
+    """The value of a header was read as Latin-1."""
     return redact_pieces([value.encode("latin-1")], token)[0].decode("latin-1")
 
 
 def write(exchanges: list[Exchange], folder: Path) -> list[Path]:
-    """The recordings, and the manifest last."""
+    """Write the recordings, and the manifest last."""
     counts: Counter[str] = Counter()
     entries, files = [], []
     for exchange in exchanges:
@@ -68,7 +63,7 @@ def write(exchanges: list[Exchange], folder: Path) -> list[Path]:
 
 
 def entry(name: str, exchange: Exchange) -> dict[str, Any]:
-    """What the file does not say."""
+    """What the file does not say itself."""
     request = exchange.request
     asked: dict[str, Any] = {
         "method": request.method,

@@ -1,12 +1,12 @@
-"""An exchange that was written down, and what of it was not. A check that looks at what is not there comes to no verdict."""
+"""An exchange that was recorded, and what of it was not. A check that needs what is missing is not judged."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from octomil_conformance.exchange import Exchange, Fields, Request
-from octomil_conformance.findings import NotRecorded
-from octomil_conformance.requirement import requirement_of
+from octomil_conformance.expect import NotRecorded
+from octomil_conformance.requirement import Check
 
 Part = Literal["status line", "headers", "body", "end", "times", "request", "bytes"]
 
@@ -29,26 +29,26 @@ LOOKED_AT: dict[str, Part] = {
     "end": "end",
     "seconds": "times",
 }
-"""Attribute of an exchange to the part of a recording it comes from."""
+"""The part of a recording that an attribute of an exchange comes from."""
 
 OF_BYTES = ("STREAM-08",)
-"""What text that was once decoded cannot show: whoever decoded it took the byte order mark away."""
+"""Requirements that decoded text cannot show: the decoder has removed the byte order mark."""
 
 
 @dataclass(frozen=True)
 class Recording:
     name: str
-    """The file as it was given; with the number of the entry in a HAR."""
+    """The file as it was given; for a HAR with the number of the entry."""
     exchange: Exchange
     lacks: frozenset[Part] = frozenset()
     is_failure: bool = False
-    """The server was meant to refuse: held to the shape of failures, not to that of answers."""
+    """The server was meant to refuse: it is judged as a failure, not as an answer."""
 
     @classmethod
     def of(
         cls, name: str, exchange: Exchange, lacks: Iterable[Part], kind: str | None
     ) -> "Recording":
-        """`kind`: answer or failure; None: the status tells, but of a health report, which is an answer at any."""
+        """`kind` is answer or failure. If it is None the status decides; a health report is an answer with any status."""
         refused = exchange.status >= 400 and exchange.request.profile != "health"
         is_failure = kind == "failure" if kind else refused
         return cls(name, exchange, frozenset(lacks), is_failure)
@@ -58,18 +58,18 @@ class Recording:
         return self.exchange.request.profile or ""
 
 
-def look(check: Callable[[Exchange], None], recording: Recording) -> None:
-    """The check on the recording. Raises NotRecorded where it has nothing to look at, or had to guess and found no fault."""
-    if "bytes" in recording.lacks and requirement_of(check).id in OF_BYTES:
+def look(check: Check, recording: Recording) -> None:
+    """Run a check of the wire. Raises NotRecorded if it needs what is missing, or had to guess and found no fault."""
+    if "bytes" in recording.lacks and check.requirement.id in OF_BYTES:
         raise NotRecorded(WORDS["bytes"])
     seen = _Seen(recording)
-    check(cast(Exchange, seen))
+    check(seen)
     if seen.guess.was_right:
         raise NotRecorded(WORDS["request"])
 
 
 class _Seen:
-    """An exchange as a check may see it."""
+    """An exchange without what was not recorded."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -89,7 +89,7 @@ class _Seen:
 
 
 class _AnyModel:
-    """The model that was asked for, when nobody wrote it down: an answer that names none, or no text, is wrong all the same."""
+    """The model that was asked for, if it was not recorded. It is equal to every text: only an answer with no model, or no text, is wrong."""
 
     was_right = False
 

@@ -1,1 +1,1 @@
-"""What came of a run, for people and for machines. Everything that is written passes through `redact`."""
+"""Reports of a run, for people and for machines. Everything that they contain passes through `redact`."""

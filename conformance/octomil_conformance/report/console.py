@@ -1,4 +1,4 @@
-"""The report for people: what failed, what was wanted, who stumbles over it, and the line that shows it again."""
+"""The report for people: what failed, what was wanted, which client it breaks, and the line that repeats the request."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -6,16 +6,17 @@ from typing import TextIO
 
 from octomil_conformance import __version__, spec
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.config import DEFAULT_BACKEND, Config
-from octomil_conformance.report.lacking import is_lacking, lacking
+from octomil_conformance.config import DEFAULT_BACKEND, EXTERNAL, Config
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
-from octomil_conformance.report.unseen import named
 from octomil_conformance.report.words import (
     LABELS,
     SENTENCES,
     by_profile,
     counted,
+    is_lacking,
+    lacking,
+    named,
     without_check,
 )
 from octomil_conformance.run import Outcome, Run, Verdict
@@ -32,7 +33,7 @@ MARKS_A_LINE = 70
 
 
 class Progress:
-    """One character a check, while it runs."""
+    """Prints one character for each check, while the run goes on."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -49,56 +50,6 @@ class Progress:
         self._stream.write("\n\n" if self._count else "")
 
 
-class Console:
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def lines(self) -> Iterator[str]:
-        for block in self._blocks():
-            for line in block:
-                yield named(redact(line, self._run.config.token))
-            yield ""
-        for line in self._summary():
-            yield named(redact(line, self._run.config.token))
-
-    def _blocks(self) -> Iterator[list[str]]:
-        yield from ([f"ERROR  {fault}"] for fault in self._run.faults)
-        for first, *others in self._findings():
-            yield [
-                *_block(first),
-                *(f"      also    {_place(each)}" for each in others),
-            ]
-        for expectation in self._run.stale():
-            yield [
-                f"STALE  {expectation.check}  expected to fail, but it does not: take it out of the list",
-                f"      reason  {expectation.reason} {expectation.link}".rstrip(),
-            ]
-
-    def _findings(self) -> Iterable[list[Verdict]]:
-        """Verdicts of one kind on one requirement stand together."""
-        found: dict[tuple[str, Outcome], list[Verdict]] = {}
-        for verdict in self._run.verdicts:
-            if verdict.outcome != "pass" and not is_lacking(self._run, verdict):
-                key = verdict.requirement.id, verdict.outcome
-                found.setdefault(key, []).append(verdict)
-        return found.values()
-
-    def _summary(self) -> Iterator[str]:
-        run = self._run
-        for profile, level in run.config.claims.items():
-            counts = by_profile(run)[profile]
-            yield f"{f'{profile}@{level}':<10} {counted(counts)}"
-        undeclared = run.config.not_declared()
-        if undeclared:
-            yield f"not declared: {', '.join(undeclared)}"
-        yield from lacking(run)
-        for each in without_check(run.config):
-            yield f"untestable: {each.id}, {each.untestable}"
-        conclusion = run.conclusion()
-        stale = f", {len(run.stale())} stale" if run.stale() else ""
-        yield f"{SENTENCES[conclusion]}: {counted(run.counts())}{stale}, in {run.seconds:.1f} s."
-
-
 def header(config: Config, cost: str) -> list[str]:
     lines = [
         f"octomil-conformance {__version__}, spec {spec.VERSION}",
@@ -110,8 +61,17 @@ def header(config: Config, cost: str) -> list[str]:
     return [redact(line, config.token) for line in lines]
 
 
+def lines(run: Run) -> Iterator[str]:
+    for block in _blocks(run):
+        for line in block:
+            yield named(redact(line, run.config.token))
+        yield ""
+    for line in _summary(run):
+        yield named(redact(line, run.config.token))
+
+
 def _environment(config: Config) -> list[str]:
-    ollama = config.backend.removeprefix("external").lstrip(":") or DEFAULT_BACKEND
+    ollama = config.backend.removeprefix(EXTERNAL).lstrip(":") or DEFAULT_BACKEND
     return [
         f"OLLAMA_BASE_URL=http://{ollama}",
         f"OPENAI_API_ENDPOINT=http://{config.openai_backend}/v1",
@@ -119,6 +79,26 @@ def _environment(config: Config) -> list[str]:
         f"LLM_BACKEND_TIMEOUT={config.backend_timeout:g}",
         "OCTOMIL_BACKEND_COOLDOWN=0",
     ]
+
+
+def _blocks(run: Run) -> Iterator[list[str]]:
+    for first, *others in _findings(run):
+        yield [*_block(first), *(f"      also    {_place(each)}" for each in others)]
+    for expectation in run.stale():
+        yield [
+            f"STALE  {expectation.check}  expected to fail, but it does not: remove it from the list",
+            f"      reason  {expectation.reason} {expectation.link}".rstrip(),
+        ]
+
+
+def _findings(run: Run) -> Iterable[list[Verdict]]:
+    """Verdicts with the same outcome on the same requirement are grouped."""
+    found: dict[tuple[str, Outcome], list[Verdict]] = {}
+    for verdict in run.verdicts:
+        if verdict.outcome != "pass" and not is_lacking(run, verdict):
+            key = verdict.requirement.id, verdict.outcome
+            found.setdefault(key, []).append(verdict)
+    return found.values()
 
 
 def _block(verdict: Verdict) -> list[str]:
@@ -146,3 +126,18 @@ def _block(verdict: Verdict) -> list[str]:
 
 def _place(verdict: Verdict) -> str:
     return f"{verdict.profile}: {verdict.check}"
+
+
+def _summary(run: Run) -> Iterator[str]:
+    counts = by_profile(run)
+    for profile, level in run.config.claims.items():
+        yield f"{f'{profile}@{level}':<10} {counted(counts[profile])}"
+    undeclared = run.config.not_declared()
+    if undeclared:
+        yield f"not declared: {', '.join(undeclared)}"
+    yield from lacking(run)
+    for each in without_check(run.config):
+        yield f"untestable: {each.id}, {each.untestable}"
+    stale = f", {len(run.stale())} stale" if run.stale() else ""
+    sentence = SENTENCES[run.conclusion()]
+    yield f"{sentence}: {counted(run.counts())}{stale}, in {run.seconds:.1f} s."

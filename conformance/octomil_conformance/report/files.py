@@ -1,4 +1,4 @@
-"""The reports that the command line asks for, each into its file."""
+"""Writes the reports that the command line asks for, each to its file."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,8 +8,7 @@ from pathlib import Path
 from octomil_conformance.config import UsageError
 from octomil_conformance.report.html_report import write_html
 from octomil_conformance.report.machine import write_json, write_junit
-from octomil_conformance.report.markdown import append_markdown, not_tested
-from octomil_conformance.report.markdown_parts import append
+from octomil_conformance.report.markdown import append, append_markdown, not_tested
 from octomil_conformance.run import Run
 
 WRITERS = {
@@ -22,7 +21,7 @@ WRITERS = {
 
 
 def require_files(options: argparse.Namespace) -> None:
-    """Before a run, which would be for nothing. Raises UsageError."""
+    """Before a run whose reports could not be written. Raises UsageError."""
     for name in WRITERS:
         path = getattr(options, name)
         if path and path.is_dir():
@@ -30,7 +29,7 @@ def require_files(options: argparse.Namespace) -> None:
 
 
 def write_reports(run: Run, options: argparse.Namespace) -> None:
-    """All that can be written. Folders are made where they are missing. Raises UsageError."""
+    """Write every report that can be written. Missing folders are made. Raises UsageError."""
     wrong = []
     for name, write in WRITERS.items():
         path = getattr(options, name)
@@ -45,7 +44,7 @@ def write_reports(run: Run, options: argparse.Namespace) -> None:
 
 
 def write_not_tested(reason: str, options: argparse.Namespace) -> None:
-    """For a run that could not begin: a job's summary says so, and there is nothing else to report. Raises UsageError."""
+    """For a run that could not begin: only the summary of a job says so. Raises UsageError."""
     if options.markdown:
         with writing("--markdown", options.markdown):
             append(not_tested(reason, options.token), options.markdown)

@@ -1,14 +1,12 @@
-"""The report to look at: one HTML file with the verdict on top, and all that led to it below."""
+"""The report to look at: one HTML file with the conclusion on top, and everything that led to it below."""
 
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.report.document import document
-from octomil_conformance.report.html_parts import choice, choices, label, table
+from octomil_conformance.report.html import NOTHING, Markup, Writer, document, join
 from octomil_conformance.report.html_requirement import Judged, article
-from octomil_conformance.report.markup import Markup, Writer, join
 from octomil_conformance.report.words import (
     LABELS,
     NAMES,
@@ -27,21 +25,20 @@ STATES = {
     "could not test": "untestable",
     "suite at fault": "error",
 }
-"""How each conclusion is coloured: like the outcome that led to it."""
+"""The colour of each conclusion: that of the outcome which led to it."""
 
 
 def write_html(run: Run, path: Path) -> None:
     write = Writer(run.config.token)
     judged = list(by_requirement(run).items())
+    sections = _sections(write, judged)
     body = [
         _header(write, run),
         write.tag(
             "main",
-            *(_faults(write, run), _stale(write, run), _findings(write, judged)),
+            *(_stale(write, run), _findings(write, judged)),
             *(_without_check(write, run), _filter(write, run)),
-            write.tag(
-                "div", *_sections(write, judged), id="requirements", tabindex="-1"
-            ),
+            write.tag("div", *sections, id="requirements", tabindex="-1"),
         ),
     ]
     title = write.text(f"{SENTENCES[run.conclusion()]}: {run.config.url}")
@@ -68,7 +65,7 @@ def _header(write: Writer, run: Run) -> Markup:
 
 
 def _profiles(write: Writer, run: Run) -> Markup:
-    """What was claimed, what came of it, and what was not claimed."""
+    """What was claimed and what came of it, and what was not claimed."""
     outcomes = [each for each in NAMES if run.counts()[each]]
     head = ["profile", "claimed", *(NAMES[each] for each in outcomes)]
     rows = [
@@ -83,7 +80,7 @@ def _profiles(write: Writer, run: Run) -> Markup:
     ]
     twice = "; those of auth count at their endpoint, too"
     caption = f"Checks by profile{twice if 'auth' in run.config.claims else ''}"
-    return table(write, caption, head, rows)
+    return write.table(caption, head, rows)
 
 
 def _numbers(counts: Counter[Outcome], outcomes: list[Outcome]) -> list[str]:
@@ -94,26 +91,18 @@ def _filter(write: Writer, run: Run) -> Markup:
     counts = run.counts()
     found = [each for each in LABELS if counts[each]]
     outcomes = [(each, f"{NAMES[each]} ({counts[each]})") for each in found]
-    profiles = sorted({each.profile for each in run.verdicts})
+    profiles = [
+        (each, each) for each in sorted({each.profile for each in run.verdicts})
+    ]
+    verdicts = [("", "all"), ("not pass", "all but passed"), *outcomes]
     buttons = write.tag(
         "p",
         write.tag("button", "Open all", type="button", id="open"),
         write.tag("button", "Close all", type="button", id="close"),
     )
-    return choices(
-        write,
-        choice(
-            write,
-            "outcome",
-            "Verdict",
-            [("", "all"), ("not pass", "all but passed"), *outcomes],
-        ),
-        choice(
-            write,
-            "profile",
-            "Profile",
-            [("", "all"), *((each, each) for each in profiles)],
-        ),
+    return write.choices(
+        write.choice("outcome", "Verdict", verdicts),
+        write.choice("profile", "Profile", [("", "all"), *profiles]),
         buttons=buttons,
     )
 
@@ -123,7 +112,7 @@ def _findings(write: Writer, judged: Judged) -> Markup:
     items = [
         write.tag(
             "li",
-            *(label(write, verdicts[0].outcome), " "),
+            *(write.label(verdicts[0].outcome), " "),
             write.tag("a", requirement.id, href=f"#{requirement.id}"),
             f" {requirement.force} ",
             write.prose(requirement.text),
@@ -134,17 +123,12 @@ def _findings(write: Writer, judged: Judged) -> Markup:
     return _listed(write, "What was found", items)
 
 
-def _faults(write: Writer, run: Run) -> Markup:
-    items = [write.tag("li", write.tag("pre", each)) for each in run.faults]
-    return _listed(write, "Faults of the suite", items)
-
-
 def _stale(write: Writer, run: Run) -> Markup:
     items = [
         write.tag(
             "li",
             write.tag("strong", f"{each.check} "),
-            "was expected to fail, but it does not: take it out of the list. ",
+            "was expected to fail, but it does not: remove it from the list. ",
             f"The reason was: {each.reason} {each.link}",
         )
         for each in run.stale()
@@ -168,13 +152,13 @@ def _without_check(write: Writer, run: Run) -> Markup:
 
 def _listed(write: Writer, heading: str, items: list[Markup]) -> Markup:
     if not items:
-        return Markup()
+        return NOTHING
     listed = write.tag("ul", *items)
     return write.tag("section", write.tag("h2", heading), listed)
 
 
 def _sections(write: Writer, judged: Judged) -> list[Markup]:
-    """As the spec has them."""
+    """The sections of the spec."""
     return [
         write.tag(
             "section",

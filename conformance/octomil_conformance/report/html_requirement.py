@@ -2,9 +2,9 @@
 
 from octomil_conformance import spec
 from octomil_conformance.exchange import Exchange
+from octomil_conformance.report.html import NOTHING, Markup, Writer, join
 from octomil_conformance.report.html_exchange import NARROW, WIDE, drawn
-from octomil_conformance.report.html_parts import label
-from octomil_conformance.report.markup import Markup, Writer, join
+from octomil_conformance.report.words import plural
 from octomil_conformance.run import Verdict
 
 Judged = list[tuple[spec.Requirement, list[Verdict]]]
@@ -13,7 +13,7 @@ Judged = list[tuple[spec.Requirement, list[Verdict]]]
 REASON = 4000
 """Characters of a reason, which may be a traceback."""
 EARLIER = 3
-"""Exchanges of one check that are shown beside the last."""
+"""Exchanges of one check that are shown beside the last one."""
 
 
 def article(
@@ -23,7 +23,7 @@ def article(
     worst = verdicts[0].outcome
     title = write.tag(
         "h3",
-        label(write, worst),
+        write.label(worst),
         write.tag("span", f" {requirement.id} ", class_="id"),
         write.tag("span", f"{requirement.force} ", class_="force"),
         write.prose(requirement.text),
@@ -40,11 +40,9 @@ def article(
 
 
 def _about(write: Writer, requirement: spec.Requirement) -> Markup:
-    level = f"{requirement.level}, {spec.LEVELS[requirement.level]}"
-    origin = f"{requirement.provenance}: {spec.ORIGINS[requirement.provenance]}"
     rows = {
-        "Level": level,
-        "Origin": origin,
+        "Level": f"{requirement.level}, {spec.LEVELS[requirement.level]}",
+        "Origin": f"{requirement.provenance}: {spec.ORIGINS[requirement.provenance]}",
         "Breaks": requirement.breaks,
         "Spec": requirement.place,
     }
@@ -52,10 +50,9 @@ def _about(write: Writer, requirement: spec.Requirement) -> Markup:
 
 
 def _verdict(write: Writer, verdict: Verdict) -> Markup:
-    passed = verdict.outcome == "pass"
     title = write.tag(
         "summary",
-        label(write, verdict.outcome),
+        write.label(verdict.outcome),
         write.tag("strong", f" {verdict.profile}: "),
         verdict.check,
         write.tag("small", f" {verdict.seconds:.3f} s"),
@@ -66,31 +63,31 @@ def _verdict(write: Writer, verdict: Verdict) -> Markup:
         class_="verdict",
         data_outcome=verdict.outcome,
         data_profile=verdict.profile,
-        open=not passed,
+        open=verdict.outcome != "pass",
     )
 
 
 def _evidence(write: Writer, verdict: Verdict) -> Markup:
     evidence = verdict.evidence
     rows = {"Got": evidence.got, "Want": evidence.want, "Reason": verdict.reason}
-    told = {name: write.cut(text, REASON) for name, text in rows.items() if text}
-    return _rows(write, {name: write.tag("pre", text) for name, text in told.items()})
+    cut = {name: write.cut(text, REASON) for name, text in rows.items() if text}
+    return _rows(write, {name: write.tag("pre", text) for name, text in cut.items()})
 
 
 def _rows(write: Writer, rows: dict[str, Markup]) -> Markup:
-    """Those that say something."""
+    """Without the empty ones."""
     written = [
-        write.tag("dt", name) + write.tag("dd", told)
-        for name, told in rows.items()
-        if told
+        write.tag("dt", name) + write.tag("dd", text)
+        for name, text in rows.items()
+        if text
     ]
-    return write.tag("dl", *map(Markup, written)) if written else Markup()
+    return write.tag("dl", *map(Markup, written)) if written else NOTHING
 
 
 def _exchanges(write: Writer, verdict: Verdict) -> Markup:
-    """The last one, which was judged; for what did not pass also those before it."""
+    """The last one, which was judged; for what did not pass also earlier ones."""
     if not verdict.exchanges:
-        return Markup()
+        return NOTHING
     *earlier, judged = verdict.exchanges
     if verdict.outcome == "pass":
         return drawn(write, judged, NARROW)
@@ -101,7 +98,7 @@ def _earlier(write: Writer, exchanges: list[Exchange]) -> list[Markup]:
     """The first few: they are alike."""
     left_out = len(exchanges) - EARLIER
     more = f", of which {left_out} are left out" if left_out > 0 else ""
-    count = f"{len(exchanges)} earlier exchange{'s' * (len(exchanges) != 1)}"
+    count = plural(len(exchanges), "earlier exchange")
     title = write.tag("summary", f"{count} of this check{more}")
     shown = [drawn(write, each, NARROW) for each in exchanges[:EARLIER]]
     return [write.tag("details", title, *shown, class_="earlier")] * bool(shown)

@@ -1,4 +1,4 @@
-"""The reports for machines: JSON with full transcripts, JUnit XML for CI."""
+"""The reports for machines: JSON with every exchange, and JUnit XML for CI."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from octomil_conformance.report.transcript import curl, transcript
 from octomil_conformance.run import Run, Verdict
 
 FORMAT = 2
-"""Of the JSON report; a new number when a field changes its meaning. Since 2 each exchange stands there once."""
+"""Of the JSON report. It gets a new number when a field changes its meaning."""
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -32,7 +32,7 @@ def write_json(run: Run, path: Path) -> None:
         "conclusion": run.conclusion(),
         "seconds": round(run.seconds, 3),
         "counts": dict(run.counts()),
-        "faults": _masked(run.faults, token),
+        "faults": [],  # of earlier versions; a fault of the suite is an error verdict
         "stale": _masked([vars(expectation) for expectation in run.stale()], token),
         "verdicts": [_verdict(verdict, places, token) for verdict in run.verdicts],
         "exchanges": _masked([*map(transcript, exchanges.values())], token),
@@ -67,7 +67,7 @@ def write_junit(run: Run, path: Path) -> None:
 def _verdict(
     verdict: Verdict, places: dict[int, int], token: str | None
 ) -> dict[str, Any]:
-    """`exchanges`: their places in the list of all. The last is the one that the verdict is about."""
+    """`exchanges` are their places in the list of all. The verdict is about the last one."""
     requirement = verdict.requirement
     last = verdict.exchanges[-1:] if verdict.outcome != "pass" else ()
     seen = {
@@ -93,7 +93,7 @@ def _verdict(
 
 
 def _masked(value: Any, token: str | None) -> Any:
-    """Every text in it; what the report itself is made of keeps its names, even if the token is one of them."""
+    """Every text in it. The names of the report itself stay, even if the token is one of them."""
     if isinstance(value, str):
         return redact(value, token)
     if isinstance(value, dict):
@@ -127,5 +127,5 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
 
 
 def _printable(text: str) -> str:
-    """XML has no way to write most control characters, nor half of a surrogate pair."""
+    """XML cannot hold most control characters, or half of a surrogate pair."""
     return UNPRINTABLE.sub("\ufffd", text)

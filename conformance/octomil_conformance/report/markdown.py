@@ -1,10 +1,15 @@
-"""The report for the page of a CI job: the verdict, the counts, and a table of what was found."""
+"""The report for the page of a CI job: the conclusion, the counts, and a table of what was found.
 
+Every text is redacted and escaped here: what a server says cannot change the Markdown.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.report.markdown_parts import append, code, ours, plain, table
+from octomil_conformance.report.redact import redact
 from octomil_conformance.report.words import (
     LABELS,
     NAMES,
@@ -12,11 +17,19 @@ from octomil_conformance.report.words import (
     by_profile,
     by_requirement,
     counted,
+    named,
     without_check,
 )
 from octomil_conformance.run import Run, Verdict
 
 HEAD = ("", "requirement", "where", "got", "want", "breaks")
+
+CELL = 300
+"""Characters of one text."""
+MOST = 500_000
+"""Bytes of a table. GitHub drops the summary of a job if it has more than 1 MiB, and others may write to the same file."""
+MEANING = re.compile(r"[^\w ,;+…–]|_")
+"""All other characters can have a meaning in Markdown or HTML, somewhere."""
 
 
 def append_markdown(run: Run, path: Path) -> None:
@@ -39,7 +52,7 @@ def markdown(run: Run) -> str:
 
 
 def not_tested(reason: str, token: str | None) -> str:
-    """For a run that could not begin."""
+    """The summary of a run that could not begin."""
     return f"## Could not test\n\n{code(reason, token)}\n\n"
 
 
@@ -58,10 +71,9 @@ def _profiles(run: Run) -> str:
 
 
 def _notes(run: Run) -> list[str]:
-    """What belongs to no verdict."""
+    """What is not about a verdict."""
     token = run.config.token
-    notes = [f"**Fault of the suite**: {code(each, token)}" for each in run.faults]
-    notes += [
+    notes = [
         f"**Stale**: {plain(each.check)} was expected to fail, but it does not. "
         f"The reason was: {plain(f'{each.reason} {each.link}', token)}"
         for each in run.stale()
@@ -74,7 +86,7 @@ def _notes(run: Run) -> list[str]:
 
 
 def _findings(run: Run) -> list[list[str]]:
-    """A row for the verdicts of one kind on one requirement. Got and want are the first one's."""
+    """A row for all verdicts with one outcome on one requirement. Got and want are those of the first."""
     return [
         _row(requirement, list(alike), run.config.token)
         for requirement, verdicts in by_requirement(run).items()
@@ -96,3 +108,47 @@ def _row(
         code(first.evidence.want, token),
         ours(requirement.breaks),
     ]
+
+
+def plain(text: str, token: str | None = None) -> str:
+    """The text as text, whatever is in it. Lines are kept, and what is too long is cut."""
+    masked = redact(text, token)
+    left = len(masked) - CELL
+    shown = f"{masked[:CELL]}… ({left} more characters)" if left > 0 else masked
+    escaped = MEANING.sub(lambda each: f"&#{ord(each[0])};", named(shown))
+    return escaped.replace("&#10;", "<br>")
+
+
+def code(text: str, token: str | None = None) -> str:
+    """The text as code, which GitHub does not search for links and names either."""
+    return f"<code>{plain(text, token)}</code>" if text else ""
+
+
+def ours(text: str) -> str:
+    """A sentence of the spec, which is Markdown already, for a cell."""
+    return text.replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Of cells that are Markdown already. Rows beyond the limit are counted."""
+    lines = [_line(head), _line(["---"] * len(head))]
+    size, left_out = 0, 0
+    for row in rows:
+        line = _line(row)
+        size += len(line.encode())
+        if size > MOST:
+            left_out += 1
+        else:
+            lines.append(line)
+    more = f"\n\n… {left_out} more rows: see the other reports." if left_out else ""
+    return "\n".join(lines) + more
+
+
+def append(text: str, path: Path) -> None:
+    """The file may be the summary of a job, which others have written to before."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

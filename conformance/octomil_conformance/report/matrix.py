@@ -1,4 +1,4 @@
-"""Several JSON reports side by side: what each of them says on each requirement."""
+"""Several JSON reports side by side, requirement by requirement, as Markdown or as a page."""
 
 import json
 from collections import Counter
@@ -9,8 +9,10 @@ from typing import Any
 
 from octomil_conformance import spec
 from octomil_conformance.config import BASE_PATH, UsageError
+from octomil_conformance.report.html import Markup, Writer, document, join
 from octomil_conformance.report.machine import FORMAT
-from octomil_conformance.report.words import NAMES, SENTENCES, severity
+from octomil_conformance.report.markdown import ours, plain, table
+from octomil_conformance.report.words import LABELS, NAMES, SENTENCES, severity
 from octomil_conformance.run import Conclusion, Outcome
 
 NOT_DECLARED = "not declared"
@@ -19,14 +21,14 @@ HIGHER_LEVEL = "level not claimed"
 
 @dataclass(frozen=True)
 class Implementation:
-    """What one report says of the server that it is about."""
+    """What one report says about its server."""
 
     name: str
     suite: str
     conclusion: Conclusion
     claims: Mapping[str, int]
     outcomes: Mapping[tuple[str, str], Outcome]
-    """The worst of each requirement (its id) and profile."""
+    """The worst one, by requirement and profile."""
     counts: Counter[Outcome]
     """Of all verdicts."""
 
@@ -34,7 +36,7 @@ class Implementation:
         return " ".join(f"{name}@{level}" for name, level in self.claims.items())
 
     def of(self, requirement: spec.Requirement) -> dict[Outcome, list[str]]:
-        """The profiles by what came of them, the worst first. Empty when it was not judged."""
+        """The profiles by outcome, the worst first. Empty if the requirement was not judged."""
         found: dict[Outcome, list[str]] = {}
         for (name, profile), outcome in self.outcomes.items():
             if name == requirement.id:
@@ -42,25 +44,25 @@ class Implementation:
         return dict(sorted(found.items(), key=lambda each: severity(each[0])))
 
     def why_not(self, requirement: spec.Requirement) -> str:
-        """Why it was not judged."""
+        """Why the requirement was not judged."""
         claimed = any(profile in self.claims for profile in requirement.profiles)
         return HIGHER_LEVEL if claimed else NOT_DECLARED
 
 
 def judged(columns: Sequence[Implementation]) -> list[spec.Requirement]:
-    """The requirements that at least one of them was judged by, in the order of the spec."""
+    """The requirements that at least one report has a verdict on, in the order of the spec."""
     ids = {name for column in columns for name, _ in column.outcomes}
     return [each for each in spec.requirements().values() if each.id in ids]
 
 
 def differ(columns: Iterable[Implementation], requirement: spec.Requirement) -> bool:
-    """Whether those that were judged by it do not all have the same verdict."""
+    """True if the reports with a verdict on it do not agree."""
     verdicts = {tuple(column.of(requirement)) for column in columns} - {()}
     return len(verdicts) > 1
 
 
 def summary(columns: Sequence[Implementation]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a table on each as a whole."""
+    """Head and rows of a table with the conclusion of each report."""
     outcomes = [name for name in NAMES if any(each.counts[name] for each in columns)]
     head = ["server", "verdict", "claimed", *map(NAMES.__getitem__, outcomes), "suite"]
     rows = [
@@ -75,13 +77,13 @@ def summary(columns: Sequence[Implementation]) -> tuple[list[str], list[list[str
 
 
 def read_all(arguments: Iterable[str]) -> list[Implementation]:
-    """Of FILE or NAME=FILE each. Raises UsageError."""
+    """Each argument is FILE or NAME=FILE. Raises UsageError."""
     columns: dict[str, Implementation] = {}
     for argument in arguments:
         column = _read(argument)
         if column.name in columns:
             raise UsageError(
-                f"{argument}: {column.name} is there already; name each: NAME=FILE"
+                f"{argument}: there is already a {column.name}; name each: NAME=FILE"
             )
         columns[column.name] = column
     return list(columns.values())
@@ -101,7 +103,7 @@ def _read(argument: str) -> Implementation:
 
 
 def _checked(path: Path) -> dict[str, Any]:
-    """The object in a file that says of itself that it is such a report."""
+    """The object in a file that claims to be such a report."""
     try:
         report = json.loads(path.read_bytes())
     except OSError as ex:
@@ -115,16 +117,16 @@ def _checked(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path}: not a report that octomil-conformance wrote with --json"
         )
-    for key, ours in (("format", FORMAT), ("spec", spec.VERSION)):
-        if report[key] != ours:
+    for key, wanted in (("format", FORMAT), ("spec", spec.VERSION)):
+        if report[key] != wanted:
             raise UsageError(
-                f"{path}: {key}: want {ours}, not {report[key]!r}: write it again with this suite"
+                f"{path}: {key}: want {wanted}, not {report[key]!r}: write it again with this suite"
             )
     return report
 
 
 def _implementation(report: dict[str, Any], name: str) -> Implementation:
-    """Raises whatever comes of a report that lacks something."""
+    """Raises various exceptions for a report that is not complete."""
     worst: dict[tuple[str, str], Outcome] = {}
     for verdict in report["verdicts"]:
         requirement = spec.requirements()[verdict["requirement"]]
@@ -140,4 +142,115 @@ def _implementation(report: dict[str, Any], name: str) -> Implementation:
         {str(profile): int(level) for profile, level in report["claims"].items()},
         worst,
         Counter(verdict["outcome"] for verdict in report["verdicts"]),
+    )
+
+
+def _left_out(shown: int) -> str:
+    every = len(spec.requirements())
+    return f"Left out, as no report has a verdict on them: {every - shown} of {every} requirements."
+
+
+def matrix_markdown(columns: Sequence[Implementation]) -> str:
+    rows = [_markdown_row(columns, each) for each in judged(columns)]
+    head = [
+        "requirement",
+        *(f"{plain(each.name)}<br>{each.claimed()}" for each in columns),
+    ]
+    blocks = [
+        f"## Side by side, by spec {spec.VERSION}",
+        _markdown_summary(columns),
+        table(head, rows),
+        _left_out(len(rows)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_row(
+    columns: Sequence[Implementation], requirement: spec.Requirement
+) -> list[str]:
+    sentence = f"**{requirement.id}** {requirement.force} {ours(requirement.text)}"
+    return [sentence, *(_markdown_cell(column, requirement) for column in columns)]
+
+
+def _markdown_summary(columns: Sequence[Implementation]) -> str:
+    head, rows = summary(columns)
+    return table(head, [[plain(cell) for cell in row] for row in rows])
+
+
+def _markdown_cell(column: Implementation, requirement: spec.Requirement) -> str:
+    found = column.of(requirement)
+    if not found:
+        return column.why_not(requirement)
+    alone = len(found) == 1
+    return "<br>".join(
+        LABELS[outcome] + ("" if alone else plain(f" {', '.join(profiles)}"))
+        for outcome, profiles in found.items()
+    )
+
+
+NOTHING_SECRET = Writer(token=None)
+"""The tokens are already redacted from the reports."""
+
+
+def matrix_page(columns: Sequence[Implementation]) -> str:
+    write = NOTHING_SECRET
+    rows = judged(columns)
+    title = write.text(f"Side by side, by spec {spec.VERSION}")
+    header = write.tag(
+        "header", write.tag("h1", title), write.table("As a whole", *summary(columns))
+    )
+    main = write.tag(
+        "main",
+        _filter(write),
+        _table(write, columns, rows),
+        write.tag("p", _left_out(len(rows))),
+    )
+    return document(title, join([header, main]))
+
+
+def _filter(write: Writer) -> Markup:
+    rows = [("", "all"), ("differ", "verdicts differ"), ("alike", "verdicts are alike")]
+    return write.choices(write.choice("rows", "Requirements", rows))
+
+
+def _table(
+    write: Writer, columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
+) -> Markup:
+    names = [
+        write.tag("span", each.name) + write.tag("small", f" {each.claimed()}")
+        for each in columns
+    ]
+    lines = [_line(write, columns, each) for each in rows]
+    head = ["requirement", *map(Markup, names)]
+    return write.framed("Requirement by requirement", head, lines)
+
+
+def _line(
+    write: Writer, columns: Sequence[Implementation], requirement: spec.Requirement
+) -> Markup:
+    sentence = [
+        write.tag("span", f"{requirement.id} ", class_="id"),
+        write.tag("span", f"{requirement.force} ", class_="force"),
+        write.prose(requirement.text),
+    ]
+    found = [_cell(write, each, requirement) for each in columns]
+    return write.tag(
+        "tr",
+        *write.cells([join(sentence), *found]),
+        class_="requirement verdict",
+        id=requirement.id,
+        data_rows="differ" if differ(columns, requirement) else "alike",
+    )
+
+
+def _cell(
+    write: Writer, column: Implementation, requirement: spec.Requirement
+) -> Markup:
+    found = column.of(requirement)
+    if not found:
+        return write.tag("small", column.why_not(requirement))
+    alone = len(found) == 1
+    return join(
+        write.tag("p", write.label(outcome), "" if alone else f" {', '.join(profiles)}")
+        for outcome, profiles in found.items()
     )

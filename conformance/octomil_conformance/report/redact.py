@@ -1,4 +1,4 @@
-"""No token leaves the process, whatever a server echoes."""
+"""Removes the token from everything that leaves the process, whatever a server echoes."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 MASK = "[redacted]"
 PLAINLY_SECRET = 8
-"""From this length on a token is masked inside of words too; a shorter one might be part of them (`tok` of `token`)."""
+"""A token of this length or longer is removed inside of words too. A shorter one may be part of a word, as `tok` of `token`."""
 
 
 def redact(text: str, token: str | None) -> str:
@@ -16,7 +16,7 @@ def redact(text: str, token: str | None) -> str:
 
 
 def redact_pieces(pieces: Sequence[bytes], token: str | None) -> list[bytes]:
-    """As `redact`, for a body in pieces: a token may lie across several, and the first of them gets the mask."""
+    """As `redact`, for a body in pieces. If a token lies across several, the first of them gets the mask."""
     body = b"".join(pieces).decode("latin-1")
     as_bytes = token.encode().decode("latin-1") if token else ""
     spans = [each.span() for each in _pattern(as_bytes).finditer(body) if token]
@@ -38,7 +38,7 @@ def _masked(
 
 
 def _pattern(token: str) -> re.Pattern[str]:
-    """The token in every form in which it is written; the longest first."""
+    """The token in every form in which it may be written, the longest first."""
     forms = {token, json.dumps(token)[1:-1], quote(token)}
     return re.compile("|".join(map(_form, sorted(forms, key=len, reverse=True))))
 

@@ -1,4 +1,4 @@
-"""An exchange as plain data, and as the curl line that makes it again."""
+"""An exchange as plain data, in one line, and as the curl line that repeats it."""
 
 import shlex
 from typing import Any
@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 from octomil_conformance.config import BASE_PATH
 from octomil_conformance.exchange import Exchange, Headers
 from octomil_conformance.report.redact import MASK
+from octomil_conformance.report.words import plural
 
 SECRET_HEADERS = ("authorization", "x-api-key")
 COOKIES = ("cookie", "set-cookie")
 OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEADERS)
 CURL_BODY = 4000
-"""Characters of a body that fit a line to paste."""
+"""Characters of a body that a line to paste can have."""
 
 
 def transcript(exchange: Exchange) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def transcript(exchange: Exchange) -> dict[str, Any]:
 
 
 def shown_headers(headers: Headers) -> Headers:
-    """Without what lets somebody in."""
+    """Without tokens and cookies."""
     secret = (*SECRET_HEADERS, *COOKIES)
     return tuple(
         (name, MASK if name.lower() in secret else value) for name, value in headers
@@ -45,7 +46,7 @@ def shown_headers(headers: Headers) -> Headers:
 
 
 def curl(exchange: Exchange) -> str:
-    """`$URL` is the server without `/api/v1`, `$TOKEN` the token. Of a recording: the line that judges it again."""
+    """`$URL` is the server without `/api/v1`, `$TOKEN` the token. For a recording it is the line that judges it again."""
     request = exchange.request
     if request.file:
         return f"octomil-conformance fixtures {shlex.quote(request.file)}"
@@ -70,11 +71,11 @@ def _token_as_variable(value: str) -> str:
 
 
 def seen(exchange: Exchange) -> str:
-    """The answer in one line."""
+    """The response in one line."""
     if not exchange.status:
         return exchange.problem
     if exchange.request.file:
         return f"{exchange.request.file}: {exchange.status}, {len(exchange.body)} bytes, end: {exchange.end}"
     last = f", the last at +{exchange.chunks[-1].at:.3f} s" if exchange.chunks else ""
-    count = len(exchange.chunks)
-    return f"{exchange.status}, {count} chunk{'s' * (count != 1)}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
+    chunks = plural(len(exchange.chunks), "chunk")
+    return f"{exchange.status}, {chunks}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"

@@ -1,6 +1,8 @@
-"""The words that all reports share, and the counts they all give."""
+"""The words, counts and lists that all reports share."""
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 
 from octomil_conformance import spec
 from octomil_conformance.config import Config
@@ -25,11 +27,27 @@ NAMES: dict[Outcome, str] = {
 }
 SENTENCES: dict[Conclusion, str] = {
     "conformant": "Conformant",
-    "partial": "Partial: conformant but for the expected failures",
+    "partial": "Partial: conformant except for the expected failures",
     "not conformant": "Not conformant",
-    "could not test": "Could not test all that was asked",
+    "could not test": "Could not test everything that was asked",
     "suite at fault": "The suite is at fault: please report this",
 }
+
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""Characters that a reader cannot see, or that would change a terminal or a page: controls, spaces without width, changes of
+direction, halves of a surrogate pair. Tab and newline are not among them."""
+
+
+def named(text: str) -> str:
+    """The text with unseen characters as their numbers."""
+    return UNSEEN.sub(lambda each: number(each[0]), text)
+
+
+def number(character: str) -> str:
+    return f"U+{ord(character):04X}"
 
 
 def counted(counts: Counter[Outcome]) -> str:
@@ -39,8 +57,12 @@ def counted(counts: Counter[Outcome]) -> str:
     )
 
 
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
-    """Of each claimed profile. A token's check counts for auth and for the endpoint that it was tried at."""
+    """For each claimed profile. A check of auth counts for auth and for its endpoint."""
     return {
         profile: Counter(
             verdict.outcome
@@ -52,7 +74,7 @@ def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
 
 
 def by_requirement(run: Run) -> dict[spec.Requirement, list[Verdict]]:
-    """In the order of the spec; of each the worst first."""
+    """In the order of the spec; the verdicts on each, the worst first."""
     found: dict[spec.Requirement, list[Verdict]] = {}
     for requirement in spec.requirements().values():
         mine = [each for each in run.verdicts if each.requirement.id == requirement.id]
@@ -67,12 +89,30 @@ def severity(outcome: Outcome) -> int:
 
 
 def without_check(config: Config) -> list[spec.Requirement]:
-    """Sentences of the claimed profiles that no check can judge."""
+    """Requirements of the claimed profiles that no check can judge."""
     return [
         requirement
         for requirement in spec.requirements().values()
         if requirement.untestable and config.profiles_for(requirement)
     ]
+
+
+def is_lacking(run: Run, verdict: Verdict) -> bool:
+    """True for what a recording does not have. It changes no conclusion, but is reported."""
+    return run.recorded and verdict.outcome == "untestable"
+
+
+def lacking(run: Run) -> Iterator[str]:
+    """A line for each thing that recordings do not have."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in run.verdicts:
+        if is_lacking(run, verdict):
+            found.setdefault(verdict.reason, []).append(verdict)
+    for reason, verdicts in found.items():
+        names = dict.fromkeys(verdict.requirement.id for verdict in verdicts)
+        count = len({id(verdict.exchanges[0]) for verdict in verdicts})
+        answers = plural(count, "answer")
+        yield f"not judged: {', '.join(names)} of {answers}: {reason}"
 
 
 def _auth(verdict: Verdict) -> tuple[str, ...]:

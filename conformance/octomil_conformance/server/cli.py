@@ -6,12 +6,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from octomil_conformance import ending
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.config import is_printable
 from octomil_conformance.options import positive
-from octomil_conformance.output import is_unwritten
+from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
 from octomil_conformance.server.http_server import ANY_PORT, serving
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         )
         return 0
     try:
-        with ending.signals_held():
+        with signals_held():
             _serve(options)
     except (OSError, OverflowError) as ex:
         if is_unwritten(ex):
@@ -59,7 +58,7 @@ def _serve(options: argparse.Namespace) -> None:
         address = options.host, options.port
         with serving(around(server, cors), options.token, address) as url:
             print(guide(url, options.token, subject, scenario), flush=True)
-            ending.wait()
+            wait_for_the_end()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

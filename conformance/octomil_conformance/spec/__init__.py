@@ -1,8 +1,7 @@
-"""The spec as the suite reads it: the sentence of a requirement stands in cloud-inference.md and nowhere else."""
+"""The spec as data. The sentences of requirements are in cloud-inference.md and nowhere else."""
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,11 +35,11 @@ class Requirement:
     provenance: Literal["doc", "sdk", "ours"]
     text: str
     breaks: str = ""
-    """Which client fails without it, and how."""
+    """Which client breaks without it, and how."""
     untestable: str = ""
     """Why there is no check."""
     section: str = ""
-    """The heading that it stands under."""
+    """Its heading."""
 
     @property
     def place(self) -> str:
@@ -64,7 +63,7 @@ def parse(prose: str) -> dict[str, Requirement]:
             current["profiles"] = tuple(current["profiles"].split(", "))
             current["section"] = section
             if current["id"] in found:
-                raise ValueError(f"{current['id']} stands twice in the spec")
+                raise ValueError(f"{current['id']} is twice in the spec")
             found[current["id"]] = current
         elif line.startswith("**["):
             raise ValueError(f"not a requirement: {line}")
@@ -81,10 +80,3 @@ def parse(prose: str) -> dict[str, Requirement]:
 def openapi() -> dict[str, Any]:
     document: dict[str, Any] = json.loads((FOLDER / "openapi.json").read_bytes())
     return document
-
-
-@cache
-def required() -> tuple[str, ...]:
-    """The ids that spec 1.0 consists of, for good."""
-    frozen = tomllib.loads((FOLDER / f"required-{VERSION}.toml").read_text("utf-8"))
-    return tuple(frozen["requirements"])

@@ -1,17 +1,6 @@
-"""Level 0: can clients read this? Each check is a pure function of one exchange, live or recorded."""
+"""Level 0: can clients read the answers? Each check is a pure function of one exchange, live or recorded."""
 
-from collections.abc import Callable
+from octomil_conformance.requirement import Check, checks_in
+from octomil_conformance.wire import batch, common, embed, health, infer, stream
 
-from octomil_conformance.exchange import Exchange
-from octomil_conformance.wire import batch, bodies, embed, health, infer, stream
-
-Check = Callable[[Exchange], None]
-
-CHECKS: tuple[Check, ...] = (
-    *bodies.CHECKS,
-    *infer.CHECKS,
-    *stream.CHECKS,
-    *batch.CHECKS,
-    *embed.CHECKS,
-    *health.CHECKS,
-)
+CHECKS: tuple[Check, ...] = (*checks_in(common, infer, stream, batch, embed, health),)

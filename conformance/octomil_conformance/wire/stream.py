@@ -1,13 +1,14 @@
 """A stream of events (spec section 5.1)."""
 
 from octomil_conformance.exchange import MISSING, Exchange, Fields
+from octomil_conformance.expect import Want, expect, less_than, none_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.sse import BOM
-from octomil_conformance.wire.bodies import strict_json
-from octomil_conformance.wire.completions import (
+from octomil_conformance.wire.common import (
     FINISH_REASONS,
     is_latency,
     is_name,
+    json_fault,
     usage_adds_up,
 )
 
@@ -19,20 +20,19 @@ SEPARATORS = ("\u0085", "\u2028", "\u2029")
 
 @requirement("STREAM-01")
 def the_answer_is_an_event_stream(exchange: Exchange) -> None:
-    assert exchange.status == 200
-    assert exchange.media_type == "text/event-stream"
+    expect(exchange.status, 200)
+    expect(exchange.media_type, "text/event-stream")
 
 
 @requirement("STREAM-02")
 def each_event_is_one_object_on_one_line(exchange: Exchange) -> None:
-    events = exchange.data_events
     bad = [
         event.frame.data
-        for event in events
+        for event in exchange.data_events
         if len(event.frame.data) != 1 or not isinstance(event.value, Fields)
     ]
 
-    assert bad == [], "one JSON object on one data line an event"
+    expect(bad, [], "one JSON object on one data line in each event")
 
 
 @requirement("STREAM-03")
@@ -40,17 +40,20 @@ def data_begins_its_line(exchange: Exchange) -> None:
     lines = [line.text for frame in exchange.frames for line in frame.lines]
     indented = [text for text in lines if text[:1].isspace() and b"data:" in text]
 
-    assert indented == [], "no white space before data:"
+    expect(indented, [], "no white space before data:")
 
 
 @requirement("STREAM-04")
 def token_is_a_string(exchange: Exchange) -> None:
     tokens = [event["token"] for event in exchange.events]
-    final = [event["token"] for event in exchange.finals]
+    finals = [event["token"] for event in exchange.finals]
+    wrong = [token for token in tokens if not isinstance(token, str)]
 
-    assert [token for token in tokens if not isinstance(token, str)] == [
-        token for token in final if token is MISSING
-    ], "a string in each, or no token at all in the final event"
+    expect(
+        wrong,
+        [token for token in finals if token is MISSING],
+        "a string in each event; the final one may have no token",
+    )
 
 
 @requirement("STREAM-05")
@@ -58,107 +61,106 @@ def every_event_ends_with_a_blank_line(exchange: Exchange) -> None:
     ends = [frame.lines[-1] for frame in exchange.frames if not frame.terminated]
     open_ended = [line.text + line.end for line in ends]
 
-    assert open_ended == [], "a blank line after the last event"
+    expect(open_ended, [], "a blank line after the last event")
 
 
 @requirement("STREAM-06")
 def done_is_a_boolean(exchange: Exchange) -> None:
     done = [event["done"] for event in exchange.events]
+    wrong = [value for value in done if not isinstance(value, bool)]
 
-    assert [value for value in done if not isinstance(value, bool)] == [], (
-        "true or false in every event"
-    )
+    expect(wrong, [], "true or false in every event")
 
 
 @requirement("STREAM-07")
 def lines_end_with_lf_or_crlf(exchange: Exchange) -> None:
     bare = exchange.body.replace(b"\r\n", b"\n").count(b"\r")
 
-    assert bare == 0, "no CR without an LF"
+    expect(bare, 0, "no CR without an LF")
 
 
 @requirement("STREAM-08")
 def the_body_has_no_byte_order_mark(exchange: Exchange) -> None:
-    assert exchange.body[:3] != BOM
+    expect(exchange.body[:3], none_of(BOM))
 
 
 @requirement("STREAM-09")
 def exactly_one_final_event_and_it_is_last(exchange: Exchange) -> None:
     final = [event["done"] is True for event in exchange.events]
+    places = [place for place, done in enumerate(final) if done]
 
-    assert [index for index, done in enumerate(final) if done] == [len(final) - 1], (
-        "exactly one final event, and none after it"
-    )
+    expect(places, [len(final) - 1], "exactly one final event, and none after it")
 
 
 @requirement("STREAM-10")
 def separators_are_escaped(exchange: Exchange) -> None:
     raw = [mark for mark in SEPARATORS if mark.encode() in exchange.body]
 
-    assert raw == [], "escapes instead"
+    expect(raw, [], "escapes instead")
 
 
 @requirement("STREAM-11")
 def latency_is_a_number(exchange: Exchange) -> None:
     given = [event["latency_ms"] for event in exchange.events if "latency_ms" in event]
+    wrong = [value for value in given if not is_latency(value)]
 
-    assert [value for value in given if not is_latency(value)] == [], (
-        "finite numbers, zero or more"
-    )
+    expect(wrong, [], "finite numbers, zero or more")
 
 
 @requirement("STREAM-12")
 def provider_is_a_name(exchange: Exchange) -> None:
     given = [event["provider"] for event in exchange.events if "provider" in event]
+    wrong = [value for value in given if not is_name(value)]
 
-    assert [value for value in given if not is_name(value)] == [], (
-        "strings that are not empty"
-    )
+    expect(wrong, [], "strings that are not empty")
 
 
 @requirement("STREAM-13")
 def tokens_name_their_provider(exchange: Exchange) -> None:
     tokens = [event for event in exchange.events if event["done"] is False]
+    without = [event for event in tokens if "provider" not in event]
 
-    assert [event for event in tokens if "provider" not in event] == [], (
-        "a provider in each"
-    )
+    expect(without, [], "a provider in each")
 
 
 @requirement("STREAM-14")
 def the_final_event_has_latency_and_session(exchange: Exchange) -> None:
     finals = [{*event} & {"latency_ms", "session_id"} for event in exchange.finals]
 
-    assert finals == [{"latency_ms", "session_id"}] * len(finals)
+    expect(finals, [{"latency_ms", "session_id"}] * len(finals))
 
 
 @requirement("STREAM-15")
 def it_is_not_cached(exchange: Exchange) -> None:
-    control = exchange.header("Cache-Control")
-
-    assert forbids_caching(control), "no-cache or no-store"
+    expect(exchange.header("Cache-Control"), NOT_CACHED)
 
 
 @requirement("STREAM-16")
 def events_are_strict_json(exchange: Exchange) -> None:
-    for event in exchange.data_events:
-        strict_json(event.frame.payload)
+    faults = [json_fault(event.frame.payload) for event in exchange.data_events]
+
+    expect([fault for fault in faults if fault], [], "strict JSON in UTF-8")
 
 
 @requirement("STREAM-17")
 def the_transfer_ends_after_the_final_event(exchange: Exchange) -> None:
     last = max((event.at for event in exchange.data_events), default=exchange.seconds)
 
-    assert exchange.seconds - last < PROMPTLY
+    expect(exchange.seconds - last, less_than(PROMPTLY), f"less than {PROMPTLY:g} s")
 
 
 @requirement("STREAM-18")
 def the_ending_is_consistent(exchange: Exchange) -> None:
     usages = [event["usage"] for event in exchange.finals if event.get("usage")]
     reasons = [event.get("finish_reason") for event in exchange.finals]
+    unknown = [word for word in reasons if word not in (None, *FINISH_REASONS)]
 
-    assert [usage for usage in usages if not usage_adds_up(usage)] == []
-    assert [word for word in reasons if word not in (None, *FINISH_REASONS)] == []
+    expect(
+        [usage for usage in usages if not usage_adds_up(usage)],
+        [],
+        "a usage whose total_tokens is the sum",
+    )
+    expect(unknown, [], "a known finish_reason, or none")
 
 
 def forbids_caching(control: str | None) -> bool:
@@ -166,23 +168,4 @@ def forbids_caching(control: str | None) -> bool:
     return not words.isdisjoint(("no-cache", "no-store"))
 
 
-CHECKS = (
-    the_answer_is_an_event_stream,
-    each_event_is_one_object_on_one_line,
-    data_begins_its_line,
-    token_is_a_string,
-    every_event_ends_with_a_blank_line,
-    done_is_a_boolean,
-    lines_end_with_lf_or_crlf,
-    the_body_has_no_byte_order_mark,
-    exactly_one_final_event_and_it_is_last,
-    separators_are_escaped,
-    latency_is_a_number,
-    provider_is_a_name,
-    tokens_name_their_provider,
-    the_final_event_has_latency_and_session,
-    it_is_not_cached,
-    events_are_strict_json,
-    the_transfer_ends_after_the_final_event,
-    the_ending_is_consistent,
-)
+NOT_CACHED = Want("no-cache or no-store", forbids_caching)

@@ -1,10 +1,15 @@
-"""Whose answer a recording is, told by its name or by the folder that it lies in."""
+"""Files of recordings: how large they may be, and which endpoint they are about, by their name, folder or URL."""
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from octomil_conformance.config import BASE_PATH, PATHS, UsageError
+
+MOST = 64 * 1024 * 1024
+"""Bytes of a file, and of a body without its coding."""
+AT_MOST = f"want at most {MOST} ({MOST >> 20} MiB)"
 
 WORDS = {
     "infer": "infer",
@@ -20,11 +25,20 @@ WORDS = {
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
+def read_bytes(path: Path) -> bytes:
+    """Raises UsageError, or OSError."""
+    with path.open("rb") as file:
+        data = file.read(MOST + 1)
+    if len(data) > MOST:
+        raise UsageError(f"has {path.stat().st_size} bytes: {AT_MOST}")
+    return data
+
+
 def endpoint_in(names: Iterable[str]) -> str | None:
-    """The profile that the first telling name tells. `inference` gives way to a more special word: the paths begin with it. Raises UsageError."""
+    """The profile in the first name that has one. Other words win over `inference`, which all paths begin with. Raises UsageError."""
     for name in names:
-        told = {WORDS[word] for word in _words(name) if word in WORDS}
-        special = sorted(told - {"infer"}) or sorted(told)
+        found = {WORDS[word] for word in _words(name) if word in WORDS}
+        special = sorted(found - {"infer"}) or sorted(found)
         if len(special) > 1:
             raise UsageError(f"its name says both {' and '.join(special)}")
         if special:
@@ -33,10 +47,10 @@ def endpoint_in(names: Iterable[str]) -> str | None:
 
 
 def endpoint_of(method: str, url: str) -> str | None:
-    """The profile whose endpoint was called; None: another URL, or another method (a preflight)."""
+    """The profile whose endpoint was called; None for another URL, or another method (a preflight)."""
     try:
         path = urlsplit(url).path.rstrip("/")
-    except ValueError:  # a bracket without its fellow
+    except ValueError:  # a bracket that is not closed
         return None
     for profile, tail in PATHS.items():
         wanted = "GET" if profile == "health" else "POST"

@@ -1,0 +1,89 @@
+"""Which upstream answers (spec section 9)."""
+
+from octomil_conformance.api import REFUSED, Api
+from octomil_conformance.exchange import MISSING, Exchange, field
+from octomil_conformance.expect import expect, none_of
+from octomil_conformance.requirement import requirement
+
+
+def provider(answer: Exchange) -> object:
+    """The one that a stream names first, or a single answer."""
+    named = [event["provider"] for event in answer.events if "provider" in event]
+    return next(iter(named), None) or field(answer.fields, "provider")
+
+
+def asked(api: Api) -> list[str]:
+    """The upstreams that the server called, in order."""
+    return [call.backend for call in api.backend.calls(api.nonce)]
+
+
+@requirement("FALLBACK-01")
+def ollama_is_asked_first_and_alone(api: Api) -> None:
+    answer = api.ask(scenario="echo")
+
+    expect(answer.status, 200)
+    expect(asked(api), ["ollama"])
+
+
+@requirement("FALLBACK-02", serial=True)
+def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
+    with api.outage("refuse", "ollama"):
+        answer = api.ask(scenario="echo")
+
+    expect(answer.status, 200)
+
+
+@requirement("FALLBACK-03", ["500", "502", "503"])
+def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
+    answer = api.ask(scenario=f"ollama-{status}-openai-ok")
+
+    expect(answer.status, 200)
+    expect(asked(api)[-1:], ["openai"])
+
+
+@requirement("FALLBACK-04")
+def the_other_answers_when_ollama_is_late(api: Api) -> None:
+    answer = api.ask(scenario="ollama-slow-openai-ok")
+
+    expect(answer.status, 200)
+    expect(asked(api)[-1:], ["openai"])
+
+
+@requirement("FALLBACK-05")
+def the_other_answers_when_ollama_sends_garbage(api: Api) -> None:
+    answer = api.ask(scenario="ollama-garbage-openai-ok")
+
+    expect(answer.status, 200)
+    expect(asked(api)[-1:], ["openai"])
+
+
+@requirement("FALLBACK-06")
+def the_other_answers_when_ollama_does_not_have_the_model(api: Api) -> None:
+    answer = api.ask(scenario="ollama-missing-openai-ok")
+
+    expect(answer.status, 200)
+    expect(asked(api)[-1:], ["openai"])
+
+
+@requirement("FALLBACK-07")
+def no_other_is_asked_when_the_request_is_at_fault(api: Api) -> None:
+    answer = api.ask(scenario="ollama-400-openai-ok")
+
+    expect(answer.status, REFUSED)
+    expect(asked(api), ["ollama"])
+
+
+@requirement("FALLBACK-08")
+def provider_names_the_backend_that_answered(api: Api) -> None:
+    first = provider(api.ask(scenario="echo"))
+    other = provider(api.ask(scenario="ollama-500-openai-ok"))
+
+    expect(other, none_of(first, None, MISSING))
+
+
+@requirement("FALLBACK-09", ["cut-before-first", "truncate-before-first"])
+def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
+
+    expect(answer.status, 200)
+    expect(asked(api)[-1:], ["openai"])

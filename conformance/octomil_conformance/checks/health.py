@@ -1,0 +1,64 @@
+"""Health (spec section 8). The shape of the report is in wire/health.py."""
+
+from octomil_conformance.api import Api
+from octomil_conformance.exchange import field
+from octomil_conformance.expect import expect, less_than, none_of, one_of
+from octomil_conformance.requirement import requirement
+
+LIVENESS = "/health"
+
+
+@requirement("HEALTH-06")
+def no_token_is_needed(api: Api) -> None:
+    answer = api.get(headers={"Authorization": None})
+
+    expect(answer.status, one_of(200, 503))
+
+
+@requirement("HEALTH-07")
+def head_is_get_without_a_body(api: Api) -> None:
+    whole, head = api.get(), api.get("HEAD")
+
+    expect(head.status, whole.status)
+
+
+@requirement("HEALTH-20")
+def it_is_ok_when_all_backends_answer(api: Api) -> None:
+    answer = api.settled("ok")
+
+    expect((answer.status, field(answer.fields, "status")), (200, "ok"))
+
+
+@requirement("HEALTH-21", serial=True)
+def it_is_degraded_when_only_a_later_backend_answers(api: Api) -> None:
+    first = field(api.settled("ok").fields, "provider")
+    with api.outage("refuse", "ollama"):
+        answer = api.settled("degraded")
+
+    expect((answer.status, field(answer.fields, "status")), (200, "degraded"))
+    expect(field(answer.fields, "provider"), none_of(first, None))
+
+
+@requirement("HEALTH-22", serial=True)
+def it_is_unavailable_when_no_backend_answers(api: Api) -> None:
+    with api.outage("refuse"):
+        answer = api.settled("unavailable")
+
+    expect((answer.status, field(answer.fields, "status")), (503, "unavailable"))
+
+
+@requirement("HEALTH-23", serial=True)
+def a_backend_that_hangs_does_not_delay_it(api: Api) -> None:
+    with api.outage("hang"):
+        answer = api.settled("unavailable")
+
+    expect(answer.seconds, less_than(api.within(5)))
+    expect(answer.status, 503)
+
+
+@requirement("HEALTH-24", serial=True)
+def liveness_does_not_depend_on_backends(api: Api) -> None:
+    with api.outage("refuse"):
+        answer = api.get(path=LIVENESS)
+
+    expect(answer.status, 200)

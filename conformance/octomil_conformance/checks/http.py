@@ -1,0 +1,196 @@
+"""What all endpoints have in common (spec sections 1.1 to 1.3)."""
+
+import re
+
+from octomil_conformance.api import REFUSED, Api, json_bytes
+from octomil_conformance.exchange import field
+from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
+from octomil_conformance.report.redact import redact
+from octomil_conformance.requirement import requirement
+from octomil_conformance.schemas import schema_complaints
+from octomil_conformance.wire.common import BOOLEAN, INTEGER, NAME
+
+TRACE = re.compile(
+    r'Traceback \(most recent|File "[^"]+", line \d+|\bat .+:\d+:\d+\b|/[\w./-]+\.(?:py|js|ts|go|rb|java|php)\b'
+)
+
+NO_REDIRECT = Want(
+    "a response without a redirect", lambda status: status not in range(300, 400)
+)
+ALLOWS_POST = Want("POST in Allow", lambda value: "POST" in (value or ""))
+
+DEEP = b"[" * 10_000 + b"]" * 10_000
+HOSTILE = {
+    "nesting": DEEP,
+    "digits": b"9" * 5_000,
+    "surrogate": b'"\\ud800"',
+    "nan": b"NaN",
+}
+
+WRONG = {
+    "malformed": b'{"model_id": ',
+    "no-object": b'["model_id"]',
+    "no-model": b'{"input_data": "Hi", "input": "Hi", "inputs": [{"input_data": "Hi"}]}',
+}
+
+
+@requirement("HTTP-01")
+def a_refused_request_has_the_status_of_a_failure(api: Api) -> None:
+    answer = api.refused(api.body(without=("model_id",)))
+
+    expect(answer.status, at_least(400))
+
+
+@requirement("HTTP-02")
+def a_post_is_not_redirected(api: Api) -> None:
+    answer = next(api.specimens())
+
+    expect(answer.status, NO_REDIRECT)
+
+
+@requirement("HTTP-05")
+def malformed_json_is_refused(api: Api) -> None:
+    answer = api.send(b'{"model_id": ')
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("HTTP-06")
+def json_that_is_not_an_object_is_refused(api: Api) -> None:
+    answer = api.send(b'["model_id", "messages"]')
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("HTTP-07", HOSTILE)
+def hostile_json_is_no_server_error(api: Api, value: bytes) -> None:
+    good = json_bytes(api.body())
+    answer = api.ask_raw(good[:-1] + b', "extra": ' + value + b"}")
+
+    expect(answer.status, less_than(500))
+
+
+@requirement("HTTP-07")
+def half_a_surrogate_pair_in_a_text_is_no_server_error(api: Api) -> None:
+    answer = api.ask_raw(json_bytes(api.body("a lone \ud800 half")))
+
+    expect(answer.status, less_than(500))
+
+
+@requirement("HTTP-08")
+def an_unknown_field_is_ignored(api: Api) -> None:
+    answer = api.ask(an_unknown_field={"deep": [1, 2]})
+
+    expect(answer.status, 200)
+
+
+@requirement("HTTP-18")
+def the_content_type_is_read_loosely(api: Api) -> None:
+    headers = {"Content-Type": "APPLICATION/JSON; charset=UTF-8"}
+    answer = api.ask_raw(json_bytes(api.body()), headers)
+
+    expect(answer.status, 200)
+
+
+@requirement("HTTP-19")
+def a_slash_at_the_end_changes_nothing(api: Api) -> None:
+    answer = api.ask_raw(json_bytes(api.body()), path=f"{api.path}/")
+
+    expect(answer.status, 200)
+
+
+@requirement("HTTP-22")
+def a_form_is_refused(api: Api) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = api.send(b"model_id=conf-echo&input_data=Hi&input=Hi", headers=form)
+
+    expect(answer.status, one_of(400, 415, 422))
+
+
+@requirement("HTTP-23")
+def a_chunked_request_is_read(api: Api) -> None:
+    body = json_bytes(api.body())
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    answer = api.ask_raw(chunks, {"Transfer-Encoding": "chunked"})
+
+    expect(answer.status, 200)
+
+
+@requirement("HTTP-14")
+def another_method_is_not_allowed(api: Api) -> None:
+    answer = api.send(method="GET")
+
+    expect(answer.status, 405)
+    expect(answer.header("Allow"), ALLOWS_POST)
+
+
+@requirement("HTTP-15")
+def an_unknown_path_is_not_found(api: Api) -> None:
+    answer = api.send(json_bytes(api.body()), path=f"{api.path}/no-such-thing")
+
+    expect(answer.status, 404)
+    expect(field(answer.fields, "error"), NAME, "an envelope")
+
+
+@requirement("HTTP-09", WRONG)
+def a_failure_has_an_envelope(api: Api, body: bytes) -> None:
+    answer = api.send(body)
+
+    expect(field(answer.fields, "error"), NAME)
+    expect(field(answer.fields, "message"), NAME)
+    expect(field(answer.fields, "status_code"), answer.status)
+    expect(field(answer.fields, "status_code"), INTEGER)
+
+
+@requirement("HTTP-10", WRONG)
+def a_failure_has_a_code_and_says_whether_to_retry(api: Api, body: bytes) -> None:
+    answer = api.send(body)
+
+    expect(field(answer.fields, "code"), NAME)
+    expect(field(answer.fields, "retryable"), BOOLEAN)
+
+
+@requirement("HTTP-17")
+def a_failure_is_json_whatever_accept_says(api: Api) -> None:
+    answer = api.send(b"{", headers={"Accept": "text/event-stream"})
+
+    expect(field(answer.fields, "error"), NAME, "an envelope")
+    expect(answer.media_type, "application/json")
+
+
+@requirement("HTTP-16", WRONG)
+def a_failure_shows_no_internals(api: Api, body: bytes) -> None:
+    answer = api.send(body)
+
+    expect(TRACE.findall(answer.text), [], "no traceback and no source path")
+    expect(redact(answer.text, api.token), answer.text, "no token in the answer")
+
+
+@requirement("HTTP-11")
+def every_answer_has_a_request_id(api: Api) -> None:
+    good = api.works()
+    bad = api.send(b"{")
+
+    expect(good.header("X-Request-Id"), NAME, "X-Request-Id on a good answer")
+    expect(bad.header("X-Request-Id"), NAME, "X-Request-Id on a failure")
+
+
+@requirement("HTTP-12")
+def the_envelope_names_the_request_id(api: Api) -> None:
+    answer = api.send(b"{")
+
+    expect(field(answer.fields, "request_id"), answer.header("X-Request-Id"))
+
+
+@requirement("HTTP-13")
+def a_request_id_of_the_client_is_kept(api: Api) -> None:
+    answer = api.send(b"{", headers={"X-Request-Id": f"conf-{api.nonce}"})
+
+    expect(answer.header("X-Request-Id"), f"conf-{api.nonce}")
+
+
+@requirement("HTTP-25", serial=True)
+def every_response_matches_its_schema(api: Api) -> None:
+    complaints = [each for seen in api.unblamed() for each in schema_complaints(seen)]
+
+    expect(sorted({*complaints}), [], "responses that match openapi.json")

@@ -1,0 +1,139 @@
+"""Streams in time, and when they fail (spec sections 5.2 and 5.3). How clients read them is in wire/stream.py."""
+
+from octomil_conformance.api import Api
+from octomil_conformance.backend import UNICODE_TOKENS
+from octomil_conformance.exchange import field
+from octomil_conformance.expect import Want, at_least, expect, less_than, none_of
+from octomil_conformance.requirement import requirement
+from octomil_conformance.wire.common import BOOLEAN, NAME
+
+WORDS = "one two three four five"
+
+BEFORE_THE_FIRST = (
+    "http-500",
+    "garbage",
+    "cut-before-first",
+    "truncate-before-first",
+    "error-frame-first",
+)
+AFTER_THE_FIRST = ("cut", "truncate", "error-frame", "garbage-later")
+BROKEN_OFF = Want("a transfer that breaks off", lambda end: end in ("cut", "closed"))
+"""A body that ends with its connection looks the same, complete or cut."""
+HELD_BACK = "the first token while the second is held back, then the rest"
+NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
+
+
+@requirement("STREAM-20")
+def a_token_is_sent_before_the_next_one_exists(api: Api) -> None:
+    call = api.start(WORDS, scenario="gated")
+    first = call.until_text(3)
+    api.backend.open(api.nonce)
+    whole = call.finish()
+
+    expect([first, bool(whole.finals)], ["one", True], HELD_BACK)
+
+
+@requirement("STREAM-21")
+def tokens_join_to_what_the_model_said(api: Api) -> None:
+    answer = api.ask("one two three", scenario="echo")
+
+    expect("".join(answer.tokens), "one two three")
+
+
+@requirement("STREAM-21")
+def no_character_is_lost(api: Api) -> None:
+    answer = api.ask(scenario="unicode")
+
+    expect("".join(answer.tokens), "".join(UNICODE_TOKENS))
+
+
+@requirement("STREAM-22")
+def an_empty_answer_is_a_final_event(api: Api) -> None:
+    answer = api.ask(scenario="empty")
+
+    expect(answer.status, 200)
+    expect((answer.tokens, len(answer.finals)), ([], 1))
+
+
+@requirement("STREAM-23")
+def two_streams_do_not_mix(api: Api) -> None:
+    texts = ("red green blue", "uno due tre")
+    calls = [
+        api.start(scenario="gated", messages=api.messages(api.tag(text, str(index))))
+        for index, text in enumerate(texts)
+    ]
+    for call in calls:
+        call.until_text(3)
+    api.backend.open(api.nonce)
+    told = ["".join(call.finish().tokens) for call in calls]
+
+    expect(told, [*texts])
+
+
+@requirement("STREAM-24")
+def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
+    call = api.start(scenario="long")
+    call.until_text(6)
+    call.hang_up()
+    left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(3.0))
+
+    expect(left, none_of(None), "the upstream call closed within 3 s")
+
+
+@requirement("STREAM-25")
+def thoughts_are_not_sent(api: Api) -> None:
+    answer = api.ask(WORDS, scenario="thinking")
+
+    expect("".join(answer.tokens), WORDS)
+
+
+@requirement("STREAM-30", BEFORE_THE_FIRST)
+def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
+
+    expect(answer.status, at_least(400))
+    expect(answer.events, [], NO_EVENTS)
+
+
+@requirement("STREAM-31", AFTER_THE_FIRST)
+def half_an_answer_is_not_done(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
+
+    expect(answer.finals, [], NOT_DONE)
+
+
+@requirement("STREAM-32", AFTER_THE_FIRST)
+def half_an_answer_is_broken_off(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
+
+    expect(answer.end, BROKEN_OFF)
+
+
+@requirement("STREAM-33")
+def half_an_answer_ends_with_an_error_event(api: Api) -> None:
+    answer = api.ask(WORDS, "cut")
+    last = answer.events[-1:]
+    error = field(next(iter(last), None), "error")
+
+    expect([event["done"] for event in last], [False])
+    expect(field(error, "code"), NAME, "a code")
+    expect(field(error, "message"), NAME, "a message")
+    expect(field(error, "retryable"), BOOLEAN, "retryable, true or false")
+
+
+@requirement("STREAM-34")
+def no_other_backend_takes_over_after_the_first_token(api: Api) -> None:
+    answer = api.ask(WORDS, "ollama-cut-openai-ok")
+    asked = {call.backend for call in api.backend.calls(api.nonce)}
+
+    expect("".join(answer.tokens), "one two")
+    expect(asked, {"ollama"})
+
+
+@requirement("STREAM-35")
+def silence_fails_the_stream(api: Api) -> None:
+    answer = api.ask(WORDS, "stall")
+
+    expect(answer.finals, [], NOT_DONE)
+    expect(answer.end, BROKEN_OFF)
+    expect(answer.seconds, less_than(api.within(api.timeout + 3)))

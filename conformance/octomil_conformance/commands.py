@@ -1,0 +1,309 @@
+"""The subcommands: the options and the work of each. What needs more than the standard library is imported when it is used."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from octomil_conformance import options, spec
+from octomil_conformance.config import (
+    PATHS,
+    CouldNotTest,
+    UsageError,
+    for_recordings,
+    from_options,
+)
+
+if TYPE_CHECKING:
+    from octomil_conformance.run import Run
+
+
+@dataclass(frozen=True)
+class Command:
+    name: str
+    sentence: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    """Returns the exit code."""
+    needs_checks: bool = False
+    """True if it needs the package that checks need."""
+
+
+# run: judge a server
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    options.add_url(parser)
+    options.add(parser, options.TARGET + options.CLAIMS)
+    options.add_reports(parser)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from octomil_conformance.checks import cost
+    from octomil_conformance.report.console import Progress, header
+    from octomil_conformance.report.files import require_files, write_not_tested
+    from octomil_conformance.runner import judge
+
+    require_files(given)
+    config = from_options(options.for_config(given), Path.cwd())
+    print("\n".join(header(config, cost(config))), flush=True)
+    progress = Progress()
+    try:
+        run = judge(config, progress)
+    except CouldNotTest as ex:
+        write_not_tested(str(ex), given)
+        raise
+    progress.end()
+    return _report(run, given)
+
+
+def _report(run: "Run", given: argparse.Namespace) -> int:
+    """Write every report that was asked for."""
+    from octomil_conformance.report.console import lines
+    from octomil_conformance.report.files import write_reports
+    from octomil_conformance.run import EXIT_CODES
+
+    print("\n".join(lines(run)), flush=True)
+    write_reports(run, given)
+    return EXIT_CODES[run.conclusion()]
+
+
+# doctor: what a run needs
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    options.add_url(parser)
+    options.add(parser, options.TARGET)
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from octomil_conformance.api import Target
+    from octomil_conformance.preflight import first_answer
+    from octomil_conformance.report.redact import redact
+    from octomil_conformance.report.transcript import curl, seen
+
+    asked = {"profiles": list(PATHS), "embed_model": given.embed_model or given.model}
+    config = from_options({**options.for_config(given), **asked}, Path.cwd())
+    target = Target(config)
+    answers = {profile: first_answer(target, profile) for profile in PATHS}
+    for profile, answer in answers.items():
+        for line in (
+            f"{profile:<7} {answer.request.url}",
+            f"        {seen(answer)}",
+            f"        {_advice(answer.status, bool(given.token), answer.end)}",
+            f"        {curl(answer)}",
+        ):
+            print(redact(line, given.token))
+    return 0 if any(200 <= each.status < 300 for each in answers.values()) else 3
+
+
+def _advice(status: int, has_token: bool, end: str) -> str:
+    """What the response to a plain request means for a run."""
+    from octomil_conformance.preflight import MODEL_HINT
+
+    match status:
+        case 0:
+            return "nothing answers here: is the server running, and is this its URL?"
+        case 401 | 403:
+            return "this token is refused" if has_token else "pass --token"
+        case 404:
+            return f"no such endpoint, or no such model: {MODEL_HINT}"
+        case 502 | 503 | 504:
+            return f"the server cannot reach a model: {MODEL_HINT}"
+        case _ if 200 <= status < 300 and end in ("complete", "closed"):
+            return "good: this profile can be claimed"
+        case _ if 200 <= status < 300:
+            return "it answers, but the transfer breaks off"
+        case _:
+            return f"an unexpected response: {MODEL_HINT}"
+
+
+# list and explain: the requirements
+
+
+def _list(_: argparse.Namespace) -> int:
+    for each in spec.requirements().values():
+        profiles = ",".join(each.profiles)
+        print(
+            f"{each.id:<11} {each.force:<6} @{each.level} {each.provenance:<4} {profiles:<25} {each.text}"
+        )
+    print(f"\n{len(spec.requirements())} requirements of spec {spec.VERSION}")
+    return 0
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="such as STREAM-05")
+
+
+def _explain(given: argparse.Namespace) -> int:
+    each = spec.requirements().get(given.id.upper())
+    if each is None:
+        raise UsageError(f"no requirement is called {given.id}")
+    print(f"{each.id}  {each.force}  {each.text}")
+    rows = [
+        ("profiles", ", ".join(f"{name}@{each.level}" for name in each.profiles)),
+        ("origin", f"{each.provenance}: {spec.ORIGINS[each.provenance]}"),
+        ("breaks", each.breaks),
+        ("untested", each.untestable),
+        ("spec", f"{spec.PROSE}#{each.id}"),
+        *(("check", place) for place in _places(each)),
+    ]
+    for name, text in rows:
+        if text:
+            print(f"      {name:<9} {text}")
+    return 0
+
+
+def _places(requirement: spec.Requirement) -> list[str]:
+    """Where its checks are; nothing without the package that they need."""
+    if requirement.untestable or not has_checks():
+        return []
+    from octomil_conformance.runner import all_checks
+
+    return [
+        each.place for each in all_checks() if each.requirement.id == requirement.id
+    ]
+
+
+# fixtures, record and export: answers in files
+
+
+def _add_fixtures(parser: argparse.ArgumentParser) -> None:
+    words = "files .http, .sse, .json, .har, or folders of them"
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=words)
+    options.add_reports(parser)
+
+
+def _fixtures(given: argparse.Namespace) -> int:
+    from octomil_conformance.recordings.judge import judge
+    from octomil_conformance.recordings.reader import read
+    from octomil_conformance.report.console import Progress, header
+
+    found = read(given.paths)
+    profiles = dict.fromkeys(each.profile for each in found.recordings)
+    label = " ".join(map(str, given.paths))
+    config = for_recordings(label, profiles, given.strict, Path.cwd())
+    count = len(found.recordings)
+    lines = [f"{count} recorded answer{'s' * (count != 1)}"]
+    lines += [f"skipped: {each}" for each in found.skipped]
+    print("\n".join(header(config, "\n".join(lines))), flush=True)
+    progress = Progress()
+    run = judge(found.recordings, config, progress)
+    progress.end()
+    return _report(run, given)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    options.add_url(parser)
+    options.add(parser, options.TARGET + options.CLAIMS)
+    options.add_folder(parser, "-o", dest="folder", required=True)
+
+
+def _record(given: argparse.Namespace) -> int:
+    from octomil_conformance.recordings import manifest, recorder
+    from octomil_conformance.report.transcript import seen
+
+    config = from_options(options.for_config(given), Path.cwd())
+    manifest.make_folder(given.folder)
+    exchanges = recorder.specimens(config)
+    files = recorder.write(exchanges, given.folder)
+    for file, exchange in zip(files, exchanges, strict=True):
+        print(f"{file}: {seen(exchange)}")
+    print(f"\nto judge them: octomil-conformance fixtures {given.folder}")
+    return 0
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group(required=True)
+    options.add_folder(either, "bare", nargs="?")
+    options.add_folder(either, "-o", dest="named")  # as `record` has it
+
+
+def _export(given: argparse.Namespace) -> int:
+    from octomil_conformance.corpus.export import export
+    from octomil_conformance.recordings import manifest
+
+    folder = given.bare or given.named
+    manifest.make_folder(folder)
+    valid, invalid = export(folder)
+    print(f"{folder}: {valid} valid answers, {invalid} invalid ones")
+    return 0
+
+
+# matrix: reports side by side
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "reports",
+        nargs="+",
+        metavar="[NAME=]FILE",
+        help="a report written with --json; without a NAME its URL is the name",
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a page to look at, too"
+    )
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="append the same Markdown, such as to $GITHUB_STEP_SUMMARY",
+    )
+
+
+def _matrix(given: argparse.Namespace) -> int:
+    """The exit code is 0 whatever the reports say: to compare is not to judge."""
+    from octomil_conformance.report.files import writing
+    from octomil_conformance.report.markdown import append
+    from octomil_conformance.report.matrix import matrix_markdown, matrix_page, read_all
+
+    columns = read_all(given.reports)
+    text = matrix_markdown(columns)
+    print(text, end="")
+    if given.html:
+        with writing("--html", given.html):
+            given.html.write_text(matrix_page(columns), "utf-8")
+    if given.markdown:
+        with writing("--markdown", given.markdown):
+            append(text, given.markdown)
+    return 0
+
+
+def _module(
+    name: str,
+) -> tuple[
+    Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]
+]:
+    """The options and the work of a command with a module of its own."""
+
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        import_module(f"octomil_conformance.{name}").add_options(parser)
+
+    def run(given: argparse.Namespace) -> int:
+        code: int = import_module(f"octomil_conformance.{name}").run(given)
+        return code
+
+    return add_options, run
+
+
+COMMANDS = (
+    Command("run", "judge the server at URL; the word run may be left out", _add_run, _run, True),
+    Command("doctor", "ask each endpoint once, and say what a run needs", _add_doctor, _doctor, True),
+    Command("list", "print every requirement", lambda parser: None, _list),
+    Command("explain", "print one requirement and its checks", _add_explain, _explain),
+    Command("backend", "run the scripted backend on its own", *_module("backend.cli")),
+    Command("fixtures", "judge recorded answers, without a server", _add_fixtures, _fixtures, True),
+    Command("record", "record what a server answers", _add_record, _record, True),
+    Command("export", "write answers to test clients with", _add_export, _export),
+    Command("matrix", "set the --json reports of several servers side by side", _add_matrix, _matrix, True),
+    Command("serve", "run a server to test clients with", *_module("server.cli")),
+)  # fmt: skip
+
+
+def has_checks() -> bool:
+    """True if the package that checks need is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("jsonschema") is not None

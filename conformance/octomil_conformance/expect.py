@@ -1,0 +1,110 @@
+"""`expect(got, want)`: how a check says what it got and what it wants. The report shows both.
+
+pytest's rewritten asserts would say as much, but only in pytest's own thread; checks run side by side, and on recordings too.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+FIRST, LAST = 200, 100
+"""Characters of a long value that a report shows."""
+
+Mask = Callable[[str], str]
+"""Removes what no report may show. It is applied before a value is cut: half a token is a secret too."""
+
+
+class Finding(AssertionError):
+    """The server does not do what it must."""
+
+    def __init__(self, want: str, got: str) -> None:
+        super().__init__(f"want {want}, got {got}")
+        self.want = want
+        self.got = got
+
+
+class NotRecorded(Exception):
+    """A check looks at something that the recording does not have. It neither passes nor fails."""
+
+
+class SuiteFault(Exception):
+    """The suite itself is wrong, not the server."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    got: str
+    want: str
+
+
+NO_EVIDENCE = Evidence("", "")
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a value has to be like, where it need not be one certain value."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+def one_of(*values: object) -> Want:
+    return Want(f"one of {values!r}", lambda got: got in values)
+
+
+def none_of(*values: object) -> Want:
+    words = " or ".join(map(repr, values))
+    return Want(f"other than {words}", lambda got: got not in values)
+
+
+def less_than(limit: float) -> Want:
+    return Want(f"less than {limit:g}", lambda got: got < limit)
+
+
+def at_least(limit: float) -> Want:
+    return Want(f"at least {limit:g}", lambda got: got >= limit)
+
+
+_findings: ContextVar[list[Finding] | None] = ContextVar("findings", default=None)
+
+
+def expect(got: object, want: object, words: str = "") -> None:
+    """Raise Finding unless `got` is equal to `want`, or fits a Want. `words` say in the report what was wanted.
+
+    Within `collected` the Finding is noted instead, and the check goes on: the proof that no expectation is idle needs all of them.
+    """
+    holds = want.holds(got) if isinstance(want, Want) else got == want
+    if holds:
+        return
+    finding = Finding(words or repr(want), got if isinstance(got, str) else repr(got))
+    findings = _findings.get()
+    if findings is None:
+        raise finding
+    findings.append(finding)
+
+
+@contextmanager
+def collected(into: list[Finding] | None = None) -> Iterator[list[Finding]]:
+    """Yields the list of the findings within."""
+    findings = [] if into is None else into
+    before = _findings.set(findings)
+    try:
+        yield findings
+    finally:
+        _findings.reset(before)
+
+
+def evidence(finding: Finding, mask: Mask = str) -> Evidence:
+    return Evidence(shown(mask(finding.got)), shown(mask(finding.want)))
+
+
+def shown(text: str) -> str:
+    """The beginning and the end of a long text."""
+    if len(text) <= FIRST + LAST:
+        return text
+    return f"{text[:FIRST]} … {text[-LAST:]} ({len(text)} characters)"

@@ -1,0 +1,188 @@
+"""Runs checks: which ones a claim brings, several at once, and what each comes to.
+
+A serial check runs when all others are done. Whatever happens in a check becomes its verdict.
+"""
+
+import importlib
+import pkgutil
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from octomil_conformance import checks, wire
+from octomil_conformance.api import Api, Target
+from octomil_conformance.backend import Backend
+from octomil_conformance.config import Config
+from octomil_conformance.expect import (
+    NO_EVIDENCE,
+    Finding,
+    NotRecorded,
+    collected,
+    evidence,
+)
+from octomil_conformance.preflight import ready
+from octomil_conformance.report.redact import redact
+from octomil_conformance.requirement import Check, checks_in
+from octomil_conformance.run import FAULTS, Outcome, Run, Verdict
+
+AT_ONCE = (4, 4, 12)
+"""Checks that run at once, by level: a real model should not be flooded."""
+
+NEEDS_BOTH = frozenset(
+    [*(f"FALLBACK-{number:02}" for number in range(1, 10)), "HEALTH-21", "STREAM-34"]
+)
+"""Requirements that have no meaning unless the server knows both upstreams."""
+
+FORMATTING = threading.Lock()
+"""Python 3.11 parses source to mark a traceback, and miscounts its recursion if two threads do so at once."""
+
+
+@cache
+def all_checks() -> tuple[Check, ...]:
+    names = pkgutil.iter_modules(checks.__path__, f"{checks.__name__}.")
+    modules = [importlib.import_module(each.name) for each in names]
+    return (*checks_in(*modules), *wire.CHECKS)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A check in the name of one profile, with one of its cases."""
+
+    check: Check
+    profile: str
+    case: str
+
+    @property
+    def sentence(self) -> str:
+        return self.check.sentence(self.case)
+
+    def __call__(self, api: Api) -> None:
+        if self.check in wire.CHECKS:
+            for exchange in api.specimens():
+                self.check(exchange)
+        else:
+            self.check(api, *self.check.cases[self.case])
+
+
+def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
+    """What the claims of the configuration bring, serial checks last. `only`: checks of these requirements."""
+    found = [
+        Task(check, profile, case)
+        for check in all_checks()
+        if not only or check.requirement.id in only
+        for profile in config.profiles_for(check.requirement)
+        for case in check.cases
+    ]
+    return sorted(found, key=lambda task: task.check.serial)
+
+
+def judge(
+    config: Config,
+    report: Callable[[Verdict], object] = lambda verdict: None,
+    only: Collection[str] = (),
+    backend: Backend | None = None,
+) -> Run:
+    """The whole run. `backend`: one that is already up. Raises UsageError or CouldNotTest."""
+    with ready(config, backend) as target:
+        run = Run(config)
+        for verdict in verdicts(target, tasks(config, only)):
+            run.verdicts.append(verdict)
+            report(verdict)
+        run.seconds = time.monotonic() - run.started
+        return run
+
+
+def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
+    """In the order of the tasks. Those that are not serial run ahead."""
+    pool = ThreadPoolExecutor(AT_ONCE[target.config.level], "check")
+    try:
+        ahead = {task: pool.submit(judged, target, task.check, task.profile, task.sentence, task) for task in tasks if not task.check.serial}  # fmt: skip
+        for task in tasks:
+            if task in ahead:
+                verdict = ahead[task].result()
+            else:
+                wait(ahead.values())
+                verdict = judged(target, task.check, task.profile, task.sentence, task)
+            target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
+            yield verdict
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def judged(
+    target: Target,
+    check: Check,
+    profile: str,
+    sentence: str,
+    run: Callable[[Api], object],
+) -> Verdict:
+    """Runs one check. Whatever happens in it becomes the verdict."""
+    verdict = Verdict(check.requirement, profile, sentence, "untestable")
+    unable = _unable(target, check)
+    if unable:
+        return replace(verdict, reason=unable)
+    began = time.monotonic()
+    left = target.started + target.config.run_seconds - began
+    api = Api(target, profile)
+    api.begin(min(target.config.check_seconds, left))
+    outcome, reason, findings = _came_of(check, partial(run, api))
+    api.close()
+    if outcome == "pass" and not api.seen:
+        outcome, reason = "error", "the check passed without an observation"
+    mask = partial(redact, token=target.config.token)
+    verdict = replace(
+        verdict,
+        outcome=outcome,
+        seconds=round(time.monotonic() - began, 3),
+        evidence=evidence(findings[0], mask) if findings else NO_EVIDENCE,
+        reason=reason,
+        exchanges=tuple(api.seen),
+        findings=tuple(findings),
+    )
+    return _as_expected(verdict, target.config)
+
+
+def _came_of(
+    check: Check, run: Callable[[], object]
+) -> tuple[Outcome, str, list[Finding]]:
+    outcome: Outcome = "pass"
+    reason = ""
+    with collected() as findings:
+        try:
+            run()
+        except Finding as ex:
+            findings.append(ex)
+        except NotRecorded as ex:
+            outcome, reason = "untestable", str(ex)
+        except Exception:  # noqa: BLE001 - it becomes a verdict
+            with FORMATTING:
+                outcome, reason = "error", traceback.format_exc()
+    if findings:
+        is_must = check.requirement.force == "MUST"
+        return "fail" if is_must else "warn", "", findings
+    return outcome, reason, findings
+
+
+def _unable(target: Target, check: Check) -> str:
+    """Why a check cannot run; empty if it can."""
+    if time.monotonic() > target.started + target.config.run_seconds:
+        return f"the {target.config.run_seconds:g} s of the whole run were over"
+    missing = {"ollama", "openai"} - target.wired
+    if check.requirement.id in NEEDS_BOTH and missing:
+        names = " and the ".join(sorted(missing))
+        return f"the server never called the {names} backend, not even when it was the only one left: is it configured?"
+    return ""
+
+
+def _as_expected(verdict: Verdict, config: Config) -> Verdict:
+    if verdict.outcome not in ("fail", "warn"):
+        return verdict
+    for expectation in config.expected:
+        if expectation.covers(verdict.requirement.id, verdict.profile):
+            words = " ".join(filter(None, [expectation.reason, expectation.link]))
+            return replace(verdict, outcome="expected", reason=words)
+    return verdict

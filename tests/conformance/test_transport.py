@@ -1,0 +1,101 @@
+"""The HTTP client: how a transfer ended, when its pieces arrived, and that it never lasts longer than its deadline."""
+
+import gzip
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from octomil_conformance.exchange import Request
+from octomil_conformance.transport import Transfer
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@contextmanager
+def answering(*pieces, then=threading.Event.set):
+    """The URL of a server that answers one request in pieces, and calls `then(over)` after each until the client is done."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                    then(over)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        over.set()
+        thread.join()
+
+
+def fetch(url, seconds=5.0):
+    seen = []
+    request = Request("POST", url, (("Content-Length", "2"),), b"{}")
+    exchange = Transfer(request, time.monotonic() + seconds, seen.append).finish()
+    assert seen == [exchange]
+    return exchange
+
+
+@pytest.mark.parametrize(
+    "answer, body, end",
+    [
+        (CHUNKED + b"2\r\nhi\r\n0\r\n\r\n", b"hi", "complete"),
+        (CHUNKED + b"2\r\nhi\r\n", b"hi", "cut"),
+        (CHUNKED + b"9\r\nhi", b"hi", "cut"),
+        (HEAD + b"Content-Length: 2\r\n\r\nhi", b"hi", "complete"),
+        (HEAD + b"Content-Length: 9\r\n\r\nhi", b"hi", "cut"),
+        (HEAD + b"\r\nhi", b"hi", "closed"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b"", "complete"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n", b"", "complete"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi"), b"hi", "closed"),
+        (b"", b"", "nothing"),
+        (b"garbage\r\n\r\n", b"", "nothing"),
+    ],
+)  # fmt: skip
+def test_every_way_to_end_is_distinguished(answer, body, end):
+    with answering(answer) as url:
+        exchange = fetch(url)
+
+    assert (exchange.body, exchange.end) == (body, end)
+
+
+def test_each_piece_keeps_its_time():
+    pieces = CHUNKED, b"1\r\na\r\n", b"1\r\nb\r\n", b"0\r\n\r\n"
+    with answering(*pieces, then=lambda over: over.wait(0.05)) as url:
+        exchange = fetch(url)
+
+    first, second = exchange.chunks
+    assert (first.data, second.data) == (b"a", b"b")
+    assert 0 < first.at < second.at <= exchange.seconds
+    assert exchange.arrival(2) == second.at
+
+
+@pytest.mark.parametrize("dripped, end", [(HEAD, "nothing"), (CHUNKED + b"9\r\n1", "deadline")])  # fmt: skip
+def test_an_answer_that_drips_ends_at_the_deadline(dripped, end):
+    with answering(dripped, then=threading.Event.wait) as url:
+        exchange = fetch(url, seconds=0.2)
+
+    assert exchange.end == end
+    assert exchange.problem.endswith("within 0.2 s")
+
+
+def test_nobody_there_is_a_problem_that_is_named():
+    with closed_port() as url:
+        transfer = Transfer(Request("GET", url, (), b""), time.monotonic() + 5)
+
+    assert not transfer.is_connected
+    assert transfer.finish().problem.startswith("ConnectionRefusedError")
+
+
+@contextmanager
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield f"http://127.0.0.1:{port}/x"
