@@ -11,6 +11,7 @@ In the order in which a streamed request passes them:
     fallback.py                 which backend answers, and how many requests at once
     backends/ollama.py, backends/openai.py
                                 one dialect each
+    backends/adapting.py        asks again without what an upstream refuses
     backends/http.py            HTTP to an upstream: connections, deadlines, lines
     backends/reading.py         an upstream's whole and streamed answers as values
     backends/__init__.py        what all backends offer, and the values that they return

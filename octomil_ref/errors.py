@@ -16,9 +16,11 @@
         ├── Busy                 503  the upstream said 503
         ├── RateLimited          429  the upstream said 429
         ├── Broken               502  other 5xx, garbage, cut off
+        ├── NoSuchPath           502  our base URL for it is wrong
         ├── ModelNotFound        404  it does not have the model
         ├── KeyRefused           502  it refused our key
         ├── ContextTooLong       413  the prompt does not fit its context
+        ├── BatchTooLarge        413  more at once than it takes
         ├── ModalityRefused      422  it cannot do what was asked
         └── RequestRefused       400  it refused the request for another reason
 
@@ -115,9 +117,9 @@ class Overloaded(ApiError):
 
 
 class UpstreamError(ApiError):
-    """One attempt at one backend failed. The class decides whether the next backend is asked."""
+    """One attempt at one backend failed. The class decides whether the next backend is asked, except after a 5xx."""
 
-    falls_back: ClassVar[bool] = True
+    falls_back: bool = True
     """True if the next backend is asked."""
     cools_down: ClassVar[bool] = False
     """True if the backend is asked last for a while."""
@@ -145,6 +147,10 @@ class Broken(UpstreamError):
     status, code, retryable = 502, "inference_failed", True
 
 
+class NoSuchPath(UpstreamError):
+    status, code, retryable = 502, "inference_failed", True
+
+
 class ModelNotFound(UpstreamError):
     status, code, retryable = 404, "model_not_found", False
 
@@ -158,6 +164,11 @@ class ContextTooLong(UpstreamError):
     falls_back = False
 
 
+class BatchTooLarge(UpstreamError):
+    status, code, retryable = 413, "context_too_large", False
+    falls_back = False
+
+
 class ModalityRefused(UpstreamError):
     status, code, retryable = 422, "unsupported_modality", False
     falls_back = False
@@ -166,3 +177,23 @@ class ModalityRefused(UpstreamError):
 class RequestRefused(UpstreamError):
     status, code, retryable = 400, "invalid_input", False
     falls_back = False
+
+
+FAULTS_OF_REQUESTS = (RequestRefused, ModalityRefused, ContextTooLong, BatchTooLarge)
+"""Only these quote the upstream."""
+
+RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
+    FAULTS_OF_REQUESTS,
+    (RateLimited,),
+    (Busy,),
+    (Broken, NoSuchPath),
+    (KeyRefused,),
+    (TimedOut,),
+    (ModelNotFound,),
+    (NotReached,),
+)
+"""Which failure clients get if every backend failed: the first of these kinds (spec section 10).
+
+What a backend said outranks that it did not answer. What the client can mend or wait out comes first. A missing model is
+the answer only if every backend that could be asked said so.
+"""

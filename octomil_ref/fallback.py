@@ -1,16 +1,36 @@
 """Which backend answers: the first that can, in the promised order (spec sections 9 and 10). And how many requests at once."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from octomil_ref.backends import Backend, Completion, Embeddings, Piece, PieceStream
+from octomil_ref.backends import (
+    Backend,
+    Completion,
+    Embeddings,
+    Piece,
+    PieceStream,
+    Reasoning,
+)
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import ModelNotFound, NotReached, Overloaded, UpstreamError
+from octomil_ref.errors import (
+    RANKED,
+    NoSuchPath,
+    NotReached,
+    Overloaded,
+    TimedOut,
+    UpstreamError,
+)
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
 T = TypeVar("T")
+
+log = logging.getLogger("octomil_ref")
+
+THINKING = 1.0
+"""Seconds of thinking after which a stream commits without a token, so that a comment keeps its connection awake."""
 
 
 class InflightLimit:
@@ -38,14 +58,14 @@ class InflightLimit:
 
 
 class CommittedStream:
-    """A stream whose first pieces have arrived, after which there is no fallback. The caller closes it."""
+    """A stream that has a token, its ending, or a second of thinking: there is no fallback any more. The caller closes it."""
 
     def __init__(self, backend: Backend, request: CompletionRequest) -> None:
         self.provider = backend.provider
         self._stream: PieceStream = backend.stream(request)
         self._pieces = iter(self._stream)
         try:
-            self._first = next(self._pieces)
+            self._first = self._until_commit()
         except BaseException:
             self._stream.close()
             raise
@@ -57,6 +77,16 @@ class CommittedStream:
     def close(self) -> None:
         self._stream.close()
 
+    def _until_commit(self) -> list[Piece]:
+        thinking: Deadline | None = None
+        while True:
+            pieces = next(self._pieces)
+            if not all(isinstance(piece, Reasoning) for piece in pieces):
+                return pieces
+            thinking = thinking or Deadline(THINKING)
+            if thinking.remaining() <= 0:
+                return pieces
+
 
 class Fallback:
     """All backends as one. Each method raises an UpstreamError if no backend answers."""
@@ -64,45 +94,72 @@ class Fallback:
     def __init__(self, backends: Sequence[Backend], cooldown: float) -> None:
         self._backends = backends
         self._cooldown = cooldown
-        self._cooling: dict[str, Deadline] = {}
+        self._cooling: dict[tuple[str, str | None], Deadline] = {}
+        """By provider and model; None for all models."""
 
     def complete(self, request: CompletionRequest) -> Completion:
-        return self._first_success(lambda backend: backend.complete(request))
+        return self._first_success(
+            request.model_id, lambda backend: backend.complete(request)
+        )
 
     def stream(self, request: CompletionRequest) -> CommittedStream:
-        return self._first_success(lambda backend: CommittedStream(backend, request))
+        return self._first_success(
+            request.model_id, lambda backend: CommittedStream(backend, request)
+        )
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        return self._first_success(lambda backend: backend.embed(request))
+        return self._first_success(
+            request.model_id, lambda backend: backend.embed(request)
+        )
 
-    def _first_success(self, attempt: Callable[[Backend], T]) -> T:
-        failures = []
-        for backend in self._in_order():
+    def _first_success(self, model_id: str, attempt: Callable[[Backend], T]) -> T:
+        failures: dict[str, UpstreamError] = {}
+        for backend in self._in_order(model_id):
             try:
                 result = attempt(backend)
             except UpstreamError as ex:
-                if ex.cools_down:
-                    self._cooling[backend.provider] = Deadline(self._cooldown)
+                self._note(backend, model_id, ex)
                 if not ex.falls_back:
                     raise
-                failures.append(ex)
+                failures[backend.provider] = ex
             else:
-                self._cooling.pop(backend.provider, None)
+                for model in (model_id, None):
+                    self._cooling.pop((backend.provider, model), None)
                 return result
-        raise _error_to_report(failures)
+        in_promised_order = [failures[each.provider] for each in self._backends]
+        raise error_to_report(in_promised_order)
 
-    def _in_order(self) -> list[Backend]:
+    def _note(self, backend: Backend, model_id: str, failure: UpstreamError) -> None:
+        """What follows from a failure for the next requests, and for the operator."""
+        if isinstance(failure, NoSuchPath):
+            log.warning(failure.message)
+        if failure.cools_down:
+            # A model that is late may be loading; the others need not wait for it.
+            model = model_id if isinstance(failure, TimedOut) else None
+            cooling = {k: d for k, d in self._cooling.items() if d.remaining() > 0}
+            cooling[backend.provider, model] = Deadline(self._cooldown)
+            self._cooling = cooling
+
+    def _in_order(self, model_id: str) -> list[Backend]:
         """The promised order, except that backends which cool down come last: better late than not at all."""
-        return sorted(self._backends, key=self._is_cooling)
+        return sorted(self._backends, key=lambda each: self._is_cooling(each, model_id))
 
-    def _is_cooling(self, backend: Backend) -> bool:
-        cooling = self._cooling.get(backend.provider)
-        return cooling is not None and cooling.remaining() > 0
+    def _is_cooling(self, backend: Backend, model_id: str) -> bool:
+        keys = ((backend.provider, None), (backend.provider, model_id))
+        found = (self._cooling.get(key) for key in keys)
+        return any(each and each.remaining() > 0 for each in found)
 
 
-def _error_to_report(failures: list[UpstreamError]) -> UpstreamError:
-    """The last failure. But a missing model is reported only if no backend has the model."""
+def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:
+    """The failure that ranks first. Of equals, the one that may be over first, then the one in the promised order."""
     if not failures:
         return NotReached("No backend is configured.", {"Retry-After": "1"})
-    others = [ex for ex in failures if not isinstance(ex, ModelNotFound)]
-    return (others or failures)[-1]
+    return min(failures, key=lambda each: (_rank(each), _retry_after(each)))
+
+
+def _rank(failure: UpstreamError) -> int:
+    return next(n for n, kinds in enumerate(RANKED) if isinstance(failure, kinds))
+
+
+def _retry_after(failure: UpstreamError) -> int:
+    return int(failure.headers.get("Retry-After", "0"))

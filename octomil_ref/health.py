@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from octomil_ref import __version__
 from octomil_ref.backends import Backend
 from octomil_ref.clock import Deadline, stopwatch
-from octomil_ref.errors import UpstreamError
+from octomil_ref.errors import FAULTS_OF_REQUESTS, UpstreamError
 from octomil_ref.setting_values import PROVIDERS
 
 PROBE_TIMEOUT = 2.0
@@ -63,13 +63,14 @@ class HealthCheck:
     def _probe(self, backend: Backend) -> Report:
         elapsed_ms = stopwatch()
         try:
-            backend.probe(self._timeout)
+            hint = backend.probe(self._timeout)
         except UpstreamError as ex:
-            # Anyone may read this, so it must not quote the upstream, as only errors that do not fall back do.
+            # Anyone may read this, so it must not quote the upstream.
             refused = f"The {backend.provider} backend refused the probe."
-            error = ex.message if ex.falls_back else refused
+            error = refused if isinstance(ex, FAULTS_OF_REQUESTS) else ex.message
             return {"status": "unavailable", "error": error}
-        return {"status": "ok", "latency_ms": elapsed_ms()}
+        state: Report = {"status": "ok", "latency_ms": elapsed_ms()}
+        return {**state, "hint": hint} if hint else state
 
 
 def _state(provider: str, probe: Future[Report] | None) -> Report:

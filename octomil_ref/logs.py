@@ -31,6 +31,8 @@ class AccessRecord:
     first_token_ms: float | None = None
     ended: str | None = None
     """How a streamed answer ended: `complete`, `interrupted` by the upstream, or `client_left`."""
+    ignored: str | None = None
+    """Parameters that the upstream does not support, and that it answered without."""
     error: str | None = None
     """The code of the error."""
 

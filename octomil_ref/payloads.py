@@ -28,7 +28,7 @@ REFUSED = frozenset(
 """Parameters that would change the request itself. Other unknown names go to the backend: the SDKs send arbitrary extras."""
 
 Parameters = Mapping[str, Any]
-"""Names and values, without nulls. `stop` is a list; integers are int."""
+"""Names and values, without nulls but for `think`, where Ollama's default is not ours. `stop` is a list; integers are int."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def parse_parameters(path: str, value: object) -> Parameters:
     return {
         name: _parameter(f"{path}.{name}", name, given)
         for name, given in value.items()
-        if given is not None
+        if given is not None or name == "think"
     }
 
 

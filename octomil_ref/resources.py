@@ -43,6 +43,7 @@ class Inference:
         record.provider = completion.provider
         if completion.ending.usage:
             record.tokens = completion.ending.usage.completion_tokens
+        record.ignored = ",".join(completion.ending.ignored_parameters) or None
         resp.data = json_codec.encode(
             completion_fields(completion, request.model_id, record.elapsed_ms())
         )

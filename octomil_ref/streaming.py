@@ -83,6 +83,7 @@ class EventStream:
 
     def _final(self, ending: Ending) -> bytes:
         self._record.ended = "complete"
+        self._record.ignored = ",".join(ending.ignored_parameters) or None
         latency_ms, session_id = self._record.elapsed_ms(), uuid.uuid4().hex
         known = {"latency_ms": latency_ms, "session_id": session_id, **ending.to_json()}
         return self._without_token(True, known)

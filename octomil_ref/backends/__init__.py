@@ -33,14 +33,18 @@ class Ending:
     """One of FINISH_REASONS; None if the upstream gave another reason or none."""
     usage: Usage | None
     """None if the upstream did not count."""
+    ignored_parameters: tuple[str, ...] = ()
+    """The client's parameters that the upstream does not support, and that it answered without."""
 
     def to_json(self) -> dict[str, object]:
-        """The known fields. Both are additions to the documented answer."""
+        """The known fields. All are additions to the documented answer."""
         fields: dict[str, object] = {}
         if self.finish_reason is not None:
             fields["finish_reason"] = self.finish_reason
         if self.usage is not None:
             fields["usage"] = self.usage.to_json()
+        if self.ignored_parameters:
+            fields["ignored_parameters"] = list(self.ignored_parameters)
         return fields
 
 
@@ -100,5 +104,5 @@ class Backend(Protocol):
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings: ...
 
-    def probe(self, timeout: float) -> None:
-        """Returns if the upstream is ready within `timeout` seconds."""
+    def probe(self, timeout: float) -> str | None:
+        """Returns if the upstream can be asked, within `timeout` seconds. The text is a hint for the operator."""

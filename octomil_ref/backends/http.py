@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from octomil_ref import json_codec
+from octomil_ref.backends.refusals import HIDDEN
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 
@@ -39,8 +40,6 @@ READ_BYTES = 65536
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
-
-HIDDEN = "(not shown)"
 
 MAX_MESSAGE = 350
 """Characters of an error message that quotes the upstream."""
@@ -65,9 +64,12 @@ class Upstream:
         self._urls: dict[str, str | None] = {}
         """Prepared URLs by path."""
 
-    def post(self, path: str, payload: Mapping[str, Any]) -> "UpstreamResponse":
+    def post(
+        self, path: str, payload: Mapping[str, Any], timeout: float | None = None
+    ) -> "UpstreamResponse":
         """Returns as soon as the head of the response has arrived, whatever its status."""
-        return self._send("POST", path, json_codec.encode(payload), self.timeout)
+        seconds = self.timeout if timeout is None else timeout
+        return self._send("POST", path, json_codec.encode(payload), seconds)
 
     def get(self, path: str, timeout: float) -> "UpstreamResponse":
         return self._send("GET", path, b"", timeout)

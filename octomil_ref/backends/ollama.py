@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from octomil_ref.backends import (
+    FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
@@ -12,7 +13,8 @@ from octomil_ref.backends import (
     Usage,
     reading,
 )
-from octomil_ref.backends.http import Upstream
+from octomil_ref.backends.adapting import Adapter
+from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
 from octomil_ref.errors import UpstreamError
@@ -29,82 +31,87 @@ class OllamaBackend:
         self, base_url: str, timeout: float, aliases: Mapping[str, str]
     ) -> None:
         self._upstream = Upstream(self.provider, base_url, {}, timeout)
+        self._adapter = Adapter(self._upstream)
         self._aliases = aliases
 
     def complete(self, request: CompletionRequest) -> Completion:
-        response = self._upstream.post("/api/chat", self._chat(request, stream=False))
+        response, ignored = self._ask(request, stream=False)
         with reading.whole_answer(response) as body:
             if not body["done"]:
                 raise ValueError("the answer is not complete")
             output = reading.text(body["message"].get("content"))
-            return Completion(output, self.provider, _ending(body))
+            return Completion(output, self.provider, _ending(body, ignored))
 
     def stream(self, request: CompletionRequest) -> PieceStream:
-        response = self._upstream.post("/api/chat", self._chat(request, stream=True))
-        reading.require_success(response)
-        return StreamedAnswer(response, _Lines(), self._upstream.timeout)
+        response, ignored = self._ask(request, stream=True)
+        return StreamedAnswer(response, _Lines(ignored), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         payload = {"model": self._name(request.model_id), "input": request.input}
-        response = self._upstream.post("/api/embed", payload)
+        response, _ = self._adapter.ask("/api/embed", payload, {})
         with reading.whole_answer(response) as body:
             vectors = reading.vectors(body["embeddings"], len(request.input))
             tokens = reading.count(body.get("prompt_eval_count"))
-            return Embeddings(vectors, self.provider, tokens)
+            return Embeddings(vectors, self.provider, tokens or 0)
 
-    def probe(self, timeout: float) -> None:
-        with reading.whole_answer(self._upstream.get("/api/version", timeout)):
-            pass
+    def probe(self, timeout: float) -> str | None:
+        return reading.probe(self._upstream.get("/api/version", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
 
-    def _chat(self, request: CompletionRequest, stream: bool) -> dict[str, Any]:
-        return {
+    def _ask(
+        self, request: CompletionRequest, stream: bool
+    ) -> tuple[UpstreamResponse, tuple[str, ...]]:
+        # Else a thinking model thinks first, and its content stays empty meanwhile.
+        ours = {"think": False} if "think" not in request.parameters else {}
+        payload = {
             "model": self._name(request.model_id),
             "messages": [message.to_json() for message in request.messages],
             "stream": stream,
-            # Else a thinking model thinks first, and its content stays empty meanwhile.
-            "think": False,
             **_placed(request.parameters),
         }
+        return self._adapter.ask("/api/chat", payload, ours)
 
 
 class _Lines:
     """Reads the lines of one streamed chat."""
 
-    finished = False  # the line that completes an answer is its last
+    def __init__(self, ignored: tuple[str, ...]) -> None:
+        self._ignored = ignored
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
             return []
         chunk = reading.json_object(line)
         if "error" in chunk:
-            raise reported(OllamaBackend.provider, line)
+            raise reported(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
         pieces = reading.pieces(message.get("thinking"), message.get("content"))
         if chunk["done"]:
-            pieces.append(_ending(chunk))
+            pieces.append(_ending(chunk, self._ignored))
         return pieces
 
-    def end(self, failure: UpstreamError) -> Ending:
+    def end(self, failure: UpstreamError) -> list[Piece]:
         # Only a line with `done: true` completes an answer.
         raise failure
 
 
-def _ending(body: Mapping[str, Any]) -> Ending:
+def _ending(body: Mapping[str, Any], ignored: tuple[str, ...]) -> Ending:
     """Ollama omits counts that are 0, and has reasons of its own, such as `load`."""
-    usage = Usage(
-        reading.count(body.get("prompt_eval_count")),
-        reading.count(body.get("eval_count")),
-    )
-    return Ending(reading.finish_reason(body.get("done_reason")), usage)
+    prompt = reading.count(body.get("prompt_eval_count"))
+    completion = reading.count(body.get("eval_count"))
+    counted = prompt is not None or completion is not None
+    usage = Usage(prompt or 0, completion or 0) if counted else None
+    reason = body.get("done_reason")
+    return Ending(reason if reason in FINISH_REASONS else None, usage, ignored)
 
 
 def _placed(parameters: Parameters) -> dict[str, Any]:
     """The parameters where Ollama expects them, under its names."""
     names = {"max_tokens": "num_predict"}
-    beside = {name: parameters[name] for name in TOP_LEVEL if name in parameters}
+    # Only `think` can be None: nothing is sent then, and the model does what it does by itself.
+    beside = {n: parameters[n] for n in TOP_LEVEL if parameters.get(n) is not None}
     options = {
         names.get(name, name): value
         for name, value in parameters.items()

@@ -1,127 +1,351 @@
-"""The OpenAI-compatible dialect: `/chat/completions`, `/embeddings`, `/models`. Server-sent events when streaming."""
+"""The OpenAI-compatible dialect: `/chat/completions`, `/embeddings`, `/models`. Server-sent events when streaming.
 
-from collections.abc import Mapping
+Many servers speak it, each a little differently. Whatever is tolerated here has the name of a server beside it.
+"""
+
+import base64
+import re
+import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from octomil_ref import json_codec
 from octomil_ref.backends import (
+    FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
     Piece,
     PieceStream,
+    Token,
     Usage,
     reading,
 )
+from octomil_ref.backends.adapting import Adapter
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
-from octomil_ref.backends.refusals import reported
-from octomil_ref.errors import UpstreamError
+from octomil_ref.backends.refusals import has_error, parsed, reported
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import Broken, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
+
+PROVIDER = "openai"
 
 
 class OpenAIBackend:
-    provider = "openai"
+    provider = PROVIDER
 
     def __init__(
         self, base_url: str, api_key: str, timeout: float, aliases: Mapping[str, str]
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
+        self._adapter = Adapter(self._upstream)
         self._aliases = aliases
 
     def complete(self, request: CompletionRequest) -> Completion:
-        response = self._upstream.post("/chat/completions", self._chat(request))
-        with reading.whole_answer(response) as body:
-            choice = body["choices"][0]
-            output = reading.text(choice["message"].get("content"))
-            reason = reading.finish_reason(choice.get("finish_reason"))
-            return Completion(output, self.provider, Ending(reason, _usage(body)))
+        # Some servers stream unless told not to.
+        payload = {**self._chat(request), "stream": False}
+        response, ignored = self._adapter.ask("/chat/completions", payload, {})
+        with reading.whole_body(response) as body:
+            output, ending = _read_whole(body, ignored)
+            return Completion(output, self.provider, ending)
 
     def stream(self, request: CompletionRequest) -> PieceStream:
-        payload = self._chat(request) | {
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        response = self._upstream.post("/chat/completions", payload)
-        reading.require_success(response)
-        return StreamedAnswer(response, _Lines(), self._upstream.timeout)
+        payload = {**self._chat(request), "stream": True}
+        usage = {"stream_options": {"include_usage": True}}
+        response, ignored = self._adapter.ask("/chat/completions", payload, usage)
+        return StreamedAnswer(response, _Lines(ignored), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        payload = {
-            "model": self._name(request.model_id),
-            "input": request.input,
-            "encoding_format": "float",
-        }
-        response = self._upstream.post("/embeddings", payload)
-        with reading.whole_answer(response) as body:
-            by_index = {item["index"]: item["embedding"] for item in body["data"]}
-            in_order = [by_index[index] for index in range(len(body["data"]))]
-            vectors = reading.vectors(in_order, len(request.input))
-            usage = _usage(body)
-            tokens = usage.prompt_tokens if usage else 0
-            return Embeddings(vectors, self.provider, tokens)
+        model, deadline = self._name(request.model_id), self._adapter.deadline()
+        return self._adapter.in_parts(
+            model, request.input, lambda part: self._embed(model, part, deadline)
+        )
 
-    def probe(self, timeout: float) -> None:
-        with reading.whole_answer(self._upstream.get("/models", timeout)):
-            pass
+    def _embed(
+        self, model: str, texts: Sequence[str], deadline: Deadline
+    ) -> Embeddings:
+        payload = {"model": model, "input": texts}
+        floats = {"encoding_format": "float"}
+        response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
+        with reading.whole_answer(response) as body:
+            vectors = reading.vectors(_in_order(body["data"]), len(texts))
+            return Embeddings(vectors, self.provider, _tokens_of_input(body))
+
+    def probe(self, timeout: float) -> str | None:
+        return reading.probe(self._upstream.get("/models", timeout))
 
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
 
     def _chat(self, request: CompletionRequest) -> dict[str, Any]:
+        given = request.parameters.items()
         return {
-            **request.parameters,
+            **{name: value for name, value in given if value is not None},
             "model": self._name(request.model_id),
             "messages": [message.to_json() for message in request.messages],
         }
 
 
+# Where an answer ends
+
+REASONS = {
+    **{reason: reason for reason in FINISH_REASONS},
+    **dict.fromkeys(("eos", "eos_token", "stop_sequence", "end_turn"), "stop"),
+    **dict.fromkeys(("max_tokens", "model_length"), "length"),
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("safety", "sensitive"), "content_filter"),
+    "function_call": "tool_calls",
+}
+"""Reasons of success, in small letters. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
+model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, SAFETY. Others complete an answer too, without a reason."""
+
+FAILED = re.compile(
+    r"abort|cancel|crash|error|exhaust|fail|insufficient|interrupt|network|out_of|time_?out|unavailable",
+    re.IGNORECASE,
+)
+"""In reasons that say that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere: error. DeepSeek:
+insufficient_system_resource. Z.ai: network_error."""
+
+
+def _reason_of(choice: Mapping[str, Any]) -> object:
+    """Why generation ended; falsy if it goes on. Raises UpstreamError if it failed."""
+    reason = choice.get("finish_reason")
+    if error := choice.get("error"):  # OpenRouter
+        raise reported(PROVIDER, {"error": error})
+    if isinstance(reason, str) and FAILED.search(reason):
+        raise Broken(f"The {PROVIDER} backend failed while it generated.")
+    return reason
+
+
+def _finish_reason(reason: object) -> str | None:
+    return REASONS.get(reason.lower()) if isinstance(reason, str) else None
+
+
+# Where text is
+
+
+def _content(message: Mapping[str, Any]) -> tuple[object, object]:
+    """The thoughts and the text of a message, or of one increment of it."""
+    thoughts = message.get("reasoning_content") or message.get("reasoning")
+    content = message.get("content")
+    if type(content) is str or content is None:
+        return thoughts, content or message.get("refusal")  # OpenAI
+    return _unusual_content(content, thoughts)
+
+
+def _unusual_content(content: object, thoughts: object) -> tuple[object, object]:
+    if isinstance(content, list):  # Mistral, while it thinks
+        texts = [_part_text(part) for part in content]
+        thinks = any(map(_is_thought, content))
+        return thoughts or thinks, "".join(texts)
+    if type(content) in (int, float):  # Cloudflare: 6 for the token "6"
+        return thoughts, json_codec.encode(content).decode()
+    return thoughts, content
+
+
+def _part_text(part: object) -> str:
+    """The text of one part of a message; parts of other kinds have none."""
+    if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS:
+        return reading.text(part.get("text") or part.get("refusal"))
+    return part if isinstance(part, str) else ""
+
+
+_TEXT_PARTS = ("text", "output_text", "refusal")
+
+
+def _is_thought(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+
+
+# Whole answers
+
+
+def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
+    try:
+        answer = reading.json_object(body)
+    except (ValueError, TypeError):
+        return _read_whole_stream(body, ignored)
+    if has_error(answer):
+        raise reported(PROVIDER, answer)
+    choice = answer["choices"][0]
+    reason = _reason_of(choice)
+    # Gemini: no message in the answer of a model that had no tokens left after it thought.
+    _, content = _content(choice.get("message") or {})
+    usage = _usage(answer) or _usage(choice)  # Moonshot
+    return reading.text(content), Ending(_finish_reason(reason), usage, ignored)
+
+
+def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
+    """Reads events, or JSON with `data: [DONE]` behind it, from a gateway that streams what is asked for whole."""
+    lines = _Lines(ignored)
+    pieces = [piece for line in body.split(b"\n") for piece in lines.read(line)]
+    if not any(isinstance(piece, Ending) for piece in pieces):
+        pieces += lines.end(Broken(f"The {PROVIDER} backend sent no whole answer."))
+    texts = [piece.text for piece in pieces if isinstance(piece, Token)]
+    ending = next(piece for piece in pieces if isinstance(piece, Ending))
+    return "".join(texts), ending
+
+
+# Streams
+
+BOM = b"\xef\xbb\xbf"
+
+MAX_STRAY = 65536
+"""Bytes of JSON outside of events that are looked at."""
+
+
 class _Lines:
     """Reads the lines of one streamed chat, which is complete once it has a finish_reason: `[DONE]` alone proves nothing."""
 
-    def __init__(self) -> None:
-        self.finished = False
-        self._reason: str | None = None
+    def __init__(self, ignored: tuple[str, ...]) -> None:
+        self._ignored = ignored
+        self._reason: object = None
+        self._went_on = False
+        """More came after a reason: LiteLLM before Gemini sends one in every chunk. Only `[DONE]` is the end then."""
         self._usage: Usage | None = None
+        self._text = reading.SplitText()
+        self._error_event = False
+        self._stray = b""
+        """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.startswith(b"data:"):
-            return []  # a blank line, a comment or the name of an event
+            return self._read_other(line)
         data = line[5:].strip()
-        if data == b"[DONE]":
-            return [self._ending()] if self.finished else []
-        chunk = reading.json_object(data)
-        if chunk.get("error"):
-            raise reported(OpenAIBackend.provider, data)
-        return self._chunk(chunk)
+        if data[:1] != b"{":
+            return self._read_mark(data)
+        return self._chunk(reading.json_object(data))
 
-    def end(self, failure: UpstreamError) -> Ending:
-        if not self.finished:
+    def end(self, failure: UpstreamError) -> list[Piece]:
+        pieces = self._stray_answer()
+        if not self._reason or self._went_on:
             raise failure
-        return self._ending()
+        return pieces + self._ending()
+
+    def _read_mark(self, data: bytes) -> list[Piece]:
+        """Data that is no object."""
+        if data == b"[DONE]":
+            pieces = self._stray_answer()
+            return pieces + self._ending() if self._reason else pieces
+        if data not in (b"", b"null"):  # proxies, to keep the connection awake
+            raise ValueError("neither a chunk nor a mark")
+        return []
+
+    def _read_other(self, line: bytes) -> list[Piece]:
+        """A line that does not begin with `data:`: mostly the blank one after each event."""
+        if line in (b"", b"\r"):
+            return []
+        line = line.removeprefix(BOM).strip()
+        if line.startswith(b"data:"):
+            return self.read(line)
+        name, _, value = line.partition(b":")
+        if name == b"event":
+            self._error_event = value.strip() == b"error"
+        elif name == b"error":  # llama.cpp until 2025
+            raise reported(PROVIDER, {"error": parsed(value)})
+        elif line.startswith((b"{", b"[")) or self._stray:
+            self._stray = (self._stray + line)[:MAX_STRAY]
+        return []
+
+    def _stray_answer(self) -> list[Piece]:
+        stray, self._stray = self._stray, b""
+        if not stray:
+            return []
+        answer = parsed(stray)
+        if isinstance(answer, list):  # Gemini
+            raise reported(PROVIDER, answer)
+        return self._chunk(answer)
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
+        if chunk.get("error"):
+            raise reported(PROVIDER, chunk)
         self._usage = _usage(chunk) or self._usage
         if not chunk.get("choices"):
-            # The usage comes in a chunk of its own, after the last choice.
-            return [self._ending()] if self.finished and self._usage else []
+            return self._without_choice(chunk)
         choice = chunk["choices"][0]
-        if choice.get("finish_reason") is not None:
-            self.finished = True
-            self._reason = reading.finish_reason(choice["finish_reason"])
-        delta = choice.get("delta") or {}
-        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
-        return reading.pieces(thoughts, delta.get("content"))
+        # A whole answer has a message instead.
+        delta = choice.get("delta" if "delta" in choice else "message") or {}
+        thoughts, content = _content(delta)
+        pieces = reading.pieces(thoughts, self._text.add(content))
+        if pieces and self._reason:
+            self._went_on = True
+        if reason := _reason_of(choice):
+            self._reason = reason
+            # Moonshot and Groq
+            places = (choice, chunk.get("x_groq") or {})
+            self._usage = self._usage or next(filter(None, map(_usage, places)), None)
+        return pieces
 
-    def _ending(self) -> Ending:
-        return Ending(self._reason, self._usage)
+    def _without_choice(self, chunk: dict[str, Any]) -> list[Piece]:
+        if self._error_event or has_error(chunk):
+            raise reported(PROVIDER, chunk)
+        # The usage comes in a chunk of its own, after the last choice.
+        complete = self._reason and not self._went_on and self._usage
+        return self._ending() if complete else []
+
+    def _ending(self) -> list[Piece]:
+        rest = reading.pieces(None, self._text.rest())
+        reason = _finish_reason(self._reason)
+        return [*rest, Ending(reason, self._usage, self._ignored)]
+
+
+# Usage and embeddings
 
 
 def _usage(body: Mapping[str, Any]) -> Usage | None:
+    """None if the upstream did not count."""
     usage = body.get("usage")
-    if usage is None:
+    if not usage:
         return None
-    return Usage(
-        reading.count(usage.get("prompt_tokens")),
-        reading.count(usage.get("completion_tokens")),
+    prompt, completion, total = _counts(usage)
+    if completion is None and prompt is not None and total is not None:
+        completion = max(0, total - prompt)  # Gemini leaves out what is 0
+    if prompt is None or completion is None:
+        return None
+    # LocalAI: zeros until the end
+    return Usage(prompt, completion) if prompt or completion else None
+
+
+def _counts(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """The tokens of the prompt, of the completion and of both. Cloudflare, Anthropic: `input_tokens`, `output_tokens`."""
+    names = (
+        ("prompt_tokens", "input_tokens"),
+        ("completion_tokens", "output_tokens"),
+        ("total_tokens",),
     )
+    prompt, completion, total = (
+        reading.count(next(filter(_is_given, map(usage.get, each)), None))
+        for each in names
+    )
+    return prompt, completion, total
+
+
+def _is_given(value: object) -> bool:
+    return value is not None
+
+
+def _tokens_of_input(body: Mapping[str, Any]) -> int:
+    """0 if the upstream did not count. Voyage gives only the total."""
+    prompt, _, total = _counts(body.get("usage") or {})
+    return prompt or total or 0
+
+
+def _in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The vectors by their index. Gemini leaves it out where it is 0, others everywhere: then the position counts."""
+    found = {}
+    for position, item in enumerate(data):
+        index = item.get("index")
+        found[position if index is None else index] = _vector(item["embedding"])
+    return [found[index] for index in range(len(data))]
+
+
+def _vector(embedding: object) -> object:
+    """The numbers. Base64 of little-endian floats is what some servers send unless, or although, floats were asked for."""
+    if not isinstance(embedding, str):
+        return embedding
+    data = base64.b64decode(embedding, validate=True)
+    if len(data) % 4:
+        raise ValueError("not a sequence of floats")
+    return [number for (number,) in struct.iter_unpack("<f", data)]

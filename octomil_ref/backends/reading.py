@@ -9,56 +9,67 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from octomil_ref import json_codec
-from octomil_ref.backends import FINISH_REASONS, Ending, Piece, Reasoning, Token
+from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.backends.http import UpstreamResponse
-from octomil_ref.backends.refusals import refusal, reported
-from octomil_ref.errors import Broken, UpstreamError
-
-USAGE_TIMEOUT = 1.0
-"""Seconds to wait for the usage after an answer is complete."""
+from octomil_ref.backends.refusals import has_error, parsed, refusal, reported, said
+from octomil_ref.errors import (
+    Broken,
+    KeyRefused,
+    ModelNotFound,
+    NoSuchPath,
+    UpstreamError,
+)
 
 MAX_COUNT = 2**53
 """Some JSON parsers cannot represent larger integers exactly."""
 
 
-def require_success(response: UpstreamResponse) -> None:
-    """Raises UpstreamError, and closes the response, unless its status is 200."""
-    if response.status == 200:
-        return
+def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
+    """What a response with another status than 200 means, and what it says. Closes it."""
     body = b""
     with suppress(UpstreamError):  # the status alone is enough
         body = response.body()
     response.close()
-    failure = refusal(response.provider, response.status, body, response.retry_after)
-    raise response.redacted(failure)
+    error = refusal(response.provider, response.status, body, response.retry_after)
+    return response.redacted(error), said(parsed(body))
+
+
+def require_success(response: UpstreamResponse) -> None:
+    """Raises UpstreamError, and closes the response, unless its status is 200."""
+    if response.status != 200:
+        raise failure(response)[0]
 
 
 @contextmanager
-def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
-    """Gives the JSON object in the body. Raises Broken if the code inside finds a value that the dialect does not allow."""
+def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
+    """Gives the body. Raises Broken if the code inside finds a value that the dialect does not allow."""
     require_success(response)
     try:
         body = response.body()
     finally:
         response.close()
-    with malformed_is_broken(response.provider):
+    with readable(response):
+        yield body
+
+
+@contextmanager
+def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
+    """Gives the JSON object in the body, as `whole_body` does. Raises UpstreamError if it is an error."""
+    with whole_body(response) as body:
         fields = json_object(body)
-        if fields.get("error"):
-            raise response.redacted(reported(response.provider, body))
+        if has_error(fields):
+            raise reported(response.provider, fields)
         yield fields
 
 
 class LineReader(Protocol):
     """Reads the lines of one stream in one dialect."""
 
-    finished: bool
-    """The answer is complete, but its usage may still follow."""
-
     def read(self, line: bytes) -> list[Piece]:
         """The pieces in one line. Raises UpstreamError for an error frame, and what `malformed_is_broken` catches."""
 
-    def end(self, failure: UpstreamError) -> Ending:
-        """Called when the body ends. Raises `failure` unless the answer is complete."""
+    def end(self, failure: UpstreamError) -> list[Piece]:
+        """Called when the body ends: the last pieces, with the ending. Raises `failure` unless the answer is complete."""
 
 
 class StreamedAnswer:
@@ -88,10 +99,10 @@ class StreamedAnswer:
                 raise failure
             if self._ended:
                 return
-            if self._reader.finished:
-                self._response.deadline.shorten(USAGE_TIMEOUT)
+        with readable(self._response):
+            pieces = self._reader.end(self._failure or self._response.cut_off())
         self._ended = True
-        yield [self._reader.end(self._failure or self._response.cut_off())]
+        yield pieces
 
     def close(self) -> None:
         if self._ended:
@@ -120,6 +131,17 @@ class StreamedAnswer:
 
 
 @contextmanager
+def readable(response: UpstreamResponse) -> Iterator[None]:
+    """Code inside reads what the upstream sent. Raises UpstreamError for what it cannot read and what it reports."""
+    try:
+        with malformed_is_broken(response.provider):
+            yield
+    except UpstreamError as ex:
+        response.redacted(ex)
+        raise
+
+
+@contextmanager
 def malformed_is_broken(provider: str) -> Iterator[None]:
     """Turns the exceptions of code that reads a malformed value into Broken."""
     try:
@@ -142,14 +164,40 @@ def json_object(data: bytes) -> dict[str, Any]:
 
 def text(value: object) -> str:
     """Text that can be encoded in UTF-8. Absent text is empty."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError("not text")
+    split = SplitText()
+    return split.add(value) + split.rest()
+
+
+class SplitText:
+    """Text that arrives in parts. Gateways in JavaScript may cut it between the two surrogates of a character."""
+
+    def __init__(self) -> None:
+        self._half = ""
+        """A first surrogate whose second has not arrived."""
+
+    def add(self, value: object) -> str:
+        """The text up to the last whole character. Absent text is empty."""
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise TypeError("not text")
+        if value.isascii() and not self._half:
+            return value
+        joined = self._half + value
+        self._half = joined[-1:] if "\ud800" <= joined[-1:] <= "\udbff" else ""
+        return _encodable(joined.removesuffix(self._half))
+
+    def rest(self) -> str:
+        """What stands for a half that is never completed."""
+        return _encodable(self._half)
+
+
+def _encodable(value: str) -> str:
+    """Joins the halves of surrogate pairs, and replaces single ones."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 
@@ -161,17 +209,36 @@ def pieces(thoughts: object, content: object) -> list[Piece]:
     return found
 
 
-def finish_reason(value: object) -> str | None:
-    return value if isinstance(value, str) and value in FINISH_REASONS else None
-
-
-def count(value: object) -> int:
-    """A number of tokens. An absent count is 0."""
+def count(value: object) -> int | None:
+    """A number of tokens; None if it is absent."""
     if value is None:
-        return 0
+        return None
     if type(value) is not int or not 0 <= value <= MAX_COUNT:
         raise ValueError("not a count")
     return value
+
+
+def probe(response: UpstreamResponse) -> str | None:
+    """Returns a hint for the operator, or None. Raises UpstreamError if the upstream fails or refuses the key.
+
+    Any other response shows that the upstream can be asked: not every server lists its models.
+    """
+    if response.status != 200:
+        error: UpstreamError | None = failure(response)[0]
+        lost = isinstance(error, NoSuchPath | ModelNotFound)
+    else:
+        with whole_body(response) as body:
+            answer = parsed(body)
+        is_error = isinstance(answer, dict) and has_error(answer)
+        error = reported(response.provider, answer) if is_error else None
+        lost = isinstance(answer, str) or isinstance(error, NoSuchPath)
+    if error and (response.status >= 500 or isinstance(error, KeyRefused)):
+        raise error
+    return (
+        f"Status {response.status}, but not its API: check its base URL."
+        if lost
+        else None
+    )
 
 
 def vectors(value: Any, expected: int) -> list[list[float]]:

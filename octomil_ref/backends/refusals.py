@@ -1,18 +1,24 @@
-"""What an upstream's error means: its status and message as an UpstreamError (spec sections 9 and 10). Pure.
+"""What an upstream's failure means: from its status and its words to an UpstreamError (spec sections 9 and 10). Pure.
 
-One table serves both dialects, and both error responses and error frames inside a stream.
+One table serves both dialects, error responses, and errors inside a response with status 200. Servers do not agree on
+statuses, so many rows go by words. The first row that matches decides; `RANKED` in errors.py decides between backends.
 """
 
 import json
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 from octomil_ref.errors import (
+    BatchTooLarge,
     Broken,
     Busy,
     ContextTooLong,
     KeyRefused,
     ModalityRefused,
     ModelNotFound,
+    NoSuchPath,
     RateLimited,
     RequestRefused,
     TimedOut,
@@ -20,75 +26,285 @@ from octomil_ref.errors import (
 )
 
 MAX_RETRY_AFTER = 86400
-"""Seconds that a client is asked to wait, at most: a day."""
+"""Seconds that a client is told to wait, at most: a day."""
 
-_CONTEXT = re.compile(
-    r"exceed_context_size|context_length_exceeded|context (length|size|window)|maximum context|too many tokens",
-    re.IGNORECASE,
+HIDDEN = "(not shown)"
+
+MESSAGES: dict[type[UpstreamError], str] = {
+    TimedOut: "The {provider} backend did not answer in time.",
+    RateLimited: "The {provider} backend has too many requests.",
+    Busy: "The {provider} backend is overloaded or still starting.",
+    NoSuchPath: "The {provider} backend does not know the path: check its base URL.",
+    ModelNotFound: "The {provider} backend does not have this model.",
+    KeyRefused: "The {provider} backend did not accept this server's credentials.",
+    Broken: "The {provider} backend failed with status {status}.",
+    ContextTooLong: "The prompt is too long for the model: {reason}",
+    BatchTooLarge: "The request is too large for the {provider} backend: {reason}",
+    ModalityRefused: "The {provider} backend cannot do this: {reason}",
+    RequestRefused: "The {provider} backend refused the request: {reason}",
+}
+"""What clients read. Only faults of their requests quote the upstream."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A failure with one of `statuses` whose reason or codes contain `words` has this `meaning`."""
+
+    meaning: type[UpstreamError]
+    statuses: Collection[int]
+    words: str
+    """A regular expression; case does not matter."""
+    who: str
+    """The servers that say so."""
+
+
+ANY = range(1000)
+REQUEST = range(400, 500)
+SERVER = range(500, 600)
+REDIRECTS = (301, 302, 303, 307, 308)
+
+MODALITY = r"(?<![\w/.:-])(image|audio|video|vision|multi-?modal|speech|chat|completion|generat|embed)\w*"
+"""A word of its own: names of models and parameters have such words as parts."""
+
+TABLE = (
+    Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),
+    Row(KeyRefused, [401, 407], "", "all"),
+    Row(RateLimited, [429], "", "all"),
+    Row(Busy, [503, 529], "", "all; 529: Anthropic"),
+    Row(Busy, [498], "", "Groq's flex tier: capacity exceeded"),
+    Row(
+        NoSuchPath,
+        ANY,
+        r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
+        r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
+        r"|^(not found|resource not found)(\n|$)",
+        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404",
+    ),
+    Row(
+        ModelNotFound,
+        ANY,
+        r"model[ _]?not[ _]?(found|exist|supported)|model.{0,100}(not found|not exist|n't exist|not available)"
+        r"|not found the model|no such model|(unknown|invalid)[ _]model|not a valid model|unable to access model"
+        r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? loaded"
+        r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
+        r"|not have access to.{0,40}model",
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Ollama, Mistral, Cloudflare, Bedrock 400; OpenAI 403",
+    ),
+    # A refused parameter "does not support" things too: only a modality that is named counts.
+    Row(
+        ModalityRefused,
+        ANY,
+        rf"(not|n't) support[^.:]{{0,30}}{MODALITY}|{MODALITY}(\s\w+){{0,2}}\s(not |un)support"
+        r"|not a chat model|is an embedding model|no endpoints found that support image",
+        "Ollama 400, vLLM 400, llama.cpp 500 and 501, OpenAI 404, OpenRouter 404",
+    ),
+    Row(
+        RateLimited,
+        ANY,
+        r"rate[ _-]?limit|too many (concurrent )?requests|(tokens|requests) per (second|min|day)"
+        r"|resource[ _]?exhausted|throttl|quota.{0,20}exceed|exceed.{0,30}quota",
+        "Groq 413 (tokens per minute), LiteLLM inside 200, Gemini 403, Azure 400",
+    ),
+    Row(
+        RequestRefused,
+        REQUEST,
+        r"moderation|content[ _]?(filter|policy|management)|flagged|data_inspection"
+        r"|content exists risk|responsible ?ai|guardrail",
+        "OpenRouter 403, Azure 400, DeepSeek 400, DashScope 400",
+    ),
+    Row(NoSuchPath, [404], r"^\s*$", "TGI and nginx: an empty body or a web page"),
+    Row(NoSuchPath, [405, *REDIRECTS], "", "nginx, FastAPI: a path above the API"),
+    Row(
+        KeyRefused,
+        ANY,
+        r"api(%20|[ _-])?key|no connected db|no_db_connection|unauthori[sz]ed|authentication|access denied"
+        r"|permission.{0,3}denied|invalid (access|auth\w*|bearer|proxy server) token"
+        r"|insufficient.{0,12}(balance|credit|fund)",
+        "Gemini 400, xAI 400, LiteLLM 400",
+    ),
+    Row(KeyRefused, [402, 403], "", "all; 402: DeepSeek, OpenRouter"),
+    Row(ModelNotFound, [404, 410], "", "all; 410: Hugging Face"),
+    Row(
+        BatchTooLarge,
+        ANY,
+        r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
+        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array too long",
+        "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, NIM 422",
+    ),
+    Row(
+        ContextTooLong,
+        ANY,
+        r"context[ _](length|size|window|limit)|maximum context|exceed_context_size|too large to process"
+        r"|(prompt|input)s? .{0,60}(too long|too large|exceed|longer than)|too many (input )?tokens"
+        r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens|string too long"
+        r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -",
+        "all; llama.cpp 500, TGI 422, SGLang inside 200, vLLM's negative max_tokens",
+    ),
+    Row(BatchTooLarge, [413], "", "nginx, Cloudflare: a web page"),
+    Row(
+        Busy,
+        SERVER,
+        r"overloaded|busy|loading|at capacity|no (healthy|available) \w+|try again later",
+        "Ollama 500 while a model loads, Together 500, OpenRouter 502",
+    ),
+    Row(RequestRefused, [500], r'option \\?"', "Ollama, for the type of an option"),
+    Row(Broken, REQUEST, "degraded function", "NIM 400"),
+    Row(
+        Broken,
+        [409, 421, 423, 424, 425, 499],
+        "",
+        "TGI 424: generation failed; Ollama 499: the connection behind it was closed",
+    ),
+    Row(RequestRefused, REQUEST, "", "all"),
+    Row(Broken, ANY, "", "all"),
 )
-_MODALITY = re.compile(
-    r"(does|do) not support|not supported by this model", re.IGNORECASE
-)
-_OLLAMA_OPTION = re.compile(rb'option \\?"')
-"""In plain text or in JSON. Ollama answers with 500 if an option has the wrong type."""
 
 
 def refusal(
     provider: str, status: int, body: bytes, retry_after: str | None = None
 ) -> UpstreamError:
     """What a response with an error `status` means."""
-    message = _message(body)
-    backend = f"The {provider} backend"
-    later = {"Retry-After": _seconds(retry_after)}
-    if status == 408:
-        return TimedOut(f"{backend} did not answer in time.")
-    if status == 429:
-        return RateLimited(f"{backend} has too many requests.", later)
-    if status == 503:
-        return Busy(f"{backend} is overloaded or still starting.", later)
-    if status in (401, 402, 403):
-        return KeyRefused(f"{backend} did not accept this server's credentials.")
-    if status == 404:
-        return ModelNotFound(f"{backend} does not have this model.")
-    names_option = status == 500 and _OLLAMA_OPTION.search(body)
-    if 400 <= status < 500 or names_option:
-        return _request_error(status, backend, message, body)
-    return Broken(f"{backend} failed with status {status}.")
+    return _failure(provider, status, parsed(body), retry_after)
 
 
-def reported(provider: str, body: bytes) -> UpstreamError:
-    """What an error inside a response with status 200 means. It may carry a status of its own."""
-    error = json.loads(body)["error"]
-    code = error.get("code") if isinstance(error, dict) else None
-    return refusal(provider, code if type(code) is int else 500, body)
+def reported(provider: str, body: Any) -> UpstreamError:
+    """What an error inside a response with status 200 means, given as JSON. It may have a status of its own."""
+    return _failure(provider, _status_in(body), body, None)
 
 
-def _request_error(
-    status: int, backend: str, message: str, body: bytes
-) -> UpstreamError:
-    if status == 400 and _CONTEXT.search(body.decode("utf-8", "replace")):
-        return ContextTooLong(f"The prompt is too long for the model: {message}")
-    if status in (400, 422) and _MODALITY.search(message):
-        return ModalityRefused(f"{backend} cannot do this: {message}")
-    return RequestRefused(f"{backend} refused the request: {message}")
+def has_error(body: dict[str, Any]) -> bool:
+    """Whether the body of a response with status 200 is an error. Most have `error`, older vLLM `object`, Cloudflare `errors`."""
+    return bool(
+        body.get("error") or body.get("object") == "error" or body.get("errors")
+    )
 
 
-def _message(body: bytes) -> str:
-    """The first line of the upstream's message, in any of the known shapes. Only text is ever quoted."""
+def said(body: Any) -> str:
+    """What the upstream gives as its reason, in one line, and then its codes, one a line."""
+    codes = (code[:MAX_CODE] for code in _codes(body)[:MAX_CODES])
+    return "\n".join([_reason(body)[:MAX_REASON], *codes])
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON value in the body, or its text if it has none."""
     try:
-        value = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        value = body.decode("utf-8", "replace")
-    for key in ("error", "message", "detail"):
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-    text = value.strip() if isinstance(value, str) else ""
-    return text.splitlines()[0] if text else "it gave no reason"
+        return body.decode("utf-8", "replace")
+
+
+def _failure(
+    provider: str, status: int, body: Any, retry_after: str | None
+) -> UpstreamError:
+    words = said(body)
+    meaning = next(row.meaning for row in TABLE if _matches(row, status, words))
+    reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or "it gave no reason"
+    message = MESSAGES[meaning].format(provider=provider, status=status, reason=reason)
+    later = {"Retry-After": _seconds(retry_after)}
+    failure = meaning(message, later if meaning in (RateLimited, Busy) else None)
+    if status in SERVER and meaning is not RequestRefused:
+        # Whatever it says, a 5xx is a failure of the upstream: the next one may do better.
+        failure.falls_back = True
+    return failure
+
+
+def _matches(row: Row, status: int, words: str) -> bool:
+    return status in row.statuses and bool(re.search(row.words, words, re.IGNORECASE))
+
+
+MAX_REASON = 2000
+"""Characters of a reason that are looked at."""
+
+MAX_CODES, MAX_CODE = 20, 100
+"""Codes that are looked at, and characters of each."""
+
+MAX_DEPTH = 8
+"""Levels of nesting in which a reason is looked for."""
+
+_PLACES = (
+    # OpenRouter: what the provider behind it said. It is more to the point than OpenRouter's own message.
+    *("metadata", "raw"),
+    # Several of these in one body: `error` is the least telling (`"error": "Bad Request", "message": …`).
+    *("message", "detail", "errors", "msg", "error", "title"),
+)
+
+_WEB_PAGE = re.compile(
+    r"<\s*(!doctype|html|head|body|title|center|h1|p|div)\b", re.IGNORECASE
+)
+
+
+def _reason(value: Any, depth: int = MAX_DEPTH) -> str:
+    """The first line of text in one of the known places."""
+    if not depth:
+        return ""
+    if isinstance(value, str):
+        return _first_line(value, depth)
+    if isinstance(value, list):
+        found = [_reason(item, depth - 1) for item in value[:4]]
+        return "; ".join(filter(None, found))
+    if isinstance(value, dict):
+        found = [_reason(value[key], depth - 1) for key in _PLACES if key in value]
+        first = next(filter(None, found), "")
+        return f"{_location(value)}{first}" if first else ""
+    return ""
+
+
+def _first_line(text: str, depth: int) -> str:
+    text = text.strip()
+    if _WEB_PAGE.search(text):
+        return ""
+    if text.startswith(("{", "[")):  # JSON in a string: OpenRouter's `raw`
+        inner = parsed(text.encode("utf-8", "replace"))
+        if not isinstance(inner, str):
+            return _reason(inner, depth - 1)
+    return text.splitlines()[0] if text else ""
+
+
+def _location(error: dict[str, Any]) -> str:
+    """The field that FastAPI's `{"loc": ["body", "top_k"], "msg": …}` is about."""
+    loc = error.get("loc")
+    path = [str(each) for each in loc if each != "body"] if type(loc) is list else []
+    return f"{'.'.join(path)}: " if path else ""
+
+
+_CODES = ("code", "type", "status", "error_type", "reason", "param", "status_code")
+_NESTED = ("error", "errors", "details", "message", "detail")
+
+
+def _codes(value: Any, depth: int = MAX_DEPTH) -> list[str]:
+    """The codes beside a reason, outermost first."""
+    if isinstance(value, list) and depth:
+        return [code for item in value[:4] for code in _codes(item, depth - 1)]
+    if not isinstance(value, dict) or not depth:
+        return []
+    own = [str(value[key]) for key in _CODES if type(value.get(key)) in (str, int)]
+    inner = [_codes(value[key], depth - 1) for key in _NESTED if key in value]
+    return own + [code for codes in inner for code in codes]
+
+
+def _status_in(value: Any) -> int:
+    """The status that an error inside a 200 gives itself: a number, or text with LiteLLM. 500 if it has none."""
+    codes = _codes(value)
+    for code in codes:
+        if re.fullmatch("[45][0-9][0-9]", code):
+            return int(code)
+    about_request = re.search("invalid_request|BadRequest|validation", " ".join(codes))
+    return 400 if about_request else 500
+
+
+_SECRET = re.compile(
+    r"(?<=bearer )\S+|https?://\S+"
+    r"|[^\s*]{0,99}\*{2,}\S*"  # xAI: na***ys
+    r"|[\w-]{2,99}(\.{3}|…)[\w-]+"  # LiteLLM: sk-...abcd
+    r"|\b(sk|pk|gsk|xai|hf|nvapi|pplx|csk|fw|r8|tgp)[_-][\w.-]{4,}|\bAIza[\w-]{8,}",
+    re.IGNORECASE,
+)
+"""Addresses, and keys, masked ones too: a part of a key is one too many."""
 
 
 def _seconds(retry_after: str | None) -> str:
-    """The upstream's Retry-After if it is in plain seconds, up to MAX_RETRY_AFTER; else 1."""
+    """The upstream's own Retry-After if it is plain seconds, within reason; else 1."""
     if not (retry_after and retry_after.isascii() and retry_after.isdecimal()):
         return "1"
-    digits = retry_after.lstrip("0")[:6]  # enough to exceed the maximum
+    digits = retry_after.lstrip("0")[:6]  # enough to be above the bound
     return str(min(int(digits or "0"), MAX_RETRY_AFTER))

@@ -395,12 +395,52 @@ def test_a_part_that_is_not_text_is_an_unsupported_modality():
     assert answer.json["code"] == "unsupported_modality"
 
 
+IGNORED = ASK | {"parameters": {"top_k": 5, "seed": 7}}
+
+
+def openai_without_top_k(whole: object) -> None:
+    def callback(request):
+        refused = "top_k" in json.loads(request.body)
+        error = {"error": "property 'top_k' is unsupported"}
+        return (400, {}, json.dumps(error)) if refused else (200, {}, whole)
+
+    responses.add_callback("POST", f"{OPENAI}/chat/completions", callback)
+
+
+@responses.activate
+def test_an_answer_names_the_parameters_that_the_upstream_ignored():
+    openai_without_top_k(json.dumps(openai_chat()))
+    batch = {"model_id": "m", "inputs": [{"input_data": "Hi"}]} | {
+        "parameters": {"top_k": 5}
+    }
+    client = app_client(ollama_base_url="")
+
+    answer = client.simulate_post(INFERENCE, json=IGNORED)
+    answers = client.simulate_post(BATCH, json=batch)
+
+    assert answer.json["ignored_parameters"] == ["top_k"]
+    assert answers.json["results"][0]["ignored_parameters"] == ["top_k"]
+
+
+@responses.activate
+def test_the_final_event_and_the_log_name_the_parameters_that_were_ignored(capsys):
+    openai_without_top_k(sse(openai_chunk("stop", content="A"), "[DONE]"))
+
+    client = app_client(ollama_base_url="")
+    body = client.simulate_post(STREAM, json=IGNORED).text
+
+    first, final = [json.loads(event[6:]) for event in body.split("\n\n")[:-1]]
+    assert "ignored_parameters" not in first
+    assert final["ignored_parameters"] == ["top_k"]
+    assert "ignored=top_k" in capsys.readouterr().err
+
+
 # What an upstream's failure means for the client, and whether the next backend is asked
 
 CHAT = f"{OPENAI}/chat/completions"
 OPTION = {"error": 'option "seed" must be of type integer'}
 CONTEXT = {"error": {"message": "no", "type": "exceed_context_size_error"}}
-MODALITY = {"error": "this model does not support that"}
+MODALITY = {"error": "this model does not support images"}
 
 UNAVAILABLE = (503, "service_unavailable", "server_error", True)
 TIMEOUT = (504, "gateway_timeout", "request_timeout", True)

@@ -21,7 +21,6 @@ from octomil_ref.payloads import CompletionRequest, Message
 
 CHAT = f"{OLLAMA}/api/chat"
 EMBED = f"{OLLAMA}/api/embed"
-NO_USAGE = Usage(0, 0)
 
 
 def backend(**aliases: str) -> OllamaBackend:
@@ -154,7 +153,16 @@ def test_a_whole_answer_has_text_an_ending_and_counts():
 
 
 @responses.activate
-def test_counts_that_ollama_omits_are_0():
+def test_an_answer_without_any_count_has_no_usage():
+    responses.post(CHAT, json=ollama_chat())
+
+    completion = backend().complete(asking())
+
+    assert completion.ending.usage is None
+
+
+@responses.activate
+def test_a_count_that_ollama_leaves_out_beside_the_other_is_0():
     responses.post(CHAT, json=ollama_chat(eval_count=4))
 
     completion = backend().complete(asking())
@@ -241,28 +249,28 @@ def test_each_line_of_a_stream_is_a_token_and_the_last_is_an_ending():
 def test_the_last_line_may_carry_a_token():
     pieces = streamed(ndjson(ollama_chat("Cherry")))
 
-    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+    assert pieces == [Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
 def test_the_last_line_may_lack_its_newline():
     pieces = streamed(ndjson(ollama_chat("Cherry")).rstrip())
 
-    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+    assert pieces == [Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
 def test_an_empty_stream_is_only_an_ending():
     pieces = streamed(ndjson(ollama_chat("", done_reason="load")))
 
-    assert pieces == [Ending(None, NO_USAGE)]
+    assert pieces == [Ending(None, None)]
 
 
 @responses.activate
 def test_a_last_line_without_a_message_is_an_ending():
     pieces = streamed(ndjson({"done": True, "done_reason": "stop"}))
 
-    assert pieces == [Ending("stop", NO_USAGE)]
+    assert pieces == [Ending("stop", None)]
 
 
 @responses.activate
@@ -273,14 +281,14 @@ def test_thinking_is_reasoning():
         ndjson(ollama_chat("")),
     )
 
-    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, NO_USAGE)]
+    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
 def test_a_line_may_contain_reasoning_and_a_token():
     pieces = streamed(ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat("")))
 
-    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, NO_USAGE)]
+    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
@@ -289,7 +297,7 @@ def test_lines_may_end_with_cr_lf_and_have_blank_lines_between():
 
     pieces = streamed(body)
 
-    assert pieces == [Token("Cherry"), Ending(None, NO_USAGE)]
+    assert pieces == [Token("Cherry"), Ending(None, None)]
 
 
 @responses.activate
@@ -306,7 +314,7 @@ def test_a_character_may_arrive_in_two_pieces():
 def test_half_of_a_surrogate_pair_is_replaced():
     pieces = streamed(b'{"message":{"content":"a\\ud83c"},"done":true}\n')
 
-    assert pieces[0] == Token("a?")
+    assert pieces[0] == Token("a\ufffd")
 
 
 ERROR_LINES = [
@@ -416,8 +424,33 @@ def test_a_probe_asks_for_the_version():
 
 
 @responses.activate
-def test_a_probe_fails_if_another_server_answers():
-    responses.get(f"{OLLAMA}/api/version", body="<html>")
+def test_a_model_that_is_unable_to_think_is_asked_without_a_word_about_it():
+    cannot = {"error": '"m" does not support thinking'}
+    responses.post(CHAT, status=400, json=cannot)
+    responses.post(CHAT, json=ollama_chat())
 
-    with pytest.raises(Broken):
-        backend().probe(1)
+    completion = backend().complete(asking(think=True, seed=7))
+
+    assert completion.ending.ignored_parameters == ("think",)
+    assert sent()["options"] == {"seed": 7}
+    assert "think" not in sent()
+
+
+@responses.activate
+def test_a_refusal_of_what_we_add_ourselves_is_no_parameter_of_the_client():
+    responses.post(CHAT, status=400, json={"error": "invalid think value"})
+    responses.post(CHAT, body=ndjson(ollama_chat()))
+
+    [[*_, ending]] = backend().stream(asking())
+
+    assert ending.ignored_parameters == ()
+    assert "think" not in sent()
+
+
+@responses.activate
+def test_null_leaves_thinking_to_the_model():
+    responses.post(CHAT, json=ollama_chat())
+
+    backend().complete(asking(think=None))
+
+    assert "think" not in sent()

@@ -55,7 +55,7 @@ def test_a_body_is_malformed(body):
         whole_answer(200, body)
 
 
-@pytest.mark.parametrize("status", [201, 204, 301, 500])
+@pytest.mark.parametrize("status", [201, 204, 500])
 @responses.activate
 def test_only_status_200_is_an_answer(status):
     with pytest.raises(Broken):
@@ -101,8 +101,8 @@ def test_an_answer_that_breaks_off_is_closed():
 def test_the_status_decides_even_if_the_refusal_breaks_off():
     body = arriving(b"{", ConnectionResetError())
 
-    with pytest.raises(ModelNotFound):
-        whole_answer(404, body)
+    with pytest.raises(RateLimited):
+        whole_answer(429, body)
 
     assert body.closed
 
@@ -111,7 +111,7 @@ def test_the_status_decides_even_if_the_refusal_breaks_off():
     "error, meaning",
     [
         pytest.param({"code": 429}, RateLimited, id="its own code"),
-        pytest.param({"code": "overloaded"}, Broken, id="Broken if the code is a word"),
+        pytest.param({"code": "overloaded"}, Busy, id="what its code says in words"),
         pytest.param("no", Broken, id="Broken if there is no code"),
     ],
 )
@@ -126,7 +126,7 @@ def test_an_error_with_status_200_means(error, meaning):
     [
         pytest.param("é", "é", id="itself"),
         pytest.param(None, "", id="empty if it is absent"),
-        pytest.param("a\ud800b", "a?b", id="without half of a surrogate pair"),
+        pytest.param("a\ud800b", "a\ufffdb", id="without half of a surrogate pair"),
     ],
 )
 def test_text_is(value, text):
@@ -139,7 +139,7 @@ def test_text_is_not(value):
         reading.text(value)
 
 
-@pytest.mark.parametrize("value, count", [(7, 7), (0, 0), (None, 0)])
+@pytest.mark.parametrize("value, count", [(7, 7), (0, 0), (None, None)])
 def test_a_count_is(value, count):
     assert reading.count(value) == count
 
@@ -189,10 +189,9 @@ END = Ending("stop", None)
 
 
 class Words:
-    """A dialect for tests: a word is a token, `.` ends, `!` fails, `#` is empty, `~` finishes without an ending."""
+    """A dialect for tests: a word is a token, `.` ends, `!` fails, `#` is empty."""
 
     complete_without_ending = False
-    finished = False
 
     def read(self, line):
         match line:
@@ -200,16 +199,13 @@ class Words:
                 raise Busy("busy")
             case b"#":
                 return []
-            case b"~":
-                self.finished = True
-                return []
             case b".":
                 return [END]
         return [Token(line.decode())]
 
     def end(self, failure):
         if self.complete_without_ending:
-            return END
+            return [Token("z"), END]
         raise failure
 
 
@@ -266,7 +262,7 @@ def test_a_reader_may_know_that_the_answer_is_complete():
 
     pieces = list(stream)
 
-    assert pieces == [[Token("a")], [END]]
+    assert pieces == [[Token("a")], [Token("z"), END]]
 
 
 @responses.activate
@@ -275,7 +271,7 @@ def test_a_complete_answer_may_be_cut_off():
 
     pieces = list(stream)
 
-    assert pieces == [[Token("a")], [END]]
+    assert pieces == [[Token("a")], [Token("z"), END]]
 
 
 @responses.activate
@@ -319,9 +315,12 @@ class Timed:
     def cut_off(self):
         return Broken("cut off")
 
+    def redacted(self, failure):
+        return failure
 
-def timed(*lines, reader=None):
-    return StreamedAnswer(Timed(*lines), reader or Words(), 10)
+
+def timed(*lines):
+    return StreamedAnswer(Timed(*lines), Words(), 10)
 
 
 def test_each_piece_has_the_whole_timeout(clock):
@@ -356,14 +355,6 @@ def test_the_first_piece_has_only_the_timeout(clock):
 
     with pytest.raises(TimedOut):
         next(iter(stream))
-
-
-def test_a_finished_answer_does_not_wait_long_for_its_usage(clock):
-    stream = timed(b"a", b"~", lambda: clock.advance(2), b"#", reader=Generous())
-
-    pieces = list(stream)
-
-    assert pieces == [[Token("a")], [END]]
 
 
 @responses.activate

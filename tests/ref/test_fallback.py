@@ -1,29 +1,38 @@
 """Which backend answers: the promised order, fallback, cooldown, the error if none answers, and the limit on requests."""
 
+import itertools
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
 from builders import asking, embedding
 
-from octomil_ref.backends import Completion, Embeddings, Ending, Token
+from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token
 from octomil_ref.errors import (
+    RANKED,
+    BatchTooLarge,
     Broken,
     Busy,
     ContextTooLong,
     KeyRefused,
     ModalityRefused,
     ModelNotFound,
+    NoSuchPath,
     NotReached,
     Overloaded,
     RateLimited,
     RequestRefused,
     TimedOut,
 )
-from octomil_ref.fallback import Fallback, InflightLimit
+from octomil_ref.fallback import Fallback, InflightLimit, error_to_report
+from octomil_ref.payloads import CompletionRequest, Message
 
-FALL_BACK = [NotReached, TimedOut, Busy, RateLimited, Broken, ModelNotFound, KeyRefused]
-FINAL = [ContextTooLong, ModalityRefused, RequestRefused]
+FALL_BACK = [
+    *(NotReached, TimedOut, Busy, RateLimited, Broken, NoSuchPath),
+    *(ModelNotFound, KeyRefused),
+]
+FINAL = [BatchTooLarge, ContextTooLong, ModalityRefused, RequestRefused]
 COOL_DOWN = [NotReached, TimedOut]
 END = Ending("stop", None)
 
@@ -210,31 +219,149 @@ def test_if_all_backends_cool_down_they_are_asked_in_the_promised_order(clock):
     assert (first.calls, second.calls) == (2, 1)
 
 
+def test_the_last_backend_cools_down_too(clock):
+    _, _, fallback = both([Broken("no"), Broken("no")], [TimedOut("no")])
+    with pytest.raises(Broken):
+        fallback.complete(asking())
+
+    answer = fallback.complete(asking())
+
+    assert answer.provider == "openai"  # late rather than not at all
+
+
+def other_model():
+    return CompletionRequest("other", (Message("user", "Hi"),), {})
+
+
+@pytest.mark.parametrize(
+    "kind, provider",
+    [
+        pytest.param(TimedOut, "ollama", id="one that is late is asked"),
+        pytest.param(NotReached, "openai", id="one that is not there is passed over"),
+    ],
+)
+def test_for_another_model(kind, provider, clock):
+    _, _, fallback = both(ollama=[kind("no")])
+    fallback.complete(asking())
+
+    answer = fallback.complete(other_model())
+
+    assert answer.provider == provider
+
+
+def test_an_answer_ends_the_cooldown_for_all_models(clock):
+    _, _, fallback = both([NotReached("no")], [None, Broken("no")])
+    fallback.complete(asking())
+    fallback.complete(asking())
+
+    answer = fallback.complete(other_model())
+
+    assert answer.provider == "ollama"
+
+
+def test_cooldowns_that_are_over_are_forgotten(clock):
+    _, _, fallback = both(ollama=[TimedOut("no"), TimedOut("no")])
+    fallback.complete(asking())
+    clock.advance(5)
+    fallback.complete(other_model())
+
+    assert list(fallback._cooling) == [("ollama", "other")]
+
+
 # No backend answers
+
+
+KINDS = [*FALL_BACK, *FINAL]
+
+
+def test_every_kind_has_one_rank():
+    assert sorted(kind.__name__ for kinds in RANKED for kind in kinds) == sorted(
+        kind.__name__ for kind in KINDS
+    )
 
 
 @pytest.mark.parametrize(
     "ollama, openai, error",
     [
-        pytest.param(Busy, Broken, Broken, id="the last failure"),
-        pytest.param(Broken, Busy, Busy, id="the last failure, in the other order"),
+        pytest.param(
+            Broken, RateLimited, RateLimited, id="the one that says when to retry"
+        ),
+        pytest.param(Broken, Busy, Busy, id="the one that is busy"),
+        pytest.param(
+            Broken, KeyRefused, Broken, id="the one that may go away by itself"
+        ),
+        pytest.param(NotReached, KeyRefused, KeyRefused, id="what a backend said"),
+        pytest.param(
+            TimedOut, KeyRefused, KeyRefused, id="what a backend said in time"
+        ),
+        pytest.param(
+            NotReached, TimedOut, TimedOut, id="the one of the backend that was reached"
+        ),
         pytest.param(ModelNotFound, ModelNotFound, ModelNotFound, id="404 by all"),
         pytest.param(
-            ModelNotFound, Busy, Busy, id="the one that is not 404, after a 404"
+            Busy, ModelNotFound, Busy, id="not 404, if the other may have the model"
+        ),
+        pytest.param(
+            TimedOut,
+            ModelNotFound,
+            TimedOut,
+            id="not 404, while the other may be loading it",
         ),
         pytest.param(
             NotReached,
             ModelNotFound,
-            NotReached,
-            id="the one that is not 404, before a 404",
+            ModelNotFound,
+            id="404, if the other is not there",
         ),
     ],
 )
 def test_if_both_backends_fail_the_error_is(ollama, openai, error):
-    _, _, fallback = both([ollama("no")], [openai("no")])
+    for first, second in [(ollama, openai), (openai, ollama)]:
+        _, _, fallback = both([first("no")], [second("no")])
 
-    with pytest.raises(error):
+        with pytest.raises(error):
+            fallback.complete(asking())
+
+
+@pytest.mark.parametrize("kinds", list(itertools.combinations(FALL_BACK, 2)))
+def test_the_order_of_asking_does_not_change_the_error(kinds):
+    failures = [kind("no") for kind in kinds]
+
+    errors = {error_to_report(order) for order in itertools.permutations(failures)}
+
+    assert len(errors) == 1 or {Broken, NoSuchPath} == set(kinds)
+
+
+@pytest.mark.parametrize("kind", [NotReached, TimedOut])
+@pytest.mark.parametrize("other", FALL_BACK)
+def test_a_cooldown_does_not_change_the_error(kind, other, clock):
+    first, _, fallback = both([kind("no")] * 2, [other("no")] * 2)
+
+    kinds = []
+    for _ in range(2):
+        with pytest.raises((kind, other)) as failure:
+            fallback.complete(asking())
+        kinds.append(failure.type)
+
+    assert kinds[0] is kinds[1]
+    assert first.calls == 2
+
+
+def test_of_two_busy_backends_the_shorter_wait_is_reported():
+    failures = [Busy("a", {"Retry-After": "9"}), Busy("b", {"Retry-After": "2"})]
+
+    errors = [error_to_report(order) for order in (failures, failures[::-1])]
+
+    assert [error.message for error in errors] == ["b", "b"]
+
+
+def test_a_wrong_base_url_is_in_the_log(caplog):
+    _, _, fallback = both(ollama=[NoSuchPath("check its base URL")])
+
+    with caplog.at_level(logging.WARNING, "octomil_ref"):
         fallback.complete(asking())
+
+    assert caplog.messages == ["check its base URL"]
 
 
 def test_without_a_backend_the_service_is_unavailable():
@@ -321,7 +448,50 @@ def test_a_stream_that_fails_by_a_bug_is_closed():
     assert failing.closed
 
 
-def test_closing_a_stream_closes_the_upstreams_stream():
+THOUGHT = [Reasoning()]
+
+
+def thinking_for(clock, seconds, failure):
+    """A stream that fails after it has thought for as long."""
+
+    class Thinking(Stream):
+        def __iter__(self):
+            yield THOUGHT
+            clock.advance(seconds)
+            yield THOUGHT
+            raise failure
+
+    return Thinking([])
+
+
+def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
+    thinking = thinking_for(clock, 0.9, Broken("no"))
+    fallback = streaming(thinking, Stream([[END]]))
+
+    stream = fallback.stream(asking())
+
+    assert stream.provider == "openai"
+    assert thinking.closed
+
+
+def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
+    fallback = streaming(thinking_for(clock, 1, Broken("no")), Stream([[END]]))
+    pieces = iter(fallback.stream(asking()))
+
+    assert next(pieces) == THOUGHT
+    with pytest.raises(Broken):
+        next(pieces)
+
+
+def test_thoughts_before_a_token_are_not_kept():
+    fallback = streaming(Stream([THOUGHT, THOUGHT, [*THOUGHT, Token("a")], [END]]))
+
+    pieces = list(fallback.stream(asking()))
+
+    assert pieces == [[*THOUGHT, Token("a")], [END]]
+
+
+def test_closing_a_stream_closes_the_upstreams():
     upstreams = Stream([[Token("a")], [END]])
     stream = streaming(upstreams).stream(asking())
 

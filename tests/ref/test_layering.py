@@ -33,6 +33,7 @@ LAYERS = [
     {"page.snippets"},
     {"logs", "fallback"},
     {"backends.ollama", "backends.openai"},
+    {"backends.adapting"},
     {"backends.reading"},
     {"backends.http", "backends.refusals"},
     {"backends"},

@@ -556,8 +556,9 @@ def test_a_batch_holds_its_slot_until_its_answer_ends():
                 }
             },
         ),
+        (Ending(None, None, ("top_k",)), {"ignored_parameters": ["top_k"]}),
     ],
-    ids=["nothing", "the reason", "the usage"],
+    ids=["nothing", "the reason", "the usage", "the ignored parameters"],
 )
 def test_an_ending_has_the_fields_that_are_known(ending, fields):
     assert ending.to_json() == fields

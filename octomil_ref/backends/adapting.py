@@ -1,0 +1,204 @@
+"""Asks an upstream again without what it refuses, at once, and remembers that for each model.
+
+A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
+asks for. Embeddings are asked for in smaller parts. Nothing is remembered before an upstream has answered without it.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from octomil_ref.backends import Embeddings, reading
+from octomil_ref.backends.http import Upstream, UpstreamResponse
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import BatchTooLarge, Broken, ModalityRefused, RequestRefused
+
+T = TypeVar("T")
+
+log = logging.getLogger("octomil_ref")
+
+MAX_MODELS = 1000
+"""Models about which something is remembered, at most; clients choose their names."""
+
+MAX_CHANGES = 50
+"""Parameters of one model that are remembered, at most; clients choose their names too."""
+
+MAX_REQUESTS = 20
+"""Requests for one attempt: many servers name one field at a time."""
+
+REMEMBERED = 3600.0
+"""Seconds after which an upstream is asked anew: it may have been updated."""
+
+Changes = Mapping[str, str | None]
+"""What to do with a field of a request: another name for it, or None to leave it out."""
+
+FIXED = frozenset({"model", "messages", "input", "stream", "options"})
+"""Without these it would be another request."""
+
+RENAMED = {"max_tokens": "max_completion_tokens"}
+"""OpenAI and Azure, for models that think: "Use 'max_completion_tokens' instead"."""
+
+
+class Memory(Generic[T]):
+    """One value per model, bounded in number and in time."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[T, Deadline]] = {}
+
+    def get(self, model: str) -> T | None:
+        value, until = self._values.get(model, (None, None))
+        return value if until and until.remaining() > 0 else None
+
+    def put(self, model: str, value: T) -> None:
+        self._values.pop(model, None)  # the newest stands last
+        self._values[model] = (value, Deadline(REMEMBERED))
+        for oldest in list(self._values)[:-MAX_MODELS]:
+            self._values.pop(oldest, None)
+
+
+class Adapter:
+    """Asks one upstream, in its own terms. Threads may share it."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._changes: Memory[Changes] = Memory()
+        self._part_sizes: Memory[int] = Memory()
+
+    def deadline(self) -> Deadline:
+        """For one attempt, however many requests it takes."""
+        return Deadline(self._upstream.timeout)
+
+    def ask(
+        self,
+        path: str,
+        payload: Mapping[str, Any],
+        ours: Mapping[str, Any],
+        deadline: Deadline | None = None,
+    ) -> tuple[UpstreamResponse, tuple[str, ...]]:
+        """A response with status 200, and the parameters in `payload` that it ignores. `ours` are fields that we add."""
+        deadline = deadline or self.deadline()
+        known = self._changes.get(payload["model"]) or {}
+        changes, requests = known, 0
+        while True:
+            requests += 1
+            asked = changed({**payload, **ours}, changes)
+            response = self._upstream.post(path, asked, deadline.remaining())
+            if response.status == 200:
+                break
+            failure, said = reading.failure(response)
+            new = refused(said, asked, ours)
+            hopeless = not isinstance(failure, _ABOUT_THE_REQUEST)
+            if not new or hopeless or requests == MAX_REQUESTS:
+                raise failure
+            changes = {**changes, **new}
+        if changes is not known:
+            self._remember(payload["model"], changes)
+        return response, tuple(n for n in payload if not _new_name(n, changes))
+
+    def _remember(self, model: str, changes: Changes) -> None:
+        newest = dict(list(changes.items())[-MAX_CHANGES:])
+        self._changes.put(model, newest)
+        fields = {"provider": self._upstream.provider, "model": model}
+        names = {"parameters": ",".join(newest)}
+        log.warning("unsupported", extra={"fields": fields | names})
+
+    def in_parts(
+        self,
+        model: str,
+        texts: Sequence[str],
+        embed: Callable[[Sequence[str]], Embeddings],
+    ) -> Embeddings:
+        """Halves the parts until the upstream takes them, then remembers their size."""
+        known = self._part_sizes.get(model) or len(texts)
+        size, rest, parts = known, texts, []
+        while rest:
+            part = rest[:size]
+            try:
+                parts.append(embed(part))
+            except BatchTooLarge:
+                if len(part) == 1:
+                    raise
+                size = (len(part) + 1) // 2
+            else:
+                rest = rest[size:]
+        if size < known:
+            self._part_sizes.put(model, size)
+        return _joined(parts)
+
+
+_ABOUT_THE_REQUEST = (RequestRefused, ModalityRefused, Broken)
+"""Failures that may be about a field. Broken: LiteLLM answers 500 "got an unexpected keyword argument 'top_k'"."""
+
+_UNSUPPORTED = re.compile(
+    r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields)|extra_forbidden"
+    r"|additional propert|cannot find field|invalid (field|parameter name)",
+    re.IGNORECASE,
+)
+
+_VALUE = re.compile(
+    r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)",
+    re.IGNORECASE,
+)
+"""OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". That is the client's to mend."""
+
+_ADVICE = re.compile(
+    r"did you mean|expected one of|(?<!un)supported (param|field|value|arg)|allowed (param|field)|\buse ['\"`]",
+    re.IGNORECASE,
+)
+"""Where names begin that are not refused. Groq: "property 'store' is unsupported, did you mean 'stop'?"."""
+
+
+def refused(
+    said: str, names: Collection[str], ours: Collection[str]
+) -> dict[str, str | None]:
+    """The changes that the upstream asks for, given what it said about a request with fields of these names."""
+    reason, _, codes = said.partition("\n")
+    text = f"{_ADVICE.split(reason)[0]}\n{codes}"
+    parameters = _UNSUPPORTED.search(said) and not _VALUE.search(said)
+    blamed = [
+        name
+        for name in names
+        if (name in ours and _named(name, text, _ANYWHERE))
+        or (parameters and _named(name, text, _WHERE_NAMES_STAND))
+    ]
+    other_names = {name: new for name, new in RENAMED.items() if new in said}
+    return {name: other_names.get(name) for name in blamed}
+
+
+_ANYWHERE = r"(?<![\w.])"
+_WHERE_NAMES_STAND = r"(^|['\"`:,]\s*|(parameter|argument|property|field|support) )"
+"""What precedes a name. Names of clients' parameters may be words of English, such as `stop`."""
+
+
+def _named(name: str, text: str, before: str) -> bool:
+    """Whether the text names the field, in whatever case: xAI writes `presencePenalty`, Ollama "does not support thinking"."""
+    if name in FIXED or not re.fullmatch(r"\w{1,64}", name):
+        return False
+    if "_" in name:
+        before = _ANYWHERE
+    spelled = "thinking|think" if name == "think" else name.replace("_", "[ _-]?")
+    pattern = f"{before}({spelled})(?!\\w)"
+    return bool(re.search(pattern, text, re.IGNORECASE | re.MULTILINE))
+
+
+def changed(payload: dict[str, Any], changes: Changes) -> dict[str, Any]:
+    """The payload with the changes made."""
+    if not changes:
+        return payload
+    names = {name: _new_name(name, changes) for name in payload}
+    return {new: payload[name] for name, new in names.items() if new}
+
+
+def _new_name(name: str, changes: Changes) -> str | None:
+    new = changes.get(name, name)
+    return new if new is None or new == name else _new_name(new, changes)
+
+
+def _joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """One answer from those to all parts. An unknown count makes the sum unknown."""
+    vectors = [vector for part in parts for vector in part.vectors]
+    if len({len(vector) for vector in vectors}) != 1:
+        raise Broken(f"The {parts[0].provider} backend changed its dimension.")
+    counts = [part.prompt_tokens for part in parts]
+    return Embeddings(vectors, parts[0].provider, sum(counts) if all(counts) else 0)

@@ -1,0 +1,116 @@
+"""What is remembered of a model is bounded, in number and in time. That it is remembered: `test_backends_servers.py`."""
+
+import json
+import logging
+
+import pytest
+import responses
+from builders import OPENAI, Clock, asking, openai_chat
+
+from octomil_ref.backends.adapting import (
+    MAX_CHANGES,
+    MAX_MODELS,
+    MAX_REQUESTS,
+    REMEMBERED,
+    Memory,
+)
+from octomil_ref.backends.openai import OpenAIBackend
+from octomil_ref.errors import RequestRefused
+
+CHAT = f"{OPENAI}/chat/completions"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    return clock
+
+
+def test_the_oldest_model_is_forgotten_where_there_are_too_many():
+    memory = Memory()
+    for number in range(MAX_MODELS):
+        memory.put(str(number), number)
+    memory.put("0", "again")
+
+    memory.put("one more", "new")
+
+    assert memory.get("0") == "again"
+    assert memory.get("1") is None
+    assert memory.get("2") == 2
+
+
+def test_what_is_remembered_is_forgotten_in_time(clock):
+    memory = Memory()
+    memory.put("m", 1)
+    clock.advance(REMEMBERED - 0.1)
+    assert memory.get("m") == 1
+
+    clock.advance(0.1)
+
+    assert memory.get("m") is None
+
+
+def refuse(at_once: int) -> None:
+    """An upstream that does not know parameters that begin with `p_`, and names this many of them at once."""
+
+    def callback(request):
+        names = [name for name in json.loads(request.body) if name.startswith("p_")]
+        named = ", ".join(f"'{name}'" for name in names[:at_once])
+        error = {"error": f"unknown fields: {named}"}
+        return 400 if names else 200, {}, json.dumps(error if names else openai_chat())
+
+    responses.add_callback("POST", CHAT, callback)
+
+
+@responses.activate
+def test_a_client_cannot_fill_the_memory_with_names():
+    refuse(at_once=10)
+    backend = OpenAIBackend(OPENAI, "", 20, {})
+    names = [f"p_{number}" for number in range(MAX_CHANGES + 5)]
+
+    completion = backend.complete(asking(**dict.fromkeys(names, 1)))
+
+    assert completion.ending.ignored_parameters == tuple(names)
+    assert list(backend._adapter._changes.get("m")) == names[5:]
+
+
+@responses.activate
+def test_a_client_cannot_make_us_ask_without_end():
+    refuse(at_once=1)
+    names = [f"p_{number}" for number in range(MAX_REQUESTS)]
+
+    with pytest.raises(RequestRefused):
+        OpenAIBackend(OPENAI, "", 20, {}).complete(asking(**dict.fromkeys(names, 1)))
+
+    assert len(responses.calls) == MAX_REQUESTS
+
+
+@responses.activate
+def test_what_is_unsupported_is_in_the_log_once(caplog):
+    responses.post(CHAT, status=400, json={"error": "unknown field 'top_k'"})
+    responses.post(CHAT, json=openai_chat())
+    backend = OpenAIBackend(OPENAI, "", 20, {})
+
+    with caplog.at_level(logging.WARNING, "octomil_ref"):
+        for _ in range(2):
+            backend.complete(asking(top_k=5))
+
+    [line] = caplog.records
+    assert line.fields == {"provider": "openai", "model": "m", "parameters": "top_k"}
+
+
+@responses.activate
+def test_a_deadline_holds_for_all_requests_of_one_attempt(clock):
+    def callback(request):
+        clock.advance(15)
+        return 400, {}, json.dumps({"error": "unknown fields 'top_k', 'seed'"})
+
+    responses.add_callback("POST", CHAT, callback)
+    backend = OpenAIBackend(OPENAI, "", 20, {})
+
+    with pytest.raises(RequestRefused):
+        backend.complete(asking(top_k=5))
+
+    limits = [call.request.req_kwargs["timeout"][1] for call in responses.calls]
+    assert limits == [20, 5]

@@ -1,0 +1,391 @@
+"""Each behaviour of a real server, as `servers.py` lists them, is understood as its users expect."""
+
+import json
+
+import pytest
+import responses
+import servers
+from builders import OLLAMA, OPENAI, arriving, asking, embedding, openai_chat, sse
+from servers import Case, Reply, Text
+
+from octomil_ref.backends import Ending, Reasoning, Token, Usage
+from octomil_ref.backends.ollama import OllamaBackend
+from octomil_ref.backends.openai import OpenAIBackend
+from octomil_ref.errors import BatchTooLarge, NoSuchPath, UpstreamError
+
+ALL = [
+    *servers.ENDINGS,
+    *servers.TEXTS,
+    *servers.BYTES,
+    *servers.EMBEDDINGS,
+    *servers.OUR_FIELDS,
+    *servers.PARAMETERS,
+    *servers.REFUSED_FOR_GOOD,
+]
+
+
+def encoded(body: object) -> bytes:
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def play(*replies: Reply) -> None:
+    """Answers each request with the first reply to a field that it has."""
+
+    def callback(request):
+        fields = json.loads(request.body)
+        reply = next(each for each in replies if not each.to or each.to in fields)
+        body = reply.body if isinstance(reply.body, tuple) else (reply.body,)
+        return reply.status, {}, arriving(*body)
+
+    for path in ("chat/completions", "embeddings"):
+        responses.add_callback("POST", f"{OPENAI}/{path}", callback)
+
+
+def backend() -> OpenAIBackend:
+    return OpenAIBackend(OPENAI, "a-key", 20, {})
+
+
+def sent() -> list[dict]:
+    return [json.loads(call.request.body) for call in responses.calls]
+
+
+def text_of(asked: OpenAIBackend, case: Case) -> tuple[Text, bool]:
+    """The answer, and whether there were thoughts."""
+    request = asking(**case.parameters)
+    if not case.streams:
+        whole = asked.complete(request)
+        return _text(whole.output, whole.ending), False
+    stream = asked.stream(request)
+    try:
+        pieces = [piece for together in stream for piece in together]
+    finally:
+        stream.close()
+    tokens = "".join(piece.text for piece in pieces if isinstance(piece, Token))
+    thoughts = any(isinstance(piece, Reasoning) for piece in pieces)
+    [ending] = [piece for piece in pieces if isinstance(piece, Ending)]
+    assert pieces[-1] is ending
+    return _text(tokens, ending), thoughts
+
+
+def _text(output: str, ending: Ending) -> Text:
+    return Text(output, ending.finish_reason, ending.usage, ending.ignored_parameters)
+
+
+def outcome(asked: OpenAIBackend, case: Case) -> object:
+    """What `case.want` is compared with."""
+    try:
+        if case.texts:
+            return asked.embed(embedding(*case.texts)).vectors
+        text, thoughts = text_of(asked, case)
+    except UpstreamError as ex:
+        return type(ex)
+    assert thoughts == case.thinks
+    return text
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
+@responses.activate
+def test_it_is_understood_what_is_sent_by(case):
+    play(*case.replies)
+
+    assert outcome(backend(), case) == case.want
+
+
+@pytest.mark.parametrize(
+    "case", servers.OUR_FIELDS + servers.PARAMETERS, ids=lambda case: case.id
+)
+@responses.activate
+def test_the_next_request_does_not_pay_again_for(case):
+    play(*case.replies)
+    asked = backend()
+    outcome(asked, case)
+    before = len(responses.calls)
+
+    assert outcome(asked, case) == case.want
+    assert len(responses.calls) == before + 1
+
+
+@responses.activate
+def test_another_model_is_asked_with_all_fields():
+    case = servers.OUR_FIELDS[0]
+    play(*case.replies)
+    asked = OpenAIBackend(OPENAI, "a-key", 20, {"m": "first"})
+    outcome(asked, case)
+    asked._aliases = {"m": "second"}
+
+    outcome(asked, case)
+
+    assert [(each["model"], "stream_options" in each) for each in sent()] == [
+        ("first", True),
+        ("first", False),
+        ("second", True),
+        ("second", False),
+    ]
+
+
+@responses.activate
+def test_max_tokens_goes_by_its_other_name_with_its_value():
+    play(*servers.PARAMETERS[0].replies)
+
+    outcome(backend(), servers.PARAMETERS[0])
+
+    assert sent()[-1]["max_completion_tokens"] == 5
+    assert "max_tokens" not in sent()[-1]
+
+
+@responses.activate
+def test_nothing_is_remembered_of_a_request_that_failed():
+    refusal = servers.refusing("top_k", 400, {"error": "unknown field 'top_k'"})
+    play(refusal, Reply(b'{"error": "no"}', 400))
+    asked = backend()
+    for _ in range(2):
+        with pytest.raises(UpstreamError):
+            asked.complete(asking(top_k=5))
+
+    assert ["top_k" in each for each in sent()] == [True, False, True, False]
+
+
+# Batches of embeddings
+
+
+def takes_at_most(most: int, status: int, body: object) -> None:
+    """An upstream whose vectors tell which text they are of."""
+
+    def callback(request):
+        texts = json.loads(request.body)["input"]
+        if len(texts) > most:
+            return status, {}, encoded(body)
+        data = [{"embedding": [float(text)]} for text in texts]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        return 200, {}, json.dumps({"data": data, "usage": usage})
+
+    responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
+
+
+@pytest.mark.parametrize("server", servers.TOO_MANY)
+@responses.activate
+def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(server):
+    takes_at_most(2, *servers.TOO_MANY[server])
+    texts = [str(number) for number in range(1, 6)]
+
+    embeddings = backend().embed(embedding(*texts))
+
+    assert embeddings.vectors == [[1], [2], [3], [4], [5]]
+    assert embeddings.prompt_tokens == 5
+
+
+@responses.activate
+def test_the_size_of_the_parts_is_remembered():
+    takes_at_most(2, *servers.TOO_MANY["TEI"])
+    asked = backend()
+
+    for _ in range(2):
+        asked.embed(embedding("1", "2", "3", "4"))
+
+    assert [len(each["input"]) for each in sent()] == [4, 2, 2, 2, 2]
+
+
+@responses.activate
+def test_one_text_that_is_too_large_is_a_failure():
+    takes_at_most(0, *servers.TOO_MANY["nginx"])
+
+    with pytest.raises(BatchTooLarge):
+        backend().embed(embedding("1", "2", "3"))
+
+    assert [len(each["input"]) for each in sent()] == [3, 2, 1]
+
+
+@responses.activate
+def test_a_sum_with_an_unknown_count_is_unknown():
+    def callback(request):
+        texts = json.loads(request.body)["input"]
+        if len(texts) > 1:
+            return servers.TOO_MANY["nginx"][0], {}, b""
+        usage = {"usage": {"prompt_tokens": 3}} if texts == ["a"] else {}
+        return 200, {}, json.dumps({"data": [{"embedding": [1.0]}], **usage})
+
+    responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
+
+    embeddings = backend().embed(embedding("a", "b"))
+
+    assert embeddings.prompt_tokens == 0
+
+
+@responses.activate
+def test_parts_of_two_dimensions_are_no_answer():
+    def callback(request):
+        texts = json.loads(request.body)["input"]
+        status = 413 if len(texts) > 1 else 200
+        vector = [1.0] * len(texts[0])
+        return status, {}, json.dumps({"data": [{"embedding": vector}]})
+
+    responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
+
+    with pytest.raises(UpstreamError, match="dimension"):
+        backend().embed(embedding("a", "bb"))
+
+
+# Errors
+
+
+def told(error: tuple) -> str:
+    server, status, _, meaning = error
+    return f"{server} {status}: {meaning.__name__}"
+
+
+@pytest.mark.parametrize("error", servers.ERRORS, ids=told)
+@responses.activate
+def test_an_error_means_what_it_says_by(error):
+    _, status, body, meaning = error
+    responses.post(f"{OPENAI}/chat/completions", status=status, body=encoded(body))
+
+    with pytest.raises(UpstreamError) as caught:
+        backend().complete(asking())
+
+    assert type(caught.value) is meaning
+    assert "<h" not in caught.value.message
+
+
+@pytest.mark.parametrize("error", servers.ERRORS, ids=told)
+@responses.activate
+def test_an_error_means_the_same_for_a_stream_by(error):
+    _, status, body, meaning = error
+    responses.post(f"{OPENAI}/chat/completions", status=status, body=encoded(body))
+
+    with pytest.raises(UpstreamError) as caught:
+        list(backend().stream(asking()))
+
+    assert type(caught.value) is meaning
+
+
+@pytest.mark.parametrize("server, body, reason", servers.REASONS)
+@responses.activate
+def test_the_reason_is_found_where_it_is_put_by(server, body, reason):
+    responses.post(f"{OPENAI}/chat/completions", status=400, body=encoded(body))
+
+    with pytest.raises(UpstreamError) as caught:
+        backend().complete(asking())
+
+    assert caught.value.message == f"The openai backend refused the request: {reason}"
+
+
+@pytest.mark.parametrize("error", servers.OLLAMA_ERRORS, ids=told)
+@responses.activate
+def test_ollamas_answer_is_understood_to(error):
+    _, status, body, meaning = error
+    responses.post(f"{OLLAMA}/api/chat", status=status, body=encoded(body))
+
+    with pytest.raises(UpstreamError) as caught:
+        OllamaBackend(OLLAMA, 20, {}).complete(asking())
+
+    assert type(caught.value) is meaning
+
+
+# Probes and usage
+
+BACKENDS = {
+    f"{OPENAI}/models": OpenAIBackend(OPENAI, "a-key", 20, {}),
+    f"{OLLAMA}/api/version": OllamaBackend(OLLAMA, 20, {}),
+}
+
+
+@pytest.mark.parametrize("url", BACKENDS)
+@pytest.mark.parametrize("server, status, body, hints", servers.PROBES)
+@responses.activate
+def test_it_can_be_asked_what_answers_a_probe_like(server, status, body, hints, url):
+    responses.get(url, status=status, body=encoded(body))
+
+    hint = BACKENDS[url].probe(1)
+
+    assert ("base URL" in (hint or "")) == hints
+
+
+@pytest.mark.parametrize("server, status, body, meaning", servers.FAILING_PROBES)
+@responses.activate
+def test_it_cannot_be_asked_what_answers_a_probe_like(server, status, body, meaning):
+    responses.get(f"{OPENAI}/models", status=status, body=encoded(body))
+
+    with pytest.raises(meaning):
+        backend().probe(1)
+
+
+@pytest.mark.parametrize("server, fields, usage", servers.USAGES)
+@responses.activate
+def test_the_usage_is_read_from(server, fields, usage):
+    body = openai_chat("A", **fields)
+    chunk = {"choices": [{"delta": {}, "finish_reason": "stop"}], **fields}
+    play(Reply(sse(chunk, "[DONE]"), to="stream_options"), Reply(encoded(body)))
+
+    assert backend().complete(asking()).ending.usage == usage
+    assert list(backend().stream(asking()))[-1][-1].usage == usage
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(
+            {
+                "choices": [
+                    {"delta": {}, "finish_reason": "stop", "usage": servers.COUNTS}
+                ]
+            },
+            id="Moonshot",
+        ),
+        pytest.param(
+            {
+                "choices": [{"delta": {}, "finish_reason": "stop"}],
+                "x_groq": {"id": "r", "usage": servers.COUNTS},
+            },
+            id="Groq",
+        ),
+    ],
+)
+@responses.activate
+def test_the_usage_of_a_stream_is_found_where_it_is_put_by(fields):
+    play(Reply(sse(fields, "[DONE]")))
+
+    assert list(backend().stream(asking()))[-1][-1].usage == Usage(3, 4)
+
+
+@pytest.mark.parametrize(
+    "usage, tokens",
+    [({"total_tokens": 5}, 5), ({"prompt_tokens": 4, "total_tokens": 5}, 4), (None, 0)],
+    ids=["Voyage", "OpenAI", "TEI"],
+)
+@responses.activate
+def test_the_tokens_of_embeddings_are_read_from(usage, tokens):
+    play(Reply(encoded({"data": [{"embedding": [1.0]}], "usage": usage})))
+
+    assert backend().embed(embedding("a")).prompt_tokens == tokens
+
+
+@responses.activate
+def test_a_wrong_path_names_the_base_url():
+    responses.post(f"{OPENAI}/chat/completions", status=404, body=b"")
+
+    with pytest.raises(NoSuchPath, match="base URL"):
+        backend().complete(asking())
+
+
+MASKED = [
+    "bad key sk-...abcd",
+    "bad key na***ys",
+    "bad header Bearer abcdef",
+    "bad key AIzaSyA1234567890",
+    "bad key gsk_abcdef123",
+    "bad address http://10.0.0.1:8080/v1",
+]
+
+
+@pytest.mark.parametrize("message", MASKED)
+@responses.activate
+def test_neither_keys_nor_addresses_are_quoted(message):
+    body = {"error": {"message": message.replace("key", "thing")}}
+    responses.post(f"{OPENAI}/chat/completions", status=400, json=body)
+
+    with pytest.raises(UpstreamError) as caught:
+        backend().complete(asking())
+
+    secret = message.split()[-1]
+    assert caught.value.message.endswith("(not shown)")
+    assert secret not in caught.value.message
