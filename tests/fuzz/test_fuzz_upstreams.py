@@ -10,6 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from octomil_ref.backends import Ending, Reasoning, Token, ollama, openai
+from octomil_ref.backends.adapting import refused
 from octomil_ref.backends.http import Upstream, UpstreamResponse, whole_chunks
 from octomil_ref.backends.reading import (
     StreamedAnswer,
@@ -18,7 +19,7 @@ from octomil_ref.backends.reading import (
 )
 from octomil_ref.backends.refusals import refusal, reported
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import ApiError, UpstreamError
+from octomil_ref.errors import UpstreamError
 
 TIMEOUT = 60.0
 
@@ -87,8 +88,12 @@ openai_lines = st.one_of(
     st.just(line_of({"choices": [{"delta": {}, "finish_reason": "stop"}]})),
     st.just(line_of({"choices": [], "usage": {"prompt_tokens": 1}})),
     VALUES.map(line_of),
-    st.sampled_from([b"[DONE]", b""]),
-).map(b"data: ".__add__) | st.sampled_from([b"", b": comment", b"event: x", b"\xff"])
+    st.sampled_from([b"[DONE]", b"", b"null"]),
+).map(b"data: ".__add__) | st.one_of(
+    st.sampled_from([b"", b": comment", b"event: error", b"\xff", b"\xef\xbb\xbf"]),
+    VALUES.map(line_of),
+    VALUES.map(line_of).map(b"error: ".__add__),
+)
 
 DIALECTS = {"ollama": (ollama, ollama_lines), "openai": (openai, openai_lines)}
 
@@ -96,7 +101,7 @@ DIALECTS = {"ollama": (ollama, ollama_lines), "openai": (openai, openai_lines)}
 def read(dialect, pieces: list[bytes]) -> tuple[list[object], str]:
     """All pieces of a stream, and how it ended."""
     found: list[object] = []
-    stream = StreamedAnswer(answer(*pieces), dialect._Lines(), TIMEOUT)
+    stream = StreamedAnswer(answer(*pieces), dialect._Lines(()), TIMEOUT)
     try:
         for together in stream:
             assert together
@@ -174,10 +179,39 @@ def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
     assert "\n" not in failure.message and "\r" not in failure.message
 
 
-@given(VALUES.map(lambda value: line_of({"error": value})) | st.binary())
-def test_any_error_inside_of_an_answer_is_one_of_ours(data):
-    with pytest.raises(ApiError), malformed_is_broken("ollama"):
-        raise reported("ollama", data)
+@given(VALUES)
+def test_any_error_inside_of_an_answer_is_one_of_ours(value):
+    failure = reported("ollama", {"error": value})
+
+    assert 400 <= failure.status < 600
+
+
+@given(st.lists(openai_lines, max_size=5).map(b"\n".join) | VALUES.map(line_of))
+def test_a_whole_answer_of_anything_has_text_and_an_ending_or_is_an_error(data):
+    try:
+        with malformed_is_broken("openai"):
+            text, ending = openai._read_whole(data, ())
+    except UpstreamError:
+        return
+    assert isinstance(text, str)
+    assert isinstance(ending, Ending)
+
+
+@given(st.lists(VALUES, max_size=3))
+def test_vectors_of_anything_are_as_many_as_the_items_or_an_error(items):
+    try:
+        with malformed_is_broken("openai"):
+            found = openai._in_order(items)
+    except UpstreamError:
+        return
+    assert len(found) == len(items)
+
+
+@given(st.text(), st.lists(st.text() | st.sampled_from(NAMES)), st.booleans())
+def test_what_an_upstream_blames_is_something_that_it_was_sent(said, names, ours):
+    changes = refused(f"unsupported: {said}", names, names if ours else ())
+
+    assert set(changes) <= set(names)
 
 
 # Chunks, against the standard library's reading of the same bytes

@@ -269,6 +269,11 @@ def failed(server: Reference) -> Any:
         (
             ollama_error(503, "a"),
             openai_error(401, "Invalid API Key"),
+            (503, "service_unavailable", "server_error", True, "1"),
+        ),
+        (
+            ollama_error(404, "a"),
+            openai_error(401, "Invalid API Key"),
             (502, "bad_gateway", "cloud_provider_auth_failed", False, None),
         ),
         (
@@ -291,6 +296,7 @@ def failed(server: Reference) -> Any:
         "500 503",
         "503 429",
         "503 401",
+        "404 401",
         "503 404",
         "404 404",
         "404 500",

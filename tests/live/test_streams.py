@@ -618,10 +618,29 @@ def test_a_client_that_resets_is_gone_for_the_upstream_too(server: Reference) ->
 # Thinking
 
 
-def test_a_thought_commits_the_answer_and_shows_as_a_comment(server: Reference) -> None:
+def think(
+    content_type: str, thought: bytes, gate: threading.Event, *rest: bytes
+) -> Script:
+    """Thinks until the gate opens, then sends the rest."""
+
+    def script(call: Call) -> None:
+        call.start_chunked(content_type)
+        while not gate.wait(0.05):
+            call.chunk(thought)
+        for frame in rest:
+            call.chunk(frame)
+        call.end_chunks()
+
+    return script
+
+
+def test_long_thinking_commits_the_answer_and_shows_as_a_comment(
+    server: Reference,
+) -> None:
     gate = threading.Event()
-    frames = [ollama_frame(thinking="Hmm"), ollama_frame("Good"), ollama_done()]
-    server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
+    thought = ollama_frame(thinking="Hmm")
+    script = think(NDJSON, thought, gate, ollama_frame("Good"), ollama_done())
+    server.ollama.on("/api/chat", script)
 
     with server.stream() as events:
         comment = events.next_comment()
@@ -633,19 +652,14 @@ def test_a_thought_commits_the_answer_and_shows_as_a_comment(server: Reference) 
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-def test_a_thought_in_openais_dialect_shows_as_a_comment(
+def test_long_thinking_in_openais_dialect_shows_as_a_comment(
     server: Reference, field: str
 ) -> None:
     gate = threading.Event()
-    frames = [
-        openai_frame({field: "Hmm"}),
-        openai_frame({field: " hm"}),
-        openai_frame({"content": "Good"}),
-        openai_frame({}, "stop"),
-    ]
+    rest = [openai_frame({"content": "Good"}), openai_frame({}, "stop"), OPENAI_END]
     server.ollama.on("/api/chat", LACKS_THE_MODEL)
     server.openai.on(
-        "/v1/chat/completions", stream(SSE, *frames, OPENAI_END, gate=gate)
+        "/v1/chat/completions", think(SSE, openai_frame({field: "Hmm"}), gate, *rest)
     )
 
     with server.stream() as events:
@@ -656,15 +670,31 @@ def test_a_thought_in_openais_dialect_shows_as_a_comment(
     assert [event["token"] for event in events.seen] == ["Good", ""]
 
 
-def test_a_failure_after_a_thought_does_not_fall_back(server: Reference) -> None:
-    thought = ollama_frame(thinking="Hmm")
-    server.ollama.on("/api/chat", stream(NDJSON, thought, end=Call.close))
+def test_a_failure_after_long_thinking_does_not_fall_back(server: Reference) -> None:
+    gate = threading.Event()
+    error = ollama_error_frame()
+    script = think(NDJSON, ollama_frame(thinking="Hmm"), gate, error)
+    server.ollama.on("/api/chat", script)
     server.openai.on("/v1/chat/completions", ask_in_vain)
 
     with server.stream() as events, pytest.raises(httpx.RemoteProtocolError):
+        events.next_comment()
+        gate.set()
         events.rest()
 
     assert events.seen[-1]["error"]["code"] == "stream_interrupted"
+
+
+def test_a_failure_after_a_thought_falls_back(server: Reference) -> None:
+    thought = ollama_frame(thinking="Hmm")
+    server.ollama.on("/api/chat", stream(NDJSON, thought, end=Call.close))
+    server.openai.on("/v1/chat/completions", openai_chat(["Good"]))
+
+    with server.stream() as events:
+        events.rest()
+
+    assert [event["token"] for event in events.seen] == ["Good", ""]
+    assert events.seen[0]["provider"] == "openai"
 
 
 # The log line
