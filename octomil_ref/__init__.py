@@ -12,7 +12,9 @@ In the order in which a streamed request passes them:
     backends/ollama.py, backends/openai.py
                                 one dialect each
     backends/adapting.py        asks again without what an upstream refuses
-    backends/http.py            HTTP to an upstream: connections, deadlines, lines
+    backends/http.py            requests to an upstream, its answers as lines, what failures mean
+    backends/wire.py            one connection to an upstream: deadlines, what a read brings
+    backends/framing.py         HTTP/1.1 messages: heads, and where a body ends
     backends/reading.py         an upstream's whole and streamed answers as values
     backends/__init__.py        what all backends offer, and the values that they return
     streaming.py                server-sent events

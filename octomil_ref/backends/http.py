@@ -5,38 +5,35 @@ with URLs prepared once, for less than half the CPU of `Session.post`. So nothin
 proxies), no redirect is followed and no cookie is kept.
 """
 
-import http.client
-import io
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
 from octomil_ref import json_codec
 from octomil_ref.backends.refusals import HIDDEN
+from octomil_ref.backends.wire import (
+    POOLS,
+    READ_BYTES,
+    StaleConnection,
+    reading_until,
+)
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds to connect, at most."""
+"""Seconds to connect, at most, however many addresses the upstream's name has."""
 
 DRAIN_TIMEOUT = 0.2
 """Seconds to read what follows the end of an answer, so that its connection can be used again."""
 
 POOL_SIZE = 256
 """Idle connections to keep, at most: more than a process has threads."""
-
-BUFFER_BYTES = 16 * 1024
-"""The most that one read takes from a socket: some ninety tokens in the OpenAI dialect, which is the wordier one."""
-
-READ_BYTES = 65536
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
@@ -56,6 +53,7 @@ class Upstream:
         _, _, self.credentials = headers.get("Authorization", "").partition(" ")
         self._base_url = base_url
         self._headers = {
+            "Host": _host(base_url),
             **headers,
             "Accept-Encoding": "identity",
             "User-Agent": "octomil-ref",
@@ -99,7 +97,7 @@ class Upstream:
         self, method: str, path: str, body: bytes, timeout: float
     ) -> "UpstreamResponse":
         deadline = Deadline(timeout)
-        with self.translated(), _reading_until(deadline):
+        with self.translated(), reading_until(deadline):
             request = self._request(method, path, body)
             try:
                 response = self._attempt(request, deadline)
@@ -148,20 +146,24 @@ class UpstreamResponse:
         self.deadline = deadline
         self._upstream = upstream
         self._response = response
-        self._chunks = self._read_chunks()
+        # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
+        self._is_encoded = "Content-Encoding" in response.headers
 
     def body(self) -> bytes:
-        return b"".join(self._chunks)
+        with self._upstream.translated():
+            return b"".join(iter(self._read, b""))
 
     def lines(self) -> Iterator[list[bytes]]:
         """Lines without their ends. Lines that arrived together come in one list; an unfinished last line counts."""
         rest = b""
-        for chunk in self._chunks:
-            *whole, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LINE:
-                raise self._upstream.broken("sent a line without end")
-            if whole:
-                yield whole
+        with self._upstream.translated():
+            while data := self._read():
+                lines = (rest + data).split(b"\n")
+                rest = lines.pop()
+                if len(rest) > MAX_LINE:
+                    raise self._upstream.broken("sent a line without end")
+                if lines:
+                    yield lines
         if rest:
             yield [rest]
 
@@ -181,24 +183,25 @@ class UpstreamResponse:
     def drain(self) -> None:
         """Reads the little that is left, so that the connection goes back to the pool."""
         self.deadline.shorten(DRAIN_TIMEOUT)
-        with suppress(UpstreamError):
-            for _ in self._chunks:
+        with suppress(UpstreamError), self._upstream.translated():
+            while self._read():
                 pass
 
     def close(self) -> None:
         """Closes the connection unless the body was read to its end."""
         self._response.close()
 
-    def _read_chunks(self) -> Iterator[bytes]:
+    def _read(self) -> bytes:
+        """What has arrived, at least one byte; empty at the end of the body."""
         # Not iter_content, which withholds everything until the end of an answer that is not chunked.
-        raw = self._response.raw
-        # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
-        encoded = "Content-Encoding" in self._response.headers
-        with self._upstream.translated():
-            while data := raw.read1(READ_BYTES, encoded):
-                yield data
-                if raw.length_remaining == 0 and not encoded:
-                    return  # one more read, only to find nothing, costs as much again
+        data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
+        return data
+
+
+def _host(url: str) -> str:
+    """The Host header for `url`, which may hold credentials."""
+    prepared = requests.Request("GET", url).prepare().url
+    return urlsplit(prepared or "").netloc.rpartition("@")[2]
 
 
 _NOT_REACHED = (
@@ -220,16 +223,12 @@ def _caused_by(ex: object, *kinds: type[BaseException]) -> bool:
     return any(_caused_by(each, *kinds) for each in inner)
 
 
-class StaleConnection(OSError):
-    """A pooled connection was dead before the first byte of its response, so the request is worth a retry."""
-
-
 class _Adapter(HTTPAdapter):
     """Sends to one upstream, whose connection pool it looks up once instead of for each request."""
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=POOL_SIZE)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
         self._pool: HTTPConnectionPool | None = None
 
     def get_connection_with_tls_context(
@@ -254,146 +253,3 @@ class _Adapter(HTTPAdapter):
         """Closes the idle connections."""
         self._pool = None
         self.poolmanager.clear()
-
-
-@contextmanager
-def _reading_until(deadline: Deadline) -> Iterator[None]:
-    """Responses whose head arrives on this thread inside are read against `deadline`, up to their end."""
-    _current.deadline = deadline
-    try:
-        yield
-    finally:
-        del _current.deadline
-
-
-_current = threading.local()
-
-
-class _Reader(io.RawIOBase):
-    """Reads a socket. Raises TimeoutError once the deadline has passed."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open
-        self._deadline = deadline
-        self.received = False
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """http.client calls this on its socket."""
-        return io.BufferedReader(self, BUFFER_BYTES)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        remaining = self._deadline.remaining()
-        if remaining <= 0:
-            raise TimeoutError("the deadline has passed")
-        self._sock.settimeout(remaining)
-        size = self._sock.recv_into(buffer)
-        self.received = self.received or bool(size)
-        return size
-
-    def close(self) -> None:
-        self._hold.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    """Reads chunks together that arrived together."""
-
-    chunk_left: int | None
-    """Private in http.client: the bytes left of the current chunk; 0 at its line end, None before the next size."""
-
-    def read1(self, n: int = -1) -> bytes:
-        """At least one byte of the body until its end. A chunked body may give more than `n`.
-
-        Reading each chunk by itself passes through all layers once per chunk, which is most of the work for a stream of
-        tokens. So this takes all chunks that are buffered whole, and leaves the rest to http.client.
-        """
-        if self.chunked and self.fp and not self.chunk_left:
-            if self.chunk_left == 0:
-                self.fp.read(2)
-                self.chunk_left = None
-            data, end = whole_chunks(self.fp.peek())
-            if end:
-                self.fp.read(end)
-                return data
-        return super().read1(n)
-
-
-def whole_chunks(buffered: bytes) -> tuple[bytes, int]:
-    """The data of the whole chunks at the start of `buffered`, and where they end (RFC 9112 section 7.1).
-
-    The last chunk, of size 0, and anything malformed are left for http.client.
-    """
-    pieces, end = [], 0
-    while start := buffered.find(b"\n", end) + 1:
-        try:
-            size = int(buffered[end:start].partition(b";")[0], 16)
-        except ValueError:
-            break
-        if size <= 0 or buffered[start + size : start + size + 2] != b"\r\n":
-            break
-        pieces.append(buffered[start : start + size])
-        end = start + size + 2
-    return b"".join(pieces), end
-
-
-class _Observed:
-    """Mixed into both kinds of connection: one write per request, a deadline per response, stale ones recognized."""
-
-    sock: socket.socket | None
-    _responses = 0
-    """Responses that this connection has brought since it was opened."""
-    _unsent: list[bytes]
-    """The parts of a request; head and body leave in one write."""
-
-    def connect(self) -> None:
-        self._responses = 0
-        super().connect()  # type: ignore[misc]
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._unsent = []
-        super().request(*args, **kwargs)  # type: ignore[misc]
-        try:
-            super().send(b"".join(self._unsent))  # type: ignore[misc]
-        except OSError as ex:
-            if self._is_stale(ex):
-                raise StaleConnection from ex
-            raise
-
-    def send(self, data: Any) -> None:
-        self._unsent.append(data)
-
-    def getresponse(self) -> Any:
-        assert self.sock
-        reader: Any = _Reader(self.sock, _current.deadline)  # a socket to http.client
-        self.response_class: Any = lambda sock, **kwargs: _Response(reader, **kwargs)
-        try:
-            response = super().getresponse()  # type: ignore[misc]
-        except OSError as ex:
-            if self._is_stale(ex) and not reader.received:
-                raise StaleConnection from ex
-            raise
-        self._responses += 1
-        return response
-
-    def _is_stale(self, ex: OSError) -> bool:
-        return self._responses > 0 and not isinstance(ex, TimeoutError)
-
-
-class _Connection(_Observed, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Observed, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection

@@ -119,15 +119,20 @@ class StreamedAnswer:
         """The pieces up to the ending or to the first failure, and that failure."""
         pieces: list[Piece] = []
         try:
-            with malformed_is_broken(self._response.provider):
-                for line in lines:
-                    pieces += self._reader.read(line)
-                    if pieces and isinstance(pieces[-1], Ending):
-                        self._ended = True
-                        break
+            for line in lines:
+                pieces += self._reader.read(line)
+                if pieces and isinstance(pieces[-1], Ending):
+                    self._ended = True
+                    break
         except UpstreamError as ex:
             return pieces, self._response.redacted(ex)
+        except MALFORMED:
+            return pieces, _malformed(self._response.provider)
         return pieces, None
+
+
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+"""What code raises that reads a malformed value."""
 
 
 @contextmanager
@@ -146,10 +151,12 @@ def malformed_is_broken(provider: str) -> Iterator[None]:
     """Turns the exceptions of code that reads a malformed value into Broken."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as ex:
-        raise Broken(
-            f"The {provider} backend sent something else than an answer."
-        ) from ex
+    except MALFORMED as ex:
+        raise _malformed(provider) from ex
+
+
+def _malformed(provider: str) -> Broken:
+    return Broken(f"The {provider} backend sent something else than an answer.")
 
 
 def json_object(data: bytes) -> dict[str, Any]:

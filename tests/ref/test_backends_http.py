@@ -286,7 +286,7 @@ def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
 
 
 def dripping(head: bytes, clock: Clock) -> Script:
-    """Sends `head`, then lets the time pass that a client may wait in all, with a sign of life at the end."""
+    """Sends `head`, then lets the time pass that a client may wait in all, and sends one byte more."""
 
     def script(connection):
         receive(connection)
@@ -303,7 +303,7 @@ def dripping(head: bytes, clock: Clock) -> Script:
     [
         pytest.param(b"HTTP/1.1 100 Continue\r\n", id="in an interim answer"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX-Drip: a", id="in its head"),
-        pytest.param(chunked(b"."), id="in its chunks"),
+        pytest.param(chunked(b".") + b"9\r\n", id="in its chunks"),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n.", id="in a body without length"),
     ],
 )

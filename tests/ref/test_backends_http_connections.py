@@ -1,18 +1,27 @@
 """Pooled connections that die: one retry, and only where the connection had served before."""
 
 import gc
+import gzip
+import socket
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from socket import SO_LINGER, SOL_SOCKET
+from socket import (
+    IPPROTO_TCP,
+    SO_KEEPALIVE,
+    SO_LINGER,
+    SOL_SOCKET,
+    TCP_NODELAY,
+)
 
 import pytest
 from builders import Clock, RawUpstream, Script, answering, chunk, plain, receive
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from octomil_ref.backends import http
+from octomil_ref.backends import wire
 from octomil_ref.backends.http import Upstream
-from octomil_ref.errors import Broken, TimedOut
+from octomil_ref.backends.wire import TimedSocket
+from octomil_ref.errors import Broken, TimedOut, UpstreamError
 
 OK = plain(b"{}")
 
@@ -161,15 +170,15 @@ def test_a_connection_on_which_garbage_came_is_not_used_again():
 
 
 def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkeypatch):
-    real_send = HTTPConnection.send
+    real_send = TimedSocket.send
     failures = iter([None, ConnectionResetError(), None])
 
-    def send(self, data):
+    def send(self, data, deadline):
         if failure := next(failures):
             raise failure
-        real_send(self, data)
+        real_send(self, data, deadline)
 
-    monkeypatch.setattr(HTTPConnection, "send", send)
+    monkeypatch.setattr(TimedSocket, "send", send)
     with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
         to = upstream(server)
         ask(to)
@@ -180,12 +189,12 @@ def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkey
 
 
 def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatch):
-    read, arrived = http._Reader.readinto, threading.Event()
+    real_receive, arrived = TimedSocket.receive, threading.Event()
 
-    def readinto(self, buffer):
-        size = read(self, buffer)
+    def receive_and_tell(self, size, deadline):
+        data = real_receive(self, size, deadline)
         arrived.set()
-        return size
+        return data
 
     def half_a_head(connection):
         receive(connection)
@@ -196,7 +205,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
         arrived.wait(20)
         connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
 
-    monkeypatch.setattr(http._Reader, "readinto", readinto)
+    monkeypatch.setattr(TimedSocket, "receive", receive_and_tell)
     with RawUpstream(half_a_head, answering(OK)) as server:
         to = upstream(server)
         ask(to)
@@ -226,11 +235,11 @@ def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
 ):
     sent = []
 
-    def send(self, data):
+    def send(self, data, deadline):
         sent.append(data)
         raise ConnectionResetError
 
-    monkeypatch.setattr(HTTPConnection, "send", send)
+    monkeypatch.setattr(TimedSocket, "send", send)
     with RawUpstream(answering(OK)) as server, pytest.raises(Broken):
         ask(upstream(server))
 
@@ -238,18 +247,110 @@ def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
 
 
 def test_a_request_leaves_in_one_write(monkeypatch):
-    written, real_send = [], HTTPConnection.send
-    monkeypatch.setattr(
-        HTTPConnection,
-        "send",
-        lambda self, data: (written.append(data), real_send(self, data)),
-    )
+    written, real_send = [], TimedSocket.send
+
+    def send(self, data, deadline):
+        written.append(data)
+        real_send(self, data, deadline)
+
+    monkeypatch.setattr(TimedSocket, "send", send)
     with RawUpstream(answering(OK)) as server:
         ask(upstream(server))
+        host = server.address.encode()
 
     [whole] = written
-    assert whole.startswith(b"POST /ask HTTP/1.1\r\n")
+    assert whole.startswith(b"POST /ask HTTP/1.1\r\nHost: %b\r\n" % host)
     assert whole.endswith(b'\r\n\r\n{"a":1}')
+
+
+def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    with RawUpstream(answering(OK, OK), answering(OK)) as server:
+        to = upstream(server, timeout=200)
+        ask(to)
+        clock.advance(59)
+        ask(to)
+        assert server.connections == 1
+
+        clock.advance(60)
+        ask(to)
+
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", id="1.0"),
+        pytest.param(OK + b"HTTP/1.1", id="with more behind it"),
+        pytest.param(b"HTTP/1.1 204 No\r\n\r\n{}", id="without body, but with one"),
+    ],
+)
+def test_a_connection_is_not_used_again_after_an_answer(answer):
+    with RawUpstream(answering(answer, OK), answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+
+        ask(to)
+
+    assert server.connections == 2
+
+
+def test_a_body_in_gzip_that_nobody_asked_for_is_read_and_its_connection_used_again():
+    answer = plain(gzip.compress(b"{}")).replace(
+        b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1
+    )
+    with RawUpstream(answering(answer, OK)) as server:
+        to = upstream(server)
+
+        assert ask(to) == b"{}"
+        assert ask(to) == b"{}"
+
+    assert server.connections == 1
+
+
+def test_connections_are_kept_alive_by_the_system(monkeypatch):
+    opened = []
+
+    class Seen(TimedSocket):
+        def __init__(self, sock):
+            opened.append(sock)
+            super().__init__(sock)
+
+    monkeypatch.setattr(wire, "TimedSocket", Seen)
+    with RawUpstream(answering(OK)) as server:
+        to = upstream(server)
+        ask(to)
+
+        [sock] = opened
+        assert sock.getsockopt(SOL_SOCKET, SO_KEEPALIVE)
+        assert sock.getsockopt(IPPROTO_TCP, TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    "url, addresses, each",
+    [
+        pytest.param("http://up.test", 1, 3.0, id="one address"),
+        pytest.param("http://up.test", 3, 1.0, id="three addresses"),
+        pytest.param("https://up.test", 2, 1.0, id="two addresses and TLS"),
+    ],
+)
+def test_all_steps_to_connect_share_three_seconds(monkeypatch, url, addresses, each):
+    seconds = []
+
+    def connect(self):
+        seconds.append(self.timeout)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [()] * addresses)
+    monkeypatch.setattr(HTTPConnection, "connect", connect)
+    monkeypatch.setattr(HTTPSConnection, "connect", connect)
+
+    with pytest.raises(UpstreamError):
+        ask(Upstream("ollama", url, {}, 20))
+
+    assert seconds == [each]
 
 
 def streaming(*parts) -> Script:
@@ -297,30 +398,3 @@ def test_a_chunk_that_has_not_arrived_whole_keeps_none_back(size):
 
     assert first[0] == b"first"
     assert [*first[1:], *(line for lines in arriving for line in lines)] == [b"second"]
-
-
-WHOLE_CHUNKS = {
-    b"": (b"", 0),
-    b"3": (b"", 0),
-    b"3\r\n": (b"", 0),
-    b"3\r\nab": (b"", 0),
-    b"3\r\nabc": (b"", 0),
-    b"3\r\nabc\r": (b"", 0),
-    b"3\r\nabc\r\n": (b"abc", 8),
-    b"3\r\nabc\r\n2\r\nde": (b"abc", 8),
-    b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n": (b"abcde", 15),
-    b"3;name=value\r\nabc\r\n": (b"abc", 19),
-    b"A\r\n0123456789\r\n": (b"0123456789", 15),
-    b"4\r\n\r\n\r\n\r\n": (b"\r\n\r\n", 9),
-    b"0\r\n\r\n": (b"", 0),
-    b"four\r\nabcd\r\n": (b"", 0),
-    b"-1\r\nabcd\r\n": (b"", 0),
-    b"2\r\nabc\r\n": (b"", 0),
-    b"\n1\r\na\r\n": (b"", 0),
-    b"3\nabc\r\n": (b"abc", 7),
-}
-
-
-@pytest.mark.parametrize(("buffered", "found"), WHOLE_CHUNKS.items())
-def test_chunks_are_taken_together_as_far_as_they_are_whole(buffered, found):
-    assert http.whole_chunks(buffered) == found

@@ -36,6 +36,8 @@ LAYERS = [
     {"backends.adapting"},
     {"backends.reading"},
     {"backends.http", "backends.refusals"},
+    {"backends.wire"},
+    {"backends.framing"},
     {"backends"},
     {"payloads"},
     {"settings", "json_codec"},
@@ -50,8 +52,7 @@ LAYERS = [
 IMPORTERS = {
     "falcon": {"app", "middleware", "resources", "body"},
     "requests": {"backends.http"},
-    "urllib3": {"backends.http"},
-    "http": {"backends.http"},
+    "urllib3": {"backends.http", "backends.wire", "backends.framing"},
     "waitress": {"waitress_server"},
     "orjson": {"json_codec"},
     "xllamacpp": {"demo.llama_cpp"},
@@ -62,7 +63,7 @@ IMPORTERS = {
 
 PURE = {
     *("errors", "setting_values", "payloads", "json_codec"),
-    *("backends", "backends.refusals", "demo.guide"),
+    *("backends", "backends.refusals", "backends.framing", "demo.guide"),
     *("page.contents", "page.endpoint", "page.snippets"),
     *("page.tables", "page.fields", "page.markup"),
 }

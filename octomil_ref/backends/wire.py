@@ -1,0 +1,283 @@
+"""HTTP/1.1 on one connection to an upstream (RFC 9112). urllib3 opens the connections (names, TLS, proxies) and pools them.
+
+A request leaves in one write. A read is one system call: what has arrived is taken out of its framing at once, however many
+chunks it is. Through http.client, its BufferedReader and urllib3's layers a token that arrives alone costs the whole server
+nearly twice as much CPU, and the call for a whole answer more than twice as much.
+"""
+
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from octomil_ref.backends.framing import Head, framing, request_head, take_head
+from octomil_ref.clock import Deadline
+
+MAX_IDLE = 60.0
+"""Seconds after which an idle connection is not used again. Many servers close theirs after 65 to 75."""
+
+READ_BYTES = 64 * 1024
+"""The most that one read takes from a socket."""
+
+SLACK = 0.02
+"""Seconds by which a socket's limit may be off before it is set anew. While tokens come in time it never is."""
+
+KEEP_ALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
+"""What keeps firewalls from forgetting a connection while a model is silent, as far as the system knows it."""
+
+
+class TimedSocket:
+    """A connected socket. Each call raises TimeoutError once the deadline has passed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._limits = {socket.SO_RCVTIMEO: 0.0, socket.SO_SNDTIMEO: 0.0}
+        self._kernel_keeps_time = os.name == "posix" and not isinstance(
+            sock, ssl.SSLSocket
+        )
+        if self._kernel_keeps_time:
+            sock.settimeout(None)
+
+    def receive(self, size: int, deadline: Deadline) -> bytes:
+        """Empty at the end of the connection."""
+        while True:
+            self._limit(socket.SO_RCVTIMEO, deadline)
+            try:
+                return self._sock.recv(size)
+            except BlockingIOError:
+                continue  # the limit was reached
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        unsent = memoryview(data)
+        while unsent:
+            self._limit(socket.SO_SNDTIMEO, deadline)
+            with suppress(BlockingIOError):
+                unsent = unsent[self._sock.send(unsent) :]
+
+    def _limit(self, option: int, deadline: Deadline) -> None:
+        """The next call returns at the deadline, or SLACK later.
+
+        With a timeout of Python's own each read takes a second system call, which asks whether the socket is ready.
+        """
+        remaining = deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError
+        if -SLACK < remaining - self._limits[option] < SLACK:
+            return
+        self._limits[option] = remaining
+        if self._kernel_keeps_time:
+            microseconds = int(remaining * 1_000_000) + 1  # 0 would be no limit
+            limit = struct.pack("ll", *divmod(microseconds, 1_000_000))
+            self._sock.setsockopt(socket.SOL_SOCKET, option, limit)
+        else:
+            self._sock.settimeout(remaining)
+
+
+class Body:
+    """The body of one response, as a file that is read once."""
+
+    closed = False
+
+    def __init__(
+        self, head: Head, begun: bytes, sock: TimedSocket, deadline: Deadline
+    ) -> None:
+        """`begun` came with the head. `deadline` is for all reads; the reader may renew it."""
+        self._framing = framing(head)
+        self._keeps_alive = head.keeps_alive()
+        self._begun = begun
+        self._sock = sock
+        self._deadline = deadline
+
+    def read1(self, size: int) -> bytes:
+        """At least one byte until the end. What arrived with the head may be more than `size`."""
+        while not self._framing.complete:
+            data = self._begun or self._sock.receive(size, self._deadline)
+            self._begun = b""
+            if not data:
+                self._framing.end()
+            elif body := self._framing.feed(data):
+                return body
+        return b""
+
+    read = read1  # urllib3 takes for a file what has this method, which nobody calls
+
+    def is_complete(self) -> bool:
+        return self._framing.complete
+
+    def leaves_connection(self) -> bool:
+        """True if the connection may be used again after the end."""
+        surplus = self._framing.surplus or self._begun
+        return self._keeps_alive and not surplus
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Response(HTTPResponse):
+    """urllib3's, except that a body without Content-Encoding is read past its layers.
+
+    After the last byte of the body the connection goes back to the pool.
+    """
+
+    def __init__(self, head: Head, incoming: Body, on_rest: Callable[[], None]) -> None:
+        """`on_rest` is called before the connection goes back."""
+        body: Any = incoming
+        super().__init__(body, head.headers, head.status, preload_content=False)
+        self.incoming = incoming
+        self.on_rest = on_rest
+        self.holds_connection = True
+
+    def read1(
+        self, amt: int | None = None, decode_content: bool | None = None
+    ) -> bytes:
+        try:
+            if decode_content:
+                data = super().read1(amt, True)
+            else:
+                data = self.incoming.read1(amt or READ_BYTES)
+        except BaseException:
+            self.close()
+            raise
+        if self.incoming.is_complete() and self.holds_connection:
+            self._leave_connection()
+        return data
+
+    def _leave_connection(self) -> None:
+        self.holds_connection = False
+        if self.incoming.leaves_connection():
+            self.on_rest()
+            self.release_conn()
+        self.close()
+
+
+class StaleConnection(OSError):
+    """A pooled connection was dead before the first byte of its response, so the request is worth a retry."""
+
+
+@contextmanager
+def reading_until(deadline: Deadline) -> Iterator[None]:
+    """Requests that this thread sends inside keep to `deadline`, and so do their responses up to their end."""
+    _current.deadline = deadline
+    try:
+        yield
+    finally:
+        del _current.deadline
+
+
+_current = threading.local()
+
+
+class _Http1:
+    """Mixed into both kinds of urllib3's connection, of which only `connect` and `close` remain in use."""
+
+    sock: Any
+    timeout: Any
+    host: Any
+    port: Any
+    _timed: TimedSocket
+    _begun = False
+    """The current response has begun to arrive."""
+    _responses = 0
+    """Responses that this connection has brought since it was opened."""
+    _unused: Deadline
+    """Until when it may stay idle."""
+
+    def connect(self) -> None:
+        self._responses = 0
+        self.timeout /= self._steps()
+        super().connect()  # type: ignore[misc]
+        for name in KEEP_ALIVE.keys() & vars(socket).keys():
+            level = socket.SOL_SOCKET if name[0] == "S" else socket.IPPROTO_TCP
+            self.sock.setsockopt(level, getattr(socket, name), KEEP_ALIVE[name])
+        self._timed = TimedSocket(self.sock)
+        self._rest()
+
+    def _steps(self) -> int:
+        """To how many steps urllib3 gives the timeout: one address after the other, then TLS."""
+        addresses = 1
+        with suppress(OSError):  # urllib3 fails in the same way, and says so
+            addresses = len(
+                socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            )
+        return addresses + isinstance(self, HTTPSConnection)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        *unused: Any,
+        **options: Any,
+    ) -> None:
+        if self.sock is None:
+            self.connect()
+        self._begun = False
+        data = request_head(method, url, headers or {}) + (body or b"")
+        try:
+            self._timed.send(data, _current.deadline)
+        except OSError as ex:
+            self._raise_if_stale(ex)
+            raise
+
+    def getresponse(self) -> Any:
+        deadline = _current.deadline
+        try:
+            head, rest = self._read_head(deadline)
+        except OSError as ex:
+            self._raise_if_stale(ex)
+            raise
+        self._responses += 1
+        return Response(head, Body(head, rest, self._timed, deadline), self._rest)
+
+    @property
+    def is_connected(self) -> bool:
+        """urllib3 asks before it uses an idle connection, and closes it if it is not."""
+        connected: bool = super().is_connected  # type: ignore[misc]
+        return connected and self._unused.remaining() > 0
+
+    def _read_head(self, deadline: Deadline) -> tuple[Head, bytes]:
+        """The head of the response, and what came behind it."""
+        head, received = None, b""
+        while not head:
+            data = self._timed.receive(READ_BYTES, deadline)
+            if not data:
+                raise ConnectionResetError("the connection ended before the response")
+            self._begun = True
+            head, received = take_head(received + data)
+        return head, received
+
+    def _raise_if_stale(self, ex: OSError) -> None:
+        is_late = isinstance(ex, TimeoutError)
+        if self._responses and not self._begun and not is_late:
+            raise StaleConnection from ex
+
+    def _rest(self) -> None:
+        self._unused = Deadline(MAX_IDLE)
+
+
+class _Connection(_Http1, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Http1, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls: Any = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls: Any = _TlsConnection
+
+
+POOLS = {"http": _Pool, "https": _TlsPool}
