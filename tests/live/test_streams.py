@@ -727,7 +727,7 @@ def test_a_stream_is_logged_when_it_has_ended(
     line = server.log_of(request_id)
 
     assert line["ended"] == ended
-    assert line["tokens"] == tokens
+    assert line["events"] == tokens
     assert 0 < line["first_token_ms"] <= line["duration_ms"]
     assert (line["method"], line["path"]) == ("POST", "/api/v1/inference/stream")
     assert (line["status"], line["provider"]) == (200, "ollama")

@@ -32,6 +32,7 @@ LAYERS = [
     {"page.fields", "page.markup"},
     {"page.snippets"},
     {"logs", "fallback"},
+    {"records"},
     {"backends.ollama", "backends.openai"},
     {"backends.adapting"},
     {"backends.reading"},
