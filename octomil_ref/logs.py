@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import UTC, datetime
 from itertools import groupby
 
 from octomil_ref.records import AccessRecord, Attempt
@@ -83,21 +84,25 @@ def without_prompt(detail: str, texts: Iterable[str]) -> str:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Logs to standard error. A second call replaces what the first one set."""
+    """Our lines and waitress's go to standard error. A second call replaces what the first one set."""
     handler = logging.StreamHandler()
-    json_lines = settings.log_format == "json"
-    handler.setFormatter(_JsonFormatter() if json_lines else _TextFormatter())
-    root = logging.getLogger("octomil_ref")
-    root.handlers = [handler]
-    root.setLevel(settings.log_level)
-    root.propagate = False
+    handler.setFormatter(formatter(settings))
+    for name in ("octomil_ref", "waitress"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(settings.log_level)
+        logger.propagate = False
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    return _JsonFormatter() if settings.log_format == "json" else _TextFormatter()
 
 
 class _TextFormatter(logging.Formatter):
-    """`2026-01-31 12:00:00,000 INFO request method=POST path=/api/v1/inference …`"""
+    """`2026-01-31T12:00:00.000Z INFO request method=POST path=/api/v1/inference …`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.formatTime(record)} {record.levelname} {record.getMessage()}"
+        line = f"{_time(record)} {record.levelname} {record.getMessage()}"
         for name, value in getattr(record, "fields", {}).items():
             line += f" {name}={_quoted(value)}"
         if record.exc_info:
@@ -108,7 +113,7 @@ class _TextFormatter(logging.Formatter):
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "time": self.formatTime(record),
+            "time": _time(record),
             "level": record.levelname,
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
@@ -116,6 +121,12 @@ class _JsonFormatter(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields)
+
+
+def _time(record: logging.LogRecord) -> str:
+    """In UTC, as RFC 3339 writes it."""
+    time = datetime.fromtimestamp(record.created, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _PLAIN_WORD = re.compile(r"[!#-<>-~]+")

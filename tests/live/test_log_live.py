@@ -1,5 +1,8 @@
 """What the log says about a request that went wrong, under both servers: why each attempt failed, and who answered."""
 
+import json
+import re
+import signal
 import threading
 from collections.abc import Callable
 
@@ -15,7 +18,9 @@ from dialects import (
     stall,
     stream,
 )
-from reference import ASK, PROMPT, Reference, new_id
+from open_streams import OpenStream
+from processes import serve
+from reference import ASK, PROMPT, Reference, http_request, new_id, reference
 from upstreams import Call, Script
 
 BATCH = {"model_id": "m", "inputs": [{"input_data": PROMPT}, {"input_data": "bad"}]}
@@ -143,3 +148,28 @@ def test_the_line_of_a_batch_says_that_its_client_left(server: Reference) -> Non
 
     assert server.log_of(request_id)["ended"] == "client_left"
     gate.set()
+
+
+OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
+"""What each server itself says, waitress while its only thread is busy."""
+
+
+@pytest.mark.parametrize("name", OWN_LINES)
+def test_every_line_of_the_log_is_json_and_has_its_time_in_utc(name: str) -> None:
+    with reference(serve, name, "--threads", "1", OCTOMIL_LOG_LEVEL="DEBUG") as server:
+        stream = OpenStream(server)
+        stream.begin()
+        with server.connect() as waiting:
+            waiting.sendall(http_request("/health", method="GET"))
+            server.process.wait_for_line(OWN_LINES[name])
+            stream.gate.set()
+            stream.end()
+        server.process.signal(signal.SIGHUP)
+        server.process.terminate()
+        lines = server.process.all_lines()
+
+    logged = [line for line in lines if not line.startswith("Listening on http")]
+    assert len(logged) > 1
+    for line in map(json.loads, logged):
+        assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"])
+        assert line["level"] and line["event"]

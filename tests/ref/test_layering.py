@@ -55,6 +55,7 @@ IMPORTERS = {
     "requests": {"backends.http"},
     "urllib3": {"backends.http", "backends.wire", "backends.framing"},
     "waitress": {"waitress_server"},
+    "gunicorn": {"gunicorn_settings"},
     "orjson": {"json_codec"},
     "xllamacpp": {"demo.llama_cpp"},
     "argparse": {"cli", "demo.llama_cpp"},
