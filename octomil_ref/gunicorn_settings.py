@@ -4,14 +4,12 @@ Not with --preload: pools and threads belong to the workers. gunicorn's own flag
 """
 
 import gc
+import logging
 import math
 import os
 import signal
 from typing import Any
 
-from gunicorn.glogging import Logger
-
-from octomil_ref.logs import configure_logging, formatter
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     IDLE_CONNECTIONS,
@@ -21,22 +19,9 @@ from octomil_ref.settings import (
 
 _settings = load_or_exit()
 _keys = _settings.key_ring()
-configure_logging(_settings)
-
-
-class _Log(Logger):
-    """gunicorn's own lines look like ours. Its `logconfig_dict` would do, but it turns gunicorn's access log on."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        for handler in self.error_log.handlers + self.access_log.handlers:
-            handler.setFormatter(formatter(_settings))
-
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "gthread"
-logger_class = _Log
-loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
@@ -51,9 +36,22 @@ _cores: dict[Any, int] = {}
 """The core of each worker that runs."""
 
 
+_QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")
+"""Beginnings of gunicorn's messages that go on with bytes of a request."""
+
+
 def on_starting(server: Any) -> None:
-    """Tell the workers how many threads they have: some are kept free of long requests."""
+    """Tell the workers how many threads they have: some are kept free of long requests. Keep secrets out of the log."""
     publish(OCTOMIL_THREADS=server.cfg.threads)
+    logging.getLogger("gunicorn.error").addFilter(_without_the_request)
+
+
+def _without_the_request(record: logging.LogRecord) -> bool:
+    """gunicorn quotes malformed requests in its log. They may hold an API token."""
+    said = record.getMessage()
+    if said.startswith(_QUOTE_REQUESTS):
+        record.msg, record.args = said.partition(": ")[0], ()
+    return True
 
 
 def pre_fork(server: Any, worker: Any) -> None:

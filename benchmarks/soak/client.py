@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.soak.plans import BEGUN, STATUS, WHOLE, Plan, Request
+from benchmarks.soak.plans import BEGUN, WHOLE, Plan, Request
 
 TOKEN = "soak"
 PATIENCE = 60.0
@@ -92,7 +92,7 @@ def faults(request: Request, answer: Answer) -> str:
         case "health":
             return "" if answer.status == 200 and answer.whole else "health is not 200"
         case "bad":
-            return _envelope_faults(answer, {400})
+            return _envelope_faults(answer, 400)
         case "stream":
             return _stream_faults(request.plans[0], answer)
         case "single":
@@ -102,13 +102,9 @@ def faults(request: Request, answer: Answer) -> str:
     return _embeddings_faults(request.plans, answer)
 
 
-def _last_failure(plan: Plan) -> set[int]:
-    return STATUS[plan.openai]
-
-
-def _envelope_faults(answer: Answer, statuses: set[int]) -> str:
-    if not answer.whole or answer.status not in statuses:
-        return f"status {answer.status}, whole: {answer.whole}; expected {statuses}"
+def _envelope_faults(answer: Answer, status: int) -> str:
+    if not answer.whole or answer.status != status:
+        return f"status {answer.status}, whole: {answer.whole}; expected {status}"
     envelope = json.loads(answer.body)
     if envelope["status_code"] != answer.status or not envelope["request_id"]:
         return f"no envelope: {envelope}"
@@ -118,7 +114,7 @@ def _envelope_faults(answer: Answer, statuses: set[int]) -> str:
 def _single_faults(plan: Plan, answer: Answer) -> str:
     provider = plan.provider(WHOLE)
     if provider is None:
-        return _envelope_faults(answer, _last_failure(plan))
+        return _envelope_faults(answer, plan.failure())
     if answer.status != 200 or not answer.whole:
         return f"status {answer.status}, whole: {answer.whole}; expected {provider}"
     return _result_faults(plan, provider, json.loads(answer.body))
@@ -133,7 +129,7 @@ def _result_faults(plan: Plan, provider: str, result: dict[str, Any]) -> str:
 def _stream_faults(plan: Plan, answer: Answer) -> str:
     provider = plan.provider(BEGUN)
     if provider is None:
-        return _envelope_faults(answer, _last_failure(plan))
+        return _envelope_faults(answer, plan.failure())
     if answer.status != 200:
         return f"status {answer.status}; expected a stream of {provider}"
     events = [
@@ -176,7 +172,7 @@ def _batch_faults(plans: tuple[Plan, ...], answer: Answer) -> str:
 def _embeddings_faults(plans: tuple[Plan, ...], answer: Answer) -> str:
     provider = plans[0].provider(WHOLE)
     if provider is None:
-        return _envelope_faults(answer, _last_failure(plans[0]))
+        return _envelope_faults(answer, plans[0].failure())
     if answer.status != 200 or not answer.whole:
         return f"status {answer.status}, whole: {answer.whole}; expected {provider}"
     vectors = json.loads(answer.body)["embeddings"]

@@ -35,14 +35,17 @@ LEAVING = 0.06
 """Share of the clients that leave before they have their answer."""
 
 STATUS = {
-    "refuse": {502, 503},
-    "error": {502},
-    "limit": {429},
-    "garbage": {502},
-    "cut": {502},
-    "stall": {504},
+    "refuse": 502,
+    "error": 502,
+    "limit": 429,
+    "garbage": 502,
+    "cut": 502,
+    "stall": 504,
 }
-"""Of the answer when the last upstream did this."""
+"""Of the response when the only upstream did this."""
+
+REPORTED = (429, 502, 504)
+"""Which failure the response reports if both upstreams failed: the first of these."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Plan:
             if getattr(self, name) in committed:
                 return name
         return None
+
+    def failure(self) -> int:
+        """The status of the response if both upstreams fail."""
+        return min(STATUS[self.ollama], STATUS[self.openai], key=REPORTED.index)
 
 
 WHOLE = frozenset({"good", "drip"})

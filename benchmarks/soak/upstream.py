@@ -1,102 +1,43 @@
-"""The faulty upstreams of the soak, both dialects in one process: each request's prompt says what happens to it.
+"""The failing upstreams of the soak, both dialects on one port: the plan in each prompt says what happens to its request.
 
-`GET /open` tells how many answers are being given and how many connections are there.
+`GET /open` says how many responses are under way, how many connections there are, and what went wrong here.
 """
 
-import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator
+import signal
 from typing import Any
 
-from benchmarks.soak.plans import WHOLE, Plan, read
+from octomil_conformance.backend.response import Response, compact
+from octomil_conformance.backend.scripts import asked, json, refuses, stall, whole
+from octomil_conformance.backend.upstream import Script, Upstream
 
-STALL = 60.0
-"""Seconds: longer than anybody waits."""
+from benchmarks.soak.plans import WHOLE, Plan, read
 
 DRIP = 0.02
 """Seconds between two pieces."""
 
+PIECE = 64
+"""Bytes of a whole answer in each piece."""
 
-class Upstream:
-    def __init__(self) -> None:
-        self.answering = 0
-        self.connections = 0
-
-    async def serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.connections += 1
-        try:
-            while request := await _request(reader):
-                await self._answer(writer, reader, *request)
-        except (ConnectionError, asyncio.IncompleteReadError, _HangUp):
-            pass
-        finally:
-            self.connections -= 1
-            writer.close()
-
-    async def _answer(
-        self,
-        writer: asyncio.StreamWriter,
-        reader: asyncio.StreamReader,
-        path: str,
-        body: dict[str, Any],
-    ) -> None:
-        if path == "/open":
-            counts = {"answering": self.answering, "connections": self.connections - 1}
-            writer.write(_whole(counts))
-            return
-        if path in ("/api/version", "/v1/models"):
-            writer.write(_whole({"version": "soak", "data": []}))
-            return
-        self.answering += 1
-        try:
-            await _play(reader, writer, path, body)
-        finally:
-            self.answering -= 1
+FAILURES: dict[str, Script] = {
+    "refuse": Response.close,
+    "error": refuses(500, "it broke"),
+    "limit": refuses(429, "slow down"),
+    "garbage": whole(b"<html>"),
+    "stall": stall,
+}
+"""By act. The others begin an answer."""
 
 
-class _HangUp(Exception):
-    """The connection ends here."""
-
-
-async def _request(
-    reader: asyncio.StreamReader,
-) -> tuple[str, dict[str, Any]] | None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    lengths = [line for line in lines if line.lower().startswith("content-length:")]
-    length = int(lengths[0].partition(":")[2]) if lengths else 0
-    body = await reader.readexactly(length)
-    return first.split()[1], json.loads(body) if body else {}
-
-
-async def _play(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    path: str,
-    body: dict[str, Any],
-) -> None:
-    ollama = path.startswith("/api/")
-    plans = [read(prompt) for prompt in _prompts(body)]
+def play(response: Response) -> None:
+    plans = [read(prompt) for prompt in _prompts(response.request.json)]
+    ollama = response.request.path.startswith("/api/")
     act = plans[0].ollama if ollama else plans[0].openai
-    match act:
-        case "refuse":
-            raise _HangUp
-        case "error":
-            writer.write(_whole({"error": "it broke"}, "500 Internal Server Error"))
-        case "limit":
-            writer.write(_whole({"error": "slow down"}, "429 Too Many Requests"))
-        case "garbage":
-            writer.write(_whole("<html>"))
-        case "stall":
-            await asyncio.wait_for(reader.read(1), STALL)  # until the server hangs up
-            raise _HangUp
-        case _ if body.get("stream"):
-            await _stream(writer, act, _lines(plans[0], ollama))
-        case _:
-            await _give(writer, act, _whole(_answer_of(plans, ollama, path)))
+    if act in FAILURES:
+        FAILURES[act](response)
+    elif response.request.json.get("stream"):
+        _stream(response, plans[0], act)
+    else:
+        _answer(response, plans, act)
 
 
 def _prompts(body: dict[str, Any]) -> list[str]:
@@ -105,82 +46,61 @@ def _prompts(body: dict[str, Any]) -> list[str]:
     return list(body["input"])
 
 
-def _answer_of(plans: list[Plan], ollama: bool, path: str) -> dict[str, Any]:
-    vectors = [plan.vector() for plan in plans]
-    message = {"role": "assistant", "content": plans[0].text()}
-    match path:
-        case "/api/embed":
-            return {"embeddings": vectors, "prompt_eval_count": 1}
-        case "/v1/embeddings":
-            data = [{"index": i, "embedding": each} for i, each in enumerate(vectors)]
-            return {"data": data, "usage": {"prompt_tokens": 1}}
-    if ollama:
-        return {"message": message, "done": True, "done_reason": "stop"}
-    return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-
-
-def _lines(plan: Plan, ollama: bool) -> list[bytes]:
-    """Of a whole stream, the last one too."""
-    if ollama:
-        lines = [{"message": {"content": word}, "done": False} for word in plan.words()]
-        last = {"message": {"content": ""}, "done": True, "done_reason": "stop"}
-        return [json.dumps(line).encode() + b"\n" for line in [*lines, last]]
-    chunks = [
-        {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
-        for word in plan.words()
-    ]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    events = [
-        b"data: " + json.dumps(each).encode() + b"\n\n" for each in [*chunks, end]
-    ]
-    return [*events, b"data: [DONE]\n\n"]
-
-
-async def _stream(writer: asyncio.StreamWriter, act: str, lines: list[bytes]) -> None:
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n"
-    )
+def _stream(response: Response, plan: Plan, act: str) -> None:
+    _, dialect = asked(response.request)
+    frames = [*map(dialect.token, plan.words()), dialect.ending("stop", plan.tokens)]
     if act == "cut":  # behind the first token, and before the end
-        lines = lines[: max(1, len(lines) // 2)]
-    async for line in _paced(lines, act):
-        writer.write(b"%x\r\n%b\r\n" % (len(line), line))
-        await writer.drain()
-    if act not in WHOLE:
-        raise _HangUp
-    writer.write(b"0\r\n\r\n")
+        frames = frames[: max(1, len(frames) // 2)]
+    response.start_chunked(dialect.stream_type)
+    for frame in frames:
+        _pause(response, act)
+        response.chunk(frame)
+    if act in WHOLE:
+        response.end_chunks()
 
 
-async def _paced(lines: list[bytes], act: str) -> AsyncIterator[bytes]:
-    for line in lines:
-        if act == "drip":
-            await asyncio.sleep(DRIP)
-        yield line
-
-
-async def _give(writer: asyncio.StreamWriter, act: str, answer: bytes) -> None:
-    if act == "cut":
-        writer.write(answer[:-5])
-        await writer.drain()
-        raise _HangUp
-    if act == "drip":
-        for at in range(0, len(answer), 64):
-            writer.write(answer[at : at + 64])
-            await asyncio.sleep(DRIP)
+def _answer(response: Response, plans: list[Plan], act: str) -> None:
+    ask, dialect = asked(response.request)
+    if ask.texts is None:
+        answer = dialect.whole(plans[0].text(), "", "stop", plans[0].tokens)
+    else:
+        answer = dialect.vectors([plan.vector() for plan in plans])
+    body = compact(answer)
+    if act == "good":
+        response.answer(200, body)
         return
-    writer.write(answer)
+    response.head(200, content_length=str(len(body)))
+    if act == "cut":
+        response.send(body[:-5])
+        return
+    for start in range(0, len(body), PIECE):
+        _pause(response, act)
+        response.send(body[start : start + PIECE])
+    response.complete()
 
 
-def _whole(value: object, status: str = "200 OK") -> bytes:
-    body = json.dumps(value).encode()
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def _pause(response: Response, act: str) -> None:
+    if act == "drip":
+        response.stopped.wait(DRIP)
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(Upstream().serve, "127.0.0.1", 0, backlog=1024)
-    print(f"port {server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+def main() -> None:
+    with Upstream(script=play) as upstream:
+        upstream.on("/api/version", json({"version": "soak"}))
+        upstream.on("/v1/models", json({"data": []}))
+        upstream.on("/open", lambda response: response.json(200, _counts(upstream)))
+        print(f"port {upstream.port}", flush=True)
+        signal.pause()
+
+
+def _counts(upstream: Upstream) -> dict[str, Any]:
+    """Without the connection of the one who asks."""
+    return {
+        "answering": upstream.running - 1,
+        "connections": upstream.connections - 1,
+        "errors": [repr(error) for error in upstream.errors],
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    main()

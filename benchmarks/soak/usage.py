@@ -32,6 +32,8 @@ class Usage:
 def use(pid: int, upstream_port: int) -> Usage:
     with urllib.request.urlopen(f"http://127.0.0.1:{upstream_port}/open") as answer:
         opened = json.load(answer)
+    if opened["errors"]:
+        raise RuntimeError(f"the upstream met {opened['errors']}")
     processes = family(pid)
     return Usage(
         threads=sum(len(os.listdir(f"/proc/{each}/task")) for each in processes),

@@ -5,7 +5,7 @@ The schemas are held to the prose in this way too: where server and schema disag
 
 import json
 from collections.abc import Callable, Iterator
-from copy import deepcopy
+from typing import Any
 
 import falcon.testing
 import pytest
@@ -24,8 +24,18 @@ from octomil_ref.settings import Settings
 TOKEN = "a-token-of-the-fuzz-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
-API = schemathesis.openapi.from_dict(deepcopy(spec.openapi()))
-"""A copy: cases are made from its examples, and changed."""
+
+def with_short_arrays(schema: Any) -> Any:
+    """A copy in which no array has more than two items. Longer ones take seconds to make and find nothing more."""
+    if isinstance(schema, list):
+        return [with_short_arrays(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bound = {"maxItems": 2} if schema.get("type") == "array" else {}
+    return bound | {name: with_short_arrays(each) for name, each in schema.items()}
+
+
+API = schemathesis.openapi.from_dict(with_short_arrays(spec.openapi()))
 PROFILES = {
     "/inference": "infer",
     "/inference/stream": "stream",
@@ -132,20 +142,6 @@ def test_what_the_schema_allows_is_answered_and_nothing_else_is(
             assert_is_a_refusal(answer)
 
     ask()
-
-
-def test_the_health_of_backends_is_told(call: Call) -> None:
-    answer = call(API["/inference/health"]["GET"].Case())
-
-    assert answer.status_code == 200
-    assert_is_an_answer("health", answer)
-
-
-def test_the_life_of_the_process_is_told(call: Call) -> None:
-    answer = call(API["/health"]["GET"].Case())
-
-    assert answer.status_code == 200
-    assert schemas.complaint("LivenessAnswer", json.loads(answer.content)) == ""
 
 
 def test_no_endpoint_is_left_out() -> None:

@@ -1,6 +1,7 @@
 """Fixtures of the live tests: scripted upstreams, reference servers, real model servers, the real SDK."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,24 +14,30 @@ from models import (
     running_ollama,
 )
 from processes import serve
-from reference import PROMPT, TOKEN, Reference, reference
-from upstreams import Upstream
+from reference import PROMPT, TOKEN, Reference, Shared, reference
 
 SERVERS = ["waitress", "gunicorn"]
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    """A fresh scripted upstream."""
-    with Upstream() as upstream:
-        yield upstream
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Shared]:
+    """Starts a server, or returns the one that was started with the same settings. It runs until the end of the session."""
+    started: dict[object, Reference] = {}
+
+    def get(kind: str = "waitress", **env: str) -> Reference:
+        settings = (kind, *sorted(env.items()))
+        if settings not in started:
+            started[settings] = stack.enter_context(reference(serve, kind, **env))
+        return started[settings]
+
+    with ExitStack() as stack:
+        yield get
 
 
 @pytest.fixture(scope="session", params=SERVERS)
-def shared_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
-    """Tests use `server`."""
-    with reference(serve, request.param) as server:
-        yield server
+def shared_server(request: pytest.FixtureRequest, shared: Shared) -> Reference:
+    """The server behind `server`. A module overrides it to choose others."""
+    return shared(request.param)
 
 
 @pytest.fixture
@@ -39,17 +46,10 @@ def server(shared_server: Reference) -> Iterator[Reference]:
     yield from _for_one_test(shared_server)
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def shared_impatient_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
-    """Tests use `impatient_server`."""
-    with reference(serve, request.param, LLM_BACKEND_TIMEOUT="2") as server:
-        yield server
-
-
 @pytest.fixture
-def impatient_server(shared_impatient_server: Reference) -> Iterator[Reference]:
-    """The same with a short time limit, for upstreams that stall."""
-    yield from _for_one_test(shared_impatient_server)
+def impatient_server(shared: Shared) -> Iterator[Reference]:
+    """A server that gives its upstreams one second, for upstreams that stall."""
+    yield from _for_one_test(shared(LLM_BACKEND_TIMEOUT="1"))
 
 
 def _for_one_test(server: Reference) -> Iterator[Reference]:

@@ -102,7 +102,8 @@ def names_a_fruit(answer: str) -> bool:
 def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
     """A llama.cpp of its own for the block. Starts within a second or two."""
     command = [sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(weights())]
-    command += ["--port", "0", "--alias", LlamaCpp.model, *options]
+    # One thread: several wait for each other, which takes long on a busy machine.
+    command += ["--port", "0", "--alias", LlamaCpp.model, "--threads", "1", *options]
     # Not at the start of a line: llama.cpp's log, on the same pipe, may have begun one.
     with listening(command, {}, "listening on ") as process:
         yield LlamaCpp(process.url, process)

@@ -4,9 +4,8 @@ import threading
 from typing import Any
 
 import httpx
-from dialects import NDJSON, ollama_done, ollama_frame
+from octomil_conformance.backend.scripts import says
 from reference import PATIENCE, Reference
-from upstreams import Call
 
 
 class OpenStream:
@@ -27,20 +26,14 @@ class OpenStream:
         return "".join(event["token"] for event in self.events)
 
     def begin(self) -> None:
-        self._server.ollama.on("/api/chat", self._script)
+        held = says("Good", " morning", gate=self.gate)
+        self._server.ollama.on("/api/chat", held, says("Good", " morning"))
         self._thread.start()
         assert self._first.wait(PATIENCE)
 
     def end(self) -> None:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-
-    def _script(self, call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(self.gate, 2 * PATIENCE)
-        call.chunk(ollama_frame(" morning") + ollama_done(2))
-        call.end_chunks()
 
     def _read(self) -> None:
         try:

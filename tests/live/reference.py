@@ -9,18 +9,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import httpx
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.upstream import ANY_PORT, PATIENCE
 from processes import ServerProcess
-from upstreams import PATIENCE, Upstream
 
 TOKEN = "a-token-of-the-live-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
-PROMPT = "a-prompt-that-nobody-logs"
+PROMPT = "Good morning"
 ASK: dict[str, Any] = {
-    "model_id": "smollm2",
+    "model_id": "conf-echo",
     "messages": [{"role": "user", "content": PROMPT}],
 }
-"""The smallest body of `/inference` and `/inference/stream`."""
+"""The smallest body of `/inference` and `/inference/stream`. Without a script both upstreams repeat the prompt."""
 
 MODEL_PATIENCE = 300.0
 """The same for what a real model computes, which on a busy machine takes its time."""
@@ -32,14 +33,13 @@ Start = Callable[..., AbstractContextManager[ServerProcess]]
 
 
 class Reference:
-    """One running server. `ollama` is asked first, `openai` is the fallback; both are scripted by the test."""
+    """One running server. `ollama` is asked first, `openai` is the fallback: both play their scenarios, or what a test scripts."""
 
-    def __init__(
-        self, process: ServerProcess, ollama: Upstream, openai: Upstream
-    ) -> None:
+    def __init__(self, process: ServerProcess, backend: ScriptedBackend) -> None:
         self.process = process
-        self.ollama = ollama
-        self.openai = openai
+        self.backend = backend
+        self.ollama = backend.ollama
+        self.openai = backend.openai
         self.url = process.url
         self.api = f"{process.url}/api/v1"
         self.port = int(process.url.rpartition(":")[2])
@@ -86,18 +86,17 @@ class Reference:
 
     def log_of(self, request_id: str) -> dict[str, Any]:
         """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""
-        return self.lines_of(request_id)[-1]
-
-    def lines_of(self, request_id: str) -> list[dict[str, Any]]:
-        """All lines about a request, the last of which is its own. Needs OCTOMIL_LOG_FORMAT=json."""
-        named = f'"request_id": "{request_id}"'
-        last = self.process.wait_for_line(f'"event": "request", {named}').string
-        until_last = self.process.lines[: self.process.lines.index(last) + 1]
-        return [json.loads(line) for line in until_last if named in line]
+        line = self.process.wait_for_line(f'"request_id": "{request_id}"')
+        fields: dict[str, Any] = json.loads(line.string)
+        return fields
 
     def heard(self) -> str:
         """What the server wrote since the test began."""
         return "\n".join(self.process.lines[self._heard :])
+
+
+Shared = Callable[..., Reference]
+"""Starts a server that several test modules share: see conftest.py."""
 
 
 class Events:
@@ -151,18 +150,20 @@ def reference(
     Without cooldown unless `env` says otherwise: what one request met is no news for the next.
     """
     with ExitStack() as stack:
-        first, second = (stack.enter_context(Upstream()) for _ in range(2))
+        backend = stack.enter_context(ScriptedBackend(ANY_PORT, ANY_PORT))
         defaults = {
             "OCTOMIL_API_KEYS": TOKEN,
             "OCTOMIL_BACKEND_COOLDOWN": "0",
             "OCTOMIL_LOG_FORMAT": "json",
-            "OLLAMA_BASE_URL": first.url if ollama else "",
-            "OPENAI_API_ENDPOINT": second.url if openai else "",
+            "OLLAMA_BASE_URL": backend.ollama_url if ollama else "",
+            "OPENAI_API_ENDPOINT": backend.openai_url if openai else "",
         }
         process = stack.enter_context(start(*options, **(defaults | env)))
-        server = Reference(process, first, second)
+        server = Reference(process, backend)
         yield server
         server.client.close()
+        server.ollama.raise_errors()
+        server.openai.raise_errors()
 
 
 def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client:

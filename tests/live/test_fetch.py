@@ -5,19 +5,13 @@ import shutil
 import threading
 
 import pytest
-from dialects import (
-    NDJSON,
-    ollama_chat,
-    ollama_error_frame,
-    ollama_frame,
-    stream,
-)
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess
 from reference import ASK, PATIENCE, TOKEN, Reference
 
 pytestmark = pytest.mark.machine
 
-CUT = stream(NDJSON, ollama_frame("Good"), ollama_error_frame())
+CUT = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
 
 FETCH = """
 const [url, token, body] = process.argv.slice(1);
@@ -60,7 +54,7 @@ def test_a_client_has_a_token_before_the_next_one_exists(
     server: Reference, client: object
 ) -> None:
     gate = threading.Event()
-    server.ollama.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+    server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
 
     with client(server) as process:
         process.wait_for_line('"token":"Good"')

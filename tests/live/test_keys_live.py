@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dialects import ollama_chat
 from processes import serve
 from reference import ASK, PATIENCE, Reference, client_of, reference
 
@@ -23,7 +22,6 @@ def keys(tmp_path: Path) -> Path:
 @pytest.fixture(params=["waitress", "gunicorn"])
 def server(request: pytest.FixtureRequest, keys: Path) -> Iterator[Reference]:
     with reference(serve, request.param, OCTOMIL_API_KEYS_FILE=str(keys)) as server:
-        server.ollama.on("/api/chat", ollama_chat())
         yield server
 
 

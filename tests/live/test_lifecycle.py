@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dialects import ollama_chat
 from open_streams import OpenStream
 from processes import (
     ServerProcess,
@@ -240,7 +239,6 @@ def test_on_sigterm_an_idle_server_ends_with_0(
     start: Start, options: list[str]
 ) -> None:
     with reference(start, *options) as server:
-        server.ollama.on("/api/chat", ollama_chat())
         server.ask()
 
         server.process.terminate()
@@ -293,7 +291,6 @@ def test_a_second_sigterm_does_not_wait() -> None:
 
 def test_waitress_serve_ends_on_sigterm() -> None:
     with reference(waitress_serve) as server:
-        server.ollama.on("/api/chat", ollama_chat())
         assert server.ask().status_code == 200
 
         server.process.terminate()

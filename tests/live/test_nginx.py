@@ -13,13 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dialects import (
-    NDJSON,
-    ollama_chat,
-    ollama_error_frame,
-    ollama_frame,
-    stream,
-)
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
+from octomil_conformance.backend.upstream import Script
 from processes import ServerProcess, serve
 from reference import (
     ASK,
@@ -30,7 +26,6 @@ from reference import (
     http_request,
     reference,
 )
-from upstreams import Call, Script
 
 pytestmark = pytest.mark.machine
 
@@ -120,7 +115,7 @@ def wait_until_accepted(port: int) -> None:
 
 def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
     gate = threading.Event()
-    site.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+    site.on("/api/chat", says("Good", " morning", gate=gate))
 
     with site.client.stream("POST", "/inference/stream", json=ASK) as response:
         events = Events(response)
@@ -134,7 +129,10 @@ def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
 
 
 def test_a_cut_stream_is_seen_as_broken_through_nginx(site: Site) -> None:
-    site.on("/api/chat", stream(NDJSON, ollama_frame("Good"), ollama_error_frame()))
+    site.on(
+        "/api/chat",
+        stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died")),
+    )
 
     with site.client.stream("POST", "/inference/stream", json=ASK) as response:
         events = Events(response)
@@ -149,12 +147,12 @@ def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(
 ) -> None:
     left, over = threading.Event(), threading.Event()
 
-    def script(call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(left, PATIENCE)
-        while not call.wait_for_hangup(timeout=0.1):
-            call.chunk(ollama_frame(" more"))
+    def script(response: Response) -> None:
+        response.start_chunked(NDJSON)
+        response.chunk(OLLAMA.token("Good"))
+        response.wait(left, PATIENCE)
+        while not response.wait_for_hangup(timeout=0.1):
+            response.chunk(OLLAMA.token(" more"))
         over.set()
 
     site.on("/api/chat", script)
@@ -169,7 +167,6 @@ def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(
 def test_both_servers_are_asked_and_when_one_is_gone_the_other_answers_all(
     site: Site,
 ) -> None:
-    site.on("/api/chat", ollama_chat())
     first, second = site.servers
 
     for _ in range(4):
@@ -187,7 +184,7 @@ def test_both_servers_are_asked_and_when_one_is_gone_the_other_answers_all(
 def test_a_server_that_is_killed_costs_only_its_own_streams(site: Site) -> None:
     killed, other = site.servers
     gate = threading.Event()
-    site.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+    site.on("/api/chat", says("Good", " morning", gate=gate))
 
     with ExitStack() as stack:
         streams = {
@@ -198,7 +195,7 @@ def test_a_server_that_is_killed_costs_only_its_own_streams(site: Site) -> None:
         killed.wait_until_refused()
         with pytest.raises(httpx.RemoteProtocolError):
             streams[killed].rest()
-        site.on("/api/chat", ollama_chat())
+        site.on("/api/chat", says("Good", " morning"))
         answers = [site.client.post("/inference", json=ASK) for _ in range(6)]
         gate.set()
         streams[other].rest()
@@ -228,7 +225,6 @@ def test_slow_senders_wait_in_nginx_and_take_no_thread(site: Site) -> None:
     more_than_threads = 150
     host, port = site.url.removeprefix("http://").split(":")
     slow = http_request("/inference", json.dumps(ASK).encode())[:-1]
-    site.on("/api/chat", ollama_chat())
 
     with ExitStack() as stack:
         for _ in range(more_than_threads):

@@ -10,13 +10,14 @@ from octomil_conformance.backend import (
     new_nonce,
     tagged,
 )
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.backend.scripts import whole
+from octomil_conformance.backend.upstream import ANY_PORT, Upstream
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import around, cors
 from octomil_conformance.server.served import Upstreams, served
 from playwright.sync_api import Page
 from processes import serve
 from reference import TOKEN
-from upstreams import Upstream
 
 pytestmark = pytest.mark.machine
 
@@ -42,7 +43,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 def origin() -> Iterator[str]:
     """The origin of the page: a server that knows nothing of the API."""
     with Upstream() as web:
-        web.on("/", lambda call: call.answer(200, BLANK, content_type="text/html"))
+        web.on("/", whole(BLANK, content_type="text/html"))
         yield web.url
 
 

@@ -7,18 +7,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from dialects import (
-    NDJSON,
-    ollama_chat,
-    ollama_done,
-    ollama_embed,
-    ollama_frame,
-    ollama_version,
-    openai_models,
-)
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, embeds, says
+from octomil_conformance.backend.upstream import Script
 from processes import gunicorn, serve, waitress_serve
 from reference import ASK, PATIENCE, Events, Reference, Start, new_id, reference
-from upstreams import Call, Script
 
 PLACES = 4
 
@@ -36,27 +29,6 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
     start, options, env = WAYS[request.param]
     with reference(start, *options, **env) as server:
         yield server
-
-
-@pytest.fixture
-def server(server: Reference) -> Reference:
-    """One with upstreams that pass for healthy."""
-    server.ollama.on("/api/version", ollama_version)
-    server.openai.on("/v1/models", openai_models)
-    return server
-
-
-def two_tokens(gate: threading.Event) -> Any:
-    """A stream that goes on when the gate opens, and ends then."""
-
-    def script(call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(gate, PATIENCE)
-        call.chunk(ollama_frame(" morning") + ollama_done(2))
-        call.end_chunks()
-
-    return script
 
 
 def fill(server: Reference, stack: ExitStack) -> list[Events]:
@@ -81,7 +53,7 @@ def test_streams_take_all_places_and_give_them_back_when_they_end(
     server: Reference,
 ) -> None:
     gate = threading.Event()
-    server.ollama.on("/api/chat", two_tokens(gate))
+    server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
 
     with ExitStack() as stack:
         streams = fill(server, stack)
@@ -125,8 +97,8 @@ def test_requests_of_every_kind_take_places_and_health_still_answers(
     server: Reference, path: str, body: dict[str, Any]
 ) -> None:
     gate = threading.Event()
-    server.ollama.on("/api/chat", held(gate, ollama_chat()))
-    server.ollama.on("/api/embed", held(gate, ollama_embed()))
+    server.ollama.on("/api/chat", held(gate, says("Good", " morning")))
+    server.ollama.on("/api/embed", held(gate, embeds))
 
     with ThreadPoolExecutor(PLACES) as pool:
         waiting = [pool.submit(server.ask, path, body) for _ in range(PLACES)]
@@ -148,9 +120,9 @@ def test_requests_of_every_kind_take_places_and_health_still_answers(
 def held(gate: threading.Event, script: Script) -> Script:
     """Answers when the gate opens."""
 
-    def when_open(call: Call) -> None:
-        call.wait(gate, PATIENCE)
-        script(call)
+    def when_open(response: Response) -> None:
+        response.wait(gate, PATIENCE)
+        script(response)
 
     return when_open
 
@@ -158,16 +130,18 @@ def held(gate: threading.Event, script: Script) -> Script:
 def test_a_client_that_leaves_gives_its_place_back(server: Reference) -> None:
     left = threading.Event()
 
-    def script(call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(left, PATIENCE)
-        while not call.wait_for_hangup(timeout=0.05):
-            call.chunk(ollama_frame(" more"))
+    def script(response: Response) -> None:
+        response.start_chunked(NDJSON)
+        response.chunk(OLLAMA.token("Good"))
+        response.wait(left, PATIENCE)
+        while not response.wait_for_hangup(timeout=0.05):
+            response.chunk(OLLAMA.token(" more"))
 
     ended = threading.Event()
     ended.set()
-    server.ollama.on("/api/chat", *[script] * PLACES, two_tokens(ended))
+    server.ollama.on(
+        "/api/chat", *[script] * PLACES, says("Good", " morning", gate=ended)
+    )
 
     with ExitStack() as stack:
         fill(server, stack)
@@ -181,8 +155,13 @@ def test_a_client_that_leaves_gives_its_place_back(server: Reference) -> None:
 def test_a_stream_that_breaks_gives_its_place_back(server: Reference) -> None:
     ended = threading.Event()
     ended.set()
-    server.ollama.on("/api/chat", Call.reset, Call.reset, two_tokens(ended))
-    server.openai.on("/v1/chat/completions", Call.reset)
+    server.ollama.on(
+        "/api/chat",
+        Response.reset,
+        Response.reset,
+        says("Good", " morning", gate=ended),
+    )
+    server.openai.on("/v1/chat/completions", Response.reset)
 
     failures = [server.ask("/inference").status_code for _ in range(2)]
     answers = [server.ask("/inference/stream").status_code for _ in range(2 * PLACES)]
@@ -193,7 +172,7 @@ def test_a_stream_that_breaks_gives_its_place_back(server: Reference) -> None:
 
 def test_a_refusal_is_logged_as_what_it_is(server: Reference) -> None:
     gate = threading.Event()
-    server.ollama.on("/api/chat", two_tokens(gate))
+    server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
     request_id = new_id()
 
     with ExitStack() as stack:

@@ -3,25 +3,15 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from dialects import (
-    NDJSON,
-    ollama_chat,
-    ollama_embed,
-    ollama_error,
-    ollama_error_frame,
-    ollama_frame,
-    ollama_version,
-    openai_models,
-    stream,
-)
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from playwright.sync_api import Page, expect
 from processes import serve
-from reference import PATIENCE, TOKEN, Reference, reference
-from upstreams import Call
+from reference import PATIENCE, TOKEN, Reference, Shared, reference
 
 pytestmark = pytest.mark.machine
 
@@ -60,14 +50,15 @@ CONTRASTS = """(() => {
 
 
 @pytest.fixture(scope="module")
-def shared_server() -> Iterator[Reference]:
+def shared_server(shared: Shared) -> Reference:
     """One kind of server is enough: the page is the same under both."""
-    with reference(serve) as server:
-        yield server
+    return shared()
 
 
-def opened(page: Page, server: Reference, token: str = TOKEN) -> None:
-    page.goto(f"{server.url}/?model=smollm2")
+def opened(
+    page: Page, server: Reference, token: str = TOKEN, model: str = "conf-echo"
+) -> None:
+    page.goto(f"{server.url}/?model={model}")
     page.fill("#token", token)
 
 
@@ -92,7 +83,7 @@ def test_a_token_is_on_the_page_before_the_next_one_exists(
     server: Reference, page: Page, complaints: list[str]
 ) -> None:
     gate = threading.Event()
-    server.ollama.on("/api/chat", ollama_chat(["Good", " morning"], gate=gate))
+    server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
     opened(page, server)
 
     send(page, "stream")
@@ -111,7 +102,7 @@ def test_a_token_is_on_the_page_before_the_next_one_exists(
 
 
 def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) -> None:
-    server.ollama.on("/api/chat", ollama_chat())
+    server.ollama.on("/api/chat", says("Good", " morning"))
     opened(page, server)
 
     send(page, "infer")
@@ -119,7 +110,7 @@ def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) 
 
     [asked] = server.ollama.wait_for_requests()
     body = json.loads(page.input_value("#infer textarea"))
-    assert asked.json["model"] == body["model_id"] == "smollm2"
+    assert asked.json["model"] == body["model_id"] == "conf-echo"
     assert asked.json["messages"] == body["messages"]
     assert text_of(page, "infer", "text") == "Good morning"
 
@@ -127,10 +118,6 @@ def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) 
 def test_every_endpoint_can_be_tried(
     server: Reference, page: Page, complaints: list[str]
 ) -> None:
-    server.ollama.on("/api/chat", ollama_chat())
-    server.ollama.on("/api/embed", ollama_embed(size=384))
-    server.ollama.on("/api/version", ollama_version)
-    server.openai.on("/v1/models", openai_models)
     opened(page, server)
 
     for endpoint in ("infer", "stream", "batch", "embed", "health", "live"):
@@ -160,10 +147,7 @@ def test_a_wrong_token_shows_its_envelope(
 
 
 def test_a_busy_upstream_shows_when_to_try_again(server: Reference, page: Page) -> None:
-    busy = ollama_error(429, "slow down", retry_after="7")
-    server.ollama.on("/api/chat", busy)
-    server.openai.on("/v1/chat/completions", busy)
-    opened(page, server)
+    opened(page, server, model="conf-http-429")
 
     send(page, "infer")
     wait_for_text(page, "infer", "state", "Error: 429 rate_limited.")
@@ -176,12 +160,12 @@ def test_stop_closes_the_connection(
 ) -> None:
     stopped, over = threading.Event(), threading.Event()
 
-    def script(call: Call) -> None:
-        call.start_chunked(NDJSON)
-        call.chunk(ollama_frame("Good"))
-        call.wait(stopped, PATIENCE)
-        while not call.wait_for_hangup(timeout=0.1):
-            call.chunk(ollama_frame(" more"))
+    def script(response: Response) -> None:
+        response.start_chunked(NDJSON)
+        response.chunk(OLLAMA.token("Good"))
+        response.wait(stopped)
+        while not response.wait_for_hangup(timeout=0.1):
+            response.chunk(OLLAMA.token(" more"))
         over.set()
 
     server.ollama.on("/api/chat", script)
@@ -200,7 +184,7 @@ def test_stop_closes_the_connection(
 
 def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
     gate = threading.Event()
-    frames = ollama_frame("Good"), ollama_error_frame()
+    frames = OLLAMA.token("Good"), OLLAMA.error_frame("runner died")
     server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
     opened(page, server)
 
@@ -245,7 +229,6 @@ def test_a_server_that_is_gone_is_shown_as_no_answer(page: Page) -> None:
 
 
 def test_the_token_stays_in_its_field(server: Reference, page: Page) -> None:
-    server.ollama.on("/api/chat", ollama_chat())
     opened(page, server)
 
     send(page, "stream")
@@ -353,7 +336,7 @@ def test_the_page_can_be_read_without_scripts(
 def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
     server: Reference, new_page: NewPage, width: int, scheme: str
 ) -> None:
-    server.ollama.on("/api/chat", ollama_chat(["long" * 100]))
+    server.ollama.on("/api/chat", says("long" * 100))
     window = {"width": width, "height": 900}
     page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
     opened(page, server)
@@ -376,15 +359,14 @@ def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
 def test_the_page_can_be_used_with_the_keyboard_alone(
     server: Reference, page: Page
 ) -> None:
-    server.ollama.on("/api/chat", ollama_chat())
-    page.goto(server.url)
+    page.goto(f"{server.url}/?model=conf-echo")
 
     page.keyboard.press("Tab")
     skip = page.evaluate(
         "[document.activeElement.hash, document.activeElement.getBoundingClientRect().left >= 0]"
     )
     page.keyboard.press("Enter")
-    page.wait_for_url("**/#main")
+    expect(page).to_have_url(re.compile("#main$"))
     tab_to(page, "#token")
     page.keyboard.insert_text(TOKEN)
     tab_to(page, "#infer [type=submit]")
@@ -406,7 +388,7 @@ def tab_to(page: Page, selector: str) -> None:
 def test_a_screen_reader_hears_the_state_and_not_each_token(
     server: Reference, page: Page
 ) -> None:
-    server.ollama.on("/api/chat", ollama_chat(["a"] * 50))
+    server.ollama.on("/api/chat", says(*["a"] * 50))
     opened(page, server)
     page.evaluate(
         """() => {

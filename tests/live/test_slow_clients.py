@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from dialects import ollama_chat
+from octomil_conformance.backend.response import compact
 from processes import serve
 from reference import ASK, Reference, http_request, reference
-from upstreams import compact
 
 MANY = 400
 """Fifty times the threads."""
@@ -31,7 +30,6 @@ def shared_server() -> Iterator[Reference]:
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_clients_that(server: Reference, said: bytes) -> None:
     """… keep no one waiting, and get their answer once they go on."""
-    server.ollama.on("/api/chat", ollama_chat())
 
     with ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(MANY)]

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from dialects import ollama_chat
 from processes import serve
 from reference import ASK, AUTHORIZED, Reference, receive_all, reference
 
@@ -44,7 +43,6 @@ NOT_RUN: dict[str, bytes] = {
 
 def statuses_after(server: Reference, sent: bytes) -> list[int]:
     """Of all responses until the server closed the connection."""
-    server.ollama.on("/api/chat", ollama_chat())
     with server.connect() as connection:
         connection.sendall(sent)
         received = receive_all(connection)

@@ -1,11 +1,12 @@
 """Which backend answers: the promised order, fallback, cooldown, the error if none answers, and the limit on requests."""
 
 import itertools
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
-from builders import asking, embedding, new_record
+from builders import asking, embedding
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token
 from octomil_ref.errors import (
@@ -26,7 +27,6 @@ from octomil_ref.errors import (
 )
 from octomil_ref.fallback import Fallback, InflightLimit, error_to_report
 from octomil_ref.payloads import CompletionRequest, Message
-from octomil_ref.records import Attempt
 
 FALL_BACK = [
     *(NotReached, TimedOut, Busy, RateLimited, Broken, NoSuchPath),
@@ -81,27 +81,19 @@ class Scripted:
             raise failure
 
 
-def both(ollama=(), openai=(), cooldown=5.0, observe=lambda attempt: None):
+def both(ollama=(), openai=(), cooldown=5.0):
     """Two backends with their failures, and their fallback."""
     first, second = (
         Scripted("ollama", list(ollama)),
         Scripted("openai", list(openai)),
     )
-    return first, second, Fallback([first, second], cooldown, observe)
+    return first, second, Fallback([first, second], cooldown)
 
 
 OPERATIONS = [
-    pytest.param(
-        lambda f, record=None: f.complete(asking(), record or new_record()),
-        id="a completion",
-    ),
-    pytest.param(
-        lambda f, record=None: f.stream(asking(), record or new_record()), id="a stream"
-    ),
-    pytest.param(
-        lambda f, record=None: f.embed(embedding("a"), record or new_record()),
-        id="embeddings",
-    ),
+    pytest.param(lambda fallback: fallback.complete(asking()), id="a completion"),
+    pytest.param(lambda fallback: fallback.stream(asking()), id="a stream"),
+    pytest.param(lambda fallback: fallback.embed(embedding("a")), id="embeddings"),
 ]
 each_operation = pytest.mark.parametrize("ask", OPERATIONS)
 
@@ -141,64 +133,9 @@ def test_a_bug_does_not_fall_back():
     _, second, fallback = both(ollama=[ZeroDivisionError()])
 
     with pytest.raises(ZeroDivisionError):
-        fallback.complete(asking(), new_record())
+        fallback.complete(asking())
 
     assert second.calls == 0
-
-
-# What is recorded
-
-
-def outcome(attempt: Attempt) -> tuple[str, str, bool]:
-    failure = type(attempt.failure).__name__ if attempt.failure else "ok"
-    return attempt.provider, failure, attempt.interrupted
-
-
-@each_operation
-def test_each_attempt_is_observed_with_its_outcome(ask):
-    outcomes = []
-    _, _, fallback = both([Busy("no")], observe=lambda a: outcomes.append(outcome(a)))
-
-    ask(fallback, new_record())
-
-    assert outcomes == [("ollama", "Busy", False), ("openai", "ok", False)]
-
-
-def test_an_attempt_that_ends_the_request_is_observed_too():
-    attempts = []
-    _, _, fallback = both([RequestRefused("no")], observe=attempts.append)
-
-    with pytest.raises(RequestRefused):
-        fallback.complete(asking(), new_record())
-
-    assert [outcome(each) for each in attempts] == [("ollama", "RequestRefused", False)]
-
-
-def test_a_stream_that_breaks_off_is_observed_again():
-    outcomes = []
-    fallback = streaming(
-        Stream([[Token("a")]], Broken("no")),
-        observe=lambda attempt: outcomes.append(outcome(attempt)),
-    )
-
-    with pytest.raises(Broken):
-        list(fallback.stream(asking(), new_record()))
-
-    assert outcomes == [("ollama", "ok", False), ("ollama", "Broken", True)]
-
-
-@pytest.mark.parametrize(
-    ("failures", "provider", "fell_back"),
-    [([], "ollama", None), ([Busy("no")], "openai", True)],
-)
-@each_operation
-def test_the_record_says_which_backend_answered(ask, failures, provider, fell_back):
-    _, _, fallback = both(failures)
-    record = new_record()
-
-    ask(fallback, record)
-
-    assert (record.provider, record.fallback) == (provider, fell_back)
 
 
 # Cooldown
@@ -219,9 +156,9 @@ def test_a_backend_cools_down_after(kind, ask, clock):
 @pytest.mark.parametrize("kind", [k for k in FALL_BACK if k not in COOL_DOWN])
 def test_a_backend_is_asked_again_at_once_after(kind, clock):
     _, _, fallback = both(ollama=[kind("no")])
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "ollama"
 
@@ -235,38 +172,38 @@ def test_a_backend_is_asked_again_at_once_after(kind, clock):
 )
 def test_a_backend_is_asked(seconds, provider, clock):
     _, _, fallback = both(ollama=[NotReached("no")], cooldown=5)
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
     clock.advance(seconds)
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == provider
 
 
 def test_a_cooldown_of_0_switches_it_off(clock):
     _, _, fallback = both(ollama=[NotReached("no")], cooldown=0)
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "ollama"
 
 
 def test_a_backend_that_cools_down_is_asked_if_the_others_fail(clock):
     _, _, fallback = both(ollama=[NotReached("no")], openai=[None, Broken("no")])
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "ollama"
 
 
 def test_an_answer_ends_the_cooldown_of_its_backend(clock):
     _, _, fallback = both(ollama=[NotReached("no")], openai=[None, Broken("no")])
-    fallback.complete(asking(), new_record())
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
+    fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "ollama"
 
@@ -274,9 +211,9 @@ def test_an_answer_ends_the_cooldown_of_its_backend(clock):
 def test_if_all_backends_cool_down_they_are_asked_in_the_promised_order(clock):
     first, second, fallback = both([NotReached("no")], [NotReached("no")])
     with pytest.raises(NotReached):
-        fallback.complete(asking(), new_record())
+        fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "ollama"
     assert (first.calls, second.calls) == (2, 1)
@@ -285,9 +222,9 @@ def test_if_all_backends_cool_down_they_are_asked_in_the_promised_order(clock):
 def test_the_last_backend_cools_down_too(clock):
     _, _, fallback = both([Broken("no"), Broken("no")], [TimedOut("no")])
     with pytest.raises(Broken):
-        fallback.complete(asking(), new_record())
+        fallback.complete(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "openai"  # late rather than not at all
 
@@ -305,28 +242,28 @@ def other_model():
 )
 def test_for_another_model(kind, provider, clock):
     _, _, fallback = both(ollama=[kind("no")])
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
 
-    answer = fallback.complete(other_model(), new_record())
+    answer = fallback.complete(other_model())
 
     assert answer.provider == provider
 
 
 def test_an_answer_ends_the_cooldown_for_all_models(clock):
     _, _, fallback = both([NotReached("no")], [None, Broken("no")])
-    fallback.complete(asking(), new_record())
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
+    fallback.complete(asking())
 
-    answer = fallback.complete(other_model(), new_record())
+    answer = fallback.complete(other_model())
 
     assert answer.provider == "ollama"
 
 
 def test_cooldowns_that_are_over_are_forgotten(clock):
     _, _, fallback = both(ollama=[TimedOut("no"), TimedOut("no")])
-    fallback.complete(asking(), new_record())
+    fallback.complete(asking())
     clock.advance(5)
-    fallback.complete(other_model(), new_record())
+    fallback.complete(other_model())
 
     assert list(fallback._cooling) == [("ollama", "other")]
 
@@ -383,7 +320,7 @@ def test_if_both_backends_fail_the_error_is(ollama, openai, error):
         _, _, fallback = both([first("no")], [second("no")])
 
         with pytest.raises(error):
-            fallback.complete(asking(), new_record())
+            fallback.complete(asking())
 
 
 @pytest.mark.parametrize("kinds", list(itertools.combinations(FALL_BACK, 2)))
@@ -403,7 +340,7 @@ def test_a_cooldown_does_not_change_the_error(kind, other, clock):
     kinds = []
     for _ in range(2):
         with pytest.raises((kind, other)) as failure:
-            fallback.complete(asking(), new_record())
+            fallback.complete(asking())
         kinds.append(failure.type)
 
     assert kinds[0] is kinds[1]
@@ -418,11 +355,20 @@ def test_of_two_busy_backends_the_shorter_wait_is_reported():
     assert [error.message for error in errors] == ["b", "b"]
 
 
+def test_a_wrong_base_url_is_in_the_log(caplog):
+    _, _, fallback = both(ollama=[NoSuchPath("check its base URL")])
+
+    with caplog.at_level(logging.WARNING, "octomil_ref"):
+        fallback.complete(asking())
+
+    assert caplog.messages == ["check its base URL"]
+
+
 def test_without_a_backend_the_service_is_unavailable():
-    fallback = Fallback([], 5, lambda attempt: None)
+    fallback = Fallback([], 5)
 
     with pytest.raises(NotReached) as failure:
-        fallback.complete(asking(), new_record())
+        fallback.complete(asking())
 
     assert failure.value.headers == {"Retry-After": "1"}
 
@@ -430,18 +376,18 @@ def test_without_a_backend_the_service_is_unavailable():
 # Streams
 
 
-def streaming(*streams, observe=lambda attempt: None):
+def streaming(*streams):
     """The fallback of backends that give these streams."""
     backends = [Scripted("ollama"), Scripted("openai")]
     for backend, stream in zip(backends, streams, strict=False):
         backend.stream = lambda request, stream=stream: stream
-    return Fallback(backends[: len(streams)], 5, observe)
+    return Fallback(backends[: len(streams)], 5)
 
 
 def test_a_stream_gives_all_its_pieces_in_order():
     fallback = streaming(Stream([[Token("a"), Token("b")], [Token("c")], [END]]))
 
-    pieces = list(fallback.stream(asking(), new_record()))
+    pieces = list(fallback.stream(asking()))
 
     assert pieces == [[Token("a"), Token("b")], [Token("c")], [END]]
 
@@ -456,7 +402,7 @@ def test_a_stream_is_returned_only_after_its_first_piece():
 
     fallback = streaming(Watched([]))
 
-    fallback.stream(asking(), new_record())
+    fallback.stream(asking())
 
     assert asked == ["first piece"]
 
@@ -465,7 +411,7 @@ def test_a_stream_that_fails_before_its_first_piece_is_closed_and_falls_back():
     failing = Stream([], Broken("no"))
     fallback = streaming(failing, Stream([[END]]))
 
-    stream = fallback.stream(asking(), new_record())
+    stream = fallback.stream(asking())
 
     assert stream.provider == "openai"
     assert failing.closed
@@ -475,9 +421,9 @@ def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_pie
     clock,
 ):
     fallback = streaming(Stream([], TimedOut("no")), Stream([[END]]))
-    fallback.stream(asking(), new_record())
+    fallback.stream(asking())
 
-    answer = fallback.complete(asking(), new_record())
+    answer = fallback.complete(asking())
 
     assert answer.provider == "openai"
 
@@ -485,7 +431,7 @@ def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_pie
 def test_a_stream_that_fails_after_its_first_piece_does_not_fall_back():
     second = Stream([[END]])
     fallback = streaming(Stream([[Token("a")]], Broken("no")), second)
-    pieces = iter(fallback.stream(asking(), new_record()))
+    pieces = iter(fallback.stream(asking()))
 
     assert next(pieces) == [Token("a")]
     with pytest.raises(Broken):
@@ -497,7 +443,7 @@ def test_a_stream_that_fails_by_a_bug_is_closed():
     fallback = streaming(failing)
 
     with pytest.raises(ZeroDivisionError):
-        fallback.stream(asking(), new_record())
+        fallback.stream(asking())
 
     assert failing.closed
 
@@ -522,7 +468,7 @@ def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
     thinking = thinking_for(clock, 0.9, Broken("no"))
     fallback = streaming(thinking, Stream([[END]]))
 
-    stream = fallback.stream(asking(), new_record())
+    stream = fallback.stream(asking())
 
     assert stream.provider == "openai"
     assert thinking.closed
@@ -530,7 +476,7 @@ def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
 
 def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
     fallback = streaming(thinking_for(clock, 1, Broken("no")), Stream([[END]]))
-    pieces = iter(fallback.stream(asking(), new_record()))
+    pieces = iter(fallback.stream(asking()))
 
     assert next(pieces) == THOUGHT
     with pytest.raises(Broken):
@@ -540,14 +486,14 @@ def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
 def test_thoughts_before_a_token_are_not_kept():
     fallback = streaming(Stream([THOUGHT, THOUGHT, [*THOUGHT, Token("a")], [END]]))
 
-    pieces = list(fallback.stream(asking(), new_record()))
+    pieces = list(fallback.stream(asking()))
 
     assert pieces == [[*THOUGHT, Token("a")], [END]]
 
 
 def test_closing_a_stream_closes_the_upstreams():
     upstreams = Stream([[Token("a")], [END]])
-    stream = streaming(upstreams).stream(asking(), new_record())
+    stream = streaming(upstreams).stream(asking())
 
     stream.close()
 

@@ -1,6 +1,5 @@
 """One request to the scripted backend, understood: what both dialects have in common. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,11 +46,6 @@ class Dialect(Protocol):
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json: ...
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json: ...
     def error(self, status: int, message: str, kind: str) -> Json: ...
-
-
-def compact(value: object) -> bytes:
-    """JSON as real upstreams write it: UTF-8, not escaped."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def messages_of(body: Mapping[str, Any]) -> list[Json]:

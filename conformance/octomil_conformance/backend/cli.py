@@ -6,7 +6,6 @@ import sys
 
 from octomil_conformance import config
 from octomil_conformance.backend.interface import environment
-from octomil_conformance.backend.listener import Address
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
 from octomil_conformance.backend.scripted import (
     DEFAULT_OLLAMA,
@@ -14,6 +13,7 @@ from octomil_conformance.backend.scripted import (
     DEFAULT_TIMEOUT,
     ScriptedBackend,
 )
+from octomil_conformance.backend.upstream import Address
 from octomil_conformance.options import positive
 from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
 

@@ -3,13 +3,13 @@
 The names are those of interface.Backend, and `outage` with `end_outage` on the same connection.
 """
 
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from octomil_conformance.backend.interface import Backend
 from octomil_conformance.backend.outages import Outages
+from octomil_conformance.backend.response import Wire
 from octomil_conformance.backend.witness import Call
 
 METHODS = frozenset(
@@ -33,9 +33,7 @@ class Control:
         self._backend = backend
         self._outages = outages
 
-    def call(
-        self, name: str, arguments: Mapping[str, Any], connection: socket.socket
-    ) -> Any:
+    def call(self, name: str, arguments: Mapping[str, Any], connection: Wire) -> Any:
         """A JSON value. Raises LookupError, TypeError or ValueError."""
         if name == "about":
             return {

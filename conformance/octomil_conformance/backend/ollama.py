@@ -7,13 +7,13 @@ from octomil_conformance.backend.ask import (
     Ask,
     Json,
     Refused,
-    compact,
     messages_of,
     model_of,
     texts_of,
     to_be_echoed,
     words_in,
 )
+from octomil_conformance.backend.response import compact
 
 _CREATED = "2026-01-01T00:00:00Z"
 

@@ -7,13 +7,13 @@ from octomil_conformance.backend.ask import (
     Ask,
     Json,
     Refused,
-    compact,
     messages_of,
     model_of,
     texts_of,
     to_be_echoed,
     words_in,
 )
+from octomil_conformance.backend.response import compact
 
 _CREATED = 1_767_225_600
 
@@ -64,7 +64,7 @@ class OpenAIDialect:
         self._ask = ask
 
     def opening(self) -> bytes:
-        return self._chunk({"role": "assistant", "content": ""})
+        return self._chunk({"role": "assistant", "content": None})
 
     def token(self, text: str) -> bytes:
         return self._chunk({"content": text})

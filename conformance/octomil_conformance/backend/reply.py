@@ -1,44 +1,207 @@
-"""The verbs in which scenarios are told. stream_reply.py speaks them token by token, whole_reply.py for single answers and embeddings."""
+"""The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
+
+from octomil_conformance.backend.ask import Ask, Dialect, Json
+from octomil_conformance.backend.gates import WHOLE
+from octomil_conformance.backend.response import compact
+from octomil_conformance.backend.stage import Line
+from octomil_conformance.backend.words import echo_tokens, embed
+
+GARBAGE = b"<html><body>It works!</body></html>\n"
+
+DRIPS = 4
+"""Pieces in which a whole answer drips."""
 
 
 class Reply(Protocol):
-    """What a scenario can do. One of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse` and `drop` is its last act."""
+    """What a scenario can do. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse`, `drop`."""
 
     echo: list[str]
-    """The prompt's tokens."""
-
-    def open(self) -> None:
-        """The status of success goes out; a whole answer has no head of its own yet."""
+    """The tokens of the prompt."""
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
-        """Tokens up to the limit that was asked for, `gap` seconds before each. `split`: in two writes, parted inside a character."""
+        """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
 
     def think(self, thoughts: Iterable[str]) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def close_gate(self, tokens: int) -> None: ...
 
     def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
-        """The answer is complete. `gap`: a whole one drips."""
+        """Completes the answer. `gap`: a whole answer drips."""
 
     def stop_short(self) -> None:
-        """A clean end of an answer that is not complete."""
+        """Ends the transfer cleanly, but the answer is not complete."""
 
     def cut(self) -> None:
-        """The connection breaks; what was promised is missing."""
+        """Breaks the connection in the middle of the answer."""
 
     def garble(self) -> None:
-        """Something else than the dialect."""
+        """Sends something else than the dialect."""
 
     def fail(self, message: str) -> None:
-        """An error frame and a clean end; of a whole answer, an error under status 200."""
+        """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
 
-    def refuse(
-        self, status: int, message: str, kind: str, headers: Mapping[str, str]
-    ) -> None:
-        """An error answer instead of any other."""
+    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
+        """Sends an error status instead of an answer."""
 
     def drop(self) -> None:
-        """The connection is closed without a byte."""
+        """Closes the connection without a byte."""
+
+
+class StreamReply:
+    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.echo = echo_tokens(ask.prompt)
+        self._ask = ask
+        self._dialect = dialect
+        self._line = line
+        self._opened = False
+        self._said = 0
+        self._reason = "stop"
+
+    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        for token in tokens:
+            if self._said == self._ask.limit:
+                self._reason = "length"
+                return
+            self._line.pause(gap)
+            self._line.pass_gate(self._said + 1)
+            self._open()
+            for piece in _pieces(self._dialect.token(token), split):
+                self._line.write(piece)
+            self._said += 1
+            self._line.token_sent()
+
+    def think(self, thoughts: Iterable[str]) -> None:
+        self._open()
+        for thought in thoughts:
+            self._line.write(self._dialect.thought(thought))
+
+    def pause(self, seconds: float) -> None:
+        self._line.pause(seconds)
+
+    def close_gate(self, tokens: int) -> None:
+        self._line.close_gate(tokens)
+
+    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+        self._line.pass_gate(self._said + 1)
+        self._last(self._dialect.ending(self._reason, self._said))
+
+    def stop_short(self) -> None:
+        self._open()
+        self._line.ending("cut")
+        self._line.end_chunks()
+
+    def cut(self) -> None:
+        self._open()
+        self._line.break_off("cut")
+
+    def garble(self) -> None:
+        self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
+
+    def fail(self, message: str) -> None:
+        self._last(self._dialect.error_frame(message))
+
+    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
+        body = self._dialect.error(status, message, kind)
+        self._line.answer(status, compact(body), headers=headers)
+
+    def drop(self) -> None:
+        self._line.break_off("cut")
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            self._line.start_chunked(self._dialect.stream_type)
+            if opening := self._dialect.opening():
+                self._line.write(opening)
+
+    def _last(self, data: bytes) -> None:
+        self._open()
+        self._line.ending("answered")
+        self._line.write(data)
+        self._line.end_chunks()
+
+
+class WholeReply:
+    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.echo = echo_tokens(ask.prompt)
+        self._ask = ask
+        self._dialect = dialect
+        self._line = line
+        self._said: list[str] = []
+        self._thoughts = ""
+        self._reason = "stop"
+
+    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        tokens = list(tokens)
+        limit = self._ask.limit
+        room = len(tokens) if limit is None else limit - len(self._said)
+        self._said += tokens[:room]
+        if room < len(tokens):
+            self._reason = "length"
+
+    def think(self, thoughts: Iterable[str]) -> None:
+        self._thoughts += "".join(thoughts)
+
+    def pause(self, seconds: float) -> None:
+        self._line.pause(seconds)
+
+    def close_gate(self, tokens: int) -> None:
+        self._line.close_gate(tokens)
+
+    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+        self._line.pass_gate(WHOLE)
+        body = compact(self._body(vectors_lost))
+        if not gap:
+            self._line.answer(200, body)
+            return
+        self._line.start_whole(len(body))
+        step = -(-len(body) // DRIPS)
+        for start in range(0, len(body), step):
+            self._line.pause(gap)
+            if start + step >= len(body):
+                self._line.ending("answered")
+            self._line.write(body[start : start + step])
+
+    def stop_short(self) -> None:
+        body = compact(self._body(0))
+        self._line.answer(200, body[: len(body) // 2])
+
+    def cut(self) -> None:
+        body = compact(self._body(0))
+        self._line.start_whole(len(body))
+        if self._said or self._ask.texts:
+            self._line.write(body[: len(body) // 2])
+        self._line.break_off("cut")
+
+    def garble(self) -> None:
+        self._line.answer(200, GARBAGE)
+
+    def fail(self, message: str) -> None:
+        error = self._dialect.error(500, message, "server_error")
+        self._line.answer(200, compact(error))
+
+    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
+        body = self._dialect.error(status, message, kind)
+        self._line.answer(status, compact(body), headers=headers)
+
+    def drop(self) -> None:
+        self._line.break_off("cut")
+
+    def _body(self, vectors_lost: int) -> Json:
+        if self._ask.texts is None:
+            text = "".join(self._said)
+            count = len(self._said)
+            return self._dialect.whole(text, self._thoughts, self._reason, count)
+        kept = self._ask.texts[: len(self._ask.texts) - vectors_lost]
+        return self._dialect.vectors([embed(text) for text in kept])
+
+
+def _pieces(frame: bytes, split: bool) -> list[bytes]:
+    """The frame, or its two parts, the first of which ends inside a character of several bytes."""
+    inside = next((index for index, byte in enumerate(frame) if byte >= 0x80), None)
+    if not split or inside is None:
+        return [frame]
+    return [frame[: inside + 1], frame[inside + 1 :]]

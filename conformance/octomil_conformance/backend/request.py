@@ -1,16 +1,18 @@
-"""What one HTTP request asks of the scripted backend. Pure, but for reading the body."""
+"""What one HTTP request asks of the scripted backend. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.message import Message
-from io import BufferedIOBase
 from typing import Any
 
 from octomil_conformance.backend import ollama, openai
 from octomil_conformance.backend.ask import Ask, Dialect, Refused
-from octomil_conformance.backend.scenario import Scenario
-from octomil_conformance.backend.scenarios import scenario_named, scenario_of
+from octomil_conformance.backend.response import Received
+from octomil_conformance.backend.scenarios import (
+    Scenario,
+    scenario_named,
+    scenario_of,
+)
 from octomil_conformance.backend.witness import Call, Provider
 from octomil_conformance.backend.words import Tag, find_tag
 
@@ -19,32 +21,28 @@ _NOTHING_ASKED = Ask("", "", None, False, None, 0)
 
 @dataclass(frozen=True)
 class Request:
-    method: str
-    path: str
-    headers: Mapping[str, str]
+    received: Received
     body: Any
     """The JSON value, or None."""
     tag: Tag
     ask: Ask = _NOTHING_ASKED
     scenario: Scenario | None = None
-    """None: a page, or nothing that we have."""
+    """None for pages, and for models that the backend does not have."""
     problem: Refused | None = None
-    """Why a real server would refuse it."""
+    """Why a real server would refuse the request."""
 
     def dialect(self) -> Dialect:
-        if self.path.startswith("/api/"):
-            return ollama.OllamaDialect(self.ask)
-        return openai.OpenAIDialect(self.ask)
+        return dialect_of(self.received.path)(self.ask)
 
     def call(self, backend: Provider) -> Call:
-        """As the witness is to record it."""
+        """The record for the witness."""
         return Call(
             number=0,
             nonce=self.tag.nonce,
             backend=backend,
-            method=self.method,
-            path=self.path,
-            headers=self.headers,
+            method=self.received.method,
+            path=self.received.path,
+            headers=self.received.headers,
             body=self.body,
             model=self.ask.model,
             stream=self.ask.stream,
@@ -53,44 +51,31 @@ class Request:
         )
 
 
-def understand(
-    method: str, path: str, headers: Mapping[str, str], body: bytes, backend: Provider
-) -> Request:
-    tag = find_tag(body.decode("utf-8", "replace"))
-    value = _json(body)
-    read = _reader(path) if method == "POST" else None
+def understand(received: Received, backend: Provider) -> Request:
+    tag = find_tag(received.body.decode("utf-8", "replace"))
+    value = _json(received.body)
+    read = reader_of(received.path) if received.method == "POST" else None
     if read is None:
-        return Request(method, path, headers, value, tag)
+        return Request(received, value, tag)
     try:
         ask = read(_object(value))
     except Refused as ex:
-        return Request(method, path, headers, value, tag, problem=ex)
+        return Request(received, value, tag, problem=ex)
     scenario = scenario_of(ask.model, backend)
     if scenario and tag.scenario:
         scenario = scenario_named(tag.scenario)
     missing = Refused(404, f'model "{ask.model}" not found, try pulling it first')
-    problem = None if scenario else missing
-    return Request(method, path, headers, value, tag, ask, scenario, problem)
+    return Request(received, value, tag, ask, scenario, None if scenario else missing)
 
 
-def read_body(headers: "Message[str, str]", stream: BufferedIOBase) -> bytes:
-    """The body, whether it has a length or comes in chunks. Raises ValueError for broken framing."""
-    if headers.get("Transfer-Encoding", "").lower() == "chunked":
-        return _chunks(stream)
-    return stream.read(int(headers.get("Content-Length", "0")))
+def dialect_of(path: str) -> Callable[[Ask], Dialect]:
+    if path.startswith("/api/"):
+        return ollama.OllamaDialect
+    return openai.OpenAIDialect
 
 
-def _chunks(stream: BufferedIOBase) -> bytes:
-    body = b""
-    while size := int(stream.readline().split(b";")[0], 16):
-        body += stream.read(size)
-        stream.readline()
-    while stream.readline().strip():
-        pass  # trailers
-    return body
-
-
-def _reader(path: str) -> Callable[[Mapping[str, Any]], Ask] | None:
+def reader_of(path: str) -> Callable[[Mapping[str, Any]], Ask] | None:
+    """Reads the body of a chat or of embeddings; None for other paths."""
     if path == "/api/chat":
         return ollama.read_chat
     if path == "/api/embed":

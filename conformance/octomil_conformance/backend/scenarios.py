@@ -1,19 +1,31 @@
-"""The scenarios: what the scripted backend does, by the name that rides in the model or in a tag.
+"""The scenarios: what the scripted backend does, by the name in the model or in a tag.
 
-A model `conf-NAME` names the scenario of both backends, `conf-ollama-NAME-openai-NAME` that of each. `ok` is short for
+A model `conf-NAME` names the scenario of both providers, `conf-ollama-NAME-openai-NAME` that of each. `ok` is short for
 `echo`, `missing` for `http-404`, a bare status for `http-STATUS`.
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from octomil_conformance.backend.acts import ACTS
-from octomil_conformance.backend.refusals import REFUSALS
-from octomil_conformance.backend.scenario import Scenario
+from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.witness import Provider
+from octomil_conformance.backend.words import LONG_TOKENS, THOUGHTS, UNICODE_TOKENS
 
 MODEL_PREFIX = "conf-"
 
-SCENARIOS: dict[str, Scenario] = {**ACTS, **REFUSALS}
+Act = Callable[[Reply, Pace], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    sentence: str
+    act: Act
+
+
+SCENARIOS: dict[str, Scenario] = {}
 
 _BOTH = re.compile(r"ollama-(?P<ollama>.+)-openai-(?P<openai>.+)")
 _SHORT = {"ok": "echo", "missing": "http-404", "both-missing": "http-404"}
@@ -26,7 +38,7 @@ def scenario_named(name: str) -> Scenario | None:
 
 
 def scenario_of(model: str, backend: Provider) -> Scenario | None:
-    """None: not a model of ours."""
+    """None if the model is not one of the scripted backend."""
     name = model.removesuffix(":latest")
     if not name.startswith(MODEL_PREFIX):
         return None
@@ -34,3 +46,196 @@ def scenario_of(model: str, backend: Provider) -> Scenario | None:
     if each := _BOTH.fullmatch(name):
         name = each[backend]
     return scenario_named(name)
+
+
+# Answers: functions, each with its sentence for `--scenarios`
+
+LONG_GAP = 0.01
+"""Seconds between the tokens of conf-long: they last longer than any check."""
+
+
+def _act(act: Act) -> Act:
+    name = act.__name__.strip("_").replace("_", "-")
+    SCENARIOS[name] = Scenario(name, str(act.__doc__), act)
+    return act
+
+
+@_act
+def echo(reply: Reply, pace: Pace) -> None:
+    """The prompt, word by word; embeddings in which similar texts are near."""
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def empty(reply: Reply, pace: Pace) -> None:
+    """A complete answer without a token."""
+    reply.finish()
+
+
+@_act
+def unicode(reply: Reply, pace: Pace) -> None:
+    """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
+    reply.say(UNICODE_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def thinking(reply: Reply, pace: Pace) -> None:
+    """Reasoning first, then the echo."""
+    reply.think(THOUGHTS)
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def long(reply: Reply, pace: Pace) -> None:
+    """A thousand tokens, 10 ms before each; a single answer at once."""
+    reply.say(LONG_TOKENS, gap=LONG_GAP)
+    reply.finish()
+
+
+@_act
+def gated(reply: Reply, pace: Pace) -> None:
+    """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
+    reply.close_gate(1)
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def drip(reply: Reply, pace: Pace) -> None:
+    """The echo, each token in time but three of them later than the timeout; a single answer drips past it."""
+    reply.say(reply.echo, gap=pace.gap)
+    reply.finish(gap=pace.gap)
+
+
+@_act
+def slow(reply: Reply, pace: Pace) -> None:
+    """No byte of an answer in time; much later the echo."""
+    reply.pause(pace.late)
+    echo(reply, pace)
+
+
+@_act
+def stall(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then nothing in time; a single answer comes late as a whole."""
+    reply.say(reply.echo[:2])
+    reply.pause(pace.late)
+    reply.say(reply.echo[2:])
+    reply.finish()
+
+
+@_act
+def truncate(reply: Reply, pace: Pace) -> None:
+    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.stop_short()
+
+
+@_act
+def truncate_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200 and a clean end, without a token; half of a single answer."""
+    reply.stop_short()
+
+
+@_act
+def cut(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then the connection breaks; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.cut()
+
+
+@_act
+def cut_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200, then the connection breaks before a token."""
+    reply.cut()
+
+
+@_act
+def drop(reply: Reply, pace: Pace) -> None:
+    """The connection is closed without a byte of an answer; a server may try that twice."""
+    reply.drop()
+
+
+@_act
+def garbage(reply: Reply, pace: Pace) -> None:
+    """Status 200 and a web page."""
+    reply.garble()
+
+
+@_act
+def garbage_later(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then something else than the dialect."""
+    reply.say(reply.echo[:2])
+    reply.garble()
+
+
+@_act
+def error_frame(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then an error frame and a clean end; a single answer is an error under status 200."""
+    reply.say(reply.echo[:2])
+    reply.fail("llama runner process no longer running: 2")
+
+
+@_act
+def error_frame_first(reply: Reply, pace: Pace) -> None:
+    """Status 200, then an error frame before any token."""
+    reply.fail("llama runner process no longer running: 2")
+
+
+@_act
+def missing_vectors(reply: Reply, pace: Pace) -> None:
+    """One vector less than there are inputs; a chat is echoed."""
+    reply.say(reply.echo)
+    reply.finish(vectors_lost=1)
+
+
+# Refusals, in the words of real servers. Servers decide by some of them: `context`, `does not support`, `option "`
+
+
+def _refusal(
+    name: str,
+    status: int,
+    sentence: str,
+    message: str,
+    kind: str = "api_error",
+    **headers: str,
+) -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.refuse(status, message, kind, **headers)
+
+    SCENARIOS[name] = Scenario(name, f"{status}: {sentence}.", act)
+
+
+_refusal("http-400", 400, "a fault in the request", "invalid value for seed")
+_refusal("http-402", 402, "the account is empty", "insufficient balance")
+_refusal("http-403", 403, "the key may not do this", "forbidden")
+_refusal("http-404", 404, "it lacks the model", "model not found")
+_refusal("http-408", 408, "it gave up waiting", "request timeout")
+_refusal("http-422", 422, "a fault in the request", "unprocessable seed")
+_refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
+_refusal("http-500", 500, "a fault of its own", "unexpected server error")
+_refusal("http-502", 502, "its own upstream failed", "bad gateway")
+_refusal("http-503", 503, "overloaded or starting", "server busy")
+_refusal("http-504", 504, "its own upstream was late", "gateway timeout")
+_refusal("auth", 401, "it refuses the key of the server", "invalid api key")
+_refusal(
+    "context-too-long",
+    400,
+    "the prompt is longer than the context of the model",
+    "the request exceeds the available context size, maximum context length is 8 tokens",
+    "exceed_context_size_error",
+)
+_refusal(
+    "no-support",
+    400,
+    "the model cannot do this",
+    '"conf-no-support" does not support chat',
+)
+_refusal(
+    "bad-option",
+    500,
+    "an option of the wrong type, in Ollama's words",
+    'option "seed" must be of type integer',
+)

@@ -8,9 +8,10 @@ from typing import Self
 from octomil_conformance.backend.control import Control
 from octomil_conformance.backend.gates import Gates
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.listener import Address, Listener
 from octomil_conformance.backend.outages import Outages
+from octomil_conformance.backend.player import Player
 from octomil_conformance.backend.stage import Outage, Stage, pace_for
+from octomil_conformance.backend.upstream import Address, Upstream
 from octomil_conformance.backend.witness import Call, Provider, Witness, high_water
 
 DEFAULT_OLLAMA: Address = ("127.0.0.1", 11434)
@@ -37,14 +38,16 @@ class ScriptedBackend:
         self.timeout = timeout
         self._witness = Witness()
         self._gates = Gates()
-        self._listeners: dict[Provider, Listener] = {}
-        self._outages = Outages(self._listeners)
+        self._places: dict[Provider, tuple[Upstream, Stage]] = {}
+        self._outages = Outages(self._places)
         try:
-            self.ollama_url = self._listen("ollama", ollama)
-            self.openai_url = self._listen("openai", openai) + "/v1"
+            self.ollama = self._listen("ollama", ollama)
+            self.openai = self._listen("openai", openai)
         except OSError:
             self.close()
             raise
+        self.ollama_url = self.ollama.url
+        self.openai_url = self.openai.url + "/v1"
 
     def __enter__(self) -> Self:
         return self
@@ -102,15 +105,13 @@ class ScriptedBackend:
         finally:
             self._outages.end()
 
-    def _listen(self, provider: Provider, address: Address) -> str:
-        """Gives the URL."""
+    def _listen(self, provider: Provider, address: Address) -> Upstream:
         control = Control(self, self._outages).call
         pace = pace_for(self.timeout)
         stage = Stage(provider, pace, self._witness, self._gates, control)
-        listener = Listener(address, stage)
-        self._listeners[provider] = listener
-        host, port = listener.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        upstream = Upstream(address, Player(stage))
+        self._places[provider] = (upstream, stage)
+        return upstream
 
     def _saw(
         self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float

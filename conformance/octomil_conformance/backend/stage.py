@@ -1,27 +1,34 @@
-"""What all connections of one listener share."""
+"""What all connections of one provider share, and one response on it that gates may hold and the witness records."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from octomil_conformance.backend.gates import Gates
-from octomil_conformance.backend.witness import Provider, Witness
+from octomil_conformance.backend.gates import HELD_AT_MOST, Gates
+from octomil_conformance.backend.response import ClientLeft, Response, Wire, is_closed
+from octomil_conformance.backend.witness import Outcome, Provider, Witness
 
 Outage = Literal["refuse", "hang", "fail"]
 
-Control = Callable[[str, dict[str, Any], Any], Any]
-"""(name, arguments, connection) of a call to the control API, to its result. Raises LookupError, TypeError or ValueError."""
+Control = Callable[[str, dict[str, Any], Wire], Any]
+"""(name, arguments, connection) of a call of the control API, to its result. Raises LookupError, TypeError or ValueError."""
+
+JSON = "application/json"
+
+POLL = 0.01
+"""Seconds between two looks at whether the other end is still there."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, from the timeout that the server under test was told."""
+    """Seconds, derived from the timeout of the server under test."""
 
     late: float
-    """Too late for any timely answer."""
+    """Too late for any timely response."""
     gap: float
-    """In time between two tokens; too long when it comes four times in one single answer."""
+    """In time between two tokens; too long when it comes four times in one single response."""
 
 
 def pace_for(timeout: float) -> Pace:
@@ -36,7 +43,99 @@ class Stage:
     gates: Gates
     control: Control
     outage: Outage | None = None
-    stopped: threading.Event = field(default_factory=threading.Event)
-    """Set while the listener is closed."""
     restored: threading.Event = field(default_factory=threading.Event)
     """Set when an outage that hangs is over."""
+
+
+class Line:
+    """One response, recorded by the witness as it goes out. Raises ClientLeft and Stopped."""
+
+    def __init__(
+        self, response: Response, stage: Stage, number: int, nonce: str
+    ) -> None:
+        self._response = response
+        self._stage = stage
+        self._number = number
+        self._nonce = nonce
+        self._expired = False
+        self._chunked = False
+
+    def answer(
+        self,
+        status: int,
+        data: bytes,
+        content_type: str = JSON,
+        headers: Mapping[str, str] = {},
+    ) -> None:
+        """Sends a whole response."""
+        self._check()
+        self.ending("answered")
+        self._response.answer(status, data, content_type=content_type, **headers)
+
+    def start_whole(self, length: int) -> None:
+        """Sends the head of a response of known length."""
+        self._check()
+        self._response.head(200, content_type=JSON, content_length=str(length))
+
+    def start_chunked(self, content_type: str) -> None:
+        """Sends the head of a response in chunks."""
+        self._check()
+        self._chunked = True
+        self._response.start_chunked(content_type)
+
+    def write(self, data: bytes) -> None:
+        self._check()
+        (self._response.chunk if self._chunked else self._response.send)(data)
+
+    def end_chunks(self) -> None:
+        self._check()
+        self._response.end_chunks()
+
+    def break_off(self, outcome: Outcome) -> None:
+        """Closes the connection, wherever the response is."""
+        self.ending(outcome)
+        self._response.close()
+
+    def token_sent(self) -> None:
+        self._stage.witness.token(self._number)
+
+    def ending(self, outcome: Outcome) -> None:
+        """Records the end. Called before the last byte leaves: see Call.ended."""
+        self._stage.witness.end(
+            self._number, "gate expired" if self._expired else outcome
+        )
+        if outcome == "answered":
+            self._response.complete()
+
+    def close_gate(self, tokens: int) -> None:
+        self._stage.gates.close(self._nonce, tokens)
+
+    def pass_gate(self, token: int) -> None:
+        """Waits until the gate lets this token pass, or for HELD_AT_MOST seconds."""
+        passed = self._until(
+            lambda wait: self._stage.gates.passes(self._nonce, token, wait),
+            HELD_AT_MOST,
+        )
+        self._expired = self._expired or not passed
+
+    def pause(self, seconds: float) -> None:
+        self._until(self._response.stopped.wait, seconds)
+
+    def await_restoration(self) -> None:
+        self._until(self._stage.restored.wait, HELD_AT_MOST)
+
+    def _until(self, done: Callable[[float], bool], seconds: float) -> bool:
+        """True once `done(wait)` holds, False after so many seconds. Watches both ends meanwhile."""
+        end = time.monotonic() + seconds
+        while True:
+            self._check()
+            if done(min(POLL, max(0.0, end - time.monotonic()))):
+                self._check()
+                return True
+            if time.monotonic() >= end:
+                return False
+
+    def _check(self) -> None:
+        self._response.check_stopped()
+        if is_closed(self._response.wire.socket):
+            raise ClientLeft

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from octomil_conformance.backend.line import is_closed
+from octomil_conformance.backend.response import is_closed
 from octomil_conformance.server.layers import MAX_BODY, Request, Response, Server
 
 Address = tuple[str, int]

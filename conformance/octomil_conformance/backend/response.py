@@ -1,0 +1,262 @@
+"""What a script can do with one request: send any bytes, wait, watch its client leave, break the connection."""
+
+import http
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+POLL = 0.05
+"""Seconds between two looks at whether the upstream was stopped."""
+
+_PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
+
+
+class ClientLeft(ConnectionError):
+    """The client closed the connection while a script was answering. It ends the script and is no failure."""
+
+
+class Stopped(Exception):
+    """The upstream was closed while a script was answering. It ends the script and is no failure."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came in."""
+
+    method: str
+    target: str
+    """As sent, with its query."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    """Without transfer coding."""
+    version: str
+    connection_id: int
+    """The same for all requests of one TCP connection, from 1."""
+    nth_on_connection: int
+    """Counts the requests of one connection, from 1."""
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """One accepted connection. Only the thread that serves it closes it."""
+
+    def __init__(self, sock: socket.socket, connection_id: int) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = sock
+        self.reader: BinaryIO = sock.makefile("rb")
+        self.connection_id = connection_id
+
+    @property
+    def closed(self) -> bool:
+        return self.reader.closed
+
+    def close(self) -> None:
+        self.reader.close()
+        self.socket.close()
+
+    def shut_down(self) -> None:
+        """Wakes a thread that is blocked on this connection."""
+        with suppress(OSError):  # it is closed already
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Response:
+    """The response to one request.
+
+    `answer`, `json` and `end_chunks` complete it, so that the connection is kept. A script that ends otherwise, or
+    sends everything itself and does not set `keep_alive`, closes the connection when it returns.
+
+    Sending raises ClientLeft when the client is gone, and Stopped when the upstream was closed.
+    """
+
+    def __init__(
+        self,
+        request: Received,
+        wire: Wire,
+        stopped: threading.Event,
+        on_complete: Callable[[], None],
+    ) -> None:
+        self.request = request
+        self.wire = wire
+        self.stopped = stopped
+        """Set when the upstream is closed."""
+        self.keep_alive = False
+        self._on_complete = on_complete
+        self._chunked = True
+
+    def send(self, data: bytes) -> None:
+        """Sends exactly these bytes, at once."""
+        if self.wire.closed:
+            raise RuntimeError("the script sends after it closed the connection")
+        try:
+            self.wire.socket.sendall(data)
+        except OSError as error:
+            self.check_stopped()
+            raise ClientLeft("the client closed the connection") from error
+
+    def drip(self, data: bytes, pause: float = 0.0) -> None:
+        """Sends one byte at a time and waits `pause` seconds after each."""
+        for value in data:
+            self.send(bytes([value]))
+            if self.stopped.wait(pause):
+                raise Stopped
+
+    def head(self, status: int = 200, **headers: str) -> None:
+        """Sends the status line and headers. Without a length the body ends with the connection."""
+        self.send(_head(status, headers))
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        """Sends a whole response of known length."""
+        head = _head(status, {**headers, "content_length": str(len(body))})
+        self.complete(headers.get("connection", ""))
+        self.send(head if self.request.method == "HEAD" else head + body)
+
+    def json(self, status: int, value: Any, **headers: str) -> None:
+        """Sends a whole response of JSON."""
+        headers.setdefault("content_type", "application/json; charset=utf-8")
+        self.answer(status, compact(value), **headers)
+
+    def start_chunked(self, content_type: str, status: int = 200) -> None:
+        """Begins a body in chunks; for HTTP/1.0, one that ends with the connection."""
+        self._chunked = self.request.version != "HTTP/1.0"
+        coding = {"transfer_encoding": "chunked"} if self._chunked else {}
+        self.head(status, content_type=content_type, **coding)
+
+    def chunk(self, data: bytes) -> None:
+        self.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def end_chunks(self) -> None:
+        self.complete()
+        if self._chunked:
+            self.send(b"0\r\n\r\n")
+
+    def complete(self, connection: str = "") -> None:
+        """Keeps the connection unless one side said otherwise. Called before the last byte, so that a client with the whole response finds the connection idle."""
+        asked = self.request.headers.get("connection", "")
+        closes = "close" in (asked.lower(), connection.lower())
+        self.keep_alive = not closes and self.request.version != "HTTP/1.0"
+        if self.keep_alive:
+            self._on_complete()
+
+    def close(self) -> None:
+        """Ends the connection in order (FIN), wherever the response is."""
+        self.keep_alive = False
+        self.wire.close()
+
+    def half_close(self) -> None:
+        """Ends the sending (FIN) and still reads."""
+        self.keep_alive = False
+        self.wire.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Breaks the connection (RST)."""
+        self.keep_alive = False
+        if not self.wire.closed:
+            linger = struct.pack("ii", 1, 0)
+            self.wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.wire.close()
+
+    def wait(self, event: threading.Event, timeout: float = 120.0) -> None:
+        """Waits for the test to set `event`."""
+        end = time.monotonic() + timeout
+        while not event.wait(POLL):
+            self.check_stopped()
+            if time.monotonic() > end:
+                raise TimeoutError(f"the event was not set within {timeout} s")
+
+    def wait_for_hangup(self, timeout: float = 60.0) -> bool:
+        """True once the client closed its side; False when it stays or sends more."""
+        self.wire.socket.settimeout(timeout)
+        try:
+            gone = self.wire.socket.recv(1, socket.MSG_PEEK) == b""
+        except TimeoutError:
+            gone = False
+        except OSError:
+            gone = True
+        finally:
+            self.wire.socket.settimeout(None)
+        self.check_stopped()
+        return gone
+
+    def check_stopped(self) -> None:
+        if self.stopped.is_set():
+            raise Stopped
+
+
+def _head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, '')}"]
+    for name, value in headers.items():
+        lines.append(f"{name.replace('_', '-').title()}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """True if the other end closed it: it is readable, and there is nothing to read."""
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def compact(value: object) -> bytes:
+    """JSON as servers in Go and C++ write it: UTF-8, no blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_request(wire: Wire, nth: int) -> Received | None:
+    """The next request, or None when the client closed the connection between two. Raises ValueError for broken framing."""
+    start = wire.reader.readline()
+    if not start:
+        return None
+    method, target, version = start.decode("ascii").split()
+    headers = _read_headers(wire.reader)
+    if headers.get("expect", "").lower() == "100-continue":
+        wire.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        body = b"".join(iter(lambda: _read_chunk(wire.reader), b""))
+    else:
+        body = _read_exactly(wire.reader, int(headers.get("content-length", 0)))
+    return Received(method, target, headers, body, version, wire.connection_id, nth)
+
+
+def _read_headers(reader: BinaryIO) -> dict[str, str]:
+    headers = {}
+    while (line := reader.readline()) not in (b"\r\n", b"\n"):
+        if not line:
+            raise ConnectionError("the client left in the middle of its request")
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    return headers
+
+
+def _read_chunk(reader: BinaryIO) -> bytes:
+    """One chunk of a request body; the last one is empty."""
+    size = int(reader.readline().partition(b";")[0], 16)
+    data = _read_exactly(reader, size)
+    if reader.readline() != b"\r\n":
+        raise ValueError("a chunk of the request has the wrong length, or a trailer")
+    return data
+
+
+def _read_exactly(reader: BinaryIO, size: int) -> bytes:
+    data = reader.read(size)
+    if len(data) < size:
+        raise ConnectionError("the client left in the middle of its request")
+    return data
