@@ -11,7 +11,6 @@ In the order in which a streamed request passes them:
     fallback.py                 which backend answers, and how many requests at once
     backends/ollama.py, backends/openai.py
                                 one dialect each
-    backends/adapting.py        asks again without what an upstream refuses
     backends/http.py            requests to an upstream, its answers as lines, what failures mean
     backends/wire.py            one connection to an upstream: deadlines, what a read brings
     backends/framing.py         HTTP/1.1 messages: heads, and where a body ends
@@ -27,6 +26,7 @@ Used on the way:
 
 When something fails:
 
+    backends/adapting.py        asks again without what an upstream refuses
     backends/refusals.py        what an upstream's error means
     errors.py                   every way to fail, drawn as a tree
 

@@ -65,7 +65,7 @@ def reference_page(settings: Settings) -> Document:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing runs but what the page came with, and it talks to nobody but its server."""
+    """Only the page's own script runs, and it connects only to its server."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "

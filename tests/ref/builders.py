@@ -1,4 +1,4 @@
-"""What many tests need: validated requests, the app with its client, and upstreams, played by `responses` or by a raw socket."""
+"""Shared by many tests: validated requests, the app with a client, answers of upstreams, and upstreams on raw sockets."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def app_client(**settings: object) -> falcon.testing.TestClient:
 
 
 def open_body(client: falcon.testing.TestClient, path: str, body: object):
-    """The answer's body as a WSGI server gets it, to be iterated and closed by the test."""
+    """The body of a response as a WSGI server gets it. The test iterates and closes it."""
     environ = falcon.testing.create_environ(
         path,
         method="POST",
@@ -84,7 +84,7 @@ def openai_chunk(finish_reason: str | None = None, **delta: object) -> dict:
 
 
 def sse(*chunks: object) -> bytes:
-    """Chunks as events; text stands for itself, such as `[DONE]`."""
+    """Chunks as events. A string is sent as it is, such as `[DONE]`."""
     return b"".join(
         b"data: %b\n\n" % (c if isinstance(c, str) else json.dumps(c)).encode()
         for c in chunks
@@ -110,12 +110,12 @@ class _Pieces(io.RawIOBase):
 
 
 def arriving(*pieces: bytes | Exception | Callable[[], object]) -> io.BufferedReader:
-    """A body for `responses` that arrives piece by piece: bytes are read, an exception is raised, a function is called."""
+    """A body for `responses` that arrives in pieces: reading gives bytes, raises an exception or calls a function."""
     return io.BufferedReader(_Pieces(pieces))
 
 
 class Clock:
-    """Stands for the `time` module of the module under test; goes on only when told to."""
+    """Stands for the `time` module. It moves only when a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -128,11 +128,11 @@ class Clock:
 
 
 Script = Callable[[socket.socket], object]
-"""What a raw upstream does on one connection, which is closed afterwards."""
+"""What a raw upstream does on one connection, which is then closed."""
 
 
 class RawUpstream:
-    """A server that plays one script a connection, in order, each on a thread of its own; no further connection is answered."""
+    """A server that plays one script per connection, in order, each on its own thread. It accepts no further connections."""
 
     def __init__(self, *scripts: Script) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -173,7 +173,7 @@ class RawUpstream:
 
 
 def receive(connection: socket.socket) -> bytes:
-    """One request, whole; empty when the client hung up."""
+    """One whole request; empty if the client closed the connection."""
     request = b""
     while b"\r\n\r\n" not in request:
         piece = connection.recv(65536)
@@ -191,7 +191,7 @@ def receive(connection: socket.socket) -> bytes:
 
 
 def plain(body: bytes, status: str = "200 OK") -> bytes:
-    """An answer with a length, after which the connection stays open."""
+    """A response with a length, after which the connection stays open."""
     return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (
         status.encode(),
         len(body),
@@ -200,7 +200,7 @@ def plain(body: bytes, status: str = "200 OK") -> bytes:
 
 
 def chunked(*pieces: bytes) -> bytes:
-    """An answer in chunks, without its end."""
+    """A response in chunks, without its last chunk."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + b"".join(map(chunk, pieces))
 
@@ -213,7 +213,7 @@ END_OF_CHUNKS = b"0\r\n\r\n"
 
 
 def answering(*answers: bytes) -> Script:
-    """Takes a request before each answer, and one more that it does not answer: the connection dies."""
+    """Answers one request with each of `answers`, then receives one more and closes the connection."""
 
     def script(connection: socket.socket) -> None:
         for answer in answers:
@@ -225,7 +225,7 @@ def answering(*answers: bytes) -> Script:
 
 
 def sending(answer: bytes) -> Script:
-    """Takes one request, answers it and hangs up."""
+    """Answers one request and closes the connection."""
 
     def script(connection: socket.socket) -> None:
         receive(connection)
