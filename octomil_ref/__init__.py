@@ -21,7 +21,8 @@ In the order in which a streamed request passes them:
 Used on the way:
 
     keys.py                     the keys that clients may use, and their names
-    logs.py                     the line of one request, and how log lines look
+    records.py                  what is known of one request, and of one attempt
+    logs.py                     the lines that are made of them, and how lines look
     clock.py                    stopwatch and deadlines
 
 When something fails:

@@ -11,7 +11,7 @@ from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import configure_logging
+from octomil_ref.logs import configure_logging, write_attempt
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.settings import Settings, load_or_exit, require_access_rule
@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     keys = keys or settings.key_ring()
     configure_logging(settings)
     backends = create_backends(settings)
-    fallback = Fallback(backends, settings.backend_cooldown)
+    fallback = Fallback(backends, settings.backend_cooldown, write_attempt)
     limit = InflightLimit(settings.inflight_limit())
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)

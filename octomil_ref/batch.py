@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future, wait
 from octomil_ref import json_codec
 from octomil_ref.errors import A_BUG, ApiError, InternalError, Overloaded
 from octomil_ref.payloads import BatchRequest, CompletionRequest
+from octomil_ref.records import AccessRecord
 
 log = logging.getLogger("octomil_ref")
 
@@ -36,6 +37,12 @@ class BatchRun:
     def abandon(self) -> None:
         """Starts no more inputs. Those that run end on their own."""
         self._abandoned = True
+
+    def failed(self) -> int:
+        """How many inputs have failed so far."""
+        return sum(
+            future.done() and "error" in future.result() for future in self.results
+        )
 
     def _start_next(self) -> None:
         for index in self._waiting:
@@ -72,13 +79,14 @@ class BatchBody:
         self,
         model_id: str,
         run: BatchRun,
-        elapsed_ms: Callable[[], float],
+        record: AccessRecord,
         close: Callable[[], None],
     ) -> None:
         self._model_id = model_id
         self._run = run
-        self._elapsed_ms = elapsed_ms
+        self._record = record
         self._close = close
+        record.ended = "client_left"
 
     def __iter__(self) -> Iterator[bytes]:
         yield b'{"model_id":' + json_codec.encode(self._model_id) + b',"results":['
@@ -87,16 +95,18 @@ class BatchBody:
                 yield b"\n"
             separator = b"," if index else b""
             yield separator + json_codec.encode({"index": index, **future.result()})
+        self._record.ended = "complete"
         yield b"]," + json_codec.encode(self._summary())[1:]
 
     def close(self) -> None:
         self._run.abandon()
+        self._record.failed = self._run.failed()
         self._close()
 
     def _summary(self) -> dict[str, object]:
-        failed = sum("error" in future.result() for future in self._run.results)
+        failed = self._run.failed()
         return {
             "succeeded": len(self._run.results) - failed,
             "failed": failed,
-            "latency_ms": self._elapsed_ms(),
+            "latency_ms": self._record.elapsed_ms(),
         }

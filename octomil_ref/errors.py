@@ -123,6 +123,10 @@ class UpstreamError(ApiError):
     """True if the next backend is asked."""
     cools_down: ClassVar[bool] = False
     """True if the backend is asked last for a while."""
+    upstream_status: int | None = None
+    """The status of the upstream's response, if there was one."""
+    detail: str = ""
+    """For the log, never for clients: what the upstream said, or why it was not reached."""
 
 
 class NotReached(UpstreamError):

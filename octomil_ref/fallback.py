@@ -1,6 +1,5 @@
 """Which backend answers: the first that can, in the promised order (spec sections 9 and 10). And how many requests at once."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,17 +16,16 @@ from octomil_ref.backends import (
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     RANKED,
-    NoSuchPath,
     NotReached,
     Overloaded,
     TimedOut,
     UpstreamError,
 )
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
+from octomil_ref.records import AccessRecord, Attempt
 
 T = TypeVar("T")
 
-log = logging.getLogger("octomil_ref")
 
 THINKING = 1.0
 """Seconds of thinking after which a stream commits without a token, so that a comment keeps its connection awake."""
@@ -57,11 +55,23 @@ class InflightLimit:
             self._slots.release()
 
 
+Request = CompletionRequest | EmbeddingsRequest
+
+Observe = Callable[[Attempt], None]
+"""Called with each attempt when it has succeeded or failed, and with each answer that breaks off later."""
+
+
 class CommittedStream:
     """A stream that has a token, its ending, or a second of thinking: there is no fallback any more. The caller closes it."""
 
-    def __init__(self, backend: Backend, request: CompletionRequest) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        request: CompletionRequest,
+        on_interruption: Callable[[UpstreamError], None],
+    ) -> None:
         self.provider = backend.provider
+        self._on_interruption = on_interruption
         self._stream: PieceStream = backend.stream(request)
         self._pieces = iter(self._stream)
         try:
@@ -72,7 +82,11 @@ class CommittedStream:
 
     def __iter__(self) -> Iterator[list[Piece]]:
         yield self._first
-        yield from self._pieces
+        try:
+            yield from self._pieces
+        except UpstreamError as ex:
+            self._on_interruption(ex)
+            raise
 
     def close(self) -> None:
         self._stream.close()
@@ -91,48 +105,65 @@ class CommittedStream:
 class Fallback:
     """All backends as one. Each method raises an UpstreamError if no backend answers."""
 
-    def __init__(self, backends: Sequence[Backend], cooldown: float) -> None:
+    def __init__(
+        self, backends: Sequence[Backend], cooldown: float, observe: Observe
+    ) -> None:
         self._backends = backends
         self._cooldown = cooldown
+        self._observe = observe
         self._cooling: dict[tuple[str, str | None], Deadline] = {}
         """By provider and model; None for all models."""
 
-    def complete(self, request: CompletionRequest) -> Completion:
+    def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
         return self._first_success(
-            request.model_id, lambda backend: backend.complete(request)
+            request, record, lambda backend, _: backend.complete(request)
         )
 
-    def stream(self, request: CompletionRequest) -> CommittedStream:
+    def stream(
+        self, request: CompletionRequest, record: AccessRecord
+    ) -> CommittedStream:
+        def ask(backend: Backend, attempt: Attempt) -> CommittedStream:
+            def on_interruption(ex: UpstreamError) -> None:
+                self._observe(attempt.ended(ex, interrupted=True))
+
+            return CommittedStream(backend, request, on_interruption)
+
+        return self._first_success(request, record, ask)
+
+    def embed(self, request: EmbeddingsRequest, record: AccessRecord) -> Embeddings:
         return self._first_success(
-            request.model_id, lambda backend: CommittedStream(backend, request)
+            request, record, lambda backend, _: backend.embed(request)
         )
 
-    def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        return self._first_success(
-            request.model_id, lambda backend: backend.embed(request)
-        )
-
-    def _first_success(self, model_id: str, attempt: Callable[[Backend], T]) -> T:
+    def _first_success(
+        self,
+        request: Request,
+        record: AccessRecord,
+        ask: Callable[[Backend, Attempt], T],
+    ) -> T:
         failures: dict[str, UpstreamError] = {}
-        for backend in self._in_order(model_id):
+        for backend in self._in_order(request.model_id):
+            attempt = Attempt(record.request_id, backend.provider, request)
             try:
-                result = attempt(backend)
+                result = ask(backend, attempt)
             except UpstreamError as ex:
-                self._note(backend, model_id, ex)
+                self._observe(attempt.ended(ex))
+                self._cool_down(backend, request.model_id, ex)
                 if not ex.falls_back:
                     raise
                 failures[backend.provider] = ex
             else:
-                for model in (model_id, None):
+                self._observe(attempt.ended())
+                for model in (request.model_id, None):
                     self._cooling.pop((backend.provider, model), None)
+                record.answered_by(backend.provider, backend is not self._backends[0])
                 return result
         in_promised_order = [failures[each.provider] for each in self._backends]
         raise error_to_report(in_promised_order)
 
-    def _note(self, backend: Backend, model_id: str, failure: UpstreamError) -> None:
-        """What follows from a failure for the next requests, and for the operator."""
-        if isinstance(failure, NoSuchPath):
-            log.warning(failure.message)
+    def _cool_down(
+        self, backend: Backend, model_id: str, failure: UpstreamError
+    ) -> None:
         if failure.cools_down:
             # A model that is late may be loading; the others need not wait for it.
             model = model_id if isinstance(failure, TimedOut) else None

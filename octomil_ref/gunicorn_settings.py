@@ -10,6 +10,9 @@ import os
 import signal
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+from octomil_ref.logs import configure_logging, formatter
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     IDLE_CONNECTIONS,
@@ -19,9 +22,22 @@ from octomil_ref.settings import (
 
 _settings = load_or_exit()
 _keys = _settings.key_ring()
+configure_logging(_settings)
+
+
+class _Log(Logger):
+    """gunicorn's own lines look like ours. Its `logconfig_dict` would do, but it turns gunicorn's access log on."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers + self.access_log.handlers:
+            handler.setFormatter(formatter(_settings))
+
 
 bind = f"{_settings.url_host()}:{_settings.port}"
 worker_class = "gthread"
+logger_class = _Log
+loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = threads + IDLE_CONNECTIONS

@@ -6,39 +6,16 @@ A line never holds a prompt, an answer or a token of a client.
 import json
 import logging
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import UTC, datetime
+from itertools import groupby
 
-from octomil_ref.clock import stopwatch
+from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.settings import Settings
 
 access_log = logging.getLogger("octomil_ref.requests")
-
-
-@dataclass
-class AccessRecord:
-    """What the log line of one request says. Resources fill in what they learn; None is left out."""
-
-    request_id: str
-    method: str
-    path: str
-    status: int = 0
-    duration_ms: float = 0.0
-    key: str | None = None
-    """The name of the client's key."""
-    model: str | None = None
-    provider: str | None = None
-    tokens: int | None = None
-    first_token_ms: float | None = None
-    ended: str | None = None
-    """How a streamed answer ended: `complete`, `interrupted` by the upstream, or `client_left`."""
-    ignored: str | None = None
-    """Parameters that the upstream does not support, and that it answered without."""
-    error: str | None = None
-    """The code of the error."""
-
-    def __post_init__(self) -> None:
-        self.elapsed_ms = stopwatch()
-        """Milliseconds since the request arrived."""
+attempt_log = logging.getLogger("octomil_ref.attempts")
 
 
 _FIELDS = [field.name for field in fields(AccessRecord)]
@@ -46,35 +23,86 @@ _FIELDS = [field.name for field in fields(AccessRecord)]
 
 def write_access_line(record: AccessRecord) -> None:
     """Call it once the response has ended: for a stream long after its status was sent."""
-    if not access_log.isEnabledFor(logging.INFO):
+    level = logging.ERROR if record.failed_here() else logging.INFO
+    if not access_log.isEnabledFor(level):
         return
     record.duration_ms = record.elapsed_ms()
     values = [(name, getattr(record, name)) for name in _FIELDS]
     known = {name: value for name, value in values if value is not None}
-    # Not access_log.info, which looks for the calling line of code, at a third of the whole cost.
-    line = logging.LogRecord(
-        access_log.name, logging.INFO, __file__, 0, "request", None, None
-    )
+    # Not access_log.log, which looks for the calling line of code, at a third of the whole cost.
+    line = logging.LogRecord(access_log.name, level, __file__, 0, "request", None, None)
     line.fields = known
     access_log.handle(line)
 
 
+def write_attempt(attempt: Attempt) -> None:
+    """A WARNING for an attempt that failed. If the next backend answers, it is the only trace of the failure."""
+    failure = attempt.failure
+    if failure is None:
+        return
+    fields = {
+        "request_id": attempt.request_id,
+        "provider": attempt.provider,
+        "model": attempt.request.model_id,
+        "kind": type(failure).__name__,
+        "upstream_status": failure.upstream_status,
+        "detail": without_prompt(failure.detail, attempt.request.texts()),
+        "duration_ms": attempt.duration_ms,
+    }
+    known = {name: value for name, value in fields.items() if value not in (None, "")}
+    event = "stream interrupted" if attempt.interrupted else "attempt failed"
+    attempt_log.warning(event, extra={"fields": known})
+
+
+MAX_DETAIL = 300
+"""Characters of what an upstream said, at most."""
+
+MIN_QUOTE, MAX_QUOTE = 4, 8
+"""So many characters that an upstream's words have in common with a prompt count as quoted: 8, or a prompt that is shorter."""
+
+MAX_PROMPT = 256 * 1024
+"""Characters of a prompt that are searched. What an upstream says about a longer one is not logged."""
+
+HIDDEN = "(not shown)"
+
+
+def without_prompt(detail: str, texts: Iterable[str]) -> str:
+    """The upstream's words without those that it quotes from the prompt."""
+    shown, prompt = detail[:MAX_DETAIL], "\n".join(texts)
+    if len(prompt) > MAX_PROMPT:
+        return shown and HIDDEN
+    size = max(MIN_QUOTE, min(MAX_QUOTE, len(prompt)))
+    quoted = [False] * len(shown)
+    for at in range(len(shown) - size + 1):
+        if shown[at : at + size] in prompt:
+            quoted[at : at + size] = [True] * size
+    runs = groupby(zip(quoted, shown, strict=True), key=lambda each: each[0])
+    return "".join(
+        HIDDEN if is_quoted else "".join(character for _, character in run)
+        for is_quoted, run in runs
+    )
+
+
 def configure_logging(settings: Settings) -> None:
-    """Logs to standard error. A second call replaces what the first one set."""
+    """Our lines and waitress's go to standard error. A second call replaces what the first one set."""
     handler = logging.StreamHandler()
-    json_lines = settings.log_format == "json"
-    handler.setFormatter(_JsonFormatter() if json_lines else _TextFormatter())
-    root = logging.getLogger("octomil_ref")
-    root.handlers = [handler]
-    root.setLevel(settings.log_level)
-    root.propagate = False
+    handler.setFormatter(formatter(settings))
+    for name in ("octomil_ref", "waitress"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(settings.log_level)
+        logger.propagate = False
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    return _JsonFormatter() if settings.log_format == "json" else _TextFormatter()
 
 
 class _TextFormatter(logging.Formatter):
-    """`2026-01-31 12:00:00,000 INFO request method=POST path=/api/v1/inference …`"""
+    """`2026-01-31T12:00:00.000Z INFO request method=POST path=/api/v1/inference …`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.formatTime(record)} {record.levelname} {record.getMessage()}"
+        line = f"{_time(record)} {record.levelname} {record.getMessage()}"
         for name, value in getattr(record, "fields", {}).items():
             line += f" {name}={_quoted(value)}"
         if record.exc_info:
@@ -85,7 +113,7 @@ class _TextFormatter(logging.Formatter):
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "time": self.formatTime(record),
+            "time": _time(record),
             "level": record.levelname,
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
@@ -95,11 +123,17 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(fields)
 
 
+def _time(record: logging.LogRecord) -> str:
+    """In UTC, as RFC 3339 writes it."""
+    time = datetime.fromtimestamp(record.created, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 _PLAIN_WORD = re.compile(r"[!#-<>-~]+")
 """Printable ASCII without space, quote and equals sign."""
 
 
 def _quoted(value: object) -> str:
     """A value that cannot pass for another field or line: quoted unless it is one plain word."""
-    text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value)
     return text if _PLAIN_WORD.fullmatch(text) else json.dumps(text)

@@ -20,7 +20,8 @@ from octomil_ref.errors import (
     Unauthorized,
 )
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import AccessRecord, write_access_line
+from octomil_ref.logs import write_access_line
+from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 
 log = logging.getLogger("octomil_ref")

@@ -5,7 +5,7 @@ as the client wrote it: `inputs[3].messages[0].role`.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,11 @@ class CompletionRequest:
     parameters: Parameters
     """Only those that the client gave."""
 
+    def texts(self) -> Iterator[str]:
+        """All that the client wrote, which is never logged."""
+        yield from (message.content for message in self.messages)
+        yield from (text for text in self.parameters.values() if isinstance(text, str))
+
 
 @dataclass(frozen=True)
 class BatchRequest:
@@ -68,6 +73,10 @@ class EmbeddingsRequest:
     model_id: str
     input: tuple[str, ...]
     """At least one, none empty."""
+
+    def texts(self) -> Iterator[str]:
+        """All that the client wrote, which is never logged."""
+        return iter(self.input)
 
 
 def parse_completion(body: object) -> CompletionRequest:

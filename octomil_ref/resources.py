@@ -3,18 +3,18 @@
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import falcon
 
 from octomil_ref import __version__, backends, json_codec, streaming
-from octomil_ref.backends import Completion
+from octomil_ref.backends import Completion, Usage
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.body import read_json
 from octomil_ref.clock import stopwatch
 from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
-from octomil_ref.logs import AccessRecord
 from octomil_ref.page import Document
 from octomil_ref.payloads import (
     CompletionRequest,
@@ -22,6 +22,7 @@ from octomil_ref.payloads import (
     parse_completion,
     parse_embeddings,
 )
+from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 from octomil_ref.streaming import EventStream
 
@@ -39,11 +40,8 @@ class Inference:
         record: AccessRecord = req.context.record
         record.model = request.model_id
         with self.limit.slot():
-            completion = self.fallback.complete(request)
-        record.provider = completion.provider
-        if completion.ending.usage:
-            record.tokens = completion.ending.usage.completion_tokens
-        record.ignored = ",".join(completion.ending.ignored_parameters) or None
+            completion = self.fallback.complete(request, record)
+        record.add_ending(completion.ending)
         resp.data = json_codec.encode(
             completion_fields(completion, request.model_id, record.elapsed_ms())
         )
@@ -63,7 +61,7 @@ class InferenceStream:
         record.model = request.model_id
         with ExitStack() as held:
             held.enter_context(self.limit.slot())
-            opened = self.fallback.stream(request)
+            opened = self.fallback.stream(request, record)
             held.callback(opened.close)
             stream = EventStream(opened, record, held.pop_all().close)
         resp.content_type = streaming.CONTENT_TYPE
@@ -92,13 +90,17 @@ class Batch:
         with ExitStack() as held:
             held.enter_context(self.limit.slot())
             at_once = min(request.max_concurrency, self.settings.batch_max_concurrency)
-            run = BatchRun(request, self._run_one, self.pool, at_once)
+            run_one = partial(self._run_one, record)
+            run = BatchRun(request, run_one, self.pool, at_once)
             close = held.pop_all().close
-        resp.stream = BatchBody(request.model_id, run, record.elapsed_ms, close)
+        resp.stream = BatchBody(request.model_id, run, record, close)
 
-    def _run_one(self, request: CompletionRequest) -> dict[str, object]:
+    def _run_one(
+        self, record: AccessRecord, request: CompletionRequest
+    ) -> dict[str, object]:
         elapsed_ms = stopwatch()
-        completion = self.fallback.complete(request)
+        completion = self.fallback.complete(request, record)
+        record.add_ending(completion.ending)
         return completion_fields(completion, request.model_id, elapsed_ms())
 
 
@@ -118,8 +120,8 @@ class Embeddings:
         record: AccessRecord = req.context.record
         record.model = request.model_id
         with self.limit.slot():
-            embeddings = self.fallback.embed(request)
-        record.provider = embeddings.provider
+            embeddings = self.fallback.embed(request, record)
+        record.add_usage(Usage(embeddings.prompt_tokens, 0))
         resp.data = embeddings_body(embeddings, request.model_id)
 
 

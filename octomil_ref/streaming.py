@@ -12,7 +12,7 @@ from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
-from octomil_ref.logs import AccessRecord
+from octomil_ref.records import AccessRecord
 
 CONTENT_TYPE = "text/event-stream"
 
@@ -45,7 +45,7 @@ class EventStream:
         self._close = close
         self._provider = json_codec.encode(opened.provider)
         self._next_comment = Deadline(0)
-        record.provider, record.tokens, record.ended = opened.provider, 0, "client_left"
+        record.events, record.ended = 0, "client_left"
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -70,9 +70,9 @@ class EventStream:
                 return self._final(piece)
 
     def _token(self, token: Token) -> bytes:
-        if not self._record.tokens:
+        if not self._record.events:
             self._record.first_token_ms = self._record.elapsed_ms()
-        self._record.tokens = (self._record.tokens or 0) + 1
+        self._record.events = (self._record.events or 0) + 1
         return token_event(token.text, self._provider)
 
     def _comment(self) -> bytes:
@@ -83,7 +83,7 @@ class EventStream:
 
     def _final(self, ending: Ending) -> bytes:
         self._record.ended = "complete"
-        self._record.ignored = ",".join(ending.ignored_parameters) or None
+        self._record.add_ending(ending)
         latency_ms, session_id = self._record.elapsed_ms(), uuid.uuid4().hex
         known = {"latency_ms": latency_ms, "session_id": session_id, **ending.to_json()}
         return self._without_token(True, known)

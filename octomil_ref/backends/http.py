@@ -5,6 +5,8 @@ with URLs prepared once, for less than half the CPU of `Session.post`. So nothin
 proxies), no redirect is followed and no cookie is kept.
 """
 
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -81,7 +83,9 @@ class Upstream:
         try:
             yield
         except (OSError, urllib3.exceptions.HTTPError) as ex:
-            raise self._translation(ex) from ex
+            failure = self._translation(ex)
+            failure.detail = _reason(ex)
+            raise failure from ex
 
     def _translation(self, ex: Exception) -> UpstreamError:
         if _caused_by(ex, *_NOT_REACHED):
@@ -173,11 +177,12 @@ class UpstreamResponse:
 
     def redacted(self, failure: UpstreamError) -> UpstreamError:
         """`failure` without the credentials of the request, which some upstreams repeat in their messages."""
-        message = failure.message
+        failure.upstream_status = self.status
         if credentials := self._upstream.credentials:
-            message = message.replace(credentials, HIDDEN)
+            failure.message = failure.message.replace(credentials, HIDDEN)
+            failure.detail = failure.detail.replace(credentials, HIDDEN)
         # Cut only now: a message cut before could end within the credentials.
-        failure.message = message[:MAX_MESSAGE]
+        failure.message = failure.message[:MAX_MESSAGE]
         return failure
 
     def drain(self) -> None:
@@ -221,6 +226,22 @@ def _caused_by(ex: object, *kinds: type[BaseException]) -> bool:
         return False
     inner = [*ex.args, getattr(ex, "reason", None), ex.__cause__]
     return any(_caused_by(each, *kinds) for each in inner)
+
+
+def _reason(ex: Exception) -> str:
+    """Why a connection failed, in a few words for the log."""
+    reasons = (
+        (ssl.SSLCertVerificationError, "certificate not accepted"),
+        (ssl.SSLError, "TLS failed"),
+        (socket.gaierror, "name not found"),
+        (ConnectionRefusedError, "connection refused"),
+        (ConnectionResetError, "connection reset"),
+        (BrokenPipeError, "connection reset"),
+        (requests.ConnectTimeout, "no connection in time"),
+        (TimeoutError, "no bytes in time"),
+    )
+    found = (words for kind, words in reasons if _caused_by(ex, kind))
+    return next(found, type(ex).__name__)
 
 
 class _Adapter(HTTPAdapter):

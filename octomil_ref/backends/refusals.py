@@ -202,6 +202,7 @@ def _failure(
     message = MESSAGES[meaning].format(provider=provider, status=status, reason=reason)
     later = {"Retry-After": _seconds(retry_after)}
     failure = meaning(message, later if meaning in (RateLimited, Busy) else None)
+    failure.detail = message if meaning is NoSuchPath else reason
     if status in SERVER and meaning is not RequestRefused:
         # Whatever it says, a 5xx is a failure of the upstream: the next one may do better.
         failure.falls_back = True

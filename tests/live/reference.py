@@ -86,9 +86,14 @@ class Reference:
 
     def log_of(self, request_id: str) -> dict[str, Any]:
         """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""
-        line = self.process.wait_for_line(f'"request_id": "{request_id}"')
-        fields: dict[str, Any] = json.loads(line.string)
-        return fields
+        return self.lines_of(request_id)[-1]
+
+    def lines_of(self, request_id: str) -> list[dict[str, Any]]:
+        """All lines about a request, the last of which is its own. Needs OCTOMIL_LOG_FORMAT=json."""
+        named = f'"request_id": "{request_id}"'
+        last = self.process.wait_for_line(f'"event": "request", {named}').string
+        until_last = self.process.lines[: self.process.lines.index(last) + 1]
+        return [json.loads(line) for line in until_last if named in line]
 
     def heard(self) -> str:
         """What the server wrote since the test began."""

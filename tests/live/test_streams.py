@@ -214,7 +214,7 @@ def test_a_stream_is_logged_when_it_has_ended(
             assert ended == "interrupted"
     line = server.log_of(request_id)
 
-    assert (line["ended"], line["tokens"]) == (ended, tokens)
+    assert (line["ended"], line["events"]) == (ended, tokens)
     assert 0 < line["first_token_ms"] <= line["duration_ms"]
     assert (line["method"], line["path"]) == ("POST", "/api/v1/inference/stream")
     assert (line["status"], line["provider"]) == (200, "ollama")

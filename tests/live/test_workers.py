@@ -78,7 +78,7 @@ def ask_anew(server: Reference) -> int:
 
 def wait_for_another_worker(server: Reference, *known: int) -> None:
     numbers = "|".join(map(str, known))
-    server.process.wait_for_line(rf"Booting worker with pid: (?!({numbers})$)", 60)
+    server.process.wait_for_line(rf"Booting worker with pid: (?!({numbers})\b)", 60)
 
 
 def test_a_worker_that_is_killed_costs_only_its_own_streams(server: Reference) -> None:

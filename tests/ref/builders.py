@@ -13,6 +13,7 @@ import falcon.testing
 
 from octomil_ref.app import create_app
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
+from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 
 OLLAMA = "http://ollama.test:11434"
@@ -49,6 +50,10 @@ def open_body(client: falcon.testing.TestClient, path: str, body: object):
 
 def asking(text: str = "Hi", **parameters: object) -> CompletionRequest:
     return CompletionRequest("m", (Message("user", text),), parameters)
+
+
+def new_record() -> AccessRecord:
+    return AccessRecord("id-1", "POST", "/api/v1/inference")
 
 
 def embedding(*texts: str) -> EmbeddingsRequest:

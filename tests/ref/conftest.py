@@ -23,11 +23,13 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Restores the logger, which each new application configures."""
-    logger = logging.getLogger("octomil_ref")
-    before = logger.handlers, logger.level, logger.propagate
+    """Restores the loggers, which each new application configures."""
+    names = ("octomil_ref", "waitress", "gunicorn.error", "gunicorn.access")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
     yield
-    logger.handlers, logger.level, logger.propagate = before
+    for each, values in zip(loggers, before, strict=True):
+        each.handlers, each.level, each.propagate = values
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Requests to one upstream, its answers, its deadlines, and what each failure on the way is called."""
 
 import socket
+import ssl
 import threading
 
 import pytest
@@ -23,7 +24,7 @@ from builders import (
 
 from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
-from octomil_ref.errors import Broken, NotReached, TimedOut
+from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 
 URL = "http://upstream.test/v1"
 
@@ -436,3 +437,28 @@ def test_a_failure_tells_neither_address_nor_exception():
         upstream().get("/", 20)
 
     assert failure.value.message == "The openai backend cut its answer off."
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (ssl.SSLCertVerificationError(), "certificate not accepted"),
+        (ssl.SSLError(), "TLS failed"),
+        (socket.gaierror(), "name not found"),
+        (ConnectionRefusedError(), "connection refused"),
+        (ConnectionResetError(), "connection reset"),
+        (BrokenPipeError(), "connection reset"),
+        (requests.ConnectTimeout(), "no connection in time"),
+        (TimeoutError(), "no bytes in time"),
+        (OSError(5, "I/O error"), "ConnectionError"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+@responses.activate
+def test_the_log_learns_why_a_connection_failed(cause, reason):
+    responses.get(f"{URL}/", body=requests.ConnectionError(cause))
+
+    with pytest.raises(UpstreamError) as failure:
+        upstream().get("/", 20)
+
+    assert failure.value.detail == reason

@@ -169,3 +169,19 @@ def test_a_busy_upstreams_retry_after_is(status, given, sent):
     failure = refusal("openai", status, b"", given)
 
     assert failure.headers == {"Retry-After": sent}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (500, b'{"error": "out of memory"}', "out of memory"),
+        (500, b"", "it gave no reason"),
+        (
+            405,
+            b"<html>",
+            "The ollama backend does not know the path: check its base URL.",
+        ),
+    ],
+)
+def test_the_log_learns_what_the_upstream_said(status, body, detail):
+    assert refusal("ollama", status, body).detail == detail

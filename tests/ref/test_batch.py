@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from builders import asking
+from builders import asking, new_record
 
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.errors import A_BUG, Broken
@@ -38,8 +38,8 @@ def echo(request):
     return {"output": text(request)}
 
 
-def body_of(run: BatchRun, close=lambda: None) -> BatchBody:
-    return BatchBody("m", run, lambda: 12.5, close)
+def body_of(run: BatchRun, close=lambda: None, record=None) -> BatchBody:
+    return BatchBody("m", run, record or new_record(), close)
 
 
 def read(run: BatchRun) -> dict:
@@ -51,12 +51,12 @@ def test_a_batch_answers_with_the_documented_fields(pool):
 
     answer = read(run)
 
+    assert answer.pop("latency_ms") >= 0
     assert answer == {
         "model_id": "m",
         "results": [{"index": 0, "output": "a"}, {"index": 1, "output": "b"}],
         "succeeded": 2,
         "failed": 0,
-        "latency_ms": 12.5,
     }
 
 
@@ -270,3 +270,31 @@ def test_inputs_that_a_stopped_pool_does_not_start_fail():
 
     assert answer["failed"] == 2
     assert [result["error"]["status_code"] for result in answer["results"]] == [503] * 2
+
+
+def failing(request):
+    if text(request) == "bad":
+        raise Broken("no")
+    return echo(request)
+
+
+def test_a_batch_is_recorded_with_how_many_inputs_failed(pool):
+    record = new_record()
+    body = body_of(BatchRun(batch("bad", "a", "bad"), failing, pool, 1), record=record)
+
+    list(body)
+    body.close()
+
+    assert (record.failed, record.ended) == (2, "complete")
+
+
+def test_a_client_that_leaves_a_batch_is_recorded(pool):
+    record = new_record()
+    body = body_of(BatchRun(batch("bad", "a"), failing, pool, 1), record=record)
+    pieces = iter(body)
+    next(pieces)
+    next(pieces)
+
+    body.close()
+
+    assert (record.failed, record.ended) == (1, "client_left")

@@ -1,12 +1,11 @@
 """Which backend answers: the promised order, fallback, cooldown, the error if none answers, and the limit on requests."""
 
 import itertools
-import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
-from builders import asking, embedding
+from builders import asking, embedding, new_record
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token
 from octomil_ref.errors import (
@@ -27,6 +26,7 @@ from octomil_ref.errors import (
 )
 from octomil_ref.fallback import Fallback, InflightLimit, error_to_report
 from octomil_ref.payloads import CompletionRequest, Message
+from octomil_ref.records import Attempt
 
 FALL_BACK = [
     *(NotReached, TimedOut, Busy, RateLimited, Broken, NoSuchPath),
@@ -81,19 +81,27 @@ class Scripted:
             raise failure
 
 
-def both(ollama=(), openai=(), cooldown=5.0):
+def both(ollama=(), openai=(), cooldown=5.0, observe=lambda attempt: None):
     """Two backends with their failures, and their fallback."""
     first, second = (
         Scripted("ollama", list(ollama)),
         Scripted("openai", list(openai)),
     )
-    return first, second, Fallback([first, second], cooldown)
+    return first, second, Fallback([first, second], cooldown, observe)
 
 
 OPERATIONS = [
-    pytest.param(lambda fallback: fallback.complete(asking()), id="a completion"),
-    pytest.param(lambda fallback: fallback.stream(asking()), id="a stream"),
-    pytest.param(lambda fallback: fallback.embed(embedding("a")), id="embeddings"),
+    pytest.param(
+        lambda f, record=None: f.complete(asking(), record or new_record()),
+        id="a completion",
+    ),
+    pytest.param(
+        lambda f, record=None: f.stream(asking(), record or new_record()), id="a stream"
+    ),
+    pytest.param(
+        lambda f, record=None: f.embed(embedding("a"), record or new_record()),
+        id="embeddings",
+    ),
 ]
 each_operation = pytest.mark.parametrize("ask", OPERATIONS)
 
@@ -133,9 +141,64 @@ def test_a_bug_does_not_fall_back():
     _, second, fallback = both(ollama=[ZeroDivisionError()])
 
     with pytest.raises(ZeroDivisionError):
-        fallback.complete(asking())
+        fallback.complete(asking(), new_record())
 
     assert second.calls == 0
+
+
+# What is recorded
+
+
+def outcome(attempt: Attempt) -> tuple[str, str, bool]:
+    failure = type(attempt.failure).__name__ if attempt.failure else "ok"
+    return attempt.provider, failure, attempt.interrupted
+
+
+@each_operation
+def test_each_attempt_is_observed_with_its_outcome(ask):
+    outcomes = []
+    _, _, fallback = both([Busy("no")], observe=lambda a: outcomes.append(outcome(a)))
+
+    ask(fallback, new_record())
+
+    assert outcomes == [("ollama", "Busy", False), ("openai", "ok", False)]
+
+
+def test_an_attempt_that_ends_the_request_is_observed_too():
+    attempts = []
+    _, _, fallback = both([RequestRefused("no")], observe=attempts.append)
+
+    with pytest.raises(RequestRefused):
+        fallback.complete(asking(), new_record())
+
+    assert [outcome(each) for each in attempts] == [("ollama", "RequestRefused", False)]
+
+
+def test_a_stream_that_breaks_off_is_observed_again():
+    outcomes = []
+    fallback = streaming(
+        Stream([[Token("a")]], Broken("no")),
+        observe=lambda attempt: outcomes.append(outcome(attempt)),
+    )
+
+    with pytest.raises(Broken):
+        list(fallback.stream(asking(), new_record()))
+
+    assert outcomes == [("ollama", "ok", False), ("ollama", "Broken", True)]
+
+
+@pytest.mark.parametrize(
+    ("failures", "provider", "fell_back"),
+    [([], "ollama", None), ([Busy("no")], "openai", True)],
+)
+@each_operation
+def test_the_record_says_which_backend_answered(ask, failures, provider, fell_back):
+    _, _, fallback = both(failures)
+    record = new_record()
+
+    ask(fallback, record)
+
+    assert (record.provider, record.fallback) == (provider, fell_back)
 
 
 # Cooldown
@@ -156,9 +219,9 @@ def test_a_backend_cools_down_after(kind, ask, clock):
 @pytest.mark.parametrize("kind", [k for k in FALL_BACK if k not in COOL_DOWN])
 def test_a_backend_is_asked_again_at_once_after(kind, clock):
     _, _, fallback = both(ollama=[kind("no")])
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "ollama"
 
@@ -172,38 +235,38 @@ def test_a_backend_is_asked_again_at_once_after(kind, clock):
 )
 def test_a_backend_is_asked(seconds, provider, clock):
     _, _, fallback = both(ollama=[NotReached("no")], cooldown=5)
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
     clock.advance(seconds)
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == provider
 
 
 def test_a_cooldown_of_0_switches_it_off(clock):
     _, _, fallback = both(ollama=[NotReached("no")], cooldown=0)
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "ollama"
 
 
 def test_a_backend_that_cools_down_is_asked_if_the_others_fail(clock):
     _, _, fallback = both(ollama=[NotReached("no")], openai=[None, Broken("no")])
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "ollama"
 
 
 def test_an_answer_ends_the_cooldown_of_its_backend(clock):
     _, _, fallback = both(ollama=[NotReached("no")], openai=[None, Broken("no")])
-    fallback.complete(asking())
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "ollama"
 
@@ -211,9 +274,9 @@ def test_an_answer_ends_the_cooldown_of_its_backend(clock):
 def test_if_all_backends_cool_down_they_are_asked_in_the_promised_order(clock):
     first, second, fallback = both([NotReached("no")], [NotReached("no")])
     with pytest.raises(NotReached):
-        fallback.complete(asking())
+        fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "ollama"
     assert (first.calls, second.calls) == (2, 1)
@@ -222,9 +285,9 @@ def test_if_all_backends_cool_down_they_are_asked_in_the_promised_order(clock):
 def test_the_last_backend_cools_down_too(clock):
     _, _, fallback = both([Broken("no"), Broken("no")], [TimedOut("no")])
     with pytest.raises(Broken):
-        fallback.complete(asking())
+        fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "openai"  # late rather than not at all
 
@@ -242,28 +305,28 @@ def other_model():
 )
 def test_for_another_model(kind, provider, clock):
     _, _, fallback = both(ollama=[kind("no")])
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(other_model())
+    answer = fallback.complete(other_model(), new_record())
 
     assert answer.provider == provider
 
 
 def test_an_answer_ends_the_cooldown_for_all_models(clock):
     _, _, fallback = both([NotReached("no")], [None, Broken("no")])
-    fallback.complete(asking())
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
+    fallback.complete(asking(), new_record())
 
-    answer = fallback.complete(other_model())
+    answer = fallback.complete(other_model(), new_record())
 
     assert answer.provider == "ollama"
 
 
 def test_cooldowns_that_are_over_are_forgotten(clock):
     _, _, fallback = both(ollama=[TimedOut("no"), TimedOut("no")])
-    fallback.complete(asking())
+    fallback.complete(asking(), new_record())
     clock.advance(5)
-    fallback.complete(other_model())
+    fallback.complete(other_model(), new_record())
 
     assert list(fallback._cooling) == [("ollama", "other")]
 
@@ -320,7 +383,7 @@ def test_if_both_backends_fail_the_error_is(ollama, openai, error):
         _, _, fallback = both([first("no")], [second("no")])
 
         with pytest.raises(error):
-            fallback.complete(asking())
+            fallback.complete(asking(), new_record())
 
 
 @pytest.mark.parametrize("kinds", list(itertools.combinations(FALL_BACK, 2)))
@@ -340,7 +403,7 @@ def test_a_cooldown_does_not_change_the_error(kind, other, clock):
     kinds = []
     for _ in range(2):
         with pytest.raises((kind, other)) as failure:
-            fallback.complete(asking())
+            fallback.complete(asking(), new_record())
         kinds.append(failure.type)
 
     assert kinds[0] is kinds[1]
@@ -355,20 +418,11 @@ def test_of_two_busy_backends_the_shorter_wait_is_reported():
     assert [error.message for error in errors] == ["b", "b"]
 
 
-def test_a_wrong_base_url_is_in_the_log(caplog):
-    _, _, fallback = both(ollama=[NoSuchPath("check its base URL")])
-
-    with caplog.at_level(logging.WARNING, "octomil_ref"):
-        fallback.complete(asking())
-
-    assert caplog.messages == ["check its base URL"]
-
-
 def test_without_a_backend_the_service_is_unavailable():
-    fallback = Fallback([], 5)
+    fallback = Fallback([], 5, lambda attempt: None)
 
     with pytest.raises(NotReached) as failure:
-        fallback.complete(asking())
+        fallback.complete(asking(), new_record())
 
     assert failure.value.headers == {"Retry-After": "1"}
 
@@ -376,18 +430,18 @@ def test_without_a_backend_the_service_is_unavailable():
 # Streams
 
 
-def streaming(*streams):
+def streaming(*streams, observe=lambda attempt: None):
     """The fallback of backends that give these streams."""
     backends = [Scripted("ollama"), Scripted("openai")]
     for backend, stream in zip(backends, streams, strict=False):
         backend.stream = lambda request, stream=stream: stream
-    return Fallback(backends[: len(streams)], 5)
+    return Fallback(backends[: len(streams)], 5, observe)
 
 
 def test_a_stream_gives_all_its_pieces_in_order():
     fallback = streaming(Stream([[Token("a"), Token("b")], [Token("c")], [END]]))
 
-    pieces = list(fallback.stream(asking()))
+    pieces = list(fallback.stream(asking(), new_record()))
 
     assert pieces == [[Token("a"), Token("b")], [Token("c")], [END]]
 
@@ -402,7 +456,7 @@ def test_a_stream_is_returned_only_after_its_first_piece():
 
     fallback = streaming(Watched([]))
 
-    fallback.stream(asking())
+    fallback.stream(asking(), new_record())
 
     assert asked == ["first piece"]
 
@@ -411,7 +465,7 @@ def test_a_stream_that_fails_before_its_first_piece_is_closed_and_falls_back():
     failing = Stream([], Broken("no"))
     fallback = streaming(failing, Stream([[END]]))
 
-    stream = fallback.stream(asking())
+    stream = fallback.stream(asking(), new_record())
 
     assert stream.provider == "openai"
     assert failing.closed
@@ -421,9 +475,9 @@ def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_pie
     clock,
 ):
     fallback = streaming(Stream([], TimedOut("no")), Stream([[END]]))
-    fallback.stream(asking())
+    fallback.stream(asking(), new_record())
 
-    answer = fallback.complete(asking())
+    answer = fallback.complete(asking(), new_record())
 
     assert answer.provider == "openai"
 
@@ -431,7 +485,7 @@ def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_pie
 def test_a_stream_that_fails_after_its_first_piece_does_not_fall_back():
     second = Stream([[END]])
     fallback = streaming(Stream([[Token("a")]], Broken("no")), second)
-    pieces = iter(fallback.stream(asking()))
+    pieces = iter(fallback.stream(asking(), new_record()))
 
     assert next(pieces) == [Token("a")]
     with pytest.raises(Broken):
@@ -443,7 +497,7 @@ def test_a_stream_that_fails_by_a_bug_is_closed():
     fallback = streaming(failing)
 
     with pytest.raises(ZeroDivisionError):
-        fallback.stream(asking())
+        fallback.stream(asking(), new_record())
 
     assert failing.closed
 
@@ -468,7 +522,7 @@ def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
     thinking = thinking_for(clock, 0.9, Broken("no"))
     fallback = streaming(thinking, Stream([[END]]))
 
-    stream = fallback.stream(asking())
+    stream = fallback.stream(asking(), new_record())
 
     assert stream.provider == "openai"
     assert thinking.closed
@@ -476,7 +530,7 @@ def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
 
 def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
     fallback = streaming(thinking_for(clock, 1, Broken("no")), Stream([[END]]))
-    pieces = iter(fallback.stream(asking()))
+    pieces = iter(fallback.stream(asking(), new_record()))
 
     assert next(pieces) == THOUGHT
     with pytest.raises(Broken):
@@ -486,14 +540,14 @@ def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
 def test_thoughts_before_a_token_are_not_kept():
     fallback = streaming(Stream([THOUGHT, THOUGHT, [*THOUGHT, Token("a")], [END]]))
 
-    pieces = list(fallback.stream(asking()))
+    pieces = list(fallback.stream(asking(), new_record()))
 
     assert pieces == [[*THOUGHT, Token("a")], [END]]
 
 
 def test_closing_a_stream_closes_the_upstreams():
     upstreams = Stream([[Token("a")], [END]])
-    stream = streaming(upstreams).stream(asking())
+    stream = streaming(upstreams).stream(asking(), new_record())
 
     stream.close()
 

@@ -1,5 +1,6 @@
 """What gunicorn is told by the settings of the environment."""
 
+import json
 import logging
 import os
 import runpy
@@ -7,6 +8,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
 
 from octomil_ref.keys import KeyRing
 
@@ -140,3 +142,16 @@ def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):
     told()["post_worker_init"](None)
 
     assert frozen == [True]
+
+
+def test_gunicorn_s_own_lines_look_like_ours(told, capsys):
+    settings = told(OCTOMIL_LOG_FORMAT="json", OCTOMIL_LOG_LEVEL="WARNING")
+    config = Config()
+    config.set("loglevel", settings["loglevel"])
+
+    log = settings["logger_class"](config)
+    log.info("Starting")
+    log.warning("Worker (pid:%s) was sent SIGKILL!", 7)
+
+    line = json.loads(capsys.readouterr().err)
+    assert line["event"] == "Worker (pid:7) was sent SIGKILL!"

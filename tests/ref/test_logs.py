@@ -2,17 +2,20 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 
 import falcon
 import falcon.testing
 import pytest
-from builders import Clock
+from builders import Clock, asking, new_record
 
 from octomil_ref import logs
+from octomil_ref.errors import Busy, UpstreamError
 from octomil_ref.logs import configure_logging
 from octomil_ref.middleware import AccessLog, RequestId
+from octomil_ref.records import Attempt
 from octomil_ref.settings import Settings
 
 
@@ -63,7 +66,7 @@ class Resource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         record = req.context.record
-        record.model, record.tokens = "phi-4-mini", 0
+        record.model, record.events = "phi-4-mini", 0
         resp.stream = self._body
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -100,7 +103,7 @@ def test_a_request_has_one_line_with_its_known_fields(lines, clock):
             "status": 200,
             "duration_ms": 0.0,
             "model": "phi-4-mini",
-            "tokens": 0,
+            "events": 0,
         }
     ]
 
@@ -114,6 +117,27 @@ def test_a_failed_request_has_its_line_too(lines, clock, method, path, status):
 
     [line] = lines
     assert (line["method"], line["path"], line["status"]) == (method, path, status)
+
+
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [
+        ({"status": 200}, "INFO"),
+        ({"status": 404}, "INFO"),
+        ({"status": 502}, "ERROR"),
+        ({"status": 200, "ended": "interrupted"}, "ERROR"),
+        ({"status": 200, "ended": "client_left"}, "INFO"),
+    ],
+    ids=str,
+)
+def test_a_request_that_failed_here_is_an_error(capsys, fields, level):
+    configure_logging(Settings(log_format="json"))
+    record = new_record()
+    vars(record).update(fields)
+
+    logs.write_access_line(record)
+
+    assert json.loads(capsys.readouterr().err)["level"] == level
 
 
 def test_above_level_info_requests_are_not_logged(lines, clock):
@@ -171,6 +195,99 @@ def test_a_request_that_falcon_refuses_before_the_middleware_is_answered(lines, 
     assert lines == []
 
 
+# Attempts at backends
+
+
+def attempt(failure: UpstreamError | None, prompt: str = "Hi") -> Attempt:
+    return Attempt("id-1", "ollama", asking(prompt), 1.5, failure)
+
+
+def failure(detail: str, status: int | None = None) -> UpstreamError:
+    failure = Busy("The client reads this.")
+    failure.detail, failure.upstream_status = detail, status
+    return failure
+
+
+def test_a_failed_attempt_is_one_warning_with_what_the_upstream_said(capsys):
+    configure_logging(Settings(log_format="json"))
+
+    logs.write_attempt(attempt(failure("out of memory", 503)))
+
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("time")
+    assert line == {
+        "level": "WARNING",
+        "event": "attempt failed",
+        "request_id": "id-1",
+        "provider": "ollama",
+        "model": "m",
+        "kind": "Busy",
+        "upstream_status": 503,
+        "detail": "out of memory",
+        "duration_ms": 1.5,
+    }
+
+
+def test_what_is_not_known_of_an_attempt_is_left_out(capsys):
+    configure_logging(Settings(log_format="json"))
+
+    logs.write_attempt(attempt(failure("")))
+
+    assert (
+        not {"upstream_status", "detail"} & json.loads(capsys.readouterr().err).keys()
+    )
+
+
+def test_a_stream_that_broke_off_says_so(capsys):
+    configure_logging(Settings(log_format="json"))
+
+    logs.write_attempt(attempt(None).ended(failure("reset"), interrupted=True))
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["detail"]) == ("stream interrupted", "reset")
+
+
+def test_an_attempt_that_succeeded_is_not_logged(capsys):
+    configure_logging(Settings(log_format="json"))
+
+    logs.write_attempt(attempt(None))
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("detail", "prompt", "shown"),
+    [
+        pytest.param("out of memory", "Hi", "out of memory", id="nothing is quoted"),
+        pytest.param(
+            "no 'my secret word' here, my secret word!",
+            "It is my secret word.",
+            "no '(not shown)' here,(not shown)!",
+            id="every quote is hidden",
+        ),
+        pytest.param("word wordy", "word", "(not shown) (not shown)y", id="all of it"),
+        pytest.param("this is it", "is", "this is it", id="a prompt of 3 or less"),
+        pytest.param("x" * 400, "Hi", "x" * 300, id="no more than 300 characters"),
+        pytest.param("ab", "a" * 300_000, "(not shown)", id="a prompt too long"),
+        pytest.param("", "a" * 300_000, "", id="nothing about a prompt too long"),
+    ],
+)
+def test_what_an_upstream_says_is_logged_without_the_prompt(detail, prompt, shown):
+    assert logs.without_prompt(detail, [prompt]) == shown
+
+
+# How lines look
+
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_a_time_is_in_utc(capsys, monkeypatch):
+    monkeypatch.setattr(logging.time, "time", lambda: 1793448000.25)
+
+    assert logged(capsys, "text").startswith("2026-10-31T12:00:00.250Z ")
+
+
 def logged(capsys, log_format: str, message: str = "request", **given: object) -> str:
     """What one call of the logger writes."""
     configure_logging(Settings(log_format=log_format))
@@ -181,8 +298,8 @@ def logged(capsys, log_format: str, message: str = "request", **given: object) -
 def test_a_text_line_has_time_level_event_and_fields(capsys):
     line = logged(capsys, "text", extra={"fields": {"status": 200, "path": "/health"}})
 
-    date, time, rest = line.split(" ", 2)
-    assert len(date) == 10 and len(time) == 12
+    time, rest = line.split(" ", 1)
+    assert re.fullmatch(TIME, time)
     assert rest == "INFO request status=200 path=/health\n"
 
 
@@ -200,6 +317,7 @@ def test_a_text_line_has_time_level_event_and_fields(capsys):
         ("\ud800", '"\\ud800"'),
         ("llama3.2:1b", "llama3.2:1b"),
         (0.5, "0.5"),
+        (True, "true"),
     ],
     ids=ascii,
 )
@@ -216,7 +334,7 @@ def test_a_json_line_has_time_level_event_and_fields(capsys):
 
     fields = json.loads(line)
     assert line.count("\n") == 1 and line.isascii()
-    assert len(fields.pop("time")) == 23
+    assert re.fullmatch(TIME, fields.pop("time"))
     assert fields == {
         "level": "INFO",
         "event": "request",

@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import ANY
 
 import pytest
 import responses
@@ -46,9 +47,10 @@ def events(text: str) -> list[dict]:
 
 
 def logged(capsys) -> dict:
-    """The only log line of the request."""
-    (line,) = capsys.readouterr().err.splitlines()
-    return json.loads(line)
+    """The only line of the request in the log."""
+    lines = map(json.loads, capsys.readouterr().err.splitlines())
+    (line,) = [line for line in lines if line["event"] == "request"]
+    return line
 
 
 # POST /inference
@@ -94,27 +96,6 @@ def test_an_inference_answers_with_the_model_id_of_the_request():
 
     assert json.loads(responses.calls[0].request.body)["model"] == "phi4-mini"
     assert answer.json["model_id"] == "phi-4-mini"
-
-
-@responses.activate
-def test_an_inference_is_logged_with_model_provider_and_tokens(capsys):
-    responses.post(CHAT, json=ollama_chat(eval_count=4))
-    client = app_client(log_format="json")
-
-    client.simulate_post(INFERENCE, json=ASK)
-
-    line = logged(capsys)
-    assert (line["model"], line["provider"], line["tokens"]) == ("m", "ollama", 4)
-
-
-@responses.activate
-def test_an_inference_without_usage_is_logged_without_tokens(capsys):
-    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
-    client = app_client(ollama_base_url="", log_format="json")
-
-    client.simulate_post(INFERENCE, json=ASK)
-
-    assert "tokens" not in logged(capsys)
 
 
 # POST /inference/stream
@@ -219,18 +200,6 @@ def test_the_upstream_is_closed_when_the_client_leaves_before_the_first_byte():
     assert upstream.closed
 
 
-@responses.activate
-def test_a_stream_is_logged_once_when_it_ends(capsys):
-    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
-    client = app_client(log_format="json")
-
-    client.simulate_post(STREAM, json=ASK)
-
-    line = logged(capsys)
-    assert (line["model"], line["provider"]) == ("m", "ollama")
-    assert (line["tokens"], line["ended"]) == (2, "complete")
-
-
 # POST /inference/batch
 
 
@@ -316,17 +285,6 @@ def test_a_large_batch_does_not_delay_another_one():
     assert asked == ["large", "small", "large", "large"]
 
 
-@responses.activate
-def test_a_batch_is_logged_with_its_model(capsys):
-    responses.post(CHAT, json=ollama_chat())
-    body = {"model_id": "m", "inputs": [{"input_data": "a"}]}
-    client = app_client(log_format="json")
-
-    client.simulate_post(BATCH, json=body)
-
-    assert logged(capsys)["model"] == "m"
-
-
 # POST /embeddings
 
 
@@ -366,15 +324,104 @@ def test_one_text_gives_a_list_of_one_vector():
     assert answer.json["embeddings"] == [[1, 2]]
 
 
+# The log
+
+
+COUNTS = {"prompt_eval_count": 3, "eval_count": 4}
+TWO_INPUTS = {"model_id": "m", "inputs": [{"input_data": "a"}, {"input_data": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "upstream", "fields"),
+    [
+        pytest.param(
+            INFERENCE,
+            ASK,
+            {"url": CHAT, "json": ollama_chat(**COUNTS)},
+            {"prompt_tokens": 3, "completion_tokens": 4},
+            id="an inference",
+        ),
+        pytest.param(
+            STREAM,
+            ASK,
+            {"url": CHAT, "body": ndjson(ollama_line("Ch"), ollama_chat("", **COUNTS))},
+            {
+                "prompt_tokens": 3,
+                "completion_tokens": 4,
+                "events": 1,
+                "first_token_ms": ANY,
+                "ended": "complete",
+            },
+            id="a stream",
+        ),
+        pytest.param(
+            BATCH,
+            TWO_INPUTS,
+            {"url": CHAT, "json": ollama_chat(**COUNTS)},
+            {
+                "prompt_tokens": 6,
+                "completion_tokens": 8,
+                "failed": 0,
+                "ended": "complete",
+            },
+            id="a batch",
+        ),
+        pytest.param(
+            EMBEDDINGS,
+            {"model_id": "m", "input": "a"},
+            {"url": EMBED, "json": {"embeddings": [[1, 2]], "prompt_eval_count": 3}},
+            {"prompt_tokens": 3, "completion_tokens": 0},
+            id="embeddings",
+        ),
+    ],
+)
 @responses.activate
-def test_embeddings_are_logged_with_model_and_provider(capsys):
-    responses.post(EMBED, json={"embeddings": [[1, 2]]})
+def test_the_log_line_of_a_request_has_its_known_fields(
+    capsys, path, body, upstream, fields
+):
+    responses.post(**upstream)
+
+    app_client(log_format="json").simulate_post(
+        path, json=body, headers={"X-Request-Id": "7"}
+    )
+
+    assert logged(capsys) == {
+        "time": ANY,
+        "level": "INFO",
+        "event": "request",
+        "request_id": "7",
+        "method": "POST",
+        "path": path,
+        "status": 200,
+        "duration_ms": ANY,
+        "key": "key-1",
+        "model": "m",
+        "provider": "ollama",
+        **fields,
+    }
+
+
+@responses.activate
+def test_the_log_line_of_a_request_without_usage_has_no_tokens(capsys):
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+    client = app_client(ollama_base_url="", log_format="json")
+
+    client.simulate_post(INFERENCE, json=ASK)
+
+    assert "completion_tokens" not in logged(capsys)
+
+
+@responses.activate
+def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
+    responses.post(CHAT, status=500)
+    responses.post(CHAT, json=ollama_chat())
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
     client = app_client(log_format="json")
 
-    client.simulate_post(EMBEDDINGS, json={"model_id": "m", "input": "a"})
+    client.simulate_post(BATCH, json={**TWO_INPUTS, "max_concurrency": 1})
 
     line = logged(capsys)
-    assert (line["model"], line["provider"]) == ("m", "ollama")
+    assert (line["provider"], line["fallback"]) == ("ollama,openai", True)
 
 
 # Health

@@ -10,7 +10,7 @@ from builders import Clock
 from octomil_ref import streaming
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.errors import Broken, TimedOut
-from octomil_ref.logs import AccessRecord
+from octomil_ref.records import AccessRecord
 from octomil_ref.streaming import EventStream, TransferCut
 
 END = Ending(None, None)
@@ -183,10 +183,12 @@ def test_closing_a_stream_releases_what_it_holds(record):
 # The access record
 
 
-def test_a_complete_answer_is_recorded_with_its_tokens(record):
-    list(stream(record, [Token("a"), Token("b")], [Token("c")], [END]))
+def test_a_complete_answer_is_recorded_with_its_events_and_its_usage(record):
+    ending = Ending(None, Usage(5, 4))
+    list(stream(record, [Token("a"), Token("b")], [Token("c")], [ending]))
 
-    assert (record.provider, record.tokens, record.ended) == ("ollama", 3, "complete")
+    assert (record.events, record.ended) == (3, "complete")
+    assert (record.prompt_tokens, record.completion_tokens) == (5, 4)
     assert record.first_token_ms >= 0
 
 
@@ -203,7 +205,8 @@ def test_later_tokens_do_not_change_the_time_of_the_first(record):
 def test_an_empty_answer_is_recorded_without_a_first_token(record):
     list(stream(record, [END]))
 
-    assert (record.tokens, record.first_token_ms) == (0, None)
+    assert (record.events, record.first_token_ms) == (0, None)
+    assert record.completion_tokens is None
 
 
 def test_a_client_that_leaves_is_recorded(record):

@@ -1,0 +1,92 @@
+"""What is known of one request, and of one attempt at a backend: the log and the metrics are made of these."""
+
+import threading
+from dataclasses import dataclass
+from typing import Self
+
+from octomil_ref.backends import Ending, Usage
+from octomil_ref.clock import stopwatch
+from octomil_ref.errors import UpstreamError
+from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
+
+
+@dataclass
+class AccessRecord:
+    """One request. Its log line has these fields in this order, without those that are None."""
+
+    request_id: str
+    method: str
+    path: str
+    status: int = 0
+    duration_ms: float = 0.0
+    key: str | None = None
+    """The name of the client's key."""
+    model: str | None = None
+    provider: str | None = None
+    """Who answered: `ollama`, `openai`, or both in a batch, separated by a comma."""
+    fallback: bool | None = None
+    """True if the backend that answered is not the first one."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    """As the models counted, of all inputs of a batch together."""
+    events: int | None = None
+    """Events with a token in a stream."""
+    first_token_ms: float | None = None
+    failed: int | None = None
+    """Inputs of a batch that failed."""
+    ended: str | None = None
+    """How a streamed answer or a batch ended: `complete`, `interrupted` by the upstream, or `client_left`."""
+    ignored: str | None = None
+    """Parameters that the upstream does not support, and that it answered without."""
+    error: str | None = None
+    """The code of the error."""
+
+    def __post_init__(self) -> None:
+        self.elapsed_ms = stopwatch()
+        """Milliseconds since the request arrived."""
+        self._lock = threading.Lock()  # the inputs of a batch run at once
+
+    def failed_here(self) -> bool:
+        """True for what an operator should look at: a status from 500, or a stream that broke off."""
+        return self.status >= 500 or self.ended == "interrupted"
+
+    def answered_by(self, provider: str, fallback: bool) -> None:
+        with self._lock:
+            providers = {*(self.provider or provider).split(","), provider}
+            self.provider = ",".join(sorted(providers))
+            self.fallback = self.fallback or fallback or None
+
+    def add_ending(self, ending: Ending) -> None:
+        if ending.usage:
+            self.add_usage(ending.usage)
+        self.ignored = ",".join(ending.ignored_parameters) or self.ignored
+
+    def add_usage(self, usage: Usage) -> None:
+        with self._lock:
+            prompt, completion = self.prompt_tokens or 0, self.completion_tokens or 0
+            self.prompt_tokens = prompt + usage.prompt_tokens
+            self.completion_tokens = completion + usage.completion_tokens
+
+
+@dataclass
+class Attempt:
+    """One request to one backend."""
+
+    request_id: str
+    provider: str
+    request: CompletionRequest | EmbeddingsRequest
+    duration_ms: float = 0.0
+    failure: UpstreamError | None = None
+    """None if the backend answered."""
+    interrupted: bool = False
+    """True if the answer had begun when it failed."""
+
+    def __post_init__(self) -> None:
+        self._elapsed_ms = stopwatch()
+
+    def ended(
+        self, failure: UpstreamError | None = None, interrupted: bool = False
+    ) -> Self:
+        self.duration_ms = self._elapsed_ms()
+        self.failure, self.interrupted = failure, interrupted
+        return self
