@@ -22,13 +22,14 @@ from functools import cache
 
 from octomil_conformance import runner
 from octomil_conformance.backend import ScriptedBackend
-from octomil_conformance.config import BASE_PATH, Config, CouldNotTest
+from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
 from octomil_conformance.requirement import Check
 from octomil_conformance.run import Verdict
 from octomil_conformance.server.http_server import ANY_PORT, serving
-from octomil_conformance.server.mutants import Mutant, all_mutants
+from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served
+from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import ALL, all_variants
 
 TOKEN = "conf-token-4711"
@@ -94,7 +95,7 @@ class Matrix:
     """Played twice, because the first result was a surprise."""
 
     @classmethod
-    def of_own_claims(cls, mutants: Iterable[Mutant]) -> "Matrix":
+    def of_own_claims(cls, mutants: Iterable[Subject]) -> "Matrix":
         return played([Job(each.name, each.claims) for each in mutants], is_surprise)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
@@ -123,7 +124,7 @@ def is_surprise(result: Result) -> bool:
     return difference(all_mutants()[result.name], result) != ""
 
 
-def difference(mutant: Mutant, result: Result) -> str:
+def difference(mutant: Subject, result: Result) -> str:
     """Empty if the run found exactly what the mutant declares."""
     missed = sorted(mutant.violates - result.found)
     more = sorted(result.found - mutant.violates)
@@ -133,7 +134,7 @@ def difference(mutant: Mutant, result: Result) -> str:
     return "\n".join(wrong and [*wrong, str(result)])
 
 
-def missing(mutant: Mutant, result: Result) -> str:
+def missing(mutant: Subject, result: Result) -> str:
     """Empty if the run found what the mutant declares, whatever else it found."""
     missed = sorted(mutant.violates - result.found)
     return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
@@ -248,14 +249,17 @@ def main() -> int:
     every = all_mutants()
     names = given.names or list(every)
     judged = missing if given.full else difference
-    jobs = [Job(name, ALL if given.full else every[name].claims) for name in names]
+    jobs = [
+        Job(name, parse_claims(ALL.split()) if given.full else every[name].claims)
+        for name in names
+    ]
     matrix = played(jobs, lambda each: judged(every[each.name], each) != "")
     wrong = 0
     for name in names:
         mutant, result = every[name], matrix.results[name]
         words = judged(mutant, result)
         wrong += bool(words)
-        print(f"{'WRONG' if words else 'killed'} {name} {result.seconds:.1f} s: {mutant.bug}")  # fmt: skip
+        print(f"{'WRONG' if words else 'killed'} {name} {result.seconds:.1f} s: {mutant.sentence}")  # fmt: skip
         print(f"  {', '.join(sorted(result.found))}\n{words}")
     print(f"{len(names)} mutants, {wrong} not as declared, {matrix.seconds:.0f} s")
     return wrong > 0

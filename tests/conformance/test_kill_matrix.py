@@ -9,6 +9,7 @@ from kill_matrix import (
     played,
     survivor_without,
 )
+from octomil_conformance.config import parse_claims
 from octomil_conformance.runner import all_checks
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.variants import ALL, all_variants
@@ -17,7 +18,10 @@ from octomil_conformance.server.variants import ALL, all_variants
 @pytest.fixture(scope="module")
 def good(counts):
     jobs = [Job(each.name, each.claims) for each in all_variants().values()]
-    jobs += [Job("conformant", ALL), Job(ONE_UPSTREAM, {"infer": 2})]
+    jobs += [
+        Job("conformant", parse_claims(ALL.split())),
+        Job(ONE_UPSTREAM, {"infer": 2}),
+    ]
     matrix = played(jobs, lambda result: result.conclusion == "not conformant")
     counts["conformant servers"] = f"{len(matrix.results)} in {matrix.seconds:.0f} s"
     counts["conformant servers played again"] = ", ".join(matrix.again) or "none"
@@ -54,7 +58,7 @@ def test_a_mutant_fails_exactly_what_it_declares(matrix, mutant):
 
 @pytest.mark.parametrize("mutant", all_mutants().values(), ids=lambda each: each.name)
 def test_a_mutant_is_small_and_states_its_bug(mutant):
-    assert mutant.bug.endswith(".") and mutant.bug.count("\n") == 0
+    assert mutant.sentence.endswith(".") and mutant.sentence.count("\n") == 0
     assert mutant.lines <= 10
     assert mutant.violates
 

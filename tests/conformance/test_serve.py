@@ -114,8 +114,8 @@ def test_the_list_explains_all_there_is(capsys):
     assert cli.main(["serve", "--list"]) == 0
 
     out = capsys.readouterr().out
-    wanted = {name: each.bug for name, each in OFFERED.items()}
-    wanted |= {name: each.freedom for name, each in all_variants().items()}
+    wanted = {name: each.sentence for name, each in OFFERED.items()}
+    wanted |= {name: each.sentence for name, each in all_variants().items()}
     wanted |= sentences()
     for name, sentence in wanted.items():
         assert re.search(rf"^  {name} .*{re.escape(sentence)}", out, re.MULTILINE), name

@@ -19,10 +19,11 @@ from typing import Any
 from models import SDK, python_sdk
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.server.http_server import ANY_PORT, serving
-from octomil_conformance.server.mutants import Mutant, all_mutants
+from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.scenarios import sentences
 from octomil_conformance.server.served import Upstreams, served
-from octomil_conformance.server.variants import Variant, all_variants
+from octomil_conformance.server.subjects import Subject as Served
+from octomil_conformance.server.variants import all_variants
 from sdk_words import embed_words, stream_words
 
 README = Path(__file__).parents[2] / "conformance" / "README.md"
@@ -48,7 +49,7 @@ WORDS = {"stream": stream_words, "embed": embed_words}
 class Subject:
     name: str
     scenario: str
-    layer: Mutant | Variant | None = None
+    layer: Served | None = None
 
     @property
     def called(self) -> list[str]:
@@ -156,8 +157,8 @@ def _answer(url: str, path: str, body: object) -> str:
 def text_of(measured: Measured) -> str:
     """What stands in the README."""
     layered = [each for each in measured.made if each.layer]
-    variants = [each for each in layered if isinstance(each.layer, Variant)]
-    mutants = [each for each in layered if isinstance(each.layer, Mutant)]
+    variants = [each for each in layered if not each.layer.violates]
+    mutants = [each for each in layered if each.layer.violates]
     parts = [
         f"Measured with {SDK}. *Silently* means that it raises no exception; at most, it logs a line.",
         _table(
@@ -215,7 +216,7 @@ def _cells(measured: Measured, subject: Subject) -> list[str]:
 
 
 def _sentence(subject: Subject) -> str:
-    bug = subject.layer.bug if isinstance(subject.layer, Mutant) else ""
+    bug = subject.layer.sentence if subject.layer else ""
     return bug if subject.scenario == "echo" else f"{bug} (`{subject.scenario}`)"
 
 

@@ -15,8 +15,9 @@ from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
 from octomil_conformance.server.http_server import ANY_PORT, serving
 from octomil_conformance.server.layers import around, cors
-from octomil_conformance.server.mutants import Mutant, all_mutants
+from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served
+from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import all_variants
 
 CANNOT_LISTEN = 3
@@ -120,11 +121,11 @@ def _one_of(known: Mapping[str, T], kind: str) -> Callable[[str], T]:
     return chosen
 
 
-def _mutant(name: str) -> Mutant:
+def _mutant(name: str) -> Subject:
     mutant = _one_of(all_mutants(), "mutant")(name)
     if mutant.shows is None:
         raise argparse.ArgumentTypeError(
-            f"no client meets the bug of {name}: {mutant.bug}"
+            f"no client meets the bug of {name}: {mutant.sentence}"
         )
     return mutant
 

@@ -4,8 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable
 
-from octomil_conformance.server.mutants import Mutant
-from octomil_conformance.server.variants import Variant
+from octomil_conformance.server.subjects import Subject
 
 MODEL = "any"
 PROMPT = "one two three"
@@ -29,7 +28,7 @@ The Python SDK (pip install octomil, best in an environment of its own):
 """
 
 
-def guide(url: str, token: str, subject: Mutant | Variant | None, scenario: str) -> str:
+def guide(url: str, token: str, subject: Subject | None, scenario: str) -> str:
     """`url` without `/api/v1`. Without a `scenario` the model's name chooses it."""
 
     def curl(path: str, body: dict[str, object]) -> str:
@@ -49,15 +48,13 @@ def guide(url: str, token: str, subject: Mutant | Variant | None, scenario: str)
     )
 
 
-def _what(subject: Mutant | Variant | None, scenario: str) -> Iterable[str]:
-    otherwise = "echo"
-    if isinstance(subject, Mutant):
-        yield f"Mutant {subject.name}: {subject.bug}"
-        yield f"  at {_endpoints(subject)}; breaks {', '.join(sorted(subject.violates))}"  # fmt: skip
-        otherwise = subject.shows or otherwise
-    elif subject:
-        yield f"Variant {subject.name}: {subject.freedom}"
-        yield f"  at {_endpoints(subject)}; breaks nothing"
+def _what(subject: Subject | None, scenario: str) -> Iterable[str]:
+    if subject:
+        kind = "Mutant" if subject.violates else "Variant"
+        breaks = ", ".join(sorted(subject.violates)) or "nothing"
+        yield f"{kind} {subject.name}: {subject.sentence}"
+        yield f"  at {_endpoints(subject)}; breaks {breaks}"
+    otherwise = (subject.shows if subject else None) or "echo"
     if scenario:
         yield f"Every model is answered as in the scenario {scenario}."
     else:
@@ -65,13 +62,13 @@ def _what(subject: Mutant | Variant | None, scenario: str) -> Iterable[str]:
 
 
 def listing(
-    scenarios: dict[str, str], variants: Iterable[Variant], mutants: Iterable[Mutant]
+    scenarios: dict[str, str], variants: Iterable[Subject], mutants: Iterable[Subject]
 ) -> str:
     mutants = list(mutants)
     offered = [each for each in mutants if each.shows]
     parts = {
         "Scenarios: --scenario NAME, or the model conf-NAME. http-NNN is the upstream's status, status-NNN the server's own.": [(name, "", sentence) for name, sentence in scenarios.items()],
-        "Variants: --variant NAME. All are conformant: a client has to read them.": [(each.name, _endpoints(each), each.freedom) for each in variants],
+        "Variants: --variant NAME. All are conformant: a client has to read them.": [(each.name, _endpoints(each), each.sentence) for each in variants],
         "Mutants: --mutant NAME. Each breaks the spec in one way.": [(each.name, _endpoints(each), _bug(each)) for each in offered],
     }  # fmt: skip
     lines = [line for title, rows in parts.items() for line in ["", title, *_table(rows)]]  # fmt: skip
@@ -84,10 +81,10 @@ def _table(rows: list[tuple[str, str, str]]) -> list[str]:
     return [f"  {row[0]:<{name}}{row[1]:<{endpoints}}{row[2]}" for row in rows]
 
 
-def _bug(mutant: Mutant) -> str:
+def _bug(mutant: Subject) -> str:
     seen = "" if mutant.shows == "echo" else f" (scenario {mutant.shows})"
-    return mutant.bug + seen
+    return mutant.sentence + seen
 
 
-def _endpoints(subject: Mutant | Variant) -> str:
+def _endpoints(subject: Subject) -> str:
     return ", ".join(subject.claims) if len(subject.claims) < 5 else "all"

@@ -4,7 +4,7 @@ A server is a function from a request to a response. A layer is a function of a 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -104,7 +104,9 @@ def on_streams(change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Layer:
     return changed
 
 
-def on_json(change: Callable[[Json], object], statuses: range = EVERY_STATUS) -> Layer:
+def on_json(
+    change: Callable[[Json], object], statuses: Container[int] = EVERY_STATUS
+) -> Layer:
     """The layer of a function that changes the JSON fields of a response, or returns other fields."""
 
     def changed(request: Request, server: Server) -> Response:

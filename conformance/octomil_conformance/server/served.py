@@ -13,9 +13,8 @@ from octomil_conformance.server.layers import (
     Server,
     around,
 )
-from octomil_conformance.server.mutants import Mutant
 from octomil_conformance.server.scenarios import scenario_in
-from octomil_conformance.server.variants import Variant
+from octomil_conformance.server.subjects import Subject
 
 __all__ = ["PROFILES", "Upstreams", "served"]
 
@@ -33,14 +32,12 @@ PROFILES = {
 def served(
     upstreams: Upstreams,
     token: str = "",
-    subject: Mutant | Variant | None = None,
+    subject: Subject | None = None,
     scenario: str = "",
 ) -> Server:
     """What `octomil-conformance serve` serves. Without a `scenario` the model's name chooses it."""
-    otherwise = "echo"
-    if isinstance(subject, Mutant):
-        otherwise = subject.shows or otherwise
-        upstreams = subject.upstreams(upstreams)
+    upstreams = subject.upstreams(upstreams) if subject else upstreams
+    otherwise = (subject.shows if subject else None) or "echo"
     server: Server = App(Gateway(upstreams.backends()), token)
     if subject:
         server = around(server, _where_claimed(subject.layer, subject.claims))

@@ -3,21 +3,21 @@
 import dataclasses
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import (
+from octomil_conformance.server.subjects import (
+    GONE,
     answers,
+    bodies,
     failures,
     layer,
-    requests,
     responses,
+    statuses,
 )
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
-
-@responses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23")  # fmt: skip
-def batch_is_multi_status(response: Response) -> None:
-    """A batch has the status 207."""
-    response.status = 207 if response.status == 200 else response.status
+statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", batch_is_multi_status=207)  # fmt: skip
+answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
+answers.sets("batch@0", "BATCH-05", batch_has_no_latency=("latency_ms", GONE))
 
 
 @answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
@@ -54,12 +54,6 @@ def error_is_a_word(fields: Json) -> None:
 
 
 @answers("batch@0", "BATCH-04")
-def failed_is_missing(fields: Json) -> None:
-    """`failed` is null."""
-    fields["failed"] = None
-
-
-@answers("batch@0", "BATCH-04")
 def succeeded_counts_all(fields: Json) -> None:
     """`succeeded` is one too high."""
     fields["succeeded"] += 1
@@ -71,13 +65,7 @@ def batch_has_another_model(fields: Json) -> None:
     fields["model_id"] += ":latest"
 
 
-@answers("batch@0", "BATCH-05")
-def batch_has_no_latency(fields: Json) -> None:
-    """There is no `latency_ms`."""
-    del fields["latency_ms"]
-
-
-@requests("batch@1", "BATCH-06")
+@bodies("batch@1", "BATCH-06")
 def input_data_is_not_known(fields: Json) -> None:
     """`input_data` is refused if the first input has `messages`."""
     inputs = fields.get("inputs")
@@ -91,18 +79,20 @@ def second_result_is_null(fields: Json) -> None:
     fields["results"][-1]["output"] = None
 
 
-@requests("batch@1", "BATCH-07")
+@bodies("batch@1", "BATCH-07")
 def no_inputs_are_one(fields: Json) -> None:
     """`inputs` that are empty or no array become one input."""
     inputs = fields.get("inputs")
-    if "model_id" in fields and "inputs" in fields and not (isinstance(inputs, list) and inputs):  # fmt: skip
+    is_good = isinstance(inputs, list) and inputs
+    if "model_id" in fields and "inputs" in fields and not is_good:
         fields["inputs"] = [{"input_data": "Hi"}]
 
 
-@failures("batch@1", "BATCH-08", shows="echo")
-def malformed_input_is_not_named(fields: Json) -> None:
-    """The message does not say which input is malformed."""
-    fields["message"] = "Validation failed."
+failures.sets(
+    *("batch@1", "BATCH-08"),
+    malformed_input_is_not_named=("message", "Validation failed."),
+    shows="echo",
+)
 
 
 @responses("batch@2", "BATCH-08", "BATCH-24")
@@ -112,27 +102,31 @@ def a_malformed_input_is_not_found(response: Response) -> None:
         response.fail(404)
 
 
-@requests("batch@1", "BATCH-08")
-def malformed_inputs_are_passed_over(fields: Json) -> None:
-    """A malformed input is silently dropped."""
+def without_malformed(fields: Json) -> None:
     inputs = fields.get("inputs")
     if isinstance(inputs, list):
         fields["inputs"] = [each for each in inputs if each != MALFORMED]
 
 
-@requests("batch@2", "BATCH-08", "BATCH-24")
+@bodies("batch@1", "BATCH-08")
+def malformed_inputs_are_passed_over(fields: Json) -> None:
+    """A malformed input is silently dropped."""
+    without_malformed(fields)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
 def malformed_inputs_are_dropped(fields: Json) -> None:
     """A malformed input is dropped, and the others run."""
-    malformed_inputs_are_passed_over(fields)
+    without_malformed(fields)
 
 
-@requests("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10")
+@bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10")
 def batch_has_a_default_model(fields: Json) -> None:
     """A batch without `model_id` runs on a default model."""
     fields.setdefault("model_id", "conf-echo")
 
 
-@requests("batch@1", "BATCH-10")
+@bodies("batch@1", "BATCH-10")
 def odd_max_concurrency_is_one(fields: Json) -> None:
     """An invalid `max_concurrency` counts as 1."""
     value = fields.get("max_concurrency")
@@ -140,7 +134,7 @@ def odd_max_concurrency_is_one(fields: Json) -> None:
         fields["max_concurrency"] = 1
 
 
-@requests("batch@1", "BATCH-11")
+@bodies("batch@1", "BATCH-11")
 def large_max_concurrency_is_refused(fields: Json) -> None:
     """A large `max_concurrency` is refused."""
     if fields.get("max_concurrency") == 100_000:
@@ -171,13 +165,13 @@ def bounded(fields: Json, bound: int) -> None:
         fields["max_concurrency"] = bound
 
 
-@requests("batch@2", "BATCH-22", shows=None)
+@bodies("batch@2", "BATCH-22", shows=None)
 def batch_unbounded(fields: Json) -> None:
     """`max_concurrency` is ignored: all inputs run at once."""
     bounded(fields, 32)
 
 
-@requests("batch@2", "BATCH-23", shows=None)
+@bodies("batch@2", "BATCH-23", shows=None)
 def batch_serial(fields: Json) -> None:
     """A batch runs one input at a time."""
     bounded(fields, 1)
@@ -186,15 +180,15 @@ def batch_serial(fields: Json) -> None:
 @layer("batch@2", "BATCH-24", shows=None)
 def good_inputs_run_first(request: Request, server: Server) -> Response:
     """The good inputs run although another one is malformed."""
-    inputs = request.fields.get("inputs")
-    good = [each for each in inputs or () if each != MALFORMED]
-    if good != (inputs or []) and isinstance(inputs, list):
-        again = dataclasses.replace(request).send({**request.fields, "inputs": good})
+    fields = request.fields
+    without_malformed(fields)
+    if fields.get("inputs") != request.fields.get("inputs"):
+        again = dataclasses.replace(request).send(fields)
         b"".join(server(again).pieces)
     return server(request)
 
 
-@requests("batch@2", "BATCH-25")
+@bodies("batch@2", "BATCH-25")
 def own_parameters_are_lost(fields: Json) -> None:
     """The own parameters of an input are ignored."""
     for each in fields.get("inputs") or ():
@@ -202,7 +196,7 @@ def own_parameters_are_lost(fields: Json) -> None:
             each.pop("parameters", None)
 
 
-@requests("batch@2", "BATCH-25")
+@bodies("batch@2", "BATCH-25")
 def own_parameters_replace_all(fields: Json) -> None:
     """The own parameters of an input replace all parameters of the batch."""
     inputs = [each for each in fields.get("inputs") or () if isinstance(each, dict)]

@@ -1,24 +1,25 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import (
+from octomil_conformance.server.subjects import (
+    GONE,
     answers,
+    bodies,
     layer,
-    requests,
-    responses,
+    refuses,
+    statuses,
 )
 
-
-@responses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "FAULT-06")  # fmt: skip
-def embed_is_accepted(response: Response) -> None:
-    """An answer has the status 202 instead of 200."""
-    response.status = 202 if response.status == 200 else response.status
-
-
-@answers("embed@0", "EMBED-01", "EMBED-02", "EMBED-08")
-def data_is_missing(fields: Json) -> None:
-    """The vectors are in `embeddings` only; there is no `data`."""
-    del fields["data"]
+statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
+answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", data_is_missing=("data", GONE))  # fmt: skip
+answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
+answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))
+answers.sets("embed@0", "EMBED-08", embeddings_are_missing=("embeddings", GONE))
+answers.sets(
+    *("embed@0", "EMBED-09"),
+    object_is_missing=("object", GONE),
+    embed_has_no_provider=("provider", GONE),
+)
 
 
 @answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08")
@@ -41,33 +42,30 @@ def place_counts_from_one(fields: Json) -> None:
         item["index"] += 1
 
 
+def replace_vectors(fields: Json, *vectors: object) -> None:
+    """In both forms."""
+    fields["embeddings"] = list(vectors)
+    for item, vector in zip(fields["data"], vectors, strict=True):
+        item["embedding"] = vector
+
+
 @answers("embed@0", "EMBED-04")
 def numbers_are_text(fields: Json) -> None:
     """The numbers are strings."""
-    for item in fields["data"]:
-        item["embedding"] = [str(number) for number in item["embedding"]]
-    fields["embeddings"] = [item["embedding"] for item in fields["data"]]
+    replace_vectors(fields, *([*map(str, each)] for each in fields["embeddings"]))
 
 
 @answers("embed@0", "EMBED-04")
 def vectors_are_empty(fields: Json) -> None:
     """The vectors are empty."""
-    for item in fields["data"]:
-        item["embedding"] = []
-    fields["embeddings"] = [[] for _ in fields["data"]]
+    replace_vectors(fields, *([] for _ in fields["embeddings"]))
 
 
 @answers("embed@0", "EMBED-05")
 def a_vector_is_shorter(fields: Json) -> None:
     """The first vector is one number shorter than the others."""
-    del fields["data"][0]["embedding"][-1]
-    fields["embeddings"][0] = fields["data"][0]["embedding"]
-
-
-@answers("embed@0", "EMBED-06")
-def usage_is_missing(fields: Json) -> None:
-    """There is no `usage`."""
-    del fields["usage"]
+    first, *others = fields["embeddings"]
+    replace_vectors(fields, first[:-1], *others)
 
 
 @answers("embed@0", "EMBED-06")
@@ -82,18 +80,6 @@ def total_tokens_are_null(fields: Json) -> None:
     fields["usage"]["total_tokens"] = None
 
 
-@answers("embed@0", "EMBED-07", "EMBED-09")
-def model_is_null(fields: Json) -> None:
-    """`model` is null."""
-    fields["model"] = None
-
-
-@answers("embed@0", "EMBED-08")
-def embeddings_are_missing(fields: Json) -> None:
-    """There is no `embeddings`."""
-    del fields["embeddings"]
-
-
 @answers("embed@0", "EMBED-08")
 def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has the vectors in reverse order."""
@@ -106,28 +92,14 @@ def embed_has_another_model(fields: Json) -> None:
     fields["model"] += ":latest"
 
 
-@answers("embed@0", "EMBED-09")
-def object_is_missing(fields: Json) -> None:
-    """There is no `object`."""
-    del fields["object"]
-
-
-@answers("embed@0", "EMBED-09")
-def embed_has_no_provider(fields: Json) -> None:
-    """There is no `provider`."""
-    del fields["provider"]
-
-
-@layer("embed@1", "EMBED-10", "EMBED-12")
-def a_string_is_refused(request: Request, server: Server) -> Response:
+@refuses("embed@1", "EMBED-10", "EMBED-12")
+def a_string_is_refused(fields: Json) -> bool:
     """A string as `input` is refused."""
-    text = request.fields.get("input")
-    if isinstance(text, str) and b"fruit" not in request.body:
-        request.send({})
-    return server(request)
+    text = fields.get("input")
+    return isinstance(text, str) and "fruit" not in text
 
 
-@requests("embed@1", "EMBED-10", "EMBED-12")
+@bodies("embed@1", "EMBED-10", "EMBED-12")
 def a_string_is_its_words(fields: Json) -> None:
     """A string as `input` is split into words, each with a vector."""
     text = fields.get("input")
@@ -138,24 +110,22 @@ def a_string_is_its_words(fields: Json) -> None:
 @answers("embed@1", "EMBED-12")
 def vectors_are_backwards(fields: Json) -> None:
     """The vectors are in reverse order."""
-    fields["embeddings"].reverse()
-    for item, vector in zip(fields["data"], fields["embeddings"], strict=True):
-        item["embedding"] = vector
+    replace_vectors(fields, *fields["embeddings"][::-1])
 
 
-@requests("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10")
+@bodies("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10")
 def embed_has_a_default_model(fields: Json) -> None:
     """A request without `model_id` gets the vectors of a default model."""
     fields.setdefault("model_id", "conf-echo")
 
 
-@requests("embed@1", "EMBED-14")
+@bodies("embed@1", "EMBED-14")
 def input_has_a_default(fields: Json) -> None:
     """A request without `input` gets the vector of a blank text."""
     fields.setdefault("input", " ")
 
 
-@requests("embed@1", "EMBED-15")
+@bodies("embed@1", "EMBED-15")
 def input_is_coerced(fields: Json) -> None:
     """An `input` of any type is converted to text."""
     if "input" in fields and not isinstance(fields["input"], list):
@@ -165,17 +135,14 @@ def input_is_coerced(fields: Json) -> None:
 @answers("embed@2", "EMBED-20")
 def numbers_are_rounded(fields: Json) -> None:
     """The numbers are rounded to four digits."""
-    for item in fields["data"]:
-        item["embedding"] = [round(number, 4) for number in item["embedding"]]
-    fields["embeddings"] = [item["embedding"] for item in fields["data"]]
+    rounded = [[round(n, 4) for n in vector] for vector in fields["embeddings"]]
+    replace_vectors(fields, *rounded)
 
 
 @answers("embed@2", "EMBED-20")
 def vectors_are_cut_short(fields: Json) -> None:
     """The vectors are cut to half their length."""
-    for item in fields["data"]:
-        item["embedding"] = item["embedding"][:32]
-    fields["embeddings"] = [item["embedding"] for item in fields["data"]]
+    replace_vectors(fields, *(vector[:32] for vector in fields["embeddings"]))
 
 
 @layer("embed@2", "EMBED-21", shows="missing-vectors")

@@ -6,11 +6,16 @@ from dataclasses import replace
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import (
+from octomil_conformance.server.subjects import (
+    GONE,
     answers,
     failures,
+    gateway_failures,
+    headers,
     layer,
     responses,
+    scenarios,
+    statuses,
     upstreams,
 )
 
@@ -30,18 +35,52 @@ def no_timeout(told: Upstreams) -> Upstreams:
     return replace(told, timeout=3600.0)
 
 
-def fail_both(request: Request, *failures: str) -> None:
+def fail_both(scenario: str, *failures: str) -> str:
     """Where one of these failures of Ollama leads to the other backend, that fails too."""
-    for failure in failures:
-        if request.scenario == f"ollama-{failure}-openai-ok":
-            request.scenario = f"ollama-{failure}-openai-{failure}"
+    pairs = {f"ollama-{each}-openai-ok": f"ollama-{each}-openai-{each}" for each in failures}  # fmt: skip
+    return pairs.get(scenario, scenario)
 
 
-@layer("embed@2", "FALLBACK-03", "FALLBACK-08", shows=None)
-def no_fallback_on_5xx(request: Request, server: Server) -> Response:
+@scenarios("embed@2", "FALLBACK-03", "FALLBACK-08")
+def no_fallback_on_5xx(scenario: str) -> str:
     """A 5xx of Ollama is final."""
-    fail_both(request, "500", "502", "503")
-    return server(request)
+    return fail_both(scenario, "500", "502", "503")
+
+
+@scenarios("embed@2", "FALLBACK-04")
+def no_fallback_on_timeout(scenario: str) -> str:
+    """If Ollama is late, no other backend answers."""
+    return fail_both(scenario, "slow")
+
+
+@scenarios("embed@2", "FALLBACK-05")
+def no_fallback_on_garbage(scenario: str) -> str:
+    """If Ollama sends garbage, no other backend answers."""
+    return fail_both(scenario, "garbage")
+
+
+@scenarios("embed@2", "FALLBACK-06")
+def no_fallback_on_missing_model(scenario: str) -> str:
+    """If Ollama does not have the model, no other backend answers."""
+    return fail_both(scenario, "missing")
+
+
+@scenarios("infer@2", "FALLBACK-09")
+def no_fallback_on_cut(scenario: str) -> str:
+    """If Ollama breaks off before the first token, no other backend answers."""
+    return fail_both(scenario, "cut-before-first", "truncate-before-first")
+
+
+@scenarios("embed@2", "FALLBACK-07")
+def falls_back_on_400(scenario: str) -> str:
+    """If Ollama refuses the request with 400, the next backend answers."""
+    return scenario.replace("ollama-400-", "ollama-500-")
+
+
+@scenarios("infer@2", *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9)))
+def ollama_is_asked_until_it_answers(scenario: str) -> str:
+    """After a failure Ollama is asked again until it answers."""
+    return "echo" if scenario.startswith("ollama-") else scenario
 
 
 @layer("infer@2", "FALLBACK-02", shows=None)
@@ -55,52 +94,16 @@ def no_fallback_on_refused(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("embed@2", "FALLBACK-04", shows=None)
-def no_fallback_on_timeout(request: Request, server: Server) -> Response:
-    """If Ollama is late, no other backend answers."""
-    fail_both(request, "slow")
-    return server(request)
-
-
-@layer("embed@2", "FALLBACK-05", shows=None)
-def no_fallback_on_garbage(request: Request, server: Server) -> Response:
-    """If Ollama sends garbage, no other backend answers."""
-    fail_both(request, "garbage")
-    return server(request)
-
-
-@layer("embed@2", "FALLBACK-06", shows=None)
-def no_fallback_on_missing_model(request: Request, server: Server) -> Response:
-    """If Ollama does not have the model, no other backend answers."""
-    fail_both(request, "missing")
-    return server(request)
-
-
-@layer("infer@2", "FALLBACK-09", shows=None)
-def no_fallback_on_cut(request: Request, server: Server) -> Response:
-    """If Ollama breaks off before the first token, no other backend answers."""
-    fail_both(request, "cut-before-first", "truncate-before-first")
-    return server(request)
-
-
-@layer("embed@2", "FALLBACK-07", shows=None)
-def falls_back_on_400(request: Request, server: Server) -> Response:
-    """If Ollama refuses the request with 400, the next backend answers."""
-    if request.scenario == "ollama-400-openai-ok":
-        request.scenario = "ollama-500-openai-ok"
-    return server(request)
-
-
-@answers("infer@2", "FALLBACK-08", shows=None)
-def provider_lies(fields: Json) -> None:
-    """Every answer names Ollama as its `provider`."""
-    fields["provider"] = "ollama"
-
-
-@responses("embed@2", "FAULT-05", shows="http-429")
-def hides_retry_after(response: Response) -> None:
-    """A failure has no Retry-After."""
-    response.headers.pop("retry-after", None)
+answers.sets("infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None)
+statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
+headers.sets("embed@2", "FAULT-05", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
+gateway_failures.sets(
+    *("infer@2", "FAULT-07", "HTTP-25"),
+    gateway_failure_has_no_error=("error", GONE),
+    gateway_failure_has_no_message=("message", GONE),
+)
+gateway_failures.sets("infer@2", "FAULT-07", gateway_failure_has_another_status_code=("status_code", 500))  # fmt: skip
+gateway_failures.sets("infer@2", "FAULT-09", gateway_failures_are_final=("retryable", False))  # fmt: skip
 
 
 @layer("embed@2", "FAULT-08", shows="http-500")
@@ -112,24 +115,6 @@ def leaks_address(request: Request, server: Server) -> Response:
         fields["message"] += f" It was at {request.upstream}."
         response.send(fields)
     return response
-
-
-@layer(
-    "infer@2",
-    *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9)),
-    shows=None,
-)
-def ollama_is_asked_until_it_answers(request: Request, server: Server) -> Response:
-    """After a failure Ollama is asked again until it answers."""
-    if request.scenario.startswith("ollama-"):
-        request.scenario = "echo"
-    return server(request)
-
-
-@responses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06")  # fmt: skip
-def infer_is_accepted(response: Response) -> None:
-    """An answer has the status 202 instead of 200."""
-    response.status = 202 if response.status == 200 else response.status
 
 
 @layer("embed@2", "FALLBACK-07", shows=None)
@@ -185,39 +170,11 @@ def failures_are_kept(request: Request, server: Server) -> Response:
     return response
 
 
-@failures("infer@2", "FAULT-07", "HTTP-25")
-def gateway_failure_has_no_error(fields: Json) -> None:
-    """A failure of the upstream has no `error`."""
-    if fields["status_code"] in GATEWAY:
-        del fields["error"]
-
-
-@failures("infer@2", "FAULT-07", "HTTP-25")
-def gateway_failure_has_no_message(fields: Json) -> None:
-    """A failure of the upstream has no `message`."""
-    if fields["status_code"] in GATEWAY:
-        del fields["message"]
-
-
-@failures("infer@2", "FAULT-07")
-def gateway_failure_has_another_status_code(fields: Json) -> None:
-    """The `status_code` of an upstream's failure is the upstream's status."""
-    if fields["status_code"] in GATEWAY:
-        fields["status_code"] = 500
-
-
 @failures("infer@2", "FAULT-08", shows="auth")
 def key_is_shown(fields: Json) -> None:
     """The message of a failure shows the server's own key."""
     if fields["code"] == "cloud_provider_auth_failed":
         fields["message"] += " Incorrect API key provided: conf-key."
-
-
-@failures("infer@2", "FAULT-09")
-def gateway_failures_are_final(fields: Json) -> None:
-    """A failure of the upstream has `retryable: false`."""
-    if fields["status_code"] in GATEWAY:
-        fields["retryable"] = False
 
 
 @responses("embed@2", "FAULT-10", shows="auth")

@@ -3,15 +3,11 @@
 import time
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import answers, layer, responses
+from octomil_conformance.server.subjects import answers, layer, requests, responses
 
-BACKEND = {"provider": "other", "status": "ok"}
-
-
-@answers("health@0", "HEALTH-01")
-def health_is_up(fields: Json) -> None:
-    """`status` is `UP`."""
-    fields["status"] = "UP"
+answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
+answers.sets("health@2", "HEALTH-20", ok_is_degraded=("status", "degraded"))
+answers.sets("health@2", "HEALTH-21", degraded_is_ok=("status", "ok"), shows=None)
 
 
 @responses("health@0", "HEALTH-02")
@@ -68,18 +64,6 @@ def head_is_not_allowed(request: Request, server: Server) -> Response:
     return response
 
 
-@answers("health@2", "HEALTH-20")
-def ok_is_degraded(fields: Json) -> None:
-    """`status` is never `ok`."""
-    fields["status"] = "degraded"
-
-
-@answers("health@2", "HEALTH-21", shows=None)
-def degraded_is_ok(fields: Json) -> None:
-    """`status` is `ok` if any backend answers."""
-    fields["status"] = "ok"
-
-
 @answers("health@2", "HEALTH-21", shows=None)
 def provider_is_always_the_first(fields: Json) -> None:
     """`provider` is the first backend, whether it answers or not."""
@@ -121,8 +105,7 @@ def bad_news_takes_its_time(response: Response) -> None:
         time.sleep(4.6)
 
 
-@layer("health@2", "HEALTH-24")
-def liveness_asks_backends(request: Request, server: Server) -> Response:
+@requests("health@2", "HEALTH-24")
+def liveness_asks_backends(request: Request) -> None:
     """Liveness depends on the backends."""
     request.path = request.path.replace("v1/health", "v1/inference/health")
-    return server(request)

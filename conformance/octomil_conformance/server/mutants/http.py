@@ -4,15 +4,23 @@ import json
 from urllib.parse import parse_qsl
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import (
+from octomil_conformance.server.subjects import (
+    GONE,
     all_but,
     answers,
     failures,
+    headers,
     layer,
+    refuses,
+    requests,
     responses,
 )
 
 JSON = "application/json"
+
+headers.sets("health@0", "HTTP-04", json_is_plain_text=("content-type", "text/plain"))
+headers.sets("embed@1", "HTTP-14", allow_is_missing=("allow", GONE))
+answers.sets("health@0", "HTTP-25", version_is_a_number=("version", 1))
 
 
 @responses("embed@1", "HTTP-01", "HTTP-05", "HTTP-06", "HTTP-09", "HTTP-14", "HTTP-15", "HTTP-22", "EMBED-13", "EMBED-14", "EMBED-15", "HTTP-25", shows="http-500")  # fmt: skip
@@ -43,12 +51,6 @@ def json_has_a_mark(response: Response) -> None:
     response.send_bytes(b"\xef\xbb\xbf" + response.body)
 
 
-@responses("health@0", "HTTP-04")
-def json_is_plain_text(response: Response) -> None:
-    """The content type of JSON is text/plain."""
-    response.headers["content-type"] = "text/plain"
-
-
 @responses("batch@0", "HTTP-21")
 def length_is_wrong(response: Response) -> None:
     """Content-Length announces more bytes than there are."""
@@ -56,69 +58,46 @@ def length_is_wrong(response: Response) -> None:
     response.headers["connection"] = "close"
 
 
-@answers("health@0", "HTTP-25")
-def version_is_a_number(fields: Json) -> None:
-    """`version` is a number."""
-    fields["version"] = 1
-
-
 @layer("infer@1", "HTTP-05")
 def malformed_json_is_a_500(request: Request, server: Server) -> Response:
     """Malformed JSON is answered with 500."""
     response = server(request)
-    if request.body in (b"{", b'{"model_id": '):
-        response.fail(500)
-    return response
+    is_malformed = request.body in (b"{", b'{"model_id": ')
+    return response.fail(500) if is_malformed else response
 
 
 @layer("infer@1", "HTTP-06")
 def arrays_are_a_500(request: Request, server: Server) -> Response:
     """A body that is an array is answered with 500."""
     response = server(request)
-    if request.body.startswith(b"["):
-        response.fail(500)
-    return response
+    return response.fail(500) if request.body.startswith(b"[") else response
 
 
 @layer("embed@1", "HTTP-07")
 def nesting_is_a_500(request: Request, server: Server) -> Response:
     """Deeply nested JSON is answered with 500."""
     response = server(request)
-    if b"[" * 1000 in request.body:
-        response.fail(500)
-    return response
+    return response.fail(500) if b"[" * 1000 in request.body else response
 
 
 @layer("embed@1", "HTTP-07")
 def half_a_character_is_a_500(request: Request, server: Server) -> Response:
     """Half of a surrogate pair in a text is answered with 500."""
     response = server(request)
-    if b"a lone \\ud800" in request.body:
-        response.fail(500)
-    return response
+    return response.fail(500) if b"a lone \\ud800" in request.body else response
 
 
-@layer("embed@1", "HTTP-08")
-def unknown_fields_are_refused(request: Request, server: Server) -> Response:
+@refuses("embed@1", "HTTP-08")
+def unknown_fields_are_refused(fields: Json) -> bool:
     """An unknown field is refused."""
-    if request.fields.keys() - {"model_id", "input"}:
-        request.send({})
-    return server(request)
-
-
-@layer("embed@1", "HTTP-14")
-def other_methods_are_not_found(request: Request, server: Server) -> Response:
-    """A wrong method is answered with 404."""
-    response = server(request)
-    if response.status == 405:
-        response.fail(404)
-    return response
+    return fields.keys() - {"model_id", "input"} != set()
 
 
 @responses("embed@1", "HTTP-14")
-def allow_is_missing(response: Response) -> None:
-    """A 405 has no Allow."""
-    response.headers.pop("allow", None)
+def other_methods_are_not_found(response: Response) -> None:
+    """A wrong method is answered with 404."""
+    if response.status == 405:
+        response.fail(404)
 
 
 @responses("embed@1", "HTTP-15")
@@ -135,37 +114,33 @@ def unknown_path_is_a_page(response: Response) -> None:
         response.send_bytes(b"<h1>Not found</h1>")
 
 
-@layer("embed@1", "HTTP-18")
-def content_type_is_read_strictly(request: Request, server: Server) -> Response:
+@requests("embed@1", "HTTP-18")
+def content_type_is_read_strictly(request: Request) -> None:
     """The content type has to be application/json to the letter."""
     if request.headers.get("content-type") != JSON:
         request.headers["content-type"] = "text/plain"
-    return server(request)
 
 
-@layer("embed@1", "HTTP-19")
-def slash_is_not_found(request: Request, server: Server) -> Response:
+@requests("embed@1", "HTTP-19")
+def slash_is_not_found(request: Request) -> None:
     """A path with a slash at its end is unknown."""
     if request.path.endswith("/"):
         request.path += "nothing"
-    return server(request)
 
 
-@layer("embed@1", "HTTP-22")
-def forms_are_read(request: Request, server: Server) -> Response:
+@requests("embed@1", "HTTP-22")
+def forms_are_read(request: Request) -> None:
     """A form is read as if it were JSON."""
     if "form" in request.headers.get("content-type", ""):
         request.headers["content-type"] = JSON
         request.send(dict(parse_qsl(request.body.decode())))
-    return server(request)
 
 
-@layer("embed@1", "HTTP-23")
-def chunks_are_not_read(request: Request, server: Server) -> Response:
+@requests("embed@1", "HTTP-23")
+def chunks_are_not_read(request: Request) -> None:
     """A chunked body counts as empty."""
     if "transfer-encoding" in request.headers:
         request.body = b""
-    return server(request)
 
 
 @failures("infer@1", "HTTP-16")

@@ -4,90 +4,84 @@ import json
 from contextlib import suppress
 
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants import (
+from octomil_conformance.server.layers import Json, Response
+from octomil_conformance.server.payloads import parameters_of
+from octomil_conformance.server.subjects import (
     all_but,
+    bodies,
     failures,
-    layer,
-    requests,
+    refuses,
     responses,
 )
-from octomil_conformance.server.payloads import parameters_of
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 LIMIT = {"max_tokens": 8}
 
 
-@layer("infer@1", "REQ-02")
-def text_is_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-02")
+def text_is_refused(fields: Json) -> bool:
     """A string as `input_data` is refused."""
-    if isinstance(request.fields.get("input_data"), str):
-        request.send({})
-    return server(request)
+    return isinstance(fields.get("input_data"), str)
 
 
-@layer("infer@1", "REQ-03")
-def features_are_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-03")
+def features_are_refused(fields: Json) -> bool:
     """An object as `input_data` is refused."""
-    if isinstance(request.fields.get("input_data"), dict):
-        request.send({})
-    return server(request)
+    return isinstance(fields.get("input_data"), dict)
 
 
-@layer("infer@1", "REQ-04")
-def empty_parameters_are_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-04")
+def empty_parameters_are_refused(fields: Json) -> bool:
     """An empty object as `parameters` is refused."""
-    if request.fields.get("parameters") == {}:
-        request.send({})
-    return server(request)
+    return fields.get("parameters") == {}
 
 
-@layer("infer@1", "REQ-05")
-def null_parameters_are_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-05")
+def null_parameters_are_refused(fields: Json) -> bool:
     """Null as `parameters` is refused."""
-    if request.fields.get("parameters", 0) is None:
-        request.send({})
-    return server(request)
+    return fields.get("parameters", 0) is None
 
 
-@layer("infer@1", "REQ-05")
-def a_null_form_is_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-05")
+def a_null_form_is_refused(fields: Json) -> bool:
     """Null as `input_data` beside `messages` is refused."""
-    if request.fields.get("input_data", 0) is None:
-        request.send({})
-    return server(request)
+    return fields.get("input_data", 0) is None
 
 
-@layer("infer@1", "REQ-06")
-def parts_are_refused(request: Request, server: Server) -> Response:
+@refuses("infer@1", "REQ-06")
+def parts_are_refused(fields: Json) -> bool:
     """A `content` of text parts is refused."""
-    if b'"content": [' in request.body:
-        request.send({})
-    return server(request)
+    return '"content": [' in json.dumps(fields)
 
 
-@requests("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10")
+@refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
+def messages_are_refused(fields: Json) -> bool:
+    """`messages` are refused; only `input_data` is accepted."""
+    return "messages" in fields
+
+
+@bodies("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10")
 def model_has_a_default(fields: Json) -> None:
     """A request without `model_id` goes to a default model."""
     fields.setdefault("model_id", GOOD)
 
 
-@requests("infer@1", "REQ-08")
+@bodies("infer@1", "REQ-08")
 def prompt_has_a_default(fields: Json) -> None:
     """A request without a prompt goes to the model with a default one."""
     if "messages" not in fields and "input_data" not in fields:
         fields["messages"] = MESSAGES
 
 
-@requests("infer@1", "REQ-09")
+@bodies("infer@1", "REQ-09")
 def messages_win(fields: Json) -> None:
     """If there are two prompts, `input_data` is silently dropped."""
     if fields.get("messages"):
         fields.pop("input_data", None)
 
 
-@requests("infer@1", "REQ-10")
+@bodies("infer@1", "REQ-10")
 def model_is_coerced(fields: Json) -> None:
     """An invalid `model_id` is replaced by a default model."""
     model = fields.get("model_id", GOOD)
@@ -95,24 +89,34 @@ def model_is_coerced(fields: Json) -> None:
         fields["model_id"] = GOOD
 
 
-@requests("infer@1", "REQ-11")
+@bodies("infer@1", "REQ-11")
 def messages_are_coerced(fields: Json) -> None:
     """`messages` that are no array become one message."""
-    if "input_data" in fields or not isinstance(fields.get("model_id"), str):
-        return
-    if "messages" in fields and not isinstance(fields["messages"], list):
+    is_alone = "input_data" not in fields and isinstance(fields.get("model_id"), str)
+    if is_alone and not isinstance(fields.get("messages", []), list):
         fields["messages"] = MESSAGES
 
 
-@requests("infer@1", "REQ-11")
-def roles_are_coerced(fields: Json) -> None:
-    """An unknown role counts as `user`."""
+def make_users(fields: Json, role: str) -> None:
+    """Give every message with this role the role of the user."""
     for message in fields.get("messages") or ():
-        if isinstance(message, dict) and message.get("role") == "king":
+        if isinstance(message, dict) and message.get("role") == role:
             message["role"] = "user"
 
 
-@requests("infer@1", "REQ-12")
+@bodies("infer@1", "REQ-11")
+def roles_are_coerced(fields: Json) -> None:
+    """An unknown role counts as `user`."""
+    make_users(fields, "king")
+
+
+@bodies("infer@2", "REQ-17", shows=None)
+def roles_are_lost(fields: Json) -> None:
+    """The messages of the assistant reach the model as the user's."""
+    make_users(fields, "assistant")
+
+
+@bodies("infer@1", "REQ-12")
 def temperature_is_clamped(fields: Json) -> None:
     """A temperature out of range is changed to the nearest valid one."""
     parameters = fields.get("parameters")
@@ -120,14 +124,14 @@ def temperature_is_clamped(fields: Json) -> None:
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
 
 
-@requests("infer@1", "REQ-12")
+@bodies("infer@1", "REQ-12")
 def odd_parameters_are_passed_over(fields: Json) -> None:
     """`parameters` that are no object are silently dropped."""
     if isinstance(fields.get("parameters"), str | list):
         fields["parameters"] = LIMIT
 
 
-@requests("infer@1", "REQ-13")
+@bodies("infer@1", "REQ-13")
 def images_are_passed_over(fields: Json) -> None:
     """A part that is not text is silently dropped."""
     for message in fields.get("messages") or ():
@@ -136,7 +140,7 @@ def images_are_passed_over(fields: Json) -> None:
             message["content"] = [part for part in parts if part["type"] == "text"]
 
 
-@requests("infer@1", "REQ-14")
+@bodies("infer@1", "REQ-14")
 def forbidden_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped."""
     parameters = fields.get("parameters")
@@ -145,7 +149,7 @@ def forbidden_parameters_are_passed_over(fields: Json) -> None:
             parameters.pop(name, None)
 
 
-@requests("infer@2", "REQ-15", "REQ-16", "INFER-10")
+@bodies("infer@2", "REQ-15", "REQ-16", "INFER-10")
 def drops_parameters(fields: Json) -> None:
     """Valid parameters never reach the model."""
     with suppress(Failure):
@@ -153,7 +157,7 @@ def drops_parameters(fields: Json) -> None:
         fields.pop("parameters", None)
 
 
-@requests("infer@2", "REQ-16", shows=None)
+@bodies("infer@2", "REQ-16", shows=None)
 def unknown_parameters_are_dropped(fields: Json) -> None:
     """An unknown parameter is silently dropped."""
     known = ("temperature", "max_tokens", "top_p", "stop", "stream", "model", "messages", "tools")  # fmt: skip
@@ -162,15 +166,7 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
         fields["parameters"] = {name: given[name] for name in given if name in known}
 
 
-@requests("infer@2", "REQ-17", shows=None)
-def roles_are_lost(fields: Json) -> None:
-    """The messages of the assistant reach the model as the user's."""
-    for message in fields.get("messages") or ():
-        if isinstance(message, dict) and message.get("role") == "assistant":
-            message["role"] = "user"
-
-
-@requests("infer@2", "REQ-18")
+@bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
     """Of an object as `input_data` only the values reach the model."""
     data = fields.get("input_data")
@@ -178,13 +174,12 @@ def names_are_lost(fields: Json) -> None:
         fields["input_data"] = " ".join(map(str, data.values()))
 
 
-@requests("infer@2", "REQ-18", shows=None)
+@bodies("infer@2", "REQ-18", shows=None)
 def features_are_the_systems(fields: Json) -> None:
     """An object as `input_data` reaches the model as a system message."""
     data = fields.get("input_data")
     if isinstance(data, dict) and "text" not in data:
-        message = {"role": "system", "content": json.dumps(data)}
-        fields["input_data"] = [message]
+        fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
 
 
 @responses("infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", shows="http-404")
@@ -197,12 +192,5 @@ def hides_missing_model(response: Response) -> None:
 @failures("infer@2", "REQ-20", shows="http-404")
 def missing_model_has_no_code(fields: Json) -> None:
     """A missing model has the `code` of an invalid input."""
-    fields["code"] = "invalid_input" if fields["status_code"] == 404 else fields["code"]
-
-
-@layer("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
-def messages_are_refused(request: Request, server: Server) -> Response:
-    """`messages` are refused; only `input_data` is accepted."""
-    if "messages" in request.fields:
-        request.send({})
-    return server(request)
+    if fields["status_code"] == 404:
+        fields["code"] = "invalid_input"

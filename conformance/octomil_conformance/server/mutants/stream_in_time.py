@@ -17,20 +17,33 @@ from octomil_conformance.server.layers import (
     frame_of,
     frames,
 )
-from octomil_conformance.server.mutants import events, layer, responses, streams
+from octomil_conformance.server.subjects import (
+    GONE,
+    Kind,
+    events,
+    layer,
+    requests,
+    responses,
+    streams,
+)
+
+error_events = Kind(
+    lambda play: events.made(lambda fields: play(fields.get("error", {}))),
+    "an error event",
+)
 
 TOKEN: Json = {"token": "", "done": False, "provider": "ollama"}
 FINAL = frame_of({**TOKEN, "done": True})
 
 
 @streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-33", "STREAM-34", shows="drip")  # fmt: skip
-def buffers_stream(frames: Iterable[bytes]) -> Iterator[bytes]:
+def buffers_stream(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The events are held back until the answer is complete."""
     yield from list(frames)
 
 
 @streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-33")
-def tokens_in_pairs(frames: Iterable[bytes]) -> Iterator[bytes]:
+def tokens_in_pairs(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A token waits for the next one."""
     held = b""
     for frame in frames:
@@ -43,8 +56,8 @@ def tokens_in_pairs(frames: Iterable[bytes]) -> Iterator[bytes]:
 _begun: dict[str, bytes] = {}
 
 
-@layer("stream@2", "STREAM-23")
-def answers_are_kept_by_beginning(request: Request, server: Server) -> Response:
+@requests("stream@2", "STREAM-23")
+def answers_are_kept_by_beginning(request: Request) -> None:
     """A prompt that begins like an earlier one gets the earlier answer."""
     fields = request.fields
     messages = fields.get("messages")
@@ -52,7 +65,6 @@ def answers_are_kept_by_beginning(request: Request, server: Server) -> Response:
         beginning = json.dumps(messages).split(".")[0]
         key = fields.get("model_id"), beginning
         request.body = _begun.setdefault(str(key), request.body)
-    return server(request)
 
 
 @events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-34")
@@ -68,7 +80,7 @@ def tokens_are_normalized(fields: Json) -> None:
 
 
 @streams("stream@2", "STREAM-22", shows="empty")
-def empty_answer_is_filled(frames: Iterable[bytes]) -> Iterator[bytes]:
+def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
     """An empty answer is replaced by a placeholder."""
     told = False
     for frame in frames:
@@ -120,7 +132,7 @@ def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @streams("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
-def cut_looks_done(frames: Iterable[bytes]) -> Iterator[bytes]:
+def cut_looks_done(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A failure in mid-stream is followed by an event with `done: true`."""
     try:
         yield from frames
@@ -129,7 +141,7 @@ def cut_looks_done(frames: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @streams("stream@2", "STREAM-32", "STREAM-35", shows="cut")
-def cut_ends_cleanly(frames: Iterable[bytes]) -> Iterator[bytes]:
+def cut_ends_cleanly(frames: Iterator[bytes]) -> Iterator[bytes]:
     """After a failure in mid-stream the transfer ends as if it were complete."""
     with suppress(BrokenPipeError):
         yield from frames
@@ -165,29 +177,20 @@ def instead_of_the_failure(
 
 
 @streams("stream@2", "STREAM-33", shows="cut")
-def breaks_off_without_a_word(frames: Iterable[bytes]) -> Iterator[bytes]:
+def breaks_off_without_a_word(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off without an error event."""
     for frame in frames:
         if "error" not in (fields_of(frame) or ()):
             yield frame
 
 
-@events("stream@2", "STREAM-33", shows="cut")
-def error_event_has_no_code(fields: Json) -> None:
-    """The error event has no code."""
-    fields.get("error", {}).pop("code", None)
-
-
-@events("stream@2", "STREAM-33", shows="cut")
-def error_event_has_no_message(fields: Json) -> None:
-    """The error event has no message."""
-    fields.get("error", {}).pop("message", None)
-
-
-@events("stream@2", "STREAM-33", shows="cut")
-def error_event_hides_whether_to_retry(fields: Json) -> None:
-    """The error event has no `retryable`."""
-    fields.get("error", {}).pop("retryable", None)
+error_events.sets(
+    *("stream@2", "STREAM-33"),
+    error_event_has_no_code=("code", GONE),
+    error_event_has_no_message=("message", GONE),
+    error_event_hides_whether_to_retry=("retryable", GONE),
+    shows="cut",
+)
 
 
 @events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
@@ -198,7 +201,7 @@ def error_event_is_done(fields: Json) -> None:
 
 
 @streams("stream@2", "STREAM-35", shows="cut")
-def breaks_off_late(frames: Iterable[bytes]) -> Iterator[bytes]:
+def breaks_off_late(frames: Iterator[bytes]) -> Iterator[bytes]:
     """After a failure in mid-stream the transfer stays open for seconds."""
     try:
         yield from frames

@@ -3,81 +3,69 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from octomil_conformance.server.layers import (
-    Json,
-    Request,
-    Response,
-    Server,
-    fields_of,
-    frame_of,
-    frames,
-    on_streams,
-)
-from octomil_conformance.server.variants import (
-    STREAMS,
-    each_event,
-    each_frame,
-    variant,
-)
+from octomil_conformance.server.layers import Json, fields_of, frame_of
+from octomil_conformance.server.subjects import events, final_events, headers, streams
+from octomil_conformance.server.variants import STREAMS
+
+Frames = Iterator[bytes]
 
 
-@variant(STREAMS, each_frame)
-def crlf(fields: Json | None, frame: bytes) -> bytes:
+@streams(STREAMS)
+def crlf(frames: Frames) -> Iterable[bytes]:
     """Lines end with CR LF."""
-    return frame.replace(b"\n", b"\r\n")
+    return (frame.replace(b"\n", b"\r\n") for frame in frames)
 
 
-@variant(STREAMS, on_streams)
-def comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@streams(STREAMS)
+def comments(frames: Frames) -> Iterable[bytes]:
     """There are comment lines before, between and after the events."""
     yield b": welcome\n\n"
-    for frame in frames(pieces):
+    for frame in frames:
         yield b": heartbeat\n\n" + frame
     yield b": bye\n\n"
 
 
-@variant(STREAMS, each_frame)
-def named_events(fields: Json | None, frame: bytes) -> bytes:
+@streams(STREAMS)
+def named_events(frames: Frames) -> Iterable[bytes]:
     """Events have `event:`, `id:` and `retry:` lines."""
-    return b"event: message\nid: 7\nretry: 1000\n" + frame
+    return (b"event: message\nid: 7\nretry: 1000\n" + frame for frame in frames)
 
 
-@variant(STREAMS, each_frame)
-def id_after_data(fields: Json | None, frame: bytes) -> bytes:
+@streams(STREAMS)
+def id_after_data(frames: Frames) -> Iterable[bytes]:
     """The `id:` line comes after the `data:` line."""
-    return frame.replace(b"\n\n", b"\nid: 7\n\n")
+    return (frame.replace(b"\n\n", b"\nid: 7\n\n") for frame in frames)
 
 
-@variant(STREAMS, each_frame)
-def no_space(fields: Json | None, frame: bytes) -> bytes:
+@streams(STREAMS)
+def no_space(frames: Frames) -> Iterable[bytes]:
     """No space follows `data:`."""
-    return frame.replace(b"data: ", b"data:", 1)
+    return (frame.replace(b"data: ", b"data:", 1) for frame in frames)
 
 
-@variant(STREAMS, each_frame)
-def more_blank_lines(fields: Json | None, frame: bytes) -> bytes:
+@streams(STREAMS)
+def more_blank_lines(frames: Frames) -> Iterable[bytes]:
     """There are several blank lines between events."""
-    return b"\n" + frame + b"\n\n"
+    return (b"\n" + frame + b"\n\n" for frame in frames)
 
 
-@variant(STREAMS, on_streams)
-def ends_with_done(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@streams(STREAMS)
+def ends_with_done(frames: Frames) -> Iterable[bytes]:
     """`data: [DONE]` follows the last event."""
-    yield from pieces
+    yield from frames
     yield b"data: [DONE]\n\n"
 
 
-@variant(STREAMS, on_streams)
-def byte_by_byte(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@streams(STREAMS)
+def byte_by_byte(frames: Frames) -> Iterable[bytes]:
     """Every byte is a chunk of its own."""
-    for piece in pieces:
-        yield from (piece[index : index + 1] for index in range(len(piece)))
+    return (bytes([byte]) for frame in frames for byte in frame)
 
 
-@variant(STREAMS, on_streams)
-def split_in_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@streams(STREAMS)
+def split_in_characters(frames: Frames) -> Iterable[bytes]:
     """Letters are not escaped, and pieces end inside of a UTF-8 character."""
-    for frame in frames(pieces):
+    for frame in frames:
         data = _raw(frame)
         cut = next((place for place, byte in enumerate(data) if byte > 127), 3) + 1
         yield data[:cut]
@@ -95,56 +83,45 @@ def _raw(frame: bytes) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-@variant(STREAMS)
-def close_delimited(request: Request, server: Server) -> Response:
+@headers(STREAMS)
+def close_delimited(headers: dict[str, str]) -> None:
     """The end of the connection is the end of the stream, whether it is complete or not."""
-    response = server(request)
-    if response.is_stream:
-        response.headers["connection"] = "close"
-    return response
+    if headers["content-type"].startswith("text/event-stream"):
+        headers["connection"] = "close"
 
 
-@variant(STREAMS, each_event)
-def bare_final_event(fields: Json) -> bytes:
+@final_events(STREAMS)
+def bare_final_event(fields: Json) -> None:
     """The final event has no token, no provider, no finish_reason and no usage."""
-    if fields["done"]:
-        for name in ("token", "provider", "finish_reason", "usage"):
-            fields.pop(name, None)
-    return frame_of(fields)
+    for name in ("token", "provider", "finish_reason", "usage"):
+        fields.pop(name, None)
 
 
-@variant(STREAMS, each_event)
+@events(STREAMS)
 def more_in_events(fields: Json) -> bytes:
     """Events have unknown fields, and the fields of the final event early."""
     more = {"index": 0, "logprobs": None, "latency_ms": 0, "session_id": None}
     return frame_of({**more, **fields})
 
 
-@variant(STREAMS, on_streams)
-def letter_by_letter(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@events(STREAMS)
+def letter_by_letter(fields: Json) -> bytes:
     """Each token is one letter."""
-    for frame in frames(pieces):
-        fields = fields_of(frame)
-        if fields and fields["token"]:
-            for letter in fields["token"]:
-                yield frame_of({**fields, "token": letter})
-        else:
-            yield frame
+    letters = fields["token"] or [""]
+    return b"".join(frame_of({**fields, "token": letter}) for letter in letters)
 
 
-@variant({"stream": 1}, on_streams)
-def one_token(pieces: Iterable[bytes]) -> Iterator[bytes]:
+@streams("stream@1")
+def one_token(frames: Frames) -> Iterable[bytes]:
     """The whole answer is the token of the final event."""
-    events = [each for each in map(fields_of, frames(pieces)) if each]
+    events = [each for each in map(fields_of, frames) if each]
     text = "".join(event["token"] for event in events)
     yield frame_of({**events[-1], "token": text})
 
 
-@variant(STREAMS)
-def no_store(request: Request, server: Server) -> Response:
+@headers(STREAMS)
+def no_store(headers: dict[str, str]) -> None:
     """Cache-Control is No-Store with more words, and Content-Type has a charset."""
-    response = server(request)
-    if response.is_stream:
-        response.headers["cache-control"] = "No-Store, no-transform"
-        response.headers["content-type"] = "Text/Event-Stream; charset=utf-8"
-    return response
+    if headers["content-type"].startswith("text/event-stream"):
+        headers["cache-control"] = "No-Store, no-transform"
+        headers["content-type"] = "Text/Event-Stream; charset=utf-8"

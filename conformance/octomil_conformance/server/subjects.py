@@ -1,0 +1,278 @@
+"""Servers that a layer makes of a conformant one: mutants, which break the spec in one way each, and variants, which do not.
+
+The name of a subject is that of its function, the docstring says what it does. `claims`, such as `stream@2`, say which checks
+judge it: all that the claims bring. `violates` is exactly what they must find.
+"""
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from octomil_conformance import spec
+from octomil_conformance.config import Config, parse_claims
+from octomil_conformance.server.backends import Upstreams
+from octomil_conformance.server.layers import (
+    Json,
+    Layer,
+    Request,
+    Response,
+    Server,
+    fields_of,
+    frame_of,
+    frames,
+    on_json,
+    on_streams,
+)
+
+Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
+
+GONE = object()
+"""In place of a value: the field or the header is removed."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    sentence: str
+    """The bug of a mutant, or the freedom that a variant uses."""
+    claims: dict[str, int]
+    violates: frozenset[str]
+    """Empty for a variant."""
+    shows: str | None
+    """The scenario in which a client meets it. None: only the backend meets it, or a client during an outage."""
+    lines: int
+    """Of the function, without its docstring."""
+    layer: Layer = lambda request, server: server(request)
+    upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
+    """From the upstreams that a server is told to those that it gets."""
+
+
+_registry: dict[str, Subject] = {}
+
+
+def subjects_in(package: Iterable[str], name: str) -> dict[str, Subject]:
+    """The subjects of a package, by their name. It is given by its path and name."""
+    for module in pkgutil.iter_modules(package, f"{name}."):
+        importlib.import_module(module.name)
+    return _registry
+
+
+def all_but(claims: str, *exempt: str) -> list[str]:
+    """What the claims bring, without the exempt ids: for bugs that break nearly everything."""
+    config = Config("", parse_claims(claims.split()))
+    testable = [each for each in spec.requirements().values() if not each.untestable]
+    return [each.id for each in testable if config.profiles_for(each) and each.id not in exempt and "auth" not in each.profiles]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a function changes. A kind decorates such functions, and makes subjects of fields."""
+
+    made: Callable[[Any], Layer]
+    """From the function to a layer."""
+    noun: str = ""
+    """In the sentences of subjects that change a field."""
+    shows: str | None = "echo"
+
+    def __call__(
+        self, claims: str, *violates: str, shows: str | None = ""
+    ) -> Decorator:
+        """`shows` is empty for the one of the kind."""
+
+        def decorate(play: Function) -> Function:
+            lines = len(inspect.getsource(play).splitlines()) - 1
+            sentence = inspect.getdoc(play) or ""
+            self._add(play.__name__, sentence, claims, violates, shows, lines, play)
+            return play
+
+        return decorate
+
+    def sets(
+        self,
+        claims: str,
+        *violates: str,
+        shows: str | None = "",
+        **changes: tuple[str, Any] | tuple[str, Any, str],
+    ) -> None:
+        """Subjects that set one field: `name=(field, value)`, and a sentence if the usual one says too little."""
+        for name, (field, value, *sentence) in changes.items():
+            words = sentence[0] if sentence else self._sentence(field, value)
+            self._add(name, words, claims, violates, shows, 1, _setting(field, value))
+
+    def _sentence(self, field: str, value: Any) -> str:
+        if value is GONE:
+            return f"{self.noun[0].upper()}{self.noun[1:]} has no `{field}`."
+        return f"The `{field}` of {self.noun} is {json.dumps(value)}."
+
+    def _add(
+        self,
+        name: str,
+        sentence: str,
+        claims: str,
+        violates: Iterable[str],
+        shows: str | None,
+        lines: int,
+        play: Function,
+    ) -> None:
+        shows = self.shows if shows == "" else shows
+        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), shows, lines, self.made(play)))  # fmt: skip
+
+
+def register(subject: Subject) -> None:
+    if subject.name in _registry:
+        raise ValueError(f"two subjects are called {subject.name}")
+    _registry[subject.name] = subject
+
+
+def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
+    """Decorates a function from the told upstreams to others. For what no layer around a server can change."""
+
+    def decorate(play: Function) -> Function:
+        register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, 1, upstreams=play))  # fmt: skip
+        return play
+
+    return decorate
+
+
+def statuses(claims: str, *violates: str, **changes: int) -> None:
+    """Subjects whose good answers have another status: `name=status`."""
+    for name, status in changes.items():
+        sentence = f"A good answer has the status {status}."
+        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), "echo", 1, _after(_with_status(status))))  # fmt: skip
+
+
+def _with_status(status: int) -> Callable[[Response], None]:
+    def play(response: Response) -> None:
+        response.status = status if response.status == 200 else response.status
+
+    return play
+
+
+def _setting(field: str, value: Any) -> Callable[[Json], None]:
+    def play(fields: Json) -> None:
+        if value is GONE:
+            fields.pop(field, None)
+        else:
+            fields[field] = value
+
+    return play
+
+
+def _before(play: Callable[[Request], object]) -> Layer:
+    def changed(request: Request, server: Server) -> Response:
+        play(request)
+        return server(request)
+
+    return changed
+
+
+def _after(play: Callable[[Response], object]) -> Layer:
+    def changed(request: Request, server: Server) -> Response:
+        response = server(request)
+        play(response)
+        return response
+
+    return changed
+
+
+def _on_body(play: Callable[[Json], object]) -> Layer:
+    def changed(request: Request) -> None:
+        fields = request.fields
+        if fields:
+            play(fields)
+            request.send(fields)
+
+    return _before(changed)
+
+
+def _refusing(holds: Callable[[Json], bool]) -> Layer:
+    def changed(request: Request) -> None:
+        if holds(request.fields):
+            request.send({})
+
+    return _before(changed)
+
+
+def _accepting(holds: Callable[[Request], bool]) -> Layer:
+    def changed(request: Request) -> None:
+        if holds(request):
+            request.headers["authorization"] = f"Bearer {request.token}"
+
+    return _before(changed)
+
+
+def _on_scenario(play: Callable[[str], str]) -> Layer:
+    def changed(request: Request) -> None:
+        request.scenario = play(request.scenario)
+
+    return _before(changed)
+
+
+def _on_events(play: Callable[[Json], object]) -> Layer:
+    def changed(frame: bytes) -> bytes:
+        fields = fields_of(frame)
+        if fields is None:
+            return frame
+        instead = play(fields)
+        return instead if isinstance(instead, bytes) else frame_of(fields)
+
+    return on_streams(lambda pieces: map(changed, frames(pieces)))
+
+
+def _on_final_events(play: Callable[[Json], object]) -> Layer:
+    return _on_events(lambda fields: play(fields) if fields["done"] else None)
+
+
+def _on_token_events(play: Callable[[Json], object]) -> Layer:
+    return _on_events(lambda fields: None if fields["done"] else play(fields))
+
+
+def _on_frames(play: Callable[[Iterator[bytes]], Iterable[bytes]]) -> Layer:
+    return on_streams(lambda pieces: play(frames(pieces)))
+
+
+def _on_headers(play: Callable[[dict[str, str]], object]) -> Layer:
+    return _after(lambda response: play(response.headers))
+
+
+def _on_statuses(*statuses: int) -> Callable[[Callable[[Json], object]], Layer]:
+    return lambda play: on_json(play, statuses)
+
+
+layer = Kind(lambda play: play)
+"""A layer: a function of (request, server)."""
+requests = Kind(_before)
+"""A function that changes a request."""
+bodies = Kind(_on_body)
+"""A function that changes the JSON fields of a request."""
+refuses = Kind(_refusing)
+"""A function of the JSON fields of a request: True if it is refused."""
+accepts = Kind(_accepting)
+"""A function of a request: True if its token is accepted, whatever it is."""
+scenarios = Kind(_on_scenario, shows=None)
+"""A function from the scenario of a request to another one."""
+responses = Kind(_after)
+"""A function that changes a response, good or bad."""
+headers = Kind(_on_headers, "a response")
+"""A function that changes the headers of a response."""
+answers = Kind(_on_statuses(*range(200, 300)), "an answer")
+"""A function that changes the JSON fields of a good response; it may return others."""
+every = Kind(on_json, "a response")
+"""A function that changes the JSON fields of a response, good or bad; it may return others."""
+failures = Kind(_on_statuses(*range(400, 600)), "a failure", "http-500")
+"""A function that changes the envelope of a failure."""
+gateway_failures = Kind(
+    _on_statuses(502, 503, 504), "an upstream's failure", "http-500"
+)
+"""A function that changes the envelope of a failure of the upstream."""
+events = Kind(_on_events, "an event")
+"""A function from the fields of an event to the bytes to send instead; None for the changed fields."""
+final_events = Kind(_on_final_events, "the final event")
+token_events = Kind(_on_token_events, "an event with a token")
+streams = Kind(_on_frames)
+"""A generator over the frames of a stream, each with its blank line."""
