@@ -44,6 +44,7 @@ Around the API:
 
     cli.py, __main__.py         the command
     gunicorn_settings.py        for `gunicorn -c python:octomil_ref.gunicorn_settings`
+    listening.py                the sockets that waitress listens on
     waitress_server.py          waitress in this process, which finishes requests on SIGTERM
     demo/                       the server with a small model inside
 

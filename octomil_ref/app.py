@@ -1,5 +1,6 @@
 """The whole API on one screen."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import falcon
@@ -14,7 +15,14 @@ from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging, write_attempt
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
-from octomil_ref.settings import Settings, load_or_exit, require_access_rule
+from octomil_ref.settings import (
+    Settings,
+    load_or_exit,
+    require_access_rule,
+    warnings,
+)
+
+log = logging.getLogger("octomil_ref")
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -24,6 +32,8 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     settings = require_access_rule(settings) if settings else load_or_exit()
     keys = keys or settings.key_ring()
     configure_logging(settings)
+    for text in warnings(settings):
+        log.warning(text)
     backends = create_backends(settings)
     fallback = Fallback(backends, settings.backend_cooldown, write_attempt)
     limit = InflightLimit(settings.inflight_limit())

@@ -17,6 +17,7 @@ from typing import TypeVar
 from octomil_ref import __version__, setting_values
 from octomil_ref.app import create_app
 from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
+from octomil_ref.listening import check_address
 from octomil_ref.settings import (
     Settings,
     SettingsError,
@@ -69,27 +70,32 @@ def checked_output() -> Iterator[None]:
 
 def serve(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
-    made = None
-    if not settings.has_access_rule():
-        made = new_token()
-        settings = replace(settings, api_keys=(made,))
-        print(f"Token, for this run only: {made}", flush=True)
     if arguments.server == "gunicorn":
-        _become_gunicorn(settings, made)
+        check_address(settings)  # gunicorn would try for seconds
+        _become_gunicorn(_with_token(settings))
     if settings.workers > 1:
         raise SettingsError(
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
     if settings.pin_to_core:
         stay_on_one_core()
+    server = WaitressServer(settings)
+    settings = _with_token(settings)
     keys = settings.key_ring()
     app = create_app(settings, keys)
     _on_hangup(keys.refresh)
-    server = WaitressServer(settings)
     gc.collect()
     gc.freeze()  # later collections, which halt every stream, skip the app's own objects
-    url = f"http://{settings.url_host()}:{server.port}"
-    server.run(app, lambda: print(f"Listening on {url}", flush=True))
+    server.run(app, lambda: print(f"Listening on {server.url}", flush=True))
+
+
+def _with_token(settings: Settings) -> Settings:
+    """Makes a token, and prints it, if the settings do not say who may call."""
+    if settings.has_access_rule():
+        return settings
+    token = new_token()
+    print(f"Token, for this run only: {token}", flush=True)
+    return replace(settings, api_keys=(token,))
 
 
 def stay_on_one_core() -> None:
@@ -129,14 +135,15 @@ def new_token() -> str:
     return f"octomil_{secrets.token_urlsafe(24)}"
 
 
-def _become_gunicorn(settings: Settings, made_token: str | None) -> None:
+def _become_gunicorn(settings: Settings) -> None:
     """gunicorn takes this process's place; it finds the settings in the environment."""
     publish(
         OCTOMIL_HOST=settings.host,
         OCTOMIL_PORT=settings.port,
+        OCTOMIL_UNIX_SOCKET=settings.unix_socket or None,
         OCTOMIL_THREADS=settings.threads,
         OCTOMIL_WORKERS=settings.workers,
-        OCTOMIL_API_KEYS=made_token,
+        OCTOMIL_API_KEYS=",".join(settings.api_keys) or None,
     )
     options = ["-c", "python:octomil_ref.gunicorn_settings"]
     command = [sys.executable, "-m", "gunicorn", *options]
@@ -147,7 +154,7 @@ def _with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """Flags win over variables."""
     given = {
         name: value
-        for name in ("host", "port", "threads", "workers")
+        for name in ("host", "port", "unix_socket", "threads", "workers")
         if (value := getattr(arguments, name, None)) is not None
     }
     return replace(settings, **given).with_threads()
@@ -179,6 +186,11 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=_flag(setting_values.at_least_one),
         help="processes, under gunicorn",
+    )
+    parser.add_argument(
+        "--unix-socket",
+        metavar="PATH",
+        help="a Unix socket to listen on, in place of host and port",
     )
     _add_common_flags(parser)
 

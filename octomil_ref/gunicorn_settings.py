@@ -34,7 +34,7 @@ class _Log(Logger):
             handler.setFormatter(formatter(_settings))
 
 
-bind = f"{_settings.url_host()}:{_settings.port}"
+bind = _settings.address()
 worker_class = "gthread"
 logger_class = _Log
 loglevel = _settings.log_level.lower()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any, Self
 
 from octomil_ref import keys
@@ -82,6 +83,8 @@ class Settings:
     """Where `octomil-ref serve` and the gunicorn settings listen."""
     port: int = _var("OCTOMIL_PORT", parse.port, 8000)
     """TCP port; 0: any free one."""
+    unix_socket: str = _var("OCTOMIL_UNIX_SOCKET", str, "")
+    """The path of a Unix socket to listen on, in place of host and port."""
     threads: int | None = _var("OCTOMIL_THREADS", parse.at_least_one, None)
     """Threads of one process; each serves one request or stream at a time. `serve` and the gunicorn settings start 64."""
     workers: int = _var("OCTOMIL_WORKERS", parse.at_least_one, 1)
@@ -101,6 +104,12 @@ class Settings:
     def url_host(self) -> str:
         """`host` as a URL writes it."""
         return f"[{self.host}]" if ":" in self.host else self.host
+
+    def address(self) -> str:
+        """Where the server listens, as gunicorn writes it: `127.0.0.1:8000` or `unix:/run/octomil.sock`."""
+        if self.unix_socket:
+            return f"unix:{self.unix_socket}"
+        return f"{self.url_host()}:{self.port}"
 
     def has_access_rule(self) -> bool:
         """True if there are tokens, or none is required."""
@@ -145,6 +154,23 @@ def load_or_exit() -> Settings:
     """The settings, complete enough to serve. Otherwise the process exits."""
     with or_exit():
         return require_access_rule(load())
+
+
+def warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What is allowed but looks like a mistake: no backend, and variables that are almost called like a setting."""
+    found = []
+    if not settings.ollama_base_url and not settings.openai_api_endpoint:
+        found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
+    known = [setting.metadata["variable"] for setting in fields(Settings)]
+    for variable in environ:
+        if variable.startswith("OCTOMIL_") and variable not in known:
+            near = get_close_matches(variable, known, 1, SIMILAR)
+            found += [f"{variable} is not a setting: is it {name}?" for name in near]
+    return found
+
+
+SIMILAR = 0.85
+"""How much two names have in common, from 0 to 1, if one is probably the other misspelt."""
 
 
 @contextmanager

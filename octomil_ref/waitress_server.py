@@ -18,12 +18,14 @@ from waitress.task import WSGITask
 
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
+from octomil_ref.listening import listen
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     IDLE_CONNECTIONS,
     Settings,
-    SettingsError,
 )
+
+log = logging.getLogger("octomil_ref")
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks whether a signal came."""
@@ -51,22 +53,22 @@ class WaitressServer:
 
     def __init__(self, settings: Settings) -> None:
         self._grace = settings.shutdown_grace
-        self._stopping = False
+        self._stopping = self._interrupted = False
         self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
         logging.getLogger("waitress").addFilter(is_worth_logging)
-        try:
-            create_server(self._call, map=self._sockets, **_adjustments(settings))
-        except (OSError, ValueError) as ex:
-            self.close()
-            where = f"{settings.url_host()}:{settings.port}"
-            why = getattr(ex, "strerror", ex)
-            raise SettingsError(
-                f"OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): cannot listen on {where}: {why}"
-            ) from ex
+        create_server(
+            self._call,
+            map=self._sockets,
+            sockets=listen(settings),
+            **_adjustments(settings),
+        )
         self._listeners = self._all(BaseWSGIServer)  # a host may have several addresses
         for listener in self._listeners:
             listener.channel_class = Channel
-        self.port = int(self._listeners[0].effective_port)
+        self.url = settings.address()
+        if not settings.unix_socket:
+            port = int(self._listeners[0].effective_port)
+            self.url = f"http://{settings.url_host()}:{port}"
 
     def run(self, app: App, announce: Callable[[], None]) -> None:
         """Returns after SIGTERM or Ctrl-C, when running requests have finished or their grace is over.
@@ -93,6 +95,7 @@ class WaitressServer:
         for each in ENDING:
             signal.signal(each, signal.SIG_DFL)
         self._stopping = True
+        self._interrupted = number == signal.SIGINT
 
     def _refuse_connections(self) -> None:
         for listener in self._listeners:
@@ -101,6 +104,9 @@ class WaitressServer:
 
     def _finish_requests(self) -> None:
         deadline = Deadline(self._grace)
+        running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
+        if running and self._interrupted:
+            log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
         while (channels := self._all(HTTPChannel)) and deadline.remaining() > 0:
             for channel in channels:
                 if not channel.requests and not channel.request:
@@ -120,8 +126,6 @@ def _adjustments(settings: Settings) -> dict[str, Any]:
     """https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html"""
     threads = settings.threads or DEFAULT_THREADS
     return {
-        "host": settings.host,
-        "port": settings.port,
         "threads": threads,
         "connection_limit": threads + IDLE_CONNECTIONS,
         "channel_timeout": math.ceil(settings.client_timeout),

@@ -64,8 +64,7 @@ def run_scripted_demo(settings: Settings) -> None:
 
 
 def _serve(server: WaitressServer, settings: Settings, model: str) -> None:
-    url = f"http://{settings.url_host()}:{server.port}"
-    lines = guide(url, settings.api_keys[0], model, settings.page)
+    lines = guide(server.url, settings.api_keys[0], model, settings.page)
     server.run(create_app(settings), lambda: print(lines, flush=True))
 
 

@@ -554,3 +554,9 @@ def test_no_address_or_key_of_an_upstream_reaches_the_client():
 
     assert answer.status_code == 502
     assert ".test" not in answer.text and "upstream-key" not in answer.text
+
+
+def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
+    app_client(ollama_base_url="", openai_api_endpoint="")
+
+    assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err

@@ -20,19 +20,19 @@ from octomil_ref.settings import Settings, load
 
 
 class Servers:
-    """Stands for WaitressServer; remembers the settings of those that served."""
+    """Stands for WaitressServer; remembers the settings of the apps that were served."""
 
     def __init__(self) -> None:
         self.served: list[Settings] = []
 
     def __call__(self, settings: Settings) -> Self:
-        self._settings = settings
-        self.port = settings.port or 49152
+        print("It listens.")
+        self.url = f"http://{settings.url_host()}:{settings.port or 49152}"
         return self
 
-    def run(self, app: object, announce: Callable[[], None]) -> None:
+    def run(self, app: Settings, announce: Callable[[], None]) -> None:
         announce()
-        self.served.append(self._settings)
+        self.served.append(app)
 
 
 class BecameGunicorn(Exception):
@@ -43,6 +43,7 @@ class BecameGunicorn(Exception):
 def servers(monkeypatch) -> Iterator[Servers]:
     servers = Servers()
     monkeypatch.setattr(cli, "WaitressServer", servers)
+    monkeypatch.setattr(cli, "create_app", lambda settings, keys: settings)
     monkeypatch.setattr(gc, "freeze", lambda: None)
     before = signal.getsignal(signal.SIGHUP)
     yield servers
@@ -53,6 +54,7 @@ def servers(monkeypatch) -> Iterator[Servers]:
 def gunicorn(monkeypatch, servers) -> list[object]:
     """The program and arguments with which gunicorn takes the process's place."""
     call: list[object] = []
+    monkeypatch.setattr(cli, "check_address", lambda settings: print("It is free."))
 
     def execv(program: str, arguments: list[str]) -> None:
         call.extend([program, *arguments])
@@ -86,7 +88,9 @@ def test_serve_says_where_it_listens(servers, monkeypatch, capsys):
 
     cli.main(["serve"])
 
-    assert capsys.readouterr().out == "Listening on http://127.0.0.1:8000\n"
+    assert capsys.readouterr().out == (
+        "It listens.\nListening on http://127.0.0.1:8000\n"
+    )
 
 
 def test_serve_says_which_port_it_was_given_for_port_0(servers, monkeypatch, capsys):
@@ -94,7 +98,7 @@ def test_serve_says_which_port_it_was_given_for_port_0(servers, monkeypatch, cap
 
     cli.main(["serve", "--port", "0", "--host", "::1"])
 
-    assert capsys.readouterr().out == "Listening on http://[::1]:49152\n"
+    assert capsys.readouterr().out == ("It listens.\nListening on http://[::1]:49152\n")
 
 
 def test_serve_makes_a_token_where_none_is_set_and_prints_it(servers, capsys):
@@ -103,7 +107,9 @@ def test_serve_makes_a_token_where_none_is_set_and_prints_it(servers, capsys):
     [settings] = servers.served
     [token] = settings.api_keys
     assert len(token) >= 32
-    assert f"Token, for this run only: {token}\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(
+        f"It listens.\nToken, for this run only: {token}\n"
+    )
 
 
 def test_serve_makes_another_token_each_time(servers):
@@ -265,15 +271,16 @@ def test_serve_becomes_gunicorn_with_the_settings_of_this_package(gunicorn):
 
 def test_gunicorn_finds_flags_and_the_new_token_in_the_environment(gunicorn, capsys):
     flags = ["--host", "0.0.0.0", "--port", "80", "--threads", "8", "--workers", "2"]
+    flags += ["--unix-socket", "/run/octomil.sock"]
 
     with pytest.raises(BecameGunicorn):
         cli.main(["serve", "--server", "gunicorn", *flags])
 
     found = load()
     assert (found.host, found.port, found.threads) == ("0.0.0.0", 80, 8)
-    assert found.workers == 2
+    assert (found.workers, found.unix_socket) == (2, "/run/octomil.sock")
     assert capsys.readouterr().out == (
-        f"Token, for this run only: {found.api_keys[0]}\n"
+        f"It is free.\nToken, for this run only: {found.api_keys[0]}\n"
     )
 
 
@@ -368,7 +375,7 @@ def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsy
     cli.main(["config"])
 
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 25
+    assert len(lines) == 26
     assert ["OCTOMIL_PORT", "environment", "1234"] in lines
     assert ["LLM_BACKEND_TIMEOUT", "default", "30"] in lines
 

@@ -63,7 +63,7 @@ class Servers:
         self.served: list[tuple[Settings, list[str]]] = []
 
     def __call__(self, settings: Settings) -> Self:
-        self.port = 49152
+        self.url = "http://127.0.0.1:49152"
         return self
 
     def close(self) -> None:
@@ -174,10 +174,11 @@ def test_the_server_listens_while_the_model_loads_and_stops_if_it_fails(
     heard = []
 
     def failing(command: list[str], **options: object) -> None:
-        heard.append(socket.create_connection(("127.0.0.1", listening.port)))
+        heard.append(socket.create_connection(("127.0.0.1", port)))
         raise OSError("no memory")
 
     listening = WaitressServer(replace(SETTINGS, port=0))
+    port = int(listening.url.rpartition(":")[2])
     monkeypatch.setattr(demo, "WaitressServer", lambda settings: listening)
     monkeypatch.setattr(subprocess, "Popen", failing)
 
@@ -186,7 +187,7 @@ def test_the_server_listens_while_the_model_loads_and_stops_if_it_fails(
 
     heard[0].close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", listening.port))
+        socket.create_connection(("127.0.0.1", port))
 
 
 def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):

@@ -32,7 +32,7 @@ LAYERS = [
         "demo.guide",
         "demo.llama_cpp",
     },
-    {"app"},
+    {"app", "listening"},
     {"middleware", "resources"},
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},

@@ -34,6 +34,7 @@ GIVEN = {
     "OCTOMIL_EMBEDDINGS_MAX_INPUTS": ("embeddings_max_inputs", "10", 10),
     "OCTOMIL_HOST": ("host", "0.0.0.0", "0.0.0.0"),
     "OCTOMIL_PORT": ("port", "0", 0),
+    "OCTOMIL_UNIX_SOCKET": ("unix_socket", "/run/a.sock", "/run/a.sock"),
     "OCTOMIL_THREADS": ("threads", "12", 12),
     "OCTOMIL_WORKERS": ("workers", "2", 2),
     "OCTOMIL_PIN_TO_CORE": ("pin_to_core", "1", True),
@@ -249,3 +250,33 @@ def test_settings_do_not_show_their_secrets():
     shown = repr(load({"OCTOMIL_API_KEYS": "hunter2", "OPENAI_API_KEY": "hunter3"}))
 
     assert "hunter" not in shown
+
+
+@pytest.mark.parametrize(
+    ("environ", "warnings"),
+    [
+        ({}, []),
+        ({"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"}, []),
+        (
+            {"OCTOMIL_API_KEY": "t", "OCTOMIL_WORKER": "2"},
+            [
+                "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
+                "OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS?",
+            ],
+        ),
+        (
+            {"OLLAMA_BASE_URL": ""},
+            ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
+        ),
+        ({"OLLAMA_BASE_URL": "", "OPENAI_API_ENDPOINT": "http://gpu"}, []),
+    ],
+    ids=[
+        "nothing",
+        "other names",
+        "misspelt names",
+        "no backend",
+        "one backend",
+    ],
+)
+def test_what_looks_like_a_mistake_is_warned_about(environ, warnings):
+    assert settings.warnings(load(environ), environ) == warnings

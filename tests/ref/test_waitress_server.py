@@ -1,6 +1,7 @@
 """Waitress as `serve` runs it: what it mends, which breaks here when waitress changes, and what it is set to."""
 
 import http.client
+import re
 import signal
 import socket
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from octomil_ref import waitress_server
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.settings import Settings
 from octomil_ref.waitress_server import WaitressServer
 
 PATIENCE = 20
@@ -40,6 +41,10 @@ class Gated:
         return in_pieces(environ, start_response)
 
 
+def port_of(server: WaitressServer) -> int:
+    return int(server.url.rpartition(":")[2])
+
+
 class Serving:
     """A server that runs on a thread, and the signals it gets."""
 
@@ -54,7 +59,7 @@ class Serving:
         )
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.server.port, PATIENCE)
+        return http.client.HTTPConnection("127.0.0.1", port_of(self.server), PATIENCE)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Sends the signal, and waits until the server has taken it: it listens no more."""
@@ -69,7 +74,9 @@ class Serving:
 
     def _try_to_connect(self) -> None:
         try:
-            socket.create_connection(("127.0.0.1", self.server.port), PATIENCE).close()
+            socket.create_connection(
+                ("127.0.0.1", port_of(self.server)), PATIENCE
+            ).close()
         except ConnectionResetError:
             pass  # it stopped listening at this moment
 
@@ -108,28 +115,24 @@ def answer(connection: http.client.HTTPConnection) -> bytes:
 def test_it_listens_before_it_serves():
     server = WaitressServer(Settings(port=0, threads=1))
 
-    with socket.create_connection(("127.0.0.1", server.port), PATIENCE):
+    with socket.create_connection(("127.0.0.1", port_of(server)), PATIENCE):
         pass
 
     server.close()
 
 
-def test_a_port_that_is_taken_is_a_wrong_setting():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+def test_its_url_says_where_it_listens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    servers = [
+        WaitressServer(Settings(host=host, port=0, threads=1, unix_socket=path))
+        for host, path in [("127.0.0.1", ""), ("::1", ""), ("127.0.0.1", "a.sock")]
+    ]
 
-        with pytest.raises(SettingsError) as caught:
-            WaitressServer(Settings(port=port, threads=1))
+    urls = [re.sub(r"\d+$", "PORT", server.url) for server in servers]
 
-    assert str(caught.value) == (
-        "OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): "
-        f"cannot listen on 127.0.0.1:{port}: Address already in use"
-    )
-
-
-def test_a_host_that_does_not_exist_is_a_wrong_setting():
-    with pytest.raises(SettingsError, match="cannot listen on 256.0.0.1:0: "):
-        WaitressServer(Settings(host="256.0.0.1", port=0, threads=1))
+    for server in servers:
+        server.close()
+    assert urls == ["http://127.0.0.1:PORT", "http://[::1]:PORT", "unix:a.sock"]
 
 
 # Answering
@@ -243,6 +246,29 @@ def test_a_running_request_is_finished_after_the_signal(serve):
     connection.close()
     assert body == b"hello"
     assert serving.has_ended()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, ["waiting for 1 requests; Ctrl-C again ends now"]),
+        (signal.SIGTERM, []),
+    ],
+)
+def test_ctrl_c_says_what_it_waits_for(serve, caplog, number, said):
+    app = Gated()
+    serving = serve(app)
+    connection = serving.connection()
+    connection.request("GET", "/")
+    assert app.running.wait(PATIENCE)
+
+    serving.stop(number)
+    app.gate.set()
+    connection.getresponse().read()
+
+    connection.close()
+    assert serving.has_ended()
+    assert caplog.messages == said
 
 
 def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):

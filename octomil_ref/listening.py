@@ -1,0 +1,76 @@
+"""The sockets that a server listens on: TCP, or one of Unix."""
+
+import os
+import socket
+import stat
+from contextlib import ExitStack, closing, suppress
+
+from octomil_ref.settings import Settings, SettingsError
+
+EVERYONE = 0o666
+"""Who may connect to a Unix socket is decided by the folder that it is in, as with gunicorn's."""
+
+
+def listen(settings: Settings) -> list[socket.socket]:
+    """Raises SettingsError if the address is taken or does not exist."""
+    try:
+        if settings.unix_socket:
+            return [_unix_socket(settings.unix_socket)]
+        return _tcp_sockets(settings.host, settings.port)
+    except (OSError, UnicodeError) as ex:
+        # socket.create_server adds the address to the reason.
+        why = str(getattr(ex, "strerror", ex)).partition(" (while")[0]
+        raise SettingsError(
+            f"{_variables(settings)}: cannot listen on {settings.address()}: {why}"
+        ) from ex
+
+
+def check_address(settings: Settings) -> None:
+    """Raises SettingsError if `listen` would."""
+    for each in listen(settings):
+        each.close()
+
+
+def _variables(settings: Settings) -> str:
+    if settings.unix_socket:
+        return "OCTOMIL_UNIX_SOCKET (--unix-socket)"
+    return "OCTOMIL_HOST, OCTOMIL_PORT (--host, --port)"
+
+
+def _tcp_sockets(host: str, port: int) -> list[socket.socket]:
+    """One for each address of the host, all with one port. `::` listens on IPv4 too."""
+    dualstack = host == "::" and socket.has_dualstack_ipv6()
+    addresses = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    with ExitStack() as opened:
+        for family, _, _, _, address in addresses:
+            listener = socket.create_server(
+                (address[0], port), family=family, dualstack_ipv6=dualstack
+            )
+            sockets.append(opened.enter_context(listener))
+            port = listener.getsockname()[1]
+        opened.pop_all()
+    return sockets
+
+
+def _unix_socket(path: str) -> socket.socket:
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
+            os.unlink(path)  # left behind by a server that has ended
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path)
+        os.chmod(path, EVERYONE)
+        opened.pop_all()
+    return listener
+
+
+def _answers(path: str) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as client:
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return False
+        return True

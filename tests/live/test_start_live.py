@@ -1,0 +1,70 @@
+"""How both servers start: the addresses they listen on, and what they say when something is wrong."""
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from processes import ServerProcess, serve_command
+from reference import AUTHORIZED, PATIENCE, TOKEN
+
+SERVERS = ["waitress", "gunicorn"]
+
+
+def starting(name: str, *options: str, **env: str) -> ServerProcess:
+    return ServerProcess(serve_command(name, *options), env)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_two_colons_listen_on_both_versions_of_ip(name: str) -> None:
+    with starting(name, "--host", "::", OCTOMIL_API_KEYS=TOKEN) as process:
+        port = int(process.wait_for_line(r"http://\[::\]:(\d+)")[1])
+        statuses = [
+            httpx.get(f"http://{host}:{port}/health", trust_env=False).status_code
+            for host in ("127.0.0.1", "[::1]")
+        ]
+
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_unix_socket_is_served(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a Unix socket is short
+    with starting(name, "--unix-socket", "a.sock", OCTOMIL_API_KEYS=TOKEN) as process:
+        process.wait_for_line("Listening (on|at:?) unix:")
+        transport = httpx.HTTPTransport(uds="a.sock")
+        with httpx.Client(transport=transport, timeout=PATIENCE) as client:
+            answer = client.post(
+                "http://localhost/api/v1/inference", json={}, headers=AUTHORIZED
+            )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_port_that_is_taken_is_the_only_line(name: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        with starting(name, "--port", port) as process:
+            code = process.wait()
+            lines = process.all_lines()
+
+    assert code == 1
+    [line] = lines
+    assert line == (
+        "octomil-ref: OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): "
+        f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    )
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_misspelt_variables_and_a_missing_backend_are_warnings(name: str) -> None:
+    wrong = {"OLLAMA_BASE_URL": "", "OCTOMIL_WORKER": "2"}
+    with starting(name, **wrong) as process:
+        process.wait_for_line("WARNING no backend: set OLLAMA_BASE_URL")
+        process.wait_for_line(
+            "WARNING OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS"
+        )
