@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from octomil_conformance import __version__, spec
-from octomil_conformance.commands import COMMANDS, Command, has_checks
+from octomil_conformance.commands import COMMANDS, Command, missing
 from octomil_conformance.config import CouldNotTest, UsageError
 from octomil_conformance.output import is_unwritten, printed
 from octomil_conformance.report.redact import redact
@@ -48,8 +48,8 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _guarded(command: Command, given: argparse.Namespace) -> int:
     """The exit code of whatever the command raises. The token is redacted from every message."""
-    if command.needs_checks and not has_checks():
-        return _say(f"jsonschema is missing; run: {EXTRA}", COULD_NOT_TEST)
+    if command.needs_extra and (package := missing()):
+        return _say(f"{package} is missing; run: {EXTRA}", COULD_NOT_TEST)
     token = getattr(given, "token", None)
     try:
         return command.run(given)

@@ -27,8 +27,8 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
     """Returns the exit code."""
-    needs_checks: bool = False
-    """True if it needs the package that checks need."""
+    needs_extra: bool = False
+    """True if it needs the packages of the extra `conformance`."""
 
 
 # run: judge a server
@@ -157,8 +157,8 @@ def _explain(given: argparse.Namespace) -> int:
 
 
 def _places(requirement: spec.Requirement) -> list[str]:
-    """Where its checks are; nothing without the package that they need."""
-    if requirement.untestable or not has_checks():
+    """Where its checks are; nothing without the packages that they need."""
+    if requirement.untestable or missing():
         return []
     from octomil_conformance.runner import all_checks
 
@@ -302,8 +302,8 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def has_checks() -> bool:
-    """True if the package that checks need is installed."""
+def missing() -> str:
+    """The name of a package of the extra that is not installed, or nothing."""
     from importlib.util import find_spec
 
-    return find_spec("jsonschema") is not None
+    return next((each for each in ("jsonschema", "jinja2") if not find_spec(each)), "")

@@ -1,148 +1,153 @@
-"""The HTML builder: every text is redacted and escaped here, and nowhere else. And the parts that more than one page has."""
+"""Pages by Jinja2: every text is redacted and escaped here, and nowhere else. And what the templates ask about an exchange."""
 
 import base64
 import hashlib
-import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from octomil_conformance import spec
+from octomil_conformance.exchange import Event, Exchange, Headers
 from octomil_conformance.report.redact import redact
-from octomil_conformance.report.words import LABELS, UNSEEN, number
-from octomil_conformance.run import Outcome
+from octomil_conformance.report.transcript import curl, seen, shown_headers
+from octomil_conformance.report.words import LABELS, UNSEEN, number, plural
 
 FOLDER = Path(__file__).parent
 SPARED = 40
 """Characters too few to leave out: the note about them would be as long."""
-EMPTY_ELEMENTS = ("br", "input")
-
-
-class Markup(str):
-    """Text that is HTML already."""
-
-
-NOTHING = Markup()
+INSET = 2.0
+"""Per cent of the width of a timeline at either end, so that nothing is drawn over the edge."""
 
 
 @dataclass(frozen=True)
-class Writer:
-    token: str | None
-    """Redacted from every text."""
+class Room:
+    """How much of an exchange a page shows."""
 
-    def text(self, text: str) -> Markup:
-        """An unseen character is written as its number, in a box."""
-        if isinstance(text, Markup):
-            return text
-        escaped = html.escape(redact(text, self.token))
+    body: int
+    """Characters."""
+    first_events: int
+    last_events: int
+    event: int
+    """Characters of each."""
+    headers: bool
+
+
+WIDE = Room(body=4000, first_events=8, last_events=4, event=600, headers=True)
+"""For what did not pass."""
+NARROW = Room(body=400, first_events=3, last_events=1, event=300, headers=False)
+"""For what passed."""
+
+
+def page(template: str, token: str | None, **context: object) -> str:
+    """The page. The token is redacted from every text, and an unseen character is written as its number, in a box."""
+
+    def text(value: object) -> Markup:
+        if isinstance(value, Markup):
+            return value
+        escaped = escape(redact(str(value), token))
         return Markup(UNSEEN.sub(lambda each: f"<b>{number(each[0])}</b>", escaped))
 
-    def tag(self, name: str, *content: str, **attributes: str | bool) -> Markup:
-        """`class_` is the attribute class, `data_profile` data-profile. Nothing that a server said belongs in an attribute."""
-        opening = f"<{name}{''.join(_attributes(attributes))}>"
-        if name in EMPTY_ELEMENTS:
-            return Markup(opening)
-        return Markup(f"{opening}{''.join(map(self.text, content))}</{name}>")
-
-    def prose(self, text: str) -> Markup:
+    def prose(sentence: str) -> Markup:
         """A sentence of the spec: text between backticks is code."""
-        return join(
-            self.tag("code", each) if odd % 2 else self.text(each)
-            for odd, each in enumerate(text.split("`"))
-        )
+        parts = [text(each) for each in sentence.split("`")]
+        parts[1::2] = [Markup("<code>{}</code>").format(each) for each in parts[1::2]]
+        return Markup().join(parts)
 
-    def cut(self, text: str, most: int) -> Markup:
+    def cut(words: str, most: int) -> Markup:
         """At most so many characters, and a note on how many are left out. Redacted first: half a token is a secret too."""
-        masked = redact(text, self.token)
+        masked = redact(words, token)
         left = len(masked) - most
         if left <= SPARED:
-            return self.text(masked)
-        note = self.tag("i", f"… {left} more characters")
-        return join([self.text(masked[:most]), note])
+            return text(masked)
+        return text(masked[:most]) + Markup(f"<i>… {left} more characters</i>")
 
-    def label(self, outcome: Outcome) -> Markup:
-        return self.tag("span", LABELS[outcome], class_=f"label {outcome}")
-
-    def table(
-        self, caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]
-    ) -> Markup:
-        lines = [self.tag("tr", *self.cells(row)) for row in rows]
-        return self.framed(caption, head, lines)
-
-    def cells(self, row: Sequence[str]) -> list[Markup]:
-        """The cells of one line; the first is its heading."""
-        first, *others = row
-        heading = self.tag("th", first, scope="row")
-        return [heading, *(self.tag("td", each) for each in others)]
-
-    def framed(
-        self, caption: str, head: Sequence[str], lines: Iterable[Markup]
-    ) -> Markup:
-        """A table of such lines. On a narrow screen it scrolls in its frame, by keys too."""
-        columns = [self.tag("th", each, scope="col") for each in head]
-        whole = self.tag(
-            "table",
-            self.tag("caption", caption),
-            self.tag("thead", self.tag("tr", *columns)),
-            self.tag("tbody", *lines),
-        )
-        return self.tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")  # fmt: skip
-
-    def choices(self, *fields: Markup, buttons: Markup = NOTHING) -> Markup:
-        """A form that the script of the page shows, as it does nothing without. The script writes into `output` how much is shown."""
-        search = self.tag("input", type="search", id="words", autocomplete="off")
-        return self.tag(
-            "form",
-            *fields,
-            self.field("words", "Text", search),
-            buttons,
-            self.tag("output", aria_live="polite"),
-            role="search",
-            aria_label="What to show",
-            hidden=True,
-        )
-
-    def choice(
-        self, name: str, heading: str, options: Iterable[tuple[str, str]]
-    ) -> Markup:
-        """One of several (value, words)."""
-        written = [self.tag("option", words, value=value) for value, words in options]
-        return self.field(name, heading, self.tag("select", *written, id=name))
-
-    def field(self, name: str, heading: str, control: Markup) -> Markup:
-        return self.tag("p", self.tag("label", heading, for_=name), control)
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        finalize=text,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    filters = (prose, cut, curl, seen, shown_headers, readable, shortened, line, plural)
+    templates.filters |= {each.__name__: each for each in filters}
+    templates.globals |= {"labels": LABELS, "levels": spec.LEVELS}
+    templates.globals |= {"origins": spec.ORIGINS, "wide": WIDE, "narrow": NARROW}
+    return templates.get_template(template).render(**_own_code(), **context)
 
 
-def join(parts: Iterable[Markup]) -> Markup:
-    return Markup("".join(parts))
-
-
-def document(title: Markup, body: Markup) -> str:
-    """A page that loads nothing, and runs no script but its own."""
-    style, script = _asset("page.css"), _asset("page.js")
+def _own_code() -> dict[str, Markup]:
+    """A page loads nothing, and runs no script but its own."""
+    style, script = (_asset(name) for name in ("page.css", "page.js"))
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return Template(_asset("page.html")).substitute(
-        title=title, policy=policy, style=style, script=script, body=body
-    )
+    return {"style": style, "script": script, "policy": Markup(policy)}
 
 
-def _attributes(attributes: dict[str, str | bool]) -> Iterator[str]:
-    """True is written without a value, False not at all."""
-    for name, value in attributes.items():
-        name = name.rstrip("_").replace("_", "-")
-        if isinstance(value, str):
-            yield f' {name}="{html.escape(value)}"'
-        elif value:
-            yield f" {name}"
-
-
-def _asset(name: str) -> str:
-    return (FOLDER / name).read_text("utf-8")
+def _asset(name: str) -> Markup:
+    return Markup((FOLDER / name).read_text("utf-8"))
 
 
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
+
+
+# what the templates ask about an exchange
+
+
+def readable(data: bytes | Headers) -> str:
+    if isinstance(data, bytes):
+        return data.decode("utf-8", "backslashreplace")
+    return "\n".join(f"{name}: {value}" for name, value in data)
+
+
+def shortened(events: Sequence[Event], room: Room) -> list[Event | int]:
+    """The first and the last events, with the number of those left out between them."""
+    first, rest = events[: room.first_events], events[room.first_events :]
+    left_out = len(rest) - room.last_events
+    return [*first, left_out, *rest[left_out:]] if left_out > 1 else [*events]
+
+
+@dataclass(frozen=True)
+class Line:
+    """When the events of a stream arrived: a line from the request to the end of the transfer, to scale."""
+
+    words: str
+    start: str
+    stop: str
+    end: str
+    events: dict[str, bool]
+    """Whether there is a final event, by place. Events at the same place share it."""
+
+
+def line(exchange: Exchange) -> Line:
+    times = [event.at for event in exchange.data_events]
+    whole = max(exchange.seconds, *times) or 1.0
+    first, last = f"+{times[0]:.3f} s", f"+{times[-1]:.3f} s"
+    when = f"{len(times)} events from {first} to {last}"
+    words = when if times[1:] else f"1 event at {first}"
+    places: dict[str, bool] = {}
+    for event in exchange.data_events:
+        place = _per_cent(event.at / whole)
+        places[place] = places.get(place, False) or _is_final(event.value)
+    return Line(
+        words + (" (dot: final)" if exchange.finals else ""),
+        start=_per_cent(0),
+        stop=_per_cent(1),
+        end=_per_cent(exchange.seconds / whole),
+        events=places,
+    )
+
+
+def _per_cent(share: float) -> str:
+    return f"{INSET + share * (100 - 2 * INSET):.1f}%"
+
+
+def _is_final(value: object) -> bool:
+    return isinstance(value, dict) and value.get("done") is True

@@ -9,7 +9,7 @@ from typing import Any
 
 from octomil_conformance import spec
 from octomil_conformance.config import BASE_PATH, UsageError
-from octomil_conformance.report.html import Markup, Writer, document, join
+from octomil_conformance.report.html import page
 from octomil_conformance.report.machine import FORMAT
 from octomil_conformance.report.markdown import ours, plain, table
 from octomil_conformance.report.words import LABELS, NAMES, SENTENCES, severity
@@ -35,13 +35,16 @@ class Implementation:
     def claimed(self) -> str:
         return " ".join(f"{name}@{level}" for name, level in self.claims.items())
 
-    def of(self, requirement: spec.Requirement) -> dict[Outcome, list[str]]:
-        """The profiles by outcome, the worst first. Empty if the requirement was not judged."""
+    def of(self, requirement: spec.Requirement) -> dict[Outcome, str]:
+        """The outcomes, the worst first, with the profiles of each if there are several. Empty if the requirement was not judged."""
         found: dict[Outcome, list[str]] = {}
         for (name, profile), outcome in self.outcomes.items():
             if name == requirement.id:
                 found.setdefault(outcome, []).append(profile)
-        return dict(sorted(found.items(), key=lambda each: severity(each[0])))
+        return {
+            outcome: f" {', '.join(found[outcome])}" if len(found) > 1 else ""
+            for outcome in sorted(found, key=severity)
+        }
 
     def why_not(self, requirement: spec.Requirement) -> str:
         """Why the requirement was not judged."""
@@ -179,78 +182,19 @@ def _markdown_summary(columns: Sequence[Implementation]) -> str:
 
 def _markdown_cell(column: Implementation, requirement: spec.Requirement) -> str:
     found = column.of(requirement)
-    if not found:
-        return column.why_not(requirement)
-    alone = len(found) == 1
-    return "<br>".join(
-        LABELS[outcome] + ("" if alone else plain(f" {', '.join(profiles)}"))
-        for outcome, profiles in found.items()
-    )
-
-
-NOTHING_SECRET = Writer(token=None)
-"""The tokens are already redacted from the reports."""
+    words = [LABELS[outcome] + plain(profiles) for outcome, profiles in found.items()]
+    return "<br>".join(words) or column.why_not(requirement)
 
 
 def matrix_page(columns: Sequence[Implementation]) -> str:
-    write = NOTHING_SECRET
     rows = judged(columns)
-    title = write.text(f"Side by side, by spec {spec.VERSION}")
-    header = write.tag(
-        "header", write.tag("h1", title), write.table("As a whole", *summary(columns))
-    )
-    main = write.tag(
-        "main",
-        _filter(write),
-        _table(write, columns, rows),
-        write.tag("p", _left_out(len(rows))),
-    )
-    return document(title, join([header, main]))
-
-
-def _filter(write: Writer) -> Markup:
-    rows = [("", "all"), ("differ", "verdicts differ"), ("alike", "verdicts are alike")]
-    return write.choices(write.choice("rows", "Requirements", rows))
-
-
-def _table(
-    write: Writer, columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
-) -> Markup:
-    names = [
-        write.tag("span", each.name) + write.tag("small", f" {each.claimed()}")
-        for each in columns
-    ]
-    lines = [_line(write, columns, each) for each in rows]
-    head = ["requirement", *map(Markup, names)]
-    return write.framed("Requirement by requirement", head, lines)
-
-
-def _line(
-    write: Writer, columns: Sequence[Implementation], requirement: spec.Requirement
-) -> Markup:
-    sentence = [
-        write.tag("span", f"{requirement.id} ", class_="id"),
-        write.tag("span", f"{requirement.force} ", class_="force"),
-        write.prose(requirement.text),
-    ]
-    found = [_cell(write, each, requirement) for each in columns]
-    return write.tag(
-        "tr",
-        *write.cells([join(sentence), *found]),
-        class_="requirement verdict",
-        id=requirement.id,
-        data_rows="differ" if differ(columns, requirement) else "alike",
-    )
-
-
-def _cell(
-    write: Writer, column: Implementation, requirement: spec.Requirement
-) -> Markup:
-    found = column.of(requirement)
-    if not found:
-        return write.tag("small", column.why_not(requirement))
-    alone = len(found) == 1
-    return join(
-        write.tag("p", write.label(outcome), "" if alone else f" {', '.join(profiles)}")
-        for outcome, profiles in found.items()
+    return page(
+        "matrix.html",
+        token=None,  # it is already redacted from the reports
+        title=f"Side by side, by spec {spec.VERSION}",
+        summary=summary(columns),
+        columns=columns,
+        rows=rows,
+        differ=differ,
+        left_out=_left_out(len(rows)),
     )
