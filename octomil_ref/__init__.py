@@ -39,6 +39,7 @@ Beside the stream:
     secret_files.py             files that hold secrets: read again when they change
     setting_values.py           how the text of a variable becomes a value
     page/                       the page at `/`
+    sdk_endpoints/              what SDKs and OpenAI clients call besides the five endpoints
 
 Around the API:
 

@@ -15,6 +15,7 @@ from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging, write_attempt
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
+from octomil_ref.sdk_endpoints import add_sdk_endpoints
 from octomil_ref.settings import (
     Settings,
     load_or_exit,
@@ -36,7 +37,6 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
         log.warning(text)
     backends = create_backends(settings)
     fallback = Fallback(backends, settings.backend_cooldown, write_attempt)
-    limit = InflightLimit(settings.inflight_limit())
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
 
@@ -44,18 +44,20 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 
-    inference = resources.Inference(fallback, limit, settings)
-    stream = resources.InferenceStream(fallback, limit, settings)
-    batch = resources.Batch(fallback, limit, settings, pool)
-    embeddings = resources.Embeddings(fallback, limit, settings)
-    app.add_route("/api/v1/inference", inference)
-    app.add_route("/api/v1/inference/stream", stream)
+    gateway = resources.Gateway(fallback, InflightLimit(settings.inflight_limit()))
+    batch = resources.Batch(gateway, settings, pool)
+    app.add_route("/api/v1/inference", resources.Inference(gateway, settings))
+    app.add_route(
+        "/api/v1/inference/stream", resources.InferenceStream(gateway, settings)
+    )
     app.add_route("/api/v1/inference/batch", batch)
-    app.add_route("/api/v1/embeddings", embeddings)
+    app.add_route("/api/v1/embeddings", resources.Embeddings(gateway, settings))
     app.add_route("/api/v1/inference/health", resources.Health(health))
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
     app.add_route("/openapi.json", resources.Static(openapi_document()))
+    if settings.sdk_endpoints:
+        add_sdk_endpoints(app, gateway, backends, settings)
     if settings.page:
         app.add_route("/", resources.Static(reference_page(settings)))
     return app

@@ -46,6 +46,14 @@ ERROR_BY_STATUS = {
 """The `error` of an envelope: one word for each status."""
 
 
+OPENAI_TYPES = {
+    401: "authentication_error",
+    429: "rate_limit_error",
+    **dict.fromkeys((400, 404, 405, 413, 415, 422), "invalid_request_error"),
+}
+"""The `type` of an error in OpenAI's shape; all others are a `server_error`."""
+
+
 class ApiError(Exception):
     """An error that the API can show. `message` is for the client: it holds no address, key or prompt."""
 
@@ -54,6 +62,9 @@ class ApiError(Exception):
     """The SDKs tell errors apart by it."""
     retryable: ClassVar[bool]
     """True if the same request may succeed later."""
+
+    field: str | None = None
+    """The field of the request that is wrong, as the client wrote it."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -70,6 +81,16 @@ class ApiError(Exception):
             "retryable": self.retryable,
         }
 
+    def openai_envelope(self) -> dict[str, object]:
+        """The error in OpenAI's shape, for the paths below `/v1`."""
+        error = {
+            "message": self.message,
+            "type": OPENAI_TYPES.get(self.status, "server_error"),
+            "param": self.field,
+            "code": self.code,
+        }
+        return {"error": error}
+
 
 class BadRequest(ApiError):
     status, code, retryable = 400, "invalid_input", False
@@ -77,7 +98,9 @@ class BadRequest(ApiError):
 
 def invalid(field: str, complaint: str) -> BadRequest:
     """An error in one field, named as the client wrote it: `invalid("inputs[3].messages", "must not be empty")`."""
-    return BadRequest(f"Validation failed: '{field}' {complaint}.")
+    error = BadRequest(f"Validation failed: '{field}' {complaint}.")
+    error.field = field
+    return error
 
 
 class Unauthorized(ApiError):

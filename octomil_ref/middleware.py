@@ -182,7 +182,11 @@ def _render_error(
     resp.content_type = falcon.MEDIA_JSON
     resp.stream = None
     drain(req)
-    resp.data = json_codec.encode({**error.envelope(), "request_id": request_id})
+    if req.path.startswith("/v1/"):
+        body = error.openai_envelope()
+    else:
+        body = {**error.envelope(), "request_id": request_id}
+    resp.data = json_codec.encode(body)
     if record := req.context.get("record"):
         record.error = error.code
 

@@ -81,9 +81,9 @@ class EmbeddingsRequest:
 
 def parse_completion(body: object) -> CompletionRequest:
     """Raises BadRequest, or UnsupportedModality for an image or audio part."""
-    fields = _object("", body)
+    fields = as_object("", body)
     return CompletionRequest(
-        _model_id(fields),
+        read_model_id(fields),
         _prompt("", fields),
         parse_parameters("parameters", fields.get("parameters")),
     )
@@ -91,8 +91,8 @@ def parse_completion(body: object) -> CompletionRequest:
 
 def parse_batch(body: object, max_inputs: int) -> BatchRequest:
     """Refuses the whole batch if one input is invalid."""
-    fields = _object("", body)
-    model_id = _model_id(fields)
+    fields = as_object("", body)
+    model_id = read_model_id(fields)
     common = parse_parameters("parameters", fields.get("parameters"))
     inputs = tuple(
         _batch_input(f"inputs[{index}]", model_id, entry, common)
@@ -102,36 +102,36 @@ def parse_batch(body: object, max_inputs: int) -> BatchRequest:
 
 
 def parse_embeddings(body: object, max_inputs: int) -> EmbeddingsRequest:
-    fields = _object("", body)
-    model_id = _model_id(fields)
+    fields = as_object("", body)
+    return EmbeddingsRequest(read_model_id(fields), read_texts(fields, max_inputs))
+
+
+def read_texts(fields: Mapping[str, Any], max_inputs: int) -> tuple[str, ...]:
+    """`input`, a string or an array of them."""
     if isinstance(fields.get("input"), str):
-        return EmbeddingsRequest(model_id, (_text("input", fields["input"]),))
+        return (_text("input", fields["input"]),)
     texts = _array("input", fields, max_inputs, "a string or ")
-    return EmbeddingsRequest(
-        model_id,
-        tuple(_text(f"input[{index}]", text) for index, text in enumerate(texts)),
-    )
+    return tuple(_text(f"input[{index}]", text) for index, text in enumerate(texts))
 
 
 def _batch_input(
     path: str, model_id: str, entry: object, common: Parameters
 ) -> CompletionRequest:
-    fields = _object(path, entry)
+    fields = as_object(path, entry)
     own = parse_parameters(f"{path}.parameters", fields.get("parameters"))
     # The input's own parameters override those of the batch, name by name.
     return CompletionRequest(model_id, _prompt(f"{path}.", fields), {**common, **own})
 
 
-def _model_id(fields: Mapping[str, Any]) -> str:
-    model_id = fields.get("model_id")
+def read_model_id(fields: Mapping[str, Any], name: str = "model_id") -> str:
+    """`name`: what the field is called, `model` in OpenAI's requests."""
+    model_id = fields.get(name)
     if model_id is None:
-        raise invalid("model_id", "is required")
+        raise invalid(name, "is required")
     if not isinstance(model_id, str) or not model_id.strip():
-        raise invalid("model_id", "must be a string that is not blank")
+        raise invalid(name, "must be a string that is not blank")
     if len(model_id) > MODEL_ID_MAX_CHARACTERS:
-        raise invalid(
-            "model_id", f"must have at most {MODEL_ID_MAX_CHARACTERS} characters"
-        )
+        raise invalid(name, f"must have at most {MODEL_ID_MAX_CHARACTERS} characters")
     return model_id
 
 
@@ -152,7 +152,7 @@ def _prompt(prefix: str, fields: Mapping[str, Any]) -> tuple[Message, ...]:
             f"Validation failed: exactly one of '{prefix}messages' and '{prefix}input_data' is required, {problem}."
         )
     if messages is not None:
-        return _messages(f"{prefix}messages", messages)
+        return read_messages(f"{prefix}messages", messages)
     return _input_data(f"{prefix}input_data", input_data)
 
 
@@ -161,9 +161,9 @@ def _input_data(path: str, value: object) -> tuple[Message, ...]:
         case str():
             return (Message("user", _text(path, value)),)
         case list() if all(isinstance(item, dict) and "role" in item for item in value):
-            return _messages(path, value)
+            return read_messages(path, value)
         case {"messages": messages} if messages is not None:
-            return _messages(f"{path}.messages", messages)
+            return read_messages(f"{path}.messages", messages)
         case {"text": str(text)} if text:
             return (Message("user", text),)
         case {"prompt": str(prompt)} if prompt:
@@ -172,7 +172,7 @@ def _input_data(path: str, value: object) -> tuple[Message, ...]:
             return (Message("user", json_codec.encode_readable(value)),)
 
 
-def _messages(path: str, value: object) -> tuple[Message, ...]:
+def read_messages(path: str, value: object) -> tuple[Message, ...]:
     if not isinstance(value, list):
         raise invalid(path, "must be an array of messages")
     if not value:
@@ -181,7 +181,7 @@ def _messages(path: str, value: object) -> tuple[Message, ...]:
 
 
 def _message(path: str, value: object) -> Message:
-    fields = _object(path, value)
+    fields = as_object(path, value)
     role = fields.get("role")
     if role not in ROLES:
         raise invalid(f"{path}.role", f"must be one of {', '.join(ROLES)}")
@@ -199,7 +199,7 @@ def _content(path: str, value: object) -> str:
 
 
 def _part(path: str, value: object) -> str:
-    fields = _object(path, value)
+    fields = as_object(path, value)
     kind, text = fields.get("type"), fields.get("text")
     if not isinstance(kind, str):
         raise invalid(f"{path}.type", "must be a string such as 'text'")
@@ -212,7 +212,7 @@ def _part(path: str, value: object) -> str:
     return text
 
 
-def _object(path: str, value: object) -> dict[str, Any]:
+def as_object(path: str, value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if path:
@@ -244,13 +244,13 @@ def parse_parameters(path: str, value: object) -> Parameters:
     if not isinstance(value, dict):
         raise invalid(path, "must be an object")
     return {
-        name: _parameter(f"{path}.{name}", name, given)
+        name: read_parameter(f"{path}.{name}", name, given)
         for name, given in value.items()
         if given is not None or name == "think"
     }
 
 
-def _parameter(path: str, name: str, value: Any) -> Any:
+def read_parameter(path: str, name: str, value: Any) -> Any:
     if name.lower() in REFUSED:  # servers written in Go ignore the case of a key
         raise invalid(path, "is not a generation parameter")
     return _checked(path, value, RULES[name]) if name in RULES else value

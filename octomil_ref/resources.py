@@ -1,5 +1,6 @@
 """One class per endpoint: HTTP in, HTTP out, nothing else."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,30 +19,66 @@ from octomil_ref.health import HealthCheck
 from octomil_ref.page import Document
 from octomil_ref.payloads import (
     CompletionRequest,
+    EmbeddingsRequest,
     parse_batch,
     parse_completion,
     parse_embeddings,
 )
 from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
-from octomil_ref.streaming import EventStream
+from octomil_ref.streaming import Events, EventStream, TokenEvents
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Asks the backends on behalf of one request, within the limit, and notes in its record what the log says."""
+
+    fallback: Fallback
+    limit: InflightLimit
+
+    def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
+        record.model = request.model_id
+        with self.limit.slot():
+            completion = self.fallback.complete(request, record)
+        record.add_ending(completion.ending)
+        return completion
+
+    def stream(
+        self,
+        request: CompletionRequest,
+        record: AccessRecord,
+        events_of: Callable[[str], Events],
+    ) -> EventStream:
+        """`events_of` is called with the provider that answers."""
+        record.model = request.model_id
+        with ExitStack() as held:
+            held.enter_context(self.limit.slot())
+            opened = self.fallback.stream(request, record)
+            held.callback(opened.close)
+            events = events_of(opened.provider)
+            return EventStream(opened, events, record, held.pop_all().close)
+
+    def embed(
+        self, request: EmbeddingsRequest, record: AccessRecord
+    ) -> backends.Embeddings:
+        record.model = request.model_id
+        with self.limit.slot():
+            embeddings = self.fallback.embed(request, record)
+        record.add_usage(Usage(embeddings.prompt_tokens, 0))
+        return embeddings
 
 
 @dataclass(frozen=True)
 class Inference:
     """POST /api/v1/inference: one prompt, one whole answer."""
 
-    fallback: Fallback
-    limit: InflightLimit
+    gateway: Gateway
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = parse_completion(read_json(req, self.settings.max_body_bytes))
         record: AccessRecord = req.context.record
-        record.model = request.model_id
-        with self.limit.slot():
-            completion = self.fallback.complete(request, record)
-        record.add_ending(completion.ending)
+        completion = self.gateway.complete(request, record)
         resp.data = json_codec.encode(
             completion_fields(completion, request.model_id, record.elapsed_ms())
         )
@@ -51,31 +88,28 @@ class Inference:
 class InferenceStream:
     """POST /api/v1/inference/stream: one prompt, its answer token by token."""
 
-    fallback: Fallback
-    limit: InflightLimit
+    gateway: Gateway
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         request = parse_completion(read_json(req, self.settings.max_body_bytes))
         record: AccessRecord = req.context.record
-        record.model = request.model_id
-        with ExitStack() as held:
-            held.enter_context(self.limit.slot())
-            opened = self.fallback.stream(request, record)
-            held.callback(opened.close)
-            stream = EventStream(opened, record, held.pop_all().close)
-        resp.content_type = streaming.CONTENT_TYPE
-        resp.set_header("Cache-Control", "no-cache")
-        resp.set_header("X-Accel-Buffering", "no")
-        resp.stream = stream
+        send_events(resp, self.gateway.stream(request, record, TokenEvents))
+
+
+def send_events(resp: falcon.Response, stream: EventStream) -> None:
+    """Nothing may fail after it: Falcon drops other bodies when an error is raised, but not a stream."""
+    resp.content_type = streaming.CONTENT_TYPE
+    resp.set_header("Cache-Control", "no-cache")
+    resp.set_header("X-Accel-Buffering", "no")
+    resp.stream = stream
 
 
 @dataclass(frozen=True)
 class Batch:
     """POST /api/v1/inference/batch: many prompts, their answers in order."""
 
-    fallback: Fallback
-    limit: InflightLimit
+    gateway: Gateway
     settings: Settings
     pool: Executor
     """Shared by all batches."""
@@ -88,7 +122,7 @@ class Batch:
         record: AccessRecord = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
-            held.enter_context(self.limit.slot())
+            held.enter_context(self.gateway.limit.slot())  # one for the whole batch
             at_once = min(request.max_concurrency, self.settings.batch_max_concurrency)
             run_one = partial(self._run_one, record)
             run = BatchRun(request, run_one, self.pool, at_once)
@@ -99,7 +133,7 @@ class Batch:
         self, record: AccessRecord, request: CompletionRequest
     ) -> dict[str, object]:
         elapsed_ms = stopwatch()
-        completion = self.fallback.complete(request, record)
+        completion = self.gateway.fallback.complete(request, record)
         record.add_ending(completion.ending)
         return completion_fields(completion, request.model_id, elapsed_ms())
 
@@ -108,8 +142,7 @@ class Batch:
 class Embeddings:
     """POST /api/v1/embeddings: texts in, vectors out."""
 
-    fallback: Fallback
-    limit: InflightLimit
+    gateway: Gateway
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -117,11 +150,7 @@ class Embeddings:
             read_json(req, self.settings.max_body_bytes),
             self.settings.embeddings_max_inputs,
         )
-        record: AccessRecord = req.context.record
-        record.model = request.model_id
-        with self.limit.slot():
-            embeddings = self.fallback.embed(request, record)
-        record.add_usage(Usage(embeddings.prompt_tokens, 0))
+        embeddings = self.gateway.embed(request, req.context.record)
         resp.data = embeddings_body(embeddings, request.model_id)
 
 

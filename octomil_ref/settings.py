@@ -61,6 +61,8 @@ class Settings:
     """Origins of web pages that may call: `*`, or a list separated by commas. Empty: no CORS headers."""
     page: bool = _var("OCTOMIL_PAGE", parse.switch, True)
     """Serve the reference page at `/`. The OpenAPI document is always served."""
+    sdk_endpoints: bool = _var("OCTOMIL_SDK_ENDPOINTS", parse.switch, True)
+    """Serve what SDKs and OpenAI clients call besides the five endpoints, such as `/v1/chat/completions`."""
 
     max_body_bytes: int = _var(
         "OCTOMIL_MAX_BODY_BYTES", parse.at_least_one, 8 * 1024 * 1024

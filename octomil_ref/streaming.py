@@ -6,6 +6,7 @@ An event is one `data:` line of ASCII JSON and a blank line; some clients also s
 import errno
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
@@ -33,17 +34,58 @@ class TransferCut(BrokenPipeError):
         super().__init__(errno.EPIPE, "the upstream's answer is incomplete")
 
 
+class Events(Protocol):
+    """How the events of one stream are written."""
+
+    def token(self, text: str) -> bytes: ...
+
+    def final(self, ending: Ending, latency_ms: float) -> bytes: ...
+
+    def interruption(self, error: dict[str, object]) -> bytes:
+        """The last event of a stream that failed: `error` has `code`, `message` and `retryable`."""
+
+
+class TokenEvents:
+    """The events of `/inference/stream`."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._provider_json = json_codec.encode(provider)
+
+    def token(self, text: str) -> bytes:
+        # Written out, because almost all of a stream consists of these.
+        return b'data: {"token":%b,"done":false,"provider":%b}\n\n' % (
+            json_codec.encode(text),
+            self._provider_json,
+        )
+
+    def final(self, ending: Ending, latency_ms: float) -> bytes:
+        session_id = uuid.uuid4().hex
+        known = {"latency_ms": latency_ms, "session_id": session_id, **ending.to_json()}
+        return self._without_token(True, known)
+
+    def interruption(self, error: dict[str, object]) -> bytes:
+        return self._without_token(False, {"error": error})
+
+    def _without_token(self, done: bool, rest: dict[str, object]) -> bytes:
+        return event({"token": "", "done": done, "provider": self._provider, **rest})
+
+
 class EventStream:
     """The WSGI server iterates it, then closes it. Tokens that arrived together leave in one write."""
 
     def __init__(
-        self, opened: CommittedStream, record: AccessRecord, close: Callable[[], None]
+        self,
+        opened: CommittedStream,
+        events: Events,
+        record: AccessRecord,
+        close: Callable[[], None],
     ) -> None:
         """`close` releases everything that the stream holds."""
         self._opened = opened
+        self._events = events
         self._record = record
         self._close = close
-        self._provider = json_codec.encode(opened.provider)
         self._next_comment = Deadline(0)
         record.events, record.ended = 0, "client_left"
 
@@ -73,7 +115,7 @@ class EventStream:
         if not self._record.events:
             self._record.first_token_ms = self._record.elapsed_ms()
         self._record.events = (self._record.events or 0) + 1
-        return token_event(token.text, self._provider)
+        return self._events.token(token.text)
 
     def _comment(self) -> bytes:
         if self._next_comment.remaining() > 0:
@@ -84,28 +126,15 @@ class EventStream:
     def _final(self, ending: Ending) -> bytes:
         self._record.ended = "complete"
         self._record.add_ending(ending)
-        latency_ms, session_id = self._record.elapsed_ms(), uuid.uuid4().hex
-        known = {"latency_ms": latency_ms, "session_id": session_id, **ending.to_json()}
-        return self._without_token(True, known)
+        return self._events.final(ending, self._record.elapsed_ms())
 
     def _interruption(self, failure: UpstreamError) -> bytes:
         stalled = isinstance(failure, TimedOut)
         code = "request_timeout" if stalled else "stream_interrupted"
         self._record.error = code
-        error = {"code": code, "message": failure.message, "retryable": True}
-        return self._without_token(False, {"error": error})
-
-    def _without_token(self, done: bool, rest: dict[str, object]) -> bytes:
-        provider = self._opened.provider
-        return event({"token": "", "done": done, "provider": provider, **rest})
-
-
-def token_event(text: str, provider: bytes) -> bytes:
-    """The event of one token; `provider` is JSON. Written out, because almost all of a stream consists of these."""
-    return b'data: {"token":%b,"done":false,"provider":%b}\n\n' % (
-        json_codec.encode(text),
-        provider,
-    )
+        return self._events.interruption(
+            {"code": code, "message": failure.message, "retryable": True}
+        )
 
 
 def event(data: dict[str, object]) -> bytes:

@@ -104,5 +104,8 @@ class Backend(Protocol):
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings: ...
 
+    def models(self, timeout: float) -> list[str]:
+        """The names that the upstream lists, within `timeout` seconds."""
+
     def probe(self, timeout: float) -> str | None:
         """Returns if the upstream can be asked, within `timeout` seconds. The text is a hint for the operator."""

@@ -54,6 +54,10 @@ class OllamaBackend:
             tokens = reading.count(body.get("prompt_eval_count"))
             return Embeddings(vectors, self.provider, tokens or 0)
 
+    def models(self, timeout: float) -> list[str]:
+        with reading.whole_answer(self._upstream.get("/api/tags", timeout)) as tags:
+            return [reading.name(model["name"]) for model in tags["models"]]
+
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/api/version", timeout))
 

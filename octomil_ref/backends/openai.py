@@ -73,6 +73,13 @@ class OpenAIBackend:
             vectors = reading.vectors(_in_order(body["data"]), len(texts))
             return Embeddings(vectors, self.provider, _tokens_of_input(body))
 
+    def models(self, timeout: float) -> list[str]:
+        with reading.whole_body(self._upstream.get("/models", timeout)) as body:
+            found = reading.json_value(body)
+            # Together answers with the array alone.
+            models = found if isinstance(found, list) else found["data"]
+            return [reading.name(model["id"]) for model in models]
+
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/models", timeout))
 

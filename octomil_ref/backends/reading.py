@@ -159,11 +159,15 @@ def _malformed(provider: str) -> Broken:
     return Broken(f"The {provider} backend sent something else than an answer.")
 
 
-def json_object(data: bytes) -> dict[str, Any]:
+def json_value(data: bytes) -> Any:
     try:
-        value = json_codec.decode(data)
+        return json_codec.decode(data)
     except RecursionError as ex:
         raise ValueError("nested too deeply") from ex
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    value = json_value(data)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value
@@ -213,6 +217,14 @@ def pieces(thoughts: object, content: object) -> list[Piece]:
     found: list[Piece] = [Reasoning()] if thoughts else []
     if words := text(content):
         found.append(Token(words))
+    return found
+
+
+def name(value: object) -> str:
+    """The name of a model."""
+    found = text(value)
+    if not found:
+        raise ValueError("not a name")
     return found
 
 

@@ -33,6 +33,10 @@ LAYERS = [
         "demo.llama_cpp",
     },
     {"app", "listening"},
+    {"sdk_endpoints"},
+    {"sdk_endpoints.openai", "sdk_endpoints.octomil"},
+    {"sdk_endpoints.models"},
+    {"sdk_endpoints.openai_requests", "sdk_endpoints.openai_responses"},
     {"middleware", "resources"},
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},
@@ -60,7 +64,10 @@ LAYERS = [
 """Top to bottom; "" is the package itself. A module may import from its own layer and from those below."""
 
 IMPORTERS = {
-    "falcon": {"app", "middleware", "resources", "body"},
+    "falcon": {
+        *("app", "middleware", "resources", "body", "sdk_endpoints"),
+        *("sdk_endpoints.openai", "sdk_endpoints.octomil"),
+    },
     "requests": {"backends.http"},
     "urllib3": {"backends.http", "backends.wire", "backends.framing"},
     "waitress": {"waitress_server"},
@@ -75,6 +82,7 @@ IMPORTERS = {
 PURE = {
     *("errors", "setting_values", "payloads", "json_codec"),
     *("backends", "backends.refusals", "backends.framing", "demo.guide"),
+    "sdk_endpoints.openai_requests",
     *("page.contents", "page.endpoint", "page.snippets"),
     *("page.tables", "page.fields", "page.markup"),
 }
@@ -258,10 +266,13 @@ LISTS = {
 """The files that the package's docstring lists, by the title of the list."""
 
 
+FOLDERS = ("page/", "demo/", "sdk_endpoints/")
+
+
 def test_the_package_lists_each_module_once():
-    """The page and the demo, which are no part of the API, are listed as folders."""
+    """What is no part of the API is listed as folders."""
     files = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")}
-    modules = {file for file in files if not file.startswith(("page/", "demo/"))}
+    modules = {file for file in files if not file.startswith(FOLDERS)}
 
     listed = [file for files in LISTS.values() for file in files]
     assert sorted(listed) == sorted(modules - {"__init__.py"})

@@ -27,6 +27,7 @@ GIVEN = {
         ("https://a.example",),
     ),
     "OCTOMIL_PAGE": ("page", "off", False),
+    "OCTOMIL_SDK_ENDPOINTS": ("sdk_endpoints", "0", False),
     "OCTOMIL_MAX_BODY_BYTES": ("max_body_bytes", "1024", 1024),
     "OCTOMIL_MAX_INFLIGHT": ("max_inflight", "7", 7),
     "OCTOMIL_BATCH_MAX_INPUTS": ("batch_max_inputs", "8", 8),

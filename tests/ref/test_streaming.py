@@ -11,7 +11,7 @@ from octomil_ref import streaming
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.errors import Broken, TimedOut
 from octomil_ref.records import AccessRecord
-from octomil_ref.streaming import EventStream, TransferCut
+from octomil_ref.streaming import EventStream, TokenEvents, TransferCut
 
 END = Ending(None, None)
 
@@ -36,7 +36,8 @@ def record():
 
 
 def stream(record, *pieces, failure=None, close=lambda: None):
-    return EventStream(Opened(list(pieces), failure), record, close)
+    opened = Opened(list(pieces), failure)
+    return EventStream(opened, TokenEvents(opened.provider), record, close)
 
 
 def data(event: bytes) -> dict:
@@ -114,7 +115,8 @@ def test_there_is_at_most_one_comment_a_second(record, monkeypatch):
             yield [Reasoning(), Reasoning()]
             clock.advance(0.5)
 
-    comments = list(EventStream(Opened(thinking()), record, lambda: None))
+    opened = Opened(thinking())
+    comments = list(EventStream(opened, TokenEvents("ollama"), record, lambda: None))
 
     assert len(comments) == 3
     assert all(comment.count(b":") == 1 for comment in comments)
@@ -249,7 +251,7 @@ def test_an_event_is_one_data_line_of_ascii_and_a_blank_line(token):
 
 @pytest.mark.parametrize("token", TOKENS, ids=ascii)
 def test_the_event_of_a_token_has_its_three_fields(token):
-    event = streaming.token_event(token, b'"openai"')
+    event = TokenEvents("openai").token(token)
 
     fields = {"token": token, "done": False, "provider": "openai"}
     assert event == streaming.event(fields)

@@ -1,0 +1,36 @@
+"""What SDKs and OpenAI clients call besides the five endpoints of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes it.
+
+openai_requests.py      OpenAI's request bodies as the API's own requests
+openai_responses.py     the API's results as OpenAI's response bodies and events
+models.py               which models the backends have
+openai.py               POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models
+octomil.py              what Octomil's SDKs ask before or beside inference: route, plan, manifest, telemetry
+"""
+
+from collections.abc import Sequence
+
+import falcon
+
+from octomil_ref.backends import Backend
+from octomil_ref.resources import Gateway
+from octomil_ref.sdk_endpoints import octomil, openai
+from octomil_ref.sdk_endpoints.models import ModelList
+from octomil_ref.settings import Settings
+
+
+def add_sdk_endpoints(
+    app: "falcon.App[falcon.Request, falcon.Response]",
+    gateway: Gateway,
+    backends: Sequence[Backend],
+    settings: Settings,
+) -> None:
+    models = ModelList(backends, settings.backend_timeout, settings.model_aliases)
+    index = openai.ModelIndex(models)
+    app.add_route("/v1/chat/completions", openai.ChatCompletions(gateway, settings))
+    app.add_route("/v1/embeddings", openai.EmbeddingVectors(gateway, settings))
+    app.add_route("/v1/models", index)
+    app.add_route("/v1/models/{model_id:path}", index)  # ids may hold slashes
+    app.add_route("/api/v1/route", octomil.Route(settings.max_body_bytes))
+    app.add_route("/api/v2/runtime/plan", octomil.RuntimePlan(settings.max_body_bytes))
+    app.add_route("/api/v2/catalog/manifest", octomil.CatalogManifest())
+    app.add_route("/api/v2/telemetry/events", octomil.TelemetryEvents())

@@ -1,0 +1,77 @@
+"""What Octomil's SDKs ask before or beside inference. The answer is always: run it in the cloud, which is this server.
+
+Without these endpoints the SDKs log errors, Node has no route, and Browser's `predict()` runs on the device.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+import falcon
+
+from octomil_ref import json_codec
+from octomil_ref.body import drain, read_json
+from octomil_ref.payloads import as_object
+
+
+@dataclass(frozen=True)
+class Route:
+    """POST /api/v1/route: where to run a model. iOS reads the first four fields as strings."""
+
+    max_body_bytes: int
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        as_object("", read_json(req, self.max_body_bytes))
+        route = {
+            "id": uuid.uuid4().hex,
+            "target": "cloud",
+            "format": "remote",
+            "engine": "cloud",
+            "fallback_target": None,
+        }
+        resp.data = json_codec.encode(route)
+
+
+@dataclass(frozen=True)
+class RuntimePlan:
+    """POST /api/v2/runtime/plan: the candidates that may run a model, of which Node needs at least one."""
+
+    max_body_bytes: int
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        asked = as_object("", read_json(req, self.max_body_bytes))
+        cloud = {
+            "locality": "cloud",
+            "engine": "cloud",
+            "priority": 0,
+            "confidence": 1.0,
+            "reason": "this server runs models in the cloud",
+            "gates": [],
+        }
+        plan = {
+            "model": asked.get("model") or "",
+            "capability": asked.get("capability") or "",
+            "policy": asked.get("routing_policy") or "cloud_only",
+            "candidates": [cloud],
+            "fallback_candidates": [],
+            "fallback_allowed": False,
+            "plan_ttl_seconds": 60,
+        }
+        resp.data = json_codec.encode(plan)
+
+
+class CatalogManifest:
+    """GET /api/v2/catalog/manifest: models to download, of which there are none."""
+
+    public = True  # the Python SDK asks at its import, before it has a token
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = json_codec.encode({"version": "1", "models": []})
+
+
+class TelemetryEvents:
+    """POST /api/v2/telemetry/events: accepted, and thrown away."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        drain(req)
+        resp.status = 202
+        resp.data = json_codec.encode({"accepted": True})

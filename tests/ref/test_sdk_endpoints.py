@@ -1,0 +1,421 @@
+"""What SDKs and OpenAI clients call besides the five endpoints: OpenAI's under `/v1`, and Octomil's own."""
+
+import base64
+import json
+import struct
+
+import pytest
+import responses
+from builders import (
+    OLLAMA,
+    OPENAI,
+    Clock,
+    app_client,
+    ndjson,
+    ollama_chat,
+    ollama_line,
+    open_body,
+)
+
+CHAT = "/v1/chat/completions"
+HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+def upstream():
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def client():
+    return app_client()
+
+
+def sent(upstream, call: int = -1) -> dict:
+    """The body of a request to the upstream."""
+    return json.loads(upstream.calls[call].request.body)
+
+
+def events(data: bytes) -> list:
+    """The JSON of each event, and `[DONE]`."""
+    frames = data.decode("ascii").split("\n\n")
+    assert frames.pop() == "" and all(frame.startswith("data: ") for frame in frames)
+    texts = [frame.removeprefix("data: ") for frame in frames]
+    return [text if text == "[DONE]" else json.loads(text) for text in texts]
+
+
+def test_a_whole_answer_has_openais_shape(upstream, client):
+    answer = ollama_chat(
+        "Cherry", prompt_eval_count=3, eval_count=2, done_reason="stop"
+    )
+    upstream.post(f"{OLLAMA}/api/chat", json=answer)
+
+    body = client.simulate_post(CHAT, json=HELLO).json
+
+    assert (
+        body.pop("id").startswith("chatcmpl-") and body.pop("created") > 1_700_000_000
+    )
+    assert body == {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Cherry"},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "provider": "ollama",
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    }
+
+
+def stream_of(upstream, *tokens: str, **ending: object) -> None:
+    lines = [ollama_line(token) for token in tokens]
+    body = ndjson(*lines, ollama_chat("", done_reason="stop", **ending))
+    upstream.post(f"{OLLAMA}/api/chat", body=body)
+
+
+def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(upstream, client):
+    stream_of(upstream, "Che", "rry", prompt_eval_count=3, eval_count=2)
+
+    response = client.simulate_post(CHAT, json=HELLO | {"stream": True})
+
+    *chunks, done = events(response.content)
+    assert response.headers["content-type"] == "text/event-stream" and done == "[DONE]"
+    assert [chunk["choices"][0]["delta"] for chunk in chunks] == [
+        {"role": "assistant", "content": ""},
+        {"content": "Che"},
+        {"content": "rry"},
+        {},
+    ]
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
+    assert reasons == [None, None, None, "stop"]
+    assert len({(chunk["id"], chunk["created"]) for chunk in chunks}) == 1
+    assert {chunk["model"] for chunk in chunks} == {"m"}
+
+
+def test_a_stream_has_its_usage_if_the_client_asks_for_it(upstream, client):
+    stream_of(upstream, "Cherry", prompt_eval_count=3, eval_count=2)
+    asked = {"stream": True, "stream_options": {"include_usage": True}}
+
+    response = client.simulate_post(CHAT, json=HELLO | asked)
+
+    usage = events(response.content)[-2]
+    assert usage["choices"] == []
+    assert usage["usage"]["total_tokens"] == 5
+
+
+def test_an_empty_stream_still_has_its_role_and_its_end(upstream, client):
+    stream_of(upstream)
+
+    response = client.simulate_post(CHAT, json=HELLO | {"stream": True})
+
+    role, last, done = events(response.content)
+    assert role["choices"][0]["delta"]["role"] == "assistant"
+    assert last["choices"][0]["finish_reason"] == "stop" and done == "[DONE]"
+
+
+def test_a_cut_stream_says_so_and_breaks_off(upstream, client):
+    upstream.post(f"{OLLAMA}/api/chat", body=ndjson(ollama_line("Half")))
+    body = open_body(client, CHAT, HELLO | {"stream": True})
+    received = []
+
+    with pytest.raises(BrokenPipeError):
+        received.extend(body)
+    body.close()
+
+    *_, half, failure = events(b"".join(received))
+    assert half["choices"][0]["delta"] == {"content": "Half"}
+    assert failure["error"]["code"] == "stream_interrupted"
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({"max_completion_tokens": 9}, {"num_predict": 9}),
+        ({"max_tokens": 9, "temperature": 0}, {"num_predict": 9, "temperature": 0}),
+        ({"stop": "END", "seed": 1}, {"stop": ["END"], "seed": 1}),
+        ({"n": 1, "tools": [], "logprobs": False, "tool_choice": "none"}, None),
+        ({"temperature": None, "stream_options": None}, None),
+        ({"stream_options": []}, None),
+    ],
+    ids=str,
+)
+def test_parameters_reach_the_model(upstream, client, given, options):
+    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+
+    assert client.simulate_post(CHAT, json=HELLO | given).status_code == 200
+
+    assert sent(upstream).get("options") == options
+
+
+def test_a_developer_message_is_a_system_message(upstream, client):
+    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+    messages = [{"role": "developer", "content": "Be brief."}, *HELLO["messages"]]
+
+    client.simulate_post(CHAT, json=HELLO | {"messages": messages})
+
+    assert [message["role"] for message in sent(upstream)["messages"]] == [
+        "system",
+        "user",
+    ]
+
+
+IMAGE = [{"type": "image_url", "image_url": {"url": "data:"}}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (CHAT, {"messages": HELLO["messages"]}, "model"),
+        (CHAT, {"model": "m"}, "messages"),
+        (CHAT, HELLO | {"messages": ["Hi"]}, "messages[0]"),
+        (CHAT, HELLO | {"tools": [{"type": "function"}]}, "tools"),
+        (CHAT, HELLO | {"n": 2}, "n"),
+        (CHAT, HELLO | {"n": True}, "n"),
+        (CHAT, HELLO | {"logprobs": True}, "logprobs"),
+        (CHAT, HELLO | {"audio": {}}, "audio"),
+        (CHAT, HELLO | {"stream": "yes"}, "stream"),
+        (CHAT, HELLO | {"stream_options": [1]}, "stream_options"),
+        (
+            CHAT,
+            HELLO | {"stream_options": {"include_usage": 1}},
+            "stream_options.include_usage",
+        ),
+        (CHAT, HELLO | {"temperature": 9}, "temperature"),
+        (CHAT, HELLO | {"max_completion_tokens": 0}, "max_completion_tokens"),
+        (
+            CHAT,
+            HELLO | {"max_completion_tokens": 1, "max_tokens": 1},
+            "max_completion_tokens",
+        ),
+        ("/v1/embeddings", {"model": "m"}, "input"),
+        ("/v1/embeddings", {"model": "m", "input": [1, 2]}, "input"),
+        ("/v1/embeddings", {"model": "m", "input": [[1, 2]]}, "input"),
+        ("/v1/embeddings", {"model": "m", "input": "a", "dimensions": 8}, "dimensions"),
+        (
+            "/v1/embeddings",
+            {"model": "m", "input": "a", "encoding_format": "hex"},
+            "encoding_format",
+        ),
+    ],
+    ids=str,
+)
+def test_a_bad_field_is_named_in_openais_error(upstream, client, path, body, field):
+    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+
+    response = client.simulate_post(path, json=body)
+
+    error = response.json["error"]
+    assert response.status_code == 400 and not upstream.calls
+    assert error["param"] == field and field in error["message"]
+    assert error["type"] == "invalid_request_error" and error["code"] == "invalid_input"
+
+
+def test_an_image_is_a_400(upstream, client):
+    messages = [{"role": "user", "content": IMAGE}]
+
+    response = client.simulate_post(CHAT, json=HELLO | {"messages": messages})
+
+    assert response.status_code == 400 and "image" not in response.json["error"]["type"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status", "type_", "code"),
+    [
+        ({"Authorization": "x"}, CHAT, 401, "authentication_error", None),
+        ({}, "/v1/nothing", 404, "invalid_request_error", None),
+        ({}, CHAT, 429, "rate_limit_error", "rate_limited"),
+        ({}, "/v1/models", 502, "server_error", None),
+    ],
+)
+def test_every_error_below_v1_has_openais_shape(
+    upstream, client, headers, path, status, type_, code
+):
+    upstream.post(f"{OLLAMA}/api/chat", status=429)
+    upstream.post(f"{OPENAI}/chat/completions", status=429)
+    call = client.simulate_get if path == "/v1/models" else client.simulate_post
+
+    response = call(path, json=HELLO, headers=headers)
+
+    error = response.json["error"]
+    assert response.status_code == status and set(response.json) == {"error"}
+    assert error["type"] == type_ and code in (None, error["code"])
+    assert error["message"] and error["param"] is None
+    assert response.headers["x-request-id"]
+
+
+def vectors_from(upstream, *vectors: list[float]) -> None:
+    answer = {"embeddings": list(vectors), "prompt_eval_count": 4}
+    upstream.post(f"{OLLAMA}/api/embed", json=answer)
+
+
+def test_embeddings_are_numbers_unless_base64_is_asked_for(upstream, client):
+    vectors_from(upstream, [0.5, -1.0], [0.25, 2.0])
+    body = {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
+
+    found = client.simulate_post("/v1/embeddings", json=body).json
+
+    assert [item["embedding"] for item in found["data"]] == [[0.5, -1.0], [0.25, 2.0]]
+    assert [item["index"] for item in found["data"]] == [0, 1]
+    assert found["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert found["model"] == "m" and found["object"] == "list"
+
+
+def test_base64_holds_little_endian_32_bit_floats(upstream, client):
+    vectors_from(upstream, [0.5, -1.0])
+    body = {"model": "m", "input": "a", "encoding_format": "base64"}
+
+    found = client.simulate_post("/v1/embeddings", json=body).json
+
+    data = base64.b64decode(found["data"][0]["embedding"])
+    assert struct.unpack("<2f", data) == (0.5, -1.0)
+
+
+def test_a_number_beyond_32_bits_is_a_502_in_base64(upstream, client):
+    vectors_from(upstream, [1e300])
+    body = {"model": "m", "input": "a", "encoding_format": "base64"}
+
+    assert client.simulate_post("/v1/embeddings", json=body).status_code == 502
+
+
+def names(response) -> dict[str, str]:
+    return {model["id"]: model["owned_by"] for model in response.json["data"]}
+
+
+def tags(upstream, *found: str) -> None:
+    models = [{"name": name} for name in found]
+    upstream.get(f"{OLLAMA}/api/tags", json={"models": models})
+
+
+def test_models_are_those_of_all_backends_with_their_aliases(upstream, client):
+    tags(upstream, "phi4-mini:latest", "@cf/meta/llama")
+    upstream.get(f"{OPENAI}/models", json={"data": [{"id": "gpt-4o"}]})
+
+    listed = client.simulate_get("/v1/models")
+
+    assert names(listed) == {
+        "phi4-mini:latest": "ollama",
+        "phi-4-mini": "ollama",
+        "@cf/meta/llama": "ollama",
+        "gpt-4o": "openai",
+    }
+    assert listed.json["data"][0]["object"] == "model"
+    one = client.simulate_get("/v1/models/@cf/meta/llama").json
+    assert one == {
+        "id": "@cf/meta/llama",
+        "object": "model",
+        "created": 0,
+        "owned_by": "ollama",
+    }
+
+
+def test_a_model_that_no_backend_has_is_a_404(upstream, client):
+    tags(upstream, "m")
+
+    response = client.simulate_get("/v1/models/other")
+
+    assert response.status_code == 404
+    assert response.json["error"]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[{"id": "gpt-4o"}], {"data": [{"id": "gpt-4o"}]}],
+    ids=["an array, as Together sends it", "an object"],
+)
+def test_models_of_one_backend_are_listed_while_the_other_is_down(
+    upstream, client, body
+):
+    upstream.get(f"{OPENAI}/models", json=body)
+
+    assert names(client.simulate_get("/v1/models")) == {"gpt-4o": "openai"}
+
+
+@pytest.mark.parametrize("body", [{"data": [{"id": ""}]}, {"data": 1}, "[" * 99999])
+def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
+    client = app_client(ollama_base_url="")
+    text = body if isinstance(body, str) else json.dumps(body)
+    upstream.get(f"{OPENAI}/models", body=text)
+
+    assert client.simulate_get("/v1/models").status_code == 502
+
+
+def test_the_list_of_models_is_asked_for_once_in_five_seconds(upstream, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("octomil_ref.clock.time", clock)
+    client = app_client()
+    tags(upstream, "m")
+    upstream.get(f"{OPENAI}/models", json={"data": []})
+
+    client.simulate_get("/v1/models")
+    client.simulate_get("/v1/models")
+    assert len(upstream.calls) == 2
+    clock.advance(5.1)
+    client.simulate_get("/v1/models")
+    assert len(upstream.calls) == 4
+
+
+def test_without_backends_no_models_can_be_listed(upstream):
+    client = app_client(ollama_base_url="", openai_api_endpoint="")
+
+    assert client.simulate_get("/v1/models").status_code == 503
+
+
+def test_a_route_leads_to_the_cloud(client):
+    route = client.simulate_post("/api/v1/route", json={"model_id": "m"}).json
+
+    assert isinstance(route.pop("id"), str)
+    assert route == {
+        "target": "cloud",
+        "format": "remote",
+        "engine": "cloud",
+        "fallback_target": None,
+    }
+
+
+def test_a_plan_has_one_candidate_in_the_cloud(client):
+    asked = {"model": "m", "capability": "embeddings", "device": {}}
+
+    plan = client.simulate_post("/api/v2/runtime/plan", json=asked).json
+
+    assert [candidate["locality"] for candidate in plan["candidates"]] == ["cloud"]
+    assert plan["model"] == "m" and plan["capability"] == "embeddings"
+
+
+def test_the_manifest_lists_no_models_to_download_and_needs_no_token():
+    client = app_client()
+
+    headers = {"Authorization": ""}
+    response = client.simulate_get("/api/v2/catalog/manifest", headers=headers)
+
+    assert response.json == {"version": "1", "models": []}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])
+def test_telemetry_is_accepted_whatever_it_is(client, body):
+    assert (
+        client.simulate_post("/api/v2/telemetry/events", body=body).status_code == 202
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/v1/route", "/api/v2/runtime/plan"])
+def test_a_body_that_is_no_object_is_a_400(client, path):
+    assert client.simulate_post(path, json=[]).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(CHAT, "/v1/embeddings", "/v1/models", "/v1/models/m"),
+        *("/api/v1/route", "/api/v2/runtime/plan"),
+        *("/api/v2/catalog/manifest", "/api/v2/telemetry/events"),
+    ],
+)
+def test_a_setting_removes_them_all(path):
+    client = app_client(sdk_endpoints=False)
+
+    assert client.simulate_get(path).status_code == 404
