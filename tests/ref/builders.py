@@ -1,15 +1,14 @@
-"""Shared by many tests: validated requests, the app with a client, answers of upstreams, and upstreams on raw sockets."""
+"""Shared by many tests: validated requests, the app with a client, answers of upstreams, and scripted upstreams."""
 
 import io
 import json
-import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from typing import Self
 
 import falcon.testing
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import raw
+from octomil_conformance.backend.upstream import Script, Upstream
 
 from octomil_ref.app import create_app
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
@@ -132,67 +131,21 @@ class Clock:
         self.now += seconds
 
 
-Script = Callable[[socket.socket], object]
-"""What a raw upstream does on one connection, which is then closed."""
+def scripted(*scripts: Script) -> Upstream:
+    """An upstream that answers by these scripts in turn, whatever the path. A `with` block closes it."""
+    upstream = Upstream()
+    upstream.on("*", *scripts)
+    return upstream
 
 
-class RawUpstream:
-    """A server that plays one script per connection, in order, each on its own thread. It accepts no further connections."""
-
-    def __init__(self, *scripts: Script) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"http://{self.address}"
-        self.connections = 0
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, args=(scripts,))]
-
-    def __enter__(self) -> Self:
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        for each in [self._listener, *self._open]:
-            with suppress(OSError):  # some are closed
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def _accept(self, scripts: tuple[Script, ...]) -> None:
-        for script in scripts:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            self._threads.append(
-                threading.Thread(target=self._play, args=(script, connection))
-            )
-            self._threads[-1].start()
-
-    def _play(self, script: Script, connection: socket.socket) -> None:
-        with connection, suppress(ConnectionError):  # clients hang up
-            script(connection)
+def keeping(data: bytes) -> Script:
+    """Sends a response and keeps the connection."""
+    return raw(data, end=Response.complete)
 
 
-def receive(connection: socket.socket) -> bytes:
-    """One whole request; empty if the client closed the connection."""
-    request = b""
-    while b"\r\n\r\n" not in request:
-        piece = connection.recv(65536)
-        if not piece:
-            return b""
-        request += piece
-    head, _, body = request.partition(b"\r\n\r\n")
-    length = 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            length = int(line.partition(b":")[2])
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+def connections(upstream: Upstream) -> list[int]:
+    """The number of the connection on which each request came."""
+    return [request.connection_id for request in upstream.requests]
 
 
 def plain(body: bytes, status: str = "200 OK") -> bytes:
@@ -215,25 +168,3 @@ def chunk(piece: bytes) -> bytes:
 
 
 END_OF_CHUNKS = b"0\r\n\r\n"
-
-
-def answering(*answers: bytes) -> Script:
-    """Answers one request with each of `answers`, then receives one more and closes the connection."""
-
-    def script(connection: socket.socket) -> None:
-        for answer in answers:
-            receive(connection)
-            connection.sendall(answer)
-        receive(connection)
-
-    return script
-
-
-def sending(answer: bytes) -> Script:
-    """Answers one request and closes the connection."""
-
-    def script(connection: socket.socket) -> None:
-        receive(connection)
-        connection.sendall(answer)
-
-    return script

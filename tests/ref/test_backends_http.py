@@ -11,16 +11,16 @@ import urllib3.exceptions
 from builders import (
     END_OF_CHUNKS,
     Clock,
-    RawUpstream,
-    Script,
-    answering,
     arriving,
     chunk,
     chunked,
+    connections,
+    keeping,
     plain,
-    receive,
-    sending,
+    scripted,
 )
+from octomil_conformance.backend.scripts import raw, stall
+from octomil_conformance.backend.upstream import Script
 
 from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
@@ -131,7 +131,7 @@ def test_an_answer_tells_its_status_and_when_to_come_again():
 
 
 def test_a_body_in_chunks_is_put_together():
-    with RawUpstream(answering(chunked(b"ab", b"c") + END_OF_CHUNKS)) as server:
+    with scripted(keeping(chunked(b"ab", b"c") + END_OF_CHUNKS)) as server:
         answer = upstream(server.url).get("/", 20)
 
         body = answer.body()
@@ -140,7 +140,7 @@ def test_a_body_in_chunks_is_put_together():
 
 
 def test_a_body_that_ends_with_its_connection_is_read_to_its_end():
-    with RawUpstream(sending(b"HTTP/1.1 200 OK\r\n\r\nabc")) as server:
+    with scripted(raw(b"HTTP/1.1 200 OK\r\n\r\nabc")) as server:
         answer = upstream(server.url).get("/", 20)
 
         body = answer.body()
@@ -177,35 +177,21 @@ def test_lines_come_as_they_arrive(pieces, expected):
     assert list(answer.lines()) == expected
 
 
-def test_a_line_leaves_before_the_next_chunk_comes():
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param(
+            [chunked(b"one\n"), chunk(b"two\n") + END_OF_CHUNKS], id="in chunks"
+        ),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\n\r\none\n", b"two\n"], id="until the connection ends"
+        ),
+    ],
+)
+def test_a_line_leaves_before_more_comes(pieces):
     read = threading.Event()
 
-    def script(connection):
-        receive(connection)
-        connection.sendall(chunked(b"one\n"))
-        read.wait()
-        connection.sendall(chunk(b"two\n") + END_OF_CHUNKS)
-        receive(connection)
-
-    with RawUpstream(script) as server:
-        lines = upstream(server.url).get("/", 20).lines()
-
-        first = next(lines)
-        read.set()
-
-        assert (first, list(lines)) == ([b"one"], [[b"two"]])
-
-
-def test_a_line_leaves_before_more_comes_of_an_answer_that_is_not_chunked():
-    read = threading.Event()
-
-    def script(connection):
-        receive(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\none\n")
-        read.wait()
-        connection.sendall(b"two\n")
-
-    with RawUpstream(script) as server:
+    with scripted(raw(*pieces, gate=read)) as server:
         lines = upstream(server.url).get("/", 20).lines()
 
         first = next(lines)
@@ -239,7 +225,7 @@ def test_the_longest_line_allowed_is_read(monkeypatch):
 
 def test_a_drained_answer_gives_its_connection_back():
     first = chunked(b"line\n", b"one more\n") + END_OF_CHUNKS
-    with RawUpstream(answering(first, plain(b"{}"))) as server:
+    with scripted(keeping(first), keeping(plain(b"{}"))) as server:
         to = upstream(server.url)
         answer = to.get("/", 20)
         next(answer.lines())
@@ -248,19 +234,18 @@ def test_a_drained_answer_gives_its_connection_back():
         answer.close()
         to.get("/", 20).close()
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_an_answer_closed_before_its_end_hangs_up():
     hung_up = threading.Event()
 
-    def script(connection):
-        receive(connection)
-        connection.sendall(chunked(b"line\n"))
-        assert connection.recv(1) == b""
+    def script(response):
+        response.send(chunked(b"line\n"))
+        assert response.wait_for_hangup()
         hung_up.set()
 
-    with RawUpstream(script) as server:
+    with scripted(script) as server:
         answer = upstream(server.url).get("/", 20)
         next(answer.lines())
 
@@ -271,7 +256,7 @@ def test_an_answer_closed_before_its_end_hangs_up():
 
 def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
     monkeypatch.setattr(http, "DRAIN_TIMEOUT", 0.01)
-    with RawUpstream(answering(chunked(b"line\n")), answering(plain(b"{}"))) as server:
+    with scripted(raw(chunked(b"line\n"), end=stall), raw(plain(b"{}"))) as server:
         to = upstream(server.url)
         answer = to.get("/", 20)
         next(answer.lines())
@@ -280,7 +265,7 @@ def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
         answer.close()
         to.get("/", 20).close()
 
-    assert server.connections == 2
+    assert connections(server) == [1, 2]
 
 
 # Deadlines
@@ -289,12 +274,11 @@ def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
 def dripping(head: bytes, clock: Clock) -> Script:
     """Sends `head`, then lets the time pass that a client may wait in all, and sends one byte more."""
 
-    def script(connection):
-        receive(connection)
-        connection.sendall(head)
+    def script(response):
+        response.send(head)
         clock.advance(20)
-        connection.sendall(b".")
-        receive(connection)
+        response.send(b".")
+        stall(response)
 
     return script
 
@@ -309,7 +293,7 @@ def dripping(head: bytes, clock: Clock) -> Script:
     ],
 )
 def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
-    with RawUpstream(dripping(head, clock)) as server:
+    with scripted(dripping(head, clock)) as server:
         to = upstream(server.url, timeout=20)
 
         with pytest.raises(TimedOut):
@@ -317,9 +301,7 @@ def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
 
 
 def test_an_upstream_that_takes_a_request_and_stays_silent_times_out():
-    with RawUpstream(
-        lambda connection: (receive(connection), receive(connection))
-    ) as server:
+    with scripted(stall) as server:
         to = upstream(server.url, timeout=0.05)
 
         with pytest.raises(TimedOut):
@@ -348,16 +330,9 @@ def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
 
 
 def test_a_server_without_tls_behind_https_is_not_reached():
-    def script(connection):
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 400 What is this?\r\n\r\n")
-        connection.recv(65536)
-
-    with RawUpstream(script) as server:
-        to = upstream(f"https://{server.address}")
-
-        with pytest.raises(NotReached):
-            to.get("/", 20)
+    no_http = pytest.RaisesGroup(ValueError)
+    with no_http, scripted() as server, pytest.raises(NotReached):
+        upstream(f"https://127.0.0.1:{server.port}").get("/", 20)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +389,7 @@ CUT_OFF = [
 
 @pytest.mark.parametrize("answer", CUT_OFF)
 def test_a_body_is_broken(answer):
-    with RawUpstream(sending(answer)) as server:
+    with scripted(raw(answer)) as server:
         received = upstream(server.url).get("/", 20)
 
         with pytest.raises(Broken):
@@ -422,7 +397,7 @@ def test_a_body_is_broken(answer):
 
 
 def test_a_head_that_is_no_http_is_broken():
-    with RawUpstream(answering(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
+    with scripted(raw(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
         to = upstream(server.url)
 
         with pytest.raises(Broken):

@@ -3,19 +3,15 @@
 import gc
 import gzip
 import socket
-import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from socket import (
-    IPPROTO_TCP,
-    SO_KEEPALIVE,
-    SO_LINGER,
-    SOL_SOCKET,
-    TCP_NODELAY,
-)
+from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY
 
 import pytest
-from builders import Clock, RawUpstream, Script, answering, chunk, plain, receive
+from builders import Clock, chunk, connections, keeping, plain, scripted
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import raw, stall
+from octomil_conformance.backend.upstream import Upstream as ScriptedUpstream
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from octomil_ref.backends import wire
@@ -23,10 +19,12 @@ from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.wire import TimedSocket
 from octomil_ref.errors import Broken, TimedOut, UpstreamError
 
-OK = plain(b"{}")
+OK = keeping(plain(b"{}"))
+AGAIN = keeping(plain(b'"again"'))
+DIES = Response.close
 
 
-def upstream(server: RawUpstream, timeout: float = 20) -> Upstream:
+def upstream(server: ScriptedUpstream, timeout: float = 20) -> Upstream:
     return Upstream("ollama", server.url, {}, timeout)
 
 
@@ -39,74 +37,66 @@ def ask(to: Upstream) -> bytes:
 
 
 def test_two_requests_after_each_other_share_a_connection():
-    with RawUpstream(answering(OK, OK), answering(OK)) as server:
+    with scripted(OK) as server:
         to = upstream(server)
 
         ask(to)
         ask(to)
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_a_pooled_connection_that_dies_before_its_answer_is_retried_on_a_new_one():
-    with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
+    with scripted(OK, DIES, AGAIN) as server:
         to = upstream(server)
         ask(to)
 
-        body = ask(to)
+        assert ask(to) == b'"again"'
 
-    assert body == b'"again"'
-    assert server.connections == 2
+    assert connections(server) == [1, 1, 2]
 
 
 def test_the_retry_sends_the_whole_request_again():
-    received = []
-
-    def second(connection):
-        received.append(receive(connection))
-        connection.sendall(OK)
-
-    with RawUpstream(answering(OK), second) as server:
+    with scripted(OK, DIES, AGAIN) as server:
         to = upstream(server)
         ask(to)
 
         ask(to)
 
-    assert received[0].startswith(b"POST /ask HTTP/1.1\r\n")
-    assert received[0].endswith(b'\r\n\r\n{"a":1}')
+    *_, last = server.requests
+    assert (last.method, last.target, last.body) == ("POST", "/ask", b'{"a":1}')
 
 
 def test_a_request_is_retried_once_and_no_more():
-    with RawUpstream(answering(OK), answering(), answering(OK)) as server:
+    with scripted(OK, DIES, DIES, OK) as server:
         to = upstream(server)
         ask(to)
 
         with pytest.raises(Broken):
             ask(to)
 
-    assert server.connections == 2
+    assert connections(server) == [1, 1, 2]
 
 
 def test_a_fresh_connection_that_dies_is_not_retried():
-    with RawUpstream(answering(), answering(OK)) as server:
+    with scripted(DIES, OK) as server:
         to = upstream(server)
 
         with pytest.raises(Broken):
             ask(to)
 
-    assert server.connections == 1
+    assert connections(server) == [1]
 
 
 def test_a_connection_that_was_opened_anew_counts_as_fresh():
     closed = threading.Event()
 
-    def answer_and_close(connection):
-        receive(connection)
-        connection.sendall(OK)
-        connection.close()
+    def answer_and_close(response):
+        response.send(plain(b"{}"))
+        response.close()
         closed.set()
 
-    with RawUpstream(answer_and_close, answering(), answering(OK)) as server:
+    with scripted(answer_and_close, DIES, OK) as server:
         to = upstream(server)
         ask(to)
         closed.wait()
@@ -114,20 +104,19 @@ def test_a_connection_that_was_opened_anew_counts_as_fresh():
         with pytest.raises(Broken):
             ask(to)
 
-    assert server.connections == 2
+    assert connections(server) == [1, 2]
 
 
 def test_a_retry_gives_up_the_other_connections_that_are_as_old():
     both_asked, hung_up = threading.Barrier(2), threading.Event()
 
-    def first(connection):
-        receive(connection)
+    def first(response):
         both_asked.wait(20)
-        connection.sendall(OK)
-        if not receive(connection):
+        response.send(plain(b"{}"))
+        if response.wait_for_hangup():  # the other one gets the next request, and dies
             hung_up.set()
 
-    with RawUpstream(first, first, answering(plain(b'"new"'))) as server:
+    with scripted(first, first, AGAIN) as server:
         to = upstream(server)
         with ThreadPoolExecutor(2) as callers:
             list(callers.map(ask, [to, to]))
@@ -136,37 +125,30 @@ def test_a_retry_gives_up_the_other_connections_that_are_as_old():
         gc.collect()
 
         assert hung_up.wait(20)
-    assert body == b'"new"'
-    assert server.connections == 3
+    assert body == b'"again"'
+    assert sorted(connections(server)) == [1, 2, 3]
 
 
 def test_a_pooled_connection_that_stays_silent_is_not_retried():
-    def answer_once(connection):
-        receive(connection)
-        connection.sendall(OK)
-        receive(connection)
-        receive(connection)  # nothing more comes until the client gives up
-
-    with RawUpstream(answer_once, answering(OK)) as server:
+    with scripted(OK, stall, OK) as server:
         to = upstream(server, timeout=0.2)
         ask(to)
 
         with pytest.raises(TimedOut):
             ask(to)
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_a_connection_on_which_garbage_came_is_not_used_again():
-    with RawUpstream(answering(b"what?\r\n\r\n"), answering(OK)) as server:
+    with scripted(keeping(b"what?\r\n\r\n"), OK) as server:
         to = upstream(server)
         with pytest.raises(Broken):
             ask(to)
 
-        body = ask(to)
+        assert ask(to) == b"{}"
 
-    assert body == b"{}"
-    assert server.connections == 2
+    assert connections(server) == [1, 2]
 
 
 def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkeypatch):
@@ -179,13 +161,11 @@ def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkey
         real_send(self, data, deadline)
 
     monkeypatch.setattr(TimedSocket, "send", send)
-    with RawUpstream(answering(OK), answering(plain(b'"again"'))) as server:
+    with scripted(OK, AGAIN) as server:
         to = upstream(server)
         ask(to)
 
-        body = ask(to)
-
-    assert body == b'"again"'
+        assert ask(to) == b'"again"'
 
 
 def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatch):
@@ -196,30 +176,27 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
         arrived.set()
         return data
 
-    def half_a_head(connection):
-        receive(connection)
-        connection.sendall(OK)
-        receive(connection)
+    def half_a_head(response):
         arrived.clear()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nX-")
+        response.send(b"HTTP/1.1 200 OK\r\nX-")
         arrived.wait(20)
-        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        response.reset()
 
     monkeypatch.setattr(TimedSocket, "receive", receive_and_tell)
-    with RawUpstream(half_a_head, answering(OK)) as server:
+    with scripted(OK, half_a_head, OK) as server:
         to = upstream(server)
         ask(to)
 
         with pytest.raises(Broken):
             ask(to)
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_a_retry_has_only_the_time_that_is_left(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("octomil_ref.clock.time", clock)
-    with RawUpstream(answering(OK), answering(OK)) as server:
+    with scripted(OK, DIES, OK) as server:
         to = upstream(server)
         ask(to)
         monkeypatch.setattr(to._adapter.poolmanager, "clear", lambda: clock.advance(20))
@@ -227,7 +204,7 @@ def test_a_retry_has_only_the_time_that_is_left(monkeypatch):
         with pytest.raises(TimedOut):
             ask(to)
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
@@ -240,7 +217,7 @@ def test_a_fresh_connection_that_dies_while_a_request_is_sent_is_not_retried(
         raise ConnectionResetError
 
     monkeypatch.setattr(TimedSocket, "send", send)
-    with RawUpstream(answering(OK)) as server, pytest.raises(Broken):
+    with scripted(OK) as server, pytest.raises(Broken):
         ask(upstream(server))
 
     assert len(sent) == 1
@@ -254,9 +231,9 @@ def test_a_request_leaves_in_one_write(monkeypatch):
         real_send(self, data, deadline)
 
     monkeypatch.setattr(TimedSocket, "send", send)
-    with RawUpstream(answering(OK)) as server:
+    with scripted(OK) as server:
         ask(upstream(server))
-        host = server.address.encode()
+        host = server.url.removeprefix("http://").encode()
 
     [whole] = written
     assert whole.startswith(b"POST /ask HTTP/1.1\r\nHost: %b\r\n" % host)
@@ -266,48 +243,46 @@ def test_a_request_leaves_in_one_write(monkeypatch):
 def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("octomil_ref.clock.time", clock)
-    with RawUpstream(answering(OK, OK), answering(OK)) as server:
+    with scripted(OK) as server:
         to = upstream(server, timeout=200)
         ask(to)
         clock.advance(59)
         ask(to)
-        assert server.connections == 1
-
         clock.advance(60)
         ask(to)
 
-    assert server.connections == 2
+    assert connections(server) == [1, 1, 2]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", id="1.0"),
-        pytest.param(OK + b"HTTP/1.1", id="with more behind it"),
+        pytest.param(plain(b"{}") + b"HTTP/1.1", id="with more behind it"),
         pytest.param(b"HTTP/1.1 204 No\r\n\r\n{}", id="without body, but with one"),
     ],
 )
 def test_a_connection_is_not_used_again_after_an_answer(answer):
-    with RawUpstream(answering(answer, OK), answering(OK)) as server:
+    with scripted(keeping(answer), OK) as server:
         to = upstream(server)
         ask(to)
 
         ask(to)
 
-    assert server.connections == 2
+    assert connections(server) == [1, 2]
 
 
 def test_a_body_in_gzip_that_nobody_asked_for_is_read_and_its_connection_used_again():
     answer = plain(gzip.compress(b"{}")).replace(
         b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1
     )
-    with RawUpstream(answering(answer, OK)) as server:
+    with scripted(keeping(answer), OK) as server:
         to = upstream(server)
 
         assert ask(to) == b"{}"
         assert ask(to) == b"{}"
 
-    assert server.connections == 1
+    assert connections(server) == [1, 1]
 
 
 def test_connections_are_kept_alive_by_the_system(monkeypatch):
@@ -319,7 +294,7 @@ def test_connections_are_kept_alive_by_the_system(monkeypatch):
             super().__init__(sock)
 
     monkeypatch.setattr(wire, "TimedSocket", Seen)
-    with RawUpstream(answering(OK)) as server:
+    with scripted(OK) as server:
         to = upstream(server)
         ask(to)
 
@@ -353,23 +328,11 @@ def test_all_steps_to_connect_share_three_seconds(monkeypatch, url, addresses, e
     assert seconds == [each]
 
 
-def streaming(*parts) -> Script:
-    """Sends a head, then each part: bytes in one write, or an event that is waited for."""
-
-    def script(connection):
-        receive(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for part in parts:
-            if isinstance(part, bytes):
-                connection.sendall(part)
-            else:
-                assert part.wait(20)
-
-    return script
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def lines_as_they_arrive(*parts):
-    with RawUpstream(streaming(*parts)) as server:
+def lines_as_they_arrive(first: bytes, gate: threading.Event, rest: bytes):
+    with scripted(raw(HEAD + first, rest, gate=gate)) as server:
         answer = upstream(server).post("/ask", {})
         yield from answer.lines()
         answer.close()

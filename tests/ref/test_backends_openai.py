@@ -6,15 +6,15 @@ import pytest
 import responses
 from builders import (
     OPENAI,
-    RawUpstream,
     arriving,
     asking,
     embedding,
     openai_chat,
     openai_chunk,
-    sending,
+    scripted,
     sse,
 )
+from octomil_conformance.backend.scripts import raw
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
@@ -339,7 +339,7 @@ def test_an_ending_does_not_wait_for_the_end_of_the_body():
 
 def test_a_stream_that_is_cut_after_its_finish_reason_is_complete():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
-    with RawUpstream(sending(head + sse(CHERRY, STOP))) as server:
+    with scripted(raw(head + sse(CHERRY, STOP))) as server:
         stream = OpenAIBackend(server.url, "", 20, {}).stream(asking())
 
         pieces = [piece for together in stream for piece in together]

@@ -10,13 +10,13 @@ import pytest
 from builders import (
     ASK,
     END_OF_CHUNKS,
-    RawUpstream,
-    answering,
     app_client,
     chunked,
+    keeping,
     ndjson,
     ollama_chat,
     ollama_line,
+    scripted,
 )
 
 PACKAGE = Path(__file__).parents[2] / "octomil_ref"
@@ -287,7 +287,7 @@ def test_a_streamed_request_passes_at_most_14_modules_in_the_order_of_their_list
         if PACKAGE in file.parents:
             passed[file.relative_to(PACKAGE).as_posix()] = None
 
-    with RawUpstream(answering(streamed + END_OF_CHUNKS)) as server:
+    with scripted(keeping(streamed + END_OF_CHUNKS)) as server:
         client = app_client(ollama_base_url=server.url)
         sys.setprofile(note)
         client.simulate_post("/api/v1/inference/stream", json=ASK)

@@ -101,7 +101,7 @@ class Upstream:
             return len(self._threads)
 
     def on(self, path: str, *scripts: Script) -> None:
-        """Answers requests for `path` by these scripts in turn; the last one stays."""
+        """Answers requests for `path` by these scripts in turn; the last one stays. `*` stands for all other paths."""
         with self._changed:
             self._scripts[path] = deque(scripts)
 
@@ -244,7 +244,7 @@ class Upstream:
 
     def _script_for(self, request: Received) -> Script:
         with self._changed:
-            scripts = self._scripts.get(request.path)
+            scripts = self._scripts.get(request.path) or self._scripts.get("*")
             if scripts:
                 return scripts.popleft() if len(scripts) > 1 else scripts[0]
         if self._otherwise is None:
