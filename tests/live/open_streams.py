@@ -1,4 +1,4 @@
-"""Streams that tests keep half way, while they do something to the server."""
+"""Streams that stay open while a test does something to the server."""
 
 import threading
 from typing import Any
@@ -9,7 +9,7 @@ from reference import PATIENCE, Reference
 
 
 class OpenStream:
-    """A client's stream that is half way: one token is there, the other one behind `gate`."""
+    """A stream in a client: one token has arrived, the other one waits for `gate`."""
 
     def __init__(self, server: Reference) -> None:
         self.gate = threading.Event()

@@ -1,4 +1,4 @@
-"""The reference server as the tests use it: two scripted upstreams behind it, a client in front, its log read."""
+"""The reference server as the tests use it: with two scripted upstreams, a client, and its log."""
 
 import json
 import socket
@@ -24,16 +24,16 @@ ASK: dict[str, Any] = {
 """The smallest body of `/inference` and `/inference/stream`. Without a script both upstreams repeat the prompt."""
 
 MODEL_PATIENCE = 300.0
-"""The same for what a real model computes, which on a busy machine takes its time."""
+"""Seconds for an answer of a real model on a busy machine."""
 
 UNHURRIED = {"LLM_BACKEND_TIMEOUT": f"{MODEL_PATIENCE:g}"}
-"""The settings of a server with a real model behind it."""
+"""The settings of a server with a real model."""
 
 Start = Callable[..., AbstractContextManager[ServerProcess]]
 
 
 class Reference:
-    """One running server. `ollama` is asked first, `openai` is the fallback: both play their scenarios, or what a test scripts."""
+    """One running server. It asks `ollama` first, and `openai` is the fallback. Both play their scenarios, or the scripts of a test."""
 
     def __init__(self, process: ServerProcess, backend: ScriptedBackend) -> None:
         self.process = process
@@ -47,7 +47,7 @@ class Reference:
         self._heard = 0
 
     def start_over(self) -> None:
-        """For the next test: new scripts, a new client, the log from here on."""
+        """Prepares the next test: no scripts, a new client, the log from here on."""
         self.client.close()
         self.client = client_of(self.url)
         self._heard = len(self.process.lines)
@@ -62,7 +62,7 @@ class Reference:
 
     @contextmanager
     def stream(self, body: object = ASK, **headers: str) -> Iterator["Events"]:
-        """A streamed answer that has begun; leaving the block early is leaving the server."""
+        """A streamed answer that has begun. Leaving the block early closes the connection."""
         sent = self.client.stream(
             "POST", "/inference/stream", json=body, headers=headers
         )
@@ -73,7 +73,7 @@ class Reference:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
     def wait_until_refused(self) -> None:
-        """Until nobody takes new connections any more."""
+        """Returns when the port is closed."""
         for _ in range(int(PATIENCE / 0.05)):
             try:
                 self.connect().close()
@@ -96,7 +96,7 @@ class Reference:
         return [json.loads(line) for line in until_last if named in line]
 
     def heard(self) -> str:
-        """What the server wrote since the test began."""
+        """The output of the server since the test began."""
         return "\n".join(self.process.lines[self._heard :])
 
 
@@ -105,7 +105,7 @@ Shared = Callable[..., Reference]
 
 
 class Events:
-    """A stream of events as a client sees it: the next one, or all to the end."""
+    """A stream of events: the next one, or all of them."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -114,7 +114,7 @@ class Events:
         self._lines = response.iter_lines()
 
     def next(self) -> dict[str, Any]:
-        """Raises StopIteration at a good end, httpx's errors at a bad one."""
+        """The next event. Raises StopIteration at a good end, httpx's errors at a bad one."""
         while True:
             line = next(self._lines)
             if line.startswith("data: "):
@@ -127,14 +127,14 @@ class Events:
                 assert line == "", f"no line of an event stream: {line!r}"
 
     def next_comment(self) -> str:
-        """The next line, which is a comment."""
+        """The next line, which has to be a comment."""
         line = next(self._lines)
         assert line.startswith(":"), line
         self.comments.append(line)
         return line
 
     def rest(self) -> list[dict[str, Any]]:
-        """Reads to the end; returns all events, those already seen too."""
+        """Reads to the end and returns all events, with those that were read before."""
         while True:
             try:
                 self.next()
@@ -150,9 +150,9 @@ class Events:
 def reference(
     start: Start, *options: str, ollama: bool = True, openai: bool = True, **env: str
 ) -> Iterator[Reference]:
-    """A server of its own for the block, started by one of `processes`, with fresh upstreams.
+    """A server for the block, started by a function of `processes`, with upstreams of its own.
 
-    Without cooldown unless `env` says otherwise: what one request met is no news for the next.
+    It has no cooldown unless `env` sets one, so that a failure does not affect the next request.
     """
     with ExitStack() as stack:
         backend = stack.enter_context(ScriptedBackend(ANY_PORT, ANY_PORT))
@@ -172,7 +172,7 @@ def reference(
 
 
 def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client:
-    """Keeps connections; takes nothing from the environment."""
+    """A client that keeps its connections and reads nothing from the environment."""
     return httpx.Client(
         base_url=f"{url}/api/v1",
         headers=headers,
@@ -193,7 +193,7 @@ def http_request(
     version: str = "1.1",
     **headers: str,
 ) -> bytes:
-    """A request as bytes, to `/api/v1` plus `path`, with a token and a length unless told otherwise."""
+    """A request to `/api/v1` plus `path` as bytes, with a token and a length unless `headers` replace them."""
     fields = {
         "host": "localhost",
         "authorization": AUTHORIZED["Authorization"],
@@ -206,7 +206,7 @@ def http_request(
 
 
 def receive_all(connection: socket.socket) -> bytes:
-    """Everything up to the end of the connection, however it ends."""
+    """All bytes up to the end of the connection, however it ends."""
     received = b""
     try:
         while piece := connection.recv(65536):

@@ -1,4 +1,4 @@
-"""The command that measures: it runs, looks at every answer, and writes what it found."""
+"""The benchmark command runs, checks every answer, and writes its figures."""
 
 import json
 import subprocess

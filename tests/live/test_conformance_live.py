@@ -1,4 +1,4 @@
-"""The conformance suite's command against the reference server with real models behind it, at level 1."""
+"""The command of the conformance suite against the reference server with real models, at level 1."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What clients outside Python see of a stream, and of one that is cut: node's fetch and curl."""
+"""Streams, and streams that are cut, in clients outside Python: node's fetch and curl."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def fetch(server: Reference) -> ServerProcess:
 
 
 def curl(server: Reference, *options: str) -> ServerProcess:
-    """As the README writes it."""
+    """The command of the README."""
     command = [found("curl", "curl"), "-sS", "-N", f"{server.api}/inference/stream"]
     headers = ["-H", f"Authorization: Bearer {TOKEN}"]
     headers += ["-H", "Content-Type: application/json"]
@@ -88,7 +88,7 @@ def test_curl_exits_with_18_when_a_stream_is_cut(server: Reference) -> None:
     assert any('"code":"stream_interrupted"' in line for line in process.lines)
 
 
-def test_over_http_1_0_only_the_missing_done_tells(server: Reference) -> None:
+def test_over_http_1_0_a_cut_stream_only_lacks_its_done(server: Reference) -> None:
     server.ollama.on("/api/chat", CUT)
 
     with curl(server, "--http1.0") as process:

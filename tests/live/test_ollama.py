@@ -1,4 +1,4 @@
-"""The reference server in front of a real Ollama: all endpoints, and what happens when it dies or is busy."""
+"""The reference server with a real Ollama: answers, streams, vectors, and what happens when it dies or is busy."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ ENDLESS = {
     "format": {"type": "array", "items": {"type": "integer"}, "minItems": 500},
     "max_tokens": 4000,
 }
-"""Parameters of an answer that cannot end soon: its grammar does not let it."""
+"""Parameters of an answer that cannot end soon, because its grammar does not allow it."""
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(
 
 
 def test_an_ollama_that_is_busy_falls_back() -> None:
-    """A long answer holds the model; who wants it with another context size waits, in a queue of one; the others get 503."""
+    """A long answer keeps the model busy. One request with another context size waits in the queue; the others get 503."""
     with (
         own_ollama(OLLAMA_MAX_QUEUE="1", OLLAMA_NUM_PARALLEL="1") as ollama,
         reference(serve, OLLAMA_BASE_URL=ollama.url, **UNHURRIED) as server,

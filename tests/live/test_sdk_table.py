@@ -1,4 +1,4 @@
-"""The real Python SDK reads whatever a conformant server may send, and the README says what it makes of the others."""
+"""The real Python SDK reads everything that a conformant server may send. The README says what it does with other servers."""
 
 import re
 import subprocess

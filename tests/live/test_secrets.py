@@ -61,7 +61,7 @@ def gunicorn(*options: str, **env: str) -> AbstractContextManager[ServerProcess]
     ids=["waitress-text", "waitress-json", "gunicorn-text"],
 )
 def telling(request: pytest.FixtureRequest) -> Iterator[Reference]:
-    """A server that logs all that it can."""
+    """A server that logs as much as it can."""
     start, log_format = request.param
     env = {
         "OCTOMIL_API_KEYS": TOKEN,
@@ -112,7 +112,7 @@ BROKEN_HTTP = {
 
 
 def ask_everything(server: Reference, headers: dict[str, str]) -> list[str]:
-    """One request to each endpoint; the answers as text, heads included."""
+    """Sends requests to each endpoint and returns the responses as text, with their headers."""
     texts = []
     with client_of(server.url, headers) as client:
         for path, body in [
@@ -186,7 +186,7 @@ def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
 
 
 @pytest.mark.machine
-def test_nothing_secret_stands_in_a_command_line(telling: Reference) -> None:
+def test_no_command_line_has_a_secret(telling: Reference) -> None:
     group = telling.process.pid
     lines = [
         file.read_bytes()
@@ -199,7 +199,7 @@ def test_nothing_secret_stands_in_a_command_line(telling: Reference) -> None:
 
 
 def _group_of(process: Path) -> int | None:
-    """None for one that ended meanwhile."""
+    """None for a process that has ended."""
     try:
         return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[2])
     except OSError:

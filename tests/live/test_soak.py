@@ -1,4 +1,4 @@
-"""The soak: a short one passes, which shows that it accepts right answers; and it finds what it is there to find."""
+"""A short soak passes, which shows that it accepts right answers. And it finds every fault that it looks for."""
 
 import json
 import subprocess

@@ -1,6 +1,6 @@
-"""The scripted backend: plays Ollama and an OpenAI-compatible server behind a server under test, and bears witness.
+"""The scripted backend: plays Ollama and an OpenAI-compatible server for a server under test, and records their calls.
 
-What it does rides in the model's name (scenarios.py) or in a tag in the prompt (words.py), so that the server under test
+The name of the model (scenarios.py) or a tag in the prompt (words.py) says what it does, so that the server under test
 needs no hook:
 
     with ScriptedBackend(timeout=2.0) as backend:  # LLM_BACKEND_TIMEOUT of the server under test
@@ -9,11 +9,12 @@ needs no hook:
         backend.open(nonce)  # only now the second may leave
         assert [call.backend for call in backend.calls(nonce)] == ["ollama"]
 
-An item of a batch has a nonce like `NONCE.3`: NONCE then stands for all of them, and `tagged` can give each a scenario of
+An item of a batch has a nonce like `NONCE.3`. NONCE then stands for all of them, and `tagged` can give each a scenario of
 its own. An answer echoes the last user message without its tag (`echo_tokens`), at most `num_predict` or `max_tokens`
-tokens of it. A held answer is late for the server under test after its timeout, so open in less.
+tokens of it. A held answer is late for the server under test after its timeout, so open the gate earlier.
 
-Read interface.py for what a check can ask of it, then scenarios.py, acts.py and reply.py for what it plays.
+interface.py has the methods for checks, scenarios.py and reply.py what is played, upstream.py and response.py the HTTP
+server below it, which answers with any bytes that a script sends.
 """
 
 from octomil_conformance.backend.interface import API_KEY, Backend, environment

@@ -1,4 +1,4 @@
-"""One request to the scripted backend, understood: what both dialects have in common. Pure."""
+"""One request to the scripted backend, as both dialects understand it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Refused(Exception):
-    """A request that a real server would not take."""
+    """A real server would refuse the request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -22,18 +22,18 @@ class Refused(Exception):
 class Ask:
     model: str
     prompt: str
-    """What a chat is to echo, its tag included."""
+    """The text that a chat echoes, with its tag."""
     texts: Sequence[str] | None
-    """What is to be embedded; None for a chat."""
+    """The texts to embed; None for a chat."""
     stream: bool
     limit: int | None
-    """Tokens at most."""
+    """The most tokens that the answer may have."""
     prompt_tokens: int
     usage_wanted: bool = True
 
 
 class Dialect(Protocol):
-    """How one kind of upstream writes things down, for one request."""
+    """How one kind of upstream writes its answer to one request."""
 
     stream_type: str
     """Content-Type of a streamed answer."""
@@ -73,7 +73,7 @@ def texts_of(body: Mapping[str, Any]) -> list[str]:
 
 
 def to_be_echoed(messages: Sequence[tuple[str, str]]) -> str:
-    """Of (role, text) pairs: the last user message, else the last message."""
+    """The last user message of (role, text) pairs, or else the last message."""
     users = [text for role, text in messages if role == "user"]
     return (users or [text for _, text in messages] or [""])[-1]
 

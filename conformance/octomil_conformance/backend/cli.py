@@ -1,4 +1,4 @@
-"""`octomil-conformance backend`: the scripted backend on its own, for a server that is tested from elsewhere."""
+"""`octomil-conformance backend`: the scripted backend on its own, for a server that is tested from another machine."""
 
 import argparse
 import shlex
@@ -22,7 +22,7 @@ CANNOT_LISTEN = 3
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until Ctrl-C or SIGTERM. Gives the exit code."""
+    """Serves until Ctrl-C or SIGTERM. Returns the exit code."""
     if options.scenarios:
         for scenario in SCENARIOS.values():
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")

@@ -1,6 +1,6 @@
-"""The control API, for a suite in another process: POST /conf/NAME with the arguments as a JSON object.
+"""The control API for a suite in another process: POST /conf/NAME with the arguments as a JSON object.
 
-The names are those of interface.Backend, and `outage` with `end_outage` on the same connection.
+The names are the methods of interface.Backend, and `end_outage` on the connection of its `outage`.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Control:
         self._outages = outages
 
     def call(self, name: str, arguments: Mapping[str, Any], connection: Wire) -> Any:
-        """A JSON value. Raises LookupError, TypeError or ValueError."""
+        """Returns a JSON value. Raises LookupError, TypeError or ValueError."""
         if name == "about":
             return {
                 "ollama_url": self._backend.ollama_url,

@@ -1,16 +1,16 @@
-"""Gates: how far the answers to a nonce may go. Held, never timed, so that no check guesses an interval."""
+"""Gates: how many tokens of the answers to a nonce may leave. A check opens them; it never guesses an interval."""
 
 import threading
 
 HELD_AT_MOST = 10.0
-"""Seconds; then a held answer goes on, so that nothing hangs."""
+"""Seconds after which a held answer goes on, so that nothing hangs."""
 
 WHOLE = 1_000_000_000
-"""More tokens than any answer has: a single answer waits for that many."""
+"""More tokens than any answer has. A single answer waits for this many."""
 
 
 class Gates:
-    """Safe to use from many threads. A nonce without a gate is not held."""
+    """Thread-safe. A nonce without a gate is not held."""
 
     def __init__(self) -> None:
         self._allowed: dict[str, int] = {}
@@ -22,7 +22,7 @@ class Gates:
             self._changed.notify_all()
 
     def open(self, nonce: str) -> None:
-        """For the whole group, calls to come included."""
+        """Opens the gate for the whole group, including later calls."""
         with self._changed:
             self._drop_below(nonce)
             self._allowed[nonce] = WHOLE
@@ -41,7 +41,7 @@ class Gates:
             self._changed.notify_all()
 
     def passes(self, nonce: str, token: int, wait: float) -> bool:
-        """Whether token number `token` may go, within `wait` seconds."""
+        """True once token number `token` may leave, False after `wait` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._may(nonce, token), wait)
 

@@ -1,4 +1,4 @@
-"""The scripted backend as the suite sees it, in this process or another."""
+"""The scripted backend as checks use it, in this process or in another one."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -8,58 +8,58 @@ from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Call, Provider
 
 API_KEY = "conf-key"
-"""What the server under test is to send to the OpenAI-compatible backend."""
+"""The key that the server under test sends to the OpenAI-compatible backend."""
 
 BOTH: tuple[Provider, ...] = ("ollama", "openai")
 
 
 class Backend(Protocol):
-    """Each nonce stands for a group: itself, and all that begin with it and a dot. Times in seconds."""
+    """A nonce stands for a group: itself, and every nonce that begins with it and a dot. Times are seconds."""
 
     ollama_url: str
     openai_url: str
     """With `/v1`."""
     timeout: float
-    """What the server under test was told."""
+    """LLM_BACKEND_TIMEOUT of the server under test."""
 
     def calls(self, nonce: str) -> list[Call]:
-        """In order of arrival. The empty nonce: all that had none."""
+        """The calls in order of arrival. The empty nonce stands for calls without one."""
 
     def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
-        """As soon as there are `count`, else what there is after `timeout`."""
+        """The calls, as soon as there are `count` of them or after `timeout`."""
 
     def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        """Whether at least `count` calls were being answered at one moment of the waiting."""
+        """True once at least `count` calls are answered at the same time."""
 
     def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
-        """Whether a call has sent `count` tokens."""
+        """True once a call has sent `count` tokens."""
 
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
-        """A call that the server under test left in mid-answer."""
+        """A call on which the server under test hung up in the middle of the answer."""
 
     def wait_until_idle(self, nonce: str, timeout: float) -> bool:
-        """Whether no call is being answered any more."""
+        """True once no call is being answered."""
 
     def high_water(self, nonce: str) -> int:
-        """The most calls that were being answered at once."""
+        """The most calls that were answered at the same time."""
 
     def forget(self, nonce: str) -> None:
-        """Drops records and gates."""
+        """Forgets the records and gates."""
 
     def allow(self, nonce: str, tokens: int) -> None:
-        """Streams may send that many tokens and no more; single answers are held."""
+        """Lets streams send this many tokens and no more, and holds single answers."""
 
     def open(self, nonce: str) -> None:
-        """Nothing is held any more, in calls to come neither."""
+        """Holds nothing any more, including later calls."""
 
     def outage(
         self, kind: Outage = "refuse", backends: Sequence[Provider] = BOTH
     ) -> AbstractContextManager[None]:
-        """`refuse`: the ports are closed, connections too. `hang`: nothing is answered. `fail`: 503 for everything."""
+        """`refuse` closes the ports and all connections, `hang` answers nothing, `fail` answers everything with 503."""
 
 
 def environment(backend: Backend) -> dict[str, str]:
-    """What the server under test is to be told."""
+    """The environment variables of the server under test."""
     return {
         "OLLAMA_BASE_URL": backend.ollama_url,
         "OPENAI_API_ENDPOINT": backend.openai_url,

@@ -1,4 +1,4 @@
-"""Ollama's native API, as Ollama 0.5 answers it: `/api/chat` in NDJSON, `/api/embed`."""
+"""Ollama's native API, as in Ollama 0.5: `/api/chat` in NDJSON, `/api/embed`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +44,7 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
 
 
 def read_embed(body: Mapping[str, Any]) -> Ask:
-    # Ollama embeds nothing, and says 200, where there is nothing to embed.
+    # Ollama skips empty texts, and answers 200 even if nothing is left.
     texts = [text for text in texts_of(body) if text]
     return Ask(model_of(body), "", texts, False, None, words_in(texts))
 
@@ -92,7 +92,7 @@ class OllamaDialect:
         message = {"role": "assistant", "content": text}
         if thoughts:
             message["thinking"] = thoughts
-        # Counts that are 0 are left out, as Go does it.
+        # Go leaves out counts that are 0.
         counts = {"prompt_eval_count": self._ask.prompt_tokens, "eval_count": tokens}
         return {
             **self._head(message),

@@ -1,4 +1,4 @@
-"""Outages: what cannot ride in a model's name, because a refused connection comes before any body."""
+"""Outages. A model cannot name them, because a refused connection comes before any body."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The scripted backend in another process, by its control API. The same interface."""
+"""The scripted backend in another process, used through its control API. It has the same interface."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Call, Provider
 
 SLACK = 10.0
-"""Seconds that an answer may take beyond the waiting that was asked for."""
+"""Extra seconds for an answer, beyond the timeout of the question."""
 
 
 class RemoteBackend:
-    """`address` is either port of a running `octomil-conformance backend`. Raises ConnectionError when none answers there.
+    """`address` is either port of a running `octomil-conformance backend`. Raises ConnectionError if none answers there.
 
-    While an outage refuses connections only its end can be asked for. See interface.Backend for the methods.
+    During an outage that refuses connections, only the end of the outage works. See interface.Backend for the methods.
     """
 
     def __init__(self, address: str) -> None:
@@ -34,7 +34,7 @@ class RemoteBackend:
         self.close()
 
     def close(self) -> None:
-        """There is nothing to close: each question has its own connection."""
+        """Does nothing: each question has its own connection."""
 
     def calls(self, nonce: str) -> list[Call]:
         return _calls(self._ask("calls", nonce=nonce))
@@ -94,7 +94,7 @@ class RemoteBackend:
 
 
 def _send(connection: HTTPConnection, name: str, arguments: dict[str, Any]) -> Any:
-    """Raises ConnectionError when it is not a scripted backend that answers, ValueError when that refuses."""
+    """Raises ConnectionError if no scripted backend answers, ValueError if it refuses."""
     headers = {"Content-Type": "application/json"}
     try:
         connection.request("POST", f"/conf/{name}", json.dumps(arguments), headers)

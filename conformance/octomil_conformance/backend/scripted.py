@@ -20,9 +20,10 @@ DEFAULT_TIMEOUT = 2.0
 
 
 class ScriptedBackend:
-    """Listens from when it is made until it is closed; port 0 is any free one. See interface.Backend for the methods.
+    """Listens from its creation until `close`; port 0 is any free one. See interface.Backend for the methods.
 
-    Raises ValueError for an address that is not loopback, OSError where a port is taken.
+    `ollama` and `openai` are its two upstreams, which take scripts of their own. Raises ValueError for an address that is
+    not loopback, OSError if a port is taken.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ScriptedBackend:
         self.close()
 
     def close(self) -> None:
-        """Answers under way are cut off. May be called again."""
+        """Cuts off all responses. May be called again."""
         self._outages.close()
 
     def calls(self, nonce: str) -> list[Call]:
@@ -124,7 +125,7 @@ def _left(calls: Sequence[Call]) -> list[Call]:
 
 
 def is_loopback(host: str) -> bool:
-    """Only what is a loopback address whoever resolves it."""
+    """True for loopback addresses, and for the one name that always resolves to them."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The witness: every request that reached the scripted backend, and ways to wait for what it sees."""
+"""The witness records every request that reached the scripted backend, and waits for what it is asked to see."""
 
 import threading
 import time
@@ -20,9 +20,9 @@ class Call:
     number: int
     """From 1, in order of arrival, over all backends and nonces."""
     nonce: str
-    """Empty where the body has no tag, as in a probe of health."""
+    """Empty if the body has no tag, as in a health probe."""
     backend: Provider
-    """Who was asked, told by the port."""
+    """The provider that was asked, known by its port."""
     method: str
     path: str
     headers: Mapping[str, str]
@@ -32,15 +32,15 @@ class Call:
     model: str
     stream: bool
     scenario: str
-    """Empty where there is none of that name."""
+    """Empty if there is no scenario of that name."""
     arrived: float
-    """Monotonic seconds, like `ended`; to be compared on one machine only."""
+    """Monotonic seconds, like `ended`. Comparable on one machine only."""
     ended: float | None = None
-    """Just before the last byte left, so that an obedient server's next call never overlaps."""
+    """Taken just before the last byte leaves, so that the next call of an obedient server never overlaps."""
     tokens: int = 0
     """Sent so far."""
     outcome: Outcome = "running"
-    """`cut`: by the script. `hung up`: by the server under test, in mid-answer. `stopped`: by an outage or the end."""
+    """`cut` by the script, `hung up` on by the server under test in the middle of the answer, `stopped` by an outage or the end."""
 
 
 def in_group(call: Call, nonce: str) -> bool:
@@ -48,7 +48,7 @@ def in_group(call: Call, nonce: str) -> bool:
 
 
 def high_water(calls: Sequence[Call]) -> int:
-    """The most calls that were being answered at once."""
+    """The most calls that were answered at the same time."""
     steps = [(call.arrived, 1) for call in calls]
     steps += [(call.ended, -1) for call in calls if call.ended is not None]
     running = most = 0
@@ -59,7 +59,7 @@ def high_water(calls: Sequence[Call]) -> int:
 
 
 class Witness:
-    """Safe to use from many threads."""
+    """Thread-safe."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
@@ -67,7 +67,7 @@ class Witness:
         self._changed = threading.Condition()
 
     def arrive(self, call: Call) -> int:
-        """Records the call, and gives its number."""
+        """Records the call and returns its number."""
         with self._changed:
             self._arrived += 1
             self._calls[self._arrived] = replace(
@@ -82,7 +82,7 @@ class Witness:
         self._update(number, lambda call: replace(call, tokens=call.tokens + 1))
 
     def end(self, number: int, outcome: Outcome) -> None:
-        """The first end counts."""
+        """Records the end of a call. Only the first counts."""
         now = time.monotonic()
         self._update(
             number,
@@ -105,7 +105,7 @@ class Witness:
     def wait(
         self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
     ) -> list[Call]:
-        """The group's calls as soon as `seen` holds for them, else after `timeout` seconds."""
+        """The calls of the group, as soon as `seen` is true of them or after `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: seen(self.calls(nonce)), timeout)
             return self.calls(nonce)

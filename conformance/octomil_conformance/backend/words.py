@@ -1,6 +1,6 @@
-"""What the scripted backend says, as functions of what it is asked: tags, tokens, vectors. Pure.
+"""What the scripted backend answers, as functions of the request: tags, tokens, vectors. Pure.
 
-A tag in the prompt, `[conf NONCE]` or `[conf NONCE SCENARIO]`, ties an upstream call to the check that caused it.
+A tag in the prompt, `[conf NONCE]` or `[conf NONCE SCENARIO]`, names the check that caused an upstream call.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ UNICODE_TOKENS = (
     " \U0001f469\u200d\U0001f680",
     " e\u0301",
 )
-"""Tokens that break clients: separators that are line ends to some, characters of 2 to 4 bytes, a joined emoji."""
+"""Tokens that break clients: separators that some take for line ends, characters of 2 to 4 bytes, a joined emoji."""
 
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
 THOUGHTS = ("Let", " me", " think")
@@ -34,7 +34,7 @@ _TAG = re.compile(r"\[conf ([\w-]+(?:\.[\w-]+)*)(?: ([\w-]+))?\] ?", re.ASCII)
 class Tag:
     nonce: str
     scenario: str
-    """Empty: that of the model."""
+    """Empty: the model names the scenario."""
 
 
 NO_TAG = Tag("", "")
@@ -49,7 +49,7 @@ def tagged(nonce: str, text: str, scenario: str = "") -> str:
 
 
 def find_tag(body: str) -> Tag:
-    """The first tag in a request body, which may be JSON of any shape, or none at all."""
+    """The first tag in a request body of any shape, or NO_TAG."""
     found = _TAG.search(body)
     return Tag(found[1], found[2] or "") if found else NO_TAG
 
@@ -59,7 +59,7 @@ def untagged(text: str) -> str:
 
 
 def echo_tokens(text: str) -> list[str]:
-    """`one two  three` is said as `one`, ` two`, ` three`: split at ASCII spaces only."""
+    """`one two  three` becomes `one`, ` two`, ` three`. Only ASCII spaces split."""
     words = [word for word in untagged(text).split(" ") if word]
     return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
 
@@ -69,7 +69,7 @@ def count_words(text: str) -> int:
 
 
 def embed(text: str) -> list[float]:
-    """A vector of length 1. Texts that share words, or parts of words, are near; the same text always gives the same numbers."""
+    """A vector of length 1. Texts that share words or parts of words are near; the same text always gives the same numbers."""
     words = re.findall(r"\w+", untagged(text).lower()) or [text]
     sums = [0.0] * DIMENSIONS
     for word in words:
