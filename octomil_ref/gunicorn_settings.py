@@ -10,8 +10,6 @@ import os
 import signal
 from typing import Any
 
-from gunicorn.glogging import Logger
-
 from octomil_ref.logs import configure_logging, formatter
 from octomil_ref.settings import (
     DEFAULT_THREADS,
@@ -25,18 +23,8 @@ _keys = _settings.key_ring()
 configure_logging(_settings)
 
 
-class _Log(Logger):
-    """gunicorn's own lines look like ours. Its `logconfig_dict` would do, but it turns gunicorn's access log on."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        for handler in self.error_log.handlers + self.access_log.handlers:
-            handler.setFormatter(formatter(_settings))
-
-
 bind = _settings.address()
 worker_class = "gthread"
-logger_class = _Log
 loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
@@ -52,22 +40,31 @@ _cores: dict[Any, int] = {}
 """The core of each worker that runs."""
 
 
+_log = logging.getLogger("gunicorn.error")
 _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")
 """Beginnings of gunicorn's messages that go on with bytes of a request."""
 
 
-def on_starting(server: Any) -> None:
-    """Tell the workers how many threads they have: some are kept free of long requests. Keep secrets out of the log."""
-    publish(OCTOMIL_THREADS=server.cfg.threads)
-    logging.getLogger("gunicorn.error").addFilter(_without_the_request)
+def _as_ours(record: logging.LogRecord) -> bool:
+    """gunicorn's lines look like ours, and do not quote malformed requests, which may hold an API token.
 
-
-def _without_the_request(record: logging.LogRecord) -> bool:
-    """gunicorn quotes malformed requests in its log. They may hold an API token."""
+    gunicorn makes its handlers after it has read this file. Its `logconfig_dict` could describe them, but it also turns the
+    access log on.
+    """
+    for handler in _log.handlers:
+        handler.setFormatter(formatter(_settings))
     said = record.getMessage()
     if said.startswith(_QUOTE_REQUESTS):
         record.msg, record.args = said.partition(": ")[0], ()
     return True
+
+
+_log.addFilter(_as_ours)
+
+
+def on_starting(server: Any) -> None:
+    """Tell the workers how many threads they have: some are kept free of long requests."""
+    publish(OCTOMIL_THREADS=server.cfg.threads)
 
 
 def pre_fork(server: Any, worker: Any) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from octomil_ref.keys import KeyRing
 
@@ -17,6 +18,7 @@ from octomil_ref.keys import KeyRing
 def told(monkeypatch):
     """A function that gives the settings as gunicorn reads them, with one token and the given variables set."""
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+    monkeypatch.setattr(logging.getLogger("gunicorn.error"), "filters", [])
 
     def told(**variables: str) -> dict[str, object]:
         for variable, value in variables.items():
@@ -102,7 +104,7 @@ def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
     ["Invalid request from ip=127.0.0.1", "Ignored premature client disconnection. No"],
 )
 def test_the_log_of_gunicorn_quotes_no_malformed_request(told, caplog, kept):
-    told()["on_starting"](SimpleNamespace(cfg=SimpleNamespace(threads=12)))
+    told()
 
     logging.getLogger("gunicorn.error").warning("%s: Bearer token", kept)
 
@@ -149,7 +151,7 @@ def test_gunicorn_s_own_lines_look_like_ours(told, capsys):
     config = Config()
     config.set("loglevel", settings["loglevel"])
 
-    log = settings["logger_class"](config)
+    log = Logger(config)
     log.info("Starting")
     log.warning("Worker (pid:%s) was sent SIGKILL!", 7)
 
