@@ -71,13 +71,13 @@ IMPORTERS = {
     "requests": {"backends.http"},
     "urllib3": {"backends.http", "backends.wire", "backends.framing"},
     "waitress": {"waitress_server"},
-    "gunicorn": {"gunicorn_settings"},
+    "gunicorn": set(),
     "orjson": {"json_codec"},
     "xllamacpp": {"demo.llama_cpp"},
     "argparse": {"cli", "demo.llama_cpp"},
     "subprocess": {"demo.run"},
 }
-"""The modules that may import each library."""
+"""The modules that import each library."""
 
 PURE = {
     *("errors", "setting_values", "payloads", "json_codec"),
