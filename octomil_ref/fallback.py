@@ -22,7 +22,7 @@ from octomil_ref.errors import (
     UpstreamError,
 )
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
-from octomil_ref.records import AccessRecord, Attempt
+from octomil_ref.records import AccessRecord, Attempt, asking_for
 
 T = TypeVar("T")
 
@@ -145,7 +145,8 @@ class Fallback:
         for backend in self._in_order(request.model_id):
             attempt = Attempt(record.request_id, backend.provider, request)
             try:
-                result = ask(backend, attempt)
+                with asking_for(record):
+                    result = ask(backend, attempt)
             except UpstreamError as ex:
                 self._observe(attempt.ended(ex))
                 self._cool_down(backend, request.model_id, ex)

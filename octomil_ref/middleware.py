@@ -59,7 +59,9 @@ class AccessLog:
     """Sets `req.context.record` and writes it once the response has ended."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.record = AccessRecord(req.context.request_id, req.method, req.path)
+        record = AccessRecord(req.context.request_id, req.method, req.path)
+        record.passed_on = {**record.passed_on, **_trace(req)}
+        req.context.record = record
 
     def process_response(
         self,
@@ -76,6 +78,21 @@ class AccessLog:
             write_access_line(record)
         else:
             resp.stream = _Watched(resp.stream, lambda: write_access_line(record))
+
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+
+
+def _trace(req: falcon.Request) -> dict[str, str]:
+    """The headers of a trace that the request belongs to (https://www.w3.org/TR/trace-context/)."""
+    parent = req.get_header("traceparent") or ""
+    state = req.get_header("tracestate") or ""
+    if not _TRACEPARENT.fullmatch(parent):
+        return {}
+    if not _TRACESTATE.fullmatch(state):
+        return {"traceparent": parent}
+    return {"traceparent": parent, "tracestate": state}
 
 
 class _Watched:

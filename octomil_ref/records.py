@@ -1,6 +1,9 @@
 """What is known of one request, and of one attempt at a backend: the log and the metrics are made of these."""
 
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,6 +45,8 @@ class AccessRecord:
     """The code of the error."""
 
     def __post_init__(self) -> None:
+        self.passed_on: Mapping[str, str] = {"X-Request-Id": self.request_id}
+        """Headers by which other systems know the request. They go to the upstream."""
         self.elapsed_ms = stopwatch()
         """Milliseconds since the request arrived."""
         self._lock = threading.Lock()  # the inputs of a batch run at once
@@ -90,3 +95,22 @@ class Attempt:
         self.duration_ms = self._elapsed_ms()
         self.failure, self.interrupted = failure, interrupted
         return self
+
+
+_current: ContextVar[AccessRecord | None] = ContextVar("current", default=None)
+
+
+@contextmanager
+def asking_for(record: AccessRecord) -> Iterator[None]:
+    """What is sent to upstreams inside is sent for this request."""
+    before = _current.set(record)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def headers_passed_on() -> Mapping[str, str]:
+    """The headers of the client's request that a request to an upstream carries."""
+    record = _current.get()
+    return record.passed_on if record else {}

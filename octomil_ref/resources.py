@@ -100,7 +100,7 @@ class InferenceStream:
 def send_events(resp: falcon.Response, stream: EventStream) -> None:
     """Nothing may fail after it: Falcon drops other bodies when an error is raised, but not a stream."""
     resp.content_type = streaming.CONTENT_TYPE
-    resp.set_header("Cache-Control", "no-cache")
+    resp.set_header("Cache-Control", "no-cache, no-transform")
     resp.set_header("X-Accel-Buffering", "no")
     resp.stream = stream
 

@@ -27,6 +27,7 @@ from octomil_ref.backends.wire import (
 )
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
+from octomil_ref.records import headers_passed_on
 
 CONNECT_TIMEOUT = 3.0
 """Seconds to connect, at most, however many addresses the upstream's name has."""
@@ -120,7 +121,7 @@ class Upstream:
         request = requests.PreparedRequest()
         request.method, request.url = method, self._urls[path]
         # A plain dictionary: copying the case-insensitive one of requests costs a tenth of the whole call.
-        headers: Any = dict(self._headers)
+        headers: Any = {**self._headers, **headers_passed_on()}
         if body:
             request.body = body
             headers["Content-Type"] = "application/json"

@@ -126,6 +126,21 @@ def test_the_line_of_a_batch_says_how_many_inputs_failed(server: Reference) -> N
     assert (line["prompt_tokens"], line["completion_tokens"]) == (2, 2)
 
 
+def test_the_id_and_the_trace_of_a_request_go_to_each_upstream(
+    server: Reference,
+) -> None:
+    server.ollama.on("/api/chat", refuses(500, "no"))
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    trace = {"X-Request-Id": "my-id", "traceparent": parent, "tracestate": "a=1"}
+
+    answer = server.ask(**trace)
+
+    assert answer.headers["x-request-id"] == "my-id"
+    for [request] in (server.ollama.requests, server.openai.requests):
+        sent = {name: request.headers[name.lower()] for name in trace}
+        assert sent == trace
+
+
 def test_the_line_of_embeddings_has_their_tokens(server: Reference) -> None:
     request_id = new_id()
 

@@ -51,7 +51,7 @@ def test_the_headers_of_a_stream_keep_proxies_and_clients_reading(
     headers = events.response.headers
     assert events.response.status_code == 200
     assert headers["content-type"] == "text/event-stream"
-    assert headers["cache-control"] == "no-cache"
+    assert headers["cache-control"] == "no-cache, no-transform"
     assert headers["x-accel-buffering"] == "no"
     assert headers["transfer-encoding"] == "chunked"
     assert "content-length" not in headers

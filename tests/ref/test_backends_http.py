@@ -16,6 +16,7 @@ from builders import (
     chunked,
     connections,
     keeping,
+    new_record,
     plain,
     scripted,
 )
@@ -25,6 +26,7 @@ from octomil_conformance.backend.upstream import Script
 from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
+from octomil_ref.records import asking_for
 
 URL = "http://upstream.test/v1"
 
@@ -57,6 +59,19 @@ def test_each_request_carries_the_headers_of_its_upstream():
     sent = responses.calls[0].request
     assert sent.headers["Authorization"] == "Bearer k"
     assert sent.headers["Accept-Encoding"] == "identity"
+
+
+@responses.activate
+def test_the_id_of_a_request_is_sent_only_while_it_is_asked_for():
+    responses.get(f"{URL}/models", body=b"{}")
+
+    with asking_for(new_record()):
+        upstream().get("/models", 1).close()
+    upstream().get("/models", 1).close()
+
+    first, second = (call.request.headers for call in responses.calls)
+    assert first["X-Request-Id"] == "id-1"
+    assert "X-Request-Id" not in second
 
 
 @responses.activate

@@ -343,3 +343,41 @@ def test_a_web_page_may_read_an_error_and_its_request_id():
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
     assert exposed == ["X-Request-Id", "Retry-After"]
+
+
+# The headers by which other systems know a request
+
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        ({}, {}),
+        ({"traceparent": PARENT}, {"traceparent": PARENT}),
+        (
+            {"traceparent": PARENT, "tracestate": "a=1,b=2"},
+            {"traceparent": PARENT, "tracestate": "a=1,b=2"},
+        ),
+        ({"tracestate": "a=1"}, {}),
+        ({"traceparent": "00-x"}, {}),
+        ({"traceparent": PARENT, "tracestate": "\xe9"}, {"traceparent": PARENT}),
+    ],
+    ids=[
+        "no trace",
+        "a trace",
+        "a trace with state",
+        "state without a trace",
+        "a malformed trace",
+        "malformed state",
+    ],
+)
+def test_the_id_and_the_trace_of_a_request_go_to_the_upstream(given, passed_on):
+    req = falcon.testing.create_req(headers=given)
+    req.context.request_id = "id-1"
+
+    AccessLog().process_request(req, falcon.Response())
+
+    record: AccessRecord = req.context.record
+    assert record.passed_on == {"X-Request-Id": "id-1", **passed_on}

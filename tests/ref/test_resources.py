@@ -1,6 +1,7 @@
 """Each endpoint over HTTP, with `responses` as its upstreams."""
 
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
@@ -109,7 +110,7 @@ def test_a_stream_answers_with_server_sent_events():
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/event-stream"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "no-cache, no-transform"
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert "Connection" not in answer.headers
     assert [event["token"] for event in events(answer.text)] == ["Cherry", ""]
@@ -322,6 +323,26 @@ def test_one_text_gives_a_list_of_one_vector():
     )
 
     assert answer.json["embeddings"] == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "upstream"),
+    [
+        (INFERENCE, ASK, CHAT),
+        (STREAM, ASK, CHAT),
+        (BATCH, {"model_id": "m", "inputs": [{"input_data": "a"}]}, CHAT),
+        (EMBEDDINGS, {"model_id": "m", "input": "a"}, EMBED),
+    ],
+)
+@responses.activate
+def test_each_attempt_carries_the_id_of_its_request(path, body, upstream):
+    responses.post(upstream, status=500)
+    responses.post(re.compile(OPENAI), status=500)
+
+    app_client().simulate_post(path, json=body, headers={"X-Request-Id": "7"})
+
+    sent = [call.request.headers["X-Request-Id"] for call in responses.calls]
+    assert sent == ["7", "7"]
 
 
 # The log
