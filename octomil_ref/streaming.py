@@ -103,19 +103,15 @@ class EventStream:
         self._close()
 
     def _event(self, piece: Piece) -> bytes:
-        match piece:
-            case Token():
-                return self._token(piece)
-            case Reasoning():
-                return self._comment()
-            case _:
-                return self._final(piece)
+        if isinstance(piece, Token):
+            return self._token(piece.text)
+        return self._comment() if isinstance(piece, Reasoning) else self._final(piece)
 
-    def _token(self, token: Token) -> bytes:
+    def _token(self, text: str) -> bytes:
         if not self._record.events:
             self._record.first_token_ms = self._record.elapsed_ms()
         self._record.events = (self._record.events or 0) + 1
-        return self._events.token(token.text)
+        return self._events.token(text)
 
     def _comment(self) -> bytes:
         if self._next_comment.remaining() > 0:

@@ -7,8 +7,8 @@ proxies), no redirect is followed and no cookie is kept.
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,22 +78,17 @@ class Upstream:
     def broken(self, what: str) -> Broken:
         return Broken(f"The {self.provider} backend {what}.")
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Raises an UpstreamError in place of any failure of the connection."""
-        try:
-            yield
-        except (OSError, urllib3.exceptions.HTTPError) as ex:
-            failure = self._translation(ex)
-            failure.detail = _reason(ex)
-            raise failure from ex
-
-    def _translation(self, ex: Exception) -> UpstreamError:
+    def translation(self, ex: Exception) -> UpstreamError:
+        """The error to raise in place of one of the FAILURES."""
         if _caused_by(ex, *_NOT_REACHED):
-            return NotReached(f"The {self.provider} backend could not be reached.")
-        if _caused_by(ex, *_TIMED_OUT):
-            return self._timed_out()
-        return self.broken("cut its answer off")
+            what = f"The {self.provider} backend could not be reached."
+            failure: UpstreamError = NotReached(what)
+        elif _caused_by(ex, *_TIMED_OUT):
+            failure = self._timed_out()
+        else:
+            failure = self.broken("cut its answer off")
+        failure.detail = _reason(ex)
+        return failure
 
     def _timed_out(self) -> TimedOut:
         return TimedOut(f"The {self.provider} backend did not answer in time.")
@@ -102,17 +97,25 @@ class Upstream:
         self, method: str, path: str, body: bytes, timeout: float
     ) -> "UpstreamResponse":
         deadline = Deadline(timeout)
-        with self.translated(), reading_until(deadline):
-            request = self._request(method, path, body)
-            try:
-                response = self._attempt(request, deadline)
-            except requests.ConnectionError as ex:
-                if not _caused_by(ex, StaleConnection):
-                    raise
-                # The other connections in the pool are as old as the one that died.
-                self._adapter.forget_connections()
-                response = self._attempt(request, deadline)
+        request = self._request(method, path, body)
+        try:
+            with reading_until(deadline):
+                response = self._exchange(request, deadline)
+        except FAILURES as ex:
+            raise self.translation(ex) from ex
         return UpstreamResponse(self, response, deadline)
+
+    def _exchange(
+        self, request: requests.PreparedRequest, deadline: Deadline
+    ) -> requests.Response:
+        try:
+            return self._attempt(request, deadline)
+        except requests.ConnectionError as ex:
+            if not _caused_by(ex, StaleConnection):
+                raise
+        # The other connections in the pool are as old as the one that died.
+        self._adapter.forget_connections()
+        return self._attempt(request, deadline)
 
     def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
         if path not in self._urls:
@@ -151,26 +154,28 @@ class UpstreamResponse:
         self.deadline = deadline
         self._upstream = upstream
         self._response = response
+        self._rest = b""
+        """The beginning of a line whose end has not arrived."""
         # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
         self._is_encoded = "Content-Encoding" in response.headers
 
     def body(self) -> bytes:
-        with self._upstream.translated():
-            return b"".join(iter(self._read, b""))
+        return b"".join(iter(self._read, b""))
 
-    def lines(self) -> Iterator[list[bytes]]:
-        """Lines without their ends. Lines that arrived together come in one list; an unfinished last line counts."""
-        rest = b""
-        with self._upstream.translated():
-            while data := self._read():
-                lines = (rest + data).split(b"\n")
-                rest = lines.pop()
-                if len(rest) > MAX_LINE:
-                    raise self._upstream.broken("sent a line without end")
-                if lines:
-                    yield lines
-        if rest:
-            yield [rest]
+    def next_lines(self) -> list[bytes]:
+        """The whole lines that have arrived, at least one, without their ends. Empty after the last.
+
+        An unfinished last line counts.
+        """
+        while data := self._read():
+            lines = (self._rest + data).split(b"\n")
+            self._rest = lines.pop()
+            if lines:
+                return lines
+            if len(self._rest) > MAX_LINE:
+                raise self._upstream.broken("sent a line without end")
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
 
     def cut_off(self) -> Broken:
         """The error to raise if the body ends before the answer is complete."""
@@ -189,7 +194,7 @@ class UpstreamResponse:
     def drain(self) -> None:
         """Reads the little that is left, so that the connection goes back to the pool."""
         self.deadline.shorten(DRAIN_TIMEOUT)
-        with suppress(UpstreamError), self._upstream.translated():
+        with suppress(UpstreamError):
             while self._read():
                 pass
 
@@ -200,7 +205,10 @@ class UpstreamResponse:
     def _read(self) -> bytes:
         """What has arrived, at least one byte; empty at the end of the body."""
         # Not iter_content, which withholds everything until the end of an answer that is not chunked.
-        data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
+        try:
+            data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
+        except FAILURES as ex:
+            raise self._upstream.translation(ex) from ex
         return data
 
 
@@ -209,6 +217,9 @@ def _host(url: str) -> str:
     prepared = requests.Request("GET", url).prepare().url
     return urlsplit(prepared or "").netloc.rpartition("@")[2]
 
+
+FAILURES = (OSError, urllib3.exceptions.HTTPError)
+"""What requests, urllib3 and sockets raise. The exceptions of requests are OSErrors."""
 
 _NOT_REACHED = (
     requests.ConnectTimeout,

@@ -89,7 +89,7 @@ class StreamedAnswer:
         self._ended = False
 
     def __iter__(self) -> Iterator[list[Piece]]:
-        for lines in self._arriving():
+        while lines := self._next_lines():
             pieces, failure = self._read(lines)
             if pieces:
                 yield pieces
@@ -109,11 +109,13 @@ class StreamedAnswer:
             self._response.drain()
         self._response.close()
 
-    def _arriving(self) -> Iterator[list[bytes]]:
+    def _next_lines(self) -> list[bytes]:
+        """Empty if no more follow."""
         try:
-            yield from self._response.lines()
+            return self._response.next_lines()
         except UpstreamError as ex:
             self._failure = ex
+            return []
 
     def _read(self, lines: list[bytes]) -> tuple[list[Piece], UpstreamError | None]:
         """The pieces up to the ending or to the first failure, and that failure."""
@@ -175,6 +177,8 @@ def json_object(data: bytes) -> dict[str, Any]:
 
 def text(value: object) -> str:
     """Text that can be encoded in UTF-8. Absent text is empty."""
+    if isinstance(value, str) and value.isascii():  # almost every token
+        return value
     split = SplitText()
     return split.add(value) + split.rest()
 

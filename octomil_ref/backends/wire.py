@@ -49,7 +49,7 @@ class TimedSocket:
     def receive(self, size: int, deadline: Deadline) -> bytes:
         """Empty at the end of the connection."""
         while True:
-            self._limit(socket.SO_RCVTIMEO, deadline)
+            self._limit(socket.SO_RCVTIMEO, deadline.remaining())
             try:
                 return self._sock.recv(size)
             except BlockingIOError:
@@ -58,16 +58,15 @@ class TimedSocket:
     def send(self, data: bytes, deadline: Deadline) -> None:
         unsent = memoryview(data)
         while unsent:
-            self._limit(socket.SO_SNDTIMEO, deadline)
+            self._limit(socket.SO_SNDTIMEO, deadline.remaining())
             with suppress(BlockingIOError):
                 unsent = unsent[self._sock.send(unsent) :]
 
-    def _limit(self, option: int, deadline: Deadline) -> None:
-        """The next call returns at the deadline, or SLACK later.
+    def _limit(self, option: int, remaining: float) -> None:
+        """The next call returns after `remaining` seconds, or SLACK later.
 
         With a timeout of Python's own each read takes a second system call, which asks whether the socket is ready.
         """
-        remaining = deadline.remaining()
         if remaining <= 0:
             raise TimeoutError
         if -SLACK < remaining - self._limits[option] < SLACK:
@@ -90,7 +89,7 @@ class Body:
         self, head: Head, begun: bytes, sock: TimedSocket, deadline: Deadline
     ) -> None:
         """`begun` came with the head. `deadline` is for all reads; the reader may renew it."""
-        self._framing = framing(head)
+        self.framing = framing(head)
         self._keeps_alive = head.keeps_alive()
         self._begun = begun
         self._sock = sock
@@ -98,23 +97,20 @@ class Body:
 
     def read1(self, size: int) -> bytes:
         """At least one byte until the end. What arrived with the head may be more than `size`."""
-        while not self._framing.complete:
+        while not self.framing.complete:
             data = self._begun or self._sock.receive(size, self._deadline)
             self._begun = b""
             if not data:
-                self._framing.end()
-            elif body := self._framing.feed(data):
+                self.framing.end()
+            elif body := self.framing.feed(data):
                 return body
         return b""
 
     read = read1  # urllib3 takes for a file what has this method, which nobody calls
 
-    def is_complete(self) -> bool:
-        return self._framing.complete
-
     def leaves_connection(self) -> bool:
         """True if the connection may be used again after the end."""
-        surplus = self._framing.surplus or self._begun
+        surplus = self.framing.surplus or self._begun
         return self._keeps_alive and not surplus
 
     def close(self) -> None:
@@ -133,7 +129,7 @@ class Response(HTTPResponse):
         super().__init__(body, head.headers, head.status, preload_content=False)
         self.incoming = incoming
         self.on_rest = on_rest
-        self.holds_connection = True
+        self.has_ended = False
 
     def read1(
         self, amt: int | None = None, decode_content: bool | None = None
@@ -146,12 +142,12 @@ class Response(HTTPResponse):
         except BaseException:
             self.close()
             raise
-        if self.incoming.is_complete() and self.holds_connection:
-            self._leave_connection()
+        if self.incoming.framing.complete and not self.has_ended:
+            self._end()
         return data
 
-    def _leave_connection(self) -> None:
-        self.holds_connection = False
+    def _end(self) -> None:
+        self.has_ended = True
         if self.incoming.leaves_connection():
             self.on_rest()
             self.release_conn()

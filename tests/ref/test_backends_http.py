@@ -189,7 +189,7 @@ def test_lines_come_as_they_arrive(pieces, expected):
 
     answer = upstream().get("/", 1)
 
-    assert list(answer.lines()) == expected
+    assert list(iter(answer.next_lines, [])) == expected
 
 
 @pytest.mark.parametrize(
@@ -207,22 +207,22 @@ def test_a_line_leaves_before_more_comes(pieces):
     read = threading.Event()
 
     with scripted(raw(*pieces, gate=read)) as server:
-        lines = upstream(server.url).get("/", 20).lines()
+        answer = upstream(server.url).get("/", 20)
 
-        first = next(lines)
+        first = answer.next_lines()
         read.set()
 
-        assert (first, list(lines)) == ([b"one"], [[b"two"]])
+        assert (first, list(iter(answer.next_lines, []))) == ([b"one"], [[b"two"]])
 
 
 @responses.activate
 def test_a_line_without_end_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_LINE", 10)
     responses.get(f"{URL}/", body=arriving(b"12345", b"67890", b"1"))
-    lines = upstream().get("/", 1).lines()
+    answer = upstream().get("/", 1)
 
     with pytest.raises(Broken, match="line without end"):
-        next(lines)
+        answer.next_lines()
 
 
 @responses.activate
@@ -230,9 +230,9 @@ def test_the_longest_line_allowed_is_read(monkeypatch):
     monkeypatch.setattr(http, "MAX_LINE", 10)
     responses.get(f"{URL}/", body=arriving(b"12345", b"67890", b"\n"))
 
-    lines = upstream().get("/", 1).lines()
+    answer = upstream().get("/", 1)
 
-    assert next(lines) == [b"1234567890"]
+    assert answer.next_lines() == [b"1234567890"]
 
 
 # What becomes of the connection
@@ -243,7 +243,7 @@ def test_a_drained_answer_gives_its_connection_back():
     with scripted(keeping(first), keeping(plain(b"{}"))) as server:
         to = upstream(server.url)
         answer = to.get("/", 20)
-        next(answer.lines())
+        answer.next_lines()
 
         answer.drain()
         answer.close()
@@ -262,7 +262,7 @@ def test_an_answer_closed_before_its_end_hangs_up():
 
     with scripted(script) as server:
         answer = upstream(server.url).get("/", 20)
-        next(answer.lines())
+        answer.next_lines()
 
         answer.close()
 
@@ -274,7 +274,7 @@ def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
     with scripted(raw(chunked(b"line\n"), end=stall), raw(plain(b"{}"))) as server:
         to = upstream(server.url)
         answer = to.get("/", 20)
-        next(answer.lines())
+        answer.next_lines()
 
         answer.drain()
         answer.close()

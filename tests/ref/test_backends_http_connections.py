@@ -334,7 +334,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def lines_as_they_arrive(first: bytes, gate: threading.Event, rest: bytes):
     with scripted(raw(HEAD + first, rest, gate=gate)) as server:
         answer = upstream(server).post("/ask", {})
-        yield from answer.lines()
+        yield from iter(answer.next_lines, [])
         answer.close()
 
 

@@ -301,16 +301,16 @@ class Timed:
 
     def __init__(self, *lines):
         self.deadline = Deadline(10)
-        self._lines = lines
+        self._lines = iter(lines)
 
-    def lines(self):
-        for line in self._lines:
-            if callable(line):
-                line()
-            elif self.deadline.remaining() <= 0:
-                raise TimedOut("too late")
-            else:
-                yield [line]
+    def next_lines(self):
+        line = next(self._lines, None)
+        if callable(line):
+            line()
+            return self.next_lines()
+        if self.deadline.remaining() <= 0:
+            raise TimedOut("too late")
+        return [] if line is None else [line]
 
     def cut_off(self):
         return Broken("cut off")
