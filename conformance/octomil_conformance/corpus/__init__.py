@@ -1,5 +1,5 @@
-"""Answers to feed to a client's reader, good and bad, with what it should make of each: the same bytes every time.
+"""Answers to test the reader of a client with, good and bad, and what it should make of each. They have the same bytes every time.
 
-`entry.py` says what an entry is, the tables are in the other modules, `export.py` writes them as plain files and one
-manifest. Nothing here needs more than the standard library.
+`entry.py` says what an entry is. `derived.py` lets the mutants and variants answer, `streams.py` and `answers.py` have what none of
+them answers. `export.py` writes everything as plain files and one manifest. Nothing here needs more than the standard library.
 """

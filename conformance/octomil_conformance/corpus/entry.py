@@ -1,26 +1,33 @@
-"""One answer of the corpus: its bytes, its circumstances, and the requirements that it breaks."""
+"""One answer of the corpus, and the requirements that it breaks. And the parts that answers are made of."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance import spec
-from octomil_conformance.exchange import End, Headers
+from octomil_conformance.config import BASE_PATH, PATHS
+from octomil_conformance.exchange import Chunk, End, Exchange, Headers, Request
 
-MODEL = "phi-4-mini"
+MODEL, EMBEDDER = "phi-4-mini", "nomic-embed-text"
 MESSAGES = [{"role": "user", "content": "Name a fruit."}]
+
+
+def asked_batch(*texts: str) -> dict[str, Any]:
+    return {"model_id": MODEL, "inputs": [{"input_data": text} for text in texts]}
+
+
+def asked_embed(text: Any) -> dict[str, Any]:
+    return {"model_id": EMBEDDER, "input": text}
+
 
 ASKED: dict[str, Any] = {
     "infer": {"model_id": MODEL, "messages": MESSAGES},
     "stream": {"model_id": MODEL, "messages": MESSAGES},
-    "batch": {
-        "model_id": MODEL,
-        "inputs": [{"input_data": "Name a fruit."}, {"input_data": "Name a tree."}],
-    },
-    "embed": {"model_id": "nomic-embed-text", "input": ["a cherry", "a plum"]},
+    "batch": asked_batch("Name a fruit.", "Name a tree."),
+    "embed": asked_embed(["a cherry", "a plum"]),
     "health": None,
 }
-"""What was asked, where an entry says nothing else."""
+"""The body of the request, unless an entry has another one."""
 
 EVENTS: Headers = (
     ("Content-Type", "text/event-stream"),
@@ -30,25 +37,21 @@ EVENTS: Headers = (
 JSON: Headers = (("Content-Type", "application/json"),)
 
 ARRIVED = 0.25
-"""Seconds after the request: when the body is there. Every transfer but one that lingers ends right then."""
+"""Seconds from the request to the body. Every transfer but one that lingers ends right then."""
 
 
 @dataclass(frozen=True)
 class Entry:
     name: str
-    endpoint: str
+    breaks: tuple[str, ...]
+    """Requirements with MUST and with SHOULD. Empty: it is valid."""
     about: str
-    """A sentence: which freedom it takes, or what is wrong with it."""
-    body: bytes
-    breaks: tuple[str, ...] = ()
-    """Requirements, those that a MUST needs and those that a SHOULD wants alike; empty: it is valid."""
-    status: int = 200
-    headers: Headers | None = None
-    """None: those of a good answer."""
-    end: End = "complete"
-    seconds: float = ARRIVED
-    asked: Any = field(default=None)
-    """The request's JSON; None: the usual one of the endpoint."""
+    """A sentence: which freedom it uses, or what is wrong with it."""
+    exchange: Exchange
+
+    @property
+    def endpoint(self) -> str:
+        return self.exchange.request.profile or ""
 
     @property
     def file(self) -> str:
@@ -64,15 +67,7 @@ class Entry:
     @property
     def is_failure(self) -> bool:
         """Of a request that the server refuses, or could not serve."""
-        return self.status >= 400 and self.endpoint != "health"
-
-    @property
-    def all_headers(self) -> Headers:
-        if self.headers is not None:
-            return self.headers
-        if self.is_stream:
-            return EVENTS
-        return (*JSON, ("Content-Length", str(len(self.body))))
+        return self.exchange.status >= 400 and self.endpoint != "health"
 
     @property
     def force(self) -> str | None:
@@ -81,11 +76,142 @@ class Entry:
         return min(forces, default=None)
 
 
+def entry(
+    endpoint: str,
+    name: str,
+    breaks: str,
+    about: str,
+    value: object,
+    status: int = 200,
+    headers: Headers | None = None,
+    end: End = "complete",
+    seconds: float = ARRIVED,
+    asked: Any = None,
+) -> Entry:
+    """`breaks` has ids with a space between them. `value` is JSON, or bytes. Without `headers` it has those of a good answer."""
+    body = value if isinstance(value, bytes) else written(value)
+    if headers is None:
+        is_stream = endpoint == "stream" and status < 400
+        headers = EVENTS if is_stream else (*JSON, ("Content-Length", str(len(body))))
+    exchange = Exchange(
+        request(endpoint, asked), status, headers, (Chunk(ARRIVED, body),), end, seconds
+    )
+    return Entry(name, tuple(breaks.split()), about, exchange)
+
+
+def request(endpoint: str, asked: Any = None) -> Request:
+    body = asked or ASKED[endpoint]
+    return Request(
+        "POST" if body else "GET",
+        BASE_PATH + PATHS[endpoint],
+        (),
+        written(body) if body else b"",
+        endpoint,
+    )
+
+
 def written(value: object) -> bytes:
     """As JSON, ASCII only, on one line."""
     return json.dumps(value).encode()
 
 
 def raw(value: object) -> bytes:
-    """As JSON with its letters as they are."""
+    """As JSON, without escapes."""
     return json.dumps(value, ensure_ascii=False).encode()
+
+
+def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value[name] for name in value if name not in names}
+
+
+# Single answers
+
+TWO = [[0.1, 0.2, 0.3], [-0.4, 0.5, 0.0625]]
+USAGE = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
+RETRYABLE = ("rate_limited", "request_timeout", "inference_failed", "server_error")
+
+
+def infer(output: Any = "A cherry.", **more: Any) -> dict[str, Any]:
+    fields = {"latency_ms": 812.4, "provider": "ollama", "model_id": MODEL}
+    return {"output": output, **fields, **more}
+
+
+def item(index: Any, vector: Any) -> dict[str, Any]:
+    return {"object": "embedding", "index": index, "embedding": vector}
+
+
+def embed(vectors: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    given = TWO if vectors is None else vectors
+    return {
+        "object": "list",
+        "data": [item(index, vector) for index, vector in enumerate(given)],
+        "embeddings": given,
+        "model": EMBEDDER,
+        "provider": "ollama",
+        "usage": {"prompt_tokens": 5, "total_tokens": 5},
+        **more,
+    }
+
+
+def failure(status: int, error: str, code: str, **more: Any) -> dict[str, Any]:
+    return {
+        "error": error,
+        "message": f"This is the message of a {status}.",
+        "status_code": status,
+        "code": code,
+        "retryable": code in RETRYABLE,
+        **more,
+    }
+
+
+GONE = {"error": failure(504, "gateway_timeout", "request_timeout")}
+"""The result of an input that failed."""
+
+
+def batch(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
+    failed = sum("error" in result for result in results)
+    placed = [{"index": index, **result} for index, result in enumerate(results)]
+    counts = {"succeeded": len(results) - failed, "failed": failed}
+    fields = {"model_id": MODEL, "latency_ms": 1630.2}
+    return {**fields, "results": placed, **counts, **more}
+
+
+def health(status: str, *backends: str, **more: Any) -> dict[str, Any]:
+    """`backends`: the status of the first and of the second."""
+    listed = [
+        {"provider": provider, "status": each}
+        for provider, each in zip(("ollama", "openai"), backends, strict=False)
+    ]
+    usable = [each["provider"] for each in listed if each["status"] == "ok"]
+    provider = next(iter(usable), None)
+    return {"status": status, "provider": provider, "backends": listed, **more}
+
+
+# Streams
+
+WORDS = ("A", " ripe", " cherry", ".")
+
+
+def frame(value: object) -> bytes:
+    return b"data: " + written(value) + b"\n\n"
+
+
+def fields(token: str, **more: Any) -> dict[str, Any]:
+    return {"token": token, "done": False, "provider": "ollama", **more}
+
+
+def token(text: str, **more: Any) -> bytes:
+    return frame(fields(text, **more))
+
+
+def ending(**more: Any) -> dict[str, Any]:
+    end = {"done": True, "latency_ms": 812.4, "session_id": "9b2f"}
+    return {**fields(""), **end, **more}
+
+
+def final(**more: Any) -> bytes:
+    return frame(ending(**more))
+
+
+def stream(*texts: str) -> bytes:
+    return b"".join([*map(token, texts or WORDS), final()])

@@ -1,59 +1,43 @@
-"""The corpus as plain files and one manifest: in the form of recordings, so that `octomil-conformance fixtures` reads it as well."""
+"""The corpus as plain files and one manifest, in the form of recordings: `octomil-conformance fixtures` reads it, too."""
 
+import json
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from octomil_conformance.config import BASE_PATH, PATHS
-from octomil_conformance.corpus import (
-    answers,
-    broken_answers,
-    broken_stream_values,
-    broken_streams,
-    stream_values,
-    streams,
-)
-from octomil_conformance.corpus.entry import ARRIVED, ASKED, Entry
-from octomil_conformance.corpus.reading import reading
+from octomil_conformance.corpus.answers import ANSWERS
+from octomil_conformance.corpus.derived import derived
+from octomil_conformance.corpus.entry import Entry
+from octomil_conformance.corpus.streams import STREAMS
 from octomil_conformance.recordings import manifest
 
-CORPUS = (
-    *streams.VALID,
-    *stream_values.VALID,
-    *answers.VALID,
-    *broken_streams.BROKEN,
-    *broken_stream_values.BROKEN,
-    *broken_answers.BROKEN,
-)
+LINE = re.compile(r"([^\r\n]*)(?:\r\n|\n|\r)")
+
+
+@cache
+def corpus() -> tuple[Entry, ...]:
+    return (*derived(), *STREAMS, *ANSWERS)
 
 
 def export(folder: Path) -> tuple[int, int]:
     """How many valid and how many invalid ones were written."""
-    for entry in CORPUS:
+    for entry in corpus():
         file = folder / entry.file
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(entry.body)
-    manifest.write([described(entry) for entry in CORPUS], folder)
-    invalid = sum(bool(entry.breaks) for entry in CORPUS)
-    return len(CORPUS) - invalid, invalid
+        file.write_bytes(entry.exchange.body)
+    manifest.write([described(entry) for entry in corpus()], folder)
+    invalid = sum(bool(entry.breaks) for entry in corpus())
+    return len(corpus()) - invalid, invalid
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """As the manifest has it. What a client should make of it stands in `expected`."""
-    asked = entry.asked or ASKED[entry.endpoint]
-    request = {
-        "method": "GET" if entry.endpoint == "health" else "POST",
-        "path": BASE_PATH + PATHS[entry.endpoint],
-    }
+    """As the manifest has it. What a client should make of it is in `expected`."""
     return {
-        "file": entry.file,
-        "endpoint": entry.endpoint,
+        **manifest.described(entry.file, entry.exchange),
         "kind": "failure" if entry.is_failure else "answer",
-        "request": request | ({"body": asked} if asked else {}),
-        "status": entry.status,
-        "headers": [list(pair) for pair in entry.all_headers],
-        "end": entry.end,
-        "chunks": [[ARRIVED, len(entry.body)]],
-        "seconds": entry.seconds,
+        "status": entry.exchange.status,
+        "headers": [list(pair) for pair in entry.exchange.headers],
         "expected": {
             "valid": not entry.breaks,
             "about": entry.about,
@@ -62,3 +46,48 @@ def described(entry: Entry) -> dict[str, Any]:
             **reading(entry),
         },
     }
+
+
+def reading(entry: Entry) -> dict[str, Any]:
+    """What a client reads by the standards, server-sent events of HTML and strict JSON.
+
+    Of a stream: its tokens that are not empty and its first final event; of other answers: the JSON. Null if there is none.
+    """
+    if not entry.is_stream:
+        return {
+            "fields": strict(entry.exchange.body.decode("utf-8", "surrogateescape"))
+        }
+    values = [strict(text) for text in events(entry.exchange.body)]
+    objects = [value for value in values if isinstance(value, dict)]
+    tokens = [value.get("token") for value in objects]
+    finals = [value for value in objects if value.get("done") is True]
+    return {
+        "tokens": [token for token in tokens if isinstance(token, str) and token],
+        "final": next(iter(finals), None),
+    }
+
+
+def events(body: bytes) -> list[str]:
+    """The data of each event. An event without a blank line at its end does not count."""
+    found, data = [], ""
+    for line in LINE.findall(body.decode("utf-8", "replace").removeprefix("\ufeff")):
+        name, _, value = line.partition(":")
+        if name == "data":
+            data += value.removeprefix(" ") + "\n"
+        elif not line and data:
+            found.append(data.removesuffix("\n"))
+            data = ""
+    return found
+
+
+def strict(text: str) -> Any:
+    """None if it is not JSON."""
+    try:
+        text.encode()
+        return json.loads(text, parse_constant=_not_json)
+    except ValueError:
+        return None
+
+
+def _not_json(name: str) -> None:
+    raise ValueError(name)

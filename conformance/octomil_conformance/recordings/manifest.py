@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast, get_args
+from urllib.parse import urlsplit
 
 from octomil_conformance import __version__, spec
 from octomil_conformance.config import PATHS, UsageError
-from octomil_conformance.exchange import End, Headers, is_integer
+from octomil_conformance.exchange import End, Exchange, Headers, is_integer
 from octomil_conformance.wire.common import is_latency
 
 FORMAT = 1
@@ -97,6 +98,25 @@ def entry(raw: object, place: str) -> Entry:
         if key not in raw:
             raise UsageError(f"{place}.{key} is missing: want {FIELDS[key][0]}")
     return Entry(**_fields_of(raw))
+
+
+def described(file: str, exchange: Exchange) -> dict[str, Any]:
+    """The entry of a file with an answer: what the file does not say itself."""
+    request = exchange.request
+    asked: dict[str, Any] = {
+        "method": request.method,
+        "path": urlsplit(request.url).path,
+    }
+    return {
+        "file": file,
+        "endpoint": request.profile,
+        "kind": "answer",
+        "request": asked | ({"body": request.fields} if request.body else {}),
+        "end": exchange.end,
+        "chunks": [[chunk.at, len(chunk.data)] for chunk in exchange.chunks],
+        "seconds": exchange.seconds,
+        "problem": exchange.problem,
+    }
 
 
 def write(entries: list[dict[str, Any]], folder: Path) -> None:

@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from octomil_conformance.config import Config, UsageError
 from octomil_conformance.exchange import Chunk, Exchange
@@ -57,26 +55,6 @@ def write(exchanges: list[Exchange], folder: Path) -> list[Path]:
         file = folder / f"{profile}-{counts[profile]}.http"
         file.write_bytes(http_file.write(exchange) if exchange.status else b"")
         files.append(file)
-        entries.append(entry(file.name, exchange))
+        entries.append(manifest.described(file.name, exchange))
     manifest.write(entries, folder)
     return files
-
-
-def entry(name: str, exchange: Exchange) -> dict[str, Any]:
-    """What the file does not say itself."""
-    request = exchange.request
-    asked: dict[str, Any] = {
-        "method": request.method,
-        "path": urlsplit(request.url).path,
-    }
-    asked |= {"body": request.fields} if request.body else {}
-    return {
-        "file": name,
-        "endpoint": request.profile,
-        "kind": "answer",
-        "request": asked,
-        "end": exchange.end,
-        "chunks": [[chunk.at, len(chunk.data)] for chunk in exchange.chunks],
-        "seconds": exchange.seconds,
-        "problem": exchange.problem,
-    }
