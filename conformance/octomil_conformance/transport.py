@@ -123,16 +123,16 @@ class Transfer:
 
     def _response(self, connection: socket.socket) -> Iterator[Chunk]:
         file = _File(connection, self._left)
-        response = HTTPResponse(file, method=self.request.method)  # type: ignore[arg-type]
-        response.begin()
-        self.status = response.status
-        self._headers = tuple(response.getheaders())
-        self._end = "cut"
-        decode = _decoder(response.getheader("Content-Encoding"))
-        for data in self._body(response):
-            plain = decode(data)
-            if plain:
-                yield Chunk(round(time.monotonic() - self._sent, 4), plain)
+        with HTTPResponse(file, method=self.request.method) as response:  # type: ignore[arg-type]
+            response.begin()
+            self.status = response.status
+            self._headers = tuple(response.getheaders())
+            self._end = "cut"
+            decode = _decoder(response.getheader("Content-Encoding"))
+            for data in self._body(response):
+                plain = decode(data)
+                if plain:
+                    yield Chunk(round(time.monotonic() - self._sent, 4), plain)
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:

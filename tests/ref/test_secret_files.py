@@ -43,7 +43,7 @@ def replaced(path: Path, text: str) -> None:
 
 
 def test_a_file_is_read_again_when_it_has_changed(path, time, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="octomil_ref")
     file = opened(path)
     replaced(path, "new")
     time.advance(1)
