@@ -1,6 +1,6 @@
 """Ollama's native API: `/api/chat`, `/api/embed`, `/api/version`. NDJSON when streaming."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from octomil_ref.backends import (
@@ -17,6 +17,7 @@ from octomil_ref.backends.adapting import Adapter
 from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
@@ -47,10 +48,18 @@ class OllamaBackend:
         return StreamedAnswer(response, _Lines(ignored), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        payload = {"model": self._name(request.model_id), "input": request.input}
-        response, _ = self._adapter.ask("/api/embed", payload, {})
+        model, deadline = self._name(request.model_id), self._adapter.deadline()
+        return self._adapter.in_parts(
+            model, request.input, lambda part: self._embed(model, part, deadline)
+        )
+
+    def _embed(
+        self, model: str, texts: Sequence[str], deadline: Deadline
+    ) -> Embeddings:
+        payload = {"model": model, "input": texts}
+        response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
         with reading.whole_answer(response) as body:
-            vectors = reading.vectors(body["embeddings"], len(request.input))
+            vectors = reading.vectors(body["embeddings"], len(texts))
             tokens = reading.count(body.get("prompt_eval_count"))
             return Embeddings(vectors, self.provider, tokens or 0)
 

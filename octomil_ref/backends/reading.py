@@ -15,7 +15,6 @@ from octomil_ref.backends.refusals import has_error, parsed, refusal, reported, 
 from octomil_ref.errors import (
     Broken,
     KeyRefused,
-    ModelNotFound,
     NoSuchPath,
     UpstreamError,
 )
@@ -248,7 +247,7 @@ def probe(response: UpstreamResponse) -> str | None:
     """
     if response.status != 200:
         error: UpstreamError | None = failure(response)[0]
-        lost = isinstance(error, NoSuchPath | ModelNotFound)
+        lost = response.status == 404 or isinstance(error, NoSuchPath)
     else:
         with whole_body(response) as body:
             answer = parsed(body)
@@ -257,11 +256,7 @@ def probe(response: UpstreamResponse) -> str | None:
         lost = isinstance(answer, str) or isinstance(error, NoSuchPath)
     if error and (response.status >= 500 or isinstance(error, KeyRefused)):
         raise error
-    return (
-        f"Status {response.status}, but not its API: check its base URL."
-        if lost
-        else None
-    )
+    return f"Status {response.status}: check the base URL." if lost else None
 
 
 def vectors(value: Any, expected: int) -> list[list[float]]:

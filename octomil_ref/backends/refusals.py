@@ -84,11 +84,12 @@ TABLE = (
         ModelNotFound,
         ANY,
         r"model[ _]?not[ _]?(found|exist|supported)|model.{0,100}(not found|not exist|n't exist|not available)"
-        r"|not found the model|no such model|(unknown|invalid)[ _]model|not a valid model|unable to access model"
+        r"|not found the model|no such model|(unknown|invalid)[ _]model|model is required|not a valid model|unable to access model"
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? loaded"
         r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
         r"|not have access to.{0,40}model",
-        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Ollama, Mistral, Cloudflare, Bedrock 400; OpenAI 403",
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock 400; OpenAI 403; Ollama 400 where"
+        " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
     # A refused parameter "does not support" things too: only a modality that is named counts.
     Row(

@@ -713,6 +713,7 @@ REASONS: list[tuple[str, object, str]] = [
 
 OLLAMA_ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
     ("an id of Cloudflare's", 400, {"error": "invalid model name"}, ModelNotFound),
+    ("an id of Fireworks'", 400, {"error": "model is required"}, ModelNotFound),
     ("an unknown model", 404, {"error": "model \"foo\" not found, try pulling it first"}, ModelNotFound),
     ("a connection that was closed behind it", 499, {"error": "context canceled"}, Broken),
     ("a wrong type", 500, {"error": "option \"seed\" must be of type integer"}, RequestRefused),
@@ -727,7 +728,7 @@ PROBES: list[tuple[str, int, object, bool]] = [
     ("Azure", 404, {"error": {"code": "404", "message": "Resource not found"}}, True),
     ("Perplexity", 404, "", True),
     ("Cloudflare", 405, {"errors": [{"message": "Method not allowed"}]}, True),
-    ("a gateway", 400, {"error": "model is required"}, False),
+    ("a gateway", 400, {"error": "a header is missing"}, False),
     ("a busy gateway", 429, {}, False),
     ("LM Studio", 200, {"error": "Unexpected endpoint or method. (GET /models)"}, True),
     ("a web server", 200, "<!doctype html>", True),
