@@ -78,6 +78,7 @@ def create_backends(settings: Settings) -> list[Backend]:
                 settings.openai_api_key,
                 timeout,
                 names["openai"],
+                settings.openai_api_headers,
             )
         )
     return backends

@@ -68,6 +68,23 @@ def key_name_and_token(entry: str) -> tuple[str, str]:
     return name, token
 
 
+FIXED_HEADERS = frozenset(
+    ("accept-encoding", "connection", "content-length", "content-type", "host")
+)
+"""The server sets these itself."""
+
+
+def headers(text: str) -> Mapping[str, str]:
+    pairs = [entry.partition(":") for entry in names(header_text(text))]
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    if not all(
+        value and re.fullmatch(r"[\w-]+", name) and name.lower() not in FIXED_HEADERS
+        for name, value in found.items()
+    ):
+        raise ValueError("headers like name: value, separated by commas")
+    return found
+
+
 def origins(text: str) -> tuple[str, ...]:
     # Browsers write origins in lower case.
     found = tuple(origin.rstrip("/").lower() for origin in names(text))

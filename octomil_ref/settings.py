@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, Self
 
 from octomil_ref import keys
@@ -42,6 +43,10 @@ class Settings:
     """Base URL of an OpenAI-compatible server. Without a path `/v1` is added."""
     openai_api_key: str = _var("OPENAI_API_KEY", parse.header_text, "", secret=True)
     """Sent to the OpenAI-compatible server as a Bearer token."""
+    openai_api_headers: Mapping[str, str] = _var(
+        "OPENAI_API_HEADERS", parse.headers, MappingProxyType({}), secret=True
+    )
+    """More headers for the OpenAI-compatible server: `name: value`, separated by commas."""
     backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive, 30.0)
     """Seconds per attempt: until the whole answer, or until a stream's first token and then between two tokens."""
     backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.not_negative, 5.0)

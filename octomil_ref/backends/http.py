@@ -38,6 +38,9 @@ DRAIN_TIMEOUT = 0.2
 POOL_SIZE = 256
 """Idle connections to keep, at most: more than a process has threads."""
 
+MIN_SECRET = 12
+"""Characters from which the value of a header counts as a secret."""
+
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
 
@@ -53,7 +56,9 @@ class Upstream:
     ) -> None:
         self.provider = provider
         self.timeout = timeout
-        _, _, self.credentials = headers.get("Authorization", "").partition(" ")
+        _, _, key = headers.get("Authorization", "").partition(" ")
+        long = [value for value in headers.values() if len(value) >= MIN_SECRET]
+        self.credentials = [key, *long] if key else long
         self._base_url = base_url
         self._headers = {
             "Host": _host(base_url),
@@ -184,9 +189,9 @@ class UpstreamResponse:
     def redacted(self, failure: UpstreamError) -> UpstreamError:
         """`failure` without the credentials of the request, which some upstreams repeat in their messages."""
         failure.upstream_status = self.status
-        if credentials := self._upstream.credentials:
-            failure.message = failure.message.replace(credentials, HIDDEN)
-            failure.detail = failure.detail.replace(credentials, HIDDEN)
+        for secret in self._upstream.credentials:
+            failure.message = failure.message.replace(secret, HIDDEN)
+            failure.detail = failure.detail.replace(secret, HIDDEN)
         # Cut only now: a message cut before could end within the credentials.
         failure.message = failure.message[:MAX_MESSAGE]
         return failure

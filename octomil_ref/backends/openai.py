@@ -7,6 +7,7 @@ import base64
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from octomil_ref import json_codec
@@ -36,9 +37,15 @@ class OpenAIBackend:
     provider = PROVIDER
 
     def __init__(
-        self, base_url: str, api_key: str, timeout: float, aliases: Mapping[str, str]
+        self,
+        base_url: str,
+        api_key: str,
+        timeout: float,
+        aliases: Mapping[str, str],
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        headers = {**authorization, **headers}
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
         self._aliases = aliases

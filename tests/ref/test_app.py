@@ -108,15 +108,18 @@ def test_each_backend_has_its_own_names_for_models():
     assert asked == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "header, value", [("Authorization", "Bearer upstream-key"), ("x-more", "a")]
+)
 @responses.activate
-def test_only_the_openai_backend_sends_the_upstream_key():
+def test_only_the_openai_backend_sends_the_upstream_key_and_headers(header, value):
     responses.post(f"{OLLAMA}/api/chat", status=503)
     responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
 
-    app_client().simulate_post(INFERENCE, json=ASK)
+    app_client(openai_api_headers={"x-more": "a"}).simulate_post(INFERENCE, json=ASK)
 
-    keys = [call.request.headers.get("Authorization") for call in responses.calls]
-    assert keys == [None, "Bearer upstream-key"]
+    sent = [call.request.headers.get(header) for call in responses.calls]
+    assert sent == [None, value]
 
 
 @responses.activate

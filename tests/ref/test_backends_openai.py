@@ -533,3 +533,15 @@ def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
 
     assert "a-" not in caught.value.message
     assert len(caught.value.message) == 350
+
+
+@responses.activate
+def test_a_long_header_that_the_upstream_repeats_is_not_shown():
+    responses.post(CHAT, status=400, json={"error": "not for a-secret-value"})
+    headers = {"x-short": "not", "x-long": "a-secret-value"}
+    asked = OpenAIBackend(OPENAI, "", 20, {}, headers)
+
+    with pytest.raises(RequestRefused) as caught:
+        asked.complete(asking())
+
+    assert caught.value.message.endswith("not for (not shown)")

@@ -27,6 +27,8 @@ PARSED = [
     (values.host, "[::1]", "::1"),
     (values.host, "localhost", "localhost"),
     (values.header_text, "sk-a_B.1", "sk-a_B.1"),
+    (values.headers, "", {}),
+    (values.headers, " x-a :b:c , X-D: e f ", {"x-a": "b:c", "X-D": "e f"}),
     (values.positive, "30", 30.0),
     (values.positive, "0.5", 0.5),
     (values.not_negative, "0", 0.0),
@@ -47,6 +49,7 @@ A_URL = "a URL like http://localhost:11434, without user, query and fragment"
 A_TIME = "a number of seconds above 0, at most 1000000"
 A_TIME_OR_NONE = "a number of seconds from 0 to 1000000"
 AN_ORIGIN = "* or origins like https://example.com"
+A_HEADER = "headers like name: value, separated by commas"
 AN_ALIAS = "entries like phi-4-mini=phi4-mini, separated by commas"
 
 NO_URLS = [
@@ -68,6 +71,10 @@ NOT_PARSED = [
     (values.openai_url, "http://user:pass@host/v1", A_URL),
     (values.header_text, "sk-\u00e4", "printable ASCII"),
     (values.header_text, "sk\r\nX-Evil: 1", "printable ASCII"),
+    *(
+        (values.headers, text, A_HEADER)
+        for text in ("x-a", "x-a:", ": b", "x a: b", "Host: b", "content-length: 3")
+    ),
     (values.positive, "0", A_TIME),
     (values.positive, "-1", A_TIME),
     (values.not_negative, "-0.1", A_TIME_OR_NONE),

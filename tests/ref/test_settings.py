@@ -15,6 +15,11 @@ GIVEN = {
         "http://gpu:8080/v1",
     ),
     "OPENAI_API_KEY": ("openai_api_key", " sk-1 ", "sk-1"),
+    "OPENAI_API_HEADERS": (
+        "openai_api_headers",
+        "a: b, c-d: e:f",
+        {"a": "b", "c-d": "e:f"},
+    ),
     "LLM_BACKEND_TIMEOUT": ("backend_timeout", "2.5", 2.5),
     "OCTOMIL_BACKEND_COOLDOWN": ("backend_cooldown", "0", 0.0),
     "OCTOMIL_MODEL_ALIASES": ("model_aliases", "a=b", setting_values.aliases("a=b")),
