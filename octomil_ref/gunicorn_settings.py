@@ -77,7 +77,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     # Until the worker sets its own handlers it has the master's, which would swallow a signal to stop.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     if worker in _cores:
         os.sched_setaffinity(0, {_cores[worker]})
 

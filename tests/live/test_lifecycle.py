@@ -269,6 +269,7 @@ def test_on_ctrl_c_it_ends_without_a_traceback(
     start: Start, options: list[str]
 ) -> None:
     with reference(start, *options) as server:
+        assert server.client.get("/health").status_code == 200
         server.process.signal(signal.SIGINT)
         server.process.wait()
 

@@ -129,12 +129,14 @@ def test_workers_run_anywhere_unless_told_otherwise(told, cores):
     assert cores == []
 
 
-def test_a_worker_that_is_starting_can_be_stopped(told):
-    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+def test_a_worker_that_is_starting_can_be_stopped(told, monkeypatch):
+    handlers: dict[int, object] = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
 
     forked(told())
 
-    assert signal.signal(signal.SIGTERM, before) == signal.SIG_DFL
+    ending = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    assert handlers == dict.fromkeys(ending, signal.SIG_DFL)
 
 
 def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):
