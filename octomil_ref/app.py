@@ -69,7 +69,12 @@ def create_backends(settings: Settings) -> list[Backend]:
     timeout, names = settings.backend_timeout, settings.model_aliases
     if settings.ollama_base_url:
         backends.append(
-            OllamaBackend(settings.ollama_base_url, timeout, names["ollama"])
+            OllamaBackend(
+                settings.ollama_base_url,
+                timeout,
+                names["ollama"],
+                settings.ollama_api_key,
+            )
         )
     if settings.openai_api_endpoint:
         backends.append(

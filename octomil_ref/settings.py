@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from octomil_ref import keys
 from octomil_ref import setting_values as parse
+from octomil_ref.secret_files import SecretFile
 
 SPARE_THREADS = 4
 """Threads that stay free for health checks and errors while all others wait for a model."""
@@ -39,6 +40,8 @@ class Settings:
         "OLLAMA_BASE_URL", parse.optional_url, "http://localhost:11434"
     )
     """Where Ollama listens. Empty: Ollama is off."""
+    ollama_api_key: str = _var("OLLAMA_API_KEY", parse.header_text, "", secret=True)
+    """Sent to Ollama as a Bearer token, as ollama.com wants it. Like each secret it may be in a file: `OLLAMA_API_KEY_FILE`."""
     openai_api_endpoint: str = _var("OPENAI_API_ENDPOINT", parse.openai_url, "")
     """Base URL of an OpenAI-compatible server. Without a path `/v1` is added."""
     openai_api_key: str = _var("OPENAI_API_KEY", parse.header_text, "", secret=True)
@@ -150,9 +153,9 @@ usually has on Linux."""
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Raises SettingsError for a wrong value."""
     given = {
-        setting.name: _read(setting, environ[setting.metadata["variable"]])
+        setting.name: _read(setting, text)
         for setting in fields(Settings)
-        if is_given(setting, environ)
+        if (text := _text(setting, environ)) is not None
     }
     return Settings(**given)
 
@@ -187,6 +190,32 @@ def or_exit() -> Iterator[None]:
         yield
     except SettingsError as ex:
         raise SystemExit(f"octomil-ref: {ex}") from ex
+
+
+def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
+    """What the variable holds, or for a secret the file that `…_FILE` names."""
+    if is_given(setting, environ):
+        return environ[setting.metadata["variable"]]
+    file_variable, path = _file(setting, environ)
+    if not path:
+        return None
+    try:
+        return SecretFile(file_variable, path, _not_blank).content()
+    except ValueError as ex:
+        raise SettingsError(str(ex)) from ex
+
+
+def _file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that names the file of a secret, and the path. The keys' file has a field of its own: it is read again."""
+    variable = f"{setting.metadata['variable']}_FILE"
+    has_file = setting.metadata["secret"] and setting.name != "api_keys"
+    return variable, environ.get(variable, "") if has_file else ""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a file with the secret in it")
+    return text
 
 
 def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
@@ -241,4 +270,6 @@ def _read(setting: Field[Any], text: str) -> Any:
 def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
     if is_given(setting, environ):
         return "environment"
+    if _file(setting, environ)[1]:
+        return "file"
     return "derived" if setting.name == "max_inflight" else "default"

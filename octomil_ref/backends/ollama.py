@@ -29,9 +29,14 @@ class OllamaBackend:
     provider = "ollama"
 
     def __init__(
-        self, base_url: str, timeout: float, aliases: Mapping[str, str]
+        self,
+        base_url: str,
+        timeout: float,
+        aliases: Mapping[str, str],
+        api_key: str = "",
     ) -> None:
-        self._upstream = Upstream(self.provider, base_url, {}, timeout)
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
         self._aliases = aliases
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from octomil_conformance.backend.scripts import refuses, says
 from processes import serve
 from reference import ASK, PATIENCE, Reference, client_of, reference
 
@@ -83,3 +84,20 @@ def test_while_the_file_cannot_be_read_the_old_keys_hold_even_after_a_reload(
 
     assert [status_of(server, "the-old-token") for _ in range(10)] == [200] * 10
     assert status_of(server, "another-token") == 401
+
+
+@pytest.mark.parametrize("name", ["waitress", "gunicorn"])
+def test_the_keys_of_both_upstreams_may_be_in_files(name: str, tmp_path: Path) -> None:
+    files = {"OLLAMA_API_KEY_FILE": "key-1", "OPENAI_API_KEY_FILE": "key-2"}
+    for variable, key in files.items():
+        (tmp_path / variable).write_text(f"{key}\n")
+    env = {variable: str(tmp_path / variable) for variable in files}
+
+    with reference(serve, name, **env) as server:
+        server.ollama.on("/api/chat", refuses(500, "no"))
+        server.openai.on("/v1/chat/completions", says("Good"))
+        server.ask()
+        [first], [second] = server.ollama.requests, server.openai.requests
+
+    assert first.headers["authorization"] == "Bearer key-1"
+    assert second.headers["authorization"] == "Bearer key-2"

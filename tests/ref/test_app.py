@@ -563,3 +563,16 @@ def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
     app_client(ollama_base_url="", openai_api_endpoint="")
 
     assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err
+
+
+@responses.activate
+def test_each_upstream_gets_its_own_key():
+    responses.post(f"{OLLAMA}/api/chat", status=500)
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+
+    app_client(ollama_api_key="key-1", openai_api_key="key-2").simulate_post(
+        INFERENCE, json=ASK
+    )
+
+    sent = [call.request.headers["Authorization"] for call in responses.calls]
+    assert sent == ["Bearer key-1", "Bearer key-2"]

@@ -9,6 +9,7 @@ from octomil_ref.settings import Settings, SettingsError, load
 
 GIVEN = {
     "OLLAMA_BASE_URL": ("ollama_base_url", "http://gpu:11434/", "http://gpu:11434"),
+    "OLLAMA_API_KEY": ("ollama_api_key", " key-1 ", "key-1"),
     "OPENAI_API_ENDPOINT": (
         "openai_api_endpoint",
         "http://gpu:8080",
@@ -226,6 +227,42 @@ def test_the_report_shows_no_secret():
     assert report["OPENAI_API_KEY"] == ("(set, not shown)", "environment")
     assert report["OCTOMIL_API_KEYS"] == ("(set, not shown)", "environment")
     assert "hidden" not in str(report)
+
+
+UPSTREAM_KEYS = ["OLLAMA_API_KEY", "OPENAI_API_KEY"]
+
+
+@pytest.mark.parametrize("variable", UPSTREAM_KEYS)
+def test_a_secret_may_be_in_a_file(tmp_path, variable):
+    file = tmp_path / "key"
+    file.write_text("hidden\n")
+    environ = {f"{variable}_FILE": str(file)}
+
+    assert getattr(load(environ), GIVEN[variable][0]) == "hidden"
+    assert rows(environ)[variable] == ("(set, not shown)", "file")
+
+
+def test_the_variable_wins_over_the_file():
+    environ = {"OPENAI_API_KEY": "here", "OPENAI_API_KEY_FILE": "/no/such/file"}
+
+    assert load(environ).openai_api_key == "here"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (lambda path: None, "a readable text file"),
+        (lambda path: path.write_text(" \n"), "a file with the secret in it"),
+    ],
+    ids=["missing", "blank"],
+)
+def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expected):
+    path = tmp_path / "key"
+    prepare(path)
+
+    message = complaint({"OPENAI_API_KEY_FILE": str(path)})
+
+    assert message.startswith(f"OPENAI_API_KEY_FILE: expected {expected}, got ")
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OCTOMIL_API_KEYS"])
