@@ -1,10 +1,11 @@
 """HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
 
-Every exception of requests, urllib3 and http.client leaves here as an UpstreamError. Requests go straight to the adapter,
-with URLs prepared once, for less than half the CPU of `Session.post`. So nothing comes from the environment (`~/.netrc`,
-proxies), no redirect is followed and no cookie is kept.
+Every exception of requests, urllib3 and sockets leaves here as an UpstreamError. Requests go straight to the adapter, with
+URLs prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is followed and no
+cookie is kept. Proxies and certificates of the environment are looked up once.
 """
 
+import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
@@ -67,6 +68,7 @@ class Upstream:
             "User-Agent": "octomil-ref",
         }
         self._adapter = _Adapter()
+        self._route = _route(base_url)
         self._urls: dict[str, str | None] = {}
         """Prepared URLs by path."""
 
@@ -144,7 +146,7 @@ class Upstream:
         if remaining <= 0:
             raise self._timed_out()
         limits = (min(remaining, CONNECT_TIMEOUT), remaining)
-        return self._adapter.send(request, stream=True, timeout=limits)
+        return self._adapter.send(request, stream=True, timeout=limits, **self._route)
 
 
 class UpstreamResponse:
@@ -217,6 +219,25 @@ class UpstreamResponse:
         return data
 
 
+def _route(url: str) -> dict[str, Any]:
+    """The proxies to ask and the certificates to trust, as the environment says: what `send` of an adapter takes."""
+    found = requests.Session().merge_environment_settings(url, {}, None, None, None)
+    proxies, verify = found["proxies"], found["verify"]
+    if _is_loopback(urlsplit(url).hostname or ""):
+        proxies = {}
+    paths = ssl.get_default_verify_paths()
+    if verify is True and paths.cafile and paths.cafile != paths.openssl_cafile:
+        verify = paths.cafile  # SSL_CERT_FILE, which requests does not know
+    return {"proxies": proxies, "verify": verify}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _host(url: str) -> str:
     """The Host header for `url`, which may hold credentials."""
     prepared = requests.Request("GET", url).prepare().url
@@ -276,8 +297,15 @@ class _Adapter(HTTPAdapter):
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
 
+    def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
     def request_url(self, request: Any, proxies: Any) -> str:
-        """Does not look for a proxy."""
+        """Does not look for a proxy unless there are some."""
+        if proxies:
+            return super().request_url(request, proxies)
         return str(request.path_url)
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
@@ -290,4 +318,4 @@ class _Adapter(HTTPAdapter):
     def forget_connections(self) -> None:
         """Closes the idle connections."""
         self._pool = None
-        self.poolmanager.clear()
+        self.close()

@@ -25,6 +25,7 @@ from octomil_conformance.backend.upstream import Script
 
 from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
+from octomil_ref.backends.wire import TimedSocket
 from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
 from octomil_ref.records import asking_for
 
@@ -75,18 +76,15 @@ def test_the_id_of_a_request_is_sent_only_while_it_is_asked_for():
 
 
 @responses.activate
-def test_nothing_is_taken_from_netrc_or_the_environment(monkeypatch, tmp_path):
+def test_nothing_is_taken_from_netrc(monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine upstream.test login me password secret")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
     responses.get(f"{URL}/models", body=b"{}")
 
     upstream().get("/models", 1).close()
 
-    sent = responses.calls[0].request
-    assert "Authorization" not in sent.headers
-    assert not sent.req_kwargs.get("proxies")
+    assert "Authorization" not in responses.calls[0].request.headers
 
 
 @responses.activate
@@ -130,6 +128,83 @@ def test_connecting_gets_the_smaller_of_the_timeout_and_three_seconds(
 
     limits = responses.calls[0].request.req_kwargs["timeout"]
     assert limits == (connect, timeout)
+
+
+# Proxies and certificates of the environment
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def sending_options(url: str) -> dict[str, object]:
+    """What the adapter is told when it sends a request."""
+    responses.get(f"{url}/models", body=b"{}")
+    upstream(url).get("/models", 1).close()
+    options: dict[str, object] = responses.calls[0].request.req_kwargs
+    return options
+
+
+def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch, no_proxy):
+    sent, real_send = [], TimedSocket.send
+
+    def send(self, data, deadline):
+        sent.append(data)
+        real_send(self, data, deadline)
+
+    monkeypatch.setattr(TimedSocket, "send", send)
+    with scripted(keeping(plain(b"{}"))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        to = upstream("http://upstream.test:81/v1")
+
+        to.get("/models", 20).close()
+
+    assert len(proxy.requests) == 1
+    line = b"GET http://upstream.test:81/v1/models HTTP/1.1\r\n"
+    assert sent[0].startswith(line + b"Host: upstream.test:81\r\n")
+
+
+@responses.activate
+def test_a_proxy_is_not_asked_for_a_host_that_the_environment_excepts(
+    monkeypatch, no_proxy
+):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
+    monkeypatch.setenv("NO_PROXY", "upstream.test")
+
+    assert not sending_options(URL)["proxies"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"])
+@responses.activate
+def test_loopback_is_never_asked_through_a_proxy(host, monkeypatch, no_proxy):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:1")
+
+    assert not sending_options(f"http://{host}:1")["proxies"]
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@responses.activate
+def test_certificates_of_the_environment_are_trusted(
+    variable, monkeypatch, no_proxy, tmp_path
+):
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    monkeypatch.setenv(variable, str(bundle))
+
+    assert sending_options("https://upstream.test")["verify"] == str(bundle)
+
+
+@responses.activate
+def test_without_variables_there_is_no_proxy_and_the_usual_trust(no_proxy):
+    options = sending_options("https://upstream.test")
+
+    assert not options["proxies"]
+    assert options["verify"] is True
 
 
 # Answers
