@@ -153,6 +153,13 @@ def cut_before_first(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def cut_in_thought(reply: Reply, pace: Pace) -> None:
+    """Reasoning, then the connection breaks before a token."""
+    reply.think(THOUGHTS)
+    reply.cut()
+
+
+@_act
 def drop(reply: Reply, pace: Pace) -> None:
     """The connection is closed without a byte of an answer; a server may try that twice."""
     reply.drop()

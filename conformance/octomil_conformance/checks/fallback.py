@@ -81,7 +81,9 @@ def provider_names_the_backend_that_answered(api: Api) -> None:
     expect(other, none_of(first, None, MISSING))
 
 
-@requirement("FALLBACK-09", ["cut-before-first", "truncate-before-first"])
+@requirement(
+    "FALLBACK-09", ["cut-before-first", "cut-in-thought", "truncate-before-first"]
+)
 def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 

@@ -13,6 +13,7 @@ BEFORE_THE_FIRST = (
     "http-500",
     "garbage",
     "cut-before-first",
+    "cut-in-thought",
     "truncate-before-first",
     "error-frame-first",
 )

@@ -1,6 +1,8 @@
 """Which backend answers: Ollama first, then the other; the answer and who gave it."""
 
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from octomil_conformance.server.payloads import Prompt
 
 T = TypeVar("T")
 Close = Callable[[], object]
+THINKING = 1.0
+"""Seconds of reasoning, which comes as empty tokens, after which the status is sent."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,7 @@ class Gateway:
 
         def committed(backend: Backend) -> tuple[Iterator[str], Close]:
             tokens = backend.stream(prompt, ending)
-            first = next(tokens, None)
-            given = [] if first is None else [first]
-            return itertools.chain(given, tokens), tokens.close
+            return itertools.chain(_beginning(tokens), tokens), tokens.close
 
         (tokens, close), provider = self._first(committed)
         return Stream(tokens, close, provider, ending)
@@ -64,3 +66,15 @@ class Gateway:
                 if not ex.falls_back:
                     raise
         raise ([ex for ex in failures if ex.kind != "missing_model"] or failures)[-1]
+
+
+def _beginning(tokens: Iterator[str]) -> list[str]:
+    """Up to the first token with text, or to the end of the time for reasoning."""
+    beginning: list[str] = []
+    until = math.inf
+    for token in tokens:
+        beginning.append(token)
+        if token or time.monotonic() > until:
+            break
+        until = min(until, time.monotonic() + THINKING)
+    return beginning

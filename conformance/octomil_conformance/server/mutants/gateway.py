@@ -68,7 +68,9 @@ def no_fallback_on_missing_model(scenario: str) -> str:
 @scenarios("infer@2", "FALLBACK-09")
 def no_fallback_on_cut(scenario: str) -> str:
     """If Ollama breaks off before the first token, no other backend answers."""
-    return fail_both(scenario, "cut-before-first", "truncate-before-first")
+    return fail_both(
+        scenario, "cut-before-first", "cut-in-thought", "truncate-before-first"
+    )
 
 
 @scenarios("embed@2", "FALLBACK-07")

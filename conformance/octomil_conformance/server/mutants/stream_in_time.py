@@ -126,6 +126,14 @@ def status_before_first_token(request: Request, server: Server) -> Response:
     return response
 
 
+@layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-in-thought")
+def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
+    """200 is sent with the first of the model's thoughts."""
+    if "cut-in-thought" in request.scenario and request.path.endswith("/stream"):
+        return Response(200, {"content-type": "text/event-stream"}, broken(()))
+    return server(request)
+
+
 def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield from pieces
     raise BrokenPipeError
