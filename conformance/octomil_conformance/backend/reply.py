@@ -6,7 +6,7 @@ from typing import Protocol
 from octomil_conformance.backend.ask import Ask, Dialect, Json
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.stage import Line
+from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
 GARBAGE = b"<html><body>It works!</body></html>\n"
@@ -56,6 +56,7 @@ class StreamReply:
         self._ask = ask
         self._dialect = dialect
         self._line = line
+        self._response = line.response
         self._opened = False
         self._said = 0
         self._reason = "stop"
@@ -69,14 +70,14 @@ class StreamReply:
             self._line.pass_gate(self._said + 1)
             self._open()
             for piece in _pieces(self._dialect.token(token), split):
-                self._line.write(piece)
+                self._response.chunk(piece)
             self._said += 1
             self._line.token_sent()
 
     def think(self, thoughts: Iterable[str]) -> None:
         self._open()
         for thought in thoughts:
-            self._line.write(self._dialect.thought(thought))
+            self._response.chunk(self._dialect.thought(thought))
 
     def pause(self, seconds: float) -> None:
         self._line.pause(seconds)
@@ -91,7 +92,7 @@ class StreamReply:
     def stop_short(self) -> None:
         self._open()
         self._line.ending("cut")
-        self._line.end_chunks()
+        self._response.end_chunks()
 
     def cut(self) -> None:
         self._open()
@@ -105,7 +106,7 @@ class StreamReply:
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
         body = self._dialect.error(status, message, kind)
-        self._line.answer(status, compact(body), headers=headers)
+        self._line.answer(status, compact(body), **headers)
 
     def drop(self) -> None:
         self._line.break_off("cut")
@@ -113,15 +114,15 @@ class StreamReply:
     def _open(self) -> None:
         if not self._opened:
             self._opened = True
-            self._line.start_chunked(self._dialect.stream_type)
+            self._response.start_chunked(self._dialect.stream_type)
             if opening := self._dialect.opening():
-                self._line.write(opening)
+                self._response.chunk(opening)
 
     def _last(self, data: bytes) -> None:
         self._open()
         self._line.ending("answered")
-        self._line.write(data)
-        self._line.end_chunks()
+        self._response.chunk(data)
+        self._response.end_chunks()
 
 
 class WholeReply:
@@ -130,6 +131,7 @@ class WholeReply:
         self._ask = ask
         self._dialect = dialect
         self._line = line
+        self._response = line.response
         self._said: list[str] = []
         self._thoughts = ""
         self._reason = "stop"
@@ -157,13 +159,13 @@ class WholeReply:
         if not gap:
             self._line.answer(200, body)
             return
-        self._line.start_whole(len(body))
+        self._start(len(body))
         step = -(-len(body) // DRIPS)
         for start in range(0, len(body), step):
             self._line.pause(gap)
             if start + step >= len(body):
                 self._line.ending("answered")
-            self._line.write(body[start : start + step])
+            self._response.send(body[start : start + step])
 
     def stop_short(self) -> None:
         body = compact(self._body(0))
@@ -171,9 +173,9 @@ class WholeReply:
 
     def cut(self) -> None:
         body = compact(self._body(0))
-        self._line.start_whole(len(body))
+        self._start(len(body))
         if self._said or self._ask.texts:
-            self._line.write(body[: len(body) // 2])
+            self._response.send(body[: len(body) // 2])
         self._line.break_off("cut")
 
     def garble(self) -> None:
@@ -185,10 +187,13 @@ class WholeReply:
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
         body = self._dialect.error(status, message, kind)
-        self._line.answer(status, compact(body), headers=headers)
+        self._line.answer(status, compact(body), **headers)
 
     def drop(self) -> None:
         self._line.break_off("cut")
+
+    def _start(self, length: int) -> None:
+        self._response.head(200, content_type=JSON, content_length=str(length))
 
     def _body(self, vectors_lost: int) -> Json:
         if self._ask.texts is None:

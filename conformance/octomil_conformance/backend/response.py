@@ -104,10 +104,12 @@ class Response:
         if self.wire.closed:
             raise RuntimeError("the script sends after it closed the connection")
         try:
+            if is_closed(self.wire.socket):
+                raise ConnectionError
             self.wire.socket.sendall(data)
         except OSError as error:
-            self.check_stopped()
-            raise ClientLeft("the client closed the connection") from error
+            self._check_stopped()
+            raise ClientLeft from error
 
     def drip(self, data: bytes, pause: float = 0.0) -> None:
         """Sends one byte at a time and waits `pause` seconds after each."""
@@ -175,7 +177,7 @@ class Response:
         """Waits for the test to set `event`."""
         end = time.monotonic() + timeout
         while not event.wait(POLL):
-            self.check_stopped()
+            self._check_stopped()
             if time.monotonic() > end:
                 raise TimeoutError(f"the event was not set within {timeout} s")
 
@@ -190,10 +192,16 @@ class Response:
             gone = True
         finally:
             self.wire.socket.settimeout(None)
-        self.check_stopped()
+        self._check_stopped()
         return gone
 
-    def check_stopped(self) -> None:
+    def check(self) -> None:
+        """Raises Stopped if the upstream was closed, ClientLeft if the client closed its side."""
+        self._check_stopped()
+        if is_closed(self.wire.socket):
+            raise ClientLeft
+
+    def _check_stopped(self) -> None:
         if self.stopped.is_set():
             raise Stopped
 

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from octomil_conformance.backend.gates import HELD_AT_MOST, Gates
-from octomil_conformance.backend.response import ClientLeft, Response, Wire, is_closed
+from octomil_conformance.backend.response import Response, Wire
 from octomil_conformance.backend.witness import Outcome, Provider, Witness
 
 Outage = Literal["refuse", "hang", "fail"]
@@ -53,48 +53,23 @@ class Line:
     def __init__(
         self, response: Response, stage: Stage, number: int, nonce: str
     ) -> None:
-        self._response = response
+        self.response = response
         self._stage = stage
         self._number = number
         self._nonce = nonce
         self._expired = False
-        self._chunked = False
 
     def answer(
-        self,
-        status: int,
-        data: bytes,
-        content_type: str = JSON,
-        headers: Mapping[str, str] = {},
+        self, status: int, data: bytes, content_type: str = JSON, **headers: str
     ) -> None:
         """Sends a whole response."""
-        self._check()
         self.ending("answered")
-        self._response.answer(status, data, content_type=content_type, **headers)
-
-    def start_whole(self, length: int) -> None:
-        """Sends the head of a response of known length."""
-        self._check()
-        self._response.head(200, content_type=JSON, content_length=str(length))
-
-    def start_chunked(self, content_type: str) -> None:
-        """Sends the head of a response in chunks."""
-        self._check()
-        self._chunked = True
-        self._response.start_chunked(content_type)
-
-    def write(self, data: bytes) -> None:
-        self._check()
-        (self._response.chunk if self._chunked else self._response.send)(data)
-
-    def end_chunks(self) -> None:
-        self._check()
-        self._response.end_chunks()
+        self.response.answer(status, data, content_type=content_type, **headers)
 
     def break_off(self, outcome: Outcome) -> None:
         """Closes the connection, wherever the response is."""
         self.ending(outcome)
-        self._response.close()
+        self.response.close()
 
     def token_sent(self) -> None:
         self._stage.witness.token(self._number)
@@ -105,7 +80,7 @@ class Line:
             self._number, "gate expired" if self._expired else outcome
         )
         if outcome == "answered":
-            self._response.complete()
+            self.response.complete()
 
     def close_gate(self, tokens: int) -> None:
         self._stage.gates.close(self._nonce, tokens)
@@ -119,7 +94,7 @@ class Line:
         self._expired = self._expired or not passed
 
     def pause(self, seconds: float) -> None:
-        self._until(self._response.stopped.wait, seconds)
+        self._until(self.response.stopped.wait, seconds)
 
     def await_restoration(self) -> None:
         self._until(self._stage.restored.wait, HELD_AT_MOST)
@@ -128,14 +103,9 @@ class Line:
         """True once `done(wait)` holds, False after so many seconds. Watches both ends meanwhile."""
         end = time.monotonic() + seconds
         while True:
-            self._check()
+            self.response.check()
             if done(min(POLL, max(0.0, end - time.monotonic()))):
-                self._check()
+                self.response.check()
                 return True
             if time.monotonic() >= end:
                 return False
-
-    def _check(self) -> None:
-        self._response.check_stopped()
-        if is_closed(self._response.wire.socket):
-            raise ClientLeft
