@@ -16,6 +16,7 @@ from octomil_ref.backends import (
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     RANKED,
+    ModelNotFound,
     NotReached,
     Overloaded,
     TimedOut,
@@ -160,7 +161,21 @@ class Fallback:
                 record.answered_by(backend.provider, backend is not self._backends[0])
                 return result
         in_promised_order = [failures[each.provider] for each in self._backends]
-        raise error_to_report(in_promised_order)
+        failure = error_to_report(in_promised_order)
+        if isinstance(failure, ModelNotFound):
+            raise self._without_model(request.model_id, in_promised_order)
+        raise failure
+
+    def _without_model(
+        self, model_id: str, failures: Sequence[UpstreamError]
+    ) -> ModelNotFound:
+        """Names the model, and the backends that do not have it."""
+        each = zip(self._backends, failures, strict=True)
+        lacking = [b.provider for b, ex in each if isinstance(ex, ModelNotFound)]
+        who = f"Neither {' nor '.join(lacking)} has"
+        if len(lacking) == 1:
+            who = f"{lacking[0]} does not have"
+        return ModelNotFound(f"{who} the model '{model_id}'.")
 
     def _cool_down(
         self, backend: Backend, model_id: str, failure: UpstreamError

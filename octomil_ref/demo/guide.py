@@ -11,6 +11,9 @@ _GUIDE = """
 Octomil API on {url}/api/v1   (press Ctrl-C to stop)
 Token: {token}
 {page}
+For the commands of the README:
+  export URL={url} TOKEN={quoted}
+
 One answer:
   {inference}
 
@@ -46,6 +49,7 @@ def guide(url: str, token: str, model: str, page: bool) -> str:
     return _GUIDE.format(
         url=url,
         token=token,
+        quoted=shlex.quote(token),
         page=f"In a browser, to read and to try: {url}/?model={model}\n"
         if page
         else "",

@@ -83,6 +83,17 @@ def test_the_guide_shows_the_address_of_the_api_and_how_to_stop_it():
     assert f"Token: {TOKEN}" in GUIDE
 
 
+@pytest.mark.parametrize("token", [TOKEN, "it's $HOME"])
+def test_the_guide_sets_the_variables_of_the_readme(token):
+    [line] = [
+        line
+        for line in guide(URL, token, "m", page=True).splitlines()
+        if line.startswith("  export ")
+    ]
+
+    assert shlex.split(line) == ["export", f"URL={URL}", f"TOKEN={token}"]
+
+
 def test_the_guide_names_the_page_if_there_is_one():
     line = f"to try: {URL}/?model=smollm2-135m\n"
 

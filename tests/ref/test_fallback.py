@@ -418,6 +418,22 @@ def test_of_two_busy_backends_the_shorter_wait_is_reported():
     assert [error.message for error in errors] == ["b", "b"]
 
 
+@pytest.mark.parametrize(
+    ("ollama", "openai", "message"),
+    [
+        (ModelNotFound, ModelNotFound, "Neither ollama nor openai has the model 'm'."),
+        (NotReached, ModelNotFound, "openai does not have the model 'm'."),
+    ],
+)
+def test_a_missing_model_is_named(ollama, openai, message):
+    _, _, fallback = both([ollama("no")], [openai("no")])
+
+    with pytest.raises(ModelNotFound) as failure:
+        fallback.complete(asking(), new_record())
+
+    assert failure.value.message == message
+
+
 def test_without_a_backend_the_service_is_unavailable():
     fallback = Fallback([], 5, lambda attempt: None)
 
