@@ -18,7 +18,7 @@ from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import UpstreamError
+from octomil_ref.errors import RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
 TOP_LEVEL = ("think", "format", "keep_alive")
@@ -130,9 +130,24 @@ def _placed(parameters: Parameters) -> dict[str, Any]:
     names = {"max_tokens": "num_predict"}
     # Only `think` can be None: nothing is sent then, and the model does what it does by itself.
     beside = {n: parameters[n] for n in TOP_LEVEL if parameters.get(n) is not None}
+    if form := _format(parameters.get("response_format")):
+        beside.setdefault("format", form)
     options = {
         names.get(name, name): value
         for name, value in parameters.items()
-        if name not in TOP_LEVEL
+        if name not in (*TOP_LEVEL, "response_format")
     }
     return {**beside, "options": options} if options else beside
+
+
+def _format(response_format: object) -> object:
+    """OpenAI's `response_format` as Ollama's `format`; None for plain text."""
+    match response_format:
+        case {"type": "json_object"}:
+            return "json"
+        case {"type": "json_schema", "json_schema": {"schema": schema}}:
+            return schema
+        case None | {"type": "text"}:
+            return None
+        case _:
+            raise RequestRefused("The 'response_format' is none that Ollama knows.")

@@ -99,18 +99,24 @@ def _refuse_token_ids(value: object) -> None:
 
 
 def _messages(value: object) -> tuple[Message, ...]:
-    """As `/inference` reads them. OpenAI renamed the role `system` to `developer`."""
+    """As `/inference` reads them."""
     if isinstance(value, list):
-        value = [
-            {**message, "role": "system"}
-            if isinstance(message, dict) and message.get("role") == "developer"
-            else message
-            for message in value
-        ]
+        value = [_message(f"messages[{i}]", message) for i, message in enumerate(value)]
     try:
         return payloads.read_messages("messages", value)
     except UnsupportedModality as ex:
         raise BadRequest(ex.message) from ex
+
+
+def _message(path: str, message: object) -> object:
+    """OpenAI renamed the role `system` to `developer`."""
+    if not isinstance(message, dict):
+        return message
+    for name in ("tool_calls", "function_call", "audio"):
+        _refuse(f"{path}.{name}", message.get(name), ([],))
+    if message.get("role") == "developer":
+        return {**message, "role": "system"}
+    return message
 
 
 def _parameters(fields: Mapping[str, Any]) -> payloads.Parameters:

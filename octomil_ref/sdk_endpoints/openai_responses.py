@@ -83,8 +83,11 @@ class ChatEvents:
         return events + END_OF_STREAM
 
     def interruption(self, error: dict[str, object]) -> bytes:
-        """OpenAI's clients raise an APIError when they read it; the broken transfer follows."""
-        return _event({"error": error, "choices": []})
+        """OpenAI's clients raise an APIError when they read it; the broken transfer follows.
+
+        Octomil's Python SDK reads the first choice of every event, and would raise an IndexError if there were none.
+        """
+        return _event({**self._chunk_fields({}, None), "error": error})
 
     def _role(self) -> bytes:
         if not self._first:
@@ -95,8 +98,13 @@ class ChatEvents:
     def _chunk(
         self, delta: dict[str, object], finish_reason: str | None = None
     ) -> bytes:
+        return _event(self._chunk_fields(delta, finish_reason))
+
+    def _chunk_fields(
+        self, delta: dict[str, object], finish_reason: str | None
+    ) -> dict[str, object]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return _event({**self._head, "choices": [choice]})
+        return {**self._head, "choices": [choice]}
 
 
 def _event(data: dict[str, object]) -> bytes:

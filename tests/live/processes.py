@@ -6,6 +6,7 @@ holder of the pipe is gone, so the end of the output is the end of the whole gro
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,3 +176,11 @@ def gunicorn(*options: str, **env: str) -> AbstractContextManager[ServerProcess]
 
 def waitress_serve(*options: str, **env: str) -> AbstractContextManager[ServerProcess]:
     return listening(waitress_serve_command(*options), env, "Serving on ")
+
+
+def found(program: str, package: str) -> str:
+    """Where a program is that a Debian package brings."""
+    path = shutil.which(program)
+    if path is None:
+        raise RuntimeError(f"no {program}: apt-get install {package}")
+    return path

@@ -1,12 +1,11 @@
 """Streams, and streams that are cut, in clients outside Python: node's fetch and curl."""
 
 import json
-import shutil
 import threading
 
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from processes import ServerProcess
+from processes import ServerProcess, found
 from reference import ASK, PATIENCE, TOKEN, Reference
 
 pytestmark = pytest.mark.machine
@@ -40,13 +39,6 @@ def curl(server: Reference, *options: str) -> ServerProcess:
     headers = ["-H", f"Authorization: Bearer {TOKEN}"]
     headers += ["-H", "Content-Type: application/json"]
     return ServerProcess([*command, *headers, "-d", json.dumps(ASK), *options])
-
-
-def found(program: str, package: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        raise RuntimeError(f"no {program}: apt-get install {package}")
-    return path
 
 
 @pytest.mark.parametrize("client", [fetch, curl])

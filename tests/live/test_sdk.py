@@ -1,7 +1,5 @@
 """The real Python SDK, from PyPI and in an environment of its own, against the running server."""
 
-import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +9,25 @@ from typing import Any
 import pytest
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
+from python_client import PythonClient, python_client
 from reference import TOKEN, Reference
 
-READER = """
-import asyncio, json, os, signal, sys
+PRELUDE = """
+import asyncio, os
 import httpx
-from octomil import OctomilClient, OrgApiKeyAuth
+from octomil import Octomil, OctomilClient, OctomilError, OrgApiKeyAuth
 
-def say(value):
-    print("SAID", json.dumps(value), flush=True)
+def connect():
+    os.environ["OCTOMIL_API_BASE"] = f"{url}/api/v1"
+    auth = OrgApiKeyAuth(api_key=token, org_id="live", api_base=f"{url}/api/v1")
+    return OctomilClient(auth=auth)
+
+async def hosted():
+    os.environ |= {"OCTOMIL_SERVER_KEY": token, "OCTOMIL_ORG_ID": "live"}
+    os.environ["OCTOMIL_API_BASE"] = f"{url}/api/v1"
+    client = Octomil.hosted_from_env()
+    await client.initialize()
+    return client
 
 def fields(token):
     return [token.token, token.done, token.provider, token.latency_ms, token.session_id]
@@ -32,55 +40,33 @@ def attempt(function):
     except Exception as error:
         say([type(error).__name__, str(error)])
 
-async def collect(model):
+async def collect(client, model):
     return [token async for token in client.stream_predict_async(model, "Good morning")]
-
-for line in sys.stdin:
-    asked = json.loads(line)
-    signal.alarm(300)  # an SDK that hangs ends this process
-    os.environ["OCTOMIL_API_BASE"] = asked["api"]
-    auth = OrgApiKeyAuth(api_key=asked["token"], org_id="live", api_base=asked["api"])
-    client = OctomilClient(auth=auth)
-    exec(asked["code"])
-    print("DONE", flush=True)
 """
-"""Runs the lines of Python that it reads. They use `client`, and `say` what they see."""
 
 
 @dataclass(frozen=True)
 class Sdk:
-    """One process of the SDK for all tests: to import it takes seconds."""
-
-    process: "subprocess.Popen[str]"
+    client: PythonClient
 
     def run(self, server: Reference, code: str, token: str = TOKEN) -> Iterator[Any]:
-        """What the code says, as soon as it says it."""
-        asked = {"api": server.api, "token": token, "code": code}
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        heard = []
-        for line in self.process.stdout:
-            if line == "DONE\n":
-                return
-            if line.startswith("SAID "):
-                yield json.loads(line.removeprefix("SAID "))
-            heard.append(line)
-        raise RuntimeError("the SDK's process ended: " + "".join(heard))
+        """What the code says. It uses `client`."""
+        return self.client.run(
+            f"client = connect()\n{code}", url=server.url, token=token
+        )
+
+    def run_hosted(self, server: Reference, code: str) -> Iterator[Any]:
+        """The same with the facade that is for hosted models."""
+        code = f"client = await hosted()\n{code}"
+        return self.client.run(code, url=server.url, token=TOKEN)
 
 
 @pytest.fixture(scope="module")
-def sdk(sdk_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
-    home = str(tmp_path_factory.mktemp("sdk"))
-    with subprocess.Popen(
-        [sdk_python, "-c", READER],
-        env={"HOME": home, "OCTOMIL_DISABLE_TELEMETRY": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        yield Sdk(process)
-        process.stdin.close()
+def sdk(sdk_python: Path) -> Iterator[Sdk]:
+    # The import itself asks OCTOMIL_API_BASE for a catalogue: nobody listens there.
+    env = {"OCTOMIL_DISABLE_TELEMETRY": "1", "OCTOMIL_API_BASE": "http://127.0.0.1:9"}
+    with python_client(sdk_python, PRELUDE, **env) as client:
+        yield Sdk(client)
 
 
 STREAM = """
@@ -144,7 +130,7 @@ say(client.embed("conf-echo", ["apple", "pear"]).embeddings)
 
 ATTEMPTS = """
 attempt(lambda: list(client.stream_predict("conf-503", "Good morning")))
-attempt(lambda: asyncio.run(collect("conf-503")))
+attempt(lambda: asyncio.run(collect(client, "conf-503")))
 attempt(lambda: client.embed("conf-http-400", "a"))
 """
 
@@ -165,8 +151,85 @@ def test_the_sdk_raises_when_a_stream_is_cut(server: Reference, sdk: Sdk) -> Non
         server,
         """
 attempt(lambda: list(client.stream_predict("m", "Good morning")))
-attempt(lambda: asyncio.run(collect("m")))
+attempt(lambda: asyncio.run(collect(client, "m")))
 """,
     )
 
     assert [kind for kind, _ in said] == ["RemoteProtocolError"] * 2
+
+
+def test_the_facade_for_hosted_models_answers_whole(
+    server: Reference, sdk: Sdk
+) -> None:
+    server.ollama.on("/api/chat", says("Zwölf", " 🍒"))
+
+    said = sdk.run_hosted(
+        server,
+        """
+answer = await client.responses.create(model="m", input="Good morning")
+say([answer.output_text, answer.finish_reason, answer.usage.total_tokens])
+""",
+    )
+
+    [(text, reason, tokens)] = said
+    assert (text, reason) == ("Zwölf 🍒", "stop")
+    assert tokens > 2
+
+
+def test_the_facade_for_hosted_models_streams(server: Reference, sdk: Sdk) -> None:
+    gate = threading.Event()
+    server.ollama.on("/api/chat", says("Good", " \u2028🍒", gate=gate))
+
+    said = sdk.run_hosted(
+        server,
+        """
+async for event in client.responses.stream(model="m", input="Good morning"):
+    say(event.delta if hasattr(event, "delta") else event.response.output_text)
+""",
+    )
+
+    assert [next(said), next(said)] == ["", "Good"]
+    gate.set()
+    assert [*said] == [" \u2028🍒", "Good \u2028🍒"]
+
+
+def test_the_facade_for_hosted_models_embeds(server: Reference, sdk: Sdk) -> None:
+    said = sdk.run_hosted(
+        server,
+        """
+found = await client.embeddings.create(model="conf-echo", input=["apple"])
+say([found.embeddings, found.usage.prompt_tokens])
+""",
+    )
+
+    assert [*said] == [[[embed("apple")], 1]]
+
+
+READ = """
+async def read(model):
+    try:
+        async for event in client.responses.stream(model=model, input="Good morning"):
+            pass
+    except (OctomilError, httpx.HTTPError) as error:
+        say([type(error).__name__, str(error)])
+"""
+
+
+def test_the_facade_for_hosted_models_raises_for_an_error_status(
+    server: Reference, sdk: Sdk
+) -> None:
+    [(kind, message)] = sdk.run_hosted(server, READ + 'await read("conf-http-400")')
+
+    assert kind == "OctomilError"
+    assert "400" in message
+
+
+def test_the_facade_for_hosted_models_raises_when_a_stream_is_cut(
+    server: Reference, sdk: Sdk
+) -> None:
+    cut = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
+    server.ollama.on("/api/chat", cut)
+
+    [(kind, _)] = sdk.run_hosted(server, READ + 'await read("m")')
+
+    assert kind == "RemoteProtocolError"

@@ -121,6 +121,37 @@ def test_parameters_are_placed_where_ollama_expects_them(stream):
     }
 
 
+@pytest.mark.parametrize(
+    ("response_format", "placed"),
+    [
+        ({"type": "text"}, {}),
+        ({"type": "json_object"}, {"format": "json"}),
+        (
+            {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}},
+            {"format": {"type": "object"}},
+        ),
+    ],
+    ids=str,
+)
+@responses.activate
+def test_openais_response_format_is_ollamas_format(response_format, placed):
+    responses.post(CHAT, json=ollama_chat())
+
+    backend().complete(asking("Hi", response_format=response_format, think=True))
+
+    message = {"role": "user", "content": "Hi"}
+    rest = {"model": "m", "messages": [message], "stream": False, "think": True}
+    assert sent() == rest | placed
+
+
+@responses.activate
+def test_a_response_format_that_ollama_cannot_have_is_refused():
+    with pytest.raises(RequestRefused, match="response_format"):
+        backend().complete(asking("Hi", response_format={"type": "grammar"}))
+
+    assert not responses.calls
+
+
 @responses.activate
 def test_a_model_is_requested_by_its_alias():
     responses.post(CHAT, body=ndjson(ollama_chat()))

@@ -130,6 +130,7 @@ def test_a_cut_stream_says_so_and_breaks_off(upstream, client):
     *_, half, failure = events(b"".join(received))
     assert half["choices"][0]["delta"] == {"content": "Half"}
     assert failure["error"]["code"] == "stream_interrupted"
+    assert failure["choices"][0]["delta"] == {}, "the Python SDK reads the first choice"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +175,11 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:"}}]
         (CHAT, {"model": "m"}, "messages"),
         (CHAT, HELLO | {"messages": ["Hi"]}, "messages[0]"),
         (CHAT, HELLO | {"tools": [{"type": "function"}]}, "tools"),
+        (
+            CHAT,
+            HELLO | {"messages": [{"role": "assistant", "tool_calls": [{}]}]},
+            "messages[0].tool_calls",
+        ),
         (CHAT, HELLO | {"n": 2}, "n"),
         (CHAT, HELLO | {"n": True}, "n"),
         (CHAT, HELLO | {"logprobs": True}, "logprobs"),
