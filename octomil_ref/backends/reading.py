@@ -266,6 +266,7 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
     for vector in value:
         if type(vector) is not list or not set(map(type, vector)) <= {int, float}:
             raise TypeError("not a vector of numbers")
-        if not all(map(math.isfinite, vector)):
+        # The sum alone is quicker to check. It may overflow though all numbers are finite.
+        if not math.isfinite(sum(vector)) and not all(map(math.isfinite, vector)):
             raise ValueError("a number is not finite")
     return list(value)
