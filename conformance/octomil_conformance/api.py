@@ -66,11 +66,11 @@ class Target:
     def specimens(self, profile: str) -> Iterator[Exchange]:
         """Good answers, each asked for when it is first wanted. The first comes from the model of the run, the others from the scripted backend."""
         for index in range(1 + len(self._odd(profile))):
-            kept = self._specimens[profile]
+            seen = self._specimens[profile]
             with self._locks[profile]:
-                if index == len(kept):
-                    kept.append(self._specimen(profile, index))
-            yield kept[index]
+                if index == len(seen):
+                    seen.append(self._specimen(profile, index))
+            yield seen[index]
 
     def note(
         self, profile: str, exchanges: tuple[Exchange, ...], is_blamed: bool
@@ -262,7 +262,7 @@ class Api:
 
     @property
     def timeout(self) -> float:
-        """Seconds that the server was told to wait for an upstream."""
+        """Seconds that the server waits for an upstream, by its settings."""
         return self.target.config.backend_timeout
 
     def within(self, seconds: float) -> float:

@@ -1,7 +1,7 @@
 """The command `octomil-conformance`.
 
 Exit codes: 0 conformant in what was asked, 1 not, 2 wrong usage, 3 could not test, 4 the suite is at fault; 130 after Ctrl-C, 141
-if nobody reads the output.
+if the reader of the output has gone.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _guarded(command: Command, given: argparse.Namespace) -> int:
-    """The exit code of whatever the command raises. The token is redacted from every message."""
+    """Runs the command. The exit code says what it raised, if anything. The token is redacted from every message."""
     if command.needs_extra and (package := missing()):
         return _say(f"{package} is missing; run: {EXTRA}", COULD_NOT_TEST)
     token = getattr(given, "token", None)

@@ -254,7 +254,7 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
 
 
 def _matrix(given: argparse.Namespace) -> int:
-    """The exit code is 0 whatever the reports say: to compare is not to judge."""
+    """The exit code is 0, for good and bad reports: to compare is not to judge."""
     from octomil_conformance.report.files import writing
     from octomil_conformance.report.markdown import append
     from octomil_conformance.report.matrix import matrix_markdown, matrix_page, read_all

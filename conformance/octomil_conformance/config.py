@@ -94,7 +94,7 @@ class Config:
     """HOST:PORT to listen on; `external` or `external:HOST:PORT` where octomil-conformance backend already runs."""
     openai_backend: str = DEFAULT_OPENAI_BACKEND
     backend_timeout: float = DEFAULT_BACKEND_TIMEOUT
-    """Seconds that the server was told to wait."""
+    """Seconds that the server waits for an upstream, by its settings."""
     allow_remote: bool = False
     strict: bool = False
     timeout_factor: float = 1.0

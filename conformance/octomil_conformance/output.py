@@ -12,14 +12,14 @@ NOBODY_READS = 141
 """The exit code of a command that SIGPIPE ended, as shells report it."""
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""The errors of a pipe or a file that cannot be written. They are nobody's fault."""
+"""The errors of a pipe or a file that cannot be written. They are not a fault of the program."""
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 @contextmanager
 def printed(program: str, code: int) -> Iterator[None]:
-    """Everything printed within is written when it ends. Raises SystemExit if it cannot be: quietly if nobody reads, else with one line and `code`."""
+    """Everything printed within is written when it ends. Raises SystemExit if it cannot be: without a message if the reader has gone, otherwise with one line and `code`."""
     _open()
     try:
         try:

@@ -47,7 +47,7 @@ class Run:
     config: Config
     verdicts: list[Verdict] = field(default_factory=list)
     recorded: bool = False
-    """True for recordings: what a recording does not have, nobody asked for."""
+    """True for recordings: what a recording does not have was not asked for."""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 

@@ -1,6 +1,6 @@
 """The HTTP client of the suite: real sockets, read piece by piece.
 
-Every wait ends at the deadline, whatever the server does. It uses no proxies, redirects, cookies or ~/.netrc.
+Every wait ends at the deadline. It uses no proxies, redirects, cookies or ~/.netrc.
 """
 
 import io

@@ -50,12 +50,12 @@ def page(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("claims", "told"), [({"stream": 0}, False), ({"stream": 1, "auth": 1}, True)]
+    ("claims", "message"), [({"stream": 0}, False), ({"stream": 1, "auth": 1}, True)]
 )
-def test_it_says_that_checks_of_auth_are_counted_twice(page, claims, told):
+def test_it_says_that_checks_of_auth_are_counted_twice(page, claims, message):
     words = page(run_of(verdict(), claims=claims)).words
 
-    assert ("those of auth count at their endpoint, too" in words) is told
+    assert ("those of auth count at their endpoint, too" in words) is message
 
 
 def test_it_has_the_conclusion_its_reasons_and_how_to_repeat_a_request(page):

@@ -294,8 +294,8 @@ def test_a_file_that_is_too_large_is_exit_2_before_memory_is_short(name, capsys)
         file.truncate(TOO_MANY)
 
     assert cli.main(["fixtures", name]) == 2
-    told = f"{name}: has {TOO_MANY} bytes: want at most 67108864 (64 MiB)\n"
-    assert told in capsys.readouterr().err
+    message = f"{name}: has {TOO_MANY} bytes: want at most 67108864 (64 MiB)\n"
+    assert message in capsys.readouterr().err
 
 
 def test_an_answer_that_is_too_large_unpacked_is_exit_2_before_memory_is_short(capsys):
@@ -303,8 +303,8 @@ def test_an_answer_that_is_too_large_unpacked_is_exit_2_before_memory_is_short(c
     Path("stream.http").write_bytes(head + gzip.compress(bytes(TOO_MANY), 1))
 
     assert cli.main(["fixtures", "stream.http"]) == 2
-    told = "stream.http: unpacked it is too large: want at most 67108864 (64 MiB)\n"
-    assert told in capsys.readouterr().err
+    message = "stream.http: unpacked it is too large: want at most 67108864 (64 MiB)\n"
+    assert message in capsys.readouterr().err
 
 
 def test_a_manifest_of_something_else_is_left_alone_above_the_recordings():

@@ -123,7 +123,7 @@ def test_the_list_explains_all_there_is(capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--mutant", "never_don"], "no mutant 'never_don', did you mean never_done?"),
         (["--variant", "x"], "no variant 'x'; --list explains all"),
@@ -138,12 +138,12 @@ def test_the_list_explains_all_there_is(capsys):
         (["--token", "caf\u00e9"], "want printable ASCII"),
     ],
 )
-def test_a_wrong_option_is_exit_2_and_named(capsys, options, told):
+def test_a_wrong_option_is_exit_2_and_named(capsys, options, message):
     with pytest.raises(SystemExit) as ended:
         cli.main(["serve", *options])
 
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_exit_3(capsys):

@@ -66,9 +66,9 @@ def two_streams_do_not_mix(api: Api) -> None:
     for call in calls:
         call.until_text(3)
     api.backend.open(api.nonce)
-    told = ["".join(call.finish().tokens) for call in calls]
+    texts_got = ["".join(call.finish().tokens) for call in calls]
 
-    expect(told, [*texts])
+    expect(texts_got, [*texts])
 
 
 @requirement("STREAM-24")

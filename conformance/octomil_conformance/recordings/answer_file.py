@@ -57,12 +57,12 @@ def read(path: Path, entry: Entry | None) -> Recording:
 def _endpoint(path: Path) -> str:
     """The name decides, except for an event stream."""
     names = (path.stem, *(folder.name for folder in path.absolute().parents[:2]))
-    told = "stream" if _kind(path) == ".sse" else endpoint_in(names)
-    if told is None:
+    found = "stream" if _kind(path) == ".sse" else endpoint_in(names)
+    if found is None:
         raise UsageError(
             f"which endpoint is it of? want {', '.join(PATHS)} in its name, in the name of its folder, or in a manifest.json beside it"
         )
-    return told
+    return found
 
 
 def _response(path: Path, data: bytes, given: Entry, profile: str) -> Response:

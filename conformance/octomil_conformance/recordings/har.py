@@ -1,4 +1,4 @@
-"""HAR files, as browsers and Playwright write them: the entries that called this API, and what the browser kept of the responses."""
+"""HAR files, as browsers and Playwright write them: the entries that called this API, and what the browser saved of the responses."""
 
 import base64
 import binascii

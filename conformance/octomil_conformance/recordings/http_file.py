@@ -48,7 +48,7 @@ def read(data: bytes) -> Response:
 
 
 def read_head(data: bytes) -> Response:
-    """The head, and whatever follows as the body."""
+    """The head, and everything after it as the body."""
     data = data.removeprefix(BOM)
     head = END_OF_HEAD.search(data)
     text = data[: head.start() if head else None].decode("latin-1")

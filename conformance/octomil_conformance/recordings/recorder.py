@@ -16,7 +16,7 @@ def specimens(config: Config) -> list[Exchange]:
     """The answers that level 0 judges, without the token. Raises UsageError or CouldNotTest."""
     profiles = [name for name in config.claims if name != "auth"]
     if not profiles:
-        raise UsageError("nothing to record: profile auth has no answers of its own")
+        raise UsageError("nothing to record: profile auth has no endpoint")
     with ready(config) as target:
         seen = [each for profile in profiles for each in target.specimens(profile)]
     return [without_token(exchange, config.token) for exchange in seen]

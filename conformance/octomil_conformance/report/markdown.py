@@ -111,7 +111,7 @@ def _row(
 
 
 def plain(text: str, token: str | None = None) -> str:
-    """The text as text, whatever is in it. Lines are kept, and what is too long is cut."""
+    """The text, with nothing in it taken for Markdown. Its lines stay lines, and it is cut if it is too long."""
     masked = redact(text, token)
     left = len(masked) - CELL
     shown = f"{masked[:CELL]}… ({left} more characters)" if left > 0 else masked

@@ -88,7 +88,7 @@ def _add_layers(parser: argparse.ArgumentParser) -> None:
         "--scenario",
         type=_scenario,
         metavar="NAME",
-        help="answer like this, whatever the model is called",
+        help="answer like this for every model",
     )
     parser.add_argument(
         "--backend-timeout",

@@ -55,7 +55,7 @@ class Response:
 
     @property
     def body(self) -> bytes:
-        """The whole body. It is kept, so that it can be read again."""
+        """The whole body. It can be read several times."""
         if not isinstance(self.pieces, list):
             self.pieces = [b"".join(self.pieces)]
         return b"".join(self.pieces)

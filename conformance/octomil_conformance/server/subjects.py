@@ -49,7 +49,7 @@ class Subject:
     """Of the function, without its docstring."""
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
-    """From the upstreams that a server is told to those that it gets."""
+    """From the upstreams in the settings to those that the server asks."""
 
 
 _registry: dict[str, Subject] = {}
@@ -130,7 +130,7 @@ def register(subject: Subject) -> None:
 
 
 def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
-    """Decorates a function from the told upstreams to others. For what no layer around a server can change."""
+    """Decorates a function from upstreams to other upstreams. For what no layer around a server can change."""
 
     def decorate(play: Function) -> Function:
         register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, 1, upstreams=play))  # fmt: skip
@@ -253,7 +253,7 @@ bodies = Kind(_on_body)
 refuses = Kind(_refusing)
 """A function of the JSON fields of a request: True if it is refused."""
 accepts = Kind(_accepting)
-"""A function of a request: True if its token is accepted, whatever it is."""
+"""A function of a request: True if any token is accepted."""
 scenarios = Kind(_on_scenario, shows=None)
 """A function from the scenario of a request to another one."""
 responses = Kind(_after)

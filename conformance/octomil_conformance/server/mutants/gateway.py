@@ -23,16 +23,17 @@ GATEWAY = (502, 503, 504)
 
 
 @upstreams("infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", shows=None)
-def openai_first(told: Upstreams) -> Upstreams:
+def openai_first(upstreams: Upstreams) -> Upstreams:
     """The OpenAI-compatible backend is asked before Ollama."""
-    ollama, openai = told.openai.removesuffix("/v1"), f"{told.ollama}/v1"
-    return replace(told, ollama=ollama, openai=openai)
+    ollama = upstreams.openai.removesuffix("/v1")
+    openai = f"{upstreams.ollama}/v1"
+    return replace(upstreams, ollama=ollama, openai=openai)
 
 
 @upstreams("embed@2", "FALLBACK-04", "FAULT-02", shows="slow")
-def no_timeout(told: Upstreams) -> Upstreams:
+def no_timeout(upstreams: Upstreams) -> Upstreams:
     """A backend may take as long as it likes."""
-    return replace(told, timeout=3600.0)
+    return replace(upstreams, timeout=3600.0)
 
 
 def fail_both(scenario: str, *failures: str) -> str:

@@ -82,12 +82,12 @@ def tokens_are_normalized(fields: Json) -> None:
 @streams("stream@2", "STREAM-22", shows="empty")
 def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
     """An empty answer is replaced by a placeholder."""
-    told = False
+    is_sent = False
     for frame in frames:
         fields = fields_of(frame) or {"done": False}
-        if fields["done"] and not told:
+        if fields["done"] and not is_sent:
             yield frame_of({"token": "(empty)", "done": False, "provider": "ollama"})
-        told = True
+        is_sent = True
         yield frame
 
 
