@@ -1,0 +1,200 @@
+"""Real OpenAI-compatible servers as the fallback: whole, streamed, embedded, and what their errors become."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from gateways import LITELLM_KEY, running_litellm, running_portkey
+from models import LlamaCpp, Ollama
+from processes import serve
+from reference import MODEL_PATIENCE, UNHURRIED, Reference, reference
+
+pytestmark = pytest.mark.machine
+
+
+@dataclass(frozen=True)
+class Compatible:
+    """A real server, with what ours must be told to use it."""
+
+    endpoint: str
+    model: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def ollama_v1(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+    ollama: Ollama = request.getfixturevalue("ollama")
+    return Compatible(f"{ollama.url}/v1", ollama.model)
+
+
+def llama(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+    llama_cpp: LlamaCpp = request.getfixturevalue("llama_cpp")
+    return Compatible(f"{llama_cpp.url}/v1", llama_cpp.model)
+
+
+def litellm(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+    behind = llama(request, stack)
+    endpoint = stack.enter_context(running_litellm(behind.endpoint))
+    return Compatible(endpoint, behind.model, {"OPENAI_API_KEY": LITELLM_KEY})
+
+
+def portkey(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+    behind = llama(request, stack)
+    endpoint = stack.enter_context(running_portkey())
+    headers = f"x-portkey-provider: openai, x-portkey-custom-host: {behind.endpoint}"
+    return Compatible(endpoint, behind.model, {"OPENAI_API_HEADERS": headers})
+
+
+SERVERS = [ollama_v1, llama, litellm, portkey]
+
+
+def only(*servers: Callable[..., Compatible]) -> pytest.MarkDecorator:
+    """For a test that the other servers give nothing to see."""
+    return pytest.mark.parametrize("compatible", servers, indirect=True, ids=name)
+
+
+def name(start: Callable[..., Compatible]) -> str:
+    return start.__name__
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=name)
+def compatible(request: pytest.FixtureRequest) -> Iterator[Compatible]:
+    start: Callable[..., Compatible] = request.param
+    with ExitStack() as stack:
+        yield start(request, stack)
+
+
+@pytest.fixture(scope="module")
+def server(compatible: Compatible) -> Iterator[Reference]:
+    """It is the fallback, and Ollama is down."""
+    yield from in_front_of(compatible)
+
+
+def in_front_of(compatible: Compatible, **env: str) -> Iterator[Reference]:
+    settings = {**UNHURRIED, **compatible.env, **env}
+    settings.setdefault("OPENAI_API_ENDPOINT", compatible.endpoint)
+    with reference(serve, **settings) as server:
+        server.ollama.stop_listening()
+        server.client.timeout = MODEL_PATIENCE
+        yield server
+
+
+def asked(compatible: Compatible, **more: object) -> dict[str, Any]:
+    parameters = {"max_tokens": 4, "temperature": 0, "top_k": 5, "keep_alive": "5m"}
+    messages = [{"role": "user", "content": "Name three fruits."}]
+    body = {"model_id": compatible.model, "messages": messages}
+    return {**body, "parameters": parameters, **more}
+
+
+def test_a_whole_answer(server: Reference, compatible: Compatible) -> None:
+    answer = server.ask("/inference", asked(compatible)).json()
+
+    assert answer["output"]
+    assert (answer["provider"], answer["finish_reason"]) == ("openai", "length")
+    assert answer["usage"]["completion_tokens"] == 4
+    assert answer["usage"]["prompt_tokens"] > 4
+    assert "ignored_parameters" not in answer
+
+
+def test_a_streamed_answer(server: Reference, compatible: Compatible) -> None:
+    with server.stream(asked(compatible)) as events:
+        *tokens, final = events.rest()
+
+    assert len(tokens) > 1
+    assert all(event["token"] for event in tokens)
+    assert (final["done"], final["finish_reason"]) == (True, "length")
+    assert final["usage"]["completion_tokens"] == 4
+
+
+def test_embeddings(server: Reference, compatible: Compatible) -> None:
+    body = {"model_id": compatible.model, "input": ["apple", "pear", "apple"]}
+
+    answer = server.ask("/embeddings", body).json()
+
+    first, second, third = answer["embeddings"]
+    assert len(first) == 576
+    assert first == pytest.approx(third, abs=1e-3)
+    assert first != pytest.approx(second, abs=1e-3)
+    assert answer["usage"]["prompt_tokens"] > 0
+
+
+def test_health(server: Reference) -> None:
+    _, state = server.client.get("/inference/health").json()["backends"]
+
+    assert (state["provider"], state["status"]) == ("openai", "ok")
+    assert "hint" not in state
+
+
+@only(ollama_v1, litellm)
+@pytest.mark.parametrize("path", ["/inference", "/inference/stream", "/embeddings"])
+def test_a_missing_model(server: Reference, compatible: Compatible, path: str) -> None:
+    """llama.cpp answers whatever model it is asked for."""
+    body = asked(compatible, model_id="no-such-model", input=["a"])
+
+    answer = server.ask(path, body)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
+
+
+@only(llama, litellm, portkey)
+@pytest.mark.parametrize("path", ["/inference", "/inference/stream"])
+def test_a_prompt_beyond_the_context(
+    server: Reference, compatible: Compatible, path: str
+) -> None:
+    """Ollama cuts a prompt off at its context."""
+    messages = [{"role": "user", "content": "apple " * 9000}]
+
+    answer = server.ask(path, asked(compatible, messages=messages))
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "context_too_large")
+
+
+@only(llama, litellm)
+def test_a_parameter_of_the_wrong_type(
+    server: Reference, compatible: Compatible
+) -> None:
+    """Ollama ignores parameters that it does not know, and Portkey's gateway drops them."""
+    parameters = {"max_tokens": 2, "min_p": "hot"}
+
+    answer = server.ask("/inference", asked(compatible, parameters=parameters))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert "min_p" in answer.json()["message"]
+
+
+def test_a_wrong_base_url(compatible: Compatible) -> None:
+    wrong = {"OPENAI_API_ENDPOINT": f"{compatible.endpoint}/nowhere"}
+    for server in in_front_of(compatible, **wrong):
+        answer = server.ask("/inference", asked(compatible))
+        health = server.client.get("/inference/health").json()
+        heard = server.heard()
+
+    assert (answer.status_code, answer.json()["code"]) == (502, "inference_failed")
+    assert "check its base URL" in answer.json()["message"]
+    assert "check the base URL" in health["backends"][1]["hint"]
+    assert "check its base URL" in heard
+
+
+def test_a_wrong_key_of_litellm(request: pytest.FixtureRequest) -> None:
+    with ExitStack() as stack:
+        compatible = litellm(request, stack)
+        key = "sk-another-key-9876543210"
+        for server in in_front_of(compatible, OPENAI_API_KEY=key):
+            answer = server.ask("/inference", asked(compatible))
+            health = server.client.get("/inference/health")
+
+    assert answer.status_code == 502
+    assert answer.json()["code"] == "cloud_provider_auth_failed"
+    assert key[:6] not in answer.text
+    assert health.status_code == 503
+
+
+def test_a_portkey_without_its_headers(request: pytest.FixtureRequest) -> None:
+    with ExitStack() as stack:
+        compatible = portkey(request, stack)
+        for server in in_front_of(compatible, OPENAI_API_HEADERS=""):
+            answer = server.ask("/inference", asked(compatible))
+
+    assert answer.status_code == 400
+    assert "x-portkey-provider header is required" in answer.json()["message"]
