@@ -1,4 +1,4 @@
-"""The command `octomil-ref`: serve, demo, config."""
+"""The command `octomil-ref`: serve, demo, config, check."""
 
 import argparse
 import errno
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from octomil_ref import __version__, setting_values
-from octomil_ref.app import create_app
+from octomil_ref.app import create_app, create_backends
+from octomil_ref.backends import Backend
 from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
+from octomil_ref.errors import UpstreamError
 from octomil_ref.listening import check_address
 from octomil_ref.settings import (
     Settings,
@@ -25,6 +27,7 @@ from octomil_ref.settings import (
     or_exit,
     publish,
     report,
+    warnings,
 )
 from octomil_ref.waitress_server import WaitressServer
 
@@ -35,6 +38,9 @@ INTERRUPTED = 130
 
 BROKEN_PIPE = 141
 """The exit code by which shells know a command whose reader left."""
+
+CHECK_TIMEOUT = 10.0
+"""Seconds that a backend has to list its models."""
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Why a pipe or a file cannot be written."""
@@ -131,6 +137,28 @@ def config(arguments: argparse.Namespace) -> None:
         print(f"{variable:<{width}}  {source:<11}  {value}")
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """Asks each backend for its models. Exits with 1 if one cannot be used, or if there is none."""
+    settings = load()
+    backends = create_backends(settings)
+    reports = [_asked_for_models(backend) for backend in backends]
+    problems = warnings(settings)
+    for line in [*problems, *(line for _, line in reports)]:
+        print(line)
+    if not backends or not all(usable for usable, _ in reports):
+        raise SystemExit(1)
+
+
+def _asked_for_models(backend: Backend) -> tuple[bool, str]:
+    try:
+        models = backend.models(CHECK_TIMEOUT)
+    except UpstreamError as ex:
+        reason = f" ({ex.detail})" if ex.detail else ""
+        return False, f"{backend.provider}: {ex.message}{reason}"
+    listed = ", ".join(models) or "none"
+    return True, f"{backend.provider}: reached and authorized; models: {listed}"
+
+
 def new_token() -> str:
     return f"octomil_{secrets.token_urlsafe(24)}"
 
@@ -167,13 +195,15 @@ def _parser() -> argparse.ArgumentParser:
         "Settings come from the environment: see 'octomil-ref config'.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="serve|demo|config")
+    commands = parser.add_subparsers(required=True, metavar="serve|demo|config|check")
 
     _add_serve_flags(commands.add_parser("serve", help="serve the API"))
     demo_help = "serve the API with a small language model inside"
     _add_demo_flags(commands.add_parser("demo", help=demo_help))
     config_parser = commands.add_parser("config", help="print every setting")
     config_parser.set_defaults(command=config)
+    check_help = "ask each backend for its models; exit with 1 if one cannot be used"
+    commands.add_parser("check", help=check_help).set_defaults(command=check)
     return parser
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Self, TextIO
 
 import pytest
+import requests
+import responses
 
 from octomil_ref import __version__, cli
 from octomil_ref.demo.run import DemoError
@@ -405,7 +407,7 @@ def test_the_version_is_told(capsys):
 
 def test_a_command_is_required(capsys):
     assert ending() == 2
-    assert "serve|demo|config" in capsys.readouterr().err
+    assert "serve|demo|config|check" in capsys.readouterr().err
 
 
 def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
@@ -485,3 +487,48 @@ def test_another_failure_is_not_hidden(file):
 def test_without_a_standard_output_nothing_fails():
     with redirect_stdout(None), cli.checked_output():
         print("to nobody")
+
+
+TAGS = "http://localhost:11434/api/tags"
+
+
+@responses.activate
+def test_check_lists_the_models_of_each_backend(monkeypatch, capsys):
+    monkeypatch.setenv("OPENAI_API_ENDPOINT", "http://gpu")
+    responses.get(TAGS, json={"models": [{"name": "a"}, {"name": "b"}]})
+    responses.get("http://gpu/v1/models", json={"data": []})
+
+    cli.main(["check"])
+
+    ollama, openai = capsys.readouterr().out.splitlines()
+    assert ollama.startswith("ollama: reached and authorized; models: a")
+    assert openai == "openai: reached and authorized; models: none"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            {"body": requests.ConnectionError(ConnectionRefusedError())},
+            "ollama: The ollama backend cut its answer off. (connection refused)",
+        ),
+        (
+            {"status": 401, "json": {"error": "unauthorized"}},
+            "ollama: The ollama backend did not accept this server's credentials.",
+        ),
+    ],
+    ids=["not reached", "not authorized"],
+)
+@responses.activate
+def test_check_says_what_is_wrong_with_a_backend(capsys, answer, said):
+    responses.get(TAGS, **answer)
+
+    assert ending("check") == 1
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_check_without_a_backend_fails(monkeypatch, capsys):
+    monkeypatch.setenv("OLLAMA_BASE_URL", "")
+
+    assert ending("check") == 1
+    assert capsys.readouterr().out.startswith("no backend: ")
