@@ -82,6 +82,14 @@ def call(
     page.evaluate(CALL, [f"{url}/api/v1/inference/stream", sent, body])
 
 
+def chat(page: Page, url: str, model: str) -> None:
+    """Starts the same call of OpenAI's API."""
+    messages = [{"role": "user", "content": "one two"}]
+    body = json.dumps({"model": model, "messages": messages, "stream": True})
+    sent = {"Content-Type": "application/json", **BEARER}
+    page.evaluate(CALL, [f"{url}/v1/chat/completions", sent, body])
+
+
 def ended(page: Page) -> tuple[str, list[object], str]:
     """How the call ended, its status and headers, and the body."""
     page.wait_for_function("window.ended")
@@ -168,3 +176,20 @@ def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
     assert how == "TypeError"
     assert any("CORS" in complaint for complaint in complaints)
     assert backend.calls(nonce) == []
+
+
+@pytest.mark.parametrize("api", ["waitress", "gunicorn"], indirect=True)
+@pytest.mark.parametrize(
+    ("model", "how"), [("conf-echo", "complete"), ("conf-cut", "TypeError")]
+)
+def test_a_page_reads_a_stream_of_openais_api(
+    api: str, origin: str, page: Page, model: str, how: str
+) -> None:
+    page.goto(origin)
+
+    chat(page, api, model)
+    end, (status, request_id, *_), text = ended(page)
+
+    assert (end, status) == (how, 200)
+    assert request_id
+    assert ("data: [DONE]" in text) == (how == "complete")
