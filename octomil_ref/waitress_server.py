@@ -81,6 +81,8 @@ class WaitressServer:
         announce()
         while not self._stopping:
             self._poll()
+        if self._interrupted:
+            self._say_what_it_waits_for()
         self._refuse_connections()
         self._finish_requests()
 
@@ -94,8 +96,13 @@ class WaitressServer:
     def _stop(self, number: int, frame: object) -> None:
         for each in ENDING:
             signal.signal(each, signal.SIG_DFL)
-        self._stopping = True
         self._interrupted = number == signal.SIGINT
+        self._stopping = True
+
+    def _say_what_it_waits_for(self) -> None:
+        running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
+        if running:
+            log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
 
     def _refuse_connections(self) -> None:
         for listener in self._listeners:
@@ -104,9 +111,6 @@ class WaitressServer:
 
     def _finish_requests(self) -> None:
         deadline = Deadline(self._grace)
-        running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
-        if running and self._interrupted:
-            log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
         while (channels := self._all(HTTPChannel)) and deadline.remaining() > 0:
             for channel in channels:
                 if not channel.requests and not channel.request:

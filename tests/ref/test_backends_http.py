@@ -392,7 +392,7 @@ def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
 
 def test_an_upstream_that_takes_a_request_and_stays_silent_times_out():
     with scripted(stall) as server:
-        to = upstream(server.url, timeout=0.05)
+        to = upstream(server.url, timeout=0.3)
 
         with pytest.raises(TimedOut):
             to.post("/", {})
