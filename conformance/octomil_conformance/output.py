@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO, TextIOWrapper
 
-NOBODY_READS = 141
+READER_LEFT = 141
 """The exit code of a command that SIGPIPE ended, as shells report it."""
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -33,7 +33,7 @@ def printed(program: str, code: int) -> Iterator[None]:
             raise
         _forget()
         if ex.errno == errno.EPIPE:
-            raise SystemExit(NOBODY_READS) from ex
+            raise SystemExit(READER_LEFT) from ex
         print(f"{program}: cannot write: {ex.strerror}", file=sys.stderr)
         raise SystemExit(code) from ex
 

@@ -98,7 +98,7 @@ class Plain:
         self.complete = True
 
 
-# A size stands behind the line end of the data before it, or of the head.
+# A size follows the line end of the previous chunk, or of the head.
 _SIZE = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _SIZE_BEGUN = re.compile(
     rb"(?:\r(?:\n(?:[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\n]*|\r)?)?)?)?\Z"
@@ -152,7 +152,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def framing(head: Head) -> Plain | Chunked:
-    """How the body is told from what follows it (section 6.3). Raises ProtocolError if the head does not say so."""
+    """Finds where the body ends (section 6.3). Raises ProtocolError if the head does not say."""
     if head.status in (204, 304):
         return Plain(0)
     coding = head.headers.get("Transfer-Encoding")

@@ -106,7 +106,7 @@ class Body:
                 return body
         return b""
 
-    read = read1  # urllib3 takes for a file what has this method, which nobody calls
+    read = read1  # never called, but urllib3 requires it of a file
 
     def leaves_connection(self) -> bool:
         """True if the connection may be used again after the end."""
@@ -172,7 +172,7 @@ _current = threading.local()
 
 
 class _Http1:
-    """Mixed into both kinds of urllib3's connection, of which only `connect` and `close` remain in use."""
+    """Mixed into both kinds of urllib3's connection. Only their `connect` and `close` are still used."""
 
     sock: Any
     timeout: Any
