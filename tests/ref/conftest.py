@@ -23,13 +23,17 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Restores the loggers, which each new application configures."""
+    """Each test starts with loggers as Python makes them. Every new application configures them, in tests elsewhere too."""
     names = ("octomil_ref", "waitress", "gunicorn.error", "gunicorn.access")
     loggers = [logging.getLogger(name) for name in names]
-    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
+    before = [(each.handlers, each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.handlers, each.propagate = [], True
+        each.setLevel(logging.NOTSET)
     yield
-    for each, values in zip(loggers, before, strict=True):
-        each.handlers, each.level, each.propagate = values
+    for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        each.handlers, each.propagate = handlers, propagate
+        each.setLevel(level)
 
 
 @pytest.fixture
