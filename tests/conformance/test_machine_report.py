@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 from canned_server import STREAM, canned
-from octomil_conformance import cli
+from octomil_conformance import cli, spec
 from octomil_conformance.config import Expectation
 from octomil_conformance.report.machine import write_json, write_junit
 from runs import COOKIE, TOKEN, exchange, nasty_run, run_of, verdict
@@ -34,7 +34,11 @@ def test_the_json_report_has_each_verdict_and_each_exchange_once():
 
     report = json_of(run_of(good, bad))
 
-    assert (report["format"], report["spec"], report["suite"]) == (2, "1.0", "0.1.0")
+    assert (report["format"], report["spec"], report["suite"]) == (
+        2,
+        spec.VERSION,
+        "0.1.0",
+    )
     assert (report["conclusion"], report["counts"]) == ("not conformant", {"pass": 1, "fail": 1})  # fmt: skip
     assert [each["exchanges"] for each in report["verdicts"]] == [[0], [1, 0]]
     assert len(report["exchanges"]) == 2

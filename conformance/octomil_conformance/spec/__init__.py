@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 FOLDER = Path(__file__).parent
 PROSE = FOLDER / "cloud-inference.md"
-VERSION = "1.0"
+VERSION = "1.1"
 
 PROFILES = ("infer", "stream", "batch", "embed", "health", "auth")
 LEVELS = ("wire", "server", "gateway")
@@ -74,6 +75,18 @@ def parse(prose: str) -> dict[str, Requirement]:
             if colon and key in ("Breaks", "Untestable"):
                 current[key.lower()] = rest
     return {name: Requirement(**fields) for name, fields in found.items()}
+
+
+@cache
+def additions() -> dict[str, list[str]]:
+    """By version, in order: the ids of the requirements that it adds to those of the versions before."""
+    files = sorted(FOLDER.glob("required-*.toml"))
+    return {
+        path.stem.removeprefix("required-"): tomllib.loads(path.read_text("utf-8"))[
+            "requirements"
+        ]
+        for path in files
+    }
 
 
 @cache
