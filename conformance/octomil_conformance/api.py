@@ -10,6 +10,7 @@ from typing import Any
 from octomil_conformance import schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.scenarios import ALONE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import PATHS, Config
@@ -65,7 +66,7 @@ class Target:
 
     def specimens(self, profile: str) -> Iterator[Exchange]:
         """Good answers, each asked for when it is first wanted. The first comes from the model of the run, the others from the scripted backend."""
-        for index in range(1 + len(self._odd(profile))):
+        for index in range(1 + len(self._more(profile))):
             seen = self._specimens[profile]
             with self._locks[profile]:
                 if index == len(seen):
@@ -87,15 +88,19 @@ class Target:
     def is_blamed(self, exchange: Exchange) -> bool:
         return id(exchange) in self._blamed
 
-    def _odd(self, profile: str) -> list[dict[str, Any]]:
-        is_gateway = self.backend is not None and self.config.claims.get(profile) == 2
-        return ODD.get(profile, []) if is_gateway else []
+    def _more(self, profile: str) -> list[tuple[Provider | None, dict[str, Any]]]:
+        """More good answers at level 2, each from the first upstream and from the fallback."""
+        if self.backend is None or self.config.claims.get(profile) != 2:
+            return []
+        wired: list[Provider | None] = [None, *(self.wired & {"openai"})]
+        return [(each, odd) for each in wired for odd in ODD.get(profile, [])]
 
     def _specimen(self, profile: str, index: int) -> Exchange:
         """The exchange even if it went wrong: the check that looks at it says so."""
-        asker = Api(self, profile)
+        first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
+        through, options = [first, *self._more(profile)][index]
+        asker = Api(self, profile, through)
         asker.begin(self.config.check_seconds)
-        options = [PLAIN.get(profile, {}), *self._odd(profile)][index]
         try:
             return asker.get() if profile == "health" else asker.ask(**options)
         except Finding:
@@ -105,9 +110,13 @@ class Target:
 class Api:
     """The server, as one check of one profile sees it."""
 
-    def __init__(self, target: Target, profile: str) -> None:
+    def __init__(
+        self, target: Target, profile: str, through: Provider | None = None
+    ) -> None:
+        """`through`: the upstream that has to answer where a request names a scenario."""
         self.target = target
         self.profile = profile
+        self.through = through
         self.path = PATHS[profile]
         self.nonce = new_nonce()
         self.seen: list[Exchange] = []
@@ -182,7 +191,9 @@ class Api:
         """The JSON of a request of this profile."""
         config = self.target.config
         model = config.embed_model if self.profile == "embed" else config.model
-        body: dict[str, Any] = {"model_id": f"conf-{scenario}" if scenario else model}
+        body: dict[str, Any] = {
+            "model_id": model_for(scenario, self.through) if scenario else model
+        }
         body |= self._content(prompt, limited=not scenario)
         body |= changes
         return {name: value for name, value in body.items() if name not in without}
@@ -253,9 +264,14 @@ class Api:
             raise SuiteFault("a check below level 2 asked for the backend")
         return self.target.backend
 
-    def call(self, suffix: str = "") -> Call:
-        """The first upstream call that the server made for this check, or for one input of it."""
+    def calls(self, suffix: str = "") -> list[Call]:
+        """The upstream calls that the server made for this check, or for one input of it; only those of the fallback if that has to answer."""
         calls = self.backend.calls(self._nonce(suffix))
+        return [call for call in calls if self.through != "openai" or call.backend == "openai"]  # fmt: skip
+
+    def call(self, suffix: str = "") -> Call:
+        """The first of them."""
+        calls = self.calls(suffix)
         if not calls:
             raise Finding("an upstream call", "none")
         return calls[0]
@@ -337,6 +353,11 @@ def answered(exchange: Exchange) -> Exchange:
     if exchange.status == 0 or exchange.end == "deadline":
         raise Finding("a response", exchange.problem)
     return exchange
+
+
+def model_for(scenario: str, through: Provider | None) -> str:
+    """The model with which this upstream plays the scenario, and the other one fails at once."""
+    return MODEL_PREFIX + (ALONE[through].format(scenario) if through else scenario)
 
 
 def json_bytes(value: object) -> bytes:

@@ -65,12 +65,15 @@ class Expectation:
     """A failure that the implementer knows."""
 
     check: str
-    """`STREAM-10`, or `HTTP-05[stream]` for one profile only."""
+    """`STREAM-10`, `HTTP-05[stream]` for one profile only, or `STREAM-21[openai]` for one upstream only."""
     reason: str
     link: str = ""
 
-    def covers(self, requirement: str, profile: str) -> bool:
-        return self.check in (requirement, f"{requirement}[{profile}]")
+    def covers(
+        self, requirement: str, profile: str, through: str | None = None
+    ) -> bool:
+        narrower = [f"{requirement}[{each}]" for each in (profile, through) if each]
+        return self.check in (requirement, *narrower)
 
     def is_for(self, level: int, profiles: Iterable[str]) -> bool:
         """True if a run of these profiles, up to this level, can meet it."""

@@ -9,6 +9,11 @@ from types import ModuleType
 from typing import Any
 
 from octomil_conformance import spec
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.witness import Provider
+
+EACH_BACKEND = BOTH
+ANY_BACKEND: tuple[Provider | None, ...] = (None,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +26,8 @@ class Check:
     """Arguments by the name of the case; one nameless case without arguments for most checks."""
     serial: bool
     """True if it runs alone, after all others: it takes upstreams away."""
+    through: tuple[Provider | None, ...] = ANY_BACKEND
+    """The upstreams that have to answer. It runs once for each. None: whichever the server asks."""
 
     def __call__(self, *arguments: Any) -> None:
         self.function(*arguments)
@@ -29,10 +36,11 @@ class Check:
     def name(self) -> str:
         return self.function.__name__
 
-    def sentence(self, case: str = "") -> str:
-        """The name in words, with the case."""
+    def sentence(self, case: str = "", through: Provider | None = None) -> str:
+        """The name in words, with the case and the upstream that has to answer."""
         words = self.name.replace("_", " ")
-        return f"{words} ({case})" if case else words
+        more = ", ".join(filter(None, [case, through and f"through {through}"]))
+        return f"{words} ({more})" if more else words
 
     @property
     def place(self) -> str:
@@ -46,11 +54,17 @@ def requirement(
     cases: Mapping[str, Any] | Sequence[Any] | None = None,
     *,
     serial: bool = False,
+    through: tuple[Provider | None, ...] = ANY_BACKEND,
 ) -> Callable[[Callable[..., None]], Check]:
-    """Decorates a check. Level, profiles and text come from the spec. A case is one argument, or a tuple of them; without names it is called by its value."""
+    """Decorates a check. Level, profiles and text come from the spec. A case is one argument, or a tuple of them; without names it is called by its value.
+
+    `through=EACH_BACKEND`: it runs twice, once answered by Ollama, once by the fallback because Ollama fails.
+    """
 
     def decorate(function: Callable[..., None]) -> Check:
-        return Check(spec.requirements()[name], function, _cases(cases), serial)
+        return Check(
+            spec.requirements()[name], function, _cases(cases), serial, through
+        )
 
     return decorate
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, Expectation
 from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import NO_EVIDENCE, Evidence, Finding
@@ -40,6 +41,8 @@ class Verdict:
     """Why it could not be tested or is expected, or how the suite failed."""
     exchanges: tuple[Exchange, ...] = ()
     findings: tuple[Finding, ...] = ()
+    through: Provider | None = None
+    """The upstream that had to answer, if the check names one."""
 
 
 @dataclass
@@ -59,7 +62,9 @@ class Run:
             expectation
             for expectation in self.config.expected
             if not any(
-                expectation.covers(verdict.requirement.id, verdict.profile)
+                expectation.covers(
+                    verdict.requirement.id, verdict.profile, verdict.through
+                )
                 for verdict in met
             )
         ]

@@ -16,6 +16,8 @@ from functools import cache, partial
 from octomil_conformance import checks, wire
 from octomil_conformance.api import Api, Target
 from octomil_conformance.backend import Backend
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config
 from octomil_conformance.expect import (
     NO_EVIDENCE,
@@ -55,10 +57,11 @@ class Task:
     check: Check
     profile: str
     case: str
+    through: Provider | None = None
 
     @property
     def sentence(self) -> str:
-        return self.check.sentence(self.case)
+        return self.check.sentence(self.case, self.through)
 
     def __call__(self, api: Api) -> None:
         if self.check in wire.CHECKS:
@@ -71,11 +74,12 @@ class Task:
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
     """What the claims of the configuration bring, serial checks last. `only`: checks of these requirements."""
     found = [
-        Task(check, profile, case)
+        Task(check, profile, case, through)
         for check in all_checks()
         if not only or check.requirement.id in only
         for profile in config.profiles_for(check.requirement)
         for case in check.cases
+        for through in check.through
     ]
     return sorted(found, key=lambda task: task.check.serial)
 
@@ -100,13 +104,13 @@ def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
     """In the order of the tasks. Those that are not serial run ahead."""
     pool = ThreadPoolExecutor(AT_ONCE[target.config.level], "check")
     try:
-        ahead = {task: pool.submit(judged, target, task.check, task.profile, task.sentence, task) for task in tasks if not task.check.serial}  # fmt: skip
+        ahead = {task: pool.submit(judged, target, task.check, task.profile, task.sentence, task, task.through) for task in tasks if not task.check.serial}  # fmt: skip
         for task in tasks:
             if task in ahead:
                 verdict = ahead[task].result()
             else:
                 wait(ahead.values())
-                verdict = judged(target, task.check, task.profile, task.sentence, task)
+                verdict = judged(target, task.check, task.profile, task.sentence, task, task.through)  # fmt: skip
             target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
             yield verdict
     finally:
@@ -119,15 +123,18 @@ def judged(
     profile: str,
     sentence: str,
     run: Callable[[Api], object],
+    through: Provider | None = None,
 ) -> Verdict:
     """Runs one check. Whatever happens in it becomes the verdict."""
-    verdict = Verdict(check.requirement, profile, sentence, "untestable")
-    unable = _unable(target, check)
+    verdict = Verdict(
+        check.requirement, profile, sentence, "untestable", through=through
+    )
+    unable = _unable(target, check, through)
     if unable:
         return replace(verdict, reason=unable)
     began = time.monotonic()
     left = target.started + target.config.run_seconds - began
-    api = Api(target, profile)
+    api = Api(target, profile, through)
     api.begin(min(target.config.check_seconds, left))
     outcome, reason, findings = _came_of(check, partial(run, api))
     api.close()
@@ -167,13 +174,14 @@ def _came_of(
     return outcome, reason, findings
 
 
-def _unable(target: Target, check: Check) -> str:
+def _unable(target: Target, check: Check, through: Provider | None) -> str:
     """Why a check cannot run; empty if it can."""
     if time.monotonic() > target.started + target.config.run_seconds:
         return f"the {target.config.run_seconds:g} s of the whole run were over"
-    missing = {"ollama", "openai"} - target.wired
-    if check.requirement.id in NEEDS_BOTH and missing:
-        names = " and the ".join(sorted(missing))
+    needed = {*BOTH} if check.requirement.id in NEEDS_BOTH else {through} - {None}
+    missing = [each for each in BOTH if each in needed - target.wired]
+    if missing:
+        names = " and the ".join(missing)
         return f"the server never called the {names} backend, not even when it was the only one left: is it configured?"
     return ""
 
@@ -182,7 +190,7 @@ def _as_expected(verdict: Verdict, config: Config) -> Verdict:
     if verdict.outcome not in ("fail", "warn"):
         return verdict
     for expectation in config.expected:
-        if expectation.covers(verdict.requirement.id, verdict.profile):
+        if expectation.covers(verdict.requirement.id, verdict.profile, verdict.through):
             words = " ".join(filter(None, [expectation.reason, expectation.link]))
             return replace(verdict, outcome="expected", reason=words)
     return verdict

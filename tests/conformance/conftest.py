@@ -9,8 +9,8 @@ COUNTS = pytest.StashKey[dict[str, object]]()
 
 @pytest.fixture(scope="session")
 def matrix(counts) -> Matrix:
-    """Every mutant against its own claim, once for all tests."""
-    matrix = Matrix.of_own_claims(all_mutants().values())
+    """Every mutant against the requirements it is about, once for all tests."""
+    matrix = Matrix.of(all_mutants().values())
     killed = [each for each in all_mutants().values() if not is_surprise(matrix.results[each.name])]  # fmt: skip
     counts["mutants"] = f"{len(killed)} of {len(matrix.results)} killed, in {matrix.seconds:.0f} s"  # fmt: skip
     counts["mutants played again"] = ", ".join(matrix.again) or "none"

@@ -1,6 +1,7 @@
 """Which check finds which mutant, and which expectation of the check.
 
-python tests/conformance/kill_matrix.py             each mutant against its own claim, with every finding
+python tests/conformance/kill_matrix.py             each mutant against the groups of requirements that it violates
+python tests/conformance/kill_matrix.py --own       each mutant against its own claim, with every finding
 python tests/conformance/kill_matrix.py --full      each mutant against all profiles at all levels
 python tests/conformance/kill_matrix.py NAME...     some of them
 """
@@ -20,8 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from octomil_conformance import runner
+from octomil_conformance import runner, spec
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
 from octomil_conformance.requirement import Check
@@ -55,9 +57,14 @@ class Cell:
     words: str
     lines: frozenset[int]
     """Of the source: the expectations that did not hold. 0 for a finding below the check."""
+    through: Provider | None = None
 
     def __str__(self):
-        return f"{self.outcome} {self.requirement} {self.check}: {self.words}"
+        return f"{self.outcome} {self.named} {self.check}: {self.words}"
+
+    @property
+    def named(self) -> str:
+        return half(self.requirement, self.through)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ class Result:
 
     @property
     def found(self) -> frozenset[str]:
-        return frozenset(cell.requirement for cell in self.cells)
+        """Requirements, each with the upstream that had to answer if the check names one: `STREAM-21[openai]`."""
+        return frozenset(cell.named for cell in self.cells)
 
     def __str__(self):
         return "\n".join([self.problem or self.conclusion, *map(str, self.cells)])
@@ -95,16 +103,44 @@ class Matrix:
     """Played twice, because the first result was a surprise."""
 
     @classmethod
-    def of_own_claims(cls, mutants: Iterable[Subject]) -> "Matrix":
-        return played([Job(each.name, each.claims) for each in mutants], is_surprise)
+    def of(cls, mutants: Iterable[Subject]) -> "Matrix":
+        """Each against the groups of requirements that it violates: the others pass, as a run with --own shows."""
+        jobs = [Job(each.name, each.claims, group_of(each)) for each in mutants]
+        return played(jobs, is_surprise)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
-        """(requirement, check) to the mutants that it finds."""
+        """(requirement with its upstream, check) to the mutants that it finds."""
         found: dict[tuple[str, str], list[str]] = {}
         for result in self.results.values():
-            for key in {(cell.requirement, cell.check) for cell in result.cells}:
+            for key in {(cell.named, cell.check) for cell in result.cells}:
                 found.setdefault(key, []).append(result.name)
         return found
+
+
+def half(requirement: str, through: Provider | None) -> str:
+    return f"{requirement}[{through}]" if through else requirement
+
+
+@cache
+def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
+    """Through which its checks go. They are the same for all of them, as a test shows."""
+    return next(each.through for each in runner.all_checks() if each.requirement.id == requirement)  # fmt: skip
+
+
+def declared(mutant: Subject) -> frozenset[str]:
+    """What must be found, with the upstreams."""
+    return frozenset(
+        half(name, through)
+        for name in mutant.violates
+        for through in ([None] if "[" in name else upstreams_of(name))
+        if not through or mutant.through in (None, through)
+    )
+
+
+def group_of(mutant: Subject) -> frozenset[str]:
+    """The requirements that have their first letters in common with one that it violates."""
+    groups = {name.partition("-")[0] for name in mutant.violates}
+    return frozenset(name for name in spec.requirements() if name.partition("-")[0] in groups)  # fmt: skip
 
 
 def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
@@ -126,8 +162,8 @@ def is_surprise(result: Result) -> bool:
 
 def difference(mutant: Subject, result: Result) -> str:
     """Empty if the run found exactly what the mutant declares."""
-    missed = sorted(mutant.violates - result.found)
-    more = sorted(result.found - mutant.violates)
+    missed = sorted(declared(mutant) - result.found)
+    more = sorted(result.found - declared(mutant))
     wrong = [f"not found: {', '.join(missed)}"] * bool(missed)
     wrong += [f"found too: {', '.join(more)}"] * bool(more)
     wrong += [result.problem] * bool(result.problem)
@@ -136,7 +172,7 @@ def difference(mutant: Subject, result: Result) -> str:
 
 def missing(mutant: Subject, result: Result) -> str:
     """Empty if the run found what the mutant declares, whatever else it found."""
-    missed = sorted(mutant.violates - result.found)
+    missed = sorted(declared(mutant) - result.found)
     return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
 
 
@@ -168,6 +204,7 @@ def _cell(verdict: Verdict) -> Cell:
         verdict.outcome,
         verdict.reason or f"got {verdict.evidence.got}",
         frozenset(finding.line for finding in verdict.findings),
+        verdict.through,
     )
 
 
@@ -244,13 +281,18 @@ def _expecting(check: Check) -> Iterator[range]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--own", action="store_true", help="everything in its claim")
     parser.add_argument("--full", action="store_true", help="everything against everything")  # fmt: skip
     given = parser.parse_args()
     every = all_mutants()
     names = given.names or list(every)
     judged = missing if given.full else difference
     jobs = [
-        Job(name, parse_claims(ALL.split()) if given.full else every[name].claims)
+        Job(
+            name,
+            parse_claims(ALL.split()) if given.full else every[name].claims,
+            frozenset() if given.full or given.own else group_of(every[name]),
+        )
         for name in names
     ]
     matrix = played(jobs, lambda each: judged(every[each.name], each) != "")

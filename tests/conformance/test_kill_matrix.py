@@ -6,8 +6,10 @@ from kill_matrix import (
     Job,
     difference,
     expectations,
+    half,
     played,
     survivor_without,
+    upstreams_of,
 )
 from octomil_conformance.config import parse_claims
 from octomil_conformance.runner import all_checks
@@ -64,8 +66,15 @@ def test_a_mutant_is_small_and_states_its_bug(mutant):
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.name)
-def test_each_check_finds_a_mutant(matrix, check):
-    assert matrix.killers().get((check.requirement.id, check.name), []) != []
+def test_each_check_finds_a_mutant_through_each_of_its_upstreams(matrix, check):
+    for through in check.through:
+        found = half(check.requirement.id, through)
+        assert matrix.killers().get((found, check.name), []) != [], found
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.name)
+def test_all_checks_of_a_requirement_go_through_the_same_upstreams(check):
+    assert check.through == upstreams_of(check.requirement.id)
 
 
 @pytest.mark.parametrize("expectation", expectations(), ids=str)

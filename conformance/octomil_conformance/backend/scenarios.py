@@ -14,6 +14,11 @@ from octomil_conformance.backend.witness import Provider
 from octomil_conformance.backend.words import LONG_TOKENS, THOUGHTS, UNICODE_TOKENS
 
 MODEL_PREFIX = "conf-"
+ALONE: dict[Provider, str] = {
+    "ollama": "ollama-{}-openai-500",
+    "openai": "ollama-500-openai-{}",
+}
+"""How one provider plays a scenario while the other fails."""
 
 Act = Callable[[Reply, Pace], None]
 
@@ -35,6 +40,15 @@ def scenario_named(name: str) -> Scenario | None:
     if name.isascii() and name.isdecimal():
         name = f"http-{name}"
     return SCENARIOS.get(_SHORT.get(name, name))
+
+
+def alone(name: str) -> str:
+    """The scenario that only one provider plays while the other fails; the name itself if there is no such one."""
+    for pattern in ALONE.values():
+        before, after = pattern.split("{}")
+        if name.startswith(before) and name.endswith(after):
+            return name.removeprefix(before).removesuffix(after)
+    return name
 
 
 def scenario_of(model: str, backend: Provider) -> Scenario | None:

@@ -7,7 +7,7 @@ from octomil_conformance.backend import UNICODE_TOKENS
 from octomil_conformance.checks import upstream
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import expect
-from octomil_conformance.requirement import requirement
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 
 SHORT = {"max_tokens": MAX_TOKENS}
 MESSAGE = {"role": "user", "content": "Name a fruit."}
@@ -158,7 +158,7 @@ def a_parameter_that_changes_the_request_is_refused(
     expect(answer.status, REFUSED)
 
 
-@requirement("REQ-15")
+@requirement("REQ-15", through=EACH_BACKEND)
 def parameters_reach_the_model(api: Api) -> None:
     api.ask(scenario="echo", parameters={"temperature": 0.25, "max_tokens": 7})
     sent = upstream.parameters(api.call())
@@ -166,7 +166,7 @@ def parameters_reach_the_model(api: Api) -> None:
     expect((sent.get("temperature"), sent.get("max_tokens")), (0.25, 7))
 
 
-@requirement("REQ-16")
+@requirement("REQ-16", through=EACH_BACKEND)
 def an_unknown_parameter_reaches_the_model(api: Api) -> None:
     api.ask(scenario="echo", parameters={"mirostat_tau": 4.5})
     sent = upstream.parameters(api.call())
@@ -174,7 +174,7 @@ def an_unknown_parameter_reaches_the_model(api: Api) -> None:
     expect(sent.get("mirostat_tau"), 4.5)
 
 
-@requirement("REQ-17")
+@requirement("REQ-17", through=EACH_BACKEND)
 def all_messages_reach_the_model_in_order(api: Api) -> None:
     said = [
         ("system", api.tag("Be brief.")),
@@ -190,7 +190,7 @@ def all_messages_reach_the_model_in_order(api: Api) -> None:
     expect(upstream.messages(api.call()), said)
 
 
-@requirement("REQ-18")
+@requirement("REQ-18", through=EACH_BACKEND)
 def any_other_object_reaches_the_model_as_text(api: Api) -> None:
     data = {"colour": "red", "petals": 5, "note": api.tag("here")}
     api.ask(scenario="echo", without=("messages",), input_data=data)
@@ -216,14 +216,14 @@ def a_missing_model_has_its_code(api: Api) -> None:
     expect(field(answer.fields, "code"), "model_not_found")
 
 
-@requirement("INFER-08")
+@requirement("INFER-08", through=EACH_BACKEND)
 def output_is_what_the_model_said(api: Api) -> None:
     answer = api.ask(scenario="unicode")
 
     expect(field(answer.fields, "output"), "".join(UNICODE_TOKENS))
 
 
-@requirement("INFER-09")
+@requirement("INFER-09", through=EACH_BACKEND)
 def an_empty_answer_is_an_answer(api: Api) -> None:
     answer = api.ask(scenario="empty")
 
@@ -231,7 +231,7 @@ def an_empty_answer_is_an_answer(api: Api) -> None:
     expect(field(answer.fields, "output"), "")
 
 
-@requirement("INFER-10")
+@requirement("INFER-10", through=EACH_BACKEND)
 def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
 

@@ -4,7 +4,7 @@ from octomil_conformance.api import Api
 from octomil_conformance.backend import UNICODE_TOKENS
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, at_least, expect, less_than, none_of
-from octomil_conformance.requirement import requirement
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import BOOLEAN, NAME
 
 WORDS = "one two three four five"
@@ -24,7 +24,7 @@ HELD_BACK = "the first token while the second is held back, then the rest"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
 
 
-@requirement("STREAM-20")
+@requirement("STREAM-20", through=EACH_BACKEND)
 def a_token_is_sent_before_the_next_one_exists(api: Api) -> None:
     call = api.start(WORDS, scenario="gated")
     first = call.until_text(3)
@@ -34,21 +34,21 @@ def a_token_is_sent_before_the_next_one_exists(api: Api) -> None:
     expect([first, bool(whole.finals)], ["one", True], HELD_BACK)
 
 
-@requirement("STREAM-21")
+@requirement("STREAM-21", through=EACH_BACKEND)
 def tokens_join_to_what_the_model_said(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo")
 
     expect("".join(answer.tokens), "one two three")
 
 
-@requirement("STREAM-21")
+@requirement("STREAM-21", through=EACH_BACKEND)
 def no_character_is_lost(api: Api) -> None:
     answer = api.ask(scenario="unicode")
 
     expect("".join(answer.tokens), "".join(UNICODE_TOKENS))
 
 
-@requirement("STREAM-22")
+@requirement("STREAM-22", through=EACH_BACKEND)
 def an_empty_answer_is_a_final_event(api: Api) -> None:
     answer = api.ask(scenario="empty")
 
@@ -56,7 +56,7 @@ def an_empty_answer_is_a_final_event(api: Api) -> None:
     expect((answer.tokens, len(answer.finals)), ([], 1))
 
 
-@requirement("STREAM-23")
+@requirement("STREAM-23", through=EACH_BACKEND)
 def two_streams_do_not_mix(api: Api) -> None:
     texts = ("red green blue", "uno due tre")
     calls = [
@@ -71,7 +71,7 @@ def two_streams_do_not_mix(api: Api) -> None:
     expect(texts_got, [*texts])
 
 
-@requirement("STREAM-24")
+@requirement("STREAM-24", through=EACH_BACKEND)
 def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     call = api.start(scenario="long")
     call.until_text(6)
@@ -81,14 +81,14 @@ def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     expect(left, none_of(None), "the upstream call closed within 3 s")
 
 
-@requirement("STREAM-25")
+@requirement("STREAM-25", through=EACH_BACKEND)
 def thoughts_are_not_sent(api: Api) -> None:
     answer = api.ask(WORDS, scenario="thinking")
 
     expect("".join(answer.tokens), WORDS)
 
 
-@requirement("STREAM-30", BEFORE_THE_FIRST)
+@requirement("STREAM-30", BEFORE_THE_FIRST, through=EACH_BACKEND)
 def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> None:
     answer = api.ask(WORDS, scenario)
 
@@ -96,21 +96,21 @@ def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> Non
     expect(answer.events, [], NO_EVENTS)
 
 
-@requirement("STREAM-31", AFTER_THE_FIRST)
+@requirement("STREAM-31", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_not_done(api: Api, scenario: str) -> None:
     answer = api.ask(WORDS, scenario)
 
     expect(answer.finals, [], NOT_DONE)
 
 
-@requirement("STREAM-32", AFTER_THE_FIRST)
+@requirement("STREAM-32", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_broken_off(api: Api, scenario: str) -> None:
     answer = api.ask(WORDS, scenario)
 
     expect(answer.end, BROKEN_OFF)
 
 
-@requirement("STREAM-33")
+@requirement("STREAM-33", through=EACH_BACKEND)
 def half_an_answer_ends_with_an_error_event(api: Api) -> None:
     answer = api.ask(WORDS, "cut")
     last = answer.events[-1:]
@@ -131,7 +131,7 @@ def no_other_backend_takes_over_after_the_first_token(api: Api) -> None:
     expect(asked, {"ollama"})
 
 
-@requirement("STREAM-35")
+@requirement("STREAM-35", through=EACH_BACKEND)
 def silence_fails_the_stream(api: Api) -> None:
     answer = api.ask(WORDS, "stall")
 

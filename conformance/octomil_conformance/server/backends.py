@@ -3,9 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from octomil_conformance.backend import API_KEY
@@ -38,6 +38,26 @@ ON_TOP = ("think", "format", "keep_alive")
 """Parameters that Ollama does not take as options."""
 
 
+def _same(tokens: Iterator[str]) -> Iterator[str]:
+    return tokens
+
+
+def _nothing(fields: Json) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a server with a bug does to the traffic with one upstream. By default nothing."""
+
+    sends: Callable[[Json], object] = _nothing
+    """Changes the JSON of a request before it is sent."""
+    tokens: Callable[[Iterator[str]], Iterator[str]] = _same
+    """From the tokens that came to those that the server goes on with. A whole answer is one token."""
+    ending: Callable[[Json], object] = _nothing
+    """Changes how an answer ended: `finish_reason` and `usage`."""
+
+
 @dataclass(frozen=True)
 class Upstreams:
     """Base URLs, empty for none, and how long to wait for an answer."""
@@ -46,17 +66,22 @@ class Upstreams:
     openai: str = ""
     timeout: float = 2.0
     """Seconds."""
+    faults: Mapping[str, Fault] = field(default_factory=dict)
+    """By provider."""
 
     def backends(self) -> list["Backend"]:
         given = [("ollama", self.ollama, ""), ("openai", self.openai, API_KEY)]
-        return [Backend(name, url, self.timeout, key) for name, url, key in given if url]  # fmt: skip
+        return [Backend(name, url, self.timeout, key, self.faults.get(name, Fault())) for name, url, key in given if url]  # fmt: skip
 
 
 class Backend:
     """`url` is a base URL, `timeout` in seconds."""
 
-    def __init__(self, provider: str, url: str, timeout: float, key: str) -> None:
+    def __init__(
+        self, provider: str, url: str, timeout: float, key: str, fault: Fault
+    ) -> None:
         self.provider = provider
+        self._fault = fault
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._key = key
@@ -69,11 +94,16 @@ class Backend:
         body = self._asked("POST", *self._chat(prompt, stream=False), self._timeout)
         with self._understanding():
             choice = body if self._is_ollama else body["choices"][0]
-            fields = {"output": choice["message"].get("content") or ""}
+            text = choice["message"].get("content") or ""
+            fields = {"output": "".join(self._fault.tokens(iter([text])))}
             return fields | self._ending(body)
 
     def stream(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
         """Tokens, and an empty token for each thought. It ends without a Failure if the answer is complete; `ending` then says how it ended."""
+        with closing(self._tokens(prompt, ending)) as tokens:
+            yield from self._fault.tokens(tokens)
+
+    def _tokens(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
         transfer = self._sent("POST", *self._chat(prompt, stream=True), self._timeout)
         with closing(transfer):
             lines = filter(self._has_data, self._lines(transfer))
@@ -131,6 +161,8 @@ class Backend:
     def _sent(
         self, method: str, path: str, payload: Json | None, timeout: float
     ) -> Transfer:
+        if payload:
+            self._fault.sends(payload)
         body = json.dumps(payload).encode() if payload else b""
         headers = [
             ("Content-Type", "application/json"),
@@ -229,6 +261,11 @@ class Backend:
 
     def _ending(self, body: Any) -> Json:
         """What a whole answer, or a line of a stream, says about its end."""
+        ending = self._ending_in(body)
+        self._fault.ending(ending)
+        return ending
+
+    def _ending_in(self, body: Any) -> Json:
         if self._is_ollama:  # which leaves out counts that are 0
             counts = body.get("prompt_eval_count", 0), body.get("eval_count", 0)
             return _reason(body.get("done_reason")) | _usage(*counts)

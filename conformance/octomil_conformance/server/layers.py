@@ -8,6 +8,8 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from octomil_conformance.backend.scenarios import alone
+
 Json = dict[str, Any]
 EVERY_STATUS = range(100, 600)
 
@@ -28,6 +30,11 @@ class Request:
     """Host and port of the first upstream, for layers that reveal it."""
     scenario: str = ""
     """What happens upstream, see scenarios.py; empty without a model. A layer may change it."""
+
+    @property
+    def played(self) -> str:
+        """The scenario that decides the answer, through whichever upstream it comes."""
+        return alone(self.scenario)
 
     @property
     def fields(self) -> Json:

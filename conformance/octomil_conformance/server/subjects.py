@@ -9,12 +9,15 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from octomil_conformance import spec
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.scenarios import ALONE
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, parse_claims
-from octomil_conformance.server.backends import Upstreams
+from octomil_conformance.server.backends import Fault, Upstreams
 from octomil_conformance.server.layers import (
     Json,
     Layer,
@@ -50,6 +53,8 @@ class Subject:
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
     """From the upstreams in the settings to those that the server asks."""
+    through: Provider | None = None
+    """The upstream whose answers show it, if it is only one: the same checks find nothing in those of the other."""
 
 
 _registry: dict[str, Subject] = {}
@@ -137,6 +142,64 @@ def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
         return play
 
     return decorate
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a function changes between the server and one upstream. It decorates such functions, and makes a subject for each dialect of each."""
+
+    made: Callable[[Any], Fault]
+
+    def __call__(
+        self,
+        claims: str,
+        *violates: str,
+        shows: str | None = "echo",
+        only: Provider | None = None,
+    ) -> Decorator:
+        """`only`: there is a subject for this dialect alone. `STREAM-34[ollama]`: only the subject for that one violates it."""
+
+        def decorate(play: Function) -> Function:
+            for provider in [only] if only else BOTH:
+                self._add(play, provider, claims, violates, shows)
+            return play
+
+        return decorate
+
+    def _add(
+        self,
+        play: Function,
+        provider: Provider,
+        claims: str,
+        violates: Iterable[str],
+        shows: str | None,
+    ) -> None:
+        fault = self.made(play)
+        mine = [each.removesuffix(f"[{provider}]") for each in violates]
+        shows = shows and ALONE[provider].format(shows)
+        sentence = (inspect.getdoc(play) or "").removesuffix(".")
+        register(
+            Subject(
+                f"{play.__name__}_{provider}",
+                f"{sentence}, in the traffic with {LABELS[provider]} only.",
+                parse_claims(claims.split()),
+                frozenset(each for each in mine if "[" not in each),
+                shows,
+                len(inspect.getsource(play).splitlines()) - 1,
+                upstreams=lambda urls: replace(urls, faults={provider: fault}),
+                through=provider,
+            )
+        )
+
+
+LABELS: dict[Provider, str] = {"ollama": "Ollama", "openai": "the fallback"}
+
+sends = Traffic(lambda play: Fault(sends=play))
+"""A function that changes the JSON of a request to the upstream."""
+hears = Traffic(lambda play: Fault(tokens=play))
+"""A generator over the tokens of an answer. A whole answer is one token."""
+ends = Traffic(lambda play: Fault(ending=play))
+"""A function that changes the `finish_reason` and `usage` of an answer."""
 
 
 def statuses(claims: str, *violates: str, **changes: int) -> None:

@@ -105,7 +105,7 @@ def ignores_disconnect(request: Request, server: Server) -> Response:
 def thoughts_are_tokens(request: Request, server: Server) -> Response:
     """The model's reasoning is sent as tokens."""
     response = server(request)
-    if request.scenario == "thinking" and response.is_stream:
+    if request.played == "thinking" and response.is_stream:
         thoughts = [frame_of({**TOKEN, "token": each}) for each in THOUGHTS]
         response.pieces = itertools.chain(thoughts, response.pieces)
     return response
@@ -113,7 +113,7 @@ def thoughts_are_tokens(request: Request, server: Server) -> Response:
 
 def is_of_the_upstream(request: Request, response: Response) -> bool:
     """True for a failure that is not the client's own."""
-    is_passed_on = request.scenario not in ("", "echo")
+    is_passed_on = request.played not in ("", "echo")
     return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
 
 
@@ -164,10 +164,10 @@ STOPS_BEFORE_THE_FIRST = (
 @layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", shows="truncate")  # fmt: skip
 def truncated_is_complete(request: Request, server: Server) -> Response:
     """An answer that the upstream does not finish counts as complete."""
-    if request.scenario in STOPS_BEFORE_THE_FIRST:
+    if request.played in STOPS_BEFORE_THE_FIRST:
         request.scenario = "empty"
     response = server(request)
-    if request.scenario in ("truncate", "cut"):
+    if request.played in ("truncate", "cut"):
         response.pieces = instead_of_the_failure(response.pieces, lambda: [FINAL])
     return response
 
