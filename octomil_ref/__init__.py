@@ -36,6 +36,7 @@ Beside the stream:
     batch.py                    many completions, written as they become ready
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
+    settings_report.py          what `octomil-ref config` prints, and what looks like a mistake
     secret_files.py             files that hold secrets: read again when they change
     setting_values.py           how the text of a variable becomes a value
     page/                       the page at `/`

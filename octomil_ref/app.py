@@ -20,8 +20,8 @@ from octomil_ref.settings import (
     Settings,
     load_or_exit,
     require_access_rule,
-    warnings,
 )
+from octomil_ref.settings_report import warnings
 
 log = logging.getLogger("octomil_ref")
 

@@ -26,9 +26,8 @@ from octomil_ref.settings import (
     load,
     or_exit,
     publish,
-    report,
-    warnings,
 )
+from octomil_ref.settings_report import report, warnings
 from octomil_ref.waitress_server import WaitressServer
 
 T = TypeVar("T")
@@ -132,9 +131,10 @@ def demo(arguments: argparse.Namespace) -> None:
 
 def config(arguments: argparse.Namespace) -> None:
     rows = report()
-    width = max(len(variable) for variable, _, _ in rows)
-    for variable, value, source in rows:
-        print(f"{variable:<{width}}  {source:<11}  {value}")
+    width = max(len(row.variable) for row in rows)
+    for row in rows:
+        print(f"{row.variable:<{width}}  {row.source:<11}  {row.value}".rstrip())
+        print(f"    {row.meaning}")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -200,7 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve_flags(commands.add_parser("serve", help="serve the API"))
     demo_help = "serve the API with a small language model inside"
     _add_demo_flags(commands.add_parser("demo", help=demo_help))
-    config_parser = commands.add_parser("config", help="print every setting")
+    config_parser = commands.add_parser(
+        "config", help="print every setting and its meaning"
+    )
     config_parser.set_defaults(command=config)
     check_help = "ask each backend for its models; exit with 1 if one cannot be used"
     commands.add_parser("check", help=check_help).set_defaults(command=check)

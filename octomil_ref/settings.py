@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -15,20 +14,28 @@ from octomil_ref.secret_files import SecretFile
 SPARE_THREADS = 4
 """Threads that stay free for health checks and errors while all others wait for a model."""
 
-MASKED = "(set, not shown)"
-
 
 class SettingsError(ValueError):
     """A setting is wrong. The message is one line with the variable and the expected value."""
 
 
 def _var(
-    name: str, parser: Callable[[str], Any], default: Any, secret: bool = False
+    variable: str,
+    parser: Callable[[str], Any],
+    default: Any,
+    meaning: str,
+    secret: bool = False,
 ) -> Any:
+    """`meaning` is for operators: the README's table has the same sentence."""
     return field(
         default_factory=lambda: default,
         repr=not secret,
-        metadata={"variable": name, "parse": parser, "secret": secret},
+        metadata={
+            "variable": variable,
+            "parse": parser,
+            "meaning": meaning,
+            "secret": secret,
+        },
     )
 
 
@@ -37,79 +44,184 @@ class Settings:
     """One field per variable. An empty variable counts as not given, except for OLLAMA_BASE_URL."""
 
     ollama_base_url: str = _var(
-        "OLLAMA_BASE_URL", parse.optional_url, "http://localhost:11434"
+        "OLLAMA_BASE_URL",
+        parse.optional_url,
+        "http://localhost:11434",
+        "the URL of Ollama; an empty value switches Ollama off",
     )
-    """Where Ollama listens. Empty: Ollama is off."""
-    ollama_api_key: str = _var("OLLAMA_API_KEY", parse.header_text, "", secret=True)
-    """Sent to Ollama as a Bearer token, as ollama.com wants it. Like each secret it may be in a file: `OLLAMA_API_KEY_FILE`."""
-    openai_api_endpoint: str = _var("OPENAI_API_ENDPOINT", parse.openai_url, "")
-    """Base URL of an OpenAI-compatible server. Without a path `/v1` is added."""
-    openai_api_key: str = _var("OPENAI_API_KEY", parse.header_text, "", secret=True)
-    """Sent to the OpenAI-compatible server as a Bearer token."""
+    ollama_api_key: str = _var(
+        "OLLAMA_API_KEY",
+        parse.header_text,
+        "",
+        "sent to Ollama as a Bearer token, as ollama.com needs it",
+        secret=True,
+    )
+    openai_api_endpoint: str = _var(
+        "OPENAI_API_ENDPOINT",
+        parse.openai_url,
+        "",
+        "the base URL of the fallback; if it has no path, `/v1` is added",
+    )
+    openai_api_key: str = _var(
+        "OPENAI_API_KEY",
+        parse.header_text,
+        "",
+        "sent to the fallback as a Bearer token",
+        secret=True,
+    )
     openai_api_headers: Mapping[str, str] = _var(
-        "OPENAI_API_HEADERS", parse.headers, MappingProxyType({}), secret=True
+        "OPENAI_API_HEADERS",
+        parse.headers,
+        MappingProxyType({}),
+        "more headers for the fallback: `name: value`, separated by commas",
+        secret=True,
     )
-    """More headers for the OpenAI-compatible server: `name: value`, separated by commas."""
-    backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive, 30.0)
-    """Seconds per attempt: until the whole answer, or until a stream's first token and then between two tokens."""
-    backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.not_negative, 5.0)
-    """Seconds for which a backend that could not be reached or did not answer in time is asked last."""
+    backend_timeout: float = _var(
+        "LLM_BACKEND_TIMEOUT",
+        parse.positive,
+        30.0,
+        "seconds for one attempt: until the whole answer, or in a stream until the first token and then between two tokens",
+    )
+    backend_cooldown: float = _var(
+        "OCTOMIL_BACKEND_COOLDOWN",
+        parse.not_negative,
+        5.0,
+        "seconds for which a backend is asked last after it could not be reached, or after it timed out with the same model",
+    )
     model_aliases: Mapping[str, Mapping[str, str]] = _var(
-        "OCTOMIL_MODEL_ALIASES", parse.aliases, parse.BUILT_IN_ALIASES
+        "OCTOMIL_MODEL_ALIASES",
+        parse.aliases,
+        parse.BUILT_IN_ALIASES,
+        "model ids and the upstream's names for them, added to the built-in ones: `phi-4-mini=phi4-mini,…`; the prefix `ollama:` or `openai:` limits an alias to that backend",
     )
-    """Model ids and the names that upstreams use for them, by provider: `a=b,openai:c=d`. Adds to the built-in ones."""
 
-    api_keys: tuple[str, ...] = _var("OCTOMIL_API_KEYS", parse.keys, (), secret=True)
-    """Tokens of clients, separated by commas. `name:token` gives a token the name by which the log calls it."""
-    api_keys_file: str = _var(keys.FILE_VARIABLE, str, "")
-    """A file with more tokens, one per line; `#` starts a comment line. It is read again when it changes."""
-    allow_anonymous: bool = _var("OCTOMIL_ALLOW_ANONYMOUS", parse.switch, False)
-    """Require no token."""
-    cors_origins: tuple[str, ...] = _var("OCTOMIL_CORS_ORIGINS", parse.origins, ())
-    """Origins of web pages that may call: `*`, or a list separated by commas. Empty: no CORS headers."""
-    page: bool = _var("OCTOMIL_PAGE", parse.switch, True)
-    """Serve the reference page at `/`. The OpenAPI document is always served."""
-    sdk_endpoints: bool = _var("OCTOMIL_SDK_ENDPOINTS", parse.switch, True)
-    """Serve what SDKs and OpenAI clients call besides the five endpoints, such as `/v1/chat/completions`."""
+    api_keys: tuple[str, ...] = _var(
+        "OCTOMIL_API_KEYS",
+        parse.keys,
+        (),
+        "the API tokens that clients may use, separated by commas; `name:token` names one for the log",
+        secret=True,
+    )
+    api_keys_file: str = _var(
+        keys.FILE_VARIABLE,
+        str,
+        "",
+        "a file with more API tokens or `name:token` entries, one per line; lines that start with `#` are comments",
+    )
+    allow_anonymous: bool = _var(
+        "OCTOMIL_ALLOW_ANONYMOUS",
+        parse.switch,
+        False,
+        "`1` accepts requests without an API token",
+    )
+    cors_origins: tuple[str, ...] = _var(
+        "OCTOMIL_CORS_ORIGINS",
+        parse.origins,
+        (),
+        "the origins whose web pages may call the API, separated by commas, or `*`",
+    )
+    page: bool = _var(
+        "OCTOMIL_PAGE",
+        parse.switch,
+        True,
+        "`0` switches the reference page at `/` off; `/openapi.json` stays",
+    )
+    sdk_endpoints: bool = _var(
+        "OCTOMIL_SDK_ENDPOINTS",
+        parse.switch,
+        True,
+        "`0` removes what SDKs and OpenAI clients call besides the five endpoints, such as `/v1/chat/completions`",
+    )
 
     max_body_bytes: int = _var(
-        "OCTOMIL_MAX_BODY_BYTES", parse.at_least_one, 8 * 1024 * 1024
+        "OCTOMIL_MAX_BODY_BYTES",
+        parse.at_least_one,
+        8 * 1024 * 1024,
+        "the largest request body; a larger one gets a 413",
     )
-    """Bytes of a request body, at most."""
-    max_inflight: int | None = _var("OCTOMIL_MAX_INFLIGHT", parse.at_least_one, None)
-    """Requests of one process that wait for a model at once. None: threads less 4 if the threads are known, else no limit."""
-    batch_max_inputs: int = _var("OCTOMIL_BATCH_MAX_INPUTS", parse.at_least_one, 256)
-    """Inputs of one batch, at most."""
+    max_inflight: int | None = _var(
+        "OCTOMIL_MAX_INFLIGHT",
+        parse.at_least_one,
+        None,
+        "the most requests of one process that wait for a model at once; further ones get a 503 with `Retry-After`",
+    )
+    batch_max_inputs: int = _var(
+        "OCTOMIL_BATCH_MAX_INPUTS",
+        parse.at_least_one,
+        256,
+        "the most inputs in one batch",
+    )
     batch_max_concurrency: int = _var(
-        "OCTOMIL_BATCH_MAX_CONCURRENCY", parse.at_least_one, 32
+        "OCTOMIL_BATCH_MAX_CONCURRENCY",
+        parse.at_least_one,
+        32,
+        "the most upstream calls at once for all batches of one process together",
     )
-    """Concurrent upstream calls of all batches of one process together."""
     embeddings_max_inputs: int = _var(
-        "OCTOMIL_EMBEDDINGS_MAX_INPUTS", parse.at_least_one, 512
+        "OCTOMIL_EMBEDDINGS_MAX_INPUTS",
+        parse.at_least_one,
+        512,
+        "the most strings in one embeddings request",
     )
-    """Strings of one embeddings request, at most."""
 
-    host: str = _var("OCTOMIL_HOST", parse.host, "127.0.0.1")
-    """Where `octomil-ref serve` and the gunicorn settings listen."""
-    port: int = _var("OCTOMIL_PORT", parse.port, 8000)
-    """TCP port; 0: any free one."""
-    unix_socket: str = _var("OCTOMIL_UNIX_SOCKET", str, "")
-    """The path of a Unix socket to listen on, in place of host and port."""
-    threads: int | None = _var("OCTOMIL_THREADS", parse.at_least_one, None)
-    """Threads of one process; each serves one request or stream at a time. `serve` and the gunicorn settings start 64."""
-    workers: int = _var("OCTOMIL_WORKERS", parse.at_least_one, 1)
-    """Processes of gunicorn."""
-    pin_to_core: bool = _var("OCTOMIL_PIN_TO_CORE", parse.switch, False)
-    """Keep each process on one processor core, if the system supports it."""
-    client_timeout: float = _var("OCTOMIL_CLIENT_TIMEOUT", parse.positive, 75.0)
-    """Seconds without a byte after which a connection that waits for its client is closed."""
-    shutdown_grace: float = _var("OCTOMIL_SHUTDOWN_GRACE", parse.not_negative, 60.0)
-    """Seconds that running requests have to finish after SIGTERM."""
+    host: str = _var(
+        "OCTOMIL_HOST",
+        parse.host,
+        "127.0.0.1",
+        "the address that `serve` and gunicorn listen on; `::` is all of IPv6 and IPv4",
+    )
+    port: int = _var(
+        "OCTOMIL_PORT",
+        parse.port,
+        8000,
+        "the port of that address; `0` is any free port",
+    )
+    unix_socket: str = _var(
+        "OCTOMIL_UNIX_SOCKET",
+        str,
+        "",
+        "the path of a Unix socket to listen on instead; who may enter its folder may connect",
+    )
+    threads: int | None = _var(
+        "OCTOMIL_THREADS",
+        parse.at_least_one,
+        None,
+        "the threads of one process; a stream holds one from its start to its end",
+    )
+    workers: int = _var(
+        "OCTOMIL_WORKERS", parse.at_least_one, 1, "the processes, under gunicorn"
+    )
+    pin_to_core: bool = _var(
+        "OCTOMIL_PIN_TO_CORE",
+        parse.switch,
+        False,
+        "`1` keeps each process of `serve` and gunicorn on one processor core (Linux), which is faster with many threads",
+    )
+    client_timeout: float = _var(
+        "OCTOMIL_CLIENT_TIMEOUT",
+        parse.positive,
+        75.0,
+        "seconds without traffic after which `serve` and gunicorn close a connection",
+    )
+    shutdown_grace: float = _var(
+        "OCTOMIL_SHUTDOWN_GRACE",
+        parse.not_negative,
+        60.0,
+        "seconds that running requests have to finish after SIGTERM",
+    )
 
-    log_level: str = _var("OCTOMIL_LOG_LEVEL", parse.log_level, "INFO")
-    """DEBUG, INFO, WARNING, ERROR or CRITICAL. A request is logged at INFO."""
-    log_format: str = _var("OCTOMIL_LOG_FORMAT", parse.log_format, "text")
-    """`text` or `json`: one line per event on standard error."""
+    log_level: str = _var(
+        "OCTOMIL_LOG_LEVEL",
+        parse.log_level,
+        "INFO",
+        "the lowest level that is logged: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
+    )
+    log_format: str = _var(
+        "OCTOMIL_LOG_FORMAT",
+        parse.log_format,
+        "text",
+        "`text`, or `json` for one JSON object per line",
+    )
 
     def url_host(self) -> str:
         """`host` as a URL writes it."""
@@ -150,7 +262,10 @@ IDLE_CONNECTIONS = 500
 usually has on Linux."""
 
 
-def load(environ: Mapping[str, str] = os.environ) -> Settings:
+ENVIRONMENT: Mapping[str, str] = os.environ
+
+
+def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
     """Raises SettingsError for a wrong value."""
     given = {
         setting.name: _read(setting, text)
@@ -166,23 +281,6 @@ def load_or_exit() -> Settings:
         return require_access_rule(load())
 
 
-def warnings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What is allowed but looks like a mistake: no backend, and variables that are almost called like a setting."""
-    found = []
-    if not settings.ollama_base_url and not settings.openai_api_endpoint:
-        found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
-    known = [setting.metadata["variable"] for setting in fields(Settings)]
-    for variable in environ:
-        if variable.startswith("OCTOMIL_") and variable not in known:
-            near = get_close_matches(variable, known, 1, SIMILAR)
-            found += [f"{variable} is not a setting: is it {name}?" for name in near]
-    return found
-
-
-SIMILAR = 0.85
-"""How much two names have in common, from 0 to 1, if one is probably the other misspelt."""
-
-
 @contextmanager
 def or_exit() -> Iterator[None]:
     """If a setting is wrong, the process exits with one line on standard error."""
@@ -196,7 +294,7 @@ def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
     """What the variable holds, or for a secret the file that `…_FILE` names."""
     if is_given(setting, environ):
         return environ[setting.metadata["variable"]]
-    file_variable, path = _file(setting, environ)
+    file_variable, path = secret_file(setting, environ)
     if not path:
         return None
     try:
@@ -205,7 +303,7 @@ def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
         raise SettingsError(str(ex)) from ex
 
 
-def _file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
+def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
     """The variable that names the file of a secret, and the path. The keys' file has a field of its own: it is read again."""
     variable = f"{setting.metadata['variable']}_FILE"
     has_file = setting.metadata["secret"] and setting.name != "api_keys"
@@ -236,19 +334,6 @@ def require_access_rule(settings: Settings) -> Settings:
     return settings
 
 
-def report(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str, str]]:
-    """Variable, value and source of every setting as `serve` and the gunicorn settings use it. Secrets are masked."""
-    settings = load(environ).with_threads()
-    settings = replace(settings, max_inflight=settings.inflight_limit())
-    rows = []
-    for setting in fields(Settings):
-        value = getattr(settings, setting.name)
-        hidden = setting.metadata["secret"] and value
-        text = MASKED if hidden else parse.shown(value)
-        rows.append((setting.metadata["variable"], text, _source(setting, environ)))
-    return rows
-
-
 def publish(**variables: object) -> None:
     """Sets the variables that are not None, for this process and those that it starts."""
     for variable, value in variables.items():
@@ -265,11 +350,3 @@ def _read(setting: Field[Any], text: str) -> Any:
         secret = setting.metadata["secret"] or set(text) & set("@?")
         given = "what is set" if secret else repr(text)
         raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex
-
-
-def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
-    if is_given(setting, environ):
-        return "environment"
-    if _file(setting, environ)[1]:
-        return "file"
-    return "derived" if setting.name == "max_inflight" else "default"

@@ -372,15 +372,19 @@ def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "\noctomil-ref: interrupted\n"
 
 
-def test_config_prints_every_setting_its_source_and_its_value(monkeypatch, capsys):
+def test_config_prints_every_setting_with_its_source_value_and_meaning(
+    monkeypatch, capsys
+):
     monkeypatch.setenv("OCTOMIL_PORT", "1234")
 
     cli.main(["config"])
 
-    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == len(fields(Settings))
+    out = capsys.readouterr().out
+    lines = [line.split(maxsplit=2) for line in out.splitlines()[::2]]
+    meanings = [line.strip() for line in out.splitlines()[1::2]]
     assert ["OCTOMIL_PORT", "environment", "1234"] in lines
     assert ["LLM_BACKEND_TIMEOUT", "default", "30"] in lines
+    assert meanings == [field.metadata["meaning"] for field in fields(Settings)]
 
 
 def test_config_shows_no_secret(monkeypatch, capsys):

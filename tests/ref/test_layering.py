@@ -54,6 +54,7 @@ LAYERS = [
     {"records"},
     {"backends"},
     {"payloads"},
+    {"settings_report"},
     {"settings", "json_codec"},
     {"keys"},
     {"secret_files"},

@@ -1,6 +1,7 @@
 """Every setting: its variable, the error for a wrong value, and secrets that are never shown."""
 
 import os
+from dataclasses import fields
 
 import pytest
 
@@ -59,13 +60,8 @@ def complaint(environ: dict[str, str]) -> str:
     return str(caught.value)
 
 
-def rows(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """The shown value and the source of each variable."""
-    return {name: (value, source) for name, value, source in settings.report(environ)}
-
-
 def test_every_variable_is_tested():
-    assert [variable for variable, _, _ in settings.report({})] == list(GIVEN)
+    assert [field.metadata["variable"] for field in fields(Settings)] == list(GIVEN)
 
 
 @pytest.mark.parametrize("variable", GIVEN)
@@ -197,38 +193,6 @@ def test_complete_settings_are_loaded(monkeypatch):
     assert settings.load_or_exit().api_keys == ("t",)
 
 
-def test_the_report_shows_given_values_and_defaults():
-    report = rows({"OCTOMIL_PORT": "0", "OLLAMA_BASE_URL": "", "OCTOMIL_HOST": ""})
-
-    assert report["OCTOMIL_PORT"] == ("0", "environment")
-    assert report["OLLAMA_BASE_URL"] == ("", "environment")
-    assert report["OCTOMIL_HOST"] == ("127.0.0.1", "default")
-
-
-@pytest.mark.parametrize(
-    ("given", "threads", "max_inflight"),
-    [
-        ({}, ("64", "default"), ("60", "derived")),
-        ({"OCTOMIL_THREADS": "16"}, ("16", "environment"), ("12", "derived")),
-        ({"OCTOMIL_MAX_INFLIGHT": "9"}, ("64", "default"), ("9", "environment")),
-    ],
-    ids=["nothing", "threads", "a limit"],
-)
-def test_the_report_shows_derived_values(given, threads, max_inflight):
-    report = rows(given)
-
-    assert report["OCTOMIL_THREADS"] == threads
-    assert report["OCTOMIL_MAX_INFLIGHT"] == max_inflight
-
-
-def test_the_report_shows_no_secret():
-    report = rows({"OPENAI_API_KEY": "hidden-1", "OCTOMIL_API_KEYS": "hidden-2"})
-
-    assert report["OPENAI_API_KEY"] == ("(set, not shown)", "environment")
-    assert report["OCTOMIL_API_KEYS"] == ("(set, not shown)", "environment")
-    assert "hidden" not in str(report)
-
-
 UPSTREAM_KEYS = ["OLLAMA_API_KEY", "OPENAI_API_KEY"]
 
 
@@ -239,7 +203,6 @@ def test_a_secret_may_be_in_a_file(tmp_path, variable):
     environ = {f"{variable}_FILE": str(file)}
 
     assert getattr(load(environ), GIVEN[variable][0]) == "hidden"
-    assert rows(environ)[variable] == ("(set, not shown)", "file")
 
 
 def test_the_variable_wins_over_the_file():
@@ -265,16 +228,6 @@ def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expecte
     assert message.startswith(f"OPENAI_API_KEY_FILE: expected {expected}, got ")
 
 
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OCTOMIL_API_KEYS"])
-def test_the_report_shows_that_a_secret_is_not_set(variable):
-    assert rows({})[variable] == ("", "default")
-
-
-def test_the_report_of_a_wrong_setting_is_an_error():
-    with pytest.raises(SettingsError, match="OCTOMIL_PORT"):
-        settings.report({"OCTOMIL_PORT": "x"})
-
-
 def test_published_variables_are_set_for_child_processes():
     settings.publish(OCTOMIL_PORT=8001, OCTOMIL_THREADS=None)
 
@@ -293,33 +246,3 @@ def test_settings_do_not_show_their_secrets():
     shown = repr(load({"OCTOMIL_API_KEYS": "hunter2", "OPENAI_API_KEY": "hunter3"}))
 
     assert "hunter" not in shown
-
-
-@pytest.mark.parametrize(
-    ("environ", "warnings"),
-    [
-        ({}, []),
-        ({"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"}, []),
-        (
-            {"OCTOMIL_API_KEY": "t", "OCTOMIL_WORKER": "2"},
-            [
-                "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
-                "OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS?",
-            ],
-        ),
-        (
-            {"OLLAMA_BASE_URL": ""},
-            ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
-        ),
-        ({"OLLAMA_BASE_URL": "", "OPENAI_API_ENDPOINT": "http://gpu"}, []),
-    ],
-    ids=[
-        "nothing",
-        "other names",
-        "misspelt names",
-        "no backend",
-        "one backend",
-    ],
-)
-def test_what_looks_like_a_mistake_is_warned_about(environ, warnings):
-    assert settings.warnings(load(environ), environ) == warnings

@@ -1,0 +1,62 @@
+"""What `octomil-ref config` prints of the settings, and what of them looks like a mistake."""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from octomil_ref import setting_values
+from octomil_ref.settings import ENVIRONMENT, Settings, is_given, load, secret_file
+
+MASKED = "(set, not shown)"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One setting as `octomil-ref config` prints it."""
+
+    variable: str
+    value: str
+    """Masked if it is a secret."""
+    source: str
+    meaning: str
+
+
+def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
+    """Every setting as `serve` and the gunicorn settings use it."""
+    settings = load(environ).with_threads()
+    settings = replace(settings, max_inflight=settings.inflight_limit())
+    rows = []
+    for setting in fields(Settings):
+        value = getattr(settings, setting.name)
+        hidden = setting.metadata["secret"] and value
+        text = MASKED if hidden else setting_values.shown(value)
+        about = setting.metadata
+        source = _source(setting, environ)
+        rows.append(Reported(about["variable"], text, source, about["meaning"]))
+    return rows
+
+
+def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
+    if is_given(setting, environ):
+        return "environment"
+    if secret_file(setting, environ)[1]:
+        return "file"
+    return "derived" if setting.name == "max_inflight" else "default"
+
+
+def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
+    """What is allowed but looks like a mistake: no backend, and variables that are almost called like a setting."""
+    found = []
+    if not settings.ollama_base_url and not settings.openai_api_endpoint:
+        found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
+    known = [setting.metadata["variable"] for setting in fields(Settings)]
+    for variable in environ:
+        if variable.startswith("OCTOMIL_") and variable not in known:
+            near = get_close_matches(variable, known, 1, SIMILAR)
+            found += [f"{variable} is not a setting: is it {name}?" for name in near]
+    return found
+
+
+SIMILAR = 0.85
+"""How much two names have in common, from 0 to 1, if one is probably the other misspelt."""
