@@ -34,6 +34,7 @@ When something fails:
 Beside the stream:
 
     batch.py                    many completions, written as they become ready
+    metrics.py                  what Prometheus reads, if it is switched on
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
     settings_report.py          what `octomil-ref config` prints, and what looks like a mistake

@@ -9,17 +9,18 @@ from octomil_ref import resources
 from octomil_ref.backends import Backend
 from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.backends.openai import OpenAIBackend
-from octomil_ref.fallback import Fallback, InflightLimit
+from octomil_ref.fallback import Fallback, InflightLimit, Limit, Observe
 from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import configure_logging, write_attempt
-from octomil_ref.middleware import add_error_handlers, middleware
+from octomil_ref.logs import configure_logging, write_access_line, write_attempt
+from octomil_ref.metrics import Metrics, each_of
+from octomil_ref.middleware import OnEnd, add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.sdk_endpoints import add_sdk_endpoints
 from octomil_ref.settings import (
     Settings,
     load_or_exit,
-    require_access_rule,
+    require_complete,
 )
 from octomil_ref.settings_report import warnings
 
@@ -30,21 +31,29 @@ App = falcon.App[falcon.Request, falcon.Response]
 
 def create_app(settings: Settings | None = None, keys: KeyRing | None = None) -> App:
     """The WSGI application. Without `settings` it reads the environment, and exits if a variable is wrong."""
-    settings = require_access_rule(settings) if settings else load_or_exit()
+    settings = require_complete(settings) if settings else load_or_exit()
     keys = keys or settings.key_ring()
     configure_logging(settings)
     for text in warnings(settings):
         log.warning(text)
     backends = create_backends(settings)
-    fallback = Fallback(backends, settings.backend_cooldown, write_attempt)
+    on_end: OnEnd = write_access_line
+    on_attempt: Observe = write_attempt
+    limit: Limit = InflightLimit(settings.inflight_limit())
+    metrics = Metrics(settings) if settings.metrics else None
+    if metrics:
+        on_end = each_of(metrics.count_request, on_end)
+        on_attempt = each_of(metrics.count_attempt, on_attempt)
+        limit = metrics.counted(limit)
+    fallback = Fallback(backends, settings.backend_cooldown, on_attempt)
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
 
-    app = App(middleware=middleware(settings, keys))
+    app = App(middleware=middleware(settings, keys, on_end))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 
-    gateway = resources.Gateway(fallback, InflightLimit(settings.inflight_limit()))
+    gateway = resources.Gateway(fallback, limit)
     batch = resources.Batch(gateway, settings, pool)
     app.add_route("/api/v1/inference", resources.Inference(gateway, settings))
     app.add_route(
@@ -56,6 +65,9 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
     app.add_route("/openapi.json", resources.Static(openapi_document()))
+    if metrics:
+        shown = resources.Exposition(metrics, settings.metrics_public)
+        app.add_route("/metrics", shown)
     if settings.sdk_endpoints:
         add_sdk_endpoints(app, gateway, backends, settings)
     if settings.page:

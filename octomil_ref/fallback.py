@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
 
 from octomil_ref.backends import (
     Backend,
@@ -30,6 +30,12 @@ T = TypeVar("T")
 
 THINKING = 1.0
 """Seconds of thinking after which a stream commits without a token, so that a comment keeps its connection awake."""
+
+
+class Limit(Protocol):
+    """Decides whether one more request may wait for a model."""
+
+    def slot(self) -> AbstractContextManager[None]: ...
 
 
 class InflightLimit:

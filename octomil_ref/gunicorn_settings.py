@@ -11,10 +11,12 @@ import signal
 from typing import Any
 
 from octomil_ref.logs import configure_logging, formatter
+from octomil_ref.metrics import SharedFolder
 from octomil_ref.settings import (
     DEFAULT_THREADS,
     IDLE_CONNECTIONS,
     load_or_exit,
+    or_exit,
     publish,
 )
 
@@ -38,6 +40,9 @@ control_socket_disable = True
 
 _cores: dict[Any, int] = {}
 """The core of each worker that runs."""
+
+_metrics: list[SharedFolder] = []
+"""One if there are metrics, from the start of the server."""
 
 
 _log = logging.getLogger("gunicorn.error")
@@ -63,8 +68,13 @@ _log.addFilter(_as_ours)
 
 
 def on_starting(server: Any) -> None:
-    """Tell the workers how many threads they have: some are kept free of long requests."""
+    """Tell the workers how many threads they have, some of which are kept free of long requests, and where metrics are."""
     publish(OCTOMIL_THREADS=server.cfg.threads)
+    if _settings.metrics:
+        with or_exit():
+            folder = SharedFolder(_settings.metrics_folder, server.cfg.worker_tmp_dir)
+        _metrics.append(folder)
+        publish(PROMETHEUS_MULTIPROC_DIR=folder.path)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -85,6 +95,13 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     _cores.pop(worker, None)
+    for folder in _metrics:
+        folder.forget(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    for folder in _metrics:
+        folder.remove()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -20,7 +20,6 @@ from octomil_ref.errors import (
     Unauthorized,
 )
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import write_access_line
 from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 
@@ -29,9 +28,13 @@ log = logging.getLogger("octomil_ref")
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
 
 
-def middleware(settings: Settings, keys: KeyRing) -> list[Any]:
+OnEnd = Callable[[AccessRecord], None]
+"""Called with each request once its response has ended."""
+
+
+def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
     """In the order in which a request meets them."""
-    found = [RequestId(), AccessLog(), Host(), *cors(settings.cors_origins)]
+    found = [RequestId(), AccessLog(on_end), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         found.append(Auth(keys))
     return found
@@ -56,7 +59,10 @@ def _set_request_id(req: falcon.Request, resp: falcon.Response) -> None:
 
 
 class AccessLog:
-    """Sets `req.context.record` and writes it once the response has ended."""
+    """Sets `req.context.record`, and hands it on once the response has ended."""
+
+    def __init__(self, on_end: OnEnd) -> None:
+        self._on_end = on_end
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         record = AccessRecord(req.context.request_id, req.method, req.path)
@@ -74,10 +80,11 @@ class AccessLog:
         if record is None:
             return  # Falcon refused the request before any middleware
         record.status = resp.status_code
+        record.endpoint = req.uri_template
         if resp.stream is None:
-            write_access_line(record)
+            self._on_end(record)
         else:
-            resp.stream = _Watched(resp.stream, lambda: write_access_line(record))
+            resp.stream = _Watched(resp.stream, lambda: self._on_end(record))
 
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")

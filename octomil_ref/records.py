@@ -49,6 +49,8 @@ class AccessRecord:
         """Headers by which other systems know the request. They go to the upstream."""
         self.elapsed_ms = stopwatch()
         """Milliseconds since the request arrived."""
+        self.endpoint: str | None = None
+        """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
         self._lock = threading.Lock()  # the inputs of a batch run at once
 
     def failed_here(self) -> bool:

@@ -14,8 +14,9 @@ from octomil_ref.backends import Completion, Usage
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.body import read_json
 from octomil_ref.clock import stopwatch
-from octomil_ref.fallback import Fallback, InflightLimit
+from octomil_ref.fallback import Fallback, Limit
 from octomil_ref.health import HealthCheck
+from octomil_ref.metrics import Metrics
 from octomil_ref.page import Document
 from octomil_ref.payloads import (
     CompletionRequest,
@@ -34,7 +35,7 @@ class Gateway:
     """Asks the backends on behalf of one request, within the limit, and notes in its record what the log says."""
 
     fallback: Fallback
-    limit: InflightLimit
+    limit: Limit
 
     def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
         record.model = request.model_id
@@ -179,6 +180,17 @@ class Liveness:
         resp.data = json_codec.encode({"status": "ok", "version": __version__})
 
     on_head = on_get
+
+
+@dataclass(frozen=True)
+class Exposition:
+    """GET /metrics: what Prometheus reads."""
+
+    metrics: Metrics
+    public: bool
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data, resp.content_type = self.metrics.exposition()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -210,6 +211,25 @@ class Settings:
         "seconds that running requests have to finish after SIGTERM",
     )
 
+    metrics: bool = _var(
+        "OCTOMIL_METRICS",
+        parse.switch,
+        False,
+        "`1` serves metrics for Prometheus at `/metrics`",
+    )
+    metrics_public: bool = _var(
+        "OCTOMIL_METRICS_PUBLIC",
+        parse.switch,
+        False,
+        "`1` serves the metrics without an API token",
+    )
+    metrics_folder: str = _var(
+        "PROMETHEUS_MULTIPROC_DIR",
+        str,
+        "",
+        "the folder in which gunicorn's workers keep their metrics; it is emptied at the start",
+    )
+
     log_level: str = _var(
         "OCTOMIL_LOG_LEVEL",
         parse.log_level,
@@ -278,7 +298,7 @@ def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
 def load_or_exit() -> Settings:
     """The settings, complete enough to serve. Otherwise the process exits."""
     with or_exit():
-        return require_access_rule(load())
+        return require_complete(load())
 
 
 @contextmanager
@@ -323,13 +343,17 @@ def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
     )
 
 
-def require_access_rule(settings: Settings) -> Settings:
-    """Raises SettingsError unless there is a token or anonymous access is allowed."""
+def require_complete(settings: Settings) -> Settings:
+    """Raises SettingsError unless there is a token or anonymous access is allowed, and metrics have their library."""
     settings.key_ring()
     if not settings.has_access_rule():
         raise SettingsError(
             "OCTOMIL_API_KEYS: no token is set; set one or more separated by commas, "
             "name a file in OCTOMIL_API_KEYS_FILE, or set OCTOMIL_ALLOW_ANONYMOUS=1"
+        )
+    if settings.metrics and find_spec("prometheus_client") is None:
+        raise SettingsError(
+            "OCTOMIL_METRICS: the library prometheus-client is missing: pip install '.[metrics]'"
         )
     return settings
 

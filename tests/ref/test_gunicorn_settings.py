@@ -5,6 +5,7 @@ import logging
 import os
 import runpy
 import signal
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -91,12 +92,31 @@ def test_a_wrong_setting_ends_the_start_with_one_line(told, variable, value):
     assert str(caught.value).startswith(f"octomil-ref: {variable}: ")
 
 
-def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
-    server = SimpleNamespace(cfg=SimpleNamespace(threads=12))
+SERVER = SimpleNamespace(cfg=SimpleNamespace(threads=12, worker_tmp_dir=None))
 
-    told()["on_starting"](server)
+
+def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
+    settings = told()
+    settings["on_starting"](SERVER)
+    settings["on_exit"](SERVER)
 
     assert os.environ["OCTOMIL_THREADS"] == "12"
+
+
+def test_metrics_have_a_folder_while_gunicorn_runs(told, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    settings = told(OCTOMIL_METRICS="1")
+    settings["on_starting"](SERVER)
+    [folder] = tmp_path.iterdir()
+    of_a_worker = folder / "gauge_livesum_7.db"
+    of_a_worker.touch()
+
+    settings["child_exit"](None, SimpleNamespace(pid=7))
+
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
+    assert not of_a_worker.exists()
+    settings["on_exit"](SERVER)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from builders import app_client
 
 from octomil_ref.errors import A_BUG, Broken, Unauthorized
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import AccessRecord
+from octomil_ref.logs import AccessRecord, write_access_line
 from octomil_ref.middleware import AccessLog, Auth, RequestId, add_error_handlers
 
 
@@ -106,7 +106,7 @@ def test_the_body_of_a_refused_request_is_read():
 def test_a_failed_stream_is_logged_at_once_with_its_error(caplog):
     caplog.set_level(logging.INFO, "octomil_ref.requests")
 
-    client(Broken("no"), AccessLog()).simulate_post("/")
+    client(Broken("no"), AccessLog(write_access_line)).simulate_post("/")
 
     (line,) = caplog.records
     assert (line.fields["status"], line.fields["error"]) == (502, "inference_failed")
@@ -377,7 +377,7 @@ def test_the_id_and_the_trace_of_a_request_go_to_the_upstream(given, passed_on):
     req = falcon.testing.create_req(headers=given)
     req.context.request_id = "id-1"
 
-    AccessLog().process_request(req, falcon.Response())
+    AccessLog(write_access_line).process_request(req, falcon.Response())
 
     record: AccessRecord = req.context.record
     assert record.passed_on == {"X-Request-Id": "id-1", **passed_on}

@@ -48,6 +48,9 @@ GIVEN = {
     "OCTOMIL_PIN_TO_CORE": ("pin_to_core", "1", True),
     "OCTOMIL_CLIENT_TIMEOUT": ("client_timeout", "0.5", 0.5),
     "OCTOMIL_SHUTDOWN_GRACE": ("shutdown_grace", "0.5", 0.5),
+    "OCTOMIL_METRICS": ("metrics", "1", True),
+    "OCTOMIL_METRICS_PUBLIC": ("metrics_public", "1", True),
+    "PROMETHEUS_MULTIPROC_DIR": ("metrics_folder", "/run/metrics", "/run/metrics"),
     "OCTOMIL_LOG_LEVEL": ("log_level", "debug", "DEBUG"),
     "OCTOMIL_LOG_FORMAT": ("log_format", "json", "json"),
 }
@@ -153,12 +156,20 @@ def test_tokens_or_anonymous_access_satisfy_the_access_rule(
     (tmp_path / "keys").write_text("t")
     given = Settings(**given)
 
-    assert settings.require_access_rule(given) is given
+    assert settings.require_complete(given) is given
+
+
+def test_metrics_without_their_library_are_an_error(monkeypatch):
+    monkeypatch.setattr(settings, "find_spec", lambda name: None)
+    given = Settings(allow_anonymous=True, metrics=True)
+
+    with pytest.raises(SettingsError, match="^OCTOMIL_METRICS: .*prometheus-client"):
+        settings.require_complete(given)
 
 
 def test_without_tokens_and_anonymous_access_the_error_says_what_to_set():
     with pytest.raises(SettingsError) as caught:
-        settings.require_access_rule(Settings())
+        settings.require_complete(Settings())
 
     assert str(caught.value).startswith("OCTOMIL_API_KEYS: no token is set; set one")
     assert "OCTOMIL_API_KEYS_FILE" in str(caught.value)

@@ -13,6 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 DEFAULTS_IN_WORDS = {
     "OCTOMIL_MODEL_ALIASES": "the ids of Octomil's catalogue, for Ollama",
     "OCTOMIL_MAX_INFLIGHT": "threads minus 4",
+    "PROMETHEUS_MULTIPROC_DIR": "a temporary folder",
 }
 
 

@@ -1,0 +1,279 @@
+"""What Prometheus reads: from records and attempts, over HTTP, and from several processes."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import falcon.testing
+import pytest
+import responses
+from builders import (
+    ASK,
+    OLLAMA,
+    OPENAI,
+    app_client,
+    asking,
+    ndjson,
+    new_record,
+    ollama_chat,
+    ollama_line,
+    openai_chat,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from octomil_ref.errors import Broken, ModelNotFound, NotReached, Overloaded
+from octomil_ref.fallback import InflightLimit
+from octomil_ref.metrics import Metrics, SharedFolder
+from octomil_ref.records import AccessRecord, Attempt
+from octomil_ref.settings import Settings, SettingsError
+
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
+
+
+def values(text: str) -> dict[tuple[str, ...], float]:
+    """By name and the values of the labels, which come in the order of their names."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    return values(metrics.exposition()[0].decode())
+
+
+def counts(found: dict[tuple[str, ...], float], name: str) -> dict[tuple, float]:
+    """Of one metric, by labels, without those that are 0."""
+    return {key[1:]: value for key, value in found.items() if key[0] == name and value}
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(Settings(max_inflight=3))
+
+
+def ended(metrics: Metrics, **fields: object) -> None:
+    """A request with these fields has ended."""
+    record: AccessRecord = new_record()
+    vars(record).update(fields)
+    metrics.count_request(record)
+
+
+def attempted(metrics: Metrics, *endings: object) -> None:
+    for ending in endings:
+        metrics.count_attempt(Attempt("id-1", "ollama", asking()).ended(ending))
+
+
+def test_requests_count_by_endpoint_provider_and_status(metrics):
+    ended(metrics, endpoint="/a", status=200, provider="ollama")
+    ended(metrics, endpoint="/a", status=200, provider="ollama")
+    ended(metrics, endpoint=None, status=404)
+
+    assert counts(shown(metrics), "octomil_requests_total") == {
+        ("/a", "ollama", "200"): 2,
+        ("none", "none", "404"): 1,
+    }
+
+
+def test_durations_are_in_seconds(metrics, clock):
+    record = new_record()
+    clock.advance(2)
+    record.endpoint, record.first_token_ms, record.provider = "/a", 250.0, "openai"
+    metrics.count_request(record)
+
+    found = shown(metrics)
+
+    assert found["octomil_request_duration_seconds_sum", "/a"] == 2
+    assert found["octomil_request_duration_seconds_bucket", "/a", "1.0"] == 0
+    assert found["octomil_request_duration_seconds_bucket", "/a", "2.5"] == 1
+    assert found["octomil_time_to_first_token_seconds_sum", "openai"] == 0.25
+
+
+def test_tokens_count_by_provider_and_kind(metrics):
+    for _ in range(2):
+        ended(metrics, provider="ollama", prompt_tokens=3, completion_tokens=4)
+    ended(metrics, provider="openai")
+
+    assert counts(shown(metrics), "octomil_tokens_total") == {
+        ("prompt", "ollama"): 6,
+        ("completion", "ollama"): 8,
+    }
+
+
+def test_fallbacks_count_by_who_answered(metrics):
+    ended(metrics, provider="openai", fallback=True)
+    ended(metrics, provider="ollama")
+
+    found = shown(metrics)
+
+    assert counts(found, "octomil_fallbacks_total") == {("openai",): 1}
+    assert found["octomil_fallbacks_total", "ollama"] == 0
+
+
+def test_clients_that_left_count_by_endpoint(metrics):
+    ended(metrics, endpoint="/a", ended="client_left")
+    ended(metrics, endpoint="/b", ended="complete")
+
+    assert counts(shown(metrics), "octomil_clients_left_total") == {("/a",): 1}
+
+
+def test_attempts_count_by_outcome(metrics):
+    attempted(metrics, None, None, ModelNotFound("no"))
+
+    assert counts(shown(metrics), "octomil_attempts_total") == {
+        ("answered", "ollama"): 2,
+        ("ModelNotFound", "ollama"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cooldowns"),
+    [(5, {("ollama",): 1}), (0, {})],
+    ids=["a cooldown", "no cooldown"],
+)
+def test_cooldowns_count(seconds, cooldowns):
+    metrics = Metrics(Settings(backend_cooldown=seconds))
+
+    attempted(metrics, NotReached("no"), Broken("no"))
+
+    assert counts(shown(metrics), "octomil_cooldowns_total") == cooldowns
+
+
+def test_an_interrupted_stream_is_no_further_attempt(metrics):
+    attempt = Attempt("id-1", "ollama", asking())
+    metrics.count_attempt(attempt.ended())
+    metrics.count_attempt(attempt.ended(NotReached("gone"), interrupted=True))
+
+    found = shown(metrics)
+
+    assert counts(found, "octomil_attempts_total") == {("answered", "ollama"): 1}
+    assert counts(found, "octomil_stream_interruptions_total") == {("ollama",): 1}
+    assert counts(found, "octomil_cooldowns_total") == {}
+
+
+def test_requests_in_flight_are_those_that_have_a_slot(metrics):
+    limit = metrics.counted(InflightLimit(1))
+
+    with limit.slot(), pytest.raises(Overloaded), limit.slot():
+        pass
+    with limit.slot():
+        during = shown(metrics)
+
+    assert during["octomil_inflight_requests",] == 1
+    assert shown(metrics)["octomil_inflight_requests",] == 0
+    assert during["octomil_inflight_limit",] == 3
+
+
+# Over HTTP
+
+
+def test_without_the_setting_there_is_nothing_at_the_path():
+    assert app_client().simulate_get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize(("public", "status"), [(False, 401), (True, 200)])
+def test_metrics_need_a_token_unless_they_are_public(public, status):
+    app = app_client(metrics=True, metrics_public=public).app
+
+    assert falcon.testing.TestClient(app).simulate_get("/metrics").status_code == status
+
+
+@responses.activate
+def test_everything_that_happens_to_a_request_is_counted():
+    responses.post(f"{OLLAMA}/api/chat", status=500)
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+    client = app_client(metrics=True)
+    client.simulate_post("/api/v1/inference", json=ASK)
+    client.simulate_get("/of/a/stranger")
+
+    answer = client.simulate_get("/metrics")
+
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    found = values(answer.text)
+    assert counts(found, "octomil_requests_total") == {
+        ("/api/v1/inference", "openai", "200"): 1,
+        ("none", "none", "404"): 1,
+    }
+    assert counts(found, "octomil_attempts_total") == {
+        ("Broken", "ollama"): 1,
+        ("answered", "openai"): 1,
+    }
+    assert counts(found, "octomil_fallbacks_total") == {("openai",): 1}
+
+
+@responses.activate
+def test_a_stream_is_counted_at_its_end():
+    body = ndjson(ollama_line("Cherry"), ollama_chat("", eval_count=4))
+    responses.post(f"{OLLAMA}/api/chat", body=body)
+    client = app_client(metrics=True)
+    client.simulate_post("/api/v1/inference/stream", json=ASK)
+
+    found = values(client.simulate_get("/metrics").text)
+
+    assert found["octomil_time_to_first_token_seconds_count", "ollama"] == 1
+    assert found["octomil_tokens_total", "completion", "ollama"] == 4
+    assert found["octomil_inflight_requests",] == 0
+
+
+# Several processes
+
+PROCESS = """
+from octomil_ref.metrics import Metrics
+from octomil_ref.records import AccessRecord
+from octomil_ref.settings import load
+
+metrics = Metrics(load())
+metrics.count_request(AccessRecord("id-1", "POST", "/a", status=200))
+"""
+
+
+def test_a_process_shows_the_sum_of_all_that_share_its_folder(tmp_path):
+    folder = str(tmp_path / "metrics")
+    for _ in range(2):
+        command = [sys.executable, "-c", PROCESS]
+        variables = {"PROMETHEUS_MULTIPROC_DIR": folder, "OCTOMIL_MAX_INFLIGHT": "5"}
+        subprocess.run(command, env=variables, check=True)
+
+    found = shown(Metrics(Settings(metrics_folder=folder)))
+
+    assert found["octomil_requests_total", "none", "none", "200"] == 2
+    assert found["octomil_inflight_limit",] == 10
+
+
+def test_a_folder_for_metrics_is_empty_at_the_start_and_stays_if_it_was_given(tmp_path):
+    left_over = tmp_path / "counter_7.db"
+    left_over.touch()
+
+    SharedFolder(str(tmp_path), None).remove()
+
+    assert tmp_path.exists()
+    assert not left_over.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SettingsError, match="^PROMETHEUS_MULTIPROC_DIR: "):
+        SharedFolder(str(tmp_path / "file" / "folder"), None)
+
+
+# The dashboard
+
+
+def test_every_metric_of_the_dashboard_exists(metrics):
+    ended(metrics, first_token_ms=1.0, prompt_tokens=1, ended="client_left")
+    attempted(metrics, None)
+    known = {name for name, *_ in shown(metrics)}
+    queries = [
+        target["expr"]
+        for panel in json.loads(DASHBOARD.read_text())["panels"]
+        for target in panel.get("targets", [])
+    ]
+
+    used = {name for query in queries for name in re.findall(r"octomil_\w+", query)}
+
+    assert len(queries) >= 10
+    assert used - known == set()
