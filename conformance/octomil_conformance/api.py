@@ -9,6 +9,7 @@ from typing import Any
 
 from octomil_conformance import schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
+from octomil_conformance.backend.gates import HELD_AT_MOST
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
@@ -26,6 +27,22 @@ HEALTH_PATIENCE = 4.0
 """Seconds in which a health report has to change: servers may cache it."""
 RECOVERY = 8.0
 """Seconds that a server may need until it asks an upstream again."""
+
+USUAL_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip",
+    "User-Agent": "octomil-conformance",
+}
+NEEDS_BACKEND = "octomil-conformance backend behind the server"
+NEEDS_GATE = (
+    f"the suite's gate: without it the answer is held back for {HELD_AT_MOST:g} s"
+)
+OUTAGES: Mapping[Outage, str] = {
+    "refuse": "refusing connections",
+    "hang": "hanging",
+    "fail": "answering with 503",
+}
 
 REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
@@ -122,6 +139,7 @@ class Api:
         self.seen: list[Exchange] = []
         self._transfers: list[Transfer] = []
         self._deadline = 0.0
+        self._outage: list[str] = []
         self._lock = threading.Lock()
 
     # The requests
@@ -250,7 +268,9 @@ class Api:
     def outage(self, kind: Outage, *backends: Provider) -> Iterator[None]:
         """Upstreams are gone. Afterwards the server has time to notice that they are back."""
         with self.backend.outage(kind, backends or BOTH):
+            self._outage = [f"{' and '.join(backends or BOTH)} {OUTAGES[kind]}"]
             yield
+        self._outage = []
         until = time.monotonic() + RECOVERY
         while self.profile != "health" and time.monotonic() < until:
             if 200 <= self.start(scenario="echo").finish().status < 300:
@@ -318,13 +338,10 @@ class Api:
         texts = prompt if isinstance(prompt, list) else [prompt]
         return {"messages": self.messages(*map(self.tag, texts)), **parameters}
 
-    def _headers(self, changes: Mapping[str, str | None]) -> Headers:
-        headers: dict[str, str | None] = {
-            "Content-Type": "application/json",
-            "Accept": "*/*",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "octomil-conformance",
-        }
+    def _headers(self, changes: Mapping[str, str | None], has_body: bool) -> Headers:
+        headers: dict[str, str | None] = {**USUAL_HEADERS}
+        if not has_body:
+            del headers["Content-Type"]
         if self.target.config.token:
             headers["Authorization"] = f"Bearer {self.target.config.token}"
         headers |= changes
@@ -332,17 +349,31 @@ class Api:
             (name, value) for name, value in headers.items() if value is not None
         )
 
+    def _needs(self, body: bytes) -> list[str]:
+        """What else a person needs who repeats a request with this body."""
+        is_scripted = self.target.backend is not None and MODEL_PREFIX.encode() in body
+        backend = [NEEDS_BACKEND] if is_scripted else []
+        gate = [NEEDS_GATE] if is_scripted and b"gated" in body else []
+        return [*backend, *gate, *self._outage]
+
     def _call(
         self, method: str, path: str, body: bytes, changes: Mapping[str, str | None]
     ) -> Transfer:
-        headers = self._headers(changes)
+        headers = self._headers(changes, has_body=method == "POST")
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
             headers = (*headers, ("Content-Length", str(len(body))))
         known = path == self.path and method in ("POST", "GET")
         known = known and (method == "GET") == (self.profile == "health")
         url = self.target.config.url + path
-        request = Request(method, url, headers, body, self.profile if known else None)
+        request = Request(
+            method,
+            url,
+            headers,
+            body,
+            self.profile if known else None,
+            needs="; ".join(self._needs(body)),
+        )
         transfer = Transfer(request, self._deadline, self.observe)
         self._transfers.append(transfer)
         return transfer

@@ -47,7 +47,10 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _guarded(command: Command, given: argparse.Namespace) -> int:
-    """Runs the command. The exit code says what it raised, if anything. The token is redacted from every message."""
+    """Runs the command. The exit code says what it raised, if anything. The token is redacted from every message.
+
+    That nothing could be tested is a result: it goes where the reports go.
+    """
     if command.needs_extra and (package := missing()):
         return _say(f"{package} is missing; run: {EXTRA}", COULD_NOT_TEST)
     token = getattr(given, "token", None)
@@ -56,7 +59,7 @@ def _guarded(command: Command, given: argparse.Namespace) -> int:
     except UsageError as ex:
         return _say(redact(str(ex), token), USAGE)
     except CouldNotTest as ex:
-        print(f"could not test: {redact(str(ex), token)}", file=sys.stderr)
+        print(f"could not test: {redact(str(ex), token)}", flush=True)
         return COULD_NOT_TEST
     except Exception as ex:
         if is_unwritten(ex):

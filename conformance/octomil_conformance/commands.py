@@ -1,7 +1,7 @@
 """The subcommands: the options and the work of each. What needs more than the standard library is imported when it is used."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -79,91 +79,83 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(given: argparse.Namespace) -> int:
-    from octomil_conformance.api import Target
-    from octomil_conformance.preflight import first_answer
-    from octomil_conformance.report.redact import redact
-    from octomil_conformance.report.transcript import curl, seen
+    from octomil_conformance.doctor import run
 
     asked = {"profiles": list(PATHS), "embed_model": given.embed_model or given.model}
-    config = from_options({**options.for_config(given), **asked}, Path.cwd())
-    target = Target(config)
-    answers = {profile: first_answer(target, profile) for profile in PATHS}
-    for profile, answer in answers.items():
-        for line in (
-            f"{profile:<7} {answer.request.url}",
-            f"        {seen(answer)}",
-            f"        {_advice(answer.status, bool(given.token), answer.end)}",
-            f"        {curl(answer)}",
-        ):
-            print(redact(line, given.token))
-    return 0 if any(200 <= each.status < 300 for each in answers.values()) else 3
-
-
-def _advice(status: int, has_token: bool, end: str) -> str:
-    """What the response to a plain request means for a run."""
-    from octomil_conformance.preflight import MODEL_HINT
-
-    match status:
-        case 0:
-            return "nothing answers here: is the server running, and is this its URL?"
-        case 401 | 403:
-            return "this token is refused" if has_token else "pass --token"
-        case 404:
-            return f"no such endpoint, or no such model: {MODEL_HINT}"
-        case 502 | 503 | 504:
-            return f"the server cannot reach a model: {MODEL_HINT}"
-        case _ if 200 <= status < 300 and end in ("complete", "closed"):
-            return "good: this profile can be claimed"
-        case _ if 200 <= status < 300:
-            return "it answers, but the transfer breaks off"
-        case _:
-            return f"an unexpected response: {MODEL_HINT}"
+    return run(from_options({**options.for_config(given), **asked}, Path.cwd()))
 
 
 # list and explain: the requirements
 
 
-def _list(_: argparse.Namespace) -> int:
-    for each in spec.requirements().values():
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", choices=spec.PROFILES, action="append", help="only its own"
+    )
+    parser.add_argument(
+        "--level",
+        type=int,
+        choices=range(3),
+        default=2,
+        help="what a claim at this level brings",
+    )
+
+
+def _list(given: argparse.Namespace) -> int:
+    shown = [
+        each
+        for each in spec.requirements().values()
+        if each.level <= given.level
+        and {*each.profiles} & {*(given.profile or spec.PROFILES)}
+    ]
+    for each in shown:
         profiles = ",".join(each.profiles)
         print(
             f"{each.id:<11} {each.force:<6} @{each.level} {each.provenance:<4} {profiles:<25} {each.text}"
         )
-    print(f"\n{len(spec.requirements())} requirements of spec {spec.VERSION}")
+    print(f"\n{len(shown)} requirements of spec {spec.VERSION}")
     return 0
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="such as STREAM-05")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="such as STREAM-05")
 
 
 def _explain(given: argparse.Namespace) -> int:
-    each = spec.requirements().get(given.id.upper())
-    if each is None:
-        raise UsageError(f"no requirement is called {given.id}")
-    print(f"{each.id}  {each.force}  {each.text}")
+    unknown = [name for name in given.ids if name.upper() not in spec.requirements()]
+    if unknown:
+        raise UsageError(f"no requirement is called {', '.join(unknown)}")
+    for name in given.ids:
+        print("\n".join(_explained(spec.requirements()[name.upper()])))
+    return 0
+
+
+def _explained(requirement: spec.Requirement) -> Iterator[str]:
+    each = requirement
+    yield f"{each.id}  {each.force}  {each.text}"
     rows = [
         ("profiles", ", ".join(f"{name}@{each.level}" for name in each.profiles)),
         ("origin", f"{each.provenance}: {spec.ORIGINS[each.provenance]}"),
         ("breaks", each.breaks),
         ("untested", each.untestable),
         ("spec", f"{spec.PROSE}#{each.id}"),
-        *(("check", place) for place in _places(each)),
+        *_shown(each),
     ]
     for name, text in rows:
-        if text:
-            print(f"      {name:<9} {text}")
-    return 0
+        for line in text.splitlines():
+            yield f"      {name:<9} {line}"
+            name = ""
 
 
-def _places(requirement: spec.Requirement) -> list[str]:
-    """Where its checks are; nothing without the packages that they need."""
+def _shown(requirement: spec.Requirement) -> list[tuple[str, str]]:
+    """Its checks, and what they send; nothing without the packages that they need."""
     if requirement.untestable or missing():
         return []
-    from octomil_conformance.runner import all_checks
+    from octomil_conformance.sent import checks, requests
 
     return [
-        each.place for each in all_checks() if each.requirement.id == requirement.id
+        *(("check", place) for place in checks(requirement)),
+        *(("sends", text) for text in requests(requirement)),
     ]
 
 
@@ -243,6 +235,11 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         help="a report written with --json; without a NAME its URL is the name",
     )
     parser.add_argument(
+        "--differences",
+        action="store_true",
+        help="only the requirements on which the reports do not agree",
+    )
+    parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a page to look at, too"
     )
     parser.add_argument(
@@ -257,14 +254,20 @@ def _matrix(given: argparse.Namespace) -> int:
     """The exit code is 0, for good and bad reports: to compare is not to judge."""
     from octomil_conformance.report.files import writing
     from octomil_conformance.report.markdown import append
-    from octomil_conformance.report.matrix import matrix_markdown, matrix_page, read_all
+    from octomil_conformance.report.matrix import (
+        in_order,
+        matrix_markdown,
+        matrix_page,
+        read_all,
+    )
 
     columns = read_all(given.reports)
-    text = matrix_markdown(columns)
+    rows = in_order(columns, given.differences)
+    text = matrix_markdown(columns, rows)
     print(text, end="")
     if given.html:
         with writing("--html", given.html):
-            given.html.write_text(matrix_page(columns), "utf-8")
+            given.html.write_text(matrix_page(columns, rows), "utf-8")
     if given.markdown:
         with writing("--markdown", given.markdown):
             append(text, given.markdown)
@@ -291,8 +294,8 @@ def _module(
 COMMANDS = (
     Command("run", "judge the server at URL; the word run may be left out", _add_run, _run, True),
     Command("doctor", "ask each endpoint once, and say what a run needs", _add_doctor, _doctor, True),
-    Command("list", "print every requirement", lambda parser: None, _list),
-    Command("explain", "print one requirement and its checks", _add_explain, _explain),
+    Command("list", "print the requirements", _add_list, _list),
+    Command("explain", "print requirements, their checks, and what these send", _add_explain, _explain),
     Command("backend", "run the scripted backend on its own", *_module("backend.cli")),
     Command("fixtures", "judge recorded answers, without a server", _add_fixtures, _fixtures, True),
     Command("record", "record what a server answers", _add_record, _record, True),

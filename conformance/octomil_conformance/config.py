@@ -19,6 +19,7 @@ PATHS = {
     "health": "/inference/health",
 }
 """The paths below it, by profile."""
+LONGEST_FIRST = sorted(PATHS.values(), key=len, reverse=True)
 DEFAULT_BACKEND = "127.0.0.1:11434"
 DEFAULT_OPENAI_BACKEND = "127.0.0.1:11435"
 DEFAULT_BACKEND_TIMEOUT = 2.0
@@ -118,6 +119,14 @@ class Config:
     def claimed(self) -> str:
         return " ".join(f"{name}@{level}" for name, level in self.claims.items())
 
+    def claimed_in_vain(self) -> list[str]:
+        """A sentence for each claim whose level has no requirements of that profile."""
+        return [
+            f"{name}@{level} is judged at level {highest}, the highest that its requirements have"
+            for name, level in self.claims.items()
+            if (highest := spec.highest_level(name)) < level
+        ]
+
     def not_declared(self) -> list[str]:
         return [name for name in spec.PROFILES if name not in self.claims]
 
@@ -185,7 +194,14 @@ def base_url(text: str) -> str:
         raise UsageError(
             f"URL: want http://HOST:PORT, and a path if there is one, not {text!r}"
         )
-    return text.rstrip("/").removesuffix(BASE_PATH) + BASE_PATH
+    base = text.rstrip("/").removesuffix(BASE_PATH)
+    endpoint = next((each for each in LONGEST_FIRST if base.endswith(each)), "")
+    if endpoint and not text.rstrip("/").endswith(BASE_PATH):
+        server = base.removesuffix(endpoint).removesuffix(BASE_PATH)
+        raise UsageError(
+            f"URL: {text} is that of an endpoint; want the server's: {server or text}"
+        )
+    return base + BASE_PATH
 
 
 def parse_claims(texts: Iterable[object]) -> dict[str, int]:

@@ -57,6 +57,8 @@ class Request:
     """The profile whose schemas bind the exchange; None for a request outside all profiles."""
     file: str = ""
     """The recording that the exchange was read from; empty if it was live."""
+    needs: str = ""
+    """What has to be there besides the server, so that the request can be repeated."""
 
     @cached_property
     def fields(self) -> Any:

@@ -10,19 +10,22 @@ from pathlib import Path
 
 import pytest
 from canned_server import ANSWERS, EMBEDDINGS, HANG, STREAM, canned
-from octomil_conformance import cli
+from octomil_conformance import cli, spec
 from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.checks import MODEL_ANSWERS, MODEL_ANSWERS_OF_AUTH
 from octomil_conformance.commands import COMMANDS
 from octomil_conformance.config import Config, base_url
+from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
 from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
+HEALTH_PATH = "/api/v1/inference/health"
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
 UNENDED = (200, "text/event-stream", STREAM[:-1])
 NO_USAGE = (200, "application/json", EMBEDDINGS.replace(b'"usage"', b'"used"'))
@@ -53,7 +56,7 @@ def test_a_broken_must_is_exit_1_and_the_report_explains_it(capsys):
     assert "want    a blank line after the last event" in out
     assert "breaks  Browser SDK: the tail is dropped" in out
     assert "spec    cloud-inference.md#STREAM-05" in out
-    assert "repro   curl -N -X POST $URL/api/v1/inference/stream" in out
+    assert f"repro   curl -N -X POST {url}/api/v1/inference/stream -H 'Content" in out
     assert out.count("FAIL") == 1
 
 
@@ -122,6 +125,7 @@ def test_a_server_that_hangs_fails_its_checks_at_their_deadline(capsys):
         [f"{NOBODY}/a b"],
         [f"{NOBODY}?query"],
         ["http://name:password@127.0.0.1:1"],
+        [f"{NOBODY}/api/v1/inference/stream"],
         ["doctor", "ftp://127.0.0.1"],
         ["explain", "STREAM-99"],
     ],
@@ -166,7 +170,9 @@ def test_a_wrong_file_is_exit_2(text):
 
 def test_a_server_that_is_not_there_is_exit_3(capsys):
     assert cli.main([NOBODY, "--markdown", "r.md"]) == 3
-    assert "could not test" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out.index("infer@1") < said.out.index("could not test: http://127")
+    assert said.err == ""
     assert Path("r.md").read_text().startswith("## Could not test\n\n<code>")
 
 
@@ -191,10 +197,10 @@ def test_what_cannot_be_tested_is_exit_3_with_a_hint(answer, options, hint, caps
     with canned({STREAM_PATH: answer}, {b"%T": "Authorization"}) as url:
         status = cli.main([url, *options])
 
-    error = capsys.readouterr().err
+    out = capsys.readouterr().out
     assert status == 3
-    assert hint in error
-    assert "secret" not in error
+    assert hint in out
+    assert "secret" not in out
 
 
 @pytest.mark.parametrize(
@@ -235,23 +241,85 @@ def test_doctor_says_what_can_be_claimed(capsys):
     assert "no such endpoint, or no such model" in out
 
 
+DOWN = (502, "application/json", b"{}")
+NOT_DONE = STREAM.replace(b'"done":true', b'"done":false')
+
+
+def report(status):
+    answer = {"status": status, "provider": None, "backends": []}
+    return (200, "application/json", json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (dict.fromkeys(ANSWERS, DOWN) | {HEALTH_PATH: report("ok")}, "the server cannot reach a model"),
+        ({HEALTH_PATH: report("degraded")}, "it says degraded: an upstream is down"),
+        ({HEALTH_PATH: report("unavailable")}, "it says unavailable: every upstream is down"),
+        ({STREAM_PATH: (200, "text/event-stream", NOT_DONE)}, "it answers, but no event has done: true"),
+        ({EMBED_PATH: (200, "application/json", b"{}")}, "it answers, but $: 'data' is a required"),
+        ({EMBED_PATH: (401, "application/json", b"{}")}, "pass --token"),
+    ],
+)  # fmt: skip
+def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
+    with canned(changes) as url:
+        status = cli.main(["doctor", url])
+
+    out = capsys.readouterr().out
+    assert status == 3
+    assert said in out
+    assert out.count("can be claimed") == 3 - len({*changes} - {HEALTH_PATH}) + (
+        changes.get(HEALTH_PATH) == report("ok")
+    )
+
+
 def test_doctor_says_that_nothing_answers(capsys):
     assert cli.main(["doctor", NOBODY]) == 3
     assert "is the server running" in capsys.readouterr().out
 
 
-def test_list_prints_every_requirement(capsys):
+@pytest.mark.parametrize("path", ["/inference", "/api/v1/inference/stream"])
+def test_the_url_of_an_endpoint_is_not_that_of_a_server(path, capsys):
+    assert cli.main(["doctor", NOBODY + path]) == 2
+    assert f"of an endpoint; want the server's: {NOBODY}\n" in capsys.readouterr().err
+
+
+def test_list_prints_the_requirements_that_a_claim_brings(capsys):
     assert cli.main(["list"]) == 0
     assert "STREAM-05   MUST   @0 sdk  stream" in capsys.readouterr().out
 
+    assert cli.main(["list", "--profile", "health", "--level", "0"]) == 0
+    *listed, _, total = capsys.readouterr().out.splitlines()
+    assert {line.split()[2] for line in listed} == {"@0"}
+    assert all("health" in line for line in listed)
+    assert total == f"{len(listed)} requirements of spec {spec.VERSION}"
 
-def test_explain_prints_one_requirement_and_its_checks(capsys):
-    assert cli.main(["explain", "stream-05"]) == 0
+
+def test_explain_prints_requirements_their_checks_and_what_these_send(capsys):
+    assert cli.main(["explain", "stream-05", "Health-23", "AUTH-02"]) == 0
 
     out = capsys.readouterr().out
     assert "wire/stream.py:" in out
     assert "every_event_ends_with_a_blank_line" in out
     assert "cloud-inference.md#STREAM-05" in out
+    assert "sends     POST /api/v1/inference/stream\n" in out
+    assert "# ollama and openai hanging\n" in out
+    assert "X-API-Key: conf-0000-an-unknown-token\n" in out
+
+
+def test_a_request_that_needs_the_scripted_backend_says_so(capsys):
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
+        with serving(served(upstreams, subject=all_mutants()["buffers_stream"])) as url:
+            config = Config(base_url(url), {"stream": 2}, backend_timeout=0.5)
+            run = judge(config, only=["STREAM-20"], backend=backend)
+
+    said = "\n".join(lines(run))
+    assert f"curl -N -X POST {url}/api/v1/inference/stream" in said
+    assert (
+        "# needs octomil-conformance backend behind the server; the suite's gate: "
+        in said
+    )
 
 
 HELP_OF_ALL = """

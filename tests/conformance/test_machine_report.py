@@ -9,7 +9,7 @@ from canned_server import STREAM, canned
 from octomil_conformance import cli, spec
 from octomil_conformance.config import Expectation
 from octomil_conformance.report.machine import write_json, write_junit
-from runs import COOKIE, TOKEN, exchange, nasty_run, run_of, verdict
+from runs import COOKIE, EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
@@ -35,7 +35,7 @@ def test_the_json_report_has_each_verdict_and_each_exchange_once():
     report = json_of(run_of(good, bad))
 
     assert (report["format"], report["spec"], report["suite"]) == (
-        2,
+        3,
         spec.VERSION,
         "0.1.0",
     )
@@ -44,8 +44,21 @@ def test_the_json_report_has_each_verdict_and_each_exchange_once():
     assert len(report["exchanges"]) == 2
     found = report["verdicts"][1]
     assert (found["requirement"], found["got"], found["want"]) == ("STREAM-05", "no end", "a blank line")  # fmt: skip
-    assert found["repro"].startswith("curl -N -X POST $URL/api/v1/inference/stream")
-    assert report["exchanges"][0]["chunks"][0]["at"] == 1.0
+    assert found["repro"].startswith("curl -N -X POST http://127.0.0.1:8000/api/v1/inf")
+    assert report["exchanges"][0]["chunks"] == [[1.0, 0], [4.0, 1]]
+    assert report["texts"] == [*map(bytes.decode, EVENTS), '{"model_id": "m"}']
+
+
+def test_the_json_report_leaves_out_the_middle_of_a_long_body_and_no_token():
+    body = b"x" * 4995 + TOKEN.encode() + b"y" * 900_000
+    long = exchange((1.0, body), asked=body, media_type="text/plain")
+
+    write_json(run_of(verdict(exchanges=(long,))), Path("r.json"))
+
+    text = Path("r.json").read_text()
+    assert len(text) < 20_000
+    assert TOKEN[:6] not in text
+    assert text.count("characters are left out") == 1
 
 
 def test_the_junit_report_counts_what_failed():

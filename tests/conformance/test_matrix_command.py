@@ -42,7 +42,7 @@ def test_each_requirement_is_a_row_and_each_server_a_column(capsys):
     assert f"no report has a verdict on them: {every - 3} of {every} requ" in out
     assert found["STREAM-05"] == ["FAIL", "PASS", "not declared"]
     assert found["EMBED-01"] == ["not declared", "not declared", "PASS"]
-    assert [*found][-3:] == ["HTTP-05", "STREAM-05", "EMBED-01"]
+    assert [*found][-3:] == ["STREAM-05", "HTTP-05", "EMBED-01"], "differences first"
 
 
 def test_profiles_are_named_where_they_differ_and_an_unclaimed_level_is_no_failure(capsys):  # fmt: skip
@@ -85,6 +85,17 @@ class Page(HTMLParser):
         given = dict(attributes)
         if tag == "tr" and "id" in given:
             self.rows[given["id"]] = given["data-rows"]
+
+
+def test_only_the_differences_are_shown_if_that_is_asked(capsys):
+    files = ["a.json", "b.json", "C=c.json"]
+    cli.main(["matrix", "--differences", *files, "--html", "m.html"])
+
+    out = capsys.readouterr().out
+    assert [*rows(out)][-1] == "STREAM-05"
+    assert "HTTP-05" not in rows(out)
+    assert "Left out, as their verdicts are alike: 2." in out
+    assert Page("m.html").rows == {"STREAM-05": "differ"}
 
 
 def test_the_page_knows_which_rows_differ():

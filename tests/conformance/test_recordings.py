@@ -25,7 +25,7 @@ ENVELOPE = {"error": "not_found", "message": "No such model.", "status_code": 40
     "name, failed, warned",
     [
         ("embeddings.json", [], ["EMBED-08", "EMBED-09"]),
-        ("joined.sse", ["STREAM-02", "STREAM-05", "STREAM-09", "STREAM-16"], []),
+        ("joined.sse", ["STREAM-02"], []),
         ("bare-final-event.sse", [], []),
         ("inference.json", [], ["INFER-05"]),
     ],
@@ -56,6 +56,37 @@ def test_what_a_bare_body_cannot_show_is_not_judged(capsys):
     assert "not judged: STREAM-01, STREAM-15 of 1 answer: no headers were rec" in out
     assert "16 passed, 4 not tested" in out
     assert status == 0
+
+
+CUT = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nCache-Control: no-cache\r\nContent-Length: 999\r\n\r\n%b"
+JOINED = CANNED.joinpath("joined.sse").read_bytes()
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "name, content, failed, following",
+    [
+        ("stream_sse", JOINED, ["STREAM-02"], "STREAM-05, STREAM-09, STREAM-16"),
+        ("stream_sse", BOM + JOINED, ["STREAM-02", "STREAM-08"], "STREAM-05, STREAM-09, STREAM-16"),
+        ("stream_http", CUT % (b"text/event-stream", STREAM[:70]), ["HTTP-21"], "STREAM-02, STREAM-05, STREAM-09, STREAM-16"),
+        ("stream_http", CUT % (b"text/event-stream", STREAM), ["HTTP-21"], ""),
+        ("infer_http", CUT % (b"application/json", b'{"output": "A ch'), ["HTTP-21"], "HTTP-03, INFER-01"),
+        ("infer_http", b'HTTP/1.1 200 OK\n\n{"output": 1}{}', ["HTTP-03"], "INFER-01, INFER-02, INFER-03"),
+        ("stream_sse", b"data: 1\n", ["STREAM-02", "STREAM-05", "STREAM-09"], ""),
+    ],
+)  # fmt: skip
+def test_one_fault_of_the_framing_is_one_failure_and_says_what_follows(
+    name, content, failed, following, capsys
+):
+    lay(**{name: content})
+    [file] = Path().iterdir()
+
+    status, outcomes = judged(str(file))
+
+    assert (status, named(outcomes, "fail")) == (1, failed)
+    out = capsys.readouterr().out
+    assert f"reason  what follows from it: {following}" in out or not following
+    assert (f"it follows from {failed[0]}" in out) == bool(following)
 
 
 def test_without_the_request_the_model_is_not_judged():
@@ -193,7 +224,6 @@ def test_a_manifest_may_say_that_a_failure_should_have_been_an_answer():
         ("infer_http", b"{}", "infer.http: begins with '{}': want a status line"),
         ("stream_json", b"{}", "stream.json: a stream is no .json: want .sse"),
         ("answer_json", b"{}", "answer.json: which endpoint is it of? want infer, stream"),
-        ("embed-batch_json", b"{}", "embed-batch.json: its name says both batch and embed"),
         ("stream_txt", STREAM, "stream.txt: want a file .http, .sse, .json, .har"),
     ],
 )  # fmt: skip

@@ -35,14 +35,15 @@ def read_bytes(path: Path) -> bytes:
 
 
 def endpoint_in(names: Iterable[str]) -> str | None:
-    """The profile in the first name that has one. Other words win over `inference`, which all paths begin with. Raises UsageError."""
+    """The profile in the first name that has one: by its longest known word, or the first of two that are equally long.
+
+    Other words win over `inference`, which all paths begin with.
+    """
     for name in names:
-        found = {WORDS[word] for word in _words(name) if word in WORDS}
-        special = sorted(found - {"infer"}) or sorted(found)
-        if len(special) > 1:
-            raise UsageError(f"its name says both {' and '.join(special)}")
+        known = [word for word in _words(name) if word in WORDS]
+        special = [word for word in known if WORDS[word] != "infer"] or known
         if special:
-            return special[0]
+            return WORDS[max(special, key=len)]
     return None
 
 

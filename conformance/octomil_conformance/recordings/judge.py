@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from octomil_conformance import wire
 from octomil_conformance.api import Api, Target, answered
@@ -9,6 +10,7 @@ from octomil_conformance.checks.http import every_response_matches_its_schema
 from octomil_conformance.config import Config
 from octomil_conformance.exchange import WHOLE
 from octomil_conformance.expect import NotRecorded
+from octomil_conformance.recordings.consequences import traced
 from octomil_conformance.recordings.recording import Recording, look
 from octomil_conformance.requirement import Check
 from octomil_conformance.run import FAULTS, Run, Verdict
@@ -25,11 +27,20 @@ def judge(
 ) -> Run:
     run = Run(config, recorded=True)
     for recording in recordings:
-        for verdict in verdicts(recording, config):
+        for verdict in explained(recording, config):
             run.verdicts.append(verdict)
             report(verdict)
     run.seconds = time.monotonic() - run.started
     return run
+
+
+def explained(recording: Recording, config: Config) -> list[Verdict]:
+    """The verdicts, in which one fault of the framing is one failure."""
+    return traced(
+        recording.exchange,
+        verdicts(recording, config),
+        lambda mended: verdicts(replace(recording, exchange=mended), config),
+    )
 
 
 def verdicts(recording: Recording, config: Config) -> list[Verdict]:

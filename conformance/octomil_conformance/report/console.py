@@ -54,6 +54,7 @@ def header(config: Config, cost: str) -> list[str]:
     lines = [
         f"octomil-conformance {__version__}, spec {spec.VERSION}",
         f"{config.url}  {config.claimed()}",
+        *config.claimed_in_vain(),
         cost,
     ]
     if config.level == 2:

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 from octomil_conformance import __version__, spec
 from octomil_conformance.report.redact import redact
-from octomil_conformance.report.transcript import curl, transcript
+from octomil_conformance.report.transcript import Texts, curl, transcript
 from octomil_conformance.run import Run, Verdict
 
-FORMAT = 2
+FORMAT = 3
 """Of the JSON report. It gets a new number when a field changes its meaning."""
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -22,6 +22,8 @@ def write_json(run: Run, path: Path) -> None:
         id(each): each for verdict in run.verdicts for each in verdict.exchanges
     }
     places = {key: place for place, key in enumerate(exchanges)}
+    texts = Texts(token)
+    seen = [transcript(exchange, texts) for exchange in exchanges.values()]
     report = {
         "format": FORMAT,
         "suite": __version__,
@@ -32,12 +34,20 @@ def write_json(run: Run, path: Path) -> None:
         "conclusion": run.conclusion(),
         "seconds": round(run.seconds, 3),
         "counts": dict(run.counts()),
-        "faults": [],  # of earlier versions; a fault of the suite is an error verdict
         "stale": _masked([vars(expectation) for expectation in run.stale()], token),
         "verdicts": [_verdict(verdict, places, token) for verdict in run.verdicts],
-        "exchanges": _masked([*map(transcript, exchanges.values())], token),
+        "exchanges": _masked(seen, token),
+        "texts": texts.all(),
     }
-    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    lines = (f"{json.dumps(name)}: {_lines(value)}" for name, value in report.items())
+    path.write_text("{" + ",\n".join(lines) + "}\n", "utf-8")
+
+
+def _lines(value: Any) -> str:
+    """One line, or one for each item of a list: a report has thousands, and stays readable."""
+    if not isinstance(value, list):
+        return json.dumps(value)
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "]"
 
 
 def write_junit(run: Run, path: Path) -> None:

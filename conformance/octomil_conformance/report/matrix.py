@@ -52,10 +52,15 @@ class Implementation:
         return HIGHER_LEVEL if claimed else NOT_DECLARED
 
 
-def judged(columns: Sequence[Implementation]) -> list[spec.Requirement]:
-    """The requirements that at least one report has a verdict on, in the order of the spec."""
+def in_order(
+    columns: Sequence[Implementation], only_differences: bool = False
+) -> list[spec.Requirement]:
+    """The requirements that at least one report has a verdict on: first those with different verdicts, each part in the order of the spec."""
     ids = {name for column in columns for name, _ in column.outcomes}
-    return [each for each in spec.requirements().values() if each.id in ids]
+    judged = [each for each in spec.requirements().values() if each.id in ids]
+    different = [each for each in judged if differ(columns, each)]
+    alike = [each for each in judged if each not in different]
+    return different if only_differences else [*different, *alike]
 
 
 def differ(columns: Iterable[Implementation], requirement: spec.Requirement) -> bool:
@@ -148,13 +153,19 @@ def _implementation(report: dict[str, Any], name: str) -> Implementation:
     )
 
 
-def _left_out(shown: int) -> str:
-    every = len(spec.requirements())
-    return f"Left out, as no report has a verdict on them: {every - shown} of {every} requirements."
+def _left_out(columns: Sequence[Implementation], shown: int) -> str:
+    """How many requirements are not shown, and why."""
+    every, judged = len(spec.requirements()), len(in_order(columns))
+    note = f"Left out, as no report has a verdict on them: {every - judged} of {every} requirements."
+    if shown < judged:
+        note += f" Left out, as their verdicts are alike: {judged - shown}."
+    return note
 
 
-def matrix_markdown(columns: Sequence[Implementation]) -> str:
-    rows = [_markdown_row(columns, each) for each in judged(columns)]
+def matrix_markdown(
+    columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
+) -> str:
+    cells = [_markdown_row(columns, each) for each in rows]
     head = [
         "requirement",
         *(f"{plain(each.name)}<br>{each.claimed()}" for each in columns),
@@ -162,8 +173,8 @@ def matrix_markdown(columns: Sequence[Implementation]) -> str:
     blocks = [
         f"## Side by side, by spec {spec.VERSION}",
         _markdown_summary(columns),
-        table(head, rows),
-        _left_out(len(rows)),
+        table(head, cells),
+        _left_out(columns, len(rows)),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -186,8 +197,9 @@ def _markdown_cell(column: Implementation, requirement: spec.Requirement) -> str
     return "<br>".join(words) or column.why_not(requirement)
 
 
-def matrix_page(columns: Sequence[Implementation]) -> str:
-    rows = judged(columns)
+def matrix_page(
+    columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
+) -> str:
     return page(
         "matrix.html",
         token=None,  # it is already redacted from the reports
@@ -196,5 +208,5 @@ def matrix_page(columns: Sequence[Implementation]) -> str:
         columns=columns,
         rows=rows,
         differ=differ,
-        left_out=_left_out(len(rows)),
+        left_out=_left_out(columns, len(rows)),
     )

@@ -1,35 +1,66 @@
 """An exchange as plain data, in one line, and as the curl line that repeats it."""
 
 import shlex
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
-from octomil_conformance.config import BASE_PATH
 from octomil_conformance.exchange import Exchange, Headers
-from octomil_conformance.report.redact import MASK
+from octomil_conformance.report.redact import MASK, redact, redact_pieces
 from octomil_conformance.report.words import plural
 
 SECRET_HEADERS = ("authorization", "x-api-key")
 COOKIES = ("cookie", "set-cookie")
 OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEADERS)
+METHODS = {"GET": "", "HEAD": " --head"}
+"""Options of curl, where `-X METHOD` is not needed or does harm."""
+HALF = 5000
+"""Characters of the beginning and of the end of a long text. What is between them is left out."""
 CURL_BODY = 4000
 """Characters of a body that a line to paste can have."""
 
 
-def transcript(exchange: Exchange) -> dict[str, Any]:
+class Texts:
+    """Bodies and pieces of bodies, each once, without the token."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+        self._places: dict[str, int] = {}
+
+    def place(self, text: str) -> int:
+        return self._places.setdefault(self._shortened(text), len(self._places))
+
+    def places(self, pieces: Iterable[bytes]) -> list[int]:
+        masked = redact_pieces([*pieces], self._token)
+        return [self.place(each.decode("utf-8", "backslashreplace")) for each in masked]
+
+    def all(self) -> list[str]:
+        return list(self._places)
+
+    def _shortened(self, text: str) -> str:
+        masked = redact(text, self._token)
+        left_out = len(masked) - 2 * HALF
+        if left_out <= 0:
+            return masked
+        note = f"[… {left_out} characters are left out …]"
+        return masked[:HALF] + note + masked[-HALF:]
+
+
+def transcript(exchange: Exchange, texts: Texts) -> dict[str, Any]:
+    """Bodies are places among the texts."""
     request = exchange.request
+    places = texts.places(chunk.data for chunk in exchange.chunks)
     return {
         "request": {
             "method": request.method,
             "url": request.url,
             "headers": [list(pair) for pair in shown_headers(request.headers)],
-            "body": request.body.decode("utf-8", "replace"),
+            "body": texts.place(request.body.decode("utf-8", "replace")),
         },
         "status": exchange.status,
         "headers": [list(pair) for pair in shown_headers(exchange.headers)],
         "chunks": [
-            {"at": chunk.at, "data": chunk.data.decode("utf-8", "backslashreplace")}
-            for chunk in exchange.chunks
+            [chunk.at, place]
+            for chunk, place in zip(exchange.chunks, places, strict=True)
         ],
         "end": exchange.end,
         "seconds": exchange.seconds,
@@ -46,12 +77,12 @@ def shown_headers(headers: Headers) -> Headers:
 
 
 def curl(exchange: Exchange) -> str:
-    """`$URL` is the server without `/api/v1`, `$TOKEN` the token. For a recording it is the line that judges it again."""
+    """`$TOKEN` is the token. What else it needs is a comment on a second line. For a recording it is the line that judges it again."""
     request = exchange.request
     if request.file:
         return f"octomil-conformance fixtures {shlex.quote(request.file)}"
-    path = urlsplit(request.url).path
-    words = [f"curl -N -X {request.method} $URL{path[path.find(BASE_PATH) :]}"]
+    method = METHODS.get(request.method, f" -X {request.method}")
+    words = [f"curl -N{method} {shlex.quote(request.url)}"]
     for name, value in request.headers:
         if name.lower() in SECRET_HEADERS:
             words.append(f'-H "{name}: {_token_as_variable(value)}"')
@@ -62,7 +93,8 @@ def curl(exchange: Exchange) -> str:
         words.append(f"-d '…' # {len(body)} characters, see --json")
     elif body:
         words.append(f"-d {shlex.quote(body)}")
-    return " ".join(words)
+    needs = f"\n# needs {request.needs}" if request.needs else ""
+    return " ".join(words) + needs
 
 
 def _token_as_variable(value: str) -> str:

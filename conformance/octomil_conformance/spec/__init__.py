@@ -77,6 +77,15 @@ def parse(prose: str) -> dict[str, Requirement]:
     return {name: Requirement(**fields) for name, fields in found.items()}
 
 
+def highest_level(profile: str) -> int:
+    """Of its requirements that have a check."""
+    return max(
+        each.level
+        for each in requirements().values()
+        if profile in each.profiles and not each.untestable
+    )
+
+
 @cache
 def additions() -> dict[str, list[str]]:
     """By version, in order: the ids of the requirements that it adds to those of the versions before."""

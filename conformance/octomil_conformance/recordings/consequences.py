@@ -1,0 +1,103 @@
+"""One fault in how an answer is framed lets many checks fail. It is one failure; the others follow from it and are listed with it.
+
+To find out which ones follow, the fault is mended and the answer judged again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from octomil_conformance import sse
+from octomil_conformance.exchange import MISSING, Chunk, Exchange, Fields, read_json
+from octomil_conformance.run import Verdict
+
+Judge = Callable[[Exchange], list[Verdict]]
+"""The verdicts on an exchange in place of the recorded one."""
+
+FINAL = b'data: {"token": "", "done": true, "provider": "p", "latency_ms": 1, "session_id": "s"}\n\n'
+OF_THE_HEAD = ("HTTP-04", "HTTP-21")
+"""Requirements that can be judged without the JSON of the body."""
+
+
+def traced(
+    exchange: Exchange, verdicts: Sequence[Verdict], judge: Judge
+) -> list[Verdict]:
+    """The verdicts, in which a fault of the framing is the only failure that it causes."""
+    found = list(verdicts)
+    if not 200 <= exchange.status < 300:
+        return found
+    for root, mended in MENDED.items():
+        places = [place for place, each in enumerate(found) if _is(each, root)]
+        for place in places:
+            following = _following(found, root, mended(exchange), judge)
+            if following:
+                names = ", ".join(
+                    dict.fromkeys(each.requirement.id for each in following)
+                )
+                found[place] = replace(
+                    found[place], reason=f"what follows from it: {names}"
+                )
+            found = [
+                _listed(each, root) if each in following else each for each in found
+            ]
+    return found
+
+
+def _is(verdict: Verdict, root: str) -> bool:
+    return verdict.requirement.id == root and verdict.outcome in ("fail", "expected")
+
+
+def _following(
+    found: list[Verdict], root: str, mended: Exchange | None, judge: Judge
+) -> list[Verdict]:
+    """The failures that are not there if the answer is mended; if it cannot be, those that need the JSON of the body."""
+    wrong = [each for each in found if each.outcome in ("fail", "warn")]
+    others = [each for each in wrong if each.requirement.id != root]
+    if mended is None:
+        return [each for each in others if each.requirement.id not in OF_THE_HEAD]
+    left = {each.requirement.id for each in judge(mended) if each.outcome != "pass"}
+    return [each for each in others if each.requirement.id not in left]
+
+
+def _listed(verdict: Verdict, root: str) -> Verdict:
+    return replace(
+        verdict, outcome="untestable", reason=f"it follows from {root}", findings=()
+    )
+
+
+# Mending: the answer without the fault, or None
+
+
+def _completed(exchange: Exchange) -> Exchange | None:
+    """A transfer that broke off, as if it had gone on to its end."""
+    if exchange.request.profile != "stream":
+        is_json = exchange.fields is not MISSING
+        return replace(exchange, end="complete") if is_json else None
+    frames = [each for each in exchange.frames if each.terminated]
+    whole = exchange.body[: frames[-1].stop if frames else 0]
+    body = whole if exchange.finals else whole + FINAL
+    return _with_body(replace(exchange, end="complete"), body)
+
+
+def _parted(exchange: Exchange) -> Exchange:
+    """Events that no blank line parts, with a blank line after each."""
+    body = sse.BOM if exchange.body.startswith(sse.BOM) else b""
+    for frame in exchange.frames:
+        for line in frame.lines:
+            end = line.end or b"\n"
+            is_event = line.is_data and isinstance(read_json(line.value), Fields)
+            body += line.text + end * (2 if is_event else 1)
+        body += b"\n" if frame.terminated else b""
+    return _with_body(exchange, body)
+
+
+def _with_body(exchange: Exchange, body: bytes) -> Exchange:
+    at = exchange.chunks[-1].at if exchange.chunks else 0.0
+    return replace(exchange, chunks=(Chunk(at, body),))
+
+
+MENDED: dict[str, Callable[[Exchange], Exchange | None]] = {
+    "HTTP-21": _completed,
+    "STREAM-02": _parted,
+    "HTTP-03": lambda exchange: exchange if exchange.fields is not MISSING else None,
+}
+"""Requirements about the framing."""
