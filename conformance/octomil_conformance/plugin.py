@@ -4,7 +4,6 @@ Each check is an item of pytest's own kind for what is not a Python test. The ch
 pytest reports them in order. A session cannot pass without having run any.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,7 +41,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self.run.seconds = time.monotonic() - self.run.started
+        self.run.end(self.target.backend)
         session.exitstatus = EXIT_CODES[self.run.conclusion()]
 
     def pytest_terminal_summary(

@@ -182,5 +182,9 @@ def _never_called(backend: Backend) -> str:
             "the server never called our backend; start it with",
             *lines,
             "or say with --backend and --openai-backend where it does call",
+            *(
+                f"it called {each} there, which the scripted backend does not have"
+                for each in backend.unknown()
+            ),
         ]
     )

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from octomil_conformance.backend.interface import Backend
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, Expectation
 from octomil_conformance.exchange import Exchange
@@ -53,6 +54,19 @@ class Run:
     """True for recordings: what a recording does not have was not asked for."""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    unknown: list[str] = field(default_factory=list)
+    """What the server asked the scripted backend for that it does not have."""
+
+    def end(self, backend: Backend | None) -> None:
+        self.seconds = time.monotonic() - self.started
+        self.unknown = backend.unknown() if backend else []
+
+    def notes(self) -> list[str]:
+        """Sentences about the run that are no verdict."""
+        return [
+            f"the server called {each}, which the scripted backend does not have"
+            for each in self.unknown
+        ]
 
     def stale(self) -> list[Expectation]:
         """Expected failures that did not occur although they could have."""

@@ -96,7 +96,7 @@ def judge(
         for verdict in verdicts(target, tasks(config, only)):
             run.verdicts.append(verdict)
             report(verdict)
-        run.seconds = time.monotonic() - run.started
+        run.end(target.backend)
         return run
 
 

@@ -307,6 +307,19 @@ def test_explain_prints_requirements_their_checks_and_what_these_send(capsys):
     assert "X-API-Key: conf-0000-an-unknown-token\n" in out
 
 
+def test_what_the_server_asks_an_upstream_in_vain_is_said():
+    probes = {"ollama": "/api/foo", "openai": "/models"}
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5, probes)
+        with serving(served(upstreams)) as url:
+            config = Config(base_url(url), {"health": 2}, backend_timeout=0.5)
+            run = judge(config, only=["HEALTH-20"], backend=backend)
+
+    assert run.counts() == {"fail": 1}
+    words = "the server called GET /api/foo, which the scripted backend does not have"
+    assert words in lines(run)
+
+
 def test_a_request_that_needs_the_scripted_backend_says_so(capsys):
     with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
         upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)

@@ -94,6 +94,16 @@ def test_the_verdicts_on_a_requirement_are_grouped_the_worst_first(page):
     assert outcomes == ["pass", "fail", "pass"]
 
 
+def test_it_has_notes_and_what_a_claim_cannot_bring(page):
+    run = run_of(verdict("pass"), claims={"stream": 1, "auth": 2})
+    run.unknown = ["GET /api/foo"]
+
+    words = page(run).words
+
+    assert "called GET /api/foo, which the scripted backend does not have" in words
+    assert "auth@2 is judged at level 1" in words
+
+
 def test_events_are_drawn_where_they_arrived(page):
     late = exchange((1.0, EVENTS[0]), (2.0, EVENTS[1]), seconds=4.0)
 

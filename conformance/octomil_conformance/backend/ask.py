@@ -30,6 +30,8 @@ class Ask:
     """The most tokens that the answer may have."""
     prompt_tokens: int
     usage_wanted: bool = True
+    one_vector: bool = False
+    """True for Ollama's older API of embeddings, which takes one text."""
 
 
 class Dialect(Protocol):

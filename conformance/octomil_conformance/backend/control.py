@@ -21,6 +21,7 @@ METHODS = frozenset(
         "wait_for_hang_up",
         "wait_until_idle",
         "high_water",
+        "unknown",
         "forget",
         "allow",
         "open",

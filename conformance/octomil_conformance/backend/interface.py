@@ -43,6 +43,9 @@ class Backend(Protocol):
     def high_water(self, nonce: str) -> int:
         """The most calls that were answered at the same time."""
 
+    def unknown(self) -> list[str]:
+        """What was asked for that the scripted backend does not have, such as `GET /api/foo`."""
+
     def forget(self, nonce: str) -> None:
         """Forgets the records and gates."""
 

@@ -1,4 +1,4 @@
-"""Ollama's native API, as in Ollama 0.5: `/api/chat` in NDJSON, `/api/embed`."""
+"""Ollama's native API, as in Ollama 0.5: `/api/chat` in NDJSON, `/api/embed`, and the older `/api/embeddings`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,6 +47,15 @@ def read_embed(body: Mapping[str, Any]) -> Ask:
     # Ollama skips empty texts, and answers 200 even if nothing is left.
     texts = [text for text in texts_of(body) if text]
     return Ask(model_of(body), "", texts, False, None, words_in(texts))
+
+
+def read_old_embed(body: Mapping[str, Any]) -> Ask:
+    text = body.get("prompt")
+    if not isinstance(text, str):
+        raise Refused(400, "invalid prompt type")
+    return Ask(
+        model_of(body), "", [text], False, None, words_in([text]), one_vector=True
+    )
 
 
 def _message(message: Json) -> tuple[str, str]:
@@ -104,6 +113,8 @@ class OllamaDialect:
         }
 
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
+        if self._ask.one_vector:
+            return {"embedding": vectors[0] if vectors else []}
         return {
             "model": self._ask.model,
             "embeddings": vectors,

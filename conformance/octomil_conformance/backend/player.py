@@ -1,33 +1,17 @@
 """Answers the requests of one provider: scenarios, pages, outages that keep the port open, and the control API."""
 
+from octomil_conformance.backend.pages import UNKNOWN, Page, page_for
 from octomil_conformance.backend.reply import Reply, StreamReply, WholeReply
-from octomil_conformance.backend.request import Request, understand
+from octomil_conformance.backend.request import Request, reader_of, understand
 from octomil_conformance.backend.response import (
     ClientLeft,
     Response,
     Stopped,
     compact,
 )
-from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
-from octomil_conformance.backend.stage import JSON, Line, Stage
+from octomil_conformance.backend.stage import Line, Stage
 
 CONTROL = "/conf/"
-
-_NAMES = [MODEL_PREFIX + name for name in SCENARIOS]
-_OLLAMA_MODELS = {"models": [{"name": name, "model": name} for name in _NAMES]}
-_OPENAI_MODELS = {
-    "object": "list",
-    "data": [{"id": name, "object": "model"} for name in _NAMES],
-}
-
-PAGES: dict[str, tuple[str, bytes]] = {
-    "/": ("text/plain", b"Ollama is running"),
-    "/api/version": (JSON, compact({"version": "0.5.4-scripted"})),
-    "/api/tags": (JSON, compact(_OLLAMA_MODELS)),
-    "/v1/models": (JSON, compact(_OPENAI_MODELS)),
-    "/models": (JSON, compact(_OPENAI_MODELS)),
-}
-NOT_FOUND = ("text/plain", b"404 page not found")
 
 
 class Player:
@@ -41,16 +25,26 @@ class Player:
             self._control(response)
             return
         request = understand(response.request, self._stage.backend)
-        number = self._stage.witness.arrive(request.call(self._stage.backend))
+        page = self._page(request)
+        call = request.call(self._stage.backend, is_unknown=page is UNKNOWN)
+        number = self._stage.witness.arrive(call)
         line = Line(response, self._stage, number, request.tag.nonce)
         try:
-            self._answer(request, line)
+            self._answer(request, line, page)
         except ClientLeft:
             line.break_off("hung up")
         except Stopped:
             line.break_off("stopped")
 
-    def _answer(self, request: Request, line: Line) -> None:
+    def _page(self, request: Request) -> Page | None:
+        """None for a chat or embeddings."""
+        received, body = request.received, request.body
+        if received.method == "POST" and reader_of(received.path):
+            return None
+        model = body.get("model", "") if isinstance(body, dict) else ""
+        return page_for(received, str(model), self._stage.backend)
+
+    def _answer(self, request: Request, line: Line, page: Page | None) -> None:
         if self._stage.outage == "fail":
             line.answer(503, compact({"error": "server busy"}))
         elif self._stage.outage:
@@ -64,10 +58,8 @@ class Player:
             kind = StreamReply if request.ask.stream else WholeReply
             reply: Reply = kind(request.ask, request.dialect(), line)
             request.scenario.act(reply, self._stage.pace)
-        else:
-            path = request.received.path
-            content_type, data = PAGES.get(path, NOT_FOUND)
-            line.answer(200 if path in PAGES else 404, data, content_type)
+        elif page:
+            line.answer(page.status, page.body, page.content_type)
 
     def _control(self, response: Response) -> None:
         name = response.request.path.removeprefix(CONTROL)

@@ -64,6 +64,9 @@ class RemoteBackend:
     def high_water(self, nonce: str) -> int:
         return int(self._ask("high_water", nonce=nonce))
 
+    def unknown(self) -> list[str]:
+        return list(self._ask("unknown"))
+
     def forget(self, nonce: str) -> None:
         self._ask("forget", nonce=nonce)
 

@@ -34,7 +34,7 @@ class Request:
     def dialect(self) -> Dialect:
         return dialect_of(self.received.path)(self.ask)
 
-    def call(self, backend: Provider) -> Call:
+    def call(self, backend: Provider, is_unknown: bool) -> Call:
         """The record for the witness."""
         return Call(
             number=0,
@@ -47,6 +47,7 @@ class Request:
             model=self.ask.model,
             stream=self.ask.stream,
             scenario=self.scenario.name if self.scenario else "",
+            is_unknown=is_unknown,
             arrived=0.0,
         )
 
@@ -80,6 +81,8 @@ def reader_of(path: str) -> Callable[[Mapping[str, Any]], Ask] | None:
         return ollama.read_chat
     if path == "/api/embed":
         return ollama.read_embed
+    if path == "/api/embeddings":
+        return ollama.read_old_embed
     if path.startswith("/api/"):
         return None
     if path.endswith("/chat/completions"):

@@ -86,6 +86,9 @@ class ScriptedBackend:
     def high_water(self, nonce: str) -> int:
         return high_water(self.calls(nonce))
 
+    def unknown(self) -> list[str]:
+        return self._witness.unknown()
+
     def forget(self, nonce: str) -> None:
         self._witness.forget(nonce)
         self._gates.forget(nonce)

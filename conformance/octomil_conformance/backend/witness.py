@@ -11,6 +11,8 @@ Outcome = Literal["running", "answered", "cut", "hung up", "stopped", "gate expi
 
 KEPT_CALLS = 20_000
 """The oldest are dropped beyond that."""
+KEPT_PATHS = 20
+"""Unknown ones. Later ones are not recorded."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Call:
     stream: bool
     scenario: str
     """Empty if there is no scenario of that name."""
+    is_unknown: bool
+    """True if the scripted backend has no such path."""
     arrived: float
     """Monotonic seconds, like `ended`. Comparable on one machine only."""
     ended: float | None = None
@@ -64,12 +68,15 @@ class Witness:
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._arrived = 0
+        self._unknown: dict[str, None] = {}
         self._changed = threading.Condition()
 
     def arrive(self, call: Call) -> int:
         """Records the call and returns its number."""
         with self._changed:
             self._arrived += 1
+            if call.is_unknown and len(self._unknown) < KEPT_PATHS:
+                self._unknown[f"{call.method} {call.path}"] = None
             self._calls[self._arrived] = replace(
                 call, number=self._arrived, arrived=time.monotonic()
             )
@@ -96,6 +103,11 @@ class Witness:
     def calls(self, nonce: str) -> list[Call]:
         with self._changed:
             return [call for call in self._calls.values() if in_group(call, nonce)]
+
+    def unknown(self) -> list[str]:
+        """Method and path of requests for what the scripted backend does not have. They are never forgotten."""
+        with self._changed:
+            return list(self._unknown)
 
     def forget(self, nonce: str) -> None:
         with self._changed:

@@ -137,6 +137,7 @@ def _summary(run: Run) -> Iterator[str]:
     if undeclared:
         yield f"not declared: {', '.join(undeclared)}"
     yield from lacking(run)
+    yield from run.notes()
     for each in without_check(run.config):
         yield f"untestable: {each.id}, {each.untestable}"
     stale = f", {len(run.stale())} stale" if run.stale() else ""

@@ -35,6 +35,7 @@ def write_json(run: Run, path: Path) -> None:
         "seconds": round(run.seconds, 3),
         "counts": dict(run.counts()),
         "stale": _masked([vars(expectation) for expectation in run.stale()], token),
+        "notes": _masked(run.notes(), token),
         "verdicts": [_verdict(verdict, places, token) for verdict in run.verdicts],
         "exchanges": _masked(seen, token),
         "texts": texts.all(),

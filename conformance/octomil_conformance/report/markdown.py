@@ -82,6 +82,7 @@ def _notes(run: Run) -> list[str]:
         f"**Untestable**: {each.id}, {ours(each.untestable)}"
         for each in without_check(run.config)
     ]
+    notes += [f"**Note**: {plain(each, token)}" for each in run.notes()]
     return notes
 
 

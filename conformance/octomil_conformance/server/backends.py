@@ -32,6 +32,9 @@ REFUSALS = {
 }
 """Status to kind of failure. Any other status is a bad request below 500, and a bad gateway from 500 on."""
 
+PROBES = {"ollama": "/api/version", "openai": "/models"}
+"""Paths that are asked for to find out whether an upstream is there."""
+
 NO_HEADERS: Mapping[str, str] = {}
 REASONS = ("stop", "length", "tool_calls", "content_filter")
 ON_TOP = ("think", "format", "keep_alive")
@@ -66,24 +69,27 @@ class Upstreams:
     openai: str = ""
     timeout: float = 2.0
     """Seconds."""
+    probes: Mapping[str, str] = field(default_factory=lambda: PROBES)
+    """The paths of health probes, by provider."""
+    old_embeddings: bool = False
+    """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
     """By provider."""
 
     def backends(self) -> list["Backend"]:
         given = [("ollama", self.ollama, ""), ("openai", self.openai, API_KEY)]
-        return [Backend(name, url, self.timeout, key, self.faults.get(name, Fault())) for name, url, key in given if url]  # fmt: skip
+        return [Backend(self, name, url, key) for name, url, key in given if url]
 
 
 class Backend:
-    """`url` is a base URL, `timeout` in seconds."""
+    """`url` is a base URL."""
 
-    def __init__(
-        self, provider: str, url: str, timeout: float, key: str, fault: Fault
-    ) -> None:
+    def __init__(self, settings: Upstreams, provider: str, url: str, key: str) -> None:
         self.provider = provider
-        self._fault = fault
+        self._settings = settings
+        self._fault = settings.faults.get(provider, Fault())
         self._url = url.rstrip("/")
-        self._timeout = timeout
+        self._timeout = settings.timeout
         self._key = key
 
     @property
@@ -125,9 +131,9 @@ class Backend:
                     ending |= self._ending(_json_of(next(lines, b"{}")))
 
     def embed(self, model: str, texts: list[str]) -> Vectors:
-        path = "/api/embed" if self._is_ollama else "/embeddings"
-        payload = {"model": model, "input": texts}
-        body = self._asked("POST", path, payload, self._timeout)
+        is_old = self._is_ollama and self._settings.old_embeddings
+        ask = self._embedded_one_by_one if is_old else self._embedded
+        body = ask(model, texts)
         with self._understanding():
             vectors, count = self._vectors(body)
             lengths = {len(vector) for vector in vectors}
@@ -137,15 +143,23 @@ class Backend:
                 raise ValueError("a number is not finite")
             return vectors, count
 
+    def _embedded(self, model: str, texts: list[str]) -> Any:
+        path = "/api/embed" if self._is_ollama else "/embeddings"
+        payload = {"model": model, "input": texts}
+        return self._asked("POST", path, payload, self._timeout)
+
+    def _embedded_one_by_one(self, model: str, texts: list[str]) -> Any:
+        path = "/api/embeddings"
+        found = [self._asked("POST", path, {"model": model, "prompt": each}, self._timeout) for each in texts]  # fmt: skip
+        return {"embeddings": [each["embedding"] for each in found]}
+
     def usable(self) -> float | None:
         """Milliseconds in which it answered a probe; None if it did not."""
         began = time.monotonic()
-        path = "/api/version" if self._is_ollama else "/models"
-        try:
-            self._asked("GET", path, None, min(PROBE, self._timeout))
-        except Failure:
-            return None
-        return milliseconds_since(began)
+        path = self._settings.probes[self.provider]
+        transfer = self._sent("GET", path, None, min(PROBE, self._timeout))
+        exchange = transfer.finish()
+        return milliseconds_since(began) if exchange.status == 200 else None
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
         parameters = dict(prompt.parameters)

@@ -35,16 +35,39 @@ def test_the_witness_records_what_was_asked(backend, nonce):
     assert backend.calls(nonce) == []
 
 
-def test_probes_have_no_nonce(backend):
+PROBES = [
+    ("ollama", "HEAD", "/", 200),
+    ("ollama", "GET", "/api/ps", 200),
+    ("ollama", "POST", "/api/show", 404),
+    ("openai", "GET", "/v1/", 200),
+    ("openai", "GET", "/v1/models/conf-echo", 200),
+    ("openai", "GET", "/v1/models/conf-missing", 404),
+]
+
+
+@pytest.mark.parametrize("provider, method, path, status", PROBES)
+def test_probes_are_answered_and_have_no_nonce(scripted, provider, method, path, status):  # fmt: skip
+    scripted.forget("")
+
+    assert requested(scripted, provider, method, path) == status
+
+    assert [call.path for call in scripted.calls("")] == [path]
+    assert not scripted.calls("")[0].is_unknown
+
+
+def test_what_a_server_asks_for_in_vain_is_never_forgotten(backend):
+    assert requested(backend, "openai", "PUT", "/v1/foo") == 404
     backend.forget("")
 
-    with closing(
-        http.client.HTTPConnection(base(backend, "ollama").netloc, timeout=SOON)
-    ) as connection:
-        connection.request("GET", "/api/version")
-        connection.getresponse().read()
+    assert backend.unknown() == ["PUT /v1/foo"]
 
-    assert [call.path for call in backend.calls("")] == ["/api/version"]
+
+def requested(backend, provider, method, path):
+    """The status of a request without a body."""
+    where = base(backend, provider).netloc
+    with closing(http.client.HTTPConnection(where, timeout=SOON)) as connection:
+        connection.request(method, path)
+        return connection.getresponse().status
 
 
 def test_a_gated_stream_sends_token_2_only_when_it_may(backend, nonce):
