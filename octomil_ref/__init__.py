@@ -21,6 +21,7 @@ In the order in which a streamed request passes them:
 Used on the way:
 
     keys.py                     the keys that clients may use, and their names
+    clients.py                  clients that leave while they wait
     records.py                  what is known of one request, and of one attempt
     logs.py                     the lines that are made of them, and how lines look
     clock.py                    stopwatch and deadlines

@@ -5,9 +5,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 
 from octomil_ref import json_codec
-from octomil_ref.errors import A_BUG, ApiError, InternalError, Overloaded
+from octomil_ref.errors import (
+    A_BUG,
+    ApiError,
+    ClientLeft,
+    InternalError,
+    Overloaded,
+)
 from octomil_ref.payloads import BatchRequest, CompletionRequest
 from octomil_ref.records import AccessRecord
+from octomil_ref.streaming import TransferCut
 
 log = logging.getLogger("octomil_ref")
 
@@ -35,14 +42,13 @@ class BatchRun:
             self._start_next()
 
     def abandon(self) -> None:
-        """Starts no more inputs. Those that run end on their own."""
+        """Starts no more inputs, whose client has left."""
         self._abandoned = True
 
     def failed(self) -> int:
         """How many inputs have failed so far."""
-        return sum(
-            future.done() and "error" in future.result() for future in self.results
-        )
+        done = [each for each in self.results if each.done() and not each.exception()]
+        return sum("error" in future.result() for future in done)
 
     def _start_next(self) -> None:
         for index in self._waiting:
@@ -54,14 +60,22 @@ class BatchRun:
                 self.results[index].set_result({"error": stopping.envelope()})
 
     def _run(self, index: int) -> None:
-        if self._abandoned:
-            return
-        self.results[index].set_result(self._result(self._inputs[index]))
-        self._start_next()
+        try:
+            result = self._result(self._inputs[index])
+        except ClientLeft as ex:
+            self.abandon()
+            self.results[index].set_exception(ex)
+        else:
+            self.results[index].set_result(result)
+            self._start_next()
 
     def _result(self, request: CompletionRequest) -> Result:
+        if self._abandoned:
+            raise ClientLeft
         try:
             return self._run_one(request)
+        except ClientLeft:
+            raise
         except ApiError as ex:
             return {"error": ex.envelope()}
         except Exception:
@@ -94,9 +108,17 @@ class BatchBody:
             while not wait([future], HEARTBEAT).done:
                 yield b"\n"
             separator = b"," if index else b""
-            yield separator + json_codec.encode({"index": index, **future.result()})
+            yield separator + json_codec.encode(
+                {"index": index, **self._result(future)}
+            )
         self._record.ended = "complete"
         yield b"]," + json_codec.encode(self._summary())[1:]
+
+    def _result(self, future: Future[Result]) -> Result:
+        try:
+            return future.result()
+        except ClientLeft as ex:
+            raise TransferCut from ex
 
     def close(self) -> None:
         self._run.abandon()

@@ -135,6 +135,10 @@ A_BUG = "The server failed in a way it should not have."
 """The client gets no more than this; the traceback is in the log."""
 
 
+class ClientLeft(Exception):
+    """The client left before its answer was there. No error of the API, because no client reads it."""
+
+
 class Overloaded(ApiError):
     status, code, retryable = 503, "server_error", True
 

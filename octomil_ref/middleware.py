@@ -10,10 +10,12 @@ import falcon
 
 from octomil_ref import json_codec
 from octomil_ref.body import drain
+from octomil_ref.clients import client_of
 from octomil_ref.errors import (
     A_BUG,
     ApiError,
     BadRequest,
+    ClientLeft,
     InternalError,
     MethodNotAllowed,
     NotFound,
@@ -67,6 +69,7 @@ class AccessLog:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         record = AccessRecord(req.context.request_id, req.method, req.path)
         record.passed_on = {**record.passed_on, **_trace(req)}
+        record.client = client_of(req.env)
         req.context.record = record
 
     def process_response(
@@ -190,6 +193,16 @@ def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> No
     """
     app.add_error_handler(Exception, _render_error)
     app.add_error_handler(falcon.HTTPError, _render_error)  # replaces Falcon's own
+    app.add_error_handler(ClientLeft, _note_client_left)
+
+
+def _note_client_left(
+    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
+) -> None:
+    """Only the log has this status, which is nginx's."""
+    resp.status = "499 Client Closed Request"
+    resp.stream = None
+    req.context.record.ended = "client_left"
 
 
 def _render_error(

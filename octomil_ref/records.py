@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from octomil_ref.backends import Ending, Usage
+from octomil_ref.clients import NOBODY, Client
 from octomil_ref.clock import stopwatch
 from octomil_ref.errors import UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
@@ -38,7 +39,7 @@ class AccessRecord:
     failed: int | None = None
     """Inputs of a batch that failed."""
     ended: str | None = None
-    """How a streamed answer or a batch ended: `complete`, `interrupted` by the upstream, or `client_left`."""
+    """How a streamed answer or a batch ended: `complete`, `interrupted` by the upstream, or `client_left`, as others may too."""
     ignored: str | None = None
     """Parameters that the upstream does not support, and that it answered without."""
     error: str | None = None
@@ -49,6 +50,8 @@ class AccessRecord:
         """Headers by which other systems know the request. They go to the upstream."""
         self.elapsed_ms = stopwatch()
         """Milliseconds since the request arrived."""
+        self.client = NOBODY
+        """Who waits for the response."""
         self.endpoint: str | None = None
         """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
         self._lock = threading.Lock()  # the inputs of a batch run at once
@@ -116,3 +119,9 @@ def headers_passed_on() -> Mapping[str, str]:
     """The headers of the client's request that a request to an upstream carries."""
     record = _current.get()
     return record.passed_on if record else {}
+
+
+def client_asking() -> Client:
+    """Who waits for what is sent to upstreams now."""
+    record = _current.get()
+    return record.client if record else NOBODY

@@ -11,7 +11,7 @@ from typing import Protocol
 from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import TimedOut, UpstreamError
+from octomil_ref.errors import ClientLeft, TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
 from octomil_ref.records import AccessRecord
 
@@ -97,6 +97,8 @@ class EventStream:
         except UpstreamError as ex:
             self._record.ended = "interrupted"
             yield self._interruption(ex)
+            raise TransferCut from ex
+        except ClientLeft as ex:
             raise TransferCut from ex
 
     def close(self) -> None:

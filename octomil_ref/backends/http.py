@@ -1,6 +1,6 @@
 """HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
 
-Every exception of requests, urllib3 and sockets leaves here as an UpstreamError. Requests go straight to the adapter, with
+Every exception of requests, urllib3 and sockets leaves here as an UpstreamError, or as ClientLeft. Requests go straight to the adapter, with
 URLs prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is followed and no
 cookie is kept. Proxies and certificates of the environment are looked up once.
 """
@@ -24,11 +24,18 @@ from octomil_ref.backends.wire import (
     POOLS,
     READ_BYTES,
     StaleConnection,
-    reading_until,
+    sending_for,
 )
+from octomil_ref.clients import Client
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
-from octomil_ref.records import headers_passed_on
+from octomil_ref.errors import (
+    Broken,
+    ClientLeft,
+    NotReached,
+    TimedOut,
+    UpstreamError,
+)
+from octomil_ref.records import client_asking, headers_passed_on
 
 CONNECT_TIMEOUT = 3.0
 """Seconds to connect, at most, however many addresses the upstream's name has."""
@@ -85,8 +92,10 @@ class Upstream:
     def broken(self, what: str) -> Broken:
         return Broken(f"The {self.provider} backend {what}.")
 
-    def translation(self, ex: Exception) -> UpstreamError:
+    def translation(self, ex: Exception, client: Client) -> UpstreamError | ClientLeft:
         """The error to raise in place of one of the FAILURES."""
+        if client.left:
+            return ClientLeft()
         if _caused_by(ex, *_NOT_REACHED):
             what = f"The {self.provider} backend could not be reached."
             failure: UpstreamError = NotReached(what)
@@ -103,14 +112,14 @@ class Upstream:
     def _send(
         self, method: str, path: str, body: bytes, timeout: float
     ) -> "UpstreamResponse":
-        deadline = Deadline(timeout)
+        deadline, client = Deadline(timeout), client_asking()
         request = self._request(method, path, body)
         try:
-            with reading_until(deadline):
+            with sending_for(client, deadline):
                 response = self._exchange(request, deadline)
         except FAILURES as ex:
-            raise self.translation(ex) from ex
-        return UpstreamResponse(self, response, deadline)
+            raise self.translation(ex, client) from ex
+        return UpstreamResponse(self, response, client, deadline)
 
     def _exchange(
         self, request: requests.PreparedRequest, deadline: Deadline
@@ -153,7 +162,11 @@ class UpstreamResponse:
     """One response, whose body is read against a deadline. The caller closes it."""
 
     def __init__(
-        self, upstream: Upstream, response: requests.Response, deadline: Deadline
+        self,
+        upstream: Upstream,
+        response: requests.Response,
+        client: Client,
+        deadline: Deadline,
     ) -> None:
         self.provider = upstream.provider
         self.status = response.status_code
@@ -161,6 +174,7 @@ class UpstreamResponse:
         self.deadline = deadline
         self._upstream = upstream
         self._response = response
+        self._client = client
         self._rest = b""
         """The beginning of a line whose end has not arrived."""
         # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
@@ -201,7 +215,7 @@ class UpstreamResponse:
     def drain(self) -> None:
         """Reads the little that is left, so that the connection goes back to the pool."""
         self.deadline.shorten(DRAIN_TIMEOUT)
-        with suppress(UpstreamError):
+        with suppress(UpstreamError, ClientLeft):
             while self._read():
                 pass
 
@@ -215,7 +229,9 @@ class UpstreamResponse:
         try:
             data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
         except FAILURES as ex:
-            raise self._upstream.translation(ex) from ex
+            raise self._upstream.translation(ex, self._client) from ex
+        if not data and self._client.left:  # a body without length ends in this way
+            raise ClientLeft
         return data
 
 

@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from octomil_ref.backends.framing import Head, framing, request_head, take_head
+from octomil_ref.clients import NOBODY, Call, Client, watched
 from octomil_ref.clock import Deadline
 
 MAX_IDLE = 60.0
@@ -123,8 +124,8 @@ class Response(HTTPResponse):
     After the last byte of the body the connection goes back to the pool.
     """
 
-    def __init__(self, head: Head, incoming: Body, on_rest: Callable[[], None]) -> None:
-        """`on_rest` is called before the connection goes back."""
+    def __init__(self, head: Head, incoming: Body, on_rest: Callable[[], bool]) -> None:
+        """`on_rest` is called before the connection goes back. If it returns False, the connection is closed instead."""
         body: Any = incoming
         super().__init__(body, head.headers, head.status, preload_content=False)
         self.incoming = incoming
@@ -148,8 +149,7 @@ class Response(HTTPResponse):
 
     def _end(self) -> None:
         self.has_ended = True
-        if self.incoming.leaves_connection():
-            self.on_rest()
+        if self.incoming.leaves_connection() and self.on_rest():
             self.release_conn()
         self.close()
 
@@ -159,20 +159,23 @@ class StaleConnection(OSError):
 
 
 @contextmanager
-def reading_until(deadline: Deadline) -> Iterator[None]:
-    """Requests that this thread sends inside keep to `deadline`, and so do their responses up to their end."""
-    _current.deadline = deadline
+def sending_for(client: Client, until: Deadline) -> Iterator[None]:
+    """Requests that this thread sends inside, and their responses, end with the deadline, or when the client leaves."""
+    _current.client, _current.deadline = client, until
     try:
         yield
     finally:
-        del _current.deadline
+        del _current.client, _current.deadline
 
 
 _current = threading.local()
 
 
 class _Http1:
-    """Mixed into both kinds of urllib3's connection. Only their `connect` and `close` are still used."""
+    """Mixed into both kinds of urllib3's connection. Only their `connect` and `close` are still used.
+
+    urllib3 closes it whenever a request or a response fails, or is given up.
+    """
 
     sock: Any
     timeout: Any
@@ -185,6 +188,8 @@ class _Http1:
     """Responses that this connection has brought since it was opened."""
     _unused: Deadline
     """Until when it may stay idle."""
+    _call = Call(NOBODY, None)
+    """The request that is under way."""
 
     def connect(self) -> None:
         self._responses = 0
@@ -194,7 +199,7 @@ class _Http1:
             level = socket.SOL_SOCKET if name[0] == "S" else socket.IPPROTO_TCP
             self.sock.setsockopt(level, getattr(socket, name), KEEP_ALIVE[name])
         self._timed = TimedSocket(self.sock)
-        self._rest()
+        self._unused = Deadline(MAX_IDLE)
 
     def _steps(self) -> int:
         """To how many steps urllib3 gives the timeout: one address after the other, then TLS."""
@@ -217,6 +222,7 @@ class _Http1:
         if self.sock is None:
             self.connect()
         self._begun = False
+        self._call = watched(_current.client, self.sock)
         data = request_head(method, url, headers or {}) + (body or b"")
         try:
             self._timed.send(data, _current.deadline)
@@ -256,8 +262,14 @@ class _Http1:
         if self._responses and not self._begun and not is_late:
             raise StaleConnection from ex
 
-    def _rest(self) -> None:
+    def _rest(self) -> bool:
+        """The response is complete. True if the connection may carry another one."""
         self._unused = Deadline(MAX_IDLE)
+        return self._call.end()
+
+    def close(self) -> None:
+        self._call.end()
+        super().close()  # type: ignore[misc]
 
 
 class _Connection(_Http1, HTTPConnection):

@@ -20,6 +20,7 @@ from octomil_ref.backends.reading import (
     whole_answer,
 )
 from octomil_ref.backends.refusals import refusal, reported
+from octomil_ref.clients import NOBODY
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import UpstreamError
 
@@ -44,7 +45,8 @@ class Received:
 
 def answer(*pieces: bytes, status: int = 200) -> UpstreamResponse:
     sender = Upstream("ollama", "http://upstream.test", {}, TIMEOUT)
-    return UpstreamResponse(sender, Received([*pieces], status), Deadline(TIMEOUT))
+    received = Received([*pieces], status)
+    return UpstreamResponse(sender, received, NOBODY, Deadline(TIMEOUT))
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:

@@ -2,13 +2,23 @@
 
 import json
 import socket
+import struct
 import threading
+from contextlib import ExitStack
 
 import httpx
 import pytest
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from reference import ASK, PATIENCE, Reference, http_request, new_id, receive_all
+from reference import (
+    ASK,
+    PATIENCE,
+    PROMPT,
+    Reference,
+    http_request,
+    new_id,
+    receive_all,
+)
 
 BODY = json.dumps(ASK).encode()
 
@@ -136,47 +146,57 @@ def test_long_thinking_is_sent_as_comments(server: Reference) -> None:
 # A client that leaves
 
 
-def test_the_upstream_loses_a_client_that_left_within_three_frames(
+BATCH = {"model_id": "conf-echo", "inputs": [{"input_data": PROMPT}] * 3}
+CHAT = {"model": "conf-echo", "messages": ASK["messages"]}
+
+WAITING = {
+    "/api/v1/inference": ASK,
+    "/api/v1/inference/stream": ASK,
+    "/api/v1/inference/batch": BATCH | {"max_concurrency": 1},
+    "/api/v1/embeddings": {"model_id": "conf-embed", "input": PROMPT},
+    "/v1/chat/completions": CHAT,
+    "/v1/embeddings": {"model": "conf-embed", "input": PROMPT},
+}
+"""A request to each endpoint that waits for a model."""
+
+
+def test_an_upstream_loses_a_client_that_left_before_its_answer(
     server: Reference,
 ) -> None:
-    left, over = threading.Event(), threading.Event()
-    frames_needed: list[int] = []
+    losses = threading.Semaphore(0)
+
+    def script(response: Response) -> None:
+        if response.wait_for_hangup(PATIENCE):
+            losses.release()
+
+    server.ollama.on("*", script)
+    with ExitStack() as connections:
+        for path, body in WAITING.items():
+            connection = connections.enter_context(server.connect())
+            request = http_request("", json.dumps(body).encode(), x_request_id=path)
+            connection.sendall(request.replace(b"/api/v1 ", b"%b " % path.encode(), 1))
+        server.ollama.wait_for_requests(len(WAITING))
+
+    assert all(losses.acquire(timeout=PATIENCE) for _ in WAITING)
+    for path in WAITING:
+        [line] = server.lines_of(path)
+        status = 200 if path.endswith("batch") else 499
+        assert (line["status"], line["ended"]) == (status, "client_left")
+    assert len(server.ollama.requests) == len(WAITING)
+    assert server.openai.requests == []
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
+def test_an_upstream_loses_a_client_that_left_between_two_tokens(
+    server: Reference, reset: bool
+) -> None:
+    over = threading.Event()
 
     def script(response: Response) -> None:
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
-        response.wait(left)
-        for frame, patience in enumerate([0.3, 0.3, PATIENCE], start=1):
-            response.chunk(OLLAMA.token(" more"))
-            if response.wait_for_hangup(timeout=patience):
-                frames_needed.append(frame)
-                break
-        over.set()
-
-    server.ollama.on("/api/chat", script)
-    request_id = new_id()
-
-    with server.stream(**{"X-Request-Id": request_id}) as events:
-        events.next()
-    left.set()
-
-    assert over.wait(2 * PATIENCE)
-    assert frames_needed, "the upstream still has its client after three frames"
-    assert server.log_of(request_id)["ended"] == "client_left"
-
-
-def test_the_upstream_loses_a_client_that_reset_its_connection(
-    server: Reference,
-) -> None:
-    reset, over = threading.Event(), threading.Event()
-
-    def script(response: Response) -> None:
-        response.start_chunked(NDJSON)
-        response.chunk(OLLAMA.token("Good"))
-        response.wait(reset)
-        while not response.wait_for_hangup(timeout=0.1):
-            response.chunk(OLLAMA.token(" more"))
-        over.set()
+        if response.wait_for_hangup(PATIENCE):
+            over.set()
 
     server.ollama.on("/api/chat", script)
     request_id = new_id()
@@ -186,8 +206,9 @@ def test_the_upstream_loses_a_client_that_reset_its_connection(
             http_request("/inference/stream", BODY, x_request_id=request_id)
         )
         assert connection.recv(1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    reset.set()
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     assert over.wait(PATIENCE)
     assert server.log_of(request_id)["ended"] == "client_left"

@@ -8,8 +8,9 @@ import pytest
 from builders import asking, new_record
 
 from octomil_ref.batch import BatchBody, BatchRun
-from octomil_ref.errors import A_BUG, Broken
+from octomil_ref.errors import A_BUG, Broken, ClientLeft
 from octomil_ref.payloads import BatchRequest
+from octomil_ref.streaming import TransferCut
 
 WAIT = 20
 """Seconds after which a stuck test fails; no test depends on its length."""
@@ -232,6 +233,27 @@ def test_closing_a_body_cancels_inputs_that_have_not_started():
         pool.submit(lambda: None).result(WAIT)  # the first input has ended
 
     assert ran == ["a"]
+
+
+def test_when_the_client_has_left_no_input_starts_and_the_answer_ends():
+    ran, record = [], new_record()
+
+    def run_one(request):
+        ran.append(text(request))
+        if text(request) == "b":
+            raise ClientLeft
+        return echo(request)
+
+    with ThreadPoolExecutor(1) as pool:
+        body = body_of(
+            BatchRun(batch("a", "b", "c", "d"), run_one, pool, 1), record=record
+        )
+        with pytest.raises(TransferCut):
+            list(body)
+        body.close()
+
+    assert ran == ["a", "b"]
+    assert (record.ended, record.failed) == ("client_left", 0)
 
 
 def test_closing_a_body_releases_what_it_holds(pool):

@@ -59,7 +59,7 @@ LAYERS = [
     {"settings", "json_codec"},
     {"keys"},
     {"secret_files"},
-    {"clock"},
+    {"clock", "clients"},
     {"errors", "setting_values"},
     {"", "demo"},
 ]

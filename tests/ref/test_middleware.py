@@ -8,7 +8,7 @@ import falcon.testing
 import pytest
 from builders import app_client
 
-from octomil_ref.errors import A_BUG, Broken, Unauthorized
+from octomil_ref.errors import A_BUG, Broken, ClientLeft, Unauthorized
 from octomil_ref.keys import KeyRing
 from octomil_ref.logs import AccessRecord, write_access_line
 from octomil_ref.middleware import AccessLog, Auth, RequestId, add_error_handlers
@@ -110,6 +110,17 @@ def test_a_failed_stream_is_logged_at_once_with_its_error(caplog):
 
     (line,) = caplog.records
     assert (line.fields["status"], line.fields["error"]) == (502, "inference_failed")
+
+
+def test_a_client_that_left_is_logged_as_nginx_does(caplog):
+    caplog.set_level(logging.INFO, "octomil_ref.requests")
+
+    answer = client(ClientLeft(), AccessLog(write_access_line)).simulate_post("/")
+
+    (line,) = caplog.records
+    assert (line.levelname, line.fields["status"]) == ("INFO", 499)
+    assert line.fields["ended"] == "client_left"
+    assert answer.content == b""
 
 
 def test_an_error_before_the_middleware_has_a_request_id():

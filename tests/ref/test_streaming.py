@@ -9,7 +9,7 @@ from builders import Clock
 
 from octomil_ref import streaming
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
-from octomil_ref.errors import Broken, TimedOut
+from octomil_ref.errors import Broken, ClientLeft, TimedOut
 from octomil_ref.records import AccessRecord
 from octomil_ref.streaming import EventStream, TokenEvents, TransferCut
 
@@ -152,6 +152,16 @@ def test_the_last_event_says_that_the_upstream(failure, code, record):
         "provider": "ollama",
         "error": {"code": code, "message": failure.message, "retryable": True},
     }
+
+
+def test_when_the_client_has_left_the_transfer_ends_without_another_event(record):
+    events = iter(stream(record, [Token("Che")], failure=ClientLeft()))
+    next(events)
+
+    with pytest.raises(TransferCut):
+        next(events)
+
+    assert (record.ended, record.error) == ("client_left", None)
 
 
 def test_a_cut_answer_breaks_the_transfer(record):

@@ -1,0 +1,211 @@
+"""Clients that leave: how they are noticed, and what of their calls is broken off."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from builders import keeping, new_record, plain, scripted
+from octomil_conformance.backend.scripts import raw, stall
+
+from octomil_ref import clients
+from octomil_ref.backends.http import Upstream, UpstreamResponse
+from octomil_ref.clients import NOBODY, Client, client_of, look, watched
+from octomil_ref.errors import ClientLeft
+from octomil_ref.records import asking_for
+
+WAIT = 20
+"""Seconds after which a stuck test fails; no test depends on its length."""
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch) -> None:
+    monkeypatch.setattr(clients, "INTERVAL", 0.01)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a connection: of a client, and of the server."""
+    ends = socket.socketpair()
+    with ends[0], ends[1]:
+        yield ends
+
+
+class Leaving:
+    """A client of waitress, which says when it has left."""
+
+    def __init__(self) -> None:
+        self.has_left = False
+        self.client = client_of({"waitress.client_disconnected": lambda: self.has_left})
+
+
+def is_broken_off(client: Client) -> bool:
+    """Whether a call for the client is broken off at the next look."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        call = watched(client, ours)
+        look()
+        return not call.end()
+
+
+# Who has left
+
+
+def test_waitress_says_that_a_client_left():
+    leaving = Leaving()
+
+    before = is_broken_off(leaving.client)
+    leaving.has_left = True
+
+    assert (before, is_broken_off(leaving.client)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("leave", "has_left"),
+    [
+        (lambda end: end.close(), True),
+        (lambda end: end.shutdown(socket.SHUT_WR), True),
+        (lambda end: end.sendall(b"GET / HTTP/1.1"), False),
+    ],
+    ids=["closed", "closed for sending", "sends its next request"],
+)
+def test_the_socket_of_gunicorn_shows_whether_a_client_left(pair, leave, has_left):
+    end, gunicorn_socket = pair
+    leave(end)
+
+    left = is_broken_off(client_of({"gunicorn.socket": gunicorn_socket}))
+
+    assert left == has_left
+
+
+def test_a_connection_that_the_server_closed_has_no_client():
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.close()
+
+        assert is_broken_off(client_of({"gunicorn.socket": ours}))
+
+
+def test_a_client_of_another_server_is_not_watched():
+    assert not is_broken_off(client_of({}))
+
+
+# What is broken off
+
+
+def test_the_thread_looks_by_itself(pair):
+    leaving = Leaving()
+    watched(leaving.client, pair[0])
+
+    leaving.has_left = True
+
+    assert pair[0].recv(1) == b""
+
+
+def test_there_is_one_thread_however_many_start_it(monkeypatch):
+    monkeypatch.setattr(clients, "_thread", threading.Thread())
+    before = threading.active_count()
+
+    for _ in range(3):
+        clients._start()
+
+    assert threading.active_count() == before + 1
+
+
+def test_a_call_that_has_ended_is_left_alone(pair):
+    leaving = Leaving()
+    call = watched(leaving.client, pair[0])
+    assert call.end()
+
+    leaving.has_left = True
+    look()
+    call.break_off()
+
+    pair[1].sendall(b"a")
+    assert pair[0].recv(1) == b"a"
+
+
+def test_a_connection_that_is_closed_already_is_no_failure(pair):
+    leaving = Leaving()
+    watched(leaving.client, pair[0])
+    pair[0].close()
+    leaving.has_left = True
+
+    look()
+
+    assert leaving.client.left
+
+
+def test_nothing_is_begun_for_a_client_that_has_left(pair):
+    client = Client()
+    client.left = True
+
+    with pytest.raises(ConnectionAbortedError):
+        watched(client, pair[0])
+
+
+# Calls to upstreams
+
+
+def begun(to: Upstream, client: Client) -> UpstreamResponse:
+    record = new_record()
+    record.client = client
+    with asking_for(record):
+        return to.post("/ask", {})
+
+
+def asked(to: Upstream, client: Client) -> None:
+    with closing(begun(to, client)) as answer:
+        answer.body()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD + b"Content-Length: 9\r\n\r\nabc",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        HEAD + b"\r\nabc",
+    ],
+    ids=["with a length", "in chunks", "without a length"],
+)
+def test_a_call_ends_when_its_answer_has_begun(sent):
+    leaving = Leaving()
+    with scripted(raw(sent, end=stall)) as server:
+        to = Upstream("ollama", server.url, {}, WAIT)
+        with closing(begun(to, leaving.client)) as answer:
+            leaving.has_left = True
+            with pytest.raises(ClientLeft):
+                answer.body()
+
+
+def test_a_call_ends_before_its_answer_and_is_not_sent_again():
+    leaving = Leaving()
+
+    def leave(response):
+        leaving.has_left = True
+        stall(response)
+
+    answers = keeping(plain(b"{}"))
+    with scripted(answers, leave) as server:
+        to = Upstream("ollama", server.url, {}, WAIT)
+        asked(to, leaving.client)
+        with pytest.raises(ClientLeft):
+            asked(to, leaving.client)
+
+    assert [each.connection_id for each in server.requests] == [1, 1]
+
+
+def test_a_connection_whose_client_left_at_the_end_is_not_used_again(monkeypatch):
+    leaving = Leaving()
+    complete = keeping(plain(b"{}"))
+    monkeypatch.setattr(clients.Call, "end", lambda call: call.client is NOBODY)
+    with scripted(complete) as server:
+        to = Upstream("ollama", server.url, {}, WAIT)
+        asked(to, leaving.client)
+        asked(to, NOBODY)
+
+    assert [each.connection_id for each in server.requests] == [1, 2]
