@@ -99,13 +99,16 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
         default=2,
         help="what a claim at this level brings",
     )
+    options.add(parser, [options.SPEC])
 
 
 def _list(given: argparse.Namespace) -> int:
+    version = given.spec or spec.VERSION
     shown = [
         each
         for each in spec.requirements().values()
         if each.level <= given.level
+        and each.id in spec.ids_in(version)
         and {*each.profiles} & {*(given.profile or spec.PROFILES)}
     ]
     for each in shown:
@@ -113,7 +116,7 @@ def _list(given: argparse.Namespace) -> int:
         print(
             f"{each.id:<11} {each.force:<6} @{each.level} {each.provenance:<4} {profiles:<25} {each.text}"
         )
-    print(f"\n{len(shown)} requirements of spec {spec.VERSION}")
+    print(f"\n{len(shown)} requirements of spec {version}")
     return 0
 
 
@@ -176,7 +179,8 @@ def _fixtures(given: argparse.Namespace) -> int:
     found = read(given.paths)
     profiles = dict.fromkeys(each.profile for each in found.recordings)
     label = " ".join(map(str, given.paths))
-    config = for_recordings(label, profiles, given.strict, Path.cwd())
+    asked = {"strict": given.strict, "spec": given.spec}
+    config = for_recordings(label, profiles, asked, Path.cwd())
     count = len(found.recordings)
     lines = [f"{count} recorded answer{'s' * (count != 1)}"]
     lines += [f"skipped: {each}" for each in found.skipped]

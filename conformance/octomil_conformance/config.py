@@ -46,6 +46,7 @@ FILE_KEYS = {
     "backend_timeout": float | int,
     "timeout_factor": float | int,
     "strict": bool,
+    "spec": str,
     "expected": list,
 }
 
@@ -103,6 +104,8 @@ class Config:
     strict: bool = False
     timeout_factor: float = 1.0
     expected: tuple[Expectation, ...] = ()
+    spec_version: str = spec.VERSION
+    """Only the requirements of this version are judged."""
 
     @property
     def level(self) -> int:
@@ -132,6 +135,8 @@ class Config:
 
     def profiles_for(self, requirement: spec.Requirement) -> list[str]:
         """The profiles in whose name a check of it runs. Checks of auth run at every claimed endpoint, or at infer's."""
+        if requirement.id not in spec.ids_in(self.spec_version):
+            return []
         named = [
             name
             for name in requirement.profiles
@@ -149,7 +154,8 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
         **_read_file(folder / FILE),
         **{name: value for name, value in options.items() if value is not None},
     }
-    expected = tuple(_expectation(entry) for entry in given.pop("expected", ()))
+    version = _version(given.pop("spec", spec.VERSION))
+    expected = _expected(given.pop("expected", ()), version)
     _require_values(given)
     claims = parse_claims(given.pop("profiles", None) or ())
     if not claims:
@@ -158,24 +164,25 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
     if "auth" in claims and not given.get("token"):
         raise UsageError("profile auth needs --token")
     url = base_url(given.pop("url"))
-    return Config(url=url, claims=claims, expected=expected, **given)
+    return Config(
+        url=url, claims=claims, expected=expected, spec_version=version, **given
+    )
 
 
 def for_recordings(
-    label: str, profiles: Iterable[str], strict: bool | None, folder: Path
+    label: str, profiles: Iterable[str], options: Mapping[str, Any], folder: Path
 ) -> Config:
-    """From the file in `folder` it takes only `strict`, and the expected failures that recordings can show. Raises UsageError."""
+    """From the file in `folder` it takes only `strict`, `spec`, and the expected failures that recordings can show. Raises UsageError."""
     given = _read_file(folder / FILE)
-    expected = tuple(
-        each
-        for each in map(_expectation, given.get("expected", ()))
-        if each.is_for(0, profiles)
-    )
+    given |= {name: value for name, value in options.items() if value is not None}
+    version = _version(given.get("spec", spec.VERSION))
+    expected = _expected(given.get("expected", ()), version)
     return Config(
         url=label,
         claims=dict.fromkeys(profiles, 0),
-        strict=given.get("strict", False) if strict is None else strict,
-        expected=expected,
+        strict=given.get("strict", False),
+        expected=tuple(each for each in expected if each.is_for(0, profiles)),
+        spec_version=version,
     )
 
 
@@ -259,6 +266,20 @@ def _read_file(path: Path) -> dict[str, Any]:
         if not isinstance(value, FILE_KEYS[key]) or is_bool != (FILE_KEYS[key] is bool):
             raise UsageError(f"{path.name}: {key} has the wrong type")
     return given
+
+
+def _version(text: str) -> str:
+    versions = spec.additions()
+    if text not in versions:
+        raise UsageError(f"spec: want one of {', '.join(versions)}, not {text!r}")
+    return text
+
+
+def _expected(entries: Iterable[object], version: str) -> tuple[Expectation, ...]:
+    """Without those on requirements that the version does not have."""
+    found = map(_expectation, entries)
+    known = spec.ids_in(version)
+    return tuple(each for each in found if each.check.partition("[")[0] in known)
 
 
 def _expectation(entry: object) -> Expectation:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from octomil_conformance.config import POSITIVE, is_positive
+from octomil_conformance.spec import VERSION, additions
 
 PLUGIN = "octomil"
 """What the names of the plugin's options begin with."""
@@ -80,6 +81,11 @@ CLAIMS = (
         {"type": positive, "metavar": "X"},
     ),
 )
+SPEC = Option(
+    "spec",
+    f"judge by the requirements of this version of the spec (default {VERSION})",
+    {"choices": sorted(additions())},
+)
 STRICT = Option("strict", "a broken SHOULD fails, too", SWITCH)
 REPORTS = (
     Option("junit", "write a JUnit XML report"),
@@ -101,7 +107,7 @@ def add_url(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reports(parser: argparse.ArgumentParser) -> None:
-    add(parser, [STRICT])
+    add(parser, [SPEC, STRICT])
     for option in REPORTS:
         parser.add_argument(f"--{option.name}", type=Path, metavar="FILE", help=option.help)  # fmt: skip
 
@@ -114,19 +120,19 @@ def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> Non
 
 def add_to_pytest(add_option: Callable[..., None]) -> None:
     add_option(f"--{PLUGIN}-url", help="URL of the server under test")
-    for option in (*TARGET, *CLAIMS, STRICT):
+    for option in (*TARGET, *CLAIMS, SPEC, STRICT):
         add_option(f"--{PLUGIN}-{option.name}", help=option.help, **option.more)
 
 
 def for_config(options: argparse.Namespace) -> dict[str, Any]:
     """What `config.from_options` takes."""
-    names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, STRICT))]
+    names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, SPEC, STRICT))]
     return {name: getattr(options, name, None) for name in names}
 
 
 def for_config_from_pytest(value_of: Callable[[str], Any]) -> dict[str, Any]:
     """The same, by the names that pytest has for them."""
     given = {"url": value_of(f"{PLUGIN}_url")}
-    for option in (*TARGET, *CLAIMS, STRICT):
+    for option in (*TARGET, *CLAIMS, SPEC, STRICT):
         given[option.dest] = value_of(f"{PLUGIN}_{option.name.replace('-', '_')}")
     return given

@@ -54,10 +54,29 @@ def test_a_broken_must_is_exit_1_and_the_report_explains_it(capsys):
     assert status == 1
     assert "FAIL  STREAM-05  MUST  Every event, the last one too, ends" in out
     assert "want    a blank line after the last event" in out
-    assert "breaks  Browser SDK: the tail is dropped" in out
+    assert "breaks  Standard parsers of event streams: they drop" in out
     assert "spec    cloud-inference.md#STREAM-05" in out
     assert f"repro   curl -N -X POST {url}/api/v1/inference/stream -H 'Content" in out
     assert out.count("FAIL") == 1
+
+
+def test_an_older_version_of_the_spec_judges_by_its_own_list(capsys):
+    with canned() as url:
+        status = cli.main([url, *MOCK, "--spec", "1.0", "--json", "r.json"])
+
+    report = json.loads(Path("r.json").read_text())
+    judged = {each["requirement"] for each in report["verdicts"]}
+    assert (status, report["spec"]) == (0, "1.0")
+    assert judged <= spec.ids_in("1.0")
+    assert capsys.readouterr().out.startswith("octomil-conformance 0.1.0, spec 1.0\n")
+
+
+def test_what_a_later_version_adds_is_not_judged_by_an_older_one():
+    later = [spec.requirements()[each] for each in spec.additions()["1.1"]]
+    claims = dict.fromkeys(spec.PROFILES, 2)
+
+    assert [each.id for each in later if Config("", claims, spec_version="1.0").profiles_for(each)] == []  # fmt: skip
+    assert all(Config("", claims).profiles_for(each) for each in later)
 
 
 def test_a_broken_should_is_a_warning_and_fails_only_when_strict():
@@ -147,6 +166,7 @@ def test_wrong_options_are_exit_2(arguments):
     "text",
     [
         "profiles = 7",
+        "spec = '0.9'",
         "colour = 'red'",
         "= broken",
         "strict = 1",

@@ -74,7 +74,9 @@ def test_the_junit_report_counts_what_failed():
         "tests": "6", "failures": "2", "errors": "1", "skipped": "1",
     }  # fmt: skip
     assert len(suite.findall("testcase")) == 6
-    assert "got this\nwant that\nbreaks Browser SDK" in suite.find(".//failure").text
+    assert (
+        "got this\nwant that\nbreaks Standard parsers" in suite.find(".//failure").text
+    )
 
 
 def test_what_xml_cannot_hold_is_replaced():

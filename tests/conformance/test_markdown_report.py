@@ -37,7 +37,7 @@ def test_a_finding_is_a_row_with_got_want_and_what_it_breaks():
     assert cells[-6] == "FAIL"
     assert cells[-5].startswith("STREAM-05 MUST Every event")
     assert cells[-3:-1] == ["no end", "a blank line"]
-    assert cells[-1].startswith("Browser SDK: the tail is dropped")
+    assert cells[-1].startswith("Standard parsers of event streams: they drop")
     assert "the same in another case" in cells[-4]
 
 

@@ -109,6 +109,12 @@ def test_the_status_of_a_bare_health_report_is_not_judged():
 # Verdicts, reports and expected failures
 
 
+def test_recordings_can_be_judged_by_an_older_version_of_the_spec(capsys):
+    cli.main(["fixtures", str(CANNED / "inference.json"), "--spec", "1.0"])
+
+    assert "spec 1.0\n" in capsys.readouterr().out
+
+
 def test_a_warning_fails_when_strict():
     assert cli.main(["fixtures", str(CANNED / "inference.json"), "--strict"]) == 1
 

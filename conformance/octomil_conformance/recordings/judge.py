@@ -47,7 +47,7 @@ def verdicts(recording: Recording, config: Config) -> list[Verdict]:
     """Each recording has a target of its own: the schema binds a response in which no check found a fault."""
     target = Target(config)
     found = []
-    for check in (*checks_for(recording), every_response_matches_its_schema):
+    for check in (*checks_for(recording, config), every_response_matches_its_schema):
         sentence = check.sentence(recording.name)
         verdict = judged(target, check, recording.profile, sentence, _on(recording, check))  # fmt: skip
         target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
@@ -55,11 +55,11 @@ def verdicts(recording: Recording, config: Config) -> list[Verdict]:
     return found
 
 
-def checks_for(recording: Recording) -> list[Check]:
+def checks_for(recording: Recording, config: Config) -> list[Check]:
     return [
         check
         for check in wire.CHECKS
-        if recording.profile in check.requirement.profiles
+        if recording.profile in config.profiles_for(check.requirement)
         and (check.name in OF_FAILURES or not recording.is_failure)
     ]
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from octomil_conformance import __version__, spec
+from octomil_conformance import __version__
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.config import DEFAULT_BACKEND, EXTERNAL, Config
 from octomil_conformance.report.redact import redact
@@ -52,7 +52,7 @@ class Progress:
 
 def header(config: Config, cost: str) -> list[str]:
     lines = [
-        f"octomil-conformance {__version__}, spec {spec.VERSION}",
+        f"octomil-conformance {__version__}, spec {config.spec_version}",
         f"{config.url}  {config.claimed()}",
         *config.claimed_in_vain(),
         cost,

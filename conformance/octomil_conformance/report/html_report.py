@@ -36,7 +36,7 @@ def write_html(run: Run, path: Path) -> None:
         run.config.token,
         run=run,
         suite=__version__,
-        spec_version=spec.VERSION,
+        spec_version=run.config.spec_version,
         conclusion=SENTENCES[conclusion],
         state=STATES[conclusion],
         counts=counted(run.counts()) + stale,

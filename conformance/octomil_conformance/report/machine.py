@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from octomil_conformance import __version__, spec
+from octomil_conformance import __version__
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import Texts, curl, transcript
 from octomil_conformance.run import Run, Verdict
@@ -27,7 +27,7 @@ def write_json(run: Run, path: Path) -> None:
     report = {
         "format": FORMAT,
         "suite": __version__,
-        "spec": spec.VERSION,
+        "spec": run.config.spec_version,
         "url": redact(run.config.url, token),
         "claims": dict(run.config.claims),
         "not_declared": run.config.not_declared(),
@@ -55,7 +55,7 @@ def write_junit(run: Run, path: Path) -> None:
     counts = run.counts()
     suite = ElementTree.Element(
         "testsuite",
-        name=f"octomil-conformance {__version__}, spec {spec.VERSION}",
+        name=f"octomil-conformance {__version__}, spec {run.config.spec_version}",
         tests=str(len(run.verdicts) + len(run.stale())),
         failures=str(counts["fail"] + len(run.stale())),
         errors=str(counts["error"]),

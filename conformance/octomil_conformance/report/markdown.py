@@ -40,7 +40,7 @@ def markdown(run: Run) -> str:
     url = code(run.config.url, run.config.token)
     blocks = [
         f"## {SENTENCES[run.conclusion()]}",
-        f"{url}, octomil-conformance {__version__}, spec {spec.VERSION}",
+        f"{url}, octomil-conformance {__version__}, spec {run.config.spec_version}",
         f"{counted(run.counts())}, in {run.seconds:.1f} s.",
         _profiles(run),
         *_notes(run),

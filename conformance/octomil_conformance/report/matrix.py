@@ -16,6 +16,7 @@ from octomil_conformance.report.words import LABELS, NAMES, SENTENCES, severity
 from octomil_conformance.run import Conclusion, Outcome
 
 NOT_DECLARED = "not declared"
+NOT_IN_SPEC = "not in its version of the spec"
 HIGHER_LEVEL = "level not claimed"
 
 
@@ -25,6 +26,7 @@ class Implementation:
 
     name: str
     suite: str
+    spec_version: str
     conclusion: Conclusion
     claims: Mapping[str, int]
     outcomes: Mapping[tuple[str, str], Outcome]
@@ -48,6 +50,8 @@ class Implementation:
 
     def why_not(self, requirement: spec.Requirement) -> str:
         """Why the requirement was not judged."""
+        if requirement.id not in spec.ids_in(self.spec_version):
+            return NOT_IN_SPEC
         claimed = any(profile in self.claims for profile in requirement.profiles)
         return HIGHER_LEVEL if claimed else NOT_DECLARED
 
@@ -125,10 +129,11 @@ def _checked(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path}: not a report that octomil-conformance wrote with --json"
         )
-    for key, wanted in (("format", FORMAT), ("spec", spec.VERSION)):
-        if report[key] != wanted:
+    for key, known in (("format", [FORMAT]), ("spec", [*spec.additions()])):
+        if report[key] not in known:
+            words = " or ".join(map(str, known))
             raise UsageError(
-                f"{path}: {key}: want {wanted}, not {report[key]!r}: write it again with this suite"
+                f"{path}: {key}: want {words}, not {report[key]!r}: write it again with this suite"
             )
     return report
 
@@ -146,11 +151,17 @@ def _implementation(report: dict[str, Any], name: str) -> Implementation:
     return Implementation(
         name or str(report["url"]).removesuffix(BASE_PATH),
         str(report["suite"]),
+        str(report["spec"]),
         report["conclusion"],
         {str(profile): int(level) for profile, level in report["claims"].items()},
         worst,
         Counter(verdict["outcome"] for verdict in report["verdicts"]),
     )
+
+
+def _title(columns: Sequence[Implementation]) -> str:
+    versions = sorted({column.spec_version for column in columns})
+    return f"Side by side, by spec {' and '.join(versions)}"
 
 
 def _left_out(columns: Sequence[Implementation], shown: int) -> str:
@@ -171,7 +182,7 @@ def matrix_markdown(
         *(f"{plain(each.name)}<br>{each.claimed()}" for each in columns),
     ]
     blocks = [
-        f"## Side by side, by spec {spec.VERSION}",
+        f"## {_title(columns)}",
         _markdown_summary(columns),
         table(head, cells),
         _left_out(columns, len(rows)),
@@ -203,7 +214,7 @@ def matrix_page(
     return page(
         "matrix.html",
         token=None,  # it is already redacted from the reports
-        title=f"Side by side, by spec {spec.VERSION}",
+        title=_title(columns),
         summary=summary(columns),
         columns=columns,
         rows=rows,

@@ -99,6 +99,14 @@ def additions() -> dict[str, list[str]]:
 
 
 @cache
+def ids_in(version: str) -> frozenset[str]:
+    """The requirements of this version: those that it adds, and those of the versions before."""
+    versions = [*additions()]
+    before = versions[: versions.index(version) + 1]
+    return frozenset(name for each in before for name in additions()[each])
+
+
+@cache
 def openapi() -> dict[str, Any]:
     document: dict[str, Any] = json.loads((FOLDER / "openapi.json").read_bytes())
     return document
