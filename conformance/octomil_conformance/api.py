@@ -169,9 +169,10 @@ class Api:
         body: bytes,
         headers: Mapping[str, str | None] | None = None,
         path: str | None = None,
+        padding: int = 0,
     ) -> Exchange:
         """A good request in an unusual form. A header of None is left out."""
-        call = self._call("POST", path or self.path, body, headers or {})
+        call = self._call("POST", path or self.path, body, headers or {}, padding)
         return answered(call.finish())
 
     def refused(self, body: object) -> Exchange:
@@ -184,11 +185,21 @@ class Api:
         method: str = "POST",
         path: str | None = None,
         headers: Mapping[str, str | None] | None = None,
+        padding: int = 0,
     ) -> Exchange:
         """Any request, after a good one as positive control. A header of None is left out."""
         self.works()
-        call = self._call(method, path or self.path, body, headers or {})
+        call = self._call(method, path or self.path, body, headers or {}, padding)
         return answered(call.finish())
+
+    def in_a_row(self, *asked: tuple[bytes, str, int]) -> list[Exchange]:
+        """Requests on one connection, each a body, a path and padding. A server that closes it gets the next one on a new connection."""
+        call: Transfer | None = None
+        answers = []
+        for body, path, padding in asked:
+            call = self._call("POST", path, body, {}, padding, keep=True, after=call)
+            answers.append(answered(call.finish()))
+        return answers
 
     def get(
         self,
@@ -357,24 +368,33 @@ class Api:
         return [*backend, *gate, *self._outage]
 
     def _call(
-        self, method: str, path: str, body: bytes, changes: Mapping[str, str | None]
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        changes: Mapping[str, str | None],
+        padding: int = 0,
+        keep: bool = False,
+        after: Transfer | None = None,
     ) -> Transfer:
-        headers = self._headers(changes, has_body=method == "POST")
+        headers = self._headers(changes, has_body=method == "POST" or body != b"")
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
-            headers = (*headers, ("Content-Length", str(len(body))))
+            headers = (*headers, ("Content-Length", str(len(body) + padding)))
         known = path == self.path and method in ("POST", "GET")
         known = known and (method == "GET") == (self.profile == "health")
         url = self.target.config.url + path
+        spaces = [f"{padding} spaces after the body"] if padding else []
         request = Request(
             method,
             url,
             headers,
             body,
             self.profile if known else None,
-            needs="; ".join(self._needs(body)),
+            needs="; ".join([*spaces, *self._needs(body)]),
+            padding=padding,
         )
-        transfer = Transfer(request, self._deadline, self.observe)
+        transfer = Transfer(request, self._deadline, self.observe, keep, after)
         self._transfers.append(transfer)
         return transfer
 

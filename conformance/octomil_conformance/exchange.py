@@ -59,6 +59,8 @@ class Request:
     """The recording that the exchange was read from; empty if it was live."""
     needs: str = ""
     """What has to be there besides the server, so that the request can be repeated."""
+    padding: int = 0
+    """Spaces that are sent after the body and not recorded: for requests that are large and nothing else."""
 
     @cached_property
     def fields(self) -> Any:

@@ -4,6 +4,7 @@ Every wait ends at the deadline. It uses no proxies, redirects, cookies or ~/.ne
 """
 
 import io
+import select
 import socket
 import ssl
 import time
@@ -18,6 +19,9 @@ from octomil_conformance.exchange import Chunk, End, Exchange, Request
 
 READ = 65536
 
+CONTINUE = 1.0
+"""Seconds to wait for `100 Continue` before the body is sent all the same, as curl does."""
+
 
 class Transfer:
     """A request on its way. Iterate over it for the exchange so far, each time something has arrived.
@@ -30,7 +34,10 @@ class Transfer:
         request: Request,
         deadline: float,
         observe: Callable[[Exchange], object] = lambda exchange: None,
+        keep: bool = False,
+        after: "Transfer | None" = None,
     ) -> None:
+        """`keep`: the connection stays open for a next request, if the server lets it. `after`: its transfer, which is complete."""
         self.request = request
         self.status = 0
         self.error: Exception | None = None
@@ -41,7 +48,9 @@ class Transfer:
         self._end: End = "nothing"
         self._problem = ""
         self._stopped: float | None = None
-        self._connection: socket.socket | None = None
+        self._keep = keep
+        self._closes = True
+        self._connection = after.release() if after else None
         self._sent = time.monotonic()
         with self._noting_problems():
             self._send()
@@ -92,6 +101,14 @@ class Transfer:
         if self._connection is not None:
             self._connection.close()
 
+    def release(self) -> socket.socket | None:
+        """The connection for the next request; None if the server closes it."""
+        return self._connection if self._is_kept else None
+
+    @property
+    def _is_kept(self) -> bool:
+        return self._keep and not self._closes and self._end == "complete"
+
     def so_far(self) -> Exchange:
         return Exchange(
             self.request,
@@ -104,12 +121,27 @@ class Transfer:
         )
 
     def _send(self) -> None:
-        self._connection = _connect(self.request.url, self._left())
+        connection = self._connection or _connect(self.request.url, self._left())
+        self._connection = connection
         self._sent = time.monotonic()
-        self._connection.settimeout(self._left())
+        connection.settimeout(self._left())
         with suppress(BrokenPipeError, ConnectionResetError):
             # The server may have answered before it read everything: look.
-            self._connection.sendall(_head(self.request) + self.request.body)
+            head = _head(self.request)
+            if any(name.lower() == "expect" for name, _ in self.request.headers):
+                connection.sendall(head)
+                select.select([connection], [], [], CONTINUE)
+                head = b""
+            connection.sendall(head + self.request.body)
+            self._send_padding(connection)
+
+    def _send_padding(self, connection: socket.socket) -> None:
+        left = self.request.padding
+        while left:
+            given, _, _ = select.select([connection], [connection], [], self._left())
+            if given:
+                return  # the server has answered, or closed the connection
+            left -= connection.send(b" " * min(left, READ))
 
     def _read(self) -> Generator[Chunk]:
         if self._connection is None or self.error:
@@ -119,7 +151,8 @@ class Transfer:
                 yield from self._response(self._connection)
         finally:
             self._stopped = time.monotonic()
-            self._connection.close()
+            if not self._is_kept:
+                self._connection.close()
 
     def _response(self, connection: socket.socket) -> Iterator[Chunk]:
         file = _File(connection, self._left)
@@ -127,6 +160,7 @@ class Transfer:
             response.begin()
             self.status = response.status
             self._headers = tuple(response.getheaders())
+            self._closes = "close" in (response.getheader("Connection") or "").lower()
             self._end = "cut"
             decode = _decoder(response.getheader("Content-Encoding"))
             for data in self._body(response):
@@ -210,7 +244,9 @@ def _connect(url: str, timeout: float) -> socket.socket:
 
 def _head(request: Request) -> bytes:
     parts = urlsplit(request.url)
-    lines = [f"{request.method} {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
+    query = f"?{parts.query}" if parts.query else ""
+    target = f"{parts.path or '/'}{query}"
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

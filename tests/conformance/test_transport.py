@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from octomil_conformance.exchange import Request
+from octomil_conformance.server.http_server import serving
+from octomil_conformance.server.layers import Response
 from octomil_conformance.transport import Transfer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -84,6 +86,66 @@ def test_an_answer_that_drips_ends_at_the_deadline(dripped, end):
 
     assert exchange.end == end
     assert exchange.problem.endswith("within 0.2 s")
+
+
+def test_a_connection_that_is_kept_serves_the_next_request():
+    with serving(lambda request: Response(200, {}, [b"%d" % request.nth])) as url:
+        first, second = in_a_row(url)
+
+    assert (first.body, second.body) == (b"1", b"2")
+
+
+def test_a_connection_that_the_server_closes_is_opened_anew():
+    closing = {"connection": "close", "content-length": "1"}
+    with serving(lambda request: Response(200, closing, [b"%d" % request.nth])) as url:
+        first, second = in_a_row(url)
+
+    assert (first.body, second.body) == (b"1", b"1")
+
+
+def in_a_row(url):
+    request = Request("POST", url, (("Content-Length", "2"),), b"{}")
+    first = Transfer(request, time.monotonic() + 5, keep=True)
+    yield first.finish()
+    second = Transfer(request, time.monotonic() + 5, after=first)
+    yield second.finish()
+    second.close()
+
+
+def test_query_and_padding_are_sent():
+    def measure(request):
+        return Response(200, {}, [f"{request.query} {len(request.body)}".encode()])
+
+    headers = (("Content-Length", "200002"),)
+    with serving(measure) as url:
+        request = Request("POST", f"{url}/p?x=1", headers, b"{}", padding=200_000)
+        exchange = Transfer(request, time.monotonic() + 5).finish()
+
+    assert exchange.body == b"x=1 200002"
+
+
+def test_a_body_waits_for_the_server_to_ask_for_it():
+    received = []
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            received.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            received.append(connection.recv(65536))
+            connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        headers = (("Content-Length", "2"), ("Expect", "100-continue"))
+        request = Request("POST", url, headers, b"{}")
+        exchange = Transfer(request, time.monotonic() + 5).finish()
+        thread.join()
+
+    assert exchange.status == 200
+    assert [received[0][-4:], received[1]] == [b"\r\n\r\n", b"{}"]
 
 
 def test_nobody_there_is_a_problem_that_is_named():

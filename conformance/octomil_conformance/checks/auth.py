@@ -1,12 +1,34 @@
 """Tokens (spec section 2), tried at every claimed endpoint."""
 
+from collections.abc import Callable
+
 from octomil_conformance.api import Api, json_bytes
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import expect
+from octomil_conformance.expect import Want, expect
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import NAME
 
 WRONG = "conf-0000-an-unknown-token"
+
+Change = Callable[[str], str]
+
+SPELLINGS: dict[str, Change] = {
+    "slash": "{}/".format,
+    "query": "{}?x=1".format,
+    "slashes": "/{}".format,
+    "capitals": str.upper,
+}
+NO_ANSWER = Want("any status but 2xx", lambda status: status // 100 != 2)
+FALSE = Want("false", lambda value: value is False)
+
+
+def in_another_case(token: str) -> str:
+    """A token without letters gets one instead."""
+    return token.swapcase() if token.swapcase() != token else f"{token[:-1]}x"
+
+
+def with_another_end(token: str) -> str:
+    return f"{token[:-1]}{'b' if token.endswith('a') else 'a'}"
 
 
 @requirement("AUTH-01", {"none": None, "empty": "Bearer ", "scheme": "Bearer"})
@@ -16,10 +38,34 @@ def without_a_token_there_is_a_401(api: Api, value: str | None) -> None:
     expect(answer.status, 401)
 
 
+@requirement("AUTH-01", SPELLINGS)
+def no_spelling_of_the_path_opens_without_a_token(api: Api, spelled: Change) -> None:
+    path = spelled(api.path)
+    answer = api.send(json_bytes(api.body()), "POST", path, {"Authorization": None})
+
+    expect(answer.status, NO_ANSWER)
+
+
+@requirement("AUTH-01", ["PUT", "PATCH"])
+def no_other_method_opens_without_a_token(api: Api, method: str) -> None:
+    body = json_bytes(api.body())
+    headers = {"Authorization": None, "Content-Length": str(len(body))}
+    answer = api.send(body, method, headers=headers)
+
+    expect(answer.status, NO_ANSWER)
+
+
 @requirement("AUTH-02", [("Authorization", f"Bearer {WRONG}"), ("X-API-Key", WRONG)])
 def with_an_unknown_token_there_is_a_401(api: Api, name: str, value: str) -> None:
     headers = {"Authorization": None, name: value}
     answer = api.send(json_bytes(api.body()), headers=headers)
+
+    expect(answer.status, 401)
+
+
+@requirement("AUTH-02")
+def an_unknown_token_counts_before_the_body(api: Api) -> None:
+    answer = api.send(b"{", headers={"Authorization": f"Bearer {WRONG}"})
 
     expect(answer.status, 401)
 
@@ -41,7 +87,7 @@ def an_api_key_is_accepted(api: Api) -> None:
 
 @requirement("AUTH-05")
 def the_scheme_may_be_written_in_any_case(api: Api) -> None:
-    headers = {"Authorization": f"bearer {api.token}"}
+    headers = {"Authorization": f"bEARER {api.token}"}
     answer = api.ask_raw(json_bytes(api.body()), headers)
 
     expect(answer.status, 200)
@@ -79,9 +125,33 @@ def more_than_a_token_is_unknown(api: Api) -> None:
     expect(answer.status, 401)
 
 
+@requirement("AUTH-11", {"case": in_another_case, "end": with_another_end})
+def a_token_that_is_nearly_right_is_unknown(api: Api, changed: Change) -> None:
+    headers = {"Authorization": f"Bearer {changed(api.token)}"}
+    answer = api.send(json_bytes(api.body()), headers=headers)
+
+    expect(answer.status, 401)
+
+
+@requirement("AUTH-12", [("Authorization", "Bearer "), ("X-API-Key", "")])
+def one_known_token_of_two_is_enough(api: Api, name: str, scheme: str) -> None:
+    both = {"Authorization": f"Bearer {api.token}", "X-API-Key": api.token}
+    answer = api.ask_raw(json_bytes(api.body()), {**both, name: f"{scheme}{WRONG}"})
+
+    expect(answer.status, 200)
+
+
+@requirement("AUTH-13")
+def a_401_has_its_code(api: Api) -> None:
+    answer = api.send(json_bytes(api.body()), headers={"Authorization": None})
+
+    expect(field(answer.fields, "code"), "authentication_failed")
+    expect(field(answer.fields, "retryable"), FALSE)
+
+
 @requirement("AUTH-09")
 def a_large_request_gets_a_401_too(api: Api) -> None:
-    body = json_bytes({**api.body(), "padding": "x" * 2_000_000})
-    answer = api.send(body, headers={"Authorization": f"Bearer {WRONG}"})
+    headers = {"Authorization": f"Bearer {WRONG}"}
+    answer = api.send(json_bytes(api.body()), headers=headers, padding=2_000_000)
 
     expect(answer.status, 401)

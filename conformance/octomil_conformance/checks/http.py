@@ -2,8 +2,9 @@
 
 import re
 
+from octomil_conformance import spec
 from octomil_conformance.api import REFUSED, Api, json_bytes
-from octomil_conformance.exchange import field
+from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.report.redact import redact
 from octomil_conformance.requirement import requirement
@@ -26,6 +27,28 @@ HOSTILE = {
     "surrogate": b'"\\ud800"',
     "nan": b"NaN",
 }
+
+MEBIBYTE = 1 << 20
+LARGE = 10 * MEBIBYTE
+"""More than many servers read."""
+UNREAD = 100_000
+"""More than a server reads that has already refused the request."""
+UNKNOWN = "conf-1111-an-unknown-token"
+CLASSES = {
+    each["status"]: each["error"]
+    for each in spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
+}
+FALSE = Want("false", lambda value: value is False)
+AT_LEAST_SEVEN = Want(
+    "whole seconds, the upstream's 7 or more, at most an hour",
+    lambda value: str(value).isdecimal() and 7 <= int(value) <= 3600,
+)
+
+
+def everything(answer: Exchange) -> str:
+    """Headers and body."""
+    return f"{answer.headers} {answer.text}"
+
 
 WRONG = {
     "malformed": b'{"model_id": ',
@@ -116,12 +139,70 @@ def a_chunked_request_is_read(api: Api) -> None:
     expect(answer.status, 200)
 
 
-@requirement("HTTP-14")
-def another_method_is_not_allowed(api: Api) -> None:
-    answer = api.send(method="GET")
+@requirement("HTTP-26")
+def each_request_on_a_connection_gets_its_own_response(api: Api) -> None:
+    good = json_bytes(api.body())
+    nowhere = f"{api.path}/no-such-thing"
+    answers = api.in_a_row(
+        (b"{", api.path, 0),
+        (good, nowhere, UNREAD),
+        (good, api.path, 0),
+        (b"{", api.path, 0),
+    )
+
+    expect([answer.status // 100 for answer in answers], [4, 4, 2, 4])
+
+
+@requirement("HTTP-27")
+def a_query_string_makes_no_difference(api: Api) -> None:
+    answer = api.send(b'{"model_id": ', path=f"{api.path}?trace=1&x=%20")
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("HTTP-28")
+def a_body_of_one_mebibyte_is_read(api: Api) -> None:
+    body = json_bytes(api.body())
+    answer = api.ask_raw(body, padding=MEBIBYTE - len(body))
+
+    expect(answer.status, 200)
+
+
+@requirement("HTTP-29")
+def a_body_that_is_too_large_is_a_failure(api: Api) -> None:
+    answer = api.send(b'{"model_id": ', padding=LARGE)
+
+    expect(answer.status, one_of(400, 413, 422))
+    expect(field(answer.fields, "status_code"), answer.status, "an envelope")
+
+
+@requirement("HTTP-30")
+def a_body_without_a_type_is_no_server_error(api: Api) -> None:
+    answer = api.send(b'{"model_id": ', headers={"Content-Type": None})
+
+    expect(answer.status, one_of(400, 415, 422))
+
+
+@requirement("HTTP-31")
+def a_client_that_asks_before_it_sends_its_body_gets_its_response(api: Api) -> None:
+    answer = api.send(b'{"model_id": ', headers={"Expect": "100-continue"})
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("HTTP-14", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def another_method_is_not_allowed(api: Api, method: str) -> None:
+    answer = api.send(method=method)
 
     expect(answer.status, 405)
     expect(answer.header("Allow"), ALLOWS_POST)
+
+
+@requirement("HTTP-14")
+def options_is_answered_or_not_allowed(api: Api) -> None:
+    answer = api.send(method="OPTIONS")
+
+    expect(answer.status, one_of(200, 204, 405))
 
 
 @requirement("HTTP-15")
@@ -150,6 +231,21 @@ def a_failure_has_a_code_and_says_whether_to_retry(api: Api, body: bytes) -> Non
     expect(field(answer.fields, "retryable"), BOOLEAN)
 
 
+@requirement("HTTP-32", WRONG)
+def a_request_at_fault_is_not_to_be_tried_again(api: Api, body: bytes) -> None:
+    answer = api.send(body)
+
+    expect(field(answer.fields, "retryable"), FALSE)
+
+
+@requirement("HTTP-33", {"400": ("POST", ""), "404": ("POST", "/no-such-thing"), "405": ("GET", "")})  # fmt: skip
+def a_failure_has_the_class_of_its_status(api: Api, method: str, more: str) -> None:
+    answer = api.send(b"", method, api.path + more)
+
+    expect(field(answer.fields, "error"), CLASSES.get(answer.status))
+    expect(field(answer.fields, "code"), "invalid_input")
+
+
 @requirement("HTTP-17")
 def a_failure_is_json_whatever_accept_says(api: Api) -> None:
     answer = api.send(b"{", headers={"Accept": "text/event-stream"})
@@ -166,6 +262,53 @@ def a_failure_shows_no_internals(api: Api, body: bytes) -> None:
     expect(redact(answer.text, api.token), answer.text, "no token in the answer")
 
 
+@requirement(
+    "HTTP-37",
+    {
+        "404": ("POST", "/no-such-thing", 0),
+        "405": ("GET", "", 0),
+        "413": ("POST", "", LARGE),
+        "415": ("POST", "", 0),
+    },
+)
+def no_failure_repeats_the_token(
+    api: Api, method: str, more: str, padding: int
+) -> None:
+    text_type = {"Content-Type": "text/plain"}
+    answer = api.send(b"", method, api.path + more, text_type, padding)
+
+    expect(redact(everything(answer), api.token), everything(answer), "no token")
+
+
+@requirement("HTTP-37")
+def an_unknown_token_is_not_repeated(api: Api) -> None:
+    answer = api.send(b"{", headers={"Authorization": f"Bearer {UNKNOWN}"})
+
+    expect(UNKNOWN in everything(answer), False, "no token")
+
+
+@requirement("HTTP-37")
+def a_good_answer_does_not_repeat_the_token(api: Api) -> None:
+    answer = api.works()
+
+    expect(redact(everything(answer), api.token), everything(answer), "no token")
+
+
+@requirement("HTTP-36", ["http-500", "garbage", "http-400", "missing"])
+def a_failure_of_an_upstream_shows_no_internals(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(TRACE.findall(answer.text), [], "no traceback and no source path")
+    expect(redact(everything(answer), api.token), everything(answer), "no token")
+
+
+@requirement("HTTP-35")
+def the_time_to_wait_is_the_upstreams_in_seconds(api: Api) -> None:
+    answer = api.ask(scenario="http-429")
+
+    expect(answer.header("Retry-After"), AT_LEAST_SEVEN)
+
+
 @requirement("HTTP-11")
 def every_answer_has_a_request_id(api: Api) -> None:
     good = api.works()
@@ -180,6 +323,13 @@ def the_envelope_names_the_request_id(api: Api) -> None:
     answer = api.send(b"{")
 
     expect(field(answer.fields, "request_id"), answer.header("X-Request-Id"))
+
+
+@requirement("HTTP-34")
+def each_request_has_an_id_of_its_own(api: Api) -> None:
+    answers = [api.works(), api.send(b"{"), api.send(b"{")]
+
+    expect(len({each.header("X-Request-Id") for each in answers}), 3, "three ids")
 
 
 @requirement("HTTP-13")

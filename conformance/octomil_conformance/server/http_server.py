@@ -28,6 +28,11 @@ class Handler(BaseHTTPRequestHandler):
     timeout = IDLE
     server: "HttpServer"
 
+    unread = 0
+    """Bytes of the body of this request."""
+    requests = 0
+    """Of this connection so far."""
+
     def version_string(self) -> str:
         return "octomil-conformance"
 
@@ -50,6 +55,13 @@ class Handler(BaseHTTPRequestHandler):
         except Exception:  # noqa: BLE001 - an error of the application, or a client that has left
             self.close_connection = True
         self.connection.settimeout(IDLE)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read the rest of a body that is too large: the client loses the response if the connection closes before."""
+        with suppress(OSError):
+            while self.unread > 0 and (data := self.rfile.read1(MAX_BODY)):
+                self.unread -= len(data)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = respond
 
@@ -63,9 +75,11 @@ class Handler(BaseHTTPRequestHandler):
             if length < 0:
                 raise ValueError(length)
             body = self.rfile.read(min(length, MAX_BODY + 1))
+            self.unread = length - len(body)
         self.close_connection |= len(body) > MAX_BODY
-        path = urlsplit(self.path).path
-        return Request(self.command, path, headers, body, self.server.token)
+        self.requests += 1
+        url = urlsplit(self.path)
+        return Request(self.command, url.path, headers, body, self.server.token, query=url.query, nth=self.requests)  # fmt: skip
 
     def _chunks(self) -> bytes:
         data = b""

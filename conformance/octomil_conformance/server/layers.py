@@ -28,6 +28,10 @@ class Request:
     """The token that the server accepts, for layers that get past its authorization."""
     upstream: str = ""
     """Host and port of the first upstream, for layers that reveal it."""
+    query: str = ""
+    """Of the URL, without its question mark."""
+    nth: int = 1
+    """Counts the requests of one connection, from 1."""
     scenario: str = ""
     """What happens upstream, see scenarios.py; empty without a model. A layer may change it."""
 

@@ -15,7 +15,7 @@ from octomil_conformance.server.subjects import (
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
-statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", batch_is_multi_status=207)  # fmt: skip
+statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", batch_is_multi_status=207)  # fmt: skip
 answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
 answers.sets("batch@0", "BATCH-05", batch_has_no_latency=("latency_ms", GONE))
 
@@ -120,7 +120,7 @@ def malformed_inputs_are_dropped(fields: Json) -> None:
     without_malformed(fields)
 
 
-@bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10")
+@bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
 def batch_has_a_default_model(fields: Json) -> None:
     """A batch without `model_id` runs on a default model."""
     fields.setdefault("model_id", "conf-echo")

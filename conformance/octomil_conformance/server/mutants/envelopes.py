@@ -10,16 +10,25 @@ from octomil_conformance.server.subjects import (
 )
 
 failures.sets(
-    *("batch@1", "HTTP-09", "HTTP-15", "HTTP-17", "HTTP-25"),
+    *("batch@1", "HTTP-09", "HTTP-15", "HTTP-17", "HTTP-25", "HTTP-33"),
     error_is_missing=("error", GONE),
     shows="echo",
 )
 failures.sets("embed@1", "HTTP-09", "HTTP-25", message_is_empty=("message", ""))
-failures.sets("embed@1", "HTTP-09", status_code_is_another=("status_code", 500))
 failures.sets(
-    *("embed@1", "HTTP-10"),
-    code_is_missing=("code", GONE),
-    retryable_is_missing=("retryable", GONE),
+    "embed@1", "HTTP-09", "HTTP-29", status_code_is_another=("status_code", 500)
+)
+failures.sets("embed@1", "HTTP-10", "HTTP-33", code_is_missing=("code", GONE))
+failures.sets("embed@1", "HTTP-10", "HTTP-32", retryable_is_missing=("retryable", GONE))
+failures.sets(
+    *("embed@1", "HTTP-32"),
+    all_failures_are_retryable=("retryable", True),
+    shows="status-400",
+)
+failures.sets(
+    *("embed@1", "HTTP-33"),
+    all_failures_are_errors=("error", "error"),
+    all_failures_have_one_code=("code", "server_error"),
 )
 failures.sets("embed@1", "HTTP-12", request_id_is_another=("request_id", "0"))
 
@@ -56,7 +65,7 @@ def answers_have_no_request_id(response: Response) -> None:
         response.headers.pop("x-request-id")
 
 
-@responses("embed@1", "HTTP-11", "HTTP-12", "HTTP-13", shows="http-500")
+@responses("embed@1", "HTTP-11", "HTTP-12", "HTTP-13", "HTTP-34", shows="http-500")
 def failures_have_no_request_id(response: Response) -> None:
     """Failures have no X-Request-Id."""
     if response.status != 200:
@@ -67,3 +76,9 @@ def failures_have_no_request_id(response: Response) -> None:
 def request_id_is_replaced(request: Request) -> None:
     """The client's X-Request-Id is replaced."""
     request.headers.pop("x-request-id", None)
+
+
+@requests("embed@1", "HTTP-34")
+def request_ids_are_all_the_same(request: Request) -> None:
+    """All responses have the same X-Request-Id, unless the client sent one."""
+    request.headers.setdefault("x-request-id", "request")

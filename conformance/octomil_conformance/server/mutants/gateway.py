@@ -98,8 +98,8 @@ def no_fallback_on_refused(request: Request, server: Server) -> Response:
 
 
 answers.sets("infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None)
-statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
-headers.sets("embed@2", "FAULT-05", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
+statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
+headers.sets("embed@2", "FAULT-05", "HTTP-35", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
 gateway_failures.sets(
     *("infer@2", "FAULT-07", "HTTP-25"),
     gateway_failure_has_no_error=("error", GONE),

@@ -3,12 +3,13 @@
 import json
 from urllib.parse import parse_qsl
 
-from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.layers import MAX_BODY, Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
     all_but,
     answers,
     failures,
+    gateway_failures,
     headers,
     layer,
     refuses,
@@ -17,13 +18,24 @@ from octomil_conformance.server.subjects import (
 )
 
 JSON = "application/json"
+UPSTREAM_FAILURES = (502, 503, 504)
+
+
+def quoting(request: Request, response: Response, *statuses: int) -> Response:
+    """Adds the request's headers to the message of a failure with one of the statuses."""
+    if response.status in statuses:
+        fields = response.fields
+        quoted = json.dumps(request.headers)
+        response.send({**fields, "message": f"{fields['message']} {quoted}"})
+    return response
+
 
 headers.sets("health@0", "HTTP-04", json_is_plain_text=("content-type", "text/plain"))
 headers.sets("embed@1", "HTTP-14", allow_is_missing=("allow", GONE))
 answers.sets("health@0", "HTTP-25", version_is_a_number=("version", 1))
 
 
-@responses("embed@1", "HTTP-01", "HTTP-05", "HTTP-06", "HTTP-09", "HTTP-14", "HTTP-15", "HTTP-22", "EMBED-13", "EMBED-14", "EMBED-15", "HTTP-25", shows="http-500")  # fmt: skip
+@responses("embed@1", *(f"HTTP-{number:02}" for number in (1, 5, 6, 9, 14, 15, 22, 25, 26, 27, 29, 30, 31, 33)), "EMBED-13", "EMBED-14", "EMBED-15", shows="http-500")  # fmt: skip
 def failures_are_200(response: Response) -> None:
     """A failure has the status 200."""
     response.status = 200
@@ -58,7 +70,7 @@ def length_is_wrong(response: Response) -> None:
     response.headers["connection"] = "close"
 
 
-@layer("infer@1", "HTTP-05")
+@layer("infer@1", "HTTP-05", "HTTP-26", "HTTP-27", "HTTP-30", "HTTP-31")
 def malformed_json_is_a_500(request: Request, server: Server) -> Response:
     """Malformed JSON is answered with 500."""
     response = server(request)
@@ -93,21 +105,21 @@ def unknown_fields_are_refused(fields: Json) -> bool:
     return fields.keys() - {"model_id", "input"} != set()
 
 
-@responses("embed@1", "HTTP-14")
+@responses("embed@1", "HTTP-14", "HTTP-33")
 def other_methods_are_not_found(response: Response) -> None:
     """A wrong method is answered with 404."""
     if response.status == 405:
         response.fail(404)
 
 
-@responses("embed@1", "HTTP-15")
+@responses("embed@1", "HTTP-15", "HTTP-33")
 def unknown_path_is_a_400(response: Response) -> None:
     """An unknown path is answered with 400."""
     if response.status == 404:
         response.fail(400)
 
 
-@responses("embed@1", "HTTP-15")
+@responses("embed@1", "HTTP-15", "HTTP-33")
 def unknown_path_is_a_page(response: Response) -> None:
     """An unknown path is answered with a web page."""
     if response.status == 404:
@@ -149,12 +161,138 @@ def traceback_is_shown(fields: Json) -> None:
     fields["message"] += ' File "/srv/app/main.py", line 12, in post'
 
 
-@layer("infer@1", "HTTP-16", shows="http-500")
+@layer("infer@1", "HTTP-16", "HTTP-37", shows="http-500")
 def token_is_shown(request: Request, server: Server) -> Response:
     """The message quotes the request's headers."""
+    return quoting(request, server(request), *range(400, 600))
+
+
+@layer("embed@1", "HTTP-37")
+def an_unknown_path_repeats_the_token(request: Request, server: Server) -> Response:
+    """The message of a 404 quotes the request's headers."""
+    return quoting(request, server(request), 404)
+
+
+@layer("embed@1", "HTTP-37")
+def a_wrong_method_repeats_the_token(request: Request, server: Server) -> Response:
+    """The message of a 405 quotes the request's headers."""
+    return quoting(request, server(request), 405)
+
+
+@layer("embed@1", "HTTP-37")
+def a_large_body_repeats_the_token(request: Request, server: Server) -> Response:
+    """The message of a 413 quotes the request's headers."""
+    return quoting(request, server(request), 413)
+
+
+@layer("embed@1", "HTTP-37")
+def a_wrong_type_repeats_the_token(request: Request, server: Server) -> Response:
+    """The message of a 415 quotes the request's headers."""
+    return quoting(request, server(request), 415)
+
+
+@layer("embed@1", "HTTP-37")
+def a_401_repeats_the_token(request: Request, server: Server) -> Response:
+    """The message of a 401 quotes the request's headers."""
+    return quoting(request, server(request), 401)
+
+
+@layer("embed@1", "HTTP-37")
+def a_header_repeats_the_token(request: Request, server: Server) -> Response:
+    """A good answer has the API token in a header."""
     response = server(request)
-    if response.status >= 400:
-        fields = response.fields
-        quoted = json.dumps(request.headers)
-        response.send({**fields, "message": f"{fields['message']} {quoted}"})
+    if response.status == 200:
+        response.headers["x-client"] = request.headers.get("authorization", "")
     return response
+
+
+@layer("embed@2", "HTTP-36", shows="http-500")
+def upstream_failures_repeat_the_token(request: Request, server: Server) -> Response:
+    """The message of an upstream's failure quotes the request's headers."""
+    return quoting(request, server(request), *UPSTREAM_FAILURES)
+
+
+@gateway_failures("infer@2", "HTTP-36")
+def upstream_failures_show_a_traceback(fields: Json) -> None:
+    """The message of an upstream's failure ends with a traceback."""
+    fields["message"] += ' File "/srv/app/main.py", line 12, in post'
+
+
+@requests("embed@1", "HTTP-26")
+def a_second_request_has_no_body(request: Request) -> None:
+    """The body of a connection's second request is not read."""
+    if request.nth > 1:
+        request.body = b""
+
+
+@requests("infer@1", "HTTP-26")
+def a_second_request_breaks_off(request: Request) -> None:
+    """A connection breaks off at its second request."""
+    if request.nth > 1:
+        raise ConnectionError
+
+
+@requests("embed@1", "HTTP-27")
+def a_query_string_is_not_found(request: Request) -> None:
+    """A path with a query string is unknown."""
+    if request.query:
+        request.path += "/nothing"
+
+
+@layer("embed@1", "HTTP-28")
+def bodies_have_ten_kilobytes(request: Request, server: Server) -> Response:
+    """A body of more than 10 kB is refused with 413."""
+    response = server(request)
+    if len(request.body) > 10_000:
+        response.status = 413
+        response.send({"error": "payload_too_large", "message": "Too large.", "status_code": 413})  # fmt: skip
+    return response
+
+
+@requests("embed@1", "HTTP-29", "HTTP-37")
+def large_bodies_are_cut(request: Request) -> None:
+    """The connection breaks off at a body that is too large."""
+    if len(request.body) > MAX_BODY:
+        raise ConnectionError
+
+
+@layer("embed@1", "HTTP-30")
+def no_type_is_a_500(request: Request, server: Server) -> Response:
+    """A body without a Content-Type is answered with 500."""
+    response = server(request)
+    return response if "content-type" in request.headers else response.fail(500)
+
+
+@layer("embed@1", "HTTP-31")
+def expectations_fail(request: Request, server: Server) -> Response:
+    """A request with `Expect: 100-continue` is answered with 417."""
+    response = server(request)
+    return response.fail(417) if "expect" in request.headers else response
+
+
+@requests("embed@1", "HTTP-14")
+def put_is_post(request: Request) -> None:
+    """PUT is answered like POST."""
+    request.method = request.method.replace("PUT", "POST")
+
+
+@layer("embed@1", "HTTP-14")
+def head_is_a_200(request: Request, server: Server) -> Response:
+    """HEAD is answered with 200."""
+    response = server(request)
+    response.status = 200 if request.method == "HEAD" else response.status
+    return response
+
+
+@layer("embed@1", "HTTP-14")
+def options_is_a_500(request: Request, server: Server) -> Response:
+    """OPTIONS is answered with 500."""
+    response = server(request)
+    return response.fail(500) if request.method == "OPTIONS" else response
+
+
+@headers("embed@2", "HTTP-35", shows="http-429")
+def retry_after_is_in_milliseconds(headers: dict[str, str]) -> None:
+    """Retry-After is in milliseconds."""
+    if "retry-after" in headers:
+        headers["retry-after"] += "000"
