@@ -256,6 +256,13 @@ def large_bodies_are_cut(request: Request) -> None:
         raise ConnectionError
 
 
+@responses("embed@1", "HTTP-29")
+def large_bodies_are_a_500(response: Response) -> None:
+    """A body that is too large is answered with 500."""
+    if response.status == 413:
+        response.fail(500)
+
+
 @layer("embed@1", "HTTP-30")
 def no_type_is_a_500(request: Request, server: Server) -> Response:
     """A body without a Content-Type is answered with 500."""

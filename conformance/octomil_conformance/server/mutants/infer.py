@@ -9,7 +9,7 @@ from octomil_conformance.server.subjects import GONE, answers, responses, status
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
 WRONG_SUM = "`total_tokens` is not the sum of the other counts."
 
-statuses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", infer_is_created=201)  # fmt: skip
+statuses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", infer_is_created=201)  # fmt: skip
 answers.sets("infer@0", "INFER-02", output_is_null=("output", None))
 answers.sets(
     *("infer@0", "INFER-03"),
