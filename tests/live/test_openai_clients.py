@@ -47,6 +47,10 @@ Run = Callable[..., Iterator[Any]]
 """Runs code with `client` connected to the server; returns what it says."""
 
 
+on_one_server = pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
+"""For clients that take long to start: what differs between the servers is seen with the others."""
+
+
 @pytest.fixture(scope="module")
 def clients() -> Iterator[PythonClient]:
     with python_client(openai_clients(), PRELUDE) as client:
@@ -214,9 +218,10 @@ except litellm.NotFoundError as error:
 
 
 @pytest.mark.machine
+@on_one_server
 def test_litellm(server: Reference) -> None:
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else its import asks GitHub
-    with python_client(litellm(), "import litellm", **env) as client:
+    with python_client(litellm() / "bin" / "python", "import litellm", **env) as client:
         said = [*client.run(LITELLM, url=server.url, token=TOKEN)]
 
     assert said[:2] == ["Good morning", ["Good", " morning"]]
@@ -250,6 +255,7 @@ try {
 
 
 @pytest.mark.machine
+@on_one_server
 def test_openais_client_for_javascript(server: Reference) -> None:
     folder = npm_openai()
     node = [found("node", "nodejs"), "--input-type=module", "-e", NODE, "--"]
