@@ -86,6 +86,7 @@ def create_backends(settings: Settings) -> list[Backend]:
                 timeout,
                 names["ollama"],
                 settings.ollama_api_key,
+                settings.load_timeout,
             )
         )
     if settings.openai_api_endpoint:

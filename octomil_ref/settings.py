@@ -83,6 +83,12 @@ class Settings:
         30.0,
         "seconds for one attempt: until the whole answer, or in a stream until the first token and then between two tokens",
     )
+    load_timeout: float | None = _var(
+        "LLM_BACKEND_LOAD_TIMEOUT",
+        parse.positive,
+        None,
+        "the same while Ollama may still have to load the model",
+    )
     backend_cooldown: float = _var(
         "OCTOMIL_BACKEND_COOLDOWN",
         parse.not_negative,

@@ -25,7 +25,11 @@ class Reported:
 def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
     """Every setting as `serve` and the gunicorn settings use it."""
     settings = load(environ).with_threads()
-    settings = replace(settings, max_inflight=settings.inflight_limit())
+    settings = replace(
+        settings,
+        max_inflight=settings.inflight_limit(),
+        load_timeout=settings.load_timeout or settings.backend_timeout,
+    )
     rows = []
     for setting in fields(Settings):
         value = getattr(settings, setting.name)
@@ -37,12 +41,16 @@ def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
     return rows
 
 
+DERIVED = frozenset({"max_inflight", "load_timeout"})
+"""Their defaults follow from other settings."""
+
+
 def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
     if is_given(setting, environ):
         return "environment"
     if secret_file(setting, environ)[1]:
         return "file"
-    return "derived" if setting.name == "max_inflight" else "default"
+    return "derived" if setting.name in DERIVED else "default"
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:

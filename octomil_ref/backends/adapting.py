@@ -43,7 +43,8 @@ RENAMED = {"max_tokens": "max_completion_tokens"}
 class Memory(Generic[T]):
     """One value per model, bounded in number and in time."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = REMEMBERED) -> None:
+        self._seconds = seconds
         self._values: dict[str, tuple[T, Deadline]] = {}
 
     def get(self, model: str) -> T | None:
@@ -52,7 +53,7 @@ class Memory(Generic[T]):
 
     def put(self, model: str, value: T) -> None:
         self._values.pop(model, None)  # the newest stands last
-        self._values[model] = (value, Deadline(REMEMBERED))
+        self._values[model] = (value, Deadline(self._seconds))
         for oldest in list(self._values)[:-MAX_MODELS]:
             self._values.pop(oldest, None)
 

@@ -13,7 +13,7 @@ from octomil_ref.backends import (
     Usage,
     reading,
 )
-from octomil_ref.backends.adapting import Adapter
+from octomil_ref.backends.adapting import Adapter, Memory
 from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
@@ -25,6 +25,13 @@ TOP_LEVEL = ("think", "format", "keep_alive")
 """Parameters that Ollama expects beside `options`. All others belong inside."""
 
 
+IN_MEMORY = 5.0
+"""Seconds after an answer, or after `/api/ps` listed the model, for which it counts as in memory."""
+
+PS_TIMEOUT = 2.0
+"""Seconds for `/api/ps`."""
+
+
 class OllamaBackend:
     provider = "ollama"
 
@@ -34,11 +41,18 @@ class OllamaBackend:
         timeout: float,
         aliases: Mapping[str, str],
         api_key: str = "",
+        load_timeout: float | None = None,
     ) -> None:
+        """`load_timeout` takes the place of `timeout` for a model that has to be loaded first. None: they are equal."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
         self._aliases = aliases
+        self._load_timeout = load_timeout or timeout
+        self._loads_longer = self._load_timeout != timeout
+        self._answered: Memory[bool] = Memory()
+        """The models that have answered here, and were not missing from memory since."""
+        self._in_memory: Memory[bool] = Memory(IN_MEMORY)
 
     def complete(self, request: CompletionRequest) -> Completion:
         response, ignored = self._ask(request, stream=False)
@@ -53,7 +67,8 @@ class OllamaBackend:
         return StreamedAnswer(response, _Lines(ignored), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
-        model, deadline = self._name(request.model_id), self._adapter.deadline()
+        model = self._name(request.model_id)
+        deadline = self._deadline(model)
         return self._adapter.in_parts(
             model, request.input, lambda part: self._embed(model, part, deadline)
         )
@@ -63,6 +78,7 @@ class OllamaBackend:
     ) -> Embeddings:
         payload = {"model": model, "input": texts}
         response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
+        self._note_answer(model)
         with reading.whole_answer(response) as body:
             vectors = reading.vectors(body["embeddings"], len(texts))
             tokens = reading.count(body.get("prompt_eval_count"))
@@ -83,13 +99,47 @@ class OllamaBackend:
     ) -> tuple[UpstreamResponse, tuple[str, ...]]:
         # Else a thinking model thinks first, and its content stays empty meanwhile.
         ours = {"think": False} if "think" not in request.parameters else {}
+        model = self._name(request.model_id)
         payload = {
-            "model": self._name(request.model_id),
+            "model": model,
             "messages": [message.to_json() for message in request.messages],
             "stream": stream,
             **_placed(request.parameters),
         }
-        return self._adapter.ask("/api/chat", payload, ours)
+        deadline = self._deadline(model)
+        found = self._adapter.ask("/api/chat", payload, ours, deadline)
+        self._note_answer(model)
+        return found
+
+    def _deadline(self, model: str) -> Deadline:
+        """For one attempt."""
+        if self._loads_longer and not self._is_in_memory(model):
+            return Deadline(self._load_timeout)
+        return self._adapter.deadline()
+
+    def _is_in_memory(self, model: str) -> bool:
+        """False also if it may be: `/api/ps` lists a model that is still being loaded, so an answer has to be seen first."""
+        if self._answered.get(model) and not self._in_memory.get(model):
+            listed = self._lists(model)
+            self._answered.put(model, listed)
+            self._in_memory.put(model, listed)
+        return bool(self._answered.get(model))
+
+    def _note_answer(self, model: str) -> None:
+        if self._loads_longer:
+            self._answered.put(model, True)
+            self._in_memory.put(model, True)
+
+    def _lists(self, model: str) -> bool:
+        """Whether Ollama lists the model as in memory. True if it does not say."""
+        timeout = min(PS_TIMEOUT, self._upstream.timeout)
+        try:
+            response = self._upstream.get("/api/ps", timeout)
+            with reading.whole_answer(response) as body:
+                names = {reading.name(each["name"]) for each in body["models"]}
+        except UpstreamError:
+            return True
+        return not names.isdisjoint((model, f"{model}:latest"))
 
 
 class _Lines:

@@ -23,6 +23,7 @@ GIVEN = {
         {"a": "b", "c-d": "e:f"},
     ),
     "LLM_BACKEND_TIMEOUT": ("backend_timeout", "2.5", 2.5),
+    "LLM_BACKEND_LOAD_TIMEOUT": ("load_timeout", "600", 600.0),
     "OCTOMIL_BACKEND_COOLDOWN": ("backend_cooldown", "0", 0.0),
     "OCTOMIL_MODEL_ALIASES": ("model_aliases", "a=b", setting_values.aliases("a=b")),
     "OCTOMIL_API_KEYS": ("api_keys", "a, b", ("a", "b")),

@@ -11,6 +11,7 @@ from octomil_ref.settings_report import report, warnings
 README = Path(__file__).parents[2] / "README.md"
 
 DEFAULTS_IN_WORDS = {
+    "LLM_BACKEND_LOAD_TIMEOUT": "LLM_BACKEND_TIMEOUT",
     "OCTOMIL_MODEL_ALIASES": "the ids of Octomil's catalogue, for Ollama",
     "OCTOMIL_MAX_INFLIGHT": "threads minus 4",
     "PROMETHEUS_MULTIPROC_DIR": "a temporary folder",
