@@ -32,6 +32,7 @@ SDK = "octomil==4.17.42"
 OPENAI_CLIENTS = ("openai==3.57.0", "langchain-openai==1.7.4")
 LITELLM = "litellm[proxy]==1.108.7"
 NPM_OPENAI = {"openai": "6.49.0"}
+KUBERNETES_VALIDATE = "kubernetes-validate==1.37.0"
 
 OLLAMA_WHEELS = (
     "bigdl-core-cpp==2.6.0",
@@ -180,6 +181,12 @@ def openai_clients() -> Path:
 def litellm() -> Path:
     """The folder of an environment that has LiteLLM, the client and the proxy."""
     return environment("litellm", LITELLM)
+
+
+def kubernetes_validate() -> Path:
+    """The command that has Kubernetes' published schemas."""
+    folder = environment("kubernetes-validate", KUBERNETES_VALIDATE)
+    return folder / "bin" / "kubernetes-validate"
 
 
 def npm_openai() -> Path:

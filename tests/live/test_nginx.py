@@ -1,8 +1,7 @@
-"""Behind a real nginx, with the configuration that the README recommends: two servers, prompt streams, visible cuts."""
+"""Behind a real nginx, with the configuration in `deploy/`: two servers, prompt streams, visible cuts, errors with an envelope."""
 
 import json
 import os
-import re
 import signal
 import socket
 import threading
@@ -27,10 +26,12 @@ from reference import (
     reference,
 )
 
+from octomil_ref.errors import BadRequest
+
 pytestmark = pytest.mark.machine
 
 NGINX = Path("/usr/sbin/nginx")
-README = Path(__file__).parents[2] / "README.md"
+SITE = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 
 WRAPPER = """
 daemon off;
@@ -45,10 +46,10 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-{recommended}
+{site}
 }}
 """
-"""What a block of the README needs around it to be a whole configuration, run by whoever runs the tests."""
+"""What the site needs around it to be a whole configuration that any user may run."""
 
 
 @dataclass
@@ -80,14 +81,14 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 
 def configuration(folder: Path, port: int, servers: list[Reference]) -> str:
-    """The README's block with the ports of this test."""
-    (block,) = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.DOTALL)
+    """The site with the ports of this test."""
+    block = SITE.read_text("utf-8")
     for written, real in zip(("8000", "8001"), servers, strict=True):
         assert f"server 127.0.0.1:{written};" in block
         block = block.replace(f"127.0.0.1:{written};", f"127.0.0.1:{real.port};")
     assert "listen 8080;" in block
     block = block.replace("listen 8080;", f"listen 127.0.0.1:{port};")
-    return WRAPPER.format(folder=folder, recommended=block)
+    return WRAPPER.format(folder=folder, site=block)
 
 
 def running_nginx(config: Path) -> ServerProcess:
@@ -255,3 +256,23 @@ def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:
     assert {answer.json()["request_id"] for answer in answers} == {
         "an-id-of-the-client"
     }
+
+
+def test_errors_of_nginx_itself_have_an_envelope_too(site: Site) -> None:
+    headers = {"X-Request-Id": "an-id/of=the:client", "Accept": "text/html"}
+    too_large = site.client.post("/inference", content=b" " * 9_500_000)
+    for server in site.servers:
+        server.process.terminate()
+        server.process.wait()
+
+    no_server = site.client.get("/inference/health", headers=headers)
+    quoted = site.client.get("/inference/health", headers={"X-Request-Id": '"'})
+
+    assert [too_large.status_code, no_server.status_code] == [413, 502]
+    assert no_server.json()["request_id"] == headers["X-Request-Id"]
+    for answer in (too_large, no_server, quoted):
+        envelope = answer.json()
+        assert envelope["status_code"] == answer.status_code
+        assert envelope["request_id"] == answer.headers["X-Request-Id"]
+        assert set(envelope) == {*BadRequest("").envelope(), "request_id"}
+        assert answer.headers["Content-Type"] == "application/json"

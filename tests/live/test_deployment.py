@@ -1,0 +1,119 @@
+"""What `deploy/` holds: each file passes the checks of its own tools, and the image is built, started, asked and stopped."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containers import NAME, Podman
+from models import kubernetes_validate
+from processes import found
+from reference import reference
+from test_nginx import free_port
+
+from octomil_ref.errors import ERROR_BY_STATUS, BadRequest
+from octomil_ref.metrics import COUNTERS, GAUGES, HISTOGRAMS
+
+pytestmark = pytest.mark.machine
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """With the image."""
+    podman = Podman()
+    podman.build()
+    yield podman
+    podman.remove_image()
+
+
+def test_the_image_serves_without_root_and_without_writing(podman: Podman) -> None:
+    address = {"OCTOMIL_HOST": "127.0.0.1", "OCTOMIL_PORT": str(free_port())}
+
+    with reference(podman.serve, **address) as server:
+        answer = server.ask()
+        healthy = podman.run("healthcheck", "run", NAME)
+        user = podman.inside("id", "-u").stdout.strip()
+        written = podman.inside("touch", "/opt/octomil-ref/new")
+        server.process.terminate()
+        code = server.process.wait()
+
+    assert answer.json()["output"] == "Good morning"
+    assert healthy.returncode == 0, healthy.stdout
+    assert user == "10001"
+    assert "Read-only file system" in written.stderr
+    assert code == 0
+    assert "Shutting down: Master" in "\n".join(server.process.all_lines())
+
+
+def checked(*command: str | Path) -> str:
+    """What a check printed. It has to succeed."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_every_error_of_the_nginx_site_is_an_envelope() -> None:
+    site = (DEPLOY / "nginx.conf").read_text("utf-8")
+    errors = re.findall(r"return (\d+) '(.*)';", site)
+
+    assert [int(status) for status, _ in errors] == [413, 502, 504]
+    for status, text in errors:
+        envelope = json.loads(text)
+        assert envelope["status_code"] == int(status)
+        assert envelope["error"] == ERROR_BY_STATUS[int(status)]
+        assert set(envelope) == {*BadRequest("").envelope(), "request_id"}
+
+
+def test_the_unit_is_valid_and_confined(tmp_path: Path) -> None:
+    """`verify` needs the program, which here is in this environment."""
+    systemd_analyze = found("systemd-analyze", "systemd")
+    text = (DEPLOY / "octomil-ref.service").read_text("utf-8")
+    unit = tmp_path / "octomil-ref.service"
+    unit.write_text(
+        text.replace("/opt/octomil-ref/bin", str(Path(sys.executable).parent))
+    )
+
+    said = checked(systemd_analyze, "verify", "--man=no", unit)
+    confined = ("security", "--offline=yes", "--threshold=15", "--no-pager")
+    checked(systemd_analyze, *confined, unit)
+
+    assert said == ""
+
+
+def test_the_kubernetes_manifest_matches_the_published_schemas() -> None:
+    validate = kubernetes_validate()
+
+    said = checked(validate, "--strict", DEPLOY / "kubernetes.yaml")
+
+    kinds = ["configmap", "deployment", "service", "poddisruptionbudget"]
+    kinds += ["horizontalpodautoscaler"]
+    assert [kind for kind in kinds if f"passed for resource {kind}/" not in said] == []
+
+
+def test_compose_yaml_matches_its_schema() -> None:
+    schema = ("--builtin-schema", "vendor.compose-spec")
+
+    checked(sys.executable, "-m", "check_jsonschema", *schema, DEPLOY / "compose.yaml")
+
+
+def test_prometheus_yml_is_valid() -> None:
+    """Its syntax alone: the file with the token is not here."""
+    promtool = found("promtool", "prometheus")
+
+    checked(promtool, "check", "config", "--syntax-only", DEPLOY / "prometheus.yml")
+
+
+@pytest.mark.parametrize("file", ["kubernetes.yaml", "grafana-dashboard.json"])
+def test_metrics_that_are_named_exist(file: str) -> None:
+    text = (DEPLOY / file).read_text("utf-8")
+    names = set(re.findall(r"\boctomil_[a-z_]+", text))
+
+    exposed = [*COUNTERS, *GAUGES, *HISTOGRAMS]
+    exposed += [f"{name}_{end}" for name in HISTOGRAMS for end in ("bucket", "count", "sum")]
+    assert names
+    assert names - {*exposed} == set()
