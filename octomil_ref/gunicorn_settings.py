@@ -37,6 +37,8 @@ timeout = 15
 graceful_timeout = math.ceil(_settings.shutdown_grace)
 keepalive = math.ceil(_settings.client_timeout)
 control_socket_disable = True
+# Where each worker has a file by which it shows that it is alive. In memory it needs no disk, and works where the root is read-only.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 _cores: dict[Any, int] = {}
 """The core of each worker that runs."""

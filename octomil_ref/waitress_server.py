@@ -8,6 +8,7 @@ that its documentation lacks: `channel_class`, `task_class`, `set_close_on_finis
 import logging
 import math
 import signal
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,6 +30,9 @@ log = logging.getLogger("octomil_ref")
 
 POLL_SECONDS = 0.5
 """How long the loop waits for a socket before it looks whether a signal came."""
+
+NEVER = 2**62
+"""More bytes than a request or a response has."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,13 +58,14 @@ class WaitressServer:
     def __init__(self, settings: Settings) -> None:
         self._grace = settings.shutdown_grace
         self._stopping = self._interrupted = False
+        self._spills = can_write_temporary_files()
         self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
         logging.getLogger("waitress").addFilter(is_worth_logging)
         create_server(
             self._call,
             map=self._sockets,
             sockets=listen(settings),
-            **_adjustments(settings),
+            **_adjustments(settings, self._spills),
         )
         self._listeners = self._all(BaseWSGIServer)  # a host may have several addresses
         for listener in self._listeners:
@@ -76,6 +81,10 @@ class WaitressServer:
         `announce` is called when the server can be stopped. A second signal ends the process at once.
         """
         self._app = app
+        if not self._spills:
+            log.warning(
+                "no temporary folder can be written: large bodies and answers stay in memory"
+            )
         for number in ENDING:
             signal.signal(number, self._stop)
         announce()
@@ -126,10 +135,21 @@ class WaitressServer:
         wasyncore.loop(POLL_SECONDS, use_poll=True, map=self._sockets, count=1)
 
 
-def _adjustments(settings: Settings) -> dict[str, Any]:
+def can_write_temporary_files() -> bool:
+    try:
+        with tempfile.TemporaryFile():
+            return True
+    except OSError:
+        return False
+
+
+def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
     """https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html"""
     threads = settings.threads or DEFAULT_THREADS
+    # What is larger goes to a temporary file. If that fails, waitress closes the connection.
+    overflows = {} if spills else {"inbuf_overflow": NEVER, "outbuf_overflow": NEVER}
     return {
+        **overflows,
         "threads": threads,
         "connection_limit": threads + IDLE_CONNECTIONS,
         "channel_timeout": math.ceil(settings.client_timeout),

@@ -103,6 +103,15 @@ def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
     assert os.environ["OCTOMIL_THREADS"] == "12"
 
 
+@pytest.mark.parametrize(("writable", "folder"), [(True, "/dev/shm"), (False, None)])
+def test_workers_need_no_disk_where_there_is_shared_memory(
+    told, monkeypatch, writable, folder
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: writable)
+
+    assert told()["worker_tmp_dir"] == folder
+
+
 def test_metrics_have_a_folder_while_gunicorn_runs(told, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     settings = told(OCTOMIL_METRICS="1")

@@ -4,8 +4,10 @@ import http.client
 import re
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -107,6 +109,31 @@ def serve(monkeypatch) -> Iterator[Callable[..., Serving]]:
 def answer(connection: http.client.HTTPConnection) -> bytes:
     connection.request("GET", "/")
     return connection.getresponse().read()
+
+
+LARGE = bytes(2_000_000)
+"""More than waitress keeps in memory by default, of a request and of an answer."""
+
+
+def echo(environ, start_response) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", environ["CONTENT_LENGTH"])])
+    return [environ["wsgi.input"].read()]
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_large_bodies_and_answers_need_no_temporary_folder(
+    serve, monkeypatch, tmp_path, caplog, writable
+):
+    folder = tmp_path if writable else tmp_path / "missing"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    serving = serve(echo)
+
+    with closing(serving.connection()) as connection:
+        connection.request("POST", "/", LARGE)
+        assert connection.getresponse().read() == LARGE
+
+    said = "no temporary folder can be written: large bodies and answers stay in memory"
+    assert caplog.messages == ([] if writable else [said])
 
 
 # Listening
