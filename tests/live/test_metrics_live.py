@@ -13,6 +13,8 @@ import pytest
 from processes import ServerProcess, found
 from reference import ASK, PATIENCE, TOKEN, Reference, Shared, client_of
 
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
+
 REQUESTS = 8
 
 WORKERS = {"waitress": "1", "gunicorn": "2"}
@@ -100,3 +102,14 @@ def test_a_real_prometheus_reads_the_counts(
             wait_for_value(api, f"sum(octomil_requests_total{of})", f"{count:g}")
             seconds = f"octomil_request_duration_seconds_count{of}"
             wait_for_value(api, seconds, f"{count:g}")
+        for query in queries_of_the_dashboard():
+            answer = api.get("/query", params={"query": query}).json()
+            assert answer["status"] == "success", f"{query}: {answer}"
+
+
+def queries_of_the_dashboard() -> list[str]:
+    """With values for its variables."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    targets = [t for panel in dashboard["panels"] for t in panel["targets"]]
+    queries: list[str] = [target["expr"] for target in targets]
+    return [q.replace("$__rate_interval", "1m").replace("$job", ".*") for q in queries]
