@@ -64,7 +64,7 @@ ODD: dict[str, list[dict[str, Any]]] = {
     "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
     "embed": [{"scenario": "echo", "prompt": "one"}],
 }
-"""More good answers at level 2: what a model says rarely, and the scripted backend when asked to."""
+"""More good answers at level 2: what a model says rarely, and the scripted backend when asked to. The fallback says the first two, too."""
 
 
 class Target:
@@ -109,8 +109,9 @@ class Target:
         """More good answers at level 2, each from the first upstream and from the fallback."""
         if self.backend is None or self.config.claims.get(profile) != 2:
             return []
-        wired: list[Provider | None] = [None, *(self.wired & {"openai"})]
-        return [(each, odd) for each in wired for odd in ODD.get(profile, [])]
+        odd = ODD.get(profile, [])
+        of_the_fallback = odd[:2] if "openai" in self.wired else []
+        return [(None, each) for each in odd] + [("openai", each) for each in of_the_fallback]  # fmt: skip
 
     def _specimen(self, profile: str, index: int) -> Exchange:
         """The exchange even if it went wrong: the check that looks at it says so."""
@@ -284,9 +285,17 @@ class Api:
         self._outage = []
         until = time.monotonic() + RECOVERY
         while self.profile != "health" and time.monotonic() < until:
-            if 200 <= self.start(scenario="echo").finish().status < 300:
+            if self._is_as_before():
                 return
             time.sleep(0.1)
+
+    def _is_as_before(self) -> bool:
+        """True if a request succeeds, and Ollama is asked first again: after an outage it may be asked last for a while."""
+        first = "ollama" if "ollama" in self.target.wired else "openai"
+        before = len(self.backend.calls(self.nonce))
+        status = self.start(scenario="echo").finish().status
+        asked = [call.backend for call in self.backend.calls(self.nonce)[before:]]
+        return 200 <= status < 300 and asked[:1] == [first]
 
     @property
     def backend(self) -> Backend:

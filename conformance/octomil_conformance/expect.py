@@ -66,6 +66,13 @@ def less_than(limit: float) -> Want:
     return Want(f"less than {limit:g}", lambda got: got < limit)
 
 
+def between(least: float, most: float) -> Want:
+    return Want(
+        f"a number from {least:g} to {most:g}",
+        lambda got: isinstance(got, int | float) and least <= got <= most,
+    )
+
+
 def at_least(limit: float) -> Want:
     return Want(f"at least {limit:g}", lambda got: got >= limit)
 

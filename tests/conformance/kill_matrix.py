@@ -1,6 +1,6 @@
 """Which check finds which mutant, and which expectation of the check.
 
-python tests/conformance/kill_matrix.py             each mutant against the groups of requirements that it violates
+python tests/conformance/kill_matrix.py             each mutant against the requirements that it violates
 python tests/conformance/kill_matrix.py --own       each mutant against its own claim, with every finding
 python tests/conformance/kill_matrix.py --full      each mutant against all profiles at all levels
 python tests/conformance/kill_matrix.py NAME...     some of them
@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from octomil_conformance import runner, spec
+from octomil_conformance import runner
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
-from octomil_conformance.requirement import Check
+from octomil_conformance.requirement import Check, half
 from octomil_conformance.run import Verdict
 from octomil_conformance.server.http_server import ANY_PORT, serving
 from octomil_conformance.server.mutants import all_mutants
@@ -42,6 +42,7 @@ AT_ONCE = 6
 MOST_AGAIN = 10
 SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
 """Started first, so that the others run beside them."""
+LOOKS_AT_ALL = "HTTP-25"
 ONE_UPSTREAM = "one upstream"
 """The name of a conformant server that has only Ollama."""
 
@@ -91,7 +92,7 @@ class Job:
     """Of a mutant or variant; any other name is a conformant server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
-    """Requirements; empty for all that the claims bring."""
+    """Requirements, or halves of them; empty for all that the claims bring."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class Matrix:
 
     @classmethod
     def of(cls, mutants: Iterable[Subject]) -> "Matrix":
-        """Each against the groups of requirements that it violates: the others pass, as a run with --own shows."""
-        jobs = [Job(each.name, each.claims, group_of(each)) for each in mutants]
+        """Each against the requirements that it violates, through each upstream. A run with --own shows that the others pass."""
+        jobs = [Job(each.name, each.claims, violated(each)) for each in mutants]
         return played(jobs, is_surprise)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
@@ -117,14 +118,16 @@ class Matrix:
         return found
 
 
-def half(requirement: str, through: Provider | None) -> str:
-    return f"{requirement}[{through}]" if through else requirement
-
-
 @cache
 def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
     """Through which its checks go. They are the same for all of them, as a test shows."""
     return next(each.through for each in runner.all_checks() if each.requirement.id == requirement)  # fmt: skip
+
+
+def first_halves() -> frozenset[str]:
+    """All requirements; of those whose checks go through each upstream, the half of the first."""
+    checked = {check.requirement.id: check.through[0] for check in runner.all_checks()}
+    return frozenset(half(*each) for each in checked.items())
 
 
 def declared(mutant: Subject) -> frozenset[str]:
@@ -137,10 +140,10 @@ def declared(mutant: Subject) -> frozenset[str]:
     )
 
 
-def group_of(mutant: Subject) -> frozenset[str]:
-    """The requirements that have their first letters in common with one that it violates."""
-    groups = {name.partition("-")[0] for name in mutant.violates}
-    return frozenset(name for name in spec.requirements() if name.partition("-")[0] in groups)  # fmt: skip
+def violated(mutant: Subject) -> frozenset[str]:
+    """Empty, which stands for all of its claim, if it violates the one whose check looks at what the others saw."""
+    names = frozenset(name.partition("[")[0] for name in mutant.violates)
+    return frozenset() if LOOKS_AT_ALL in names else names
 
 
 def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
@@ -291,7 +294,7 @@ def main() -> int:
         Job(
             name,
             parse_claims(ALL.split()) if given.full else every[name].claims,
-            frozenset() if given.full or given.own else group_of(every[name]),
+            frozenset() if given.full or given.own else violated(every[name]),
         )
         for name in names
     ]

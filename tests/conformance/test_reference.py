@@ -20,11 +20,11 @@ TOKEN = "token-of-the-reference"
 STARTS_WITHIN = 20.0
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "waitress"])
-def test_the_reference_passes_everything(server):
+@pytest.mark.parametrize(("server", "cooldown"), [("gunicorn", 0), ("waitress", 1)])
+def test_the_reference_passes_everything(server, cooldown):
     with (
         ScriptedBackend(ANY, ANY, timeout=TIMEOUT) as backend,
-        serving(server, backend) as url,
+        serving(server, backend, cooldown) as url,
     ):
         claims = dict.fromkeys(spec.PROFILES, 2)
         config = Config(base_url(url), claims, TOKEN, backend_timeout=TIMEOUT)
@@ -42,7 +42,7 @@ def judged(run):
 
 
 @contextmanager
-def serving(server, backend):
+def serving(server, backend, cooldown):
     with closing(socket.create_server(ANY)) as free:
         port = free.getsockname()[1]
     command = [
@@ -60,6 +60,7 @@ def serving(server, backend):
         **environment(backend),
         "OCTOMIL_API_KEYS": TOKEN,
         "OCTOMIL_LOG_LEVEL": "ERROR",
+        "OCTOMIL_BACKEND_COOLDOWN": str(cooldown),
     }
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
     try:

@@ -23,6 +23,7 @@ from octomil_conformance.backend.scripted import ScriptedBackend
 from octomil_conformance.backend.witness import Call
 from octomil_conformance.backend.words import (
     LONG_TOKENS,
+    TEXTS,
     THOUGHTS,
     UNICODE_TOKENS,
     echo_tokens,
@@ -34,6 +35,7 @@ from octomil_conformance.backend.words import (
 __all__ = [
     "API_KEY",
     "LONG_TOKENS",
+    "TEXTS",
     "THOUGHTS",
     "UNICODE_TOKENS",
     "Backend",

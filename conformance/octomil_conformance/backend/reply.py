@@ -11,6 +11,9 @@ from octomil_conformance.backend.words import echo_tokens, embed
 
 GARBAGE = b"<html><body>It works!</body></html>\n"
 
+SPLIT = 0.02
+"""Seconds between the two halves of a character, so that they are two segments on the network and two reads."""
+
 DRIPS = 4
 """Pieces in which a whole answer drips."""
 
@@ -49,6 +52,9 @@ class Reply(Protocol):
     def drop(self) -> None:
         """Closes the connection without a byte."""
 
+    def hang(self) -> None:
+        """Sends the beginning of an answer, and no token."""
+
 
 class StreamReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
@@ -69,7 +75,10 @@ class StreamReply:
             self._line.pause(gap)
             self._line.pass_gate(self._said + 1)
             self._open()
-            for piece in _pieces(self._dialect.token(token), split):
+            first, *rest = _pieces(self._dialect.token(token), split)
+            self._response.chunk(first)
+            for piece in rest:
+                self._line.pause(SPLIT)
                 self._response.chunk(piece)
             self._said += 1
             self._line.token_sent()
@@ -111,6 +120,9 @@ class StreamReply:
     def drop(self) -> None:
         self._line.break_off("cut")
 
+    def hang(self) -> None:
+        self._open()
+
     def _open(self) -> None:
         if not self._opened:
             self._opened = True
@@ -135,11 +147,14 @@ class WholeReply:
         self._said: list[str] = []
         self._thoughts = ""
         self._reason = "stop"
+        self._split = False
+        self._begun = False
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
         tokens = list(tokens)
         limit = self._ask.limit
         room = len(tokens) if limit is None else limit - len(self._said)
+        self._split = split
         self._said += tokens[:room]
         if room < len(tokens):
             self._reason = "length"
@@ -156,10 +171,13 @@ class WholeReply:
     def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
         self._line.pass_gate(WHOLE)
         body = compact(self._body(vectors_lost))
-        if not gap:
+        if not gap and not self._split:
             self._line.answer(200, body)
             return
         self._start(len(body))
+        if self._split:
+            self._in_two(body)
+            return
         step = -(-len(body) // DRIPS)
         for start in range(0, len(body), step):
             self._line.pause(gap)
@@ -171,7 +189,15 @@ class WholeReply:
         body = compact(self._body(0))
         self._line.answer(200, body[: len(body) // 2])
 
+    def hang(self) -> None:
+        body = compact(self._body(0))
+        self._start(len(body))
+        self._response.send(body[: len(body) // 2])
+        self._begun = True
+
     def cut(self) -> None:
+        if self._begun:
+            return self._line.break_off("cut")
         body = compact(self._body(0))
         self._start(len(body))
         if self._said or self._ask.texts:
@@ -191,6 +217,13 @@ class WholeReply:
 
     def drop(self) -> None:
         self._line.break_off("cut")
+
+    def _in_two(self, body: bytes) -> None:
+        first, *rest = _pieces(body, split=True)
+        self._response.send(first)
+        self._line.pause(SPLIT)
+        self._line.ending("answered")
+        self._response.send(b"".join(rest))
 
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.backend.words import LONG_TOKENS, THOUGHTS, UNICODE_TOKENS
+from octomil_conformance.backend.words import (
+    HUGE_TOKENS,
+    LONG_TOKENS,
+    ROUGH_TOKENS,
+    THOUGHTS,
+    UNICODE_TOKENS,
+)
 
 MODEL_PREFIX = "conf-"
 ALONE: dict[Provider, str] = {
@@ -37,6 +43,8 @@ _SHORT = {"ok": "echo", "missing": "http-404", "both-missing": "http-404"}
 
 
 def scenario_named(name: str) -> Scenario | None:
+    """Models may have a tag and capital letters, `Echo:8b-Q4`. They change nothing."""
+    name = name.partition(":")[0].lower()
     if name.isascii() and name.isdecimal():
         name = f"http-{name}"
     return SCENARIOS.get(_SHORT.get(name, name))
@@ -68,6 +76,13 @@ LONG_GAP = 0.01
 """Seconds between the tokens of conf-long: they last longer than any check."""
 
 
+VERY_LATE = 5.0
+"""Seconds beyond those that a check gives a server after its timeouts."""
+
+PONDERING, PONDERING_GAP = 200, 0.05
+"""How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
+
+
 def _act(act: Act) -> Act:
     name = act.__name__.strip("_").replace("_", "-")
     SCENARIOS[name] = Scenario(name, str(act.__doc__), act)
@@ -91,6 +106,37 @@ def empty(reply: Reply, pace: Pace) -> None:
 def unicode(reply: Reply, pace: Pace) -> None:
     """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
     reply.say(UNICODE_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def rough(reply: Reply, pace: Pace) -> None:
+    """Text that a careless program changes: white space, line ends, markup, escapes, frames."""
+    reply.say(ROUGH_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def huge(reply: Reply, pace: Pace) -> None:
+    """520 long tokens, 67 kB, as fast as they can be read."""
+    reply.say(HUGE_TOKENS)
+    reply.finish()
+
+
+@_act
+def wait(reply: Reply, pace: Pace) -> None:
+    """The echo, but a good part of the timeout before it."""
+    reply.pause(pace.gap)
+    echo(reply, pace)
+
+
+@_act
+def ponder(reply: Reply, pace: Pace) -> None:
+    """Ten seconds of reasoning, then the echo."""
+    for _ in range(PONDERING):
+        reply.think(THOUGHTS)
+        reply.pause(PONDERING_GAP)
+    reply.say(reply.echo)
     reply.finish()
 
 
@@ -138,6 +184,14 @@ def stall(reply: Reply, pace: Pace) -> None:
     reply.pause(pace.late)
     reply.say(reply.echo[2:])
     reply.finish()
+
+
+@_act
+def stall_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200 in time, then nothing; of a single answer, half of it in time."""
+    reply.hang()
+    reply.pause(pace.late + VERY_LATE)
+    reply.cut()
 
 
 @_act

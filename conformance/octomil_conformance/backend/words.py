@@ -24,7 +24,48 @@ UNICODE_TOKENS = (
 )
 """Tokens that break clients: separators that some take for line ends, characters of 2 to 4 bytes, a joined emoji."""
 
+ROUGH_TOKENS = (
+    *("  Well", ",\tthen", " \r\n", "\n\ndata: [DONE]", "\n\n", "data: {}\n\n", ": \n"),
+    *(" <b>&amp;</b>", " </script>", " <think>x</think>", " <|end|>", " `x`", " **y**"),
+    *(
+        r" \n \u0000 \x41 \\",
+        " %20%0A+",
+        " ${HOME} {0} {{y}} %s",
+        " \"q\" 's'",
+        " null",
+    ),
+    *(
+        " \u00a0x\u00a0",
+        " \ufeffy",
+        " \u200bz",
+        " \u202eabc\u202c",
+        " \ufffd",
+        " \u0130\u1e9e",
+    ),
+    *(
+        "caf\u00e9 e\u0301 \ufb01",
+        " \x07\x1b[0m",
+        " 1.0 007 1e5",
+        " a",
+        "a",
+        "a",
+        "  ",
+        "\n",
+        " \n",
+    ),
+)
+"""Text that a careless program changes: white space at both ends, line ends, markup, escapes, frames, other Unicode forms, repetitions."""
+
+HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
+"""More than 64 kB and more than 500 tokens."""
+
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
+TEXTS = {
+    "unicode": "".join(UNICODE_TOKENS),
+    "rough": "".join(ROUGH_TOKENS),
+    "huge": "".join(HUGE_TOKENS),
+}
+"""What the scenarios of these names say."""
 THOUGHTS = ("Let", " me", " think")
 
 _TAG = re.compile(r"\[conf ([\w-]+(?:\.[\w-]+)*)(?: ([\w-]+))?\] ?", re.ASCII)

@@ -1,8 +1,9 @@
 """Which upstream answers (spec section 9)."""
 
 from octomil_conformance.api import REFUSED, Api
+from octomil_conformance.checks.answers import echoed, said
 from octomil_conformance.exchange import MISSING, Exchange, field
-from octomil_conformance.expect import expect, none_of
+from octomil_conformance.expect import expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 
 
@@ -31,6 +32,7 @@ def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
         answer = api.ask(scenario="echo")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
 
 
 @requirement("FALLBACK-03", ["500", "502", "503"])
@@ -38,15 +40,18 @@ def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"ollama-{status}-openai-ok")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
 
 
-@requirement("FALLBACK-04")
-def the_other_answers_when_ollama_is_late(api: Api) -> None:
-    answer = api.ask(scenario="ollama-slow-openai-ok")
+@requirement("FALLBACK-04", ["slow", "stall-before-first"])
+def the_other_answers_when_ollama_is_late(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
+    expect(answer.seconds, less_than(api.within(api.timeout + 3)))
 
 
 @requirement("FALLBACK-05")
@@ -54,6 +59,7 @@ def the_other_answers_when_ollama_sends_garbage(api: Api) -> None:
     answer = api.ask(scenario="ollama-garbage-openai-ok")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
 
 
@@ -62,6 +68,7 @@ def the_other_answers_when_ollama_does_not_have_the_model(api: Api) -> None:
     answer = api.ask(scenario="ollama-missing-openai-ok")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
 
 
@@ -88,4 +95,23 @@ def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) ->
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 
     expect(answer.status, 200)
+    expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
+
+
+@requirement("FALLBACK-10", ["auth", "402", "403", "408", "429"])
+def the_other_answers_when_ollama_does_not_serve_this_server(
+    api: Api, scenario: str
+) -> None:
+    answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
+
+    expect(answer.status, 200)
+    expect(said(answer), echoed(api))
+
+
+@requirement("FALLBACK-11", ["422", "context-too-long"])
+def no_other_is_asked_what_no_model_can_answer(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
+
+    expect(answer.status, one_of(400, 413, 422))
+    expect(asked(api), ["ollama"])

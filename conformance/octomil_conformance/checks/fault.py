@@ -5,12 +5,39 @@ from urllib.parse import urlsplit
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import Want, at_least, expect, less_than
-from octomil_conformance.requirement import requirement
+from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import NAME
 
 TRUE = Want("true", lambda value: value is True)
+FALSE = Want("false", lambda value: value is False)
 FAILING = ("http-500", "http-503", "garbage")
+
+CLASSES = ["http-429", "http-500", "http-503", "garbage", "slow", "auth"]
+CLASS_OF = {
+    429: "rate_limited",
+    502: "bad_gateway",
+    503: "service_unavailable",
+    504: "gateway_timeout",
+}
+FAILED = one_of("inference_failed", "server_error")
+CODES = {
+    "429": ("http-429", one_of("rate_limited")),
+    "key": ("auth", one_of("cloud_provider_auth_failed")),
+    "time": ("slow", one_of("request_timeout")),
+    "500": ("http-500", FAILED),
+    "garbage": ("garbage", FAILED),
+}
+RATE_LIMITED = one_of(429)
+RANKED = {
+    "429-500": ("429", "500", RATE_LIMITED),
+    "429-missing": ("429", "missing", RATE_LIMITED),
+    "500-missing": ("500", "missing", UNAVAILABLE),
+    "garbage-missing": ("garbage", "missing", UNAVAILABLE),
+    "slow-missing": ("slow", "missing", UNAVAILABLE),
+    "503-auth": ("503", "auth", UNAVAILABLE),
+}
+"""Two failures, and the status of the one that the client gets."""
 
 
 def secrets(api: Api) -> list[str]:
@@ -106,3 +133,60 @@ def a_key_that_the_upstream_refuses_is_not_a_401(api: Api) -> None:
     answer = api.ask(scenario="auth")
 
     expect(answer.status, UNAVAILABLE)
+
+
+@requirement("FAULT-11", through=EACH_BACKEND)
+def the_timeout_covers_a_whole_answer(api: Api) -> None:
+    answer = api.ask(scenario="drip")
+
+    expect(answer.status, UNAVAILABLE)
+
+
+@requirement("FAULT-12", through=EACH_BACKEND)
+def a_beginning_is_not_an_answer_in_time(api: Api) -> None:
+    answer = api.ask(scenario="stall-before-first")
+
+    expect(answer.status, UNAVAILABLE)
+    expect(answer.seconds, less_than(api.within(2 * api.timeout + 3)))
+
+
+@requirement("FAULT-13", CLASSES)
+def the_class_of_a_failure_is_that_of_its_status(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(field(answer.fields, "error"), CLASS_OF.get(answer.status, NAME))
+
+
+@requirement("FAULT-14", CODES)
+def the_code_tells_failures_apart(api: Api, scenario: str, codes: Want) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(field(answer.fields, "code"), codes)
+
+
+@requirement("FAULT-15")
+def a_refused_key_will_be_refused_again(api: Api) -> None:
+    answer = api.ask(scenario="auth")
+
+    expect(field(answer.fields, "retryable"), FALSE)
+
+
+@requirement("FAULT-16", RANKED)
+def the_order_of_upstreams_does_not_decide(
+    api: Api, one: str, other: str, statuses: Want
+) -> None:
+    pairs = ((one, other), (other, one))
+    answers = [api.ask(scenario=f"ollama-{a}-openai-{b}") for a, b in pairs]
+
+    expect(answers[0].status, statuses)
+    expect(answers[1].status, answers[0].status, "the same in both orders")
+
+
+@requirement("FAULT-17", serial=True)
+def a_failure_is_the_same_in_the_cooldown(api: Api) -> None:
+    with api.outage("refuse", "ollama"):
+        answers = [api.ask(scenario="http-429") for _ in range(2)]
+    seen = [(answer.status, answer.header("Retry-After")) for answer in answers]
+
+    expect(seen[0][0], 429)
+    expect(seen[1], seen[0], "the same failure again")

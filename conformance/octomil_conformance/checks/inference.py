@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from octomil_conformance.api import MAX_TOKENS, REFUSED, Api
-from octomil_conformance.backend import UNICODE_TOKENS
+from octomil_conformance.api import MAX_TOKENS, PROMPT, REFUSED, Api
+from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
-from octomil_conformance.exchange import field
-from octomil_conformance.expect import expect
+from octomil_conformance.checks.answers import ending, said
+from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.expect import between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
 SHORT = {"max_tokens": MAX_TOKENS}
@@ -36,6 +37,44 @@ OUT_OF_RANGE: list[Any] = [
     ("max_tokens", 1.5),
     ("top_p", 1.5),
 ]
+VALUES = {
+    "least": {"temperature": 0, "max_tokens": 1},
+    "usual": {"temperature": 0.25, "max_tokens": 7},
+    "largest": {"temperature": 2, "max_tokens": 100_000},
+}
+USUAL = {
+    "top_p": 0.5,
+    "top_k": 20,
+    "seed": 42,
+    "stop": ["END", "\n"],
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.5,
+}
+ZERO = {"top_p": 0, "seed": 0, "presence_penalty": 0, "frequency_penalty": 0}
+OTHER_VALUES = {
+    "usual": (USUAL, USUAL),
+    "zero": (ZERO, ZERO),
+    "one-stop": ({"stop": "END"}, {"stop": ["END"]}),
+}
+"""What the client sends, and what reaches the model."""
+ROUGH = TEXTS["rough"]
+CONVERSATION = [
+    ("user", ROUGH),
+    ("user", " Bien. "),
+    ("system", "Be brief.\n"),
+    ("assistant", "Oui."),
+    ("assistant", ""),
+    ("user", "caf\u00e9"),
+]
+"""Messages that careless servers trim, merge, move or drop."""
+REQUEST_ITSELF: list[Any] = [
+    *(("input", "Hi"), ("prompt", "Hi"), ("n", 2), ("options", {"seed": 1})),
+    *(("stream_options", {}), ("tool_choice", "auto"), ("encoding_format", "float")),
+    *(("functions", []), ("function_call", "auto")),
+]
+COUNTED = one_of([MISSING, MISSING], [3, 3])
+"""Three words in the prompt, three in the answer; or no usage."""
+LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
 
 
 @requirement("REQ-01")
@@ -158,12 +197,12 @@ def a_parameter_that_changes_the_request_is_refused(
     expect(answer.status, REFUSED)
 
 
-@requirement("REQ-15", through=EACH_BACKEND)
-def parameters_reach_the_model(api: Api) -> None:
-    api.ask(scenario="echo", parameters={"temperature": 0.25, "max_tokens": 7})
+@requirement("REQ-15", VALUES, through=EACH_BACKEND)
+def parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+    api.ask(scenario="echo", parameters=given)
     sent = upstream.parameters(api.call())
 
-    expect((sent.get("temperature"), sent.get("max_tokens")), (0.25, 7))
+    expect({name: sent.get(name) for name in given}, given)
 
 
 @requirement("REQ-16", through=EACH_BACKEND)
@@ -176,18 +215,11 @@ def an_unknown_parameter_reaches_the_model(api: Api) -> None:
 
 @requirement("REQ-17", through=EACH_BACKEND)
 def all_messages_reach_the_model_in_order(api: Api) -> None:
-    said = [
-        ("system", api.tag("Be brief.")),
-        ("user", "Caf\u00e9?"),
-        ("assistant", "Oui."),
-        ("user", "Bien."),
-    ]
-    api.ask(
-        scenario="echo",
-        messages=[{"role": role, "content": text} for role, text in said],
-    )
+    given = [("system", api.tag("Speak French.")), *CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", messages=messages)
 
-    expect(upstream.messages(api.call()), said)
+    expect(upstream.messages(api.call()), given)
 
 
 @requirement("REQ-18", through=EACH_BACKEND)
@@ -200,6 +232,86 @@ def any_other_object_reaches_the_model_as_text(api: Api) -> None:
 
     expect([role for role, _ in sent], ["user"])
     expect(lost, [], "every name and value of the object")
+
+
+@requirement("REQ-21", OTHER_VALUES, through=EACH_BACKEND)
+def other_parameters_reach_the_model(
+    api: Api, given: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    api.ask(scenario="echo", parameters=given)
+    sent = upstream.parameters(api.call())
+
+    expect({name: sent.get(name) for name in wanted}, wanted)
+
+
+@requirement("REQ-22", through=EACH_BACKEND)
+def no_parameter_is_added(api: Api) -> None:
+    api.ask(scenario="echo")
+    sent = upstream.parameters(api.call())
+    added = {name: sent[name] for name in upstream.SAMPLING if name in sent}
+
+    expect(added, {}, "only the parameters that the client sent")
+
+
+@requirement("REQ-23", through=EACH_BACKEND)
+def a_string_reaches_the_model_as_it_is(api: Api) -> None:
+    text = api.tag(ROUGH)
+    api.ask(scenario="echo", without=("messages",), input_data=text)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-24", ["text", "prompt"], through=EACH_BACKEND)
+def the_text_in_an_object_reaches_the_model_as_it_is(api: Api, name: str) -> None:
+    text = api.tag(" Bien.\n")
+    data = {"id": 7, name: text}
+    api.ask(scenario="echo", without=("messages",), input_data=data)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-24", through=EACH_BACKEND)
+def messages_in_input_data_are_messages(api: Api) -> None:
+    given = [("system", api.tag("Be brief.")), ("user", "Bien.")]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", without=("messages",), input_data=messages)
+    api.ask(scenario="echo", without=("messages",), input_data={"messages": messages})
+    sent = [upstream.messages(call) for call in api.calls()]
+
+    expect(sent, [given, given])
+
+
+@requirement("REQ-24", through=EACH_BACKEND)
+def parts_reach_the_model_as_one_text(api: Api) -> None:
+    texts = [api.tag(" One"), "two ", ""]
+    parts = [{"type": "text", "text": text} for text in texts]
+    api.ask(scenario="echo", messages=[{"role": "user", "content": parts}])
+
+    expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
+
+
+@requirement("REQ-25", ["Echo", "echo:8b-instruct-Q4_K_M"], through=EACH_BACKEND)
+def the_upstream_is_asked_for_the_model_by_its_name(api: Api, name: str) -> None:
+    answer = api.ask(scenario=name)
+    asked = field(answer.request.fields, "model_id")
+
+    expect(api.call().model, asked)
+
+
+@requirement("REQ-26")
+def an_empty_string_as_input_data_is_refused(api: Api) -> None:
+    answer = api.refused(api.body(without=("messages",), input_data=""))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-27", REQUEST_ITSELF)
+def any_parameter_that_changes_the_request_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
 
 
 @requirement("REQ-19")
@@ -216,11 +328,18 @@ def a_missing_model_has_its_code(api: Api) -> None:
     expect(field(answer.fields, "code"), "model_not_found")
 
 
-@requirement("INFER-08", through=EACH_BACKEND)
-def output_is_what_the_model_said(api: Api) -> None:
-    answer = api.ask(scenario="unicode")
+@requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
+def output_is_what_the_model_said(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
 
-    expect(field(answer.fields, "output"), "".join(UNICODE_TOKENS))
+    expect(field(answer.fields, "output"), TEXTS[scenario])
+
+
+@requirement("INFER-08", LIKE_CODE, through=EACH_BACKEND)
+def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
+    answer = api.ask(text, scenario="echo")
+
+    expect(field(answer.fields, "output"), text)
 
 
 @requirement("INFER-09", through=EACH_BACKEND)
@@ -236,3 +355,42 @@ def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
 
     expect(field(answer.fields, "finish_reason"), "length")
+
+
+@requirement("INFER-11", through=EACH_BACKEND)
+def usage_is_what_the_model_counted(api: Api) -> None:
+    answer = api.ask("one two three", scenario="echo")
+    usage = field(ending(answer), "usage")
+    names = ("prompt_tokens", "completion_tokens")
+
+    expect([field(usage, name) for name in names], COUNTED)
+
+
+@requirement("INFER-12", through=EACH_BACKEND)
+def latency_is_in_milliseconds(api: Api) -> None:
+    answer = api.ask(scenario="wait")
+    latency = field(ending(answer), "latency_ms")
+
+    expect(latency, between(500 * api.timeout, 1000 * answer.seconds + 50))
+
+
+@requirement("INFER-13", through=EACH_BACKEND)
+def reasoning_is_not_output(api: Api) -> None:
+    answer = api.ask(scenario="thinking")
+
+    expect(said(answer), PROMPT)
+
+
+@requirement("INFER-14", through=EACH_BACKEND)
+def requests_do_not_wait_for_each_other(api: Api) -> None:
+    texts = ["red", "green", "blue", "black"]
+    calls = [
+        api.start(scenario="gated", messages=api.messages(api.tag(text, text)))
+        for text in texts
+    ]
+    together = api.backend.wait_for_active(api.nonce, 4, 0.8 * api.timeout)
+    api.backend.open(api.nonce)
+    answers = [said(call.finish()) for call in calls]
+
+    expect(together, True, "four upstream calls at once")
+    expect(answers, texts)

@@ -1,9 +1,10 @@
 """Streams in time, and when they fail (spec sections 5.2 and 5.3). How clients read them is in wire/stream.py."""
 
 from octomil_conformance.api import Api
-from octomil_conformance.backend import UNICODE_TOKENS
-from octomil_conformance.exchange import field
-from octomil_conformance.expect import Want, at_least, expect, less_than, none_of
+from octomil_conformance.backend import TEXTS
+from octomil_conformance.checks.answers import ending
+from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import BOOLEAN, NAME
 
@@ -18,8 +19,7 @@ BEFORE_THE_FIRST = (
     "error-frame-first",
 )
 AFTER_THE_FIRST = ("cut", "truncate", "error-frame", "garbage-later")
-BROKEN_OFF = Want("a transfer that breaks off", lambda end: end in ("cut", "closed"))
-"""A body that ends with its connection looks the same, complete or cut."""
+BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
 
@@ -41,11 +41,11 @@ def tokens_join_to_what_the_model_said(api: Api) -> None:
     expect("".join(answer.tokens), "one two three")
 
 
-@requirement("STREAM-21", through=EACH_BACKEND)
-def no_character_is_lost(api: Api) -> None:
-    answer = api.ask(scenario="unicode")
+@requirement("STREAM-21", [*TEXTS], through=EACH_BACKEND)
+def no_character_is_lost(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
 
-    expect("".join(answer.tokens), "".join(UNICODE_TOKENS))
+    expect("".join(answer.tokens), TEXTS[scenario])
 
 
 @requirement("STREAM-22", through=EACH_BACKEND)
@@ -81,11 +81,43 @@ def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     expect(left, none_of(None), "the upstream call closed within 3 s")
 
 
+@requirement("STREAM-24", through=EACH_BACKEND)
+def a_client_that_hangs_up_stops_the_reasoning(api: Api) -> None:
+    call = api.start(scenario="ponder")
+    api.backend.wait_for_calls(api.nonce, 1, api.timeout)
+    call.hang_up()
+    left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(6.0))
+
+    expect(left, none_of(None), "the upstream call closed within 6 s")
+
+
 @requirement("STREAM-25", through=EACH_BACKEND)
 def thoughts_are_not_sent(api: Api) -> None:
     answer = api.ask(WORDS, scenario="thinking")
 
     expect("".join(answer.tokens), WORDS)
+
+
+@requirement("STREAM-26", through=EACH_BACKEND)
+def a_slow_stream_lasts_longer_than_the_timeout(api: Api) -> None:
+    answer = api.ask("one two", scenario="drip")
+
+    expect(("".join(answer.tokens), len(answer.finals)), ("one two", 1))
+
+
+@requirement("STREAM-27")
+def each_stream_has_its_own_session(api: Api) -> None:
+    answers = [api.ask(scenario="echo") for _ in range(2)]
+    sessions = [field(ending(answer), "session_id") for answer in answers]
+
+    expect(sessions[0], none_of(sessions[1]), "another session_id in each stream")
+
+
+@requirement("STREAM-28", through=EACH_BACKEND)
+def a_stream_that_reaches_its_limit_says_so(api: Api) -> None:
+    answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
+
+    expect(field(ending(answer), "finish_reason"), one_of("length", None, MISSING))
 
 
 @requirement("STREAM-30", BEFORE_THE_FIRST, through=EACH_BACKEND)

@@ -1,26 +1,45 @@
-"""What a server sent upstream, read the same in both dialects."""
+"""What a server sent upstream, read the same in both dialects: only what a model's server of that kind would read."""
 
 from typing import Any
 
 from octomil_conformance.backend import Call
 from octomil_conformance.exchange import items
 
+BESIDE_OPTIONS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
+"""Parameters that Ollama reads beside `options`. It reads all others inside."""
+
+SAMPLING = (
+    *("temperature", "max_tokens", "top_p", "top_k", "min_p", "seed", "stop"),
+    *("presence_penalty", "frequency_penalty", "repeat_penalty", "logit_bias", "n"),
+)
+
 
 def parameters(call: Call) -> dict[str, Any]:
-    """By the names of this API."""
+    """By the names of this API; `stop` as an array."""
     body = _object(call.body)
-    options = _object(body.get("options"))
-    if "num_predict" in options:
-        options["max_tokens"] = options["num_predict"]
-    if "max_completion_tokens" in body:
-        body["max_tokens"] = body["max_completion_tokens"]
-    return {**body, **options}
+    if call.path.startswith("/api/"):
+        beside = {name: body[name] for name in BESIDE_OPTIONS if name in body}
+        sent = _renamed(_object(body.get("options")) | beside, "num_predict")
+    else:
+        older = {"max_tokens": body["max_tokens"]} if "max_tokens" in body else {}
+        sent = _renamed(body, "max_completion_tokens") | older
+    if isinstance(sent.get("stop"), str):
+        sent["stop"] = [sent["stop"]]
+    return sent
 
 
 def messages(call: Call) -> list[tuple[Any, str]]:
     """(role, text) of each."""
     sent = map(_object, items(_object(call.body).get("messages")))
     return [(message.get("role"), _text(message.get("content"))) for message in sent]
+
+
+def _renamed(sent: dict[str, Any], limit: str) -> dict[str, Any]:
+    """With the limit of tokens as `max_tokens`, under which name this dialect does not read it."""
+    renamed = {name: value for name, value in sent.items() if name != "max_tokens"}
+    if limit in renamed:
+        renamed["max_tokens"] = renamed.pop(limit)
+    return renamed
 
 
 def _text(content: Any) -> str:

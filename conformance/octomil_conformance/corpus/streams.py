@@ -51,6 +51,7 @@ LINES = (
     valid("data-like-names", "The names of some lines only begin with `data`.", b"database: 1\ndata-id: 7\n" + stream()),
     valid("done-marker-no-space", "`data:[DONE]` follows, and a comment after it.", stream() + b"data:[DONE]\n\n: bye\n\n"),
     valid("with-a-length", "Content-Length announces the length of the whole stream.", stream(), headers=(("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("content-length", LENGTH))),
+    broken("closed", "STREAM-19", "The close of the connection ends the stream, so that a cut one looks complete.", stream(), end="closed"),
     valid("thought-first", "There are heartbeats while the model thinks, then all tokens at once.", HEART * 9 + stream()),
 )  # fmt: skip
 

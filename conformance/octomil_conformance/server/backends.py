@@ -5,12 +5,18 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.exchange import Exchange, Request
-from octomil_conformance.server.failures import RETRY, Failure
+from octomil_conformance.server.failures import (
+    RETRY,
+    Choice,
+    Failure,
+    first_in_rank,
+)
 from octomil_conformance.server.layers import Json
 from octomil_conformance.server.payloads import Prompt
 from octomil_conformance.transport import Transfer
@@ -41,8 +47,11 @@ ON_TOP = ("think", "format", "keep_alive")
 """Parameters that Ollama does not take as options."""
 
 
-def _same(tokens: Iterator[str]) -> Iterator[str]:
-    return tokens
+T = TypeVar("T")
+
+
+def _same(given: T) -> T:
+    return given
 
 
 def _nothing(fields: Json) -> None:
@@ -59,6 +68,10 @@ class Fault:
     """From the tokens that came to those that the server goes on with. A whole answer is one token."""
     ending: Callable[[Json], object] = _nothing
     """Changes how an answer ended: `finish_reason` and `usage`."""
+    pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
+    """Changes the body of a response, piece by piece as it arrives."""
+    patience: float = 0.0
+    """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,9 @@ class Upstreams:
     """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
     """By provider."""
+    cooldown: float = 0.0
+    """Seconds for which an upstream is asked last after it could not be reached."""
+    choice: Choice = first_in_rank
 
     def backends(self) -> list["Backend"]:
         given = [("ollama", self.ollama, ""), ("openai", self.openai, API_KEY)]
@@ -176,6 +192,7 @@ class Backend:
         self, method: str, path: str, payload: Json | None, timeout: float
     ) -> Transfer:
         if payload:
+            payload = deepcopy(payload)
             self._fault.sends(payload)
         body = json.dumps(payload).encode() if payload else b""
         headers = [
@@ -193,28 +210,35 @@ class Backend:
     ) -> Any:
         """The JSON of a whole answer."""
         transfer = self._sent(method, path, payload, timeout)
-        exchange = transfer.finish()
-        self._require_answer(transfer, exchange)
+        body = b"".join(self._pieces(transfer))
+        self._require_answer(transfer, transfer.finish())
         with self._understanding():
-            return json.loads(exchange.body)
+            return json.loads(body)
+
+    def _pieces(self, transfer: Transfer) -> Iterator[bytes]:
+        for piece in self._fault.pieces(transfer.pieces()):
+            if self._fault.patience:
+                transfer.wait_until(time.monotonic() + self._fault.patience)
+            yield piece
 
     def _lines(self, transfer: Transfer) -> Iterator[bytes]:
         """The lines of an answer that are not blank. Each may take the whole timeout."""
         rest = b""
-        for piece in transfer.pieces():
+        for piece in self._pieces(transfer):
             if transfer.status != 200:
                 break
             *lines, rest = (rest + piece).split(b"\n")
             yield from filter(bytes.strip, lines)
             if lines:
-                transfer.wait_until(time.monotonic() + self._timeout)
+                patience = max(self._timeout, self._fault.patience)
+                transfer.wait_until(time.monotonic() + patience)
         self._require_answer(transfer, transfer.finish())
         yield from filter(bytes.strip, [rest])
 
     def _require_answer(self, transfer: Transfer, exchange: Exchange) -> None:
         """Raises Failure for a transfer that did not bring one."""
         if not transfer.is_connected:
-            raise self._failure("service_unavailable", "could not be reached", RETRY)
+            raise self._failure("unreached", "could not be reached", RETRY)
         if isinstance(transfer.error, TimeoutError):
             raise self._failure("gateway_timeout", "did not answer in time")
         if transfer.error:
@@ -252,7 +276,9 @@ class Backend:
             raise self._failure("bad_gateway", "sent nonsense") from ex
 
     def _has_data(self, line: bytes) -> bool:
-        return self._is_ollama or (line.startswith(b"data:") and b"[DONE]" not in line)
+        if self._is_ollama:
+            return True
+        return line.startswith(b"data:") and line[5:].strip() != b"[DONE]"
 
     def _increment(self, chunk: Any) -> tuple[str | None, str | None, bool]:
         """A token, a thought, and whether that was all."""

@@ -1,6 +1,6 @@
 """The failures that the server answers with. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from octomil_conformance.server.layers import Json
@@ -31,7 +31,13 @@ KINDS = {
     "bad_key": Kind(502, "cloud_provider_auth_failed", False, True, "bad_gateway"),
     "service_unavailable": Kind(503, "server_error", True, True),
     "gateway_timeout": Kind(504, "request_timeout", True, True),
+    "unreached": Kind(503, "server_error", True, True, "service_unavailable"),
 }
+RANKED = (
+    *("rate_limited", "service_unavailable", "bad_gateway", "bad_key"),
+    *("gateway_timeout", "missing_model", "unreached"),
+)
+"""If every backend failed, the client gets the failure whose kind comes first here."""
 
 RETRY = {"Retry-After": "1"}
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -54,6 +60,14 @@ class Failure(Exception):
             "code": self.code,
             "retryable": self.retryable,
         }
+
+
+Choice = Callable[[Sequence[Failure]], Failure]
+"""From the failures of all backends, as they came, to the one that the client gets."""
+
+
+def first_in_rank(failures: Sequence[Failure]) -> Failure:
+    return min(failures, key=lambda each: RANKED.index(each.kind))
 
 
 def need(holds: object, complaint: str, kind: str = "bad_request") -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from octomil_conformance.server.backends import Backend, Vectors
-from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.failures import Choice, Failure, first_in_rank
 from octomil_conformance.server.layers import Json
 from octomil_conformance.server.payloads import Prompt
 
@@ -32,8 +32,16 @@ class Stream:
 
 
 class Gateway:
-    def __init__(self, backends: Sequence[Backend]) -> None:
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        cooldown: float = 0.0,
+        choice: Choice = first_in_rank,
+    ) -> None:
+        """`cooldown`: seconds for which a backend is asked last after it could not be reached."""
         self.backends = backends
+        self._cooldown, self._choice = cooldown, choice
+        self._cooling: dict[str, float] = {}
 
     def complete(self, prompt: Prompt) -> tuple[Json, str]:
         return self._first(lambda backend: backend.complete(prompt))
@@ -58,14 +66,20 @@ class Gateway:
 
     def _first(self, attempt: Callable[[Backend], T]) -> tuple[T, str]:
         failures = []
-        for backend in self.backends:
+        for backend in sorted(self.backends, key=self._is_cooling):
             try:
                 return attempt(backend), backend.provider
             except Failure as ex:
                 failures.append(ex)
+                if ex.kind == "unreached":
+                    until = time.monotonic() + self._cooldown
+                    self._cooling[backend.provider] = until
                 if not ex.falls_back:
                     raise
-        raise ([ex for ex in failures if ex.kind != "missing_model"] or failures)[-1]
+        raise self._choice(failures)
+
+    def _is_cooling(self, backend: Backend) -> bool:
+        return time.monotonic() < self._cooling.get(backend.provider, 0.0)
 
 
 def _beginning(tokens: Iterator[str]) -> list[str]:

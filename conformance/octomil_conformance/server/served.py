@@ -38,7 +38,7 @@ def served(
     """What `octomil-conformance serve` serves. Without a `scenario` the model's name chooses it."""
     upstreams = subject.upstreams(upstreams) if subject else upstreams
     otherwise = (subject.shows if subject else None) or "echo"
-    server: Server = App(Gateway(upstreams.backends()), token)
+    server: Server = App(_gateway(upstreams), token)
     if subject:
         server = around(server, _where_claimed(subject.layer, subject.claims))
     upstream = urlsplit(upstreams.ollama).netloc
@@ -49,6 +49,10 @@ def served(
         return server(request)
 
     return prepared
+
+
+def _gateway(upstreams: Upstreams) -> Gateway:
+    return Gateway(upstreams.backends(), upstreams.cooldown, upstreams.choice)
 
 
 def _where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:

@@ -198,6 +198,10 @@ sends = Traffic(lambda play: Fault(sends=play))
 """A function that changes the JSON of a request to the upstream."""
 hears = Traffic(lambda play: Fault(tokens=play))
 """A generator over the tokens of an answer. A whole answer is one token."""
+pieces = Traffic(lambda play: Fault(pieces=play))
+"""A generator over the bytes of a response as they arrive."""
+waits = Traffic(lambda play: Fault(patience=play()))
+"""A function without arguments: the seconds that the server waits for the rest of a response."""
 ends = Traffic(lambda play: Fault(ending=play))
 """A function that changes the `finish_reason` and `usage` of an answer."""
 

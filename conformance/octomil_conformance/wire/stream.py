@@ -163,6 +163,11 @@ def the_ending_is_consistent(exchange: Exchange) -> None:
     expect(unknown, [], "a known finish_reason, or none")
 
 
+@requirement("STREAM-19")
+def the_body_is_framed(exchange: Exchange) -> None:
+    expect(exchange.end, none_of("closed"), "chunks, or a Content-Length")
+
+
 def forbids_caching(control: str | None) -> bool:
     words = {word.strip() for word in (control or "").lower().split(",")}
     return not words.isdisjoint(("no-cache", "no-store"))

@@ -10,7 +10,7 @@ from octomil_conformance.server.subjects import (
     statuses,
 )
 
-statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
+statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 10)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
 answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", data_is_missing=("data", GONE))  # fmt: skip
 answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
 answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))

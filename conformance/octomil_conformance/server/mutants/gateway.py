@@ -1,10 +1,11 @@
 """The wrong upstream is asked, or its failure is reported wrongly."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from octomil_conformance.server.backends import Upstreams
-from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
@@ -22,7 +23,9 @@ from octomil_conformance.server.subjects import (
 GATEWAY = (502, 503, 504)
 
 
-@upstreams("infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", shows=None)
+@upstreams(
+    "infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", "FALLBACK-11", shows=None
+)
 def openai_first(upstreams: Upstreams) -> Upstreams:
     """The OpenAI-compatible backend is asked before Ollama."""
     ollama = upstreams.openai.removesuffix("/v1")
@@ -30,7 +33,7 @@ def openai_first(upstreams: Upstreams) -> Upstreams:
     return replace(upstreams, ollama=ollama, openai=openai)
 
 
-@upstreams("embed@2", "FALLBACK-04", "FAULT-02", shows="slow")
+@upstreams("embed@2", "FALLBACK-04", "FAULT-02", *(f"FAULT-{number}" for number in (11, 12, 13, 14, 16)), shows="slow")  # fmt: skip
 def no_timeout(upstreams: Upstreams) -> Upstreams:
     """A backend may take as long as it likes."""
     return replace(upstreams, timeout=3600.0)
@@ -80,7 +83,45 @@ def falls_back_on_400(scenario: str) -> str:
     return scenario.replace("ollama-400-", "ollama-500-")
 
 
-@scenarios("infer@2", *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9)))
+FINAL = ("ollama-422-openai-ok", "ollama-context-too-long-openai-ok")
+
+
+@scenarios("embed@2", "FALLBACK-11")
+def falls_back_on_422(scenario: str) -> str:
+    """If Ollama refuses the request with 422, or for its length, the next backend answers."""
+    return "ollama-500-openai-ok" if scenario in FINAL else scenario
+
+
+@layer("embed@2", "FALLBACK-11", shows="ollama-422-openai-ok")
+def refusals_are_gateway_failures(request: Request, server: Server) -> Response:
+    """A request that Ollama refuses with 422, or for its length, is answered with 502."""
+    response = server(request)
+    if request.scenario in FINAL:
+        response.fail(502, error="bad_gateway", code="inference_failed")
+    return response
+
+
+@layer("embed@2", "FALLBACK-11", shows=None)
+def the_other_is_asked_what_it_cannot_answer(
+    request: Request, server: Server
+) -> Response:
+    """If Ollama refuses the request with 422, or for its length, the next backend is asked, but its answer is thrown away."""
+    response = server(request)
+    if request.scenario in FINAL:
+        request.scenario = "ollama-500-openai-ok"
+        server(request).close()
+    return response
+
+
+@scenarios("embed@2", "FALLBACK-10")
+def no_fallback_on_refusals(scenario: str) -> str:
+    """If Ollama refuses the server's key or is rate limited, no other backend answers."""
+    return fail_both(scenario, "auth", "402", "403", "408", "429")
+
+
+@scenarios(
+    "infer@2", *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9, 11))
+)
 def ollama_is_asked_until_it_answers(scenario: str) -> str:
     """After a failure Ollama is asked again until it answers."""
     return "echo" if scenario.startswith("ollama-") else scenario
@@ -98,13 +139,13 @@ def no_fallback_on_refused(request: Request, server: Server) -> Response:
 
 
 answers.sets("infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None)
-statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
+statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9, 10)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
 headers.sets("embed@2", "FAULT-05", "HTTP-35", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
 gateway_failures.sets(
     *("infer@2", "FAULT-07", "HTTP-25"),
-    gateway_failure_has_no_error=("error", GONE),
     gateway_failure_has_no_message=("message", GONE),
 )
+gateway_failures.sets("infer@2", "FAULT-07", "FAULT-13", "HTTP-25", gateway_failure_has_no_error=("error", GONE))  # fmt: skip
 gateway_failures.sets("infer@2", "FAULT-07", gateway_failure_has_another_status_code=("status_code", 500))  # fmt: skip
 gateway_failures.sets("infer@2", "FAULT-09", gateway_failures_are_final=("retryable", False))  # fmt: skip
 
@@ -130,7 +171,7 @@ def the_other_is_asked_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "EMBED-21", shows="http-500")  # fmt: skip
+@responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "FAULT-11", "FAULT-12", "FAULT-16", "EMBED-21", shows="http-500")  # fmt: skip
 def gateway_failures_are_500(response: Response) -> None:
     """A failure of the upstream has the status 500."""
     if response.status in GATEWAY:
@@ -151,7 +192,7 @@ def outages_take_their_time(response: Response) -> None:
         time.sleep(3)
 
 
-@responses("embed@2", "FAULT-05", shows="http-429")
+@responses("embed@2", "FAULT-05", "FAULT-13", "FAULT-16", "FAULT-17", shows="http-429")
 def too_many_is_a_503(response: Response) -> None:
     """A 429 of the upstream is answered with 503."""
     if response.status == 429:
@@ -185,3 +226,54 @@ def refused_key_is_a_401(response: Response) -> None:
     """A 401 of the upstream is passed on."""
     if response.status == 502 and b"cloud_provider_auth_failed" in response.body:
         response.fail(401)
+
+
+@upstreams("embed@2", "FAULT-16", shows="ollama-429-openai-500")
+def the_last_failure_counts(upstreams: Upstreams) -> Upstreams:
+    """The failure of the last backend is passed on, whatever the first one said."""
+    return replace(upstreams, choice=lambda failures: failures[-1])
+
+
+@upstreams("embed@2", "FAULT-16", "FAULT-17", shows="ollama-500-openai-429")
+def the_first_failure_counts(upstreams: Upstreams) -> Upstreams:
+    """The failure of the first backend is passed on, whatever the last one says."""
+    return replace(upstreams, choice=lambda failures: failures[0])
+
+
+def a_missing_model(failures: Sequence[Failure]) -> Failure:
+    return min(failures, key=lambda each: (each.kind != "missing_model", RANKED.index(each.kind)))  # fmt: skip
+
+
+@upstreams("embed@2", "FAULT-16", shows="ollama-missing-openai-500")
+def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
+    """If one backend does not have the model, the request is answered with 404, although the other one may have it."""
+    return replace(upstreams, choice=a_missing_model)
+
+
+@upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
+def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
+    """The failure of the last backend is passed on. In a cooldown that is another one."""
+    return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
+
+
+def an_outage(failures: Sequence[Failure]) -> Failure:
+    return min(failures, key=lambda each: (each.kind != "unreached", RANKED.index(each.kind)))  # fmt: skip
+
+
+@upstreams("embed@2", "FAULT-17", shows=None)
+def an_outage_counts(upstreams: Upstreams) -> Upstreams:
+    """If one backend cannot be reached, that is the failure, whatever the other one says."""
+    return replace(upstreams, choice=an_outage)
+
+
+gateway_failures.sets("infer@2", "FAULT-13", gateway_failures_have_one_class=("error", "bad_gateway"), shows="http-503")  # fmt: skip
+gateway_failures.sets("infer@2", "FAULT-14", gateway_failures_have_one_code=("code", "server_error"))  # fmt: skip
+gateway_failures.sets("infer@2", "FAULT-15", gateway_failures_are_all_retryable=("retryable", True), shows="auth")  # fmt: skip
+
+
+@layer("infer@2", "FAULT-12", shows="stall-before-first")
+def a_beginning_is_an_answer(request: Request, server: Server) -> Response:
+    """An answer that stops in its middle counts as complete."""
+    if request.played == "stall-before-first":
+        request.scenario = "echo"
+    return server(request)

@@ -1,10 +1,20 @@
 """Single answers that clients cannot read, or that differ from the model's."""
 
+import json
+import threading
 import unicodedata
+from contextlib import suppress
 
+from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Json, Response
-from octomil_conformance.server.subjects import GONE, answers, responses, statuses
+from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.subjects import (
+    GONE,
+    answers,
+    layer,
+    responses,
+    statuses,
+)
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
 WRONG_SUM = "`total_tokens` is not the sum of the other counts."
@@ -64,3 +74,62 @@ def empty_output_is_a_failure(response: Response) -> None:
         failure = Failure("bad_gateway", "The answer is empty.")
         response.status = failure.status
         response.send(failure.envelope())
+
+
+@answers("infer@2", "INFER-08")
+def output_is_parsed(fields: Json) -> None:
+    """Text that is JSON is sent as the value that it stands for."""
+    with suppress(ValueError):
+        fields["output"] = json.loads(fields["output"])
+
+
+def change_latency(fields: Json, factor: float) -> None:
+    if "latency_ms" in fields:
+        fields["latency_ms"] *= factor
+
+
+@answers("infer@2", "INFER-12")
+def latency_is_in_seconds(fields: Json) -> None:
+    """`latency_ms` is in seconds."""
+    change_latency(fields, 0.001)
+
+
+@answers("infer@2", "INFER-12")
+def latency_is_in_microseconds(fields: Json) -> None:
+    """`latency_ms` is in microseconds."""
+    change_latency(fields, 1000)
+
+
+@layer("infer@2", "INFER-13", shows="thinking")
+def reasoning_is_output(request: Request, server: Server) -> Response:
+    """The model's reasoning is part of `output`."""
+    response = server(request)
+    if request.played == "thinking" and response.status == 200:
+        output = "".join(THOUGHTS) + response.fields["output"]
+        response.send({**response.fields, "output": output})
+    return response
+
+
+_one_at_a_time = threading.Lock()
+
+
+@layer("infer@2", "INFER-14", shows=None)
+def requests_wait_for_each_other(request: Request, server: Server) -> Response:
+    """Only one request is answered at a time."""
+    if request.played != "gated":
+        return server(request)
+    with _one_at_a_time:
+        return server(request)
+
+
+_latest: Json = {}
+
+
+@layer("infer@2", "INFER-14", shows=None)
+def requests_share_their_answer(request: Request, server: Server) -> Response:
+    """Of several requests at once, all get the answer to one."""
+    response = server(request)
+    if request.played == "gated" and response.status == 200:
+        _latest.setdefault("output", response.fields["output"])
+        response.send({**response.fields, **_latest})
+    return response

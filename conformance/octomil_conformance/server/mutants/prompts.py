@@ -149,7 +149,7 @@ def forbidden_parameters_are_passed_over(fields: Json) -> None:
             parameters.pop(name, None)
 
 
-@bodies("infer@2", "REQ-15", "REQ-16", "INFER-10")
+@bodies("infer@2", "REQ-15", "REQ-16", "REQ-21", "INFER-10")
 def drops_parameters(fields: Json) -> None:
     """Valid parameters never reach the model."""
     with suppress(Failure):
@@ -160,17 +160,16 @@ def drops_parameters(fields: Json) -> None:
 @bodies("infer@2", "REQ-16", shows=None)
 def unknown_parameters_are_dropped(fields: Json) -> None:
     """An unknown parameter is silently dropped."""
-    known = ("temperature", "max_tokens", "top_p", "stop", "stream", "model", "messages", "tools")  # fmt: skip
     given = fields.get("parameters")
     if isinstance(given, dict):
-        fields["parameters"] = {name: given[name] for name in given if name in known}
+        given.pop("mirostat_tau", None)
 
 
 @bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
     """Of an object as `input_data` only the values reach the model."""
     data = fields.get("input_data")
-    if isinstance(data, dict) and "text" not in data:
+    if isinstance(data, dict) and "petals" in data:
         fields["input_data"] = " ".join(map(str, data.values()))
 
 
@@ -178,7 +177,7 @@ def names_are_lost(fields: Json) -> None:
 def features_are_the_systems(fields: Json) -> None:
     """An object as `input_data` reaches the model as a system message."""
     data = fields.get("input_data")
-    if isinstance(data, dict) and "text" not in data:
+    if isinstance(data, dict) and "petals" in data:
         fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
 
 
@@ -194,3 +193,66 @@ def missing_model_has_no_code(fields: Json) -> None:
     """A missing model has the `code` of an invalid input."""
     if fields["status_code"] == 404:
         fields["code"] = "invalid_input"
+
+
+@bodies("infer@2", "REQ-23", shows=None)
+def input_data_is_trimmed(fields: Json) -> None:
+    """White space around a string as `input_data` is removed."""
+    if isinstance(fields.get("input_data"), str):
+        fields["input_data"] = fields["input_data"].strip()
+
+
+def form_as_json(fields: Json, name: str) -> None:
+    data = fields.get("input_data")
+    if isinstance(data, dict) and name in data:
+        fields["input_data"] = json.dumps(data)
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def objects_with_text_are_json(fields: Json) -> None:
+    """An object with a text as `input_data` reaches the model as JSON text."""
+    form_as_json(fields, "text")
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def prompts_are_unknown(fields: Json) -> None:
+    """An object with a prompt as `input_data` reaches the model as JSON text."""
+    form_as_json(fields, "prompt")
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def messages_in_objects_are_json(fields: Json) -> None:
+    """An object with messages as `input_data` reaches the model as JSON text."""
+    form_as_json(fields, "messages")
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def messages_in_arrays_are_json(fields: Json) -> None:
+    """An array of messages as `input_data` reaches the model as JSON text."""
+    if isinstance(fields.get("input_data"), list):
+        fields["input_data"] = json.dumps(fields["input_data"])
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def parts_are_run_together(fields: Json) -> None:
+    """Nothing is put between the texts of two parts."""
+    for message in fields.get("messages") or ():
+        if isinstance(message, dict) and isinstance(message.get("content"), list):
+            with suppress(KeyError, TypeError):
+                message["content"] = "".join(part["text"] for part in message["content"])  # fmt: skip
+
+
+@bodies("infer@1", "REQ-26")
+def empty_prompts_are_accepted(fields: Json) -> None:
+    """An empty string as `input_data` is accepted."""
+    if fields.get("input_data") == "":
+        fields["input_data"] = " "
+
+
+@bodies("infer@1", "REQ-27")
+def odd_names_are_passed_over(fields: Json) -> None:
+    """A parameter that changes the request is silently dropped, except for those in REQ-14."""
+    parameters = fields.get("parameters")
+    if isinstance(parameters, dict):
+        for name in ("input", "prompt", "n", "options", "stream_options", "tool_choice", "functions", "function_call", "encoding_format"):  # fmt: skip
+            parameters.pop(name, None)

@@ -38,6 +38,7 @@ final_events.sets(
     stream_usage_does_not_add_up=("usage", USAGE, WRONG_SUM),
     stream_ends_for_no_known_reason=("finish_reason", "eos_token"),
 )
+final_events.sets("stream@2", "STREAM-27", sessions_are_the_same=("session_id", "9b2f"))
 final_events.sets("stream@0", "HTTP-25", session_is_a_number=("session_id", 4711))
 
 
@@ -135,3 +136,10 @@ def end_of_stream_is_missing(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off after the final event."""
     yield from frames
     raise ConnectionError
+
+
+@headers("stream@2", "STREAM-19", "STREAM-32", "STREAM-35")
+def close_delimited(headers: dict[str, str]) -> None:
+    """The end of the connection is the end of the stream, whether it is complete or not."""
+    if headers["content-type"].startswith("text/event-stream"):
+        headers["connection"] = "close"

@@ -67,7 +67,7 @@ def answers_are_kept_by_beginning(request: Request) -> None:
         request.body = _begun.setdefault(str(key), request.body)
 
 
-@events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-34")
+@events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34")
 def spaces_are_lost(fields: Json) -> None:
     """White space around a token is removed."""
     fields["token"] = fields["token"].strip()
@@ -117,7 +117,7 @@ def is_of_the_upstream(request: Request, response: Response) -> bool:
     return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
 
 
-@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "FALLBACK-07", *(f"FAULT-{number:02}" for number in range(1, 11)), shows="http-500")  # fmt: skip
+@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
 def status_before_first_token(request: Request, server: Server) -> Response:
     """200 is sent before the first token has come."""
     response = server(request)
@@ -161,7 +161,7 @@ STOPS_BEFORE_THE_FIRST = (
 )
 
 
-@layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", shows="truncate")  # fmt: skip
+@layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", "FAULT-13", "FAULT-14", shows="truncate")  # fmt: skip
 def truncated_is_complete(request: Request, server: Server) -> Response:
     """An answer that the upstream does not finish counts as complete."""
     if request.played in STOPS_BEFORE_THE_FIRST:
@@ -231,7 +231,7 @@ def an_empty_answer_is_accepted(request: Request, server: Server) -> Response:
     return response
 
 
-@responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "HTTP-25", shows="http-500")
+@responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "FAULT-13", "FAULT-14", "FAULT-15", "HTTP-25", shows="http-500")  # fmt: skip
 def failure_has_events(response: Response) -> None:
     """A failure comes as an event, with the status of the failure."""
     if response.status >= 500:

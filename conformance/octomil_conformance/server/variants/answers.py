@@ -77,7 +77,7 @@ def whole_milliseconds(fields: Json) -> None:
     change_latencies(fields, 1)
 
 
-@every(ANSWERS)
+@every("infer@1 batch@2 embed@2 health@2")
 def zero_milliseconds(fields: Json) -> None:
     """`latency_ms` is 0."""
     change_latencies(fields, 0)

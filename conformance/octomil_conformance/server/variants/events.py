@@ -83,13 +83,6 @@ def _raw(frame: bytes) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-@headers(STREAMS)
-def close_delimited(headers: dict[str, str]) -> None:
-    """The end of the connection is the end of the stream, whether it is complete or not."""
-    if headers["content-type"].startswith("text/event-stream"):
-        headers["connection"] = "close"
-
-
 @final_events(STREAMS)
 def bare_final_event(fields: Json) -> None:
     """The final event has no token, no provider, no finish_reason and no usage."""

@@ -1,0 +1,31 @@
+"""What an answer says, read the same for single answers, streams and embeddings."""
+
+from typing import Any
+
+from octomil_conformance.api import PROMPT, Api
+from octomil_conformance.backend import embed
+from octomil_conformance.exchange import MISSING, Exchange, field, is_number, items
+from octomil_conformance.wire.embed import vectors
+
+
+def said(answer: Exchange) -> Any:
+    """The text of a single answer or of a stream; rounded vectors."""
+    if answer.request.profile == "embed":
+        return [[*map(_rounded, items(vector))] for vector in vectors(answer)]
+    return "".join(answer.tokens) or field(answer.fields, "output")
+
+
+def echoed(api: Api) -> Any:
+    """What the scripted backend says to the prompt that checks use by default."""
+    if api.profile == "embed":
+        return [[*map(_rounded, embed(PROMPT))]]
+    return PROMPT
+
+
+def ending(answer: Exchange) -> Any:
+    """The object that says how the answer ended: the final event of a stream, or the whole single answer."""
+    return next(iter(answer.finals), MISSING) if answer.events else answer.fields
+
+
+def _rounded(number: Any) -> Any:
+    return round(number, 5) if is_number(number) else number
