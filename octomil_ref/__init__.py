@@ -52,6 +52,9 @@ Around the API:
     waitress_server.py          waitress in this process, which finishes requests on SIGTERM
     demo/                       the server with a small model inside
 
+A streamed answer is wrapped four times on its way out: `http.UpstreamResponse` gives lines, `reading.StreamedAnswer` pieces,
+`fallback.CommittedStream` pieces after which there is no fallback, and `streaming.EventStream` the bytes for the client.
+
 Imports point one way, and a module that calls itself pure uses no files, network, environment or clock;
 `tests/ref/test_layering.py` checks this. "Spec" means `conformance/octomil_conformance/spec/cloud-inference.md`.
 """

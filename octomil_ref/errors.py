@@ -24,6 +24,9 @@
         ├── ModalityRefused      422  it cannot do what was asked
         └── RequestRefused       400  it refused the request for another reason
 
+No other backend is asked after RequestRefused, nor after ContextTooLong, BatchTooLarge or ModalityRefused with a status below
+500. After NotReached and TimedOut the backend is asked last for a while.
+
 Errors are raised where they are known and rendered in one place, `middleware.py`.
 """
 

@@ -99,6 +99,7 @@ class CommittedStream:
         self._stream.close()
 
     def _until_commit(self) -> list[Piece]:
+        """The pieces with which the stream commits. There are some: a stream ends with an Ending or raises."""
         thinking: Deadline | None = None
         while True:
             pieces = next(self._pieces)

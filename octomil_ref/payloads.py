@@ -161,7 +161,7 @@ def _input_data(path: str, value: object) -> tuple[Message, ...]:
         case str():
             return (Message("user", _text(path, value)),)
         case list() if all(isinstance(item, dict) and "role" in item for item in value):
-            return read_messages(path, value)
+            return read_messages(path, value)  # refuses an empty array
         case {"messages": messages} if messages is not None:
             return read_messages(f"{path}.messages", messages)
         case {"text": str(text)} if text:

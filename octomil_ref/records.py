@@ -107,7 +107,7 @@ _current: ContextVar[AccessRecord | None] = ContextVar("current", default=None)
 
 @contextmanager
 def asking_for(record: AccessRecord) -> Iterator[None]:
-    """What is sent to upstreams inside is sent for this request."""
+    """Requests to upstreams in the block are for this record: they have its headers, and end when its client leaves."""
     before = _current.set(record)
     try:
         yield
@@ -122,6 +122,6 @@ def headers_passed_on() -> Mapping[str, str]:
 
 
 def client_asking() -> Client:
-    """Who waits for what is sent to upstreams now."""
+    """The client for which this thread asks upstreams now."""
     record = _current.get()
     return record.client if record else NOBODY

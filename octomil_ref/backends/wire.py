@@ -124,12 +124,12 @@ class Response(HTTPResponse):
     After the last byte of the body the connection goes back to the pool.
     """
 
-    def __init__(self, head: Head, incoming: Body, on_rest: Callable[[], bool]) -> None:
-        """`on_rest` is called before the connection goes back. If it returns False, the connection is closed instead."""
+    def __init__(self, head: Head, incoming: Body, on_end: Callable[[], bool]) -> None:
+        """`on_end` is called before the connection goes back. If it returns False, the connection is closed instead."""
         body: Any = incoming
         super().__init__(body, head.headers, head.status, preload_content=False)
         self.incoming = incoming
-        self.on_rest = on_rest
+        self.on_end = on_end
         self.has_ended = False
 
     def read1(
@@ -149,7 +149,7 @@ class Response(HTTPResponse):
 
     def _end(self) -> None:
         self.has_ended = True
-        if self.incoming.leaves_connection() and self.on_rest():
+        if self.incoming.leaves_connection() and self.on_end():
             self.release_conn()
         self.close()
 
@@ -160,7 +160,10 @@ class StaleConnection(OSError):
 
 @contextmanager
 def sending_for(client: Client, until: Deadline) -> Iterator[None]:
-    """Requests that this thread sends inside, and their responses, end with the deadline, or when the client leaves."""
+    """The requests of this thread in the block, and their responses, end at the deadline or when the client leaves.
+
+    requests and urllib3 have no arguments for either.
+    """
     _current.client, _current.deadline = client, until
     try:
         yield
@@ -238,7 +241,8 @@ class _Http1:
             self._raise_if_stale(ex)
             raise
         self._responses += 1
-        return Response(head, Body(head, rest, self._timed, deadline), self._rest)
+        body = Body(head, rest, self._timed, deadline)
+        return Response(head, body, self._response_ended)
 
     @property
     def is_connected(self) -> bool:
@@ -262,8 +266,8 @@ class _Http1:
         if self._responses and not self._begun and not is_late:
             raise StaleConnection from ex
 
-    def _rest(self) -> bool:
-        """The response is complete. True if the connection may carry another one."""
+    def _response_ended(self) -> bool:
+        """Returns True if the connection may carry another request."""
         self._unused = Deadline(MAX_IDLE)
         return self._call.end()
 
