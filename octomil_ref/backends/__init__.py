@@ -108,4 +108,4 @@ class Backend(Protocol):
         """The names that the upstream lists, within `timeout` seconds."""
 
     def probe(self, timeout: float) -> str | None:
-        """Returns if the upstream can be asked, within `timeout` seconds. The text is a hint for the operator."""
+        """Raises UpstreamError unless the upstream can be asked within `timeout` seconds. Returns a hint for the operator, or None."""

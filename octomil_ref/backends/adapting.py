@@ -1,4 +1,4 @@
-"""Asks an upstream again without what it refuses, at once, and remembers that for each model.
+"""Asks an upstream again, at once, without the fields that it refuses, and remembers these for each model.
 
 A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
 asks for. Embeddings are asked for in smaller parts. Nothing is remembered before an upstream has answered without it.
@@ -52,7 +52,7 @@ class Memory(Generic[T]):
         return value if until and until.remaining() > 0 else None
 
     def put(self, model: str, value: T) -> None:
-        self._values.pop(model, None)  # the newest stands last
+        self._values.pop(model, None)  # so that the newest is last
         self._values[model] = (value, Deadline(self._seconds))
         for oldest in list(self._values)[:-MAX_MODELS]:
             self._values.pop(oldest, None)
@@ -141,13 +141,13 @@ _VALUE = re.compile(
     r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)",
     re.IGNORECASE,
 )
-"""OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". That is the client's to mend."""
+"""OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". Only the client can correct that."""
 
 _ADVICE = re.compile(
     r"did you mean|expected one of|(?<!un)supported (param|field|value|arg)|allowed (param|field)|\buse ['\"`]",
     re.IGNORECASE,
 )
-"""Where names begin that are not refused. Groq: "property 'store' is unsupported, did you mean 'stop'?"."""
+"""Names after such words are suggestions, not refused. Groq: "property 'store' is unsupported, did you mean 'stop'?"."""
 
 
 def refused(
@@ -169,11 +169,11 @@ def refused(
 
 _ANYWHERE = r"(?<![\w.])"
 _WHERE_NAMES_STAND = r"(^|['\"`:,]\s*|(parameter|argument|property|field|support) )"
-"""What precedes a name. Names of clients' parameters may be words of English, such as `stop`."""
+"""The text that must precede the name of a client's parameter, because it may be an English word such as `stop`."""
 
 
 def _named(name: str, text: str, before: str) -> bool:
-    """Whether the text names the field, in whatever case: xAI writes `presencePenalty`, Ollama "does not support thinking"."""
+    """True if the text names the field, in any case: xAI writes `presencePenalty`, Ollama "does not support thinking"."""
     if name in FIXED or not re.fullmatch(r"\w{1,64}", name):
         return False
     if "_" in name:
@@ -197,7 +197,7 @@ def _new_name(name: str, changes: Changes) -> str | None:
 
 
 def _joined(parts: Sequence[Embeddings]) -> Embeddings:
-    """One answer from those to all parts. An unknown count makes the sum unknown."""
+    """Joins the answers to all parts. An unknown count makes the sum unknown."""
     vectors = [vector for part in parts for vector in part.vectors]
     if len({len(vector) for vector in vectors}) != 1:
         raise Broken(f"The {parts[0].provider} backend changed its dimension.")

@@ -8,7 +8,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import IncompleteRead, InvalidHeader, ProtocolError
 
 MAX_HEAD = 64 * 1024
-"""Bytes of a response's status line and headers, and of what is not data between and behind its chunks."""
+"""The most bytes of a response's status line and headers, and of sizes and trailers between and after its chunks."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 def take_head(received: bytes) -> tuple[Head | None, bytes]:
-    """The final head at the start of `received`, None if it has not arrived, and what remains. Raises ProtocolError."""
+    """Returns the final head at the start of `received`, or None if it has not arrived, and the remaining bytes.
+
+    Raises ProtocolError.
+    """
     while end := _HEAD_END.search(received):
         head = parse_head(received[: end.start()])
         received = received[end.end() :]
@@ -80,10 +83,10 @@ class Plain:
         self._left = size
         self.complete = size == 0
         self.surplus = size is None
-        """More came than the body has, or may have come. The connection must not be used again."""
+        """True if bytes came after the body, or may come. Then the connection must not be used again."""
 
     def feed(self, data: bytes) -> bytes:
-        """The part of the next bytes that is the body's. Both kinds raise ProtocolError for what cannot be."""
+        """Returns the bytes of the body in `data`. `Chunked.feed` raises ProtocolError for malformed chunks."""
         body = data[: self._left]
         if self._left is not None:
             self._left -= len(body)
@@ -107,7 +110,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Chunked:
-    """A body in chunks (section 7.1). All that have arrived are taken out together."""
+    """A body in chunks (section 7.1). All chunks that have arrived are decoded together."""
 
     complete = surplus = False
 
@@ -115,7 +118,7 @@ class Chunked:
         self._left = 0
         """Bytes to come of the current chunk."""
         self._rest = b"\r\n"
-        """What came behind the last chunk."""
+        """The bytes after the last chunk."""
 
     def feed(self, data: bytes) -> bytes:
         data, at, pieces = self._rest + data, 0, []

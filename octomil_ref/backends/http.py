@@ -47,7 +47,7 @@ POOL_SIZE = 256
 """Idle connections to keep, at most: more than a process has threads."""
 
 MIN_SECRET = 12
-"""Characters from which the value of a header counts as a secret."""
+"""The value of a header counts as a secret if it has at least so many characters."""
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
@@ -208,7 +208,7 @@ class UpstreamResponse:
         for secret in self._upstream.credentials:
             failure.message = failure.message.replace(secret, HIDDEN)
             failure.detail = failure.detail.replace(secret, HIDDEN)
-        # Cut only now: a message cut before could end within the credentials.
+        # Truncate last: a message that was truncated earlier could end with half of a secret.
         failure.message = failure.message[:MAX_MESSAGE]
         return failure
 
@@ -224,7 +224,7 @@ class UpstreamResponse:
         self._response.close()
 
     def _read(self) -> bytes:
-        """What has arrived, at least one byte; empty at the end of the body."""
+        """The bytes that have arrived, at least one; none at the end of the body."""
         # Not iter_content, which withholds everything until the end of an answer that is not chunked.
         try:
             data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
@@ -236,7 +236,7 @@ class UpstreamResponse:
 
 
 def _route(url: str) -> dict[str, Any]:
-    """The proxies to ask and the certificates to trust, as the environment says: what `send` of an adapter takes."""
+    """The proxies and certificates that the environment names, as arguments of an adapter's `send`."""
     found = requests.Session().merge_environment_settings(url, {}, None, None, None)
     proxies, verify = found["proxies"], found["verify"]
     if _is_loopback(urlsplit(url).hostname or ""):

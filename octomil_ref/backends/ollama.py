@@ -26,7 +26,7 @@ TOP_LEVEL = ("think", "format", "keep_alive")
 
 
 IN_MEMORY = 5.0
-"""Seconds after an answer, or after `/api/ps` listed the model, for which it counts as in memory."""
+"""Seconds for which a model counts as in memory after it answered or `/api/ps` listed it."""
 
 PS_TIMEOUT = 2.0
 """Seconds for `/api/ps`."""
@@ -51,7 +51,7 @@ class OllamaBackend:
         self._load_timeout = load_timeout or timeout
         self._loads_longer = self._load_timeout != timeout
         self._answered: Memory[bool] = Memory()
-        """The models that have answered here, and were not missing from memory since."""
+        """Models that have answered this process and were in memory at every look since."""
         self._in_memory: Memory[bool] = Memory(IN_MEMORY)
 
     def complete(self, request: CompletionRequest) -> Completion:
@@ -97,7 +97,7 @@ class OllamaBackend:
     def _ask(
         self, request: CompletionRequest, stream: bool
     ) -> tuple[UpstreamResponse, tuple[str, ...]]:
-        # Else a thinking model thinks first, and its content stays empty meanwhile.
+        # Otherwise a thinking model thinks first, and its content is empty meanwhile.
         ours = {"think": False} if "think" not in request.parameters else {}
         model = self._name(request.model_id)
         payload = {
@@ -118,7 +118,7 @@ class OllamaBackend:
         return self._adapter.deadline()
 
     def _is_in_memory(self, model: str) -> bool:
-        """False also if it may be: `/api/ps` lists a model that is still being loaded, so an answer has to be seen first."""
+        """False until the model has answered this process: `/api/ps` also lists a model that is still being loaded."""
         if self._answered.get(model) and not self._in_memory.get(model):
             listed = self._lists(model)
             self._answered.put(model, listed)
@@ -131,7 +131,7 @@ class OllamaBackend:
             self._in_memory.put(model, True)
 
     def _lists(self, model: str) -> bool:
-        """Whether Ollama lists the model as in memory. True if it does not say."""
+        """True if Ollama lists the model as in memory, or does not answer."""
         timeout = min(PS_TIMEOUT, self._upstream.timeout)
         try:
             response = self._upstream.get("/api/ps", timeout)
@@ -178,7 +178,7 @@ def _ending(body: Mapping[str, Any], ignored: tuple[str, ...]) -> Ending:
 def _placed(parameters: Parameters) -> dict[str, Any]:
     """The parameters where Ollama expects them, under its names."""
     names = {"max_tokens": "num_predict"}
-    # Only `think` can be None: nothing is sent then, and the model does what it does by itself.
+    # Only `think` can be None. Then it is not sent, and Ollama's default applies.
     beside = {n: parameters[n] for n in TOP_LEVEL if parameters.get(n) is not None}
     if form := _format(parameters.get("response_format")):
         beside.setdefault("format", form)
@@ -200,4 +200,4 @@ def _format(response_format: object) -> object:
         case None | {"type": "text"}:
             return None
         case _:
-            raise RequestRefused("The 'response_format' is none that Ollama knows.")
+            raise RequestRefused("Ollama does not know this 'response_format'.")

@@ -1,6 +1,6 @@
 """The OpenAI-compatible dialect: `/chat/completions`, `/embeddings`, `/models`. Server-sent events when streaming.
 
-Many servers speak it, each a little differently. Whatever is tolerated here has the name of a server beside it.
+Many servers speak it, each a little differently. For each deviation a comment names a server that has it.
 """
 
 import base64
@@ -112,14 +112,14 @@ REASONS = {
     **dict.fromkeys(("safety", "sensitive"), "content_filter"),
     "function_call": "tool_calls",
 }
-"""Reasons of success, in small letters. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
+"""Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
 model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, SAFETY. Others complete an answer too, without a reason."""
 
 FAILED = re.compile(
     r"abort|cancel|crash|error|exhaust|fail|insufficient|interrupt|network|out_of|time_?out|unavailable",
     re.IGNORECASE,
 )
-"""In reasons that say that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere: error. DeepSeek:
+"""Matches a reason that means that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere: error. DeepSeek:
 insufficient_system_resource. Z.ai: network_error."""
 
 
@@ -192,7 +192,7 @@ def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
 
 
 def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
-    """Reads events, or JSON with `data: [DONE]` behind it, from a gateway that streams what is asked for whole."""
+    """Reads events, or JSON followed by `data: [DONE]`: some gateways stream although a whole answer was asked for."""
     lines = _Lines(ignored)
     pieces = [piece for line in body.split(b"\n") for piece in lines.read(line)]
     if not any(isinstance(piece, Ending) for piece in pieces):
@@ -207,7 +207,7 @@ def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Endi
 BOM = b"\xef\xbb\xbf"
 
 MAX_STRAY = 65536
-"""Bytes of JSON outside of events that are looked at."""
+"""The most bytes of JSON outside of events that are read."""
 
 
 class _Lines:
@@ -217,7 +217,7 @@ class _Lines:
         self._ignored = ignored
         self._reason: object = None
         self._went_on = False
-        """More came after a reason: LiteLLM before Gemini sends one in every chunk. Only `[DONE]` is the end then."""
+        """More text came after a reason. LiteLLM in front of Gemini sends one in every chunk: then only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
         self._error_event = False
@@ -347,7 +347,7 @@ def _tokens_of_input(body: Mapping[str, Any]) -> int:
 
 
 def _in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors by their index. Gemini leaves it out where it is 0, others everywhere: then the position counts."""
+    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index."""
     found = {}
     for position, item in enumerate(data):
         index = item.get("index")
@@ -356,7 +356,7 @@ def _in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _vector(embedding: object) -> object:
-    """The numbers. Base64 of little-endian floats is what some servers send unless, or although, floats were asked for."""
+    """The numbers. Some servers send them as base64 of little-endian floats, even if numbers were asked for."""
     if not isinstance(embedding, str):
         return embedding
     data = base64.b64decode(embedding, validate=True)

@@ -1,4 +1,4 @@
-"""Turns what an upstream sends, which may be anything, into values: whole answers and streamed ones.
+"""Turns the bytes of an upstream, which may be anything, into values: whole and streamed answers.
 
 Each function returns a sound value, or the attempt fails with an UpstreamError.
 """
@@ -24,7 +24,7 @@ MAX_COUNT = 2**53
 
 
 def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
-    """What a response with another status than 200 means, and what it says. Closes it."""
+    """The error that a response with a status other than 200 means, and its text. Closes the response."""
     body = b""
     with suppress(UpstreamError):  # the status alone is enough
         body = response.body()
@@ -65,7 +65,7 @@ class LineReader(Protocol):
     """Reads the lines of one stream in one dialect."""
 
     def read(self, line: bytes) -> list[Piece]:
-        """The pieces in one line. Raises UpstreamError for an error frame, and what `malformed_is_broken` catches."""
+        """The pieces in one line. Raises UpstreamError for an error frame, and one of MALFORMED for a malformed line."""
 
     def end(self, failure: UpstreamError) -> list[Piece]:
         """Called when the body ends: the last pieces, with the ending. Raises `failure` unless the answer is complete."""
@@ -133,12 +133,12 @@ class StreamedAnswer:
 
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
-"""What code raises that reads a malformed value."""
+"""The exceptions of code that reads a malformed value."""
 
 
 @contextmanager
 def readable(response: UpstreamResponse) -> Iterator[None]:
-    """Code inside reads what the upstream sent. Raises UpstreamError for what it cannot read and what it reports."""
+    """For a block that reads data of the upstream. Malformed data raises Broken, and no UpstreamError shows credentials."""
     try:
         with malformed_is_broken(response.provider):
             yield
@@ -202,7 +202,7 @@ class SplitText:
         return _encodable(joined.removesuffix(self._half))
 
     def rest(self) -> str:
-        """What stands for a half that is never completed."""
+        """A replacement for a half that was never completed; empty if there is none."""
         return _encodable(self._half)
 
 

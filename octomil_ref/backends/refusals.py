@@ -1,4 +1,4 @@
-"""What an upstream's failure means: from its status and its words to an UpstreamError (spec sections 9 and 10). Pure.
+"""Turns the status and the words of an upstream's failure into an UpstreamError (spec sections 9 and 10). Pure.
 
 One table serves both dialects, error responses, and errors inside a response with status 200. Servers do not agree on
 statuses, so many rows go by words. The first row that matches decides; `RANKED` in errors.py decides between backends.
@@ -43,7 +43,7 @@ MESSAGES: dict[type[UpstreamError], str] = {
     ModalityRefused: "The {provider} backend cannot do this: {reason}",
     RequestRefused: "The {provider} backend refused the request: {reason}",
 }
-"""What clients read. Only faults of their requests quote the upstream."""
+"""The messages for clients. Only those about faults of a request quote the upstream."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ SERVER = range(500, 600)
 REDIRECTS = (301, 302, 303, 307, 308)
 
 MODALITY = r"(?<![\w/.:-])(image|audio|video|vision|multi-?modal|speech|chat|completion|generat|embed)\w*"
-"""A word of its own: names of models and parameters have such words as parts."""
+"""Matches a whole word only, because names of models and parameters may contain such words."""
 
 TABLE = (
     Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),
@@ -174,14 +174,14 @@ def reported(provider: str, body: Any) -> UpstreamError:
 
 
 def has_error(body: dict[str, Any]) -> bool:
-    """Whether the body of a response with status 200 is an error. Most have `error`, older vLLM `object`, Cloudflare `errors`."""
+    """True if the body of a response with status 200 is an error. Most have `error`, older vLLM `object`, Cloudflare `errors`."""
     return bool(
         body.get("error") or body.get("object") == "error" or body.get("errors")
     )
 
 
 def said(body: Any) -> str:
-    """What the upstream gives as its reason, in one line, and then its codes, one a line."""
+    """The upstream's reason in one line, followed by its codes, one per line."""
     codes = (code[:MAX_CODE] for code in _codes(body)[:MAX_CODES])
     return "\n".join([_reason(body)[:MAX_REASON], *codes])
 
@@ -215,10 +215,10 @@ def _matches(row: Row, status: int, words: str) -> bool:
 
 
 MAX_REASON = 2000
-"""Characters of a reason that are looked at."""
+"""The most characters of a reason that are read."""
 
 MAX_CODES, MAX_CODE = 20, 100
-"""Codes that are looked at, and characters of each."""
+"""The most codes that are read, and the most characters of each."""
 
 MAX_DEPTH = 8
 """Levels of nesting in which a reason is looked for."""
@@ -301,7 +301,7 @@ _SECRET = re.compile(
     r"|\b(sk|pk|gsk|xai|hf|nvapi|pplx|csk|fw|r8|tgp)[_-][\w.-]{4,}|\bAIza[\w-]{8,}",
     re.IGNORECASE,
 )
-"""Addresses, and keys, masked ones too: a part of a key is one too many."""
+"""Matches addresses and keys. Masked keys too, because they show a part of the key."""
 
 
 def _seconds(retry_after: str | None) -> str:

@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection to an upstream (RFC 9112). urllib3 opens the connections (names, TLS, proxies) and pools them.
 
-A request leaves in one write. A read is one system call: what has arrived is taken out of its framing at once, however many
-chunks it is. Through http.client, its BufferedReader and urllib3's layers a token that arrives alone costs the whole server
-nearly twice as much CPU, and the call for a whole answer more than twice as much.
+A request leaves in one write. A read is one system call, and decodes all chunks that have arrived. Through http.client, its
+BufferedReader and urllib3's layers a token that arrives alone costs the whole server nearly twice as much CPU, and the call for
+a whole answer more than twice as much.
 """
 
 import os
@@ -29,10 +29,10 @@ READ_BYTES = 64 * 1024
 """The most that one read takes from a socket."""
 
 SLACK = 0.02
-"""Seconds by which a socket's limit may be off before it is set anew. While tokens come in time it never is."""
+"""A socket's limit is set again if it is off by so many seconds. While tokens come in time it never is."""
 
 KEEP_ALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
-"""What keeps firewalls from forgetting a connection while a model is silent, as far as the system knows it."""
+"""Options that keep firewalls from dropping a connection while a model is silent. Some systems lack some of them."""
 
 
 class TimedSocket:
@@ -177,7 +177,7 @@ _current = threading.local()
 class _Http1:
     """Mixed into both kinds of urllib3's connection. Only their `connect` and `close` are still used.
 
-    urllib3 closes it whenever a request or a response fails, or is given up.
+    urllib3 closes it whenever a request or a response fails or is abandoned.
     """
 
     sock: Any
@@ -190,7 +190,7 @@ class _Http1:
     _responses = 0
     """Responses that this connection has brought since it was opened."""
     _unused: Deadline
-    """Until when it may stay idle."""
+    """The time until which it may stay idle."""
     _call = Call(NOBODY, None)
     """The request that is under way."""
 
@@ -205,7 +205,7 @@ class _Http1:
         self._unused = Deadline(MAX_IDLE)
 
     def _steps(self) -> int:
-        """To how many steps urllib3 gives the timeout: one address after the other, then TLS."""
+        """The number of steps that may each take urllib3's timeout: one for each address, and one for TLS."""
         addresses = 1
         with suppress(OSError):  # urllib3 fails in the same way, and says so
             addresses = len(
