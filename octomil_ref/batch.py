@@ -42,7 +42,7 @@ class BatchRun:
             self._start_next()
 
     def abandon(self) -> None:
-        """Starts no more inputs, whose client has left."""
+        """Starts no further input, because the client has left."""
         self._abandoned = True
 
     def failed(self) -> int:

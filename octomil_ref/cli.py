@@ -33,16 +33,16 @@ from octomil_ref.waitress_server import WaitressServer
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""The exit code by which shells know a command that Ctrl-C ended. A running server finishes its requests and exits with 0."""
+"""The exit code that shells use for a command that Ctrl-C ended. A running server finishes its requests and exits with 0."""
 
 BROKEN_PIPE = 141
-"""The exit code by which shells know a command whose reader left."""
+"""The exit code that shells use for a command whose output was closed."""
 
 CHECK_TIMEOUT = 10.0
 """Seconds that a backend has to list its models."""
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Why a pipe or a file cannot be written."""
+"""The errors of a pipe or a file that cannot be written."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -95,7 +95,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def _with_token(settings: Settings) -> Settings:
-    """Makes a token, and prints it, if the settings do not say who may call."""
+    """Makes and prints a token if the settings have none and do not allow anonymous requests."""
     if settings.has_access_rule():
         return settings
     token = new_token()
@@ -104,14 +104,14 @@ def _with_token(settings: Settings) -> Settings:
 
 
 def stay_on_one_core() -> None:
-    """Python runs one thread at a time: passing that right between cores costs a process of many threads half its speed."""
+    """Keeps the process on one core. Python runs one thread at a time, and switching cores halves the speed of many threads."""
     if hasattr(os, "sched_setaffinity"):
         core = random.choice(sorted(os.sched_getaffinity(0)))
         os.sched_setaffinity(0, {core})
 
 
 def _on_hangup(call: Callable[[], None]) -> None:
-    """SIGHUP calls, and ends nothing."""
+    """Calls `call` on SIGHUP, which otherwise ends the process."""
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, lambda number, frame: call())
 
@@ -164,7 +164,7 @@ def new_token() -> str:
 
 
 def _become_gunicorn(settings: Settings) -> None:
-    """gunicorn takes this process's place; it finds the settings in the environment."""
+    """Replaces this process by gunicorn, which reads the settings from the environment."""
     publish(
         OCTOMIL_HOST=settings.host,
         OCTOMIL_PORT=settings.port,

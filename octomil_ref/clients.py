@@ -1,7 +1,7 @@
-"""Notices clients that leave while they wait, and breaks off what upstreams are asked for them.
+"""Notices clients that leave while they wait, and ends the upstream calls for them.
 
-The servers tell through WSGI's environ: waitress has a function there, gunicorn the client's socket. One thread of each
-process looks, and starts with the first call to an upstream.
+WSGI's environ shows whether a client is still there: waitress adds a function, gunicorn the client's socket. One thread of each
+process checks all clients. It starts with the first call to an upstream.
 """
 
 import select
@@ -13,14 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 INTERVAL = 0.5
-"""Seconds between two looks at all clients that wait. Most answers are there before anyone looks."""
+"""Seconds between two checks of all waiting clients. Most answers arrive before the first check."""
 
 HANGUP = getattr(select, "POLLRDHUP", 0)
 """The client closed the connection, or its side of it. On other systems than Linux only a reset is noticed."""
 
 
 class Client:
-    """Who waits for one response. Without arguments it is one that is never seen to leave."""
+    """The client that waits for one response. Without arguments it never leaves."""
 
     left = False
 
@@ -34,7 +34,7 @@ class Client:
 
 
 NOBODY = Client()
-"""For what the server asks on its own account."""
+"""The client of requests that the server makes for itself, such as probes."""
 
 
 def client_of(environ: Mapping[str, Any]) -> Client:
@@ -58,7 +58,7 @@ class Call:
     def break_off(self) -> None:
         """Ends the wait of the thread that reads or writes the connection."""
         self.client.left = True
-        # Who takes the call out of `_running` owns its connection: another call may use it later.
+        # The thread that removes the call from `_running` owns its connection, which another call may use later.
         if _running.pop(self, False):
             with suppress(OSError):
                 # The method of an SSLSocket would also take its encryption away.
@@ -110,7 +110,7 @@ def look() -> None:
 
 
 def _hung_up(clients: Collection[Client]) -> set[Client]:
-    """Those whose connection has ended. Reads nothing: there may be a further request. One system call for all."""
+    """The clients whose connection has ended. Reads nothing, because a further request may follow. One system call for all."""
     numbers = {each: each.connection.fileno() for each in clients if each.connection}
     poll = select.poll()
     for number in numbers.values():

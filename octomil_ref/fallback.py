@@ -1,4 +1,4 @@
-"""Which backend answers: the first that can, in the promised order (spec sections 9 and 10). And how many requests at once."""
+"""Decides which backend answers, in the promised order (spec sections 9 and 10), and limits how many requests wait at once."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +69,7 @@ Observe = Callable[[Attempt], None]
 
 
 class CommittedStream:
-    """A stream that has a token, its ending, or a second of thinking: there is no fallback any more. The caller closes it."""
+    """A stream that has brought a token, its ending, or a second of thinking. There is no fallback any more. The caller closes it."""
 
     def __init__(
         self,
@@ -188,14 +188,14 @@ class Fallback:
         self, backend: Backend, model_id: str, failure: UpstreamError
     ) -> None:
         if failure.cools_down:
-            # A model that is late may be loading; the others need not wait for it.
+            # After a timeout the model may still be loading. Other models are not affected.
             model = model_id if isinstance(failure, TimedOut) else None
             cooling = {k: d for k, d in self._cooling.items() if d.remaining() > 0}
             cooling[backend.provider, model] = Deadline(self._cooldown)
             self._cooling = cooling
 
     def _in_order(self, model_id: str) -> list[Backend]:
-        """The promised order, except that backends which cool down come last: better late than not at all."""
+        """The promised order, except that backends which cool down come last."""
         return sorted(self._backends, key=lambda each: self._is_cooling(each, model_id))
 
     def _is_cooling(self, backend: Backend, model_id: str) -> bool:
@@ -205,7 +205,7 @@ class Fallback:
 
 
 def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:
-    """The failure that ranks first. Of equals, the one that may be over first, then the one in the promised order."""
+    """The failure that ranks first. Between equals, the shorter Retry-After decides, then the promised order."""
     if not failures:
         return NotReached("No backend is configured.", {"Retry-After": "1"})
     return min(failures, key=lambda each: (_rank(each), _retry_after(each)))

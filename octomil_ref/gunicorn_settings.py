@@ -31,29 +31,29 @@ loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
-# Seconds without a sign of life of a worker's loop, which gives one each second, before the worker is replaced. Its threads
-# may take any time: a stream is not killed. Above that, room for a start on a slow machine.
+# A worker is replaced after so many seconds without a sign of life of its loop, which gives one each second. Its threads may
+# take any time: a stream is not killed. Fewer seconds could be too short for a start on a slow machine.
 timeout = 15
 graceful_timeout = math.ceil(_settings.shutdown_grace)
 keepalive = math.ceil(_settings.client_timeout)
 control_socket_disable = True
-# Where each worker has a file by which it shows that it is alive. In memory it needs no disk, and works where the root is read-only.
+# The folder of the files by which workers show that they are alive. In memory it needs no disk, and works where the root is read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 _cores: dict[Any, int] = {}
 """The core of each worker that runs."""
 
 _metrics: list[SharedFolder] = []
-"""One if there are metrics, from the start of the server."""
+"""Has one folder once the server has started, if metrics are on."""
 
 
 _log = logging.getLogger("gunicorn.error")
 _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")
-"""Beginnings of gunicorn's messages that go on with bytes of a request."""
+"""gunicorn's messages that begin like this quote bytes of a request."""
 
 
 def _as_ours(record: logging.LogRecord) -> bool:
-    """gunicorn's lines look like ours, and do not quote malformed requests, which may hold an API token.
+    """Makes gunicorn's lines look like ours. They do not quote malformed requests, which may hold an API token.
 
     gunicorn makes its handlers after it has read this file. Its `logconfig_dict` could describe them, but it also turns the
     access log on.

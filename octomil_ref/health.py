@@ -23,7 +23,7 @@ Report = dict[str, object]
 
 
 class HealthCheck:
-    """Probes all backends in parallel. Callers at the same time share one round of probes."""
+    """Probes all backends in parallel. Simultaneous callers share one round of probes."""
 
     def __init__(self, backends: Sequence[Backend], backend_timeout: float) -> None:
         self._backends = backends

@@ -25,7 +25,7 @@ class KeyRing:
     def name_of(self, token: bytes) -> str | None:
         """The name of the key with this token.
 
-        How long a look-up takes depends on the digest, which no client can choose: it says nothing about a token.
+        The time of a look-up depends on the digest, which no client can choose, so it reveals nothing about a token.
         """
         digest = hashlib.sha256(token).digest()
         in_file = self._file.content() if self._file else {}
@@ -51,7 +51,7 @@ def names_in_file(text: str) -> Names:
 
 
 def _names(entries: Iterable[tuple[str, str]]) -> Names:
-    """Takes entries like `name:token` or `token`, each with the name that it has if it names none."""
+    """Each of `entries` is a default name, and `name:token` or `token`."""
     found = {}
     for default_name, entry in entries:
         name, token = key_name_and_token(entry)

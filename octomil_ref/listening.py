@@ -1,4 +1,4 @@
-"""The sockets that a server listens on: TCP, or one of Unix."""
+"""The sockets that a server listens on: TCP sockets, or one Unix socket."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from octomil_ref.settings import Settings, SettingsError
 
 EVERYONE = 0o666
-"""Who may connect to a Unix socket is decided by the folder that it is in, as with gunicorn's."""
+"""The permissions of its folder decide who may connect to a Unix socket, as with gunicorn's."""
 
 
 def listen(settings: Settings) -> list[socket.socket]:

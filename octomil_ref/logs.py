@@ -1,4 +1,4 @@
-"""Log lines: one line a request, and how lines look: text for people, JSON for machines.
+"""The log: one line per request, as text for people or as JSON for machines.
 
 A line never holds a prompt, an answer or a token of a client.
 """
@@ -58,7 +58,7 @@ MAX_DETAIL = 300
 """Characters of what an upstream said, at most."""
 
 MIN_QUOTE, MAX_QUOTE = 4, 8
-"""So many characters that an upstream's words have in common with a prompt count as quoted: 8, or a prompt that is shorter."""
+"""Characters that an upstream's words share with a prompt count as quoted if there are 8, or all of a shorter prompt, at least 4."""
 
 MAX_PROMPT = 256 * 1024
 """Characters of a prompt that are searched. What an upstream says about a longer one is not logged."""

@@ -46,7 +46,7 @@ COUNTERS = {
         ["provider"],
     ),
 }
-"""What each counts, and its labels."""
+"""The description and the labels of each."""
 
 DURATION = "octomil_request_duration_seconds"
 FIRST_TOKEN = "octomil_time_to_first_token_seconds"
@@ -63,7 +63,7 @@ HISTOGRAMS = {
         (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 20, 30, 60, 120),
     ),
 }
-"""The same, and the bounds of the buckets: from an error to a long answer, and from a warm model to one that is loaded first."""
+"""Description, labels and bounds of the buckets: from an error to a long answer, and from a warm model to one that has to load."""
 
 INFLIGHT = "octomil_inflight_requests"
 INFLIGHT_LIMIT = "octomil_inflight_limit"
@@ -111,7 +111,7 @@ class Metrics:
                     self._add(name, 0, provider)
 
     def exposition(self) -> tuple[bytes, str]:
-        """What Prometheus reads, and its content type."""
+        """The metrics in Prometheus's text format, and its content type."""
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         return generate_latest(self._shown()), CONTENT_TYPE_LATEST
@@ -142,7 +142,7 @@ class Metrics:
             self._add("octomil_cooldowns_total", 1, provider)
 
     def counted(self, limit: Limit) -> Limit:
-        """`limit`, whose slots are counted while they are held."""
+        """Wraps `limit` so that the slots in use are counted."""
         return _CountedLimit(limit, self._gauges[INFLIGHT])
 
     def _add(self, name: str, amount: int | None, *labels: str) -> None:
@@ -153,7 +153,7 @@ class Metrics:
         self._histograms[name].labels(label).observe(milliseconds / 1000)
 
     def _shown(self) -> Any:
-        """The registry of this process, or one with what all processes have in the folder."""
+        """The registry of this process, or one that sums up the metrics of all processes in the folder."""
         if not self._folder:
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess
@@ -203,7 +203,7 @@ class SharedFolder:
             left_over.unlink()
 
     def forget(self, pid: int) -> None:
-        """A worker has ended: its gauges count no more."""
+        """Removes the gauges of a worker that has ended."""
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(pid, self.path)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What every request passes: its id, its access log line, Host, CORS and the token. And how any exception is answered."""
+"""Middleware for every request: its id, its access log line, Host, CORS and the token. Renders all errors."""
 
 import logging
 import re
@@ -141,7 +141,7 @@ def cors(origins: Sequence[str]) -> list[Any]:
 
 
 class VaryByOrigin:
-    """The response names the one origin that asked, so no cache may give it to a page of another."""
+    """Adds `Vary: Origin`: the response names the origin that asked, so a cache must not give it to another one."""
 
     def process_response(
         self,
@@ -199,7 +199,7 @@ def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> No
 def _note_client_left(
     req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
 ) -> None:
-    """Only the log has this status, which is nginx's."""
+    """Sets nginx's status for a client that has left. Only the log shows it."""
     resp.status = "499 Client Closed Request"
     resp.stream = None
     req.context.record.ended = "client_left"

@@ -28,7 +28,7 @@ REFUSED = frozenset(
 """Parameters that would change the request itself. Other unknown names go to the backend: the SDKs send arbitrary extras."""
 
 Parameters = Mapping[str, Any]
-"""Names and values, without nulls but for `think`, where Ollama's default is not ours. `stop` is a list; integers are int."""
+"""Names and values. Only `think` may be None: it asks for Ollama's default, not ours. `stop` is a list; integers are int."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Message:
     role: str
     """One of ROLES."""
     content: str
-    """Parts of an array are joined by newlines."""
+    """The text. If the client sent parts, newlines join them."""
 
     def to_json(self) -> dict[str, str]:
         """Both dialects write a message like this."""
@@ -124,7 +124,7 @@ def _batch_input(
 
 
 def read_model_id(fields: Mapping[str, Any], name: str = "model_id") -> str:
-    """`name`: what the field is called, `model` in OpenAI's requests."""
+    """`name` is the name of the field, which is `model` in OpenAI's requests."""
     model_id = fields.get(name)
     if model_id is None:
         raise invalid(name, "is required")

@@ -1,4 +1,4 @@
-"""What is known of one request, and of one attempt at a backend: the log and the metrics are made of these."""
+"""Records of one request, and of one attempt at a backend. The log and the metrics are made from them."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ class AccessRecord:
     """The name of the client's key."""
     model: str | None = None
     provider: str | None = None
-    """Who answered: `ollama`, `openai`, or both in a batch, separated by a comma."""
+    """The backend that answered: `ollama`, `openai`, or in a batch both, separated by a comma."""
     fallback: bool | None = None
     """True if the backend that answered is not the first one."""
     prompt_tokens: int | None = None
@@ -39,7 +39,7 @@ class AccessRecord:
     failed: int | None = None
     """Inputs of a batch that failed."""
     ended: str | None = None
-    """How a streamed answer or a batch ended: `complete`, `interrupted` by the upstream, or `client_left`, as others may too."""
+    """How a stream or batch ended: `complete`, `interrupted` by the upstream, or `client_left`, which any request can have."""
     ignored: str | None = None
     """Parameters that the upstream does not support, and that it answered without."""
     error: str | None = None
@@ -51,7 +51,7 @@ class AccessRecord:
         self.elapsed_ms = stopwatch()
         """Milliseconds since the request arrived."""
         self.client = NOBODY
-        """Who waits for the response."""
+        """The client that waits for the response."""
         self.endpoint: str | None = None
         """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
         self._lock = threading.Lock()  # the inputs of a batch run at once

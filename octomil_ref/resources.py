@@ -32,7 +32,7 @@ from octomil_ref.streaming import Events, EventStream, TokenEvents
 
 @dataclass(frozen=True)
 class Gateway:
-    """Asks the backends on behalf of one request, within the limit, and notes in its record what the log says."""
+    """Asks the backends, within the limit, and adds the model and the usage to the record of the request."""
 
     fallback: Fallback
     limit: Limit
@@ -99,7 +99,7 @@ class InferenceStream:
 
 
 def send_events(resp: falcon.Response, stream: EventStream) -> None:
-    """Nothing may fail after it: Falcon drops other bodies when an error is raised, but not a stream."""
+    """Call it last: when an error is raised, Falcon drops other bodies, but not a stream."""
     resp.content_type = streaming.CONTENT_TYPE
     resp.set_header("Cache-Control", "no-cache, no-transform")
     resp.set_header("X-Accel-Buffering", "no")

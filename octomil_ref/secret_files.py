@@ -13,7 +13,7 @@ T = TypeVar("T")
 log = logging.getLogger("octomil_ref")
 
 LOOK_INTERVAL = 1.0
-"""Seconds between two looks whether a file has changed, at least."""
+"""The least seconds between two checks whether a file has changed."""
 
 _remembered: dict[str, Any] = {}
 """By path, what a file last held. A forked process has the memory of its parent: so a new worker of gunicorn starts even
@@ -36,7 +36,7 @@ class SecretFile(Generic[T]):
         self.refresh()
 
     def content(self) -> T:
-        """What the file holds, as it was at most a second ago."""
+        """The content of the file, at most a second old."""
         if self._next_look.remaining() <= 0:
             self.refresh()
         return self._content

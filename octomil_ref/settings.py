@@ -187,7 +187,7 @@ class Settings:
         "OCTOMIL_UNIX_SOCKET",
         str,
         "",
-        "the path of a Unix socket to listen on instead; who may enter its folder may connect",
+        "the path of a Unix socket to listen on instead; every user who can enter its folder can connect",
     )
     threads: int | None = _var(
         "OCTOMIL_THREADS",
@@ -317,7 +317,7 @@ def or_exit() -> Iterator[None]:
 
 
 def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
-    """What the variable holds, or for a secret the file that `…_FILE` names."""
+    """The text of the variable or, for a secret, of the file that `…_FILE` names. None if neither is given."""
     if is_given(setting, environ):
         return environ[setting.metadata["variable"]]
     file_variable, path = secret_file(setting, environ)
@@ -330,7 +330,7 @@ def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
 
 
 def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
-    """The variable that names the file of a secret, and the path. The keys' file has a field of its own: it is read again."""
+    """The variable that names the file of a secret, and the path. The file of keys is a setting of its own: it is read again."""
     variable = f"{setting.metadata['variable']}_FILE"
     has_file = setting.metadata["secret"] and setting.name != "api_keys"
     return variable, environ.get(variable, "") if has_file else ""

@@ -1,4 +1,4 @@
-"""What `octomil-ref config` prints of the settings, and what of them looks like a mistake."""
+"""Lists the settings for `octomil-ref config`, and warns about those that look like a mistake."""
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
@@ -54,7 +54,7 @@ def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
-    """What is allowed but looks like a mistake: no backend, and variables that are almost called like a setting."""
+    """Warnings about probable mistakes: no backend, and variables whose names are almost that of a setting."""
     found = []
     if not settings.ollama_base_url and not settings.openai_api_endpoint:
         found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
@@ -67,4 +67,4 @@ def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> li
 
 
 SIMILAR = 0.85
-"""How much two names have in common, from 0 to 1, if one is probably the other misspelt."""
+"""Two names are similar if difflib's ratio of them, from 0 to 1, is at least this: one is probably misspelt."""

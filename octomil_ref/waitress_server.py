@@ -29,7 +29,7 @@ from octomil_ref.settings import (
 log = logging.getLogger("octomil_ref")
 
 POLL_SECONDS = 0.5
-"""How long the loop waits for a socket before it looks whether a signal came."""
+"""Seconds for which the loop waits for a socket before it checks for a signal."""
 
 NEVER = 2**62
 """More bytes than a request or a response has."""
@@ -163,5 +163,5 @@ def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """False for the traceback of a body that broke its answer off: the upstream's failure is logged with its request."""
+    """False for the traceback of a stream that was cut on purpose: the log line of its request has the upstream's failure."""
     return not (record.exc_info and isinstance(record.exc_info[1], BrokenPipeError))

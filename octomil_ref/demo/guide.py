@@ -1,4 +1,4 @@
-"""What the demo prints: commands that work when pasted. Pure."""
+"""The text that the demo prints: commands to paste. Pure."""
 
 import json
 import shlex

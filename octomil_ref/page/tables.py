@@ -1,4 +1,4 @@
-"""What the spec says, as lists: the fields of a schema, and the numbered requirements of a chapter. Pure."""
+"""Lists from the spec: the fields of a schema, and the numbered requirements of a chapter. Pure."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element

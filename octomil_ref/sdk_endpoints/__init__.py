@@ -1,4 +1,4 @@
-"""What SDKs and OpenAI clients call besides the five endpoints of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes it.
+"""The endpoints that SDKs and OpenAI clients call besides the five of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes it.
 
 openai_requests.py      OpenAI's request bodies as the API's own requests
 openai_responses.py     the API's results as OpenAI's response bodies and events

@@ -1,4 +1,4 @@
-"""Which models can be asked for: those that the backends have, and the aliases of them."""
+"""Lists the models that clients can ask for: those of the backends, and their aliases."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ TIMEOUT = 2.0
 """Seconds for one backend to list its models, at most."""
 
 CACHED = 5.0
-"""Seconds for which a list is given again."""
+"""Seconds for which a list is reused."""
 
 Models = Mapping[str, str]
 """Model id to the provider that is asked for it first."""
 
 
 class ModelList:
-    """The union of all backends' models. Callers at the same time share one round of questions."""
+    """The union of all backends' models. Simultaneous callers share one round of requests."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class ModelList:
         return models
 
     def _known_as(self, provider: str, names: Sequence[str]) -> list[str]:
-        """The aliases whose model is there. Ollama lists `name:latest` for what is asked for as `name`."""
+        """The aliases whose model is there. Ollama lists the model `name` as `name:latest`."""
         there = {*names, *(name.removesuffix(":latest") for name in names)}
         aliases = self._aliases[provider]
         return [alias for alias, name in aliases.items() if name in there]

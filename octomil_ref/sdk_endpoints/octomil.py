@@ -1,4 +1,4 @@
-"""What Octomil's SDKs ask before or beside inference. The answer is always: run it in the cloud, which is this server.
+"""The endpoints that Octomil's SDKs call besides inference. They always answer: run the model in the cloud, on this server.
 
 Without these endpoints the SDKs log errors, Node has no route, and Browser's `predict()` runs on the device.
 """
@@ -33,7 +33,7 @@ class Route:
 
 @dataclass(frozen=True)
 class RuntimePlan:
-    """POST /api/v2/runtime/plan: the candidates that may run a model, of which Node needs at least one."""
+    """POST /api/v2/runtime/plan: the candidates that may run a model. Node needs at least one."""
 
     max_body_bytes: int
 
@@ -60,7 +60,7 @@ class RuntimePlan:
 
 
 class CatalogManifest:
-    """GET /api/v2/catalog/manifest: models to download, of which there are none."""
+    """GET /api/v2/catalog/manifest: the models to download; there are none."""
 
     public = True  # the Python SDK asks at its import, before it has a token
 
@@ -69,7 +69,7 @@ class CatalogManifest:
 
 
 class TelemetryEvents:
-    """POST /api/v2/telemetry/events: accepted, and thrown away."""
+    """POST /api/v2/telemetry/events: accepted and discarded."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         drain(req)

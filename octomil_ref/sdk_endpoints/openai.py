@@ -1,6 +1,6 @@
 """OpenAI's endpoints: what every OpenAI client calls, and what Octomil's SDKs call for hosted chat.
 
-They take the way of the five endpoints: the same validation, fallback, limits and log. Errors below `/v1` have OpenAI's shape.
+They use the validation, fallback, limits and log of the five endpoints. Errors below `/v1` have OpenAI's shape.
 """
 
 from dataclasses import dataclass

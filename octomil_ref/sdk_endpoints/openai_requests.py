@@ -24,7 +24,7 @@ NOT_SUPPORTED: Mapping[str, tuple[object, ...]] = {
     "prediction": (),
     "web_search_options": (),
 }
-"""Fields that ask for more than text from one choice, with the values that do not."""
+"""Fields that can ask for more than text from one choice, with the values that do not and are accepted."""
 
 OWN_FIELDS = frozenset(
     ["model", "messages", "stream", "stream_options", "max_completion_tokens"]
@@ -38,14 +38,14 @@ class ChatRequest:
     completion: CompletionRequest
     stream: bool
     include_usage: bool
-    """Whether a stream ends with a chunk that has the usage."""
+    """True if a stream ends with a chunk that has the usage."""
 
 
 @dataclass(frozen=True)
 class VectorRequest:
     embeddings: EmbeddingsRequest
     base64: bool
-    """Whether vectors are sent as base64 of little-endian 32-bit floats."""
+    """True if vectors are sent as base64 of little-endian 32-bit floats."""
 
 
 def parse_chat(body: object) -> ChatRequest:
@@ -81,7 +81,7 @@ def parse_vectors(body: object, max_inputs: int) -> VectorRequest:
 
 
 def _refuse(name: str, value: object, harmless: tuple[object, ...]) -> None:
-    """A field that would be dropped silently is an error, unless it asks for nothing."""
+    """Raises BadRequest for a field that the server would ignore, unless its value asks for nothing."""
     if value is None or any(
         value == each and type(value) is type(each) for each in harmless
     ):
