@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     app.add_route("/api/v1/inference/health", resources.Health(health))
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
-    app.add_route("/openapi.json", resources.Static(openapi_document()))
+    app.add_route("/openapi.json", resources.Static(openapi_document(settings)))
     if metrics:
         shown = resources.Exposition(metrics, settings.metrics_public)
         app.add_route("/metrics", shown)

@@ -2,15 +2,18 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from octomil_conformance import spec
 
 from octomil_ref import __version__
+from octomil_ref.page.clients import merged
 from octomil_ref.page.contents import contents
 from octomil_ref.payloads import DEFAULT_MAX_CONCURRENCY
 from octomil_ref.settings import Settings
@@ -42,9 +45,22 @@ class Document:
         return hashlib.sha256(self.data).hexdigest()[:32]
 
 
-def openapi_document() -> Document:
-    data = (spec.FOLDER / "openapi.json").read_bytes()
-    return Document(data, "application/json", HEADERS)
+def openapi_document(settings: Settings) -> Document:
+    """The spec's, and after it what only SDKs and OpenAI clients call."""
+    document: Mapping[str, Any] = spec.openapi()
+    if other_endpoints := _other_endpoints(settings):
+        document = merged(document, other_endpoints)
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return Document(text.encode(), "application/json", HEADERS)
+
+
+def _other_endpoints(settings: Settings) -> Mapping[str, Any] | None:
+    if not settings.sdk_endpoints:
+        return None
+    document: Mapping[str, Any] = json.loads(
+        (FOLDER / "clients.json").read_text("utf-8")
+    )
+    return document
 
 
 def reference_page(settings: Settings) -> Document:
@@ -53,7 +69,12 @@ def reference_page(settings: Settings) -> Document:
     )
     template = Template((FOLDER / "page.html").read_text("utf-8"))
     text = template.substitute(
-        contents(spec.openapi(), spec.requirements(), _limits(settings)),
+        contents(
+            spec.openapi(),
+            spec.requirements(),
+            _limits(settings),
+            _other_endpoints(settings),
+        ),
         style=style,
         script=script,
         version=__version__,

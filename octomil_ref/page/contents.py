@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
 
+from octomil_ref.page import clients
 from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints, section
 from octomil_ref.page.fields import Fields
 from octomil_ref.page.markup import (
@@ -24,9 +25,12 @@ Spec = Mapping[str, Requirement]
 
 
 def contents(
-    document: Mapping[str, Any], spec: Spec, limits: Mapping[str, str]
+    document: Mapping[str, Any],
+    spec: Spec,
+    limits: Mapping[str, str],
+    other_endpoints: Mapping[str, Any] | None,
 ) -> dict[str, str]:
-    """`limits` are sentences by field: `BatchRequest.inputs`."""
+    """`limits` are sentences by field: `BatchRequest.inputs`. `other_endpoints` are those that only clients call."""
     found, fields = endpoints(document), Fields(document, limits)
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}
@@ -38,6 +42,11 @@ def contents(
     ]
     return {
         "links": html(*map(_link, found)),
+        "clients_link": html(clients.LINK) if other_endpoints else "",
+        "list_models": html(clients.LIST) if other_endpoints else "",
+        "clients": html(clients.chapter(other_endpoints, chosen))
+        if other_endpoints
+        else "",
         "tokens": html(_tokens(document)),
         "model": html(_choice("model", models)),
         "embed_model": html(_choice("embed-model", models)),

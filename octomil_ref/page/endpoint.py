@@ -10,7 +10,7 @@ from octomil_conformance.spec import Requirement
 
 from octomil_ref.page.fields import Fields, component_of
 from octomil_ref.page.markup import copied, filled, prose, requirement_links, tag
-from octomil_ref.page.snippets import curl
+from octomil_ref.page.snippets import NEWLINE, curl, quoted
 from octomil_ref.page.tables import sentences, table
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -84,7 +84,7 @@ def section(
     details = _tables(endpoint, fields)
     if requirements:
         details.append(sentences(requirements))
-    lines = copied("curl", _curl(endpoint), chosen)
+    lines = copied("curl", _curl(endpoint), _replaced(endpoint, chosen))
     return tag(
         "section",
         tag("div", title, *_about(endpoint)),
@@ -141,11 +141,19 @@ def _body(name: str, text: str) -> list[Element]:
     return [tag("label", "Request body", for_=field), area]
 
 
+def _replaced(endpoint: Endpoint, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The whole body too, which follows the form."""
+    body = {}
+    if example := endpoint.request.get("example"):
+        body[quoted(example)] = "body"
+    return body | dict(chosen)
+
+
 def _curl(endpoint: Endpoint) -> str:
     return curl(
         f"{ORIGIN}{endpoint.path}",
         "" if endpoint.public else TOKEN,
         endpoint.request.get("example"),
-        "-N" if endpoint.streamed else "-s",
+        "-N" if endpoint.streamed else NEWLINE,
         " \\\n  ",
     )

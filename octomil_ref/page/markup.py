@@ -49,8 +49,8 @@ def fillable(text: str, kinds: Mapping[str, str]) -> Iterator[Node]:
         yield tag("span", piece, class_=kinds[piece]) if piece in kinds else piece
 
 
-def copied(title: str, text: str, kinds: Mapping[str, str]) -> Element:
-    """Commands to copy, under a heading. The page's script shows the button and makes it work."""
+def copied(title: str, text: str, kinds: Mapping[str, str], *about: Node) -> Element:
+    """Commands to copy, under a heading and what is said `about` them. The page's script shows the button and makes it work."""
     button = tag(
         "button",
         "Copy",
@@ -60,6 +60,7 @@ def copied(title: str, text: str, kinds: Mapping[str, str]) -> Element:
         aria_label=f"Copy: {title}",
     )
     lines = tag("pre", tag("code", *fillable(text, kinds)), tabindex="0")
-    return tag(
-        "div", tag("h3", *fillable(title, kinds)), button, lines, class_="copied"
-    )
+    heading = [tag("h3", *fillable(title, kinds))]
+    if about:
+        heading.append(tag("p", *about))
+    return tag("div", *heading, button, lines, class_="copied")

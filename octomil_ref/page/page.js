@@ -33,6 +33,40 @@ function setModel(area, name) {
   } catch {
     // The reader is editing the body, and it is not valid JSON right now: leave it alone.
   }
+  setCommand(area);
+}
+
+// The command to copy sends what the form sends: the body is one quoted word of the shell.
+function setCommand(area) {
+  let body = area.value;
+  try {
+    body = JSON.stringify(JSON.parse(body), null, 1).replace(/\n */g, " ");
+  } catch {
+    // It is not valid JSON: the command sends it as it is, like the form.
+  }
+  find("span.body", area.closest("section")).textContent = `'${body.replaceAll("'", `'"'"'`)}'`;
+}
+
+// Shows which models there are, and takes one of them if the reader has not named any.
+async function listModels(status) {
+  status.textContent = "Asked.";
+  const response = await fetch("/v1/models", request(find("#access"))).catch((problem) => ({ problem }));
+  if (!response.ok) {
+    status.textContent = `No answer: ${response.problem?.message ?? response.status}.`;
+    return;
+  }
+  const names = (await response.json()).data.map((model) => model.id);
+  status.textContent = names.join(", ") || "There are none.";
+  const embeds = (name) => /embed|minilm|bge/i.test(name);
+  preset("model", names.find((name) => !embeds(name)));
+  preset("embed-model", names.find(embeds) ?? names[0]);
+}
+
+function preset(place, name) {
+  const input = find(`#${place}`);
+  if (!name || input.value) return;
+  input.value = name;
+  choose(place);
 }
 
 // ---- One call
@@ -46,7 +80,7 @@ function request(form, signal) {
   const area = find("textarea", form);
   if (area) headers["Content-Type"] = "application/json";
   const body = area?.value;
-  return { method: form.dataset.method, headers, body, signal, cache: "no-store", credentials: "omit" };
+  return { method: form.dataset.method ?? "GET", headers, body, signal, cache: "no-store", credentials: "omit" };
 }
 
 async function send(form) {
@@ -211,10 +245,12 @@ function reveal() {
 for (const form of all("form.try")) {
   form.addEventListener("submit", (event) => (event.preventDefault(), send(form)));
 }
+for (const area of all("textarea")) area.addEventListener("input", () => setCommand(area));
 for (const button of all("button.copy")) {
   button.hidden = false;
   button.addEventListener("click", () => copy(button));
 }
+find("#list-models")?.addEventListener("click", () => listModels(find("#models")));
 find("#access").addEventListener("submit", (event) => event.preventDefault());
 setOrigin(location.origin);
 const asked = new URLSearchParams(location.search).get("model");

@@ -22,8 +22,13 @@ def curl(
     if authorization:
         parts.append(f"-H {authorization}")
     if body is not None:
-        parts += [CONTENT_TYPE, f"-d {shlex.quote(json.dumps(body))}"]
+        parts += [CONTENT_TYPE, f"-d {quoted(body)}"]
     return between.join(parts)
+
+
+def quoted(body: Mapping[str, object]) -> str:
+    """A body as one word of the shell."""
+    return shlex.quote(json.dumps(body))
 
 
 def python_sdk(url: str, api_key: str, model: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import threading
 from collections.abc import Callable
 from urllib.parse import quote
@@ -282,6 +283,44 @@ def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
     selected = page.evaluate("getSelection().toString()")
     assert selected.startswith(f"curl -N {server.api}/inference/stream")
     assert '"model_id": "qwen-3b"' in selected
+
+
+def test_a_line_to_copy_sends_the_body_that_was_edited(
+    server: Reference, page: Page
+) -> None:
+    opened(page, server)
+    edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
+
+    page.fill("#infer textarea", json.dumps(edited))
+
+    lines = page.locator("#infer .copied code").text_content()
+    assert json.loads(shlex.split(lines)[-1]) == edited
+
+
+def test_the_models_of_the_server_are_listed_and_one_is_chosen(
+    server: Reference, page: Page, complaints: list[str]
+) -> None:
+    page.goto(server.url)
+    page.fill("#token", TOKEN)
+
+    page.click("#list-models")
+    expect(page.locator("#models")).to_contain_text("conf-echo")
+    chosen = page.input_value("#model")
+    body = json.loads(page.input_value("#infer textarea"))
+
+    assert chosen in page.inner_text("#models").split(", ")
+    assert body["model_id"] == chosen
+    assert complaints == []
+
+
+def test_models_that_cannot_be_listed_are_an_error(
+    server: Reference, page: Page
+) -> None:
+    page.goto(server.url)
+
+    page.click("#list-models")
+
+    expect(page.locator("#models")).to_have_text("No answer: 401.")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from builders import (
     sse,
 )
 from octomil_conformance import spec
+from openapi_spec_validator import validate
 
 from octomil_ref.app import create_app, create_backends
 from octomil_ref.settings import Settings, SettingsError
@@ -315,10 +316,25 @@ def test_head_of_a_page_has_the_headers_of_get(path):
 
 
 def test_the_openapi_document_is_the_one_of_the_spec():
-    answer = app_client().simulate_get("/openapi.json")
+    answer = app_client(sdk_endpoints=False).simulate_get("/openapi.json")
 
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json == spec.openapi()
+
+
+def test_the_openapi_document_has_what_sdks_call_under_a_heading_of_its_own():
+    document = app_client().simulate_get("/openapi.json").json
+
+    validate(document)
+    [heading] = [tag["name"] for tag in document.pop("tags")]
+    own = spec.openapi()["paths"]
+    added = {path: item for path, item in document["paths"].items() if path not in own}
+    assert {**document, "paths": own} == spec.openapi()
+    assert [path for path in document["paths"] if path in own] == list(own)
+    for path, item in added.items():
+        [operation] = [part for name, part in item.items() if name != "servers"]
+        assert item["servers"] == [{"url": "/"}], path
+        assert operation["tags"] == [heading]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

@@ -41,6 +41,7 @@ LAYERS = [
     {"metrics"},
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},
+    {"page.clients"},
     {"page.endpoint"},
     {"page.tables"},
     {"page.fields", "page.markup"},
@@ -87,7 +88,7 @@ PURE = {
     *("backends", "backends.refusals", "backends.framing", "demo.guide"),
     "sdk_endpoints.openai_requests",
     *("page.contents", "page.endpoint", "page.snippets"),
-    *("page.tables", "page.fields", "page.markup"),
+    *("page.tables", "page.fields", "page.markup", "page.clients"),
 }
 """They call themselves pure: no files, no network, no environment, no clock."""
 

@@ -185,6 +185,15 @@ def test_it_says_whether_a_token_is_needed(anonymous):
     assert ("Send your API token" in page) is not anonymous
 
 
+def test_it_lists_what_sdks_call_unless_a_setting_removes_that():
+    without = reference_page(Settings(sdk_endpoints=False)).data.decode()
+
+    assert "POST /v1/chat/completions" in TEXT
+    assert "clients" in PAGE.values("id") and "list-models" in PAGE.values("id")
+    assert "/v1/" not in without.partition("<script>")[0].replace("/api/v1/", "")
+    assert 'id="list-models"' not in without
+
+
 def test_equal_settings_give_the_same_page():
     assert reference_page(Settings()) == DOCUMENT
 

@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 
+import jsonschema
 import pytest
 import responses
 from builders import (
@@ -413,15 +414,46 @@ def test_a_body_that_is_no_object_is_a_400(client, path):
     assert client.simulate_post(path, json=[]).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *(CHAT, "/v1/embeddings", "/v1/models", "/v1/models/m"),
-        *("/api/v1/route", "/api/v2/runtime/plan"),
-        *("/api/v2/catalog/manifest", "/api/v2/telemetry/events"),
-    ],
-)
+CALLS = [
+    *(("post", CHAT), ("post", "/v1/embeddings")),
+    *(("get", "/v1/models"), ("get", "/v1/models/{model_id}")),
+    *(("post", "/api/v1/route"), ("post", "/api/v2/runtime/plan")),
+    ("get", "/api/v2/catalog/manifest"),
+    ("post", "/api/v2/telemetry/events"),
+]
+PATHS = [path for _, path in CALLS]
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_a_setting_removes_them_all(path):
     client = app_client(sdk_endpoints=False)
 
     assert client.simulate_get(path).status_code == 404
+
+
+def test_the_openapi_document_has_all_of_them(client):
+    paths = client.simulate_get("/openapi.json").json["paths"]
+
+    assert [path for path in paths if paths[path].get("servers")] == PATHS
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_answers_and_examples_are_as_the_openapi_document_says(
+    upstream, client, method, path
+):
+    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat("Cherry"))
+    upstream.post(f"{OLLAMA}/api/embed", json={"embeddings": [[0.5], [0.25]]})
+    upstream.get(f"{OLLAMA}/api/tags", json={"models": [{"name": "m"}]})
+    paths = client.simulate_get("/openapi.json").json["paths"]
+    operation = paths[path][method]
+    content = operation.get("requestBody", {}).get("content", {})
+    asked = content.get("application/json", {})
+
+    answer = client.simulate_request(
+        method.upper(), path.format(model_id="m"), json=asked.get("example")
+    )
+
+    jsonschema.validate(asked.get("example"), asked.get("schema", {}))
+    [(status, response)] = operation["responses"].items()
+    assert answer.status_code == int(status)
+    jsonschema.validate(answer.json, response["content"]["application/json"]["schema"])
