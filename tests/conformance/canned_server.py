@@ -1,4 +1,4 @@
-"""A server of fixed answers, as an SDK's mock is one, with what a test wants wrong in it."""
+"""A server with fixed answers, like the mock of an SDK. A test can make some of them wrong."""
 
 import threading
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def canned(changes=None, echo=None):
-    """URL. `changes`: path to answer, or HANG. `echo`: bytes of bodies to header of the request that takes their place."""
+    """Yields the URL. `changes` has other answers by path, or HANG. `echo` maps bytes of a body to the request header that replaces them."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.answers = {**ANSWERS, **(changes or {})}

@@ -21,7 +21,7 @@ def matrix(counts) -> Matrix:
 
 @pytest.fixture(scope="session")
 def counts(pytestconfig) -> dict[str, object]:
-    """What tests write here is printed at the end."""
+    """Tests add figures here, which are printed at the end of the run."""
     return pytestconfig.stash.setdefault(COUNTS, {})
 
 
@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture
 def without_the_extra(monkeypatch):
-    """As if its package were not installed."""
+    """Pretends that a package of the extra `conformance` is not installed."""
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,

@@ -1,4 +1,4 @@
-"""Recordings in the current folder, and what the command makes of them."""
+"""Writes recordings to the current folder, and runs the command on them."""
 
 import json
 from pathlib import Path

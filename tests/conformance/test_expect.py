@@ -1,4 +1,4 @@
-"""What a check expects: what a report gets to show of it, and what is redacted."""
+"""Expectations of checks: what a report shows of them, and what is redacted."""
 
 import re
 from functools import partial

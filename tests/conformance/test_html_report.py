@@ -17,7 +17,7 @@ ENOUGH = 4.5
 
 
 class Page(HTMLParser):
-    """What a reader of the page gets: tags with their attributes, and text."""
+    """A parsed page: its tags with their attributes, and its text."""
 
     def __init__(self, text):
         super().__init__()

@@ -214,7 +214,9 @@ def test_the_scenario_rides_in_the_model_and_any_other_model_echoes(url):
         ("status-500", 500, [], "server_error"),
     ],
 )
-def test_one_scenario_for_all_models(upstreams, scenario, status, tokens, ending):
+def test_one_scenario_applies_to_all_models(
+    upstreams, scenario, status, tokens, ending
+):
     with serving(served(upstreams, TOKEN, scenario=scenario)) as url:
         got, _, body = ask(url, "/api/v1/inference/stream", {**CHAT, "model_id": "conf-echo"})  # fmt: skip
 

@@ -42,10 +42,10 @@ NOT_ABOUT_THE_FIELD = {
     ("HTTP-17", "text"): "there it is half a media type",
     ("STREAM-01", "text"): "there it is half a media type",
 }
-"""Requirements that have a field's name in them and yet say nothing of the field."""
+"""Requirements that contain the name of a field but do not refer to it."""
 
 OURS_AND_BINDING = {"HTTP-16", "HTTP-36", "HTTP-37"}
-"""What only the spec decides and yet binds everybody; the spec says why."""
+"""MUSTs of `ours` outside of batch and health. The spec says why."""
 
 
 def test_openapi_is_openapi():
@@ -53,7 +53,7 @@ def test_openapi_is_openapi():
 
 
 def objects(value: object) -> Iterator[dict[str, Any]]:
-    """All objects inside, with what they refer to in their place."""
+    """All objects in a value. A reference is replaced by the object that it refers to."""
     if isinstance(value, list):
         for item in value:
             yield from objects(item)
@@ -67,7 +67,7 @@ def objects(value: object) -> Iterator[dict[str, Any]]:
 
 
 def fields(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The named fields of all schemas inside, but for those that are never there."""
+    """The named fields of all schemas in a value, except fields that never occur."""
     for each in objects(value):
         if isinstance(properties := each.get("properties"), dict):
             for name, schema in properties.items():
@@ -165,7 +165,7 @@ def test_every_requirement_is_a_sentence_under_a_heading():
 
 
 def test_the_lists_of_the_versions_are_the_requirements():
-    """None is lost, and a new one is in the list of the newest version, once."""
+    """Each requirement is in exactly one list. A new one is in the list of the newest version."""
     listed = [name for names in spec.additions().values() for name in names]
 
     assert sorted(listed) == sorted(REQUIREMENTS)
@@ -180,7 +180,7 @@ def test_the_newest_list_is_that_of_this_version():
 
 
 def test_the_requirements_of_1_0_stay_as_they_were():
-    """Their ids, levels, profiles, and where they come from. Sentences may be worded anew."""
+    """Their ids, levels, profiles, and where they come from. Sentences may be reworded."""
     released = {name: REQUIREMENTS[name] for name in spec.additions()["1.0"]}
     facts = [(name, each.force, each.profiles, each.level, each.provenance) for name, each in sorted(released.items())]  # fmt: skip
 
@@ -256,7 +256,7 @@ def test_example_streams_can_be_read(body):
     assert schemas.schema_complaints(exchange) == []
 
 
-def test_there_are_examples():
+def test_the_spec_has_examples():
     assert len(JSON_EXAMPLES) >= 12
     assert len(STREAMS) >= 2
 

@@ -1,4 +1,4 @@
-"""How hard the fuzz tests try: always the same examples, and few; with `--hypothesis-profile=long` others each time, and many."""
+"""Hypothesis's profiles: by default a few examples, always the same; with `--hypothesis-profile=long` many, and others each time."""
 
 from hypothesis import HealthCheck, settings
 

@@ -1,6 +1,6 @@
-"""Every endpoint, asked whatever openapi.json allows and much that it does not: what is valid is answered, what is not is refused.
+"""Requests that openapi.json allows are answered, and requests that it does not allow are refused, at every endpoint.
 
-The schemas are held to the prose in this way too: where server and schema disagree about a request, one of them is wrong.
+This also tests the schemas: if server and schema disagree about a request, one of them is wrong.
 """
 
 import json
@@ -80,7 +80,7 @@ def call(request: pytest.FixtureRequest, backend: ScriptedBackend) -> Iterator[C
 
 
 def is_valid(component: str, answer: Response) -> bool:
-    """Whether the body that the server got was JSON that matches the schema."""
+    """True if the body that the server got was JSON that matches the schema."""
     body = answer.request.body or b""
     data = body.encode() if isinstance(body, str) else body
     try:
@@ -111,7 +111,7 @@ def assert_is_an_answer(profile: str, answer: Response) -> None:
 
 
 def the_backend_refused(answer: Response) -> bool:
-    """A parameter that it knows and we do not."""
+    """True if the backend refused a parameter that the server does not check."""
     message = json.loads(answer.content)["message"]
     return answer.status_code == 400 and "backend refused the request" in message
 
@@ -155,7 +155,7 @@ def test_no_endpoint_is_left_out() -> None:
 
 @pytest.fixture(scope="module")
 def raw(backend: ScriptedBackend) -> falcon.testing.TestClient:
-    """The application without a server; what it does not catch is raised here."""
+    """Calls the application without a server, so that exceptions which it does not catch are raised here."""
     app = create_app(
         Settings(
             ollama_base_url=backend.ollama_url, api_keys=(TOKEN,), log_level="ERROR"
@@ -167,7 +167,7 @@ def raw(backend: ScriptedBackend) -> falcon.testing.TestClient:
 HEADER_TEXT = st.text(
     st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40
 ).map(str.strip)
-"""What gunicorn and waitress let through."""
+"""The characters that gunicorn and waitress accept in a header."""
 
 PAGES = ["/health", "/", "/openapi.json"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]

@@ -47,7 +47,7 @@ JSON_LIKE = st.one_of(
 
 
 def standard(data: bytes) -> object:
-    """What the standard library makes of it; a ValueError where it has none."""
+    """The value that the standard library decodes. Raises ValueError if there is none."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as ex:

@@ -1,4 +1,4 @@
-"""The conformance suite, given anything for an answer: it judges, and does not stumble."""
+"""The conformance suite judges any bytes as an answer, without an error of its own."""
 
 import json
 

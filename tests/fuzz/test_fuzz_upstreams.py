@@ -1,4 +1,4 @@
-"""Whatever an upstream sends, and however it arrives: the pieces do not depend on the cuts, and garbage is an UpstreamError."""
+"""Any bytes of an upstream: the pieces do not depend on how the bytes are split, and garbage raises UpstreamError."""
 
 import io
 import itertools
@@ -40,7 +40,7 @@ class Received:
         return next(self._pieces, b"")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: there is no connection."""
 
 
 def answer(*pieces: bytes, status: int = 200) -> UpstreamResponse:
@@ -227,7 +227,7 @@ class _Socket:
 
 
 def standard_reading(body: bytes) -> bytes | None:
-    """None where http.client finds the chunks broken or cut off."""
+    """The body as http.client reads it. None if the chunks are malformed or cut off."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     response = HTTPResponse(_Socket(head + body))
     response.begin()
@@ -253,7 +253,7 @@ chunk_bytes = st.lists(
 
 
 def own_reading(pieces: list[bytes]) -> bytes | None:
-    """None where ours finds the chunks broken or cut off."""
+    """The body as `Chunked` reads it. None if the chunks are malformed or cut off."""
     body, read = Chunked(), b""
     for piece in pieces:
         try:

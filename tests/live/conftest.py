@@ -53,7 +53,7 @@ def impatient_server(shared: Shared) -> Iterator[Reference]:
 
 
 def _for_one_test(server: Reference) -> Iterator[Reference]:
-    """No test may make a server log a traceback, a token or a prompt, or leave it unable to answer."""
+    """Fails if the server logs a traceback, a token or a prompt, or does not answer after the test."""
     yield server
     assert server.client.get(f"{server.url}/health").status_code == 200
     heard = server.heard()

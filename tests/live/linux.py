@@ -1,4 +1,4 @@
-"""What only Linux tells: the children of a process, and which process has a connection."""
+"""Facts from Linux's /proc: the children of a process, and which process has a connection."""
 
 import os
 from contextlib import suppress
@@ -31,7 +31,7 @@ def _inode(local_port: int, remote_port: int) -> str:
 
 
 def _open_files(pid: int) -> set[str]:
-    """What its descriptors refer to. It may open and close others meanwhile."""
+    """The targets of the process's descriptors. It may open and close descriptors meanwhile."""
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):

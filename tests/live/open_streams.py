@@ -1,4 +1,4 @@
-"""Streams that stay open while a test does something to the server."""
+"""Streams that stay open while a test stops, kills or reloads the server."""
 
 import threading
 from typing import Any
@@ -14,7 +14,7 @@ class OpenStream:
     def __init__(self, server: Reference) -> None:
         self.gate = threading.Event()
         self.port = 0
-        """The client's."""
+        """The client's port."""
         self.events: list[dict[str, Any]] = []
         self.failure: httpx.HTTPError | None = None
         self._server = server

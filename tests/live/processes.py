@@ -33,9 +33,9 @@ class ServerProcess:
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] = {}) -> None:
         self.argv = list(argv)
         self.url = ""
-        """Where it listens; set by who knows what the server prints."""
+        """The URL of the server. `listening` sets it from the output."""
         self.lines: list[str] = []
-        """What it wrote so far, stdout and stderr in one, without line ends."""
+        """The lines of stdout and stderr so far, without line ends."""
         self._env = {"PYTHONUNBUFFERED": "1"}
         self._env |= {name: os.environ[name] for name in INHERITED} | dict(env)
         self._heard = threading.Condition()
@@ -99,7 +99,7 @@ class ServerProcess:
             raise TimeoutError(f"still running: {self.tail()}") from None
 
     def all_lines(self) -> list[str]:
-        """Once it is over, and its children are."""
+        """All lines, once the process and its children have ended."""
         self._listener.join(self.PATIENCE)
         assert self._silent
         return self.lines
@@ -179,7 +179,7 @@ def waitress_serve(*options: str, **env: str) -> AbstractContextManager[ServerPr
 
 
 def found(program: str, package: str) -> str:
-    """Where a program is that a Debian package brings."""
+    """The path of a program from a Debian package."""
     path = shutil.which(program)
     if path is None:
         raise RuntimeError(f"no {program}: apt-get install {package}")

@@ -1,4 +1,4 @@
-"""A Python client in an environment of its own. One process runs the code of all tests: to import a client takes seconds."""
+"""A Python client in an environment of its own. One process runs the code of all tests, because importing a client takes seconds."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ class PythonClient:
     process: "subprocess.Popen[str]"
 
     def run(self, code: str, **names: object) -> Iterator[Any]:
-        """What the code says, as soon as it says it. `names` are its variables."""
+        """Runs code with these variables, and yields what it says, as soon as it says it."""
         self.process.stdin.write(json.dumps({"code": code, "names": names}) + "\n")
         self.process.stdin.flush()
         heard = []

@@ -114,7 +114,7 @@ class Events:
         self._lines = response.iter_lines()
 
     def next(self) -> dict[str, Any]:
-        """The next event. Raises StopIteration at a good end, httpx's errors at a bad one."""
+        """The next event. Raises StopIteration at a complete end, and an error of httpx if the stream was cut."""
         while True:
             line = next(self._lines)
             if line.startswith("data: "):

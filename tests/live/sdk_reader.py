@@ -1,4 +1,4 @@
-"""Run in the SDK's own environment: has the real Python SDK read answers, and prints as JSON what it made of each.
+"""Runs in the SDK's own environment: lets the real Python SDK read answers, and prints the result of each call as JSON.
 
 Standard input: {"urls": [base URL…], "token": …, "bodies": {"stream": …, "embed": …}}.
 """

@@ -1,4 +1,4 @@
-"""What the real Python SDK makes of each scenario, variant and mutant that `octomil-conformance serve` offers.
+"""Measures how the real Python SDK reacts to each scenario, variant and mutant of `octomil-conformance serve`.
 
 python tests/live/sdk_table.py    measures, and writes it into conformance/README.md
 """
@@ -61,14 +61,14 @@ class Subject:
 @dataclass(frozen=True)
 class Measured:
     made: Mapping[Subject, Mapping[str, Any]]
-    """What the SDK made of a subject, by profile: see sdk_reader.py."""
+    """The results of the SDK's calls for a subject, by profile: see sdk_reader.py."""
     answers: Mapping[Subject, str]
-    """What a client that only speaks HTTP gets."""
+    """The answers that a plain HTTP client gets."""
     right: Mapping[str, Subject]
     """The good server in a scenario."""
 
     def cell(self, subject: Subject, profile: str) -> str:
-        """`SAME` when it made of it what it makes of a good server."""
+        """`SAME` if the SDK's result is the same as with a good server."""
         if profile not in subject.called:
             return ""
         made = self.made[subject][profile]
@@ -155,7 +155,7 @@ def _answer(url: str, path: str, body: object) -> str:
 
 
 def text_of(measured: Measured) -> str:
-    """What stands in the README."""
+    """The text for the README."""
     layered = [each for each in measured.made if each.layer]
     variants = [each for each in layered if not each.layer.violates]
     mutants = [each for each in layered if each.layer.violates]
@@ -171,7 +171,7 @@ def text_of(measured: Measured) -> str:
 
 
 def _grouped(measured: Measured) -> list[list[str]]:
-    """Scenarios of which the SDK makes the same, in one row."""
+    """Scenarios with the same result, in one row."""
     rows: dict[tuple[str, ...], list[str]] = {}
     for each in measured.right.values():
         if each.name in sentences():

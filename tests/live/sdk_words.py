@@ -1,6 +1,6 @@
-"""What the SDK made of an answer, in words. Pure.
+"""The SDK's reaction to an answer, in words. Pure.
 
-`made` is what sdk_reader.py tells of one call, `right` the same of a good server; None: there is nothing to compare it with.
+`made` is sdk_reader.py's result of one call, and `right` that of the same call to a good server, or None without a comparison.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def _name(made: Made) -> str:
 
 
 def _unlike(made: Made, right: Made) -> str:
-    """How the call ended, when it ended in another way."""
+    """How the call ended; empty if it ended as with the good server."""
     if (made["hangs"], made.get("raised")) == (right["hangs"], right.get("raised")):
         return ""
     return _raised(made) or f"silently: {_read(made)} instead of {_name(right)}"
@@ -65,7 +65,7 @@ def _read(made: Made) -> str:
 
 
 def _text(made: Made) -> list[Any]:
-    """The tokens as one text; as they are, when they are none."""
+    """The tokens joined to one text, or as they are if one of them is no text."""
     tokens = [each[0] for each in made["tokens"]]
     return ["".join(tokens)] if all(isinstance(t, str) for t in tokens) else tokens
 
@@ -101,13 +101,13 @@ def _other_fields(made: Made, right: Made) -> str:
 
 
 def _fields(made: Made) -> tuple[Any, ...]:
-    """What the first event says of its provider, and the last of all."""
+    """The provider of the first event, and the fields of the last event."""
     tokens = made["tokens"]
     return (tokens[0][2], *tokens[-1][3:]) if tokens else (None, None, None)
 
 
 def _kind(value: Any) -> object:
-    """Numbers and ids differ from one time to the next, what they are does not."""
+    """The kind of a value: numbers and ids differ between two calls, but their kinds do not."""
     negative = isinstance(value, float) and value < 0
     return value is None, isinstance(value, str), negative
 

@@ -1,4 +1,4 @@
-"""Real OpenAI-compatible servers as the fallback: whole, streamed, embedded, and what their errors become."""
+"""Real OpenAI-compatible servers as the fallback: single answers, streams, embeddings and errors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.machine
 
 @dataclass(frozen=True)
 class Compatible:
-    """A real server, with what ours must be told to use it."""
+    """A real server, and the settings that octomil-ref needs to use it."""
 
     endpoint: str
     model: str
@@ -50,7 +50,7 @@ SERVERS = [ollama_v1, llama, litellm, portkey]
 
 
 def only(*servers: Callable[..., Compatible]) -> pytest.MarkDecorator:
-    """For a test that the other servers give nothing to see."""
+    """Limits a test to these servers, because the others do not show the behaviour."""
     return pytest.mark.parametrize("compatible", servers, indirect=True, ids=name)
 
 
@@ -87,7 +87,9 @@ def asked(compatible: Compatible, **more: object) -> dict[str, Any]:
     return {**body, "parameters": parameters, **more}
 
 
-def test_a_whole_answer(server: Reference, compatible: Compatible) -> None:
+def test_a_single_answer_comes_from_the_server(
+    server: Reference, compatible: Compatible
+) -> None:
     answer = server.ask("/inference", asked(compatible)).json()
 
     assert answer["output"]
@@ -97,7 +99,9 @@ def test_a_whole_answer(server: Reference, compatible: Compatible) -> None:
     assert "ignored_parameters" not in answer
 
 
-def test_a_streamed_answer(server: Reference, compatible: Compatible) -> None:
+def test_a_streamed_answer_comes_from_the_server(
+    server: Reference, compatible: Compatible
+) -> None:
     with server.stream(asked(compatible)) as events:
         *tokens, final = events.rest()
 
@@ -107,7 +111,9 @@ def test_a_streamed_answer(server: Reference, compatible: Compatible) -> None:
     assert final["usage"]["completion_tokens"] == 4
 
 
-def test_embeddings(server: Reference, compatible: Compatible) -> None:
+def test_embeddings_come_from_the_server(
+    server: Reference, compatible: Compatible
+) -> None:
     body = {"model_id": compatible.model, "input": ["apple", "pear", "apple"]}
 
     answer = server.ask("/embeddings", body).json()
@@ -119,7 +125,7 @@ def test_embeddings(server: Reference, compatible: Compatible) -> None:
     assert answer["usage"]["prompt_tokens"] > 0
 
 
-def test_health(server: Reference) -> None:
+def test_health_finds_the_server(server: Reference) -> None:
     _, state = server.client.get("/inference/health").json()["backends"]
 
     assert (state["provider"], state["status"]) == ("openai", "ok")
@@ -128,8 +134,10 @@ def test_health(server: Reference) -> None:
 
 @only(ollama_v1, litellm)
 @pytest.mark.parametrize("path", ["/inference", "/inference/stream", "/embeddings"])
-def test_a_missing_model(server: Reference, compatible: Compatible, path: str) -> None:
-    """llama.cpp answers whatever model it is asked for."""
+def test_a_missing_model_is_reported(
+    server: Reference, compatible: Compatible, path: str
+) -> None:
+    """llama.cpp accepts any name of a model."""
     body = asked(compatible, model_id="no-such-model", input=["a"])
 
     answer = server.ask(path, body)
@@ -139,10 +147,10 @@ def test_a_missing_model(server: Reference, compatible: Compatible, path: str) -
 
 @only(llama, litellm, portkey)
 @pytest.mark.parametrize("path", ["/inference", "/inference/stream"])
-def test_a_prompt_beyond_the_context(
+def test_a_prompt_beyond_the_context_is_refused(
     server: Reference, compatible: Compatible, path: str
 ) -> None:
-    """Ollama cuts a prompt off at its context."""
+    """Ollama truncates a prompt that is too long."""
     messages = [{"role": "user", "content": "apple " * 9000}]
 
     answer = server.ask(path, asked(compatible, messages=messages))
@@ -151,7 +159,7 @@ def test_a_prompt_beyond_the_context(
 
 
 @only(llama, litellm)
-def test_a_parameter_of_the_wrong_type(
+def test_a_parameter_of_the_wrong_type_is_refused(
     server: Reference, compatible: Compatible
 ) -> None:
     """Ollama ignores parameters that it does not know, and Portkey's gateway drops them."""
@@ -163,7 +171,7 @@ def test_a_parameter_of_the_wrong_type(
     assert "min_p" in answer.json()["message"]
 
 
-def test_a_wrong_base_url(compatible: Compatible) -> None:
+def test_a_wrong_base_url_is_reported(compatible: Compatible) -> None:
     wrong = {"OPENAI_API_ENDPOINT": f"{compatible.endpoint}/nowhere"}
     for server in in_front_of(compatible, **wrong):
         answer = server.ask("/inference", asked(compatible))
@@ -177,7 +185,7 @@ def test_a_wrong_base_url(compatible: Compatible) -> None:
 
 
 @only(litellm)
-def test_a_wrong_key(compatible: Compatible) -> None:
+def test_a_wrong_key_is_reported(compatible: Compatible) -> None:
     key = "sk-another-key-9876543210"
     for server in in_front_of(compatible, OPENAI_API_KEY=key):
         answer = server.ask("/inference", asked(compatible))
@@ -190,7 +198,7 @@ def test_a_wrong_key(compatible: Compatible) -> None:
 
 
 @only(portkey)
-def test_headers_that_a_gateway_needs(compatible: Compatible) -> None:
+def test_a_gateway_without_its_headers_is_reported(compatible: Compatible) -> None:
     for server in in_front_of(compatible, OPENAI_API_HEADERS=""):
         answer = server.ask("/inference", asked(compatible))
 

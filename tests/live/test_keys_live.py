@@ -1,4 +1,4 @@
-"""The keys of a file, under both servers: they follow it, and outlive it while it cannot be read."""
+"""The keys of a file, under both servers: they follow its changes, and stay valid while it cannot be read."""
 
 import signal
 import threading

@@ -36,7 +36,7 @@ in_every_way = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMAND
 
 
 def ending_at_once(command: list[str], **env: str) -> tuple[int, list[str]]:
-    """Exit code and output of a process that is not to stay."""
+    """The exit code and output of a process that ends by itself."""
     with ServerProcess(command, env) as process:
         code = process.wait(PATIENCE)
     return code, process.lines

@@ -54,7 +54,7 @@ def test_a_streamed_answer_of_a_real_model(server: Reference) -> None:
     assert final["finish_reason"] in ("stop", "length")
 
 
-def test_a_batch_of_a_real_model(server: Reference) -> None:
+def test_a_real_model_answers_a_batch(server: Reference) -> None:
     inputs = [
         {"input_data": "Name three fruits."},
         {"messages": FRUITS, "parameters": {"max_tokens": 2}},
@@ -70,7 +70,7 @@ def test_a_batch_of_a_real_model(server: Reference) -> None:
     assert second["finish_reason"] == "length"
 
 
-def test_embeddings_of_a_real_model(server: Reference) -> None:
+def test_a_real_model_embeds(server: Reference) -> None:
     body = {"model_id": LlamaCpp.model, "input": ["apple", "pear", "apple"]}
 
     answer = server.ask("/embeddings", body).json()
@@ -109,7 +109,7 @@ def demo(*options: str, **env: str) -> Iterator[ServerProcess]:
 
 
 def curls(process: ServerProcess) -> dict[str, httpx.Request]:
-    """What the printed curl lines would send, by path."""
+    """The requests of the printed curl lines, by path."""
     requests = {}
     for line in process.lines:
         words = shlex.split(line) if line.lstrip().startswith("curl ") else []

@@ -209,7 +209,7 @@ def test_a_server_that_is_killed_costs_only_its_own_streams(site: Site) -> None:
 
 @contextmanager
 def a_stream_of(site: Site, server: Reference) -> Iterator[Events]:
-    """One that this server serves, its first token in hand: nginx takes turns."""
+    """A stream of this server, after its first token. nginx takes turns, so it may take several requests to get one."""
     with ExitStack() as stack:
         for _ in range(10):
             asked = len(server.ollama.requests)

@@ -41,7 +41,7 @@ def asked(**more: object) -> dict[str, Any]:
     return {"model_id": "smollm2-135m", "parameters": parameters, **more}
 
 
-def test_a_streamed_answer_of_ollama(server: Reference) -> None:
+def test_ollama_streams_an_answer(server: Reference) -> None:
     with server.stream(asked(messages=FRUITS)) as events:
         *tokens, final = events.rest()
 
@@ -52,7 +52,7 @@ def test_a_streamed_answer_of_ollama(server: Reference) -> None:
     assert final["usage"]["completion_tokens"] >= len(tokens)
 
 
-def test_a_batch_of_ollama(server: Reference) -> None:
+def test_ollama_answers_a_batch(server: Reference) -> None:
     inputs = [
         {"input_data": "Name three fruits."},
         {"messages": FRUITS, "parameters": {"max_tokens": 2}},
@@ -66,7 +66,7 @@ def test_a_batch_of_ollama(server: Reference) -> None:
     assert answer["results"][1]["finish_reason"] == "length"
 
 
-def test_embeddings_of_ollama(server: Reference) -> None:
+def test_ollama_embeds(server: Reference) -> None:
     body = {"model_id": "smollm2-135m", "input": ["apple", "pear"]}
 
     answer = server.ask("/embeddings", body).json()

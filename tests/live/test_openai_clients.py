@@ -48,7 +48,7 @@ Run = Callable[..., Iterator[Any]]
 
 
 on_one_server = pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
-"""For clients that take long to start: what differs between the servers is seen with the others."""
+"""For clients that take long to start. The tests of the other clients show the differences between the servers."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def run(
     return run
 
 
-def test_a_whole_answer(server: Reference, run: Run) -> None:
+def test_the_clients_read_a_single_answer(server: Reference, run: Run) -> None:
     server.ollama.on("/api/chat", says("Zwölf", " 🍒"))
 
     said = run(
@@ -99,7 +99,7 @@ async for chunk in each(chunks):
 """
 
 
-def test_a_stream_token_by_token(server: Reference, run: Run) -> None:
+def test_the_clients_read_a_stream_token_by_token(server: Reference, run: Run) -> None:
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " \u2028🍒", gate=gate))
 
@@ -110,7 +110,9 @@ def test_a_stream_token_by_token(server: Reference, run: Run) -> None:
     assert [*said] == [[" \u2028🍒", None], [None, "stop"], 2]
 
 
-def test_embeddings_in_the_clients_own_encoding(server: Reference, run: Run) -> None:
+def test_the_clients_read_embeddings_in_their_own_encoding(
+    server: Reference, run: Run
+) -> None:
     texts = ["apple", "pear"]
 
     said = run(
@@ -127,7 +129,7 @@ say([found.model, found.usage.prompt_tokens])
     assert server.ollama.requests[0].json["input"] == texts
 
 
-def test_models(run: Run) -> None:
+def test_the_clients_list_models(run: Run) -> None:
     said = run(
         """
 say([model.id async for model in each(await settled(client.models.list()))])
@@ -184,7 +186,7 @@ await attempt(lambda: client.chat.completions.create(model="m", messages=HELLO, 
     assert [*said] == ["", "Good", ["APIError", "stream_interrupted", None]]
 
 
-def test_langchain(server: Reference, clients: PythonClient) -> None:
+def test_langchain_chats_and_embeds(server: Reference, clients: PythonClient) -> None:
     said = clients.run(
         """
 reach = {"base_url": f"{url}/v1", "api_key": token, "model": "conf-echo"}
@@ -219,7 +221,7 @@ except litellm.NotFoundError as error:
 
 @pytest.mark.machine
 @on_one_server
-def test_litellm(server: Reference) -> None:
+def test_litellm_chats_and_embeds(server: Reference) -> None:
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else its import asks GitHub
     with python_client(litellm() / "bin" / "python", "import litellm", **env) as client:
         said = [*client.run(LITELLM, url=server.url, token=TOKEN)]
@@ -256,7 +258,7 @@ try {
 
 @pytest.mark.machine
 @on_one_server
-def test_openais_client_for_javascript(server: Reference) -> None:
+def test_openais_client_for_javascript_chats_and_embeds(server: Reference) -> None:
     folder = npm_openai()
     node = [found("node", "nodejs"), "--input-type=module", "-e", NODE, "--"]
     argv = ["env", "-C", str(folder), *node, f"{server.url}/v1", TOKEN]

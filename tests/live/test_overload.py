@@ -21,7 +21,7 @@ WAYS: dict[str, tuple[Start, list[str], dict[str, str]]] = {
     "gunicorn -c": (gunicorn, ["--threads", "8"], {}),
     "waitress-serve": (waitress_serve, [], {"OCTOMIL_MAX_INFLIGHT": "4"}),
 }
-"""Each with four places: told, or the threads less four."""
+"""Each has four places: by OCTOMIL_MAX_INFLIGHT, or because four of its eight threads are spare."""
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -32,7 +32,7 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
 
 
 def fill(server: Reference, stack: ExitStack) -> list[Events]:
-    """Takes every place; the first token of each is in hand."""
+    """Takes every place with a stream that has brought its first token."""
     streams = [stack.enter_context(server.stream()) for _ in range(PLACES)]
     for events in streams:
         events.next()

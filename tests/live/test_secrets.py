@@ -144,7 +144,7 @@ def send_raw(server: Reference, data: bytes) -> None:
 
 
 def play_everything(server: Reference) -> list[str]:
-    """All responses of a server to its clients, through good days and bad ones."""
+    """All responses of a server to its clients, with healthy and with failing upstreams."""
     for path in ("/v1/chat/completions", "/v1/embeddings"):
         server.openai.on(path, refuses(400, f"bad key {UPSTREAM_KEY}"))
     server.ollama.on("/api/chat", says(*ANSWER))

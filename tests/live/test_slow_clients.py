@@ -28,8 +28,8 @@ def shared_server() -> Iterator[Reference]:
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_clients_that(server: Reference, said: bytes) -> None:
-    """… keep no one waiting, and get their answer once they go on."""
+def test_nobody_waits_for_clients_that(server: Reference, said: bytes) -> None:
+    """Such clients get their own answer once they go on."""
 
     with ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(MANY)]

@@ -42,7 +42,7 @@ NOT_RUN: dict[str, bytes] = {
 
 
 def statuses_after(server: Reference, sent: bytes) -> list[int]:
-    """Of all responses until the server closed the connection."""
+    """The statuses of all responses until the server closes the connection."""
     with server.connect() as connection:
         connection.sendall(sent)
         received = receive_all(connection)

@@ -34,7 +34,7 @@ def shared_server(shared: Shared) -> Reference:
 
 
 def script(server: Reference, provider: str, answer: Script) -> Upstream:
-    """Lets this upstream answer; the one before it lacks the model."""
+    """Lets this upstream answer. An upstream before it does not have the model."""
     if provider == "openai":
         server.ollama.on(CHAT["ollama"], LACKS_THE_MODEL)
     upstream = server.ollama if provider == "ollama" else server.openai
@@ -297,7 +297,7 @@ def test_the_only_backend_is_asked_again_as_soon_as_it_is_back() -> None:
 
 
 def connections(server: Reference) -> list[tuple[int, int]]:
-    """Of each request to Ollama: its connection, and its place on it."""
+    """For each request to Ollama, its connection and its number on that connection."""
     return [(r.connection_id, r.nth_on_connection) for r in server.ollama.requests]
 
 

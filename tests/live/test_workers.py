@@ -1,4 +1,4 @@
-"""Several workers under gunicorn: one is killed, one hangs, all are reloaded, and clients hear of it as little as can be."""
+"""Several workers under gunicorn: clients notice as little as possible if one is killed, one hangs, or all are reloaded."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def wait_until_both_answer(server: Reference) -> None:
 
 
 def one_stream_each(server: Reference) -> dict[int, OpenStream]:
-    """A stream that is half way, by the worker that serves it."""
+    """A running stream for each worker."""
     found: dict[int, OpenStream] = {}
     spare = []
     for _ in range(50):  # as many find a place, and no more by much
@@ -150,7 +150,7 @@ class Caller:
 
 
 def wait_for_status(server: Reference, token: str, status: int) -> None:
-    """Until the token gets this answer."""
+    """Waits until requests with the token get this status."""
     headers = {"Authorization": f"Bearer {token}"}
     for _ in range(int(PATIENCE / 0.05)):
         with client_of(server.url, headers) as client:

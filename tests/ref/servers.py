@@ -1,4 +1,4 @@
-"""What OpenAI-compatible servers and Ollama really send, as data: bytes in, values out, by kind and by server.
+"""Catalogue of what OpenAI-compatible servers and Ollama really send: bytes, and the values to read from them.
 
 The bytes are those that users of these servers report publicly, or that the servers' documentation shows, shortened.
 """
@@ -53,9 +53,9 @@ class Case:
     streams: bool = True
     parameters: dict[str, object] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
-    """What is to be embedded."""
+    """The texts to embed."""
     thinks: bool = False
-    """There are thoughts before the answer."""
+    """True if there are thoughts before the answer."""
 
     @property
     def id(self) -> str:
@@ -443,7 +443,7 @@ TOO_MANY = {
     "NIM": (422, {"detail": [{"type": "too_long", "loc": ["body", "input"], "msg": "List should have at most 259 items after validation, not 512"}]}),
     "nginx": (413, "<html><h1>413 Request Entity Too Large</h1></html>"),
 }  # fmt: skip
-"""Who says in which words that it takes fewer inputs at once."""
+"""Server, and its message for too many inputs at once."""
 
 EMBEDDINGS = [
     embedded(
@@ -614,7 +614,7 @@ REFUSED_FOR_GOOD = [
     without("Mistral", "refuses it again and again", refusing("", 422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}), want=RequestRefused, top_k=5),
     without("vLLM", "speaks of the prompt", refusing("", 400, {"error": {"message": "unknown role in messages", "code": 400}}), want=RequestRefused, seed=7),
 ]  # fmt: skip
-"""Refusals that no change of ours can mend."""
+"""Refusals that no change of the request can avoid."""
 
 
 ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
@@ -753,4 +753,4 @@ USAGES: list[tuple[str, dict[str, object], Usage | None]] = [
     ("a gateway that miscounts", {"usage": {"prompt_tokens": 9, "total_tokens": 7}}, Usage(9, 0)),
     ("vLLM", {"usage": None}, None),
 ]  # fmt: skip
-"""Server, what it adds to an answer, what is known then."""
+"""Server, the fields that it adds to an answer, and the usage to read from them."""

@@ -1,4 +1,4 @@
-"""What is remembered of a model is bounded, in number and in time. That it is remembered: `test_backends_servers.py`."""
+"""The memory about models is bounded in number and in time. `test_backends_servers.py` tests what is remembered."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Requests to one upstream, its answers, its deadlines, and what each failure on the way is called."""
+"""Requests to one upstream, its answers, its deadlines, and the error for each failure."""
 
 import socket
 import ssl
@@ -143,7 +143,7 @@ def no_proxy(monkeypatch):
 
 
 def sending_options(url: str) -> dict[str, object]:
-    """What the adapter is told when it sends a request."""
+    """The arguments of the adapter's `send`."""
     responses.get(f"{url}/models", body=b"{}")
     upstream(url).get("/models", 1).close()
     options: dict[str, object] = responses.calls[0].request.req_kwargs

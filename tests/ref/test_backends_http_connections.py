@@ -1,4 +1,4 @@
-"""Pooled connections that die: one retry, and only where the connection had served before."""
+"""Pooled connections that die: a request is retried once, and only if the connection had served a response before."""
 
 import gc
 import gzip

@@ -213,7 +213,7 @@ def test_a_count_that_ollama_leaves_out_beside_the_other_is_0():
     ],
 )
 @responses.activate
-def test_the_finish_reason_of(reason, read):
+def test_the_finish_reason_is_read(reason, read):
     responses.post(CHAT, json=ollama_chat(done_reason=reason))
 
     completion = backend().complete(asking())
@@ -494,7 +494,7 @@ TIMEOUT, LOADING = 20.0, 60.0
 
 
 def limits() -> list[tuple[str, float]]:
-    """Each request so far, and the seconds that it had."""
+    """Each request so far, and its timeout in seconds."""
     return [
         (call.request.path_url, call.request.req_kwargs["timeout"][1])
         for call in responses.calls

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible dialect: requests, whole answers, streams, embeddings. `servers.py` has what single servers do."""
+"""The OpenAI-compatible dialect: requests, whole answers, streams, embeddings. `servers.py` has the peculiarities of single servers."""
 
 import json
 

@@ -72,7 +72,7 @@ def _text(output: str, ending: Ending) -> Text:
 
 
 def outcome(asked: OpenAIBackend, case: Case) -> object:
-    """What `case.want` is compared with."""
+    """The outcome to compare with `case.want`."""
     try:
         if case.texts:
             return asked.embed(embedding(*case.texts)).vectors

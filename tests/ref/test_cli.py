@@ -1,4 +1,4 @@
-"""The command: which settings each way to start ends up with, what it prints, and how it ends."""
+"""The command: the settings for each way to start, its output and its exit codes."""
 
 import errno
 import gc
@@ -39,7 +39,7 @@ class Servers:
 
 
 class BecameGunicorn(Exception):
-    """In place of the process's own end in `execv`."""
+    """Raised instead of replacing the process in `execv`."""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def gunicorn(monkeypatch, servers) -> list[object]:
 
 @pytest.fixture
 def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
-    """What each demo was started with."""
+    """The arguments of each demo that was started."""
     demos = []
 
     def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
@@ -80,7 +80,7 @@ def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
 
 
 def ending(*arguments: str) -> object:
-    """What the process ends with."""
+    """The code or message of the process's SystemExit."""
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     return caught.value.code

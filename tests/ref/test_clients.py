@@ -1,4 +1,4 @@
-"""Clients that leave: how they are noticed, and what of their calls is broken off."""
+"""Clients that leave: how they are noticed, and which of their calls are ended."""
 
 import socket
 import threading
@@ -41,7 +41,7 @@ class Leaving:
 
 
 def is_broken_off(client: Client) -> bool:
-    """Whether a call for the client is broken off at the next look."""
+    """True if the next look breaks off a call for the client."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         call = watched(client, ours)

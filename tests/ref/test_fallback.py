@@ -289,7 +289,7 @@ def test_the_last_backend_cools_down_too(clock):
 
     answer = fallback.complete(asking(), new_record())
 
-    assert answer.provider == "openai"  # late rather than not at all
+    assert answer.provider == "openai"  # although it cools down
 
 
 def other_model():
@@ -299,11 +299,13 @@ def other_model():
 @pytest.mark.parametrize(
     "kind, provider",
     [
-        pytest.param(TimedOut, "ollama", id="one that is late is asked"),
-        pytest.param(NotReached, "openai", id="one that is not there is passed over"),
+        pytest.param(TimedOut, "ollama", id="after a timeout"),
+        pytest.param(NotReached, "openai", id="after a refused connection"),
     ],
 )
-def test_for_another_model(kind, provider, clock):
+def test_only_a_backend_that_was_not_reached_cools_down_for_all_models(
+    kind, provider, clock
+):
     _, _, fallback = both(ollama=[kind("no")])
     fallback.complete(asking(), new_record())
 
@@ -522,7 +524,7 @@ THOUGHT = [Reasoning()]
 
 
 def thinking_for(clock, seconds, failure):
-    """A stream that fails after it has thought for as long."""
+    """A stream that fails after it has thought for so many seconds."""
 
     class Thinking(Stream):
         def __iter__(self):

@@ -1,4 +1,4 @@
-"""What gunicorn is told by the settings of the environment."""
+"""gunicorn's settings, made from the environment."""
 
 import json
 import logging

@@ -274,7 +274,7 @@ FOLDERS = ("page/", "demo/", "sdk_endpoints/")
 
 
 def test_the_package_lists_each_module_once():
-    """What is no part of the API is listed as folders."""
+    """Modules that are not part of the API are listed by their folder."""
     files = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")}
     modules = {file for file in files if not file.startswith(FOLDERS)}
 

@@ -1,4 +1,4 @@
-"""What every request passes: errors as envelopes, tokens, Host, request ids, CORS."""
+"""Middleware for every request: errors as envelopes, tokens, Host, request ids, CORS."""
 
 import io
 import logging

@@ -142,5 +142,5 @@ ID = {"$ref": "#/components/schemas/Id"}
         ({"type": "array", "items": ID}, "array of strings (not empty)"),
     ],
 )
-def test_the_type_of_a_schema_in_words(schema, words):
+def test_the_type_of_a_schema_is_written_in_words(schema, words):
     assert type_words(DOCUMENT, schema) == words

@@ -346,7 +346,7 @@ def test_an_image_in_one_input_refuses_the_batch():
     ],
     ids=["not given: 4", "null: 4", "given", "given as 2.0"],
 )
-def test_the_concurrency_of_a_batch(fields, at_once):
+def test_the_concurrency_of_a_batch_is_read(fields, at_once):
     request = batch(inputs=[{"input_data": "Hi"}], **fields)
 
     assert request.max_concurrency == at_once

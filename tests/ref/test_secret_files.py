@@ -36,7 +36,7 @@ def opened(path: Path) -> SecretFile[str]:
 
 
 def replaced(path: Path, text: str) -> None:
-    """As `mv` does it, at once."""
+    """Replaces the file atomically, as `mv` does."""
     new = path.with_name("new")
     new.write_text(text)
     new.rename(path)

@@ -114,7 +114,7 @@ def test_the_error_for_a_wrong_key_does_not_show_it():
     "host, shown",
     [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")],
 )
-def test_a_host_in_a_url(host, shown):
+def test_a_url_has_the_host(host, shown):
     assert Settings(host=host).url_host() == shown
 
 

@@ -1,4 +1,4 @@
-"""Waitress as `serve` runs it: what it mends, which breaks here when waitress changes, and what it is set to."""
+"""Waitress as `serve` runs it: our changes to it, which these tests guard against new versions, and its settings."""
 
 import http.client
 import re

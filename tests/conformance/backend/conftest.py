@@ -20,7 +20,7 @@ def scripted():
 
 @pytest.fixture(params=["in process", "remote"])
 def backend(request, scripted):
-    """Both forms of the interface; what holds for one holds for the other."""
+    """The scripted backend in this process, and in another one: both have the same interface."""
     if request.param == "in process":
         yield scripted
     else:

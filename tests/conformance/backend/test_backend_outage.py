@@ -1,4 +1,4 @@
-"""Outages of the scripted backend: nobody is there, or who is there cannot answer."""
+"""Outages of the scripted backend: it refuses connections, or accepts them and does not answer."""
 
 import http.client
 import json
