@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from octomil_conformance import runner
@@ -29,8 +29,9 @@ from octomil_conformance.expect import collected
 from octomil_conformance.requirement import Check, half
 from octomil_conformance.run import Verdict
 from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.layers import Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
-from octomil_conformance.server.served import Upstreams, served
+from octomil_conformance.server.served import Upstreams, served, where_claimed
 from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import ALL, all_variants
 
@@ -39,10 +40,25 @@ TIMEOUT = 1.0
 """Seconds that a server waits for a backend."""
 AT_ONCE = 6
 """Processes. They spend most of their time waiting."""
+IMPORTED = ["octomil_conformance.runner", "octomil_conformance.server.served"]
 MOST_AGAIN = 10
 SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
 """Started first, so that the others run beside them."""
 LOOKS_AT_ALL = "HTTP-25"
+TOGETHER = {
+    "freedoms of streams": (
+        *("no_store", "more_in_events", "bare_final_event", "letter_by_letter", "no_space", "id_after_data", "named_events"),
+        *("comments", "more_blank_lines", "ends_with_done", "crlf", "split_in_characters", "byte_by_byte"),
+    ),
+    "freedoms of answers": (
+        *("null_fields", "more_fields", "whole_milliseconds", "other_order", "spaced_json", "other_labels"),
+        *("refuses_with_422", "gzipped", "header_case"),
+    ),
+    "other freedoms of answers": (
+        *("fewer_fields", "bare_vectors", "gateway_is_503", "chunked"),
+    ),
+}  # fmt: skip
+"""Conformant servers that use many freedoms at once, the first innermost. They are judged at level 2, each freedom alone at level 1."""
 ONE_UPSTREAM = "one upstream"
 """The name of a conformant server that has only Ollama."""
 
@@ -150,13 +166,18 @@ def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
     """A surprise, which a busy machine can cause, is played again alone. The second result counts."""
     began = time.monotonic()
     jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(AT_ONCE, context) as pool:
-        found = {result.name: result for result in pool.map(play, jobs)}
+    found = {result.name: result for result in _processes(AT_ONCE).map(play, jobs)}
     again = [job for job in jobs if surprising(found[job.name])]
-    with ProcessPoolExecutor(1, context) as pool:
-        found |= {each.name: each for each in pool.map(play, again[:MOST_AGAIN])}
+    found |= {each.name: each for each in _processes(1).map(play, again[:MOST_AGAIN])}
     return Matrix(found, time.monotonic() - began, [job.name for job in again])
+
+
+@cache
+def _processes(count: int) -> ProcessPoolExecutor:
+    """They are kept, and forked from one that has imported the suite: imports take longer than most jobs."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return ProcessPoolExecutor(count, context)
 
 
 def is_surprise(result: Result) -> bool:
@@ -180,7 +201,7 @@ def missing(mutant: Subject, result: Result) -> str:
 
 
 def play(job: Job) -> Result:
-    """Runs in a process of its own."""
+    """Runs in another process, one job after the other."""
     try:
         return _play(job)
     except CouldNotTest as ex:
@@ -230,11 +251,25 @@ def _backend() -> ScriptedBackend:
 @contextmanager
 def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
     """The URL of a mutant or variant; of a conformant server for any other name."""
-    subject = {**all_mutants(), **all_variants()}.get(name)
+    subjects = {**all_mutants(), **all_variants()}
+    subject = combined(TOGETHER[name]) if name in TOGETHER else subjects.get(name)
     openai = "" if name == ONE_UPSTREAM else backend.openai_url
     upstreams = Upstreams(backend.ollama_url, openai, TIMEOUT)
     with serving(served(upstreams, TOKEN, subject), TOKEN) as url:
         yield url
+
+
+def combined(names: Iterable[str]) -> Subject:
+    """One server with the layers of all of these variants."""
+    parts = [all_variants()[name] for name in names]
+    claims = dict.fromkeys((name for each in parts for name in each.claims), 2)
+
+    def layer(request: Request, server: Server) -> Response:
+        for each in parts:
+            server = around(server, where_claimed(each.layer, each.claims))
+        return server(request)
+
+    return replace(parts[0], claims=claims, layer=layer)
 
 
 # The proof that no expectation is idle

@@ -3,7 +3,7 @@
 import pytest
 from octomil_conformance.report.html_report import write_html
 from octomil_conformance.report.machine import write_json
-from octomil_conformance.report.matrix import matrix_page, read_all
+from octomil_conformance.report.matrix import in_order, matrix_page, read_all
 from playwright.sync_api import expect
 from runs import exchange, nasty_run, run_of, verdict
 
@@ -47,7 +47,7 @@ def matrix(tmp_path):
     for number, run in enumerate(runs):
         write_json(run, tmp_path / f"{number}.json")
     columns = read_all(f"{'name' * 9}{n}={tmp_path}/{n}.json" for n in range(len(runs)))
-    (tmp_path / "m.html").write_text(matrix_page(columns), "utf-8")
+    (tmp_path / "m.html").write_text(matrix_page(columns, in_order(columns)), "utf-8")
     return (tmp_path / "m.html").as_uri()
 
 

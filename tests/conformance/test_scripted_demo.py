@@ -7,6 +7,10 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
+
+from octomil_ref.cli import main
+
 
 def test_the_scripted_demo_repeats_the_prompt_and_ends_when_told_to():
     command = [sys.executable, "-m", "octomil_ref", "demo", "--scripted", "--port", "0"]
@@ -27,15 +31,12 @@ def test_the_scripted_demo_repeats_the_prompt_and_ends_when_told_to():
     assert answer["provider"] == "ollama"
 
 
-def test_a_model_file_and_the_script_exclude_each_other():
-    command = [sys.executable, "-m", "octomil_ref", "demo", "--scripted"]
+def test_a_model_file_and_the_script_exclude_each_other(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--scripted", "--gguf", "x"])
 
-    ended = subprocess.run(
-        [*command, "--gguf", "x"], capture_output=True, text=True, check=False
-    )
-
-    assert ended.returncode == 2
-    assert "not allowed with" in ended.stderr
+    assert ended.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def inference(guide: str, prompt: str) -> dict[str, object]:

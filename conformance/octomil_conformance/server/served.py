@@ -40,7 +40,7 @@ def served(
     otherwise = (subject.shows if subject else None) or "echo"
     server: Server = App(_gateway(upstreams), token)
     if subject:
-        server = around(server, _where_claimed(subject.layer, subject.claims))
+        server = around(server, where_claimed(subject.layer, subject.claims))
     upstream = urlsplit(upstreams.ollama).netloc
 
     def prepared(request: Request) -> Response:
@@ -55,7 +55,7 @@ def _gateway(upstreams: Upstreams) -> Gateway:
     return Gateway(upstreams.backends(), upstreams.cooldown, upstreams.choice)
 
 
-def _where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:
+def where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:
     """Only at the endpoints that the claims are about, and outside of all endpoints: a layer does not know other answers."""
 
     def limited(request: Request, server: Server) -> Response:

@@ -1,22 +1,15 @@
 """The scripted backend answers as its scenarios say, in both dialects."""
 
-import http.client
-import json
 import math
-from contextlib import closing
 
 import pytest
 from octomil_conformance.backend import (
-    UNICODE_TOKENS,
     echo_tokens,
     embed,
     tagged,
 )
-from octomil_conformance.backend.scenarios import SCENARIOS
 from scripted_calls import (
     DIALECTS,
-    SOON,
-    base,
     chat,
     exchange,
     stream,
@@ -24,12 +17,6 @@ from scripted_calls import (
     vectors,
     whole,
 )
-
-
-def test_there_are_scenarios_and_each_has_a_sentence():
-    assert len(SCENARIOS) > 30
-
-    assert all(len(scenario.sentence) > 10 for scenario in SCENARIOS.values())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -88,43 +75,6 @@ def test_the_last_user_message_is_echoed(scripted, dialect):
     )
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_unicode_survives_pieces_that_end_inside_a_character(scripted, dialect):
-    with stream(scripted, dialect, "conf-unicode", "x") as response:
-        said = texts(dialect, response.read())
-
-    assert said == list(UNICODE_TOKENS)
-    assert whole(scripted, dialect, "conf-unicode", "x")[1] == "".join(UNICODE_TOKENS)
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_empty_is_a_complete_answer_without_a_token(scripted, dialect):
-    with stream(scripted, dialect, "conf-empty", "x") as response:
-        data = response.read()
-
-    assert texts(dialect, data) == []
-    assert b'"stop"' in data
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_thoughts_come_first_and_are_no_content(scripted, dialect):
-    with stream(scripted, dialect, "conf-thinking", "one two") as response:
-        data = response.read()
-
-    assert data.index(b"Let") < data.index(b"one")
-    assert texts(dialect, data) == ["one", " two"]
-
-
-def test_each_backend_can_have_its_own_scenario(scripted):
-    model = "conf-ollama-500-openai-ok"
-
-    with chat(scripted, "ollama", model, "x") as response:
-        response.read()
-
-    assert response.status == 500
-    assert whole(scripted, "openai", model, "x") == (200, "x")
-
-
 def test_the_port_and_not_the_path_tells_which_backend_is_asked(scripted, nonce):
     body = {
         "model": "conf-ollama-ok-openai-500",
@@ -161,20 +111,3 @@ def test_embeddings_have_length_one_and_similar_texts_are_near(scripted, dialect
 
 def _dot(left, right):
     return sum(a * b for a, b in zip(left, right, strict=True))
-
-
-def test_chunked_requests_are_understood(scripted):
-    body = json.dumps(
-        {
-            "model": "conf-echo",
-            "stream": False,
-            "messages": [{"role": "user", "content": "x"}],
-        }
-    ).encode()
-    with closing(
-        http.client.HTTPConnection(base(scripted, "ollama").netloc, timeout=SOON)
-    ) as connection:
-        connection.request("POST", "/api/chat", iter([body[:9], body[9:]]))
-        answer = json.loads(connection.getresponse().read())
-
-    assert answer["message"]["content"] == "x"
