@@ -37,7 +37,7 @@ AT_ONCE = (4, 4, 12)
 NEEDS_BOTH = frozenset(
     [
         *(f"FALLBACK-{number:02}" for number in range(1, 12)),
-        *("HEALTH-21", "STREAM-34", "FAULT-16", "FAULT-17"),
+        *("HEALTH-21", "STREAM-34", "FAULT-16", "FAULT-17", "INFER-15"),
     ]
 )
 """Requirements that have no meaning unless the server knows both upstreams."""

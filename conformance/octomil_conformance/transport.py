@@ -109,6 +109,12 @@ class Transfer:
     def _is_kept(self) -> bool:
         return self._keep and not self._closes and self._end == "complete"
 
+    def break_off(self) -> None:
+        """End it from another thread than the one that reads."""
+        if self._connection is not None:
+            with suppress(OSError):  # it is closed already
+                self._connection.shutdown(socket.SHUT_RDWR)
+
     def so_far(self) -> Exchange:
         return Exchange(
             self.request,

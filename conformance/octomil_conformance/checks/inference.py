@@ -381,6 +381,16 @@ def reasoning_is_not_output(api: Api) -> None:
     expect(said(answer), PROMPT)
 
 
+@requirement("INFER-15")
+def no_other_is_asked_for_a_client_that_has_left(api: Api) -> None:
+    call = api.start(scenario="ollama-slow-openai-ok")
+    api.backend.wait_for_calls(api.nonce, 1, api.timeout)
+    call.hang_up()
+    calls = api.backend.wait_for_calls(api.nonce, 2, api.within(api.timeout + 1))
+
+    expect([call.backend for call in calls], ["ollama"], "one upstream call, to Ollama")
+
+
 @requirement("INFER-14", through=EACH_BACKEND)
 def requests_do_not_wait_for_each_other(api: Api) -> None:
     texts = ["red", "green", "blue", "black"]

@@ -12,6 +12,7 @@ from octomil_conformance.server.backends import milliseconds_since
 from octomil_conformance.server.failures import CHALLENGE, Failure
 from octomil_conformance.server.gateway import Gateway, Stream
 from octomil_conformance.server.layers import (
+    CLIENT,
     MAX_BODY,
     Json,
     Request,
@@ -53,6 +54,7 @@ class App:
 
     def __call__(self, request: Request) -> Response:
         request_id = _request_id(request)
+        CLIENT.set(request.client)
         try:
             response = self._route(request)
         except Failure as ex:

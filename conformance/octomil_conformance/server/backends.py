@@ -17,7 +17,7 @@ from octomil_conformance.server.failures import (
     Failure,
     first_in_rank,
 )
-from octomil_conformance.server.layers import Json
+from octomil_conformance.server.layers import CLIENT, Json
 from octomil_conformance.server.payloads import Prompt
 from octomil_conformance.transport import Transfer
 
@@ -203,7 +203,10 @@ class Backend:
         if self._key:
             headers.append(("Authorization", f"Bearer {self._key}"))
         request = Request(method, self._url + path, tuple(headers), body)
-        return Transfer(request, time.monotonic() + timeout)
+        transfer = Transfer(request, time.monotonic() + timeout)
+        if client := CLIENT.get(None):
+            client.called(transfer.break_off)
+        return transfer
 
     def _asked(
         self, method: str, path: str, payload: Json | None, timeout: float

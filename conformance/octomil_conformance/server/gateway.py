@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from octomil_conformance.server.backends import Backend, Vectors
 from octomil_conformance.server.failures import Choice, Failure, first_in_rank
-from octomil_conformance.server.layers import Json
+from octomil_conformance.server.layers import CLIENT, Client, Json
 from octomil_conformance.server.payloads import Prompt
 
 T = TypeVar("T")
 Close = Callable[[], object]
+NOBODY = Client()
 THINKING = 1.0
 """Seconds of reasoning, which comes as empty tokens, after which the status is sent."""
 
@@ -74,7 +75,7 @@ class Gateway:
                 if ex.kind == "unreached":
                     until = time.monotonic() + self._cooldown
                     self._cooling[backend.provider] = until
-                if not ex.falls_back:
+                if not ex.falls_back or CLIENT.get(NOBODY).has_left:
                     raise
         raise self._choice(failures)
 

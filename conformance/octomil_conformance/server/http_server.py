@@ -13,10 +13,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.backend.response import is_closed
-from octomil_conformance.server.layers import MAX_BODY, Request, Response, Server
+from octomil_conformance.server.layers import (
+    MAX_BODY,
+    Client,
+    Request,
+    Response,
+    Server,
+)
 
 Address = tuple[str, int]
 ANY_PORT: Address = ("127.0.0.1", 0)
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks at whether a client is still there."""
 
 IDLE = 60.0
 """Seconds after which an idle connection is closed."""
@@ -47,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.connection.settimeout(None)
         try:
-            response = self.server.ask(request)
+            with watched(self.connection, request.client):
+                response = self.server.ask(request)
             try:
                 self._send(response)
             finally:
@@ -122,6 +132,23 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         return chunked
+
+
+@contextmanager
+def watched(connection: socket.socket, client: Client) -> Iterator[None]:
+    """Tells the client's upstream calls when it closes its connection."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(LOOK_EVERY):
+            if is_closed(connection):
+                return client.leave()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
 class HttpServer(ThreadingHTTPServer):

@@ -5,7 +5,8 @@ A server is a function from a request to a response. A layer is a function of a 
 
 import json
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from octomil_conformance.backend.scenarios import alone
@@ -15,6 +16,28 @@ EVERY_STATUS = range(100, 600)
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request body that the server accepts. One more is read, so that the server can see that there are too many."""
+
+
+class Client:
+    """Whoever sent a request. When it leaves, the upstream calls that were made for it end."""
+
+    def __init__(self) -> None:
+        self.has_left = False
+        self._ends: list[Callable[[], object]] = []
+
+    def called(self, end: Callable[[], object]) -> None:
+        self._ends.append(end)
+        if self.has_left:
+            end()
+
+    def leave(self) -> None:
+        self.has_left = True
+        for end in self._ends:
+            end()
+
+
+CLIENT: ContextVar[Client] = ContextVar("client")
+"""The client of the request that this thread answers, if it answers one alone."""
 
 
 @dataclass
@@ -34,6 +57,7 @@ class Request:
     """Counts the requests of one connection, from 1."""
     scenario: str = ""
     """What happens upstream, see scenarios.py; empty without a model. A layer may change it."""
+    client: Client = field(default_factory=Client)
 
     @property
     def played(self) -> str:

@@ -7,11 +7,12 @@ from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
     answers,
     layer,
+    requests,
     responses,
     statuses,
 )
@@ -133,3 +134,9 @@ def requests_share_their_answer(request: Request, server: Server) -> Response:
         _latest.setdefault("output", response.fields["output"])
         response.send({**response.fields, **_latest})
     return response
+
+
+@requests("infer@2 stream@2", "INFER-15", shows=None)
+def clients_that_leave_are_not_noticed(request: Request) -> None:
+    """A request goes on after its client has left."""
+    request.client = Client()
