@@ -9,12 +9,12 @@ from octomil_ref import resources
 from octomil_ref.backends import Backend
 from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.backends.openai import OpenAIBackend
-from octomil_ref.fallback import Fallback, InflightLimit, Limit, Observe
+from octomil_ref.fallback import Fallback
 from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
-from octomil_ref.logs import configure_logging, write_access_line, write_attempt
-from octomil_ref.metrics import Metrics, each_of
-from octomil_ref.middleware import OnEnd, add_error_handlers, middleware
+from octomil_ref.logs import configure_logging
+from octomil_ref.metrics import observers_of
+from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.sdk_endpoints import add_sdk_endpoints
 from octomil_ref.settings import (
@@ -37,23 +37,16 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     for text in warnings(settings):
         log.warning(text)
     backends = create_backends(settings)
-    on_end: OnEnd = write_access_line
-    on_attempt: Observe = write_attempt
-    limit: Limit = InflightLimit(settings.inflight_limit())
-    metrics = Metrics(settings) if settings.metrics else None
-    if metrics:
-        on_end = each_of(metrics.count_request, on_end)
-        on_attempt = each_of(metrics.count_attempt, on_attempt)
-        limit = metrics.counted(limit)
-    fallback = Fallback(backends, settings.backend_cooldown, on_attempt)
+    observers = observers_of(settings)
+    fallback = Fallback(backends, settings.backend_cooldown, observers.on_attempt)
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
 
-    app = App(middleware=middleware(settings, keys, on_end))
+    app = App(middleware=middleware(settings, keys, observers.on_end))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 
-    gateway = resources.Gateway(fallback, limit)
+    gateway = resources.Gateway(fallback, observers.limit)
     batch = resources.Batch(gateway, settings, pool)
     app.add_route("/api/v1/inference", resources.Inference(gateway, settings))
     app.add_route(
@@ -65,8 +58,8 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
     app.add_route("/openapi.json", resources.Static(openapi_document(settings)))
-    if metrics:
-        shown = resources.Exposition(metrics, settings.metrics_public)
+    if observers.metrics:
+        shown = resources.Exposition(observers.metrics, settings.metrics_public)
         app.add_route("/metrics", shown)
     if settings.sdk_endpoints:
         add_sdk_endpoints(app, gateway, backends, settings)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from octomil_ref.fallback import Limit
+from octomil_ref.fallback import InflightLimit, Limit, Observe
+from octomil_ref.logs import write_access_line, write_attempt
 from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.setting_values import PROVIDERS
 from octomil_ref.settings import Settings, SettingsError
@@ -174,12 +175,38 @@ class _CountedLimit:
             yield
 
 
-def each_of(*observers: Callable[[T], None]) -> Callable[[T], None]:
-    """An observer that calls these."""
+@dataclass(frozen=True)
+class Observers:
+    """What sees requests and attempts."""
 
+    on_end: Callable[[AccessRecord], None]
+    """Called with each request once its response has ended."""
+    on_attempt: Observe
+    limit: Limit
+    metrics: Metrics | None
+    """None if they are switched off."""
+
+
+def observers_of(settings: Settings) -> Observers:
+    """The log, and metrics if they are switched on."""
+    limit = InflightLimit(settings.inflight_limit())
+    if not settings.metrics:
+        return Observers(write_access_line, write_attempt, limit, None)
+    metrics = Metrics(settings)
+    return Observers(
+        _both(metrics.count_request, write_access_line),
+        _both(metrics.count_attempt, write_attempt),
+        metrics.counted(limit),
+        metrics,
+    )
+
+
+def _both(
+    first: Callable[[T], None], second: Callable[[T], None]
+) -> Callable[[T], None]:
     def observe(seen: T) -> None:
-        for observer in observers:
-            observer(seen)
+        first(seen)
+        second(seen)
 
     return observe
 
