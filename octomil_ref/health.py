@@ -83,8 +83,8 @@ def _state(provider: str, probe: Future[Report] | None) -> Report:
 
 
 def _overall(statuses: list[object]) -> str:
-    """`degraded` if a backend answers, but not the first one configured."""
-    asked = [status for status in statuses if status != "not_configured"]
+    """`degraded` if some of the configured backends answer, and others do not."""
+    asked = {status for status in statuses if status != "not_configured"}
     if "ok" not in asked:
         return "unavailable"
-    return "ok" if asked[0] == "ok" else "degraded"
+    return "ok" if asked == {"ok"} else "degraded"

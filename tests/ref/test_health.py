@@ -38,7 +38,9 @@ def report(*backends: Probed, timeout: float = 30.0) -> dict:
 
 STATES = [
     pytest.param([None, None], "ok", "ollama", id="ok if both are up"),
-    pytest.param([None, down], "ok", "ollama", id="ok if the second is down"),
+    pytest.param(
+        [None, down], "degraded", "ollama", id="degraded if the second is down"
+    ),
     pytest.param(
         [down, None], "degraded", "openai", id="degraded if the first is down"
     ),

@@ -9,8 +9,8 @@ from octomil_conformance.backend import ollama, openai
 from octomil_conformance.backend.ask import Ask, Dialect, Refused
 from octomil_conformance.backend.response import Received
 from octomil_conformance.backend.scenarios import (
+    MODEL_PREFIX,
     Scenario,
-    scenario_named,
     scenario_of,
 )
 from octomil_conformance.backend.witness import Call, Provider
@@ -64,7 +64,7 @@ def understand(received: Received, backend: Provider) -> Request:
         return Request(received, value, tag, problem=ex)
     scenario = scenario_of(ask.model, backend)
     if scenario and tag.scenario:
-        scenario = scenario_named(tag.scenario)
+        scenario = scenario_of(MODEL_PREFIX + tag.scenario, backend)
     missing = Refused(404, f'model "{ask.model}" not found, try pulling it first')
     return Request(received, value, tag, ask, scenario, None if scenario else missing)
 

@@ -8,6 +8,7 @@ import math
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 DIMENSIONS = 64
 
@@ -109,6 +110,7 @@ def count_words(text: str) -> int:
     return len(untagged(text).split())
 
 
+@lru_cache(10_000)
 def embed(text: str) -> list[float]:
     """A vector of length 1. Texts that share words or parts of words are near; the same text always gives the same numbers."""
     words = re.findall(r"\w+", untagged(text).lower()) or [text]
@@ -117,6 +119,7 @@ def embed(text: str) -> list[float]:
         _add(sums, word, 1.0)
         for start in range(len(word) - 2):
             _add(sums, f"#{word[start : start + 3]}", 0.5)
+    _add(sums, f"={untagged(text)}", 0.25)  # a text that was changed is told apart
     length = math.hypot(*sums)
     return [round(value / length, 7) for value in sums]
 

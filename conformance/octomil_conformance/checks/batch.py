@@ -5,12 +5,30 @@ from typing import Any
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.checks import upstream
 from octomil_conformance.exchange import field, items
-from octomil_conformance.expect import Want, expect, one_of
-from octomil_conformance.requirement import requirement
+from octomil_conformance.expect import Want, expect, none_of, one_of
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure
 
 SIX = [f"text {number}" for number in range(6)]
-MALFORMED = {"messages": [{"role": "user"}]}
+NINE = [f"text {number}" for number in range(9)]
+MALFORMED: dict[str, Any] = {
+    "message": {"messages": [{"role": "user"}]},
+    "parameter": {"input_data": "Hi", "parameters": {"temperature": "hot"}},
+    "string": "Hi",
+}
+KINDS = {
+    **dict.fromkeys((400, 422), "the request is at fault"),
+    404: "there is no such model",
+    429: "too many requests",
+    **dict.fromkeys((502, 503, 504), "the upstream failed"),
+}
+EACH_FAILS = {
+    "http-500": (KINDS[502], True),
+    "missing": (KINDS[404], False),
+    "http-400": (KINDS[400], False),
+    "http-429": (KINDS[429], True),
+}
+"""How an input fails, and whether it may be tried again, by the scenario of its model."""
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -32,9 +50,9 @@ def no_inputs_are_refused(api: Api, inputs: Any) -> None:
     expect(answer.status, REFUSED)
 
 
-@requirement("BATCH-08")
-def a_malformed_input_is_named(api: Api) -> None:
-    answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, MALFORMED]))
+@requirement("BATCH-08", MALFORMED)
+def a_malformed_input_is_named(api: Api, malformed: Any) -> None:
+    answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, malformed]))
 
     expect(answer.status, REFUSED)
     expect(field(answer.fields, "message"), NAMES_THE_SECOND)
@@ -61,7 +79,7 @@ def a_large_max_concurrency_is_lowered(api: Api) -> None:
     expect(answer.status, 200)
 
 
-@requirement("BATCH-20")
+@requirement("BATCH-20", through=EACH_BACKEND)
 def results_are_in_the_order_of_the_inputs(api: Api) -> None:
     call = api.start(SIX[:3], "gated", max_concurrency=3)
     api.backend.wait_for_active(api.nonce, 3, api.timeout / 2)
@@ -73,11 +91,11 @@ def results_are_in_the_order_of_the_inputs(api: Api) -> None:
     expect([field(result, "output") for result in results], SIX[:3])
 
 
-@requirement("BATCH-21")
-def a_failing_input_does_not_affect_the_others(api: Api) -> None:
+@requirement("BATCH-21", ["http-500", "slow"], through=EACH_BACKEND)
+def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
     texts = [
         api.tag("one", "0"),
-        api.tag("two", "1", "http-500"),
+        api.tag("two", "1", failing),
         api.tag("three", "2"),
     ]
     inputs = [{"messages": api.messages(text)} for text in texts]
@@ -87,17 +105,17 @@ def a_failing_input_does_not_affect_the_others(api: Api) -> None:
     expect([*map(is_failure, results)], [False, True, False])
 
 
-@requirement("BATCH-22")
+@requirement("BATCH-22", through=EACH_BACKEND)
 def max_concurrency_is_not_exceeded(api: Api) -> None:
     call = api.start(SIX, "gated", max_concurrency=2)
-    api.backend.wait_for_active(api.nonce, 3, api.timeout / 4)
+    api.backend.wait_for_active(api.nonce, 3, api.timeout / 2)
     api.backend.open(api.nonce)
     call.finish()
 
     expect(api.backend.high_water(api.nonce), one_of(1, 2))
 
 
-@requirement("BATCH-23")
+@requirement("BATCH-23", through=EACH_BACKEND)
 def max_concurrency_is_used(api: Api) -> None:
     call = api.start(SIX, "gated", max_concurrency=3)
     together = api.backend.wait_for_active(api.nonce, 3, 0.8 * api.timeout)
@@ -107,16 +125,30 @@ def max_concurrency_is_used(api: Api) -> None:
     expect(together, True, "three upstream calls at once")
 
 
-@requirement("BATCH-24")
-def a_malformed_batch_calls_no_model(api: Api) -> None:
+@requirement("BATCH-23", through=EACH_BACKEND)
+def the_next_input_begins_when_any_other_is_done(api: Api) -> None:
+    call = api.start(NINE, "gated", max_concurrency=3)
+    for index in range(1, 9):
+        api.backend.open(f"{api.nonce}.{index}")
+    api.backend.wait_for_calls(f"{api.nonce}.0", 1, 2 * api.timeout)
+    fourth = api.backend.wait_for_calls(f"{api.nonce}.3", 1, 0.8 * api.timeout)
+    api.backend.open(api.nonce)
+    results = items(field(call.finish().fields, "results"))
+
+    expect(fourth, none_of([]), "the fourth input begins while the first is held")
+    expect([field(result, "output") for result in results], NINE)
+
+
+@requirement("BATCH-24", MALFORMED)
+def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     good = {"messages": api.messages(api.tag("Hi"))}
-    answer = api.refused(api.body(scenario="echo", inputs=[good, MALFORMED]))
+    answer = api.refused(api.body(scenario="echo", inputs=[good, malformed]))
 
     expect(answer.status, REFUSED)
     expect(api.backend.wait_for_calls(api.nonce, 1, 0.3), [], "no upstream call")
 
 
-@requirement("BATCH-25")
+@requirement("BATCH-25", through=EACH_BACKEND)
 def the_own_parameters_of_an_input_win(api: Api) -> None:
     inputs: list[dict[str, Any]] = [
         {"messages": api.messages(api.tag("one", "0"))},
@@ -133,3 +165,36 @@ def the_own_parameters_of_an_input_win(api: Api) -> None:
 
     expect([each.get("max_tokens") for each in sent], [5, 3])
     expect([each.get("temperature") for each in sent], [0.5, 0.5])
+
+
+@requirement("BATCH-26")
+def each_input_has_its_own_failure(api: Api) -> None:
+    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(EACH_FAILS)]
+    inputs = [{"messages": api.messages(text)} for text in texts]
+    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    errors = [field(result, "error") for result in results]
+    kinds = [KINDS.get(field(error, "status_code")) for error in errors]
+
+    expect([*zip(kinds, [field(error, "retryable") for error in errors])], [*EACH_FAILS.values()])  # fmt: skip
+
+
+@requirement("BATCH-26")
+def the_codes_are_those_of_each_failure(api: Api) -> None:
+    scenarios = ("missing", "http-429")
+    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
+    inputs = [{"messages": api.messages(text)} for text in texts]
+    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    codes = [field(field(result, "error"), "code") for result in results]
+
+    expect(codes, ["model_not_found", "rate_limited"])
+
+
+@requirement("BATCH-27", ["500", "slow", "missing"])
+def each_input_has_the_fallback(api: Api, failing: str) -> None:
+    first = items(field(api.ask(scenario="echo").fields, "results"))
+    answer = api.ask(SIX, scenario=f"ollama-{failing}-openai-ok")
+    results = items(field(answer.fields, "results"))
+    providers = [field(result, "provider") for result in [*first[:1], *results[:1]]]
+
+    expect([field(result, "output") for result in results], SIX)
+    expect(len({*map(str, providers)}), 2, "another provider than Ollama's")

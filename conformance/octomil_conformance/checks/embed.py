@@ -5,12 +5,38 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, UNAVAILABLE, Api
 from octomil_conformance.backend import embed
-from octomil_conformance.exchange import is_number, items
+from octomil_conformance.exchange import field, is_number, items
 from octomil_conformance.expect import expect, less_than
-from octomil_conformance.requirement import requirement
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.embed import vectors
 
-TEXTS = ["a ripe cherry", "the speed of light"]
+TEXTS = [
+    "a ripe cherry",
+    "the speed of light",
+    "snow on the mountains",
+    "bread from the oven",
+]
+ODD = [
+    " begins with a space",
+    "ends with spaces  ",
+    "two  spaces within",
+    "LOUD and quiet",
+    "loud and quiet",
+    "lines\nand\ttabs\r\n",
+    "caf\u00e9",
+    "cafe\u0301",
+    "the same again",
+    "the same again",
+    "7",
+    "\u2028 \U0001f352 <b> &amp; %20",
+    " ".join(f"word{number}" for number in range(60)),
+]
+UNCOUNTED = "/api/embeddings"
+"""Ollama's older path, which gives no counts."""
+OF_ANOTHER = 1e-3
+"""How much numbers differ, at least, if the text is another one."""
+MANY = ODD + [f"sentence number {number}" for number in range(27)]
+"""Texts that careless servers change, drop or mix up."""
 
 
 @requirement("EMBED-10")
@@ -31,11 +57,10 @@ def an_array_is_accepted(api: Api) -> None:
 @requirement("EMBED-12")
 def vectors_are_in_the_order_of_the_inputs(api: Api) -> None:
     together = vectors(api.ask(TEXTS))
-    alone = [*vectors(api.ask(TEXTS[0])), *vectors(api.ask(TEXTS[1]))]
-    right = [likeness(one, two) for one, two in zip(together, alone)]
-    wrong = [likeness(one, two) for one, two in zip(together, alone[::-1])]
+    alone = [vector for text in TEXTS for vector in vectors(api.ask(text))]
+    nearest = [nearest_to(vector, alone) for vector in together]
 
-    expect([near > far for near, far in zip(right, wrong)], [True, True])
+    expect(nearest, [0, 1, 2, 3], "each next to the vector that its text gets alone")
 
 
 @requirement("EMBED-13")
@@ -59,7 +84,26 @@ def input_that_is_not_text_is_refused(api: Api, value: Any) -> None:
     expect(answer.status, REFUSED)
 
 
-@requirement("EMBED-20")
+@requirement("EMBED-23", through=EACH_BACKEND)
+def each_of_many_texts_has_its_own_vector(api: Api) -> None:
+    found = vectors(api.ask(scenario="echo", input=MANY))
+    pairs = zip(found, map(embed, MANY))
+    others = [MANY[n][:40] for n, (a, b) in enumerate(pairs) if difference([a], [b]) > OF_ANOTHER]  # fmt: skip
+
+    expect(len(found), len(MANY))
+    expect(others, [], "each text unchanged, with its own vector")
+
+
+@requirement("EMBED-24", through=EACH_BACKEND)
+def usage_is_the_upstreams(api: Api) -> None:
+    usage = field(api.ask(TEXTS, scenario="echo").fields, "usage")
+    counted = any(call.path != UNCOUNTED for call in api.calls())
+    words = counted * sum(len(text.split()) for text in TEXTS)
+
+    expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (words, words))  # fmt: skip
+
+
+@requirement("EMBED-20", through=EACH_BACKEND)
 def the_numbers_are_the_models(api: Api) -> None:
     found = vectors(api.ask(TEXTS, scenario="echo"))
     wanted = [embed(text) for text in TEXTS]
@@ -68,7 +112,7 @@ def the_numbers_are_the_models(api: Api) -> None:
     expect(difference(found, wanted), less_than(1e-6))
 
 
-@requirement("EMBED-21")
+@requirement("EMBED-21", through=EACH_BACKEND)
 def missing_vectors_are_a_failure(api: Api) -> None:
     answer = api.ask(TEXTS, scenario="missing-vectors")
 
@@ -80,6 +124,20 @@ def a_model_that_no_upstream_has_is_not_found(api: Api) -> None:
     answer = api.ask(TEXTS, scenario="missing")
 
     expect(answer.status, 404)
+
+
+@requirement("EMBED-25")
+def a_missing_model_has_its_code(api: Api) -> None:
+    answer = api.ask(TEXTS, scenario="missing")
+
+    expect(field(answer.fields, "code"), "model_not_found")
+
+
+def nearest_to(vector: Any, others: Sequence[Any]) -> int:
+    """The place of the vector that is nearest."""
+    return max(
+        range(len(others)), key=lambda n: likeness(vector, others[n]), default=-1
+    )
 
 
 def likeness(one: Any, two: Any) -> float:

@@ -1,11 +1,15 @@
 """Health (spec section 8). The shape of the report is in wire/health.py."""
 
 from octomil_conformance.api import Api
+from octomil_conformance.backend.stage import Outage
+from octomil_conformance.checks.fault import secrets
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import expect, less_than, none_of, one_of
+from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
+from octomil_conformance.wire.health import ADDRESS
 
 LIVENESS = "/health"
+ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))
 
 
 @requirement("HEALTH-06")
@@ -20,6 +24,22 @@ def head_is_get_without_a_body(api: Api) -> None:
     whole, head = api.get(), api.get("HEAD")
 
     expect(head.status, whole.status)
+
+
+@requirement("HEALTH-08")
+def an_unknown_token_does_no_harm(api: Api) -> None:
+    unknown = "conf-2222-an-unknown-token"
+    answer = api.get(headers={"Authorization": f"Bearer {unknown}"})
+
+    expect(answer.status, one_of(200, 503))
+
+
+@requirement("HEALTH-09", ["POST", "PUT", "DELETE"])
+def another_method_is_not_allowed(api: Api, method: str) -> None:
+    answer = api.get(method)
+
+    expect(answer.status, 405)
+    expect(answer.header("Allow"), ALLOWS_GET)
 
 
 @requirement("HEALTH-20")
@@ -37,6 +57,27 @@ def it_is_degraded_when_only_a_later_backend_answers(api: Api) -> None:
 
     expect((answer.status, field(answer.fields, "status")), (200, "degraded"))
     expect(field(answer.fields, "provider"), none_of(first, None))
+
+
+@requirement("HEALTH-25", ["refuse", "fail"], serial=True)
+def no_secret_is_shown_while_upstreams_are_down(api: Api, kind: Outage) -> None:
+    hidden = secrets(api)
+    with api.outage(kind):
+        answer = api.settled("unavailable")
+    shown = [match[0] for match in ADDRESS.finditer(answer.text)]
+
+    expect([each for each in hidden if each in answer.text], [], "no secret")
+    expect(shown, [], "no URL, no address, no port")
+
+
+@requirement("HEALTH-26", serial=True)
+def it_is_degraded_when_a_later_backend_does_not_answer(api: Api) -> None:
+    first = field(api.settled("ok").fields, "provider")
+    with api.outage("refuse", "openai"):
+        answer = api.settled("degraded")
+
+    expect((answer.status, field(answer.fields, "status")), (200, "degraded"))
+    expect(field(answer.fields, "provider"), first)
 
 
 @requirement("HEALTH-22", serial=True)

@@ -60,7 +60,7 @@ EMBED = (
     entry("embed", "more-usage", "", "`usage` has an unknown field.", embed(usage={"prompt_tokens": 5, "total_tokens": 5, "cost": 0.1})),
     entry("embed", "infinity", "EMBED-04 HTTP-03", "A number is infinite.", embed([[0.1, float("inf")], [0.5, 0.25]])),
     entry("embed", "multi-status", "EMBED-01", "The status is 207.", embed(), status=207),
-    entry("embed", "no-envelope", "EMBED-01 EMBED-04 EMBED-08", "The vectors in `data` have no object around them.", embed(data=TWO)),
+    entry("embed", "no-envelope", "EMBED-01 EMBED-04 EMBED-08 EMBED-16", "The vectors in `data` have no object around them.", embed(data=TWO)),
     entry("embed", "too-many", "EMBED-02", "A string has a vector for each of its words.", embed(), asked=asked_embed("a cherry")),
     entry("embed", "order-by-index-only", "EMBED-03", "The items are in another order than their index says.", embed(data=[item(1, TWO[0]), item(0, TWO[1])])),
     entry("embed", "empty-vector", "EMBED-04 EMBED-05", "A vector is empty.", embed([TWO[0], []])),

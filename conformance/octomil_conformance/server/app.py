@@ -126,7 +126,7 @@ class App:
         names = [backend.provider for backend in self._gateway.backends]
         states = [_state(*each) for each in zip(names, self._gateway.usable())]
         good = [each["provider"] for each in states if each["status"] == "ok"]
-        status = "unavailable" if not good else "ok" if good[0] == names[0] else "degraded"  # fmt: skip
+        status = "unavailable" if not good else "ok" if len(good) == len(names) else "degraded"  # fmt: skip
         report = {"status": status, "provider": next(iter(good), None), "backends": states, "version": "1"}  # fmt: skip
         return _json(report, 200 if good else 503)
 

@@ -72,6 +72,8 @@ class Fault:
     """Changes the body of a response, piece by piece as it arrives."""
     patience: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
+    vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
+    """From the vectors that came to those that the server goes on with."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Backend:
                 raise ValueError("vectors are missing")
             if not all(math.isfinite(n) for vector in vectors for n in vector):
                 raise ValueError("a number is not finite")
-            return vectors, count
+            return self._fault.vectors(vectors), count
 
     def _embedded(self, model: str, texts: list[str]) -> Any:
         path = "/api/embed" if self._is_ollama else "/embeddings"

@@ -204,6 +204,8 @@ waits = Traffic(lambda play: Fault(patience=play()))
 """A function without arguments: the seconds that the server waits for the rest of a response."""
 ends = Traffic(lambda play: Fault(ending=play))
 """A function that changes the `finish_reason` and `usage` of an answer."""
+embeds = Traffic(lambda play: Fault(vectors=play))
+"""A function from the vectors of an answer to other ones."""
 
 
 def statuses(claims: str, *violates: str, **changes: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from octomil_conformance.exchange import MISSING, Exchange, field, is_number, items
-from octomil_conformance.expect import Want, expect
+from octomil_conformance.expect import Want, expect, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import ARRAY, INTEGER, NAME
 
@@ -71,6 +71,11 @@ def the_model_is_named(exchange: Exchange) -> None:
 @requirement("EMBED-08")
 def embeddings_repeats_the_vectors(exchange: Exchange) -> None:
     expect(field(exchange.fields, "embeddings"), vectors(exchange))
+
+
+@requirement("EMBED-16")
+def embeddings_are_no_other_vectors(exchange: Exchange) -> None:
+    expect(field(exchange.fields, "embeddings"), one_of(MISSING, vectors(exchange)))
 
 
 @requirement("EMBED-09")

@@ -3,6 +3,7 @@
 import dataclasses
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.mutants.gateway import fail_both
 from octomil_conformance.server.subjects import (
     GONE,
     answers,
@@ -10,6 +11,7 @@ from octomil_conformance.server.subjects import (
     failures,
     layer,
     responses,
+    scenarios,
     statuses,
 )
 
@@ -45,7 +47,7 @@ def result_has_no_provider(fields: Json) -> None:
     fields["results"][0].pop("provider", None)
 
 
-@answers("batch@2", "BATCH-03", "BATCH-21", shows="http-500")
+@answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", shows="http-500")
 def error_is_a_word(fields: Json) -> None:
     """The `error` of a failed input is a string."""
     for result in fields["results"]:
@@ -141,7 +143,7 @@ def large_max_concurrency_is_refused(fields: Json) -> None:
         fields["max_concurrency"] = 0
 
 
-@answers("batch@2", "BATCH-20", "BATCH-21")
+@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27")
 def results_are_backwards(fields: Json) -> None:
     """The results are in reverse order."""
     fields["results"].reverse()
@@ -149,7 +151,7 @@ def results_are_backwards(fields: Json) -> None:
         result["index"] = index
 
 
-@responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", shows="http-500")  # fmt: skip
+@responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", "BATCH-26", shows="http-500")  # fmt: skip
 def batch_all_or_nothing(response: Response) -> None:
     """One failing input fails the whole batch."""
     results = response.fields.get("results", ())
@@ -188,7 +190,7 @@ def good_inputs_run_first(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@bodies("batch@2", "BATCH-25")
+@bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25")
 def own_parameters_are_lost(fields: Json) -> None:
     """The own parameters of an input are ignored."""
     for each in fields.get("inputs") or ():
@@ -204,3 +206,115 @@ def own_parameters_replace_all(fields: Json) -> None:
         common = fields.pop("parameters", {})
         for each in inputs:
             each.setdefault("parameters", common)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
+def own_parameters_are_not_checked(fields: Json) -> None:
+    """Parameters of an input that are out of range are ignored."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict) and each.get("parameters") == {"temperature": "hot"}:
+            del each["parameters"]
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
+def strings_are_inputs(fields: Json) -> None:
+    """A string counts as an input."""
+    if isinstance(inputs := fields.get("inputs"), list):
+        fields["inputs"] = [{"input_data": each} if isinstance(each, str) else each for each in inputs]  # fmt: skip
+
+
+def parts_of(fields: Json, size: int) -> list[Json]:
+    """Batches of so many inputs, if the fields are a valid batch of more."""
+    inputs = fields.get("inputs")
+    if not isinstance(inputs, list) or len(inputs) <= size:
+        return [fields]
+    return [{**fields, "inputs": inputs[n : n + size]} for n in range(0, len(inputs), size)]  # fmt: skip
+
+
+def in_parts(request: Request, server: Server, size: int) -> Response:
+    """One part after the other, and their results together."""
+    parts = parts_of(request.fields, size)
+    responses = [server(dataclasses.replace(request).send(part)) for part in parts]
+    whole = responses[0]
+    if len(parts) > 1 and all(each.status == 200 for each in responses):
+        results = [each for one in responses for each in one.fields["results"]]
+        numbered = [{**each, "index": n} for n, each in enumerate(results)]
+        failed = sum("error" in each for each in results)
+        counts = {"failed": failed, "succeeded": len(results) - failed}
+        whole.send({**whole.fields, "results": numbered, **counts})
+    return whole
+
+
+@layer("batch@2", "BATCH-23", shows=None)
+def batches_run_in_waves(request: Request, server: Server) -> Response:
+    """The next three inputs begin when the three before them are all done."""
+    return in_parts(request, server, 3)
+
+
+@bodies("batch@2", "BATCH-23", shows=None)
+def long_batches_are_serial(fields: Json) -> None:
+    """A batch of more than six inputs runs one at a time."""
+    if len(fields.get("inputs") or ()) > 6:
+        bounded(fields, 1)
+
+
+@layer("batch@2", "BATCH-23", shows=None)
+def eight_inputs_are_read(request: Request, server: Server) -> Response:
+    """Only the first eight inputs are read."""
+    return server(request.send(parts_of(request.fields, 8)[0]))
+
+
+@responses("batch@2", "BATCH-21", shows="slow")
+def a_time_out_fails_all(response: Response) -> None:
+    """One input that is late fails the whole batch."""
+    results = response.fields.get("results", ())
+    late = [each["error"] for each in results if field(each, "error", "status_code") == 504]  # fmt: skip
+    if late:
+        response.status = 504
+        response.send(late[0])
+
+
+def field(fields: Json, *names: str) -> object:
+    """What is inside, or None."""
+    value: object = fields
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def change_errors(fields: Json, **changes: object) -> None:
+    for each in fields["results"]:
+        if "error" in each:
+            each["error"] |= changes
+
+
+@answers("batch@2", "BATCH-26", shows="missing")
+def inputs_fail_with_one_status(fields: Json) -> None:
+    """Every failed input has the status 502."""
+    change_errors(fields, status_code=502)
+
+
+@answers("batch@2", "BATCH-26", shows="missing")
+def failed_inputs_are_retryable(fields: Json) -> None:
+    """Every failed input may be tried again."""
+    change_errors(fields, retryable=True)
+
+
+@answers("batch@2", "BATCH-26", shows="missing")
+def inputs_fail_with_one_code(fields: Json) -> None:
+    """Every failed input has the code `inference_failed`."""
+    change_errors(fields, code="inference_failed")
+
+
+@answers("batch@2", "BATCH-27", shows=None)
+def results_name_one_provider(fields: Json) -> None:
+    """The `provider` of every result is `ollama`."""
+    for each in fields["results"]:
+        if "provider" in each:
+            each["provider"] = "ollama"
+
+
+@scenarios("batch@2", "BATCH-27")
+def batches_have_no_fallback(scenario: str) -> str:
+    """If Ollama fails, an input of a batch has failed."""
+    return fail_both(scenario, "500", "slow", "garbage", "missing")

@@ -1,17 +1,23 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
+import unicodedata
+from collections.abc import Callable
+
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
     answers,
     bodies,
+    embeds,
+    failures,
     layer,
     refuses,
+    sends,
     statuses,
 )
 
 statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 10)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
-answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", data_is_missing=("data", GONE))  # fmt: skip
+answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", "EMBED-16", data_is_missing=("data", GONE))  # fmt: skip
 answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
 answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))
 answers.sets("embed@0", "EMBED-08", embeddings_are_missing=("embeddings", GONE))
@@ -22,7 +28,7 @@ answers.sets(
 )
 
 
-@answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08")
+@answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08", "EMBED-16")
 def vector_has_another_name(fields: Json) -> None:
     """The last item of `data` has its vector in `vector`, not in `embedding`."""
     item = fields["data"][-1]
@@ -80,7 +86,7 @@ def total_tokens_are_null(fields: Json) -> None:
     fields["usage"]["total_tokens"] = None
 
 
-@answers("embed@0", "EMBED-08")
+@answers("embed@0", "EMBED-08", "EMBED-16")
 def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has the vectors in reverse order."""
     fields["embeddings"].reverse()
@@ -148,11 +154,100 @@ def vectors_are_cut_short(fields: Json) -> None:
 @layer("embed@2", "EMBED-21", shows="missing-vectors")
 def accepts_missing_vectors(request: Request, server: Server) -> Response:
     """If the upstream leaves a vector out, the others are passed on."""
-    leaves_out = request.scenario == "missing-vectors"
-    request.scenario = "echo" if leaves_out else request.scenario
+    leaves_out = request.played == "missing-vectors"
+    request.scenario = request.scenario.replace("missing-vectors", "echo")
     response = server(request)
     if leaves_out and response.status == 200:
         fields = response.fields
         del fields["data"][-1], fields["embeddings"][-1]
         response.send(fields)
     return response
+
+
+@answers("embed@2", "EMBED-12", "EMBED-20", "EMBED-23")
+def later_vectors_change_places(fields: Json) -> None:
+    """The third and the fourth vector have changed places."""
+    vectors = fields["embeddings"]
+    replace_vectors(fields, *vectors[:2], *vectors[2:4][::-1], *vectors[4:])
+
+
+@bodies("embed@2", "EMBED-23", shows=None)
+def sixteen_texts_are_embedded(fields: Json) -> None:
+    """Only the first sixteen texts are embedded."""
+    if isinstance(fields.get("input"), list):
+        fields["input"] = fields["input"][:16]
+
+
+@bodies("embed@2", "EMBED-23", shows=None)
+def equal_texts_are_embedded_once(fields: Json) -> None:
+    """Of two equal texts only one gets a vector."""
+    texts = fields.get("input")
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        fields["input"] = [*dict.fromkeys(texts)]
+
+
+@answers("embed@2", "EMBED-24")
+def usage_is_zero(fields: Json) -> None:
+    """The token counts are 0."""
+    fields["usage"] = {"prompt_tokens": 0, "total_tokens": 0}
+
+
+@failures("embed@2", "EMBED-25", shows="missing")
+def missing_models_have_no_code_of_their_own(fields: Json) -> None:
+    """The `code` of a missing model is that of an unknown path."""
+    if fields["code"] == "model_not_found":
+        fields["code"] = "invalid_input"
+
+
+def changed(change: Callable[[str], str], payload: Json) -> None:
+    """Changes the texts to embed, in whichever API they are sent."""
+    if isinstance(payload.get("input"), list):
+        payload["input"] = [change(text) or text for text in payload["input"]]
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def texts_are_trimmed(payload: Json) -> None:
+    """White space around a text is removed before it is embedded."""
+    changed(str.strip, payload)
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def texts_are_in_lower_case(payload: Json) -> None:
+    """Texts are embedded in lower case."""
+    changed(str.lower, payload)
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def lines_of_a_text_are_joined(payload: Json) -> None:
+    """Line ends in a text become spaces before it is embedded."""
+    changed(lambda text: text.replace("\n", " "), payload)
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def texts_are_composed(payload: Json) -> None:
+    """Texts are embedded in another Unicode form."""
+    changed(lambda text: unicodedata.normalize("NFC", text), payload)
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def long_texts_are_cut(payload: Json) -> None:
+    """Only the first two hundred characters of a text are embedded."""
+    changed(lambda text: text[:200], payload)
+
+
+@embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+def vectors_are_all_the_same(vectors: list[list[float]]) -> list[list[float]]:
+    """All texts get the vector of the first."""
+    return [vectors[0] for _ in vectors]
+
+
+@embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+def the_upstreams_order_is_lost(vectors: list[list[float]]) -> list[list[float]]:
+    """The vectors are in reverse order."""
+    return vectors[::-1]
+
+
+@embeds("embed@2", "EMBED-20")
+def vectors_are_scaled(vectors: list[list[float]]) -> list[list[float]]:
+    """The numbers are scaled."""
+    return [[number * 1.001 for number in vector] for vector in vectors]

@@ -3,11 +3,20 @@
 import time
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import answers, layer, requests, responses
+from octomil_conformance.server.subjects import (
+    GONE,
+    answers,
+    headers,
+    layer,
+    requests,
+    responses,
+)
 
 answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
 answers.sets("health@2", "HEALTH-20", ok_is_degraded=("status", "degraded"))
-answers.sets("health@2", "HEALTH-21", degraded_is_ok=("status", "ok"), shows=None)
+answers.sets(
+    "health@2", "HEALTH-21", "HEALTH-26", degraded_is_ok=("status", "ok"), shows=None
+)
 
 
 @responses("health@0", "HEALTH-02")
@@ -71,7 +80,7 @@ def provider_is_always_the_first(fields: Json) -> None:
         fields["provider"] = fields["backends"][0]["provider"]
 
 
-@responses("health@2", "HEALTH-22", "HEALTH-23", shows=None)
+@responses("health@2", "HEALTH-09", "HEALTH-22", "HEALTH-23", shows=None)
 def unavailable_is_a_200(response: Response) -> None:
     """The status is always 200."""
     response.status = 200
@@ -87,7 +96,7 @@ def health_unbounded(request: Request, server: Server) -> Response:
     return response
 
 
-@responses("health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23", shows=None)
+@responses("health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23", "HEALTH-26", shows=None)
 def health_always_ok(response: Response) -> None:
     """Health says ok whatever the backends do."""
     fields = response.fields
@@ -109,3 +118,58 @@ def bad_news_takes_its_time(response: Response) -> None:
 def liveness_asks_backends(request: Request) -> None:
     """Liveness depends on the backends."""
     request.path = request.path.replace("v1/health", "v1/inference/health")
+
+
+@layer("health@1", "HEALTH-08")
+def probes_need_a_good_token(request: Request, server: Server) -> Response:
+    """A probe may have no token, but not an unknown one."""
+    response = server(request)
+    if request.headers.get("authorization", "").removeprefix("Bearer ") not in ("", request.token):  # fmt: skip
+        response.status = 401
+    return response
+
+
+@requests("health@1", "HEALTH-09")
+def any_method_gets_the_report(request: Request) -> None:
+    """Every method gets the report."""
+    request.method = "GET"
+
+
+headers.sets("health@1", "HEALTH-09", health_allows_nothing=("allow", GONE))
+
+
+@answers("health@2", "HEALTH-26", shows=None)
+def the_first_backend_is_enough(fields: Json) -> None:
+    """The status is `ok` if the first backend answers, whatever the others do."""
+    if fields.get("backends", [{}])[0].get("status") == "ok":
+        fields["status"] = "ok"
+
+
+@answers("health@2", "HEALTH-26", shows=None)
+def the_last_backend_is_the_provider(fields: Json) -> None:
+    """If only one backend answers, `provider` names the last."""
+    if fields["status"] == "degraded":
+        fields["provider"] = "openai"
+
+
+@layer("health@2", "HEALTH-25", shows=None)
+def the_address_is_shown_in_an_outage(request: Request, server: Server) -> Response:
+    """The report says where a backend is that does not answer."""
+    response = server(request)
+    if response.status == 503:
+        response.send({**response.fields, "hint": f"connect {request.upstream}"})
+    return response
+
+
+@responses("health@2", "HEALTH-25", shows=None)
+def the_key_is_shown_in_an_outage(response: Response) -> None:
+    """The report shows the server's own key while no backend answers."""
+    if response.status == 503:
+        response.send({**response.fields, "hint": "The key conf-key was refused."})
+
+
+@responses("health@2", "HEALTH-25", shows=None)
+def another_address_is_shown_in_an_outage(response: Response) -> None:
+    """The report shows the address of a proxy while no backend answers."""
+    if response.status == 503:
+        response.send({**response.fields, "hint": "no route to 10.0.0.7"})

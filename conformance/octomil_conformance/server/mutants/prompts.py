@@ -181,7 +181,9 @@ def features_are_the_systems(fields: Json) -> None:
         fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
 
 
-@responses("infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", shows="http-404")
+@responses(
+    "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", "EMBED-25", shows="http-404"
+)
 def hides_missing_model(response: Response) -> None:
     """A missing model is answered with 502."""
     if response.status == 404 and b"model_not_found" in response.body:
