@@ -219,7 +219,7 @@ def test_every_checked_requirement_is_broken_by_a_mutant():
 def test_there_are_enough_mutants_and_variants(counts):
     counts["variants"] = len(all_variants())
 
-    assert len(all_mutants()) >= 320
+    assert len(all_mutants()) >= 420
     assert len(all_variants()) >= 32
 
 

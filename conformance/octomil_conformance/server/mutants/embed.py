@@ -206,7 +206,7 @@ def changed(change: Callable[[str], str], payload: Json) -> None:
 
 
 @sends("embed@2", "EMBED-23", shows=None)
-def texts_are_trimmed(payload: Json) -> None:
+def embedded_texts_are_trimmed(payload: Json) -> None:
     """White space around a text is removed before it is embedded."""
     changed(str.strip, payload)
 
