@@ -8,7 +8,7 @@ from octomil_conformance import spec
 from octomil_conformance.api import NEEDS_BACKEND, USUAL_HEADERS
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.scenarios import MODEL_PREFIX, scenario_of
+from octomil_conformance.backend.scenarios import scenario_of
 from octomil_conformance.config import BASE_PATH, Config
 from octomil_conformance.exchange import Exchange, Request, field
 from octomil_conformance.expect import shown
@@ -72,7 +72,9 @@ def _headers(request: Request) -> Iterator[str]:
 
 def _scenarios(model: object) -> Iterator[str]:
     """What the scripted backend does for this model."""
-    found = [scenario_of(str(model), each) for each in BOTH]
-    known = dict.fromkeys(each for each in found if each and each.name != "echo")
-    for each in known:
-        yield f"# {MODEL_PREFIX}{each.name}: {each.sentence}"
+    plays = {each: scenario_of(str(model), each) for each in BOTH}
+    alike = len({*plays.values()}) == 1
+    for provider, scenario in plays.items():
+        if scenario and scenario.name != "echo" and not (alike and provider != BOTH[0]):
+            who = "each upstream" if alike else provider
+            yield f"# {who}: {scenario.sentence}"

@@ -44,6 +44,7 @@ def test_the_json_report_has_each_verdict_and_each_exchange_once():
     assert len(report["exchanges"]) == 2
     found = report["verdicts"][1]
     assert (found["requirement"], found["got"], found["want"]) == ("STREAM-05", "no end", "a blank line")  # fmt: skip
+    assert report["requirements"]["STREAM-05"]["force"] == "MUST"
     assert found["repro"].startswith("curl -N -X POST http://127.0.0.1:8000/api/v1/inf")
     assert report["exchanges"][0]["chunks"] == [[1.0, 0], [4.0, 1]]
     assert report["texts"] == [*map(bytes.decode, EVENTS), '{"model_id": "m"}']

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from octomil_conformance import schemas, spec, wire
+from octomil_conformance import schemas, spec
 from octomil_conformance.exchange import Chunk, Exchange, Request
 from octomil_conformance.requirement import checks_in
 from octomil_conformance.runner import all_checks
@@ -230,10 +230,6 @@ def test_a_check_decides_nothing_but_what_it_expects(check):
 
     assert not words & {"If", "Try", "While", "Raise", "Assert"}
     assert "expect(" in source
-
-
-def test_checks_of_the_wire_have_level_0():
-    assert {check.requirement.level for check in wire.CHECKS} == {0}
 
 
 # Examples

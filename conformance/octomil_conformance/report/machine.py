@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from octomil_conformance import __version__
+from octomil_conformance import __version__, spec
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import Texts, curl, transcript
 from octomil_conformance.run import Run, Verdict
@@ -36,6 +36,9 @@ def write_json(run: Run, path: Path) -> None:
         "counts": dict(run.counts()),
         "stale": _masked([vars(expectation) for expectation in run.stale()], token),
         "notes": _masked(run.notes(), token),
+        "requirements": {
+            each.requirement.id: _facts(each.requirement) for each in run.verdicts
+        },
         "verdicts": [_verdict(verdict, places, token) for verdict in run.verdicts],
         "exchanges": _masked(seen, token),
         "texts": texts.all(),
@@ -75,11 +78,15 @@ def write_junit(run: Run, path: Path) -> None:
     path.write_text(_printable(redact(text, run.config.token)) + "\n", "utf-8")
 
 
+def _facts(requirement: spec.Requirement) -> dict[str, Any]:
+    names = ("force", "text", "provenance", "level", "breaks")
+    return {name: getattr(requirement, name) for name in names}
+
+
 def _verdict(
     verdict: Verdict, places: dict[int, int], token: str | None
 ) -> dict[str, Any]:
     """`exchanges` are their places in the list of all. The verdict is about the last one."""
-    requirement = verdict.requirement
     last = verdict.exchanges[-1:] if verdict.outcome != "pass" else ()
     seen = {
         "got": verdict.evidence.got,
@@ -88,16 +95,11 @@ def _verdict(
         "repro": "".join(map(curl, last)),
     }
     return {
-        "requirement": requirement.id,
-        "force": requirement.force,
-        "text": requirement.text,
-        "provenance": requirement.provenance,
-        "level": requirement.level,
+        "requirement": verdict.requirement.id,
         "profile": verdict.profile,
         "check": verdict.check,
         "outcome": verdict.outcome,
         "seconds": verdict.seconds,
-        "breaks": requirement.breaks,
         **_masked(seen, token),
         "exchanges": [places[id(exchange)] for exchange in verdict.exchanges],
     }

@@ -7,24 +7,16 @@ import threading
 from contextlib import closing
 
 import pytest
-from octomil_conformance.backend import embed
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import (
     NDJSON,
-    OLLAMA,
-    embeds,
     raw,
-    refuses,
-    says,
     stall,
     stream,
     whole,
 )
 from octomil_conformance.backend.upstream import Upstream
-from scripted_calls import SOON, frames, texts
-
-CHATS = {"ollama": "/api/chat", "openai": "/v1/chat/completions"}
-EMBEDDINGS = {"ollama": "/api/embed", "openai": "/v1/embeddings"}
+from scripted_calls import SOON
 
 
 @pytest.fixture
@@ -46,16 +38,6 @@ def connect(upstream):
 def get(client, path="/"):
     client.request("GET", path)
     return client.getresponse()
-
-
-def post(client, path, body):
-    client.request("POST", path, json.dumps(body))
-    return client.getresponse()
-
-
-def ask(client, dialect, **fields):
-    message = {"role": "user", "content": "Hi"}
-    return post(client, CHATS[dialect], {"model": "m", "messages": [message], **fields})
 
 
 def test_a_request_is_recorded_as_it_was_sent(upstream, client):
@@ -115,19 +97,6 @@ def test_a_script_can_end_the_connection_before_its_response(
         get(client)
 
 
-def test_a_body_without_a_length_ends_with_the_connection(upstream, client):
-    def script(response):
-        response.head(200, content_type="text/plain")
-        response.drip(b"drop by drop")
-
-    upstream.on("/", script)
-
-    response = get(client)
-
-    assert response.will_close
-    assert response.read() == b"drop by drop"
-
-
 def test_a_client_of_http_1_0_gets_no_chunks(upstream):
     upstream.on("/", stream(NDJSON, b"one\n", b"two\n"))
 
@@ -147,26 +116,6 @@ def test_a_client_that_asks_to_continue_is_told_so(upstream):
         assert sock.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"{}")
         assert sock.recv(99).endswith(b"read")
-
-
-def test_a_script_notices_that_its_client_left(upstream, client):
-    seen = []
-    stayed, over = threading.Event(), threading.Event()
-
-    def script(response):
-        seen.append(response.wait_for_hangup(timeout=0.05))
-        stayed.set()
-        seen.append(response.wait_for_hangup())
-        over.set()
-        response.drip(bytes(10**6))  # ends the script, and is no failure
-
-    upstream.on("/", script)
-    client.request("GET", "/")
-    assert stayed.wait(SOON)
-    client.close()
-
-    assert over.wait(SOON)
-    assert seen == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -222,41 +171,3 @@ def test_an_upstream_that_starts_over_is_as_new_on_the_same_port(upstream, clien
     with closing(connect(upstream)) as other:
         assert get(other).read() == b"after"
     assert [request.connection_id for request in upstream.requests] == [1]
-
-
-@pytest.mark.parametrize("dialect", CHATS)
-def test_tokens_are_said_in_the_dialect_of_the_request(upstream, client, dialect):
-    upstream.on(CHATS[dialect], says("Good", " morning"))
-
-    streamed = ask(client, dialect, stream=True).read()
-    single = json.load(ask(client, dialect, stream=False))
-
-    assert texts(dialect, streamed) == ["Good", " morning"]
-    message = single.get("message") or single["choices"][0]["message"]
-    assert message["content"] == "Good morning"
-
-
-@pytest.mark.parametrize("dialect", CHATS)
-def test_errors_and_vectors_are_written_in_the_dialect_of_the_request(
-    upstream, client, dialect
-):
-    upstream.on(CHATS[dialect], refuses(429, "slow down", retry_after="7"))
-    upstream.on(EMBEDDINGS[dialect], embeds)
-
-    refusal = ask(client, dialect)
-    error = json.load(refusal)["error"]
-    answer = json.load(post(client, EMBEDDINGS[dialect], {"model": "m", "input": "a"}))
-
-    assert (refusal.status, refusal.headers["Retry-After"]) == (429, "7")
-    assert (error if dialect == "ollama" else error["message"]) == "slow down"
-    [vector] = answer.get("embeddings") or [
-        each["embedding"] for each in answer["data"]
-    ]
-    assert vector == embed("a")
-
-
-def test_frames_of_a_dialect_can_be_put_together():
-    data = OLLAMA.token("Good") + OLLAMA.error_frame("runner died")
-
-    assert texts("ollama", data) == ["Good"]
-    assert frames("ollama", data)[-1] == {"error": "runner died"}
