@@ -9,6 +9,7 @@ import os
 import random
 import resource
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,21 @@ from benchmarks.contenders import Contender, on_falcon, reference, relay
 from benchmarks.gateways import GATEWAYS
 from benchmarks.measure import Row, Server, serving
 from benchmarks.processes import OUR_CORES
-from benchmarks.targets import SERVERS
+from benchmarks.targets import OPENAI_SURFACE, SERVERS
 
-SCENARIOS = ("single", "streams", "lone", "many", "embeddings", "batch", "start")
+SCENARIOS = (
+    "single",
+    "streams",
+    "lone",
+    "many",
+    "openai",
+    "embeddings",
+    "batch",
+    "start",
+)
 AT_ONCE = (1, 8, 32, 64)
 PACED = ((8, 100), (64, 100))
+SHORT_TURNS = 5
 MANY = (1000, 10)
 MANY_WORKERS = (1000, 20)
 
@@ -105,6 +116,8 @@ def _ours(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
     contender = reference(server_name)
     with serving(contender) as server:
         yield from _load(server, options)
+        if "openai" in options.only:
+            yield from _both_surfaces(server, options)
         if "embeddings" in options.only:
             yield measure.embeddings(server, options.seconds)
         if "batch" in options.only:
@@ -116,6 +129,17 @@ def _ours(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
         yield from _many(server_name, options)
     if "start" in options.only:
         yield measure.start(contender, 3)
+
+
+def _both_surfaces(server: Server, options: argparse.Namespace) -> Iterator[Row]:
+    """The same process, asked by our API and by OpenAI's, in short turns: what else the machine does falls on both."""
+    contender = replace(server.contender, name=OPENAI_SURFACE, openai=True)
+    surfaces = (server, replace(server, contender=contender))
+    for _ in range(SHORT_TURNS):
+        for surface in surfaces:
+            yield measure.single(surface, 8, options.seconds / SHORT_TURNS)
+            yield measure.streams(surface, 8, options.seconds / SHORT_TURNS)
+            yield measure.paced(surface, 8, 100, options.paced_seconds / SHORT_TURNS)
 
 
 def _many(server_name: str, options: argparse.Namespace) -> Iterator[Row]:

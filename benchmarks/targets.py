@@ -7,6 +7,8 @@ from benchmarks.measure import EMBEDDINGS, ENCODED_ONCE, Row
 
 SERVERS = ("gunicorn", "waitress")
 
+OPENAI_SURFACE = "octomil-ref by OpenAI's API"
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -58,6 +60,7 @@ def ratios(rows: Iterable[Row]) -> list[Ratio]:
     for server, floor in zip(SERVERS, (0.33, 0.25), strict=True):
         found += _streams(figures, server)
         found += _single(figures, server, floor)
+        found += _surfaces(figures, server)
         found += _many(figures, f"octomil-ref / {server}", 1000, 10)
         found += _embeddings(figures, server)
         found += _rest(figures, server)
@@ -120,6 +123,26 @@ def _single(figures: Figures, server: str, floor: float) -> list[Ratio]:
             f"{server}: single, {what}", _share(ours, speed(who)), wanted
         )
     ]
+
+
+def _surfaces(figures: Figures, server: str) -> list[Ratio]:
+    """What OpenAI's API costs, of what ours does."""
+    compared = [
+        ("single", "cpu_us_per_request"),
+        ("single", "p50_ms"),
+        ("streams", "cpu_us_per_token"),
+        ("paced at 100/s", "cpu_us_per_token"),
+        ("paced at 100/s", "first_token_p50_ms"),
+    ]
+    found: list[Ratio] = []
+    for scenario, figure in compared:
+        ours, theirs = (
+            figures.get(scenario, f"{name} / {server}", 8, figure)
+            for name in ("octomil-ref", OPENAI_SURFACE)
+        )
+        what = f"{server}: OpenAI's API, {scenario}, {figure}, of ours"
+        found += _at_most(what, _share(theirs, ours), 1.1)
+    return found
 
 
 def _many(figures: Figures, name: str, at_once: int, rate: int) -> list[Ratio]:

@@ -26,9 +26,9 @@ NOT_SUPPORTED: Mapping[str, tuple[object, ...]] = {
 }
 """Fields that can ask for more than text from one choice, with the values that do not and are accepted."""
 
-OWN_FIELDS = frozenset(
-    ["model", "messages", "stream", "stream_options", "max_completion_tokens"]
-)
+NO_PARAMETERS = NOT_SUPPORTED.keys() | {
+    *("model", "messages", "stream", "stream_options", "max_completion_tokens")
+}
 
 ENCODINGS = ("float", "base64")
 
@@ -51,8 +51,9 @@ class VectorRequest:
 def parse_chat(body: object) -> ChatRequest:
     """Raises BadRequest with the field as the client wrote it."""
     fields = payloads.as_object("", body)
-    for name, harmless in NOT_SUPPORTED.items():
-        _refuse(name, fields.get(name), harmless)
+    for name, value in fields.items():
+        if name in NOT_SUPPORTED:
+            _refuse(name, value, NOT_SUPPORTED[name])
     stream_options = payloads.as_object(
         "stream_options", fields.get("stream_options") or {}
     )
@@ -120,11 +121,10 @@ def _message(path: str, message: object) -> object:
 
 
 def _parameters(fields: Mapping[str, Any]) -> payloads.Parameters:
-    own = OWN_FIELDS | NOT_SUPPORTED.keys()
     parameters = {
         name: payloads.read_parameter(name, name, value)
         for name, value in fields.items()
-        if name not in own and value is not None
+        if name not in NO_PARAMETERS and value is not None
     }
     name = "max_completion_tokens"  # OpenAI's later name for max_tokens
     if (limit := fields.get(name)) is not None:
