@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the reference server beside others, in one run, whose ratios hold on any machine.
+"""`python -m benchmarks`: compares the reference server with others in one run. The ratios hold on any machine.
 
 Each round measures every contender once, in an order of its own. Servers run on the first core, load and upstream on the
 others, and every answer is checked. `--quick` takes less than two minutes, the whole some twenty.
@@ -84,7 +84,7 @@ def _turns(upstream: Server, options: argparse.Namespace) -> list[Turn]:
 
 
 def _upstream(upstream: Server, options: argparse.Namespace) -> Iterator[Row]:
-    """How quick the upstream itself is, which is taken off what others add to it."""
+    """Measures the upstream alone, whose time is subtracted from that of the servers."""
     yield from _load(upstream, options)
     if "many" in options.only:
         for at_once, rate in (MANY, MANY_WORKERS):
@@ -100,7 +100,7 @@ def _beside(contender: Contender, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _load(server: Server, options: argparse.Namespace) -> Iterator[Row]:
-    """What all contenders do, as far as they can."""
+    """Measures all contenders in the scenarios that they support."""
     contender = server.contender
     for at_once in options.at_once:
         if contender.answers and "single" in options.only:

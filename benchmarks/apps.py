@@ -21,7 +21,7 @@ class Hello:
 
 
 class Naive:
-    """A proxy as one writes it on the first day."""
+    """A proxy in twenty lines, as a first draft would be."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         asked = req.media
@@ -53,7 +53,7 @@ def _tokens(answer: requests.Response) -> Iterator[bytes]:
 
 
 class Prepared:
-    """The least that goes through requests' adapter, as the reference does: no checks, deadlines, log lines or retries."""
+    """The shortest proxy that uses requests' adapter as the reference does: no checks, deadlines, log lines or retries."""
 
     def __init__(self) -> None:
         self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=THREADS)

@@ -1,4 +1,4 @@
-"""Who is measured: the reference server, and beside it what costs least and what users would take instead.
+"""The servers that are measured: the reference server, the cheapest possible ones, and alternatives for users.
 
 On the same servers with the same settings run a bare Falcon (the ceiling), requests' adapter alone, and twenty lines of
 `requests.post`. A bare relay shows what a streamed token costs in Python threads. `others.py` has the gateways of others.
@@ -27,11 +27,11 @@ class Contender:
     """`{port}` stands for where to listen, `{upstream}` for the upstream's URL without `/v1`; in `env` too."""
     env: Mapping[str, str] = field(default_factory=dict)
     openai: bool = False
-    """It offers the API of OpenAI instead of ours."""
+    """True if it offers OpenAI's API instead of ours."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """More headers that its requests need, with the same two words to fill in."""
+    """More headers that its requests need, with the same two placeholders."""
     answers: bytes | None = upstream.ANSWER.strip().encode()
-    """What a whole answer holds; None: it has none."""
+    """Bytes of every whole answer. None if it gives no whole answers."""
     streams: bool = True
     all_cores: bool = False
 
@@ -43,7 +43,7 @@ class Contender:
 def reference(
     server: str, threads: int = THREADS, workers: int = 1, fast: bool = True
 ) -> Contender:
-    """`fast`: with orjson, where it is installed."""
+    """With `fast` it uses orjson if it is installed."""
     name = "octomil-ref" if fast else "octomil-ref, no orjson"
     if workers > 1:
         name += f", {workers} workers"
@@ -83,13 +83,13 @@ def on_falcon(name: str, server: str) -> Contender:
 
 
 def relay() -> Contender:
-    """The least that a streamed token costs in Python threads."""
+    """The bare relay, which shows the lowest cost of a streamed token in Python threads."""
     command = [sys.executable, "-m", "benchmarks.relay", "{port}", "{upstream}"]
     return Contender("bare relay", "", command, answers=None)
 
 
 def filled(text: str, port: int) -> str:
-    """`text` with its two words filled in."""
+    """`text` with its two placeholders filled in."""
     return text.replace("{port}", str(port)).replace("{upstream}", upstream_url())
 
 

@@ -1,4 +1,4 @@
-"""Gateways that users could take instead, each installed once into a folder of its own: optional contenders."""
+"""Optional contenders: gateways that users could choose instead. Each is installed once into a folder of its own."""
 
 import json
 import subprocess

@@ -16,7 +16,7 @@ _TOKEN = re.compile(rb'"(?:token|content)": ?"[^"]')
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, and what every good answer holds."""
+    """A request, and what every right answer contains."""
 
     port: int
     path: str
@@ -24,7 +24,7 @@ class Request:
     body: bytes
     expected: bytes
     tokens: int = 0
-    """How many a streamed answer has; 0: it is none."""
+    """The number of tokens of a streamed answer; 0 for a whole answer."""
 
     def encoded(self) -> bytes:
         lines = [
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass
 class Seen:
-    """What came back. Seconds."""
+    """The measured times, in seconds, and wrong answers."""
 
     answers: int = 0
     wrong: list[bytes] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Seen:
     first_tokens: list[float] = field(default_factory=list)
     """From the request to the first token."""
     delays: list[float] = field(default_factory=list)
-    """Of each token of a paced stream, from the upstream's sending to its arrival."""
+    """For each token of a paced stream, the time from the upstream's sending to its arrival."""
     seconds: float = 0.0
 
 
@@ -119,7 +119,7 @@ class _Connection(asyncio.Protocol):
 
 
 class _Load:
-    """For how long from the first one on, or how many times, requests are sent."""
+    """Decides whether another request is sent: for a time from the first one on, or a number of times."""
 
     def __init__(self, seconds: float, times: int | None) -> None:
         self._seconds = seconds
@@ -187,7 +187,7 @@ def run(
 
 
 def run_both(one: Request, other: Request, at_once: int, seconds: float) -> Seen:
-    """`at_once` streams of `one`, while `other` is asked for one after the other on one connection. What `one` saw."""
+    """Runs `at_once` streams of `one` beside sequential requests of `other` on one connection. Returns the results of `one`."""
 
     async def both() -> tuple[Seen, Seen]:
         streams = asyncio.create_task(_run(one, at_once, 0, at_once, 0.01))

@@ -1,4 +1,4 @@
-"""What is measured, one function a scenario. Each gives a row: what, who, how many at once, the figures by name."""
+"""The measurements, one function per scenario. Each returns a row: what, who, how many at once, the figures by name."""
 
 import json
 import os
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Server:
-    """A contender that answers."""
+    """A running contender."""
 
     contender: Contender
     pid: int
@@ -95,7 +95,7 @@ def scripted_upstream() -> Iterator[Server]:
 
 @contextmanager
 def serving(contender: Contender) -> Iterator[Server]:
-    """The contender, once it answers; on the core of its own unless it is to have all."""
+    """Yields the contender when it answers. It runs on its own core, or on all cores."""
     port = free_port()
     command = [filled(each, port) for each in contender.command]
     env = {name: filled(value, port) for name, value in contender.env.items()}
@@ -143,7 +143,7 @@ def streams(server: Server, at_once: int, seconds: float) -> Row:
 def _under_load(
     server: Server, request: Request, at_once: int, seconds: float
 ) -> tuple[Seen, float]:
-    """What was seen, and the seconds of CPU time that the server took."""
+    """The results of the load, and the server's CPU time in seconds."""
     run(request, at_once, min(seconds, 0.3))
     before = cpu_seconds(server.pid)
     seen = run(request, at_once, seconds)
@@ -171,7 +171,7 @@ def paced(server: Server, at_once: int, rate: int, seconds: float) -> Row:
 
 
 def embeddings(server: Server, seconds: float) -> Row:
-    """Answers of 32 vectors of 768 numbers, and how long they hold up streams that run beside them."""
+    """Answers of 32 vectors of 768 numbers, and how much they delay streams that run at the same time."""
     asked = {"model_id": upstream.MODEL, "input": ["text"] * 32}
     request = server.request("/api/v1/embeddings", asked, b'"embeddings":[[')
     seen, cpu = _under_load(server, request, 1, seconds)
@@ -187,7 +187,7 @@ def embeddings(server: Server, seconds: float) -> Row:
 
 
 def encoding_once(fast: bool, seconds: float) -> Row:
-    """What encoding the vectors of such an answer once costs, in this process."""
+    """The time to encode the vectors of such an answer once, in this process."""
     encode = json_codec.encode if fast else json.dumps
     times, started = 0, time.process_time()
     while time.process_time() < started + seconds:

@@ -1,4 +1,4 @@
-"""Servers as child processes on their own core, and what they use: CPU time, memory."""
+"""Servers as child processes on their own core, and their CPU time and memory."""
 
 import os
 import socket
@@ -18,10 +18,10 @@ TICK = os.sysconf("SC_CLK_TCK")
 FIRST_CORE, *OTHER_CORES = sorted(os.sched_getaffinity(0))
 
 SERVERS_CORE = {FIRST_CORE}
-"""Of the servers that are measured."""
+"""The core of the measured servers."""
 
 OUR_CORES = set(OTHER_CORES) or SERVERS_CORE
-"""Of load and upstream."""
+"""The cores of the load and the upstream."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def wait_until_answering(url: str, pid: int, seconds: float = 60) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """True if our child has ended; it is still to be waited for."""
+    """True if our child has ended. It is not reaped here."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

@@ -1,4 +1,4 @@
-"""A bare relay: what a streamed token costs in Python threads, without a framework, a check or a deadline.
+"""A bare relay, which shows the cost of a streamed token in Python threads without a framework, checks or deadlines.
 
 A thread a stream; for each token one `recv`, one parse, one `send`. It understands both dialects, as the reference does.
 """
@@ -65,7 +65,7 @@ def _relay(stream: socket.socket, client: socket.socket) -> None:
 
 
 def _event(line: bytes) -> bytes:
-    """One line of an answer as an event of ours; the lines of the chunks' sizes are no JSON and fall away."""
+    """Turns a line of an answer into an event of ours. Lines with the size of a chunk are not JSON and are skipped."""
     if line.startswith(b"data: {"):
         choices = json_codec.decode(line[6:])["choices"]
         if not choices:

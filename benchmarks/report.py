@@ -17,7 +17,7 @@ PACKAGES = ("falcon", "requests", "urllib3", "gunicorn", "waitress", "orjson")
 
 
 def medians(rows: Iterable[Row]) -> list[Row]:
-    """One row for those that differ only in their figures."""
+    """Joins rows that differ only in their figures to one row with the medians."""
     rounds: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
         rounds.setdefault((row.scenario, row.contender, row.at_once), []).append(row)
@@ -35,7 +35,7 @@ ADDED = ("p50_ms", "p99_ms", "first_token_p50_ms")
 
 
 def with_added(rows: Sequence[Row]) -> list[Row]:
-    """How much longer each takes than the direct call does, with as many at once."""
+    """Adds to each row how much longer it takes than the direct call with as many at once."""
     direct = {
         (row.scenario, row.at_once): row.figures
         for row in rows

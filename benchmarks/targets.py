@@ -1,4 +1,4 @@
-"""What the figures should reach, and whether they do: ratios of figures of one run. Pure."""
+"""Compares ratios of figures of one run with their targets. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Ratio:
 
 
 class Figures:
-    """Rows, asked for by what they are."""
+    """The rows of a run, and look-ups in them."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = {(row.scenario, row.contender, row.at_once): row for row in rows}
@@ -54,7 +54,7 @@ def _share(value: float | None, of: float | None) -> float | None:
 
 
 def ratios(rows: Iterable[Row]) -> list[Ratio]:
-    """Those for which there are figures."""
+    """The ratios for which there are figures."""
     figures = Figures(rows)
     found: list[Ratio] = []
     for server, floor in zip(SERVERS, (0.33, 0.25), strict=True):

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 TOKENS = 200
-"""Of a stream as fast as it can, and of a whole answer."""
+"""Tokens of a stream at full speed, and of a whole answer."""
 
 ANSWER = "word " * TOKENS
 

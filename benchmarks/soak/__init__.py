@@ -1,1 +1,1 @@
-"""An endurance run: everything at random, every answer checked, nothing left behind."""
+"""An endurance run: random requests and failures. It checks every answer, and looks for leaks."""

@@ -26,16 +26,16 @@ TIMEOUT = 3
 
 SPARE_THREADS = 4
 OTHER_THREADS = 40
-"""What a server has beside those that it was told to have: the pool of the batches, and a few of its own."""
+"""Threads of a server beyond its setting: the pool for batches, and a few others."""
 
 WARM_UP = 0.15
-"""Share of the requests after which what the server holds is taken for normal."""
+"""After this share of the requests the server's memory and descriptors are taken as normal."""
 
 MEMORY_MB = 20.0
-"""By which memory may grow after the warm-up."""
+"""Megabytes by which memory may grow after the warm-up."""
 
 SHOWN = 10
-"""Violations that are printed."""
+"""The most violations that are printed."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _soak(
     server: str, upstream_port: int, arguments: argparse.Namespace, servers: int
 ) -> int:
-    """The number of things that are wrong."""
+    """Runs the soak. Returns the number of violations."""
     requests = arguments.requests // servers
     warm_up = int(requests * WARM_UP)
     with running(_command(server, arguments.clients), _env(upstream_port)) as pid:

@@ -1,4 +1,4 @@
-"""The clients of the soak: each sends its request, reads the answer to its end, and tells what is wrong with it."""
+"""The clients of the soak: each sends its request, reads the answer to its end, and reports its faults."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ class Answer:
     status: int
     body: bytes
     whole: bool
-    """Its length or its last chunk says so."""
+    """True if its length or its last chunk shows that it is complete."""
 
 
 class Connection:
@@ -28,7 +28,7 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, request: Request) -> Answer | None:
-        """None for a client that leaves."""
+        """Returns the answer, or None for a client that leaves."""
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(
                 "127.0.0.1", self._port
@@ -87,7 +87,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
 
 
 def faults(request: Request, answer: Answer) -> str:
-    """What is wrong with the answer; empty: nothing."""
+    """The faults of the answer; empty if it is right."""
     match request.kind:
         case "health":
             return "" if answer.status == 200 and answer.whole else "health is not 200"

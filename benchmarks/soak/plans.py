@@ -1,4 +1,4 @@
-"""What one request of the soak is to meet, decided before it is sent: so that there is one right outcome. Pure.
+"""The plan of one request of the soak. It is decided before the request is sent, so there is one right outcome. Pure.
 
 A plan travels in the prompt. Its nonce is in every token of its answer, and its acts say what each of the two upstreams does
 with it.
@@ -17,7 +17,7 @@ KINDS = {
     "health": 4,
     "bad": 6,
 }
-"""What is asked, and how often among a hundred."""
+"""Kinds of requests, and how often each occurs in a hundred."""
 
 ACTS = {
     "good": 800,
@@ -29,7 +29,7 @@ ACTS = {
     "cut": 35,  # in the middle of the answer
     "stall": 5,  # before the answer, for longer than anybody waits
 }
-"""What an upstream does, and how often among a thousand."""
+"""Acts of an upstream, and how often each occurs in a thousand."""
 
 LEAVING = 0.06
 """Share of the clients that leave before they have their answer."""
@@ -42,15 +42,15 @@ STATUS = {
     "cut": 502,
     "stall": 504,
 }
-"""Of the response when the only upstream did this."""
+"""The status of the response if the only upstream did this."""
 
 REPORTED = (429, 502, 504)
-"""Which failure the response reports if both upstreams failed: the first of these."""
+"""If both upstreams failed, the response reports the first of these failures."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """For one prompt."""
+    """The plan for one prompt."""
 
     nonce: str
     tokens: int
@@ -70,7 +70,7 @@ class Plan:
         return [float(int(self.nonce[at : at + 4], 16)) for at in range(0, 16, 4)]
 
     def provider(self, committed: frozenset[str]) -> str | None:
-        """Who answers: the first that does something in `committed`; nobody where both fail."""
+        """The first provider with an act in `committed`; None if both fail."""
         for name in ("ollama", "openai"):
             if getattr(self, name) in committed:
                 return name
@@ -98,7 +98,7 @@ class Request:
     kind: str
     plans: tuple[Plan, ...]
     leaves_after: int | None
-    """Bytes of the answer after which the client is gone; None: it stays."""
+    """Bytes of the answer after which the client leaves; None if it stays."""
     bad_body: str = ""
 
     def path(self) -> str:

@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _counts(upstream: Upstream) -> dict[str, Any]:
-    """Without the connection of the one who asks."""
+    """The counts, without the connection that asks for them."""
     return {
         "answering": upstream.running - 1,
         "connections": upstream.connections - 1,

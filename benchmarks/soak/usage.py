@@ -1,4 +1,4 @@
-"""What the server holds: threads, file descriptors, memory; and what is still open at the upstream."""
+"""The server's threads, file descriptors and memory, and the calls that are open at the upstream."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from pathlib import Path
 from benchmarks.processes import family
 
 PATIENCE = 30.0
-"""Seconds in which everything must have been given back."""
+"""Seconds within which the server must have released everything."""
 
 
 @dataclass(frozen=True)
 class Usage:
     threads: int
     descriptors: int
-    """Without those of the connections that are kept to the upstream."""
+    """File descriptors, without those of idle connections to the upstream."""
     memory_mb: float
     answering: int
     """Answers that the upstream is giving."""
@@ -45,7 +45,7 @@ def use(pid: int, upstream_port: int) -> Usage:
 
 
 def _proportional_mb(pid: int) -> float:
-    """What the process has for itself, and its share of what it shares."""
+    """The private memory of the process, and its share of shared memory."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     [size] = [line.split()[1] for line in lines if line.startswith("Pss:")]
     return int(size) / 1024
@@ -54,7 +54,7 @@ def _proportional_mb(pid: int) -> float:
 def settled(
     pid: int, upstream_port: int, threads: int, descriptors: int = 1_000_000
 ) -> Usage:
-    """The usage once no call is open and no more is held than this, or after some patience as it is."""
+    """The usage once no call is open and it is within `threads` and `descriptors`, or after PATIENCE seconds."""
     until = time.monotonic() + PATIENCE
     while True:
         now = use(pid, upstream_port)
@@ -65,7 +65,7 @@ def settled(
 
 
 def leaks(before: Usage, after: Usage, threads: int, memory_mb: float) -> list[str]:
-    """What grew from one to the other; there may be `threads` in all, and `memory_mb` more memory."""
+    """What grew between two usages. `threads` in all and `memory_mb` more memory are allowed."""
     found = []
     if after.answering:
         found.append(f"{after.answering} upstream calls are still open")

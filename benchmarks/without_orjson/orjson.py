@@ -1,3 +1,3 @@
-"""Stands before the real orjson on the path of a server that is to run without it."""
+"""Hides the real orjson from a server that has to run without it."""
 
 raise ImportError("this server runs without orjson")
