@@ -1,4 +1,4 @@
-"""What a check may do to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
+"""The requests that a check may send to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
 
 import json
 import threading
@@ -48,7 +48,7 @@ REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
 
 PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
-"""What is asked of the model for the first good answer, by profile; without an entry the default prompt."""
+"""The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
 ODD: dict[str, list[dict[str, Any]]] = {
     "infer": [
         {"scenario": "unicode"},
@@ -64,7 +64,7 @@ ODD: dict[str, list[dict[str, Any]]] = {
     "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
     "embed": [{"scenario": "echo", "prompt": "one"}],
 }
-"""More good answers at level 2: what a model says rarely, and the scripted backend when asked to. The fallback says the first two, too."""
+"""Requests for more good answers at level 2, which a real model gives rarely. The first two are sent through the fallback too."""
 
 
 class Target:
@@ -82,7 +82,7 @@ class Target:
         self._blamed: set[int] = set()
 
     def specimens(self, profile: str) -> Iterator[Exchange]:
-        """Good answers, each asked for when it is first wanted. The first comes from the model of the run, the others from the scripted backend."""
+        """Good answers, each requested when it is first used. The first comes from the model of the run, the others from the scripted backend."""
         for index in range(1 + len(self._more(profile))):
             seen = self._specimens[profile]
             with self._locks[profile]:
@@ -93,13 +93,13 @@ class Target:
     def note(
         self, profile: str, exchanges: tuple[Exchange, ...], is_blamed: bool
     ) -> None:
-        """What a check saw. `is_blamed`: it found a fault in the last exchange."""
+        """Notes the exchanges of a check. `is_blamed` is true if it found a fault in the last one."""
         self._seen[profile] |= {id(exchange): exchange for exchange in exchanges}
         if is_blamed:
             self._blamed |= {id(exchange) for exchange in exchanges[-1:]}
 
     def seen(self, profile: str) -> list[Exchange]:
-        """What the checks of a profile have seen so far."""
+        """The exchanges of all checks of a profile so far."""
         return [*self._seen[profile].values()]
 
     def is_blamed(self, exchange: Exchange) -> bool:
@@ -114,7 +114,7 @@ class Target:
         return [(None, each) for each in odd] + [("openai", each) for each in of_the_fallback]  # fmt: skip
 
     def _specimen(self, profile: str, index: int) -> Exchange:
-        """The exchange even if it went wrong: the check that looks at it says so."""
+        """Returns the exchange even if it went wrong: the check that reads it reports that."""
         first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
         through, options = [first, *self._more(profile)][index]
         asker = Api(self, profile, through)
@@ -256,7 +256,7 @@ class Api:
             yield answered(exchange)
 
     def unblamed(self) -> list[Exchange]:
-        """What the checks of this profile have seen so far, without the exchanges in which one found a fault."""
+        """The exchanges of this profile's checks so far, without those in which a check found a fault."""
         known = {id(exchange) for exchange in self.seen}
         for exchange in self.target.seen(self.profile):
             if id(exchange) not in known:
@@ -305,12 +305,12 @@ class Api:
         return self.target.backend
 
     def calls(self, suffix: str = "") -> list[Call]:
-        """The upstream calls that the server made for this check, or for one input of it; only those of the fallback if that has to answer."""
+        """The upstream calls that the server made for this check, or for one input of it. If the fallback has to answer, only its calls."""
         calls = self.backend.calls(self._nonce(suffix))
         return [call for call in calls if self.through != "openai" or call.backend == "openai"]  # fmt: skip
 
     def call(self, suffix: str = "") -> Call:
-        """The first of them."""
+        """The first upstream call. Raises Finding if there is none."""
         calls = self.calls(suffix)
         if not calls:
             raise Finding("an upstream call", "none")
@@ -322,7 +322,7 @@ class Api:
         return self.target.config.backend_timeout
 
     def within(self, seconds: float) -> float:
-        """The seconds that slow machines may take for it."""
+        """`seconds`, prolonged for slow machines by `--timeout-factor`."""
         return seconds * self.target.config.timeout_factor
 
     @property
@@ -370,7 +370,7 @@ class Api:
         )
 
     def _needs(self, body: bytes) -> list[str]:
-        """What else a person needs who repeats a request with this body."""
+        """What is needed, besides the server, to repeat a request with this body."""
         is_scripted = self.target.backend is not None and MODEL_PREFIX.encode() in body
         backend = [NEEDS_BACKEND] if is_scripted else []
         gate = [NEEDS_GATE] if is_scripted and b"gated" in body else []

@@ -49,7 +49,7 @@ def _main(arguments: Sequence[str]) -> int:
 def _guarded(command: Command, given: argparse.Namespace) -> int:
     """Runs the command. The exit code says what it raised, if anything. The token is redacted from every message.
 
-    That nothing could be tested is a result: it goes where the reports go.
+    "Could not test" is a result, so it goes to standard output as reports do.
     """
     if command.needs_extra and (package := missing()):
         return _say(f"{package} is missing; run: {EXTRA}", COULD_NOT_TEST)

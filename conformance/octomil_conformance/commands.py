@@ -151,7 +151,7 @@ def _explained(requirement: spec.Requirement) -> Iterator[str]:
 
 
 def _shown(requirement: spec.Requirement) -> list[tuple[str, str]]:
-    """Its checks, and what they send; nothing without the packages that they need."""
+    """The checks of a requirement and their requests. Empty if a package that they need is missing."""
     if requirement.untestable or missing():
         return []
     from octomil_conformance.sent import checks, requests

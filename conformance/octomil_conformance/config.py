@@ -134,7 +134,7 @@ class Config:
         return [name for name in spec.PROFILES if name not in self.claims]
 
     def profiles_for(self, requirement: spec.Requirement) -> list[str]:
-        """The profiles in whose name a check of it runs. Checks of auth run at every claimed endpoint, or at infer's."""
+        """The profiles for which its checks run. Checks of auth run at every claimed endpoint, or at that of infer if none is claimed."""
         if requirement.id not in spec.ids_in(self.spec_version):
             return []
         named = [
@@ -276,7 +276,7 @@ def _version(text: str) -> str:
 
 
 def _expected(entries: Iterable[object], version: str) -> tuple[Expectation, ...]:
-    """Without those on requirements that the version does not have."""
+    """The expected failures, except those about requirements that the version does not have."""
     found = map(_expectation, entries)
     known = spec.ids_in(version)
     return tuple(each for each in found if each.check.partition("[")[0] in known)

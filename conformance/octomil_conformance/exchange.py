@@ -22,7 +22,7 @@ WHOLE: tuple[End, ...] = ("complete", "closed", "unrecorded")
 
 
 class Missing:
-    """The value of a field that is not there. It is empty, so that a check reads on and fails by what it expects."""
+    """The value of a missing field. It is empty, so that a check goes on and fails at an expectation."""
 
     def __getitem__(self, key: object) -> "Missing":
         return self
@@ -58,7 +58,7 @@ class Request:
     file: str = ""
     """The recording that the exchange was read from; empty if it was live."""
     needs: str = ""
-    """What has to be there besides the server, so that the request can be repeated."""
+    """What is needed, besides the server, to repeat the request."""
     padding: int = 0
     """Spaces that are sent after the body and not recorded: for requests that are large and nothing else."""
 
@@ -72,7 +72,7 @@ class Chunk:
     at: float
     """Seconds after the request was sent."""
     data: bytes
-    """What one read brought, without its content coding."""
+    """The bytes of one read, without content coding."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Exchange:
     chunks: tuple[Chunk, ...]
     end: End
     seconds: float
-    """From the last byte of the request to the end of the response."""
+    """The time from the last byte of the request to the end of the response."""
     problem: str = ""
     """What went wrong in the transfer."""
 

@@ -13,7 +13,7 @@ FIRST, LAST = 200, 100
 """Characters of a long value that a report shows."""
 
 Mask = Callable[[str], str]
-"""Removes what no report may show. It is applied before a value is cut: half a token is a secret too."""
+"""Removes secrets. It is applied before a value is truncated, because half a token is a secret too."""
 
 
 class Finding(AssertionError):
@@ -44,7 +44,7 @@ NO_EVIDENCE = Evidence("", "")
 
 @dataclass(frozen=True)
 class Want:
-    """What a value has to be like, where it need not be one certain value."""
+    """A condition for a value, where more than one value is right."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -81,9 +81,9 @@ _findings: ContextVar[list[Finding] | None] = ContextVar("findings", default=Non
 
 
 def expect(got: object, want: object, words: str = "") -> None:
-    """Raise Finding unless `got` is equal to `want`, or fits a Want. `words` say in the report what was wanted.
+    """Raise Finding unless `got` is equal to `want`, or fits a Want. The report shows `words` as what was wanted.
 
-    Within `collected` the Finding is noted instead, and the check goes on: the proof that no expectation is idle needs all of them.
+    Within `collected` the Finding is noted and the check goes on, because the proof that every expectation matters needs all findings.
     """
     holds = want.holds(got) if isinstance(want, Want) else got == want
     if holds:

@@ -10,7 +10,7 @@ from octomil_conformance.config import POSITIVE, is_positive
 from octomil_conformance.spec import VERSION, additions
 
 PLUGIN = "octomil"
-"""What the names of the plugin's options begin with."""
+"""The prefix of the plugin's options."""
 
 
 def positive(text: str) -> float:
@@ -125,7 +125,7 @@ def add_to_pytest(add_option: Callable[..., None]) -> None:
 
 
 def for_config(options: argparse.Namespace) -> dict[str, Any]:
-    """What `config.from_options` takes."""
+    """The options as `config.from_options` takes them."""
     names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, SPEC, STRICT))]
     return {name: getattr(options, name, None) for name in names}
 

@@ -53,7 +53,7 @@ class Session:
 
 
 class CheckItem(pytest.Item):
-    """A check in the name of one profile, with one of its cases."""
+    """A check for one profile, with one of its cases."""
 
     task: Task
 

@@ -30,7 +30,10 @@ PORTS_HINT = "free the port, choose others with --backend and --openai-backend, 
 
 @contextmanager
 def ready(config: Config, backend: Backend | None = None) -> Iterator[Target]:
-    """A target whose checks can begin. A given backend is used, and stays up. Raises UsageError or CouldNotTest."""
+    """Yields a target that is ready for checks. Uses `backend` if there is one, and leaves it running.
+
+    Raises UsageError or CouldNotTest.
+    """
     with ExitStack() as resources:
         target = Target(config)
         if config.level == 2:

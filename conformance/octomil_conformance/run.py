@@ -1,4 +1,4 @@
-"""A run: its verdicts, and what they come to."""
+"""A run: its verdicts and its conclusion."""
 
 import time
 from collections import Counter
@@ -51,11 +51,11 @@ class Run:
     config: Config
     verdicts: list[Verdict] = field(default_factory=list)
     recorded: bool = False
-    """True for recordings: what a recording does not have was not asked for."""
+    """True for recordings. Verdicts that a recording cannot give do not count against it."""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     unknown: list[str] = field(default_factory=list)
-    """What the server asked the scripted backend for that it does not have."""
+    """Requests of the server that the scripted backend does not know."""
 
     def end(self, backend: Backend | None) -> None:
         self.seconds = time.monotonic() - self.started

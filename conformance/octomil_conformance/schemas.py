@@ -31,7 +31,7 @@ def validator(component: str) -> Draft202012Validator:
 
 
 def complaint(component: str, value: object) -> str:
-    """What is wrong with the value; empty if nothing is."""
+    """Says what is wrong with the value; empty if nothing is."""
     error = best_match(validator(component).iter_errors(value))
     return f"{error.json_path}: {error.message}" if error else ""
 

@@ -1,4 +1,4 @@
-"""What the checks of a requirement send: they run against the suite's own server, and their requests are listed."""
+"""Lists the requests of a requirement's checks, which run against the suite's own server for this."""
 
 import re
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ TIMEOUT = 0.4
 """Seconds that our server waits for its upstreams."""
 TOKEN = "conf-token"
 MOST = 12
-"""Requests of one requirement that are listed."""
+"""The most requests of one requirement that are listed."""
 USUAL = {*USUAL_HEADERS.items(), ("Authorization", f"Bearer {TOKEN}")}
 NONCE = re.compile(r"\[conf n\w+")
 
 
 def checks(requirement: spec.Requirement) -> list[str]:
-    """Where they are."""
+    """The place of each check of a requirement in the source."""
     mine = (each for each in all_checks() if each.requirement.id == requirement.id)
     return [each.place for each in mine]
 
 
 def requests(requirement: spec.Requirement) -> Iterator[str]:
-    """Each different one, in the name of the first of its profiles."""
+    """The different requests for the first profile of a requirement."""
     found = dict.fromkeys(map(_text, _exchanges(requirement)))
     yield from [*found][:MOST]
     if len(found) > MOST:
@@ -61,7 +61,7 @@ def _text(exchange: Exchange) -> str:
 
 
 def _headers(request: Request) -> Iterator[str]:
-    """Those that the suite does not send with every request."""
+    """The headers that the suite does not send with every request."""
     for name, value in request.headers:
         if (name, value) not in USUAL and name != "Content-Length":
             yield f"{name}: {value.replace(TOKEN, '$TOKEN')}"

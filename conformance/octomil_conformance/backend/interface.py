@@ -44,7 +44,7 @@ class Backend(Protocol):
         """The most calls that were answered at the same time."""
 
     def unknown(self) -> list[str]:
-        """What was asked for that the scripted backend does not have, such as `GET /api/foo`."""
+        """Requests for paths that the scripted backend does not have, such as `GET /api/foo`."""
 
     def forget(self, nonce: str) -> None:
         """Forgets the records and gates."""

@@ -1,4 +1,4 @@
-"""What the scripted backend has besides chats and embeddings: the pages that servers probe to find out whether an upstream is there."""
+"""The pages of the scripted backend: servers request them to find out whether an upstream is there."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ def _json(value: Json, status: int = 200) -> Page:
 
 
 UNKNOWN = Page(404, "text/plain", b"404 page not found")
-"""The answer to a request for what the scripted backend does not have."""
+"""The answer to a request for an unknown path."""
 
 _NAMES = [MODEL_PREFIX + name for name in SCENARIOS]
 _OPENAI_MODELS = _json(

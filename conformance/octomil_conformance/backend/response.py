@@ -1,4 +1,4 @@
-"""What a script can do with one request: send any bytes, wait, watch its client leave, break the connection."""
+"""The response of a script to one request: it can send any bytes, wait, watch its client leave, and break the connection."""
 
 import http
 import json
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 POLL = 0.05
-"""Seconds between two looks at whether the upstream was stopped."""
+"""Seconds between two checks whether the upstream was stopped."""
 
 _PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
 

@@ -108,7 +108,7 @@ def refuses(
 
 
 def asked(request: Received) -> tuple[Ask, Dialect]:
-    """What a request asks, and the dialect to answer it. Raises Refused where a real server would refuse it."""
+    """Parses a request, and returns the dialect to answer it. Raises Refused if a real server would refuse it."""
     read = reader_of(request.path)
     if read is None:
         raise Refused(404, f"{request.path} is neither a chat nor embeddings")

@@ -13,12 +13,15 @@ from octomil_conformance.backend.witness import Outcome, Provider, Witness
 Outage = Literal["refuse", "hang", "fail"]
 
 Control = Callable[[str, dict[str, Any], Wire], Any]
-"""(name, arguments, connection) of a call of the control API, to its result. Raises LookupError, TypeError or ValueError."""
+"""Takes name, arguments and connection of a call of the control API, and returns its result.
+
+Raises LookupError, TypeError or ValueError.
+"""
 
 JSON = "application/json"
 
 POLL = 0.01
-"""Seconds between two looks at whether the other end is still there."""
+"""Seconds between two checks whether the other end is still there."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Pace:
     late: float
     """Too late for any timely response."""
     gap: float
-    """In time between two tokens; too long when it comes four times in one single response."""
+    """A pause in time between two tokens. Four of them are too long for a single answer."""
 
 
 def pace_for(timeout: float) -> Pace:

@@ -12,7 +12,7 @@ Outcome = Literal["running", "answered", "cut", "hung up", "stopped", "gate expi
 KEPT_CALLS = 20_000
 """The oldest are dropped beyond that."""
 KEPT_PATHS = 20
-"""Unknown ones. Later ones are not recorded."""
+"""The most unknown paths that are recorded."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Witness:
             return [call for call in self._calls.values() if in_group(call, nonce)]
 
     def unknown(self) -> list[str]:
-        """Method and path of requests for what the scripted backend does not have. They are never forgotten."""
+        """Method and path of each request for an unknown path. They are never forgotten."""
         with self._changed:
             return list(self._unknown)
 

@@ -8,7 +8,7 @@ from octomil_conformance.requirement import requirement
 
 
 def provider(answer: Exchange) -> object:
-    """The one that a stream names first, or a single answer."""
+    """The provider that a single answer or the first event of a stream names."""
     named = [event["provider"] for event in answer.events if "provider" in event]
     return next(iter(named), None) or field(answer.fields, "provider")
 

@@ -32,7 +32,7 @@ MEBIBYTE = 1 << 20
 LARGE = 10 * MEBIBYTE
 """More than many servers read."""
 UNREAD = 100_000
-"""More than a server reads that has already refused the request."""
+"""More than a server reads after it has refused the request."""
 UNKNOWN = "conf-1111-an-unknown-token"
 CLASSES = {
     each["status"]: each["error"]

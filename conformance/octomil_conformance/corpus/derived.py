@@ -1,4 +1,4 @@
-"""What mutants and variants answer to one request: the layer of each is put around an answer that never changes."""
+"""The answers of mutants and variants to one request: the layer of each is put around an answer that never changes."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -31,7 +31,7 @@ PLAIN = {
     "health": written(health("ok", "ok", "ok", version="1.0.0")),
 }
 SLOW = {"STREAM-17"}
-"""Requirements that a mutant breaks by the time that it takes."""
+"""Requirements that a mutant breaks because it takes too long."""
 
 
 @cache

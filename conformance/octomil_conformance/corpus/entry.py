@@ -37,7 +37,7 @@ EVENTS: Headers = (
 JSON: Headers = (("Content-Type", "application/json"),)
 
 ARRIVED = 0.25
-"""Seconds from the request to the body. Every transfer but one that lingers ends right then."""
+"""Seconds from the request to the body. Every transfer ends at that time, except one that lingers."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Entry:
     breaks: tuple[str, ...]
     """Requirements with MUST and with SHOULD. Empty: it is valid."""
     about: str
-    """A sentence: which freedom it uses, or what is wrong with it."""
+    """A sentence that says which freedom it uses, or what is wrong with it."""
     exchange: Exchange
 
     @property
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def is_failure(self) -> bool:
-        """Of a request that the server refuses, or could not serve."""
+        """True for the response to a request that the server refuses or cannot serve."""
         return self.exchange.status >= 400 and self.endpoint != "health"
 
     @property

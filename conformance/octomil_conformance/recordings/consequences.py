@@ -1,6 +1,6 @@
-"""One fault in how an answer is framed lets many checks fail. It is one failure; the others follow from it and are listed with it.
+"""One fault in the framing of an answer makes many checks fail. It counts as one failure, which lists the others.
 
-To find out which ones follow, the fault is mended and the answer judged again.
+To find the others, the fault is repaired and the answer is judged again.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ OF_THE_HEAD = ("HTTP-04", "HTTP-21")
 def traced(
     exchange: Exchange, verdicts: Sequence[Verdict], judge: Judge
 ) -> list[Verdict]:
-    """The verdicts, in which a fault of the framing is the only failure that it causes."""
+    """The verdicts, without the failures that follow from a fault of the framing."""
     found = list(verdicts)
     if not 200 <= exchange.status < 300:
         return found
@@ -49,7 +49,7 @@ def _is(verdict: Verdict, root: str) -> bool:
 def _following(
     found: list[Verdict], root: str, mended: Exchange | None, judge: Judge
 ) -> list[Verdict]:
-    """The failures that are not there if the answer is mended; if it cannot be, those that need the JSON of the body."""
+    """The failures that disappear when the answer is repaired. If it cannot be, those that need the JSON of the body."""
     wrong = [each for each in found if each.outcome in ("fail", "warn")]
     others = [each for each in wrong if each.requirement.id != root]
     if mended is None:
@@ -64,11 +64,11 @@ def _listed(verdict: Verdict, root: str) -> Verdict:
     )
 
 
-# Mending: the answer without the fault, or None
+# Repairs: the answer without the fault, or None
 
 
 def _completed(exchange: Exchange) -> Exchange | None:
-    """A transfer that broke off, as if it had gone on to its end."""
+    """The exchange as if its transfer had not broken off. None if its JSON is incomplete."""
     if exchange.request.profile != "stream":
         is_json = exchange.fields is not MISSING
         return replace(exchange, end="complete") if is_json else None
@@ -79,7 +79,7 @@ def _completed(exchange: Exchange) -> Exchange | None:
 
 
 def _parted(exchange: Exchange) -> Exchange:
-    """Events that no blank line parts, with a blank line after each."""
+    """The exchange with a blank line after each event."""
     body = sse.BOM if exchange.body.startswith(sse.BOM) else b""
     for frame in exchange.frames:
         for line in frame.lines:

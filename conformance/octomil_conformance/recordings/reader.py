@@ -19,7 +19,7 @@ KINDS = (*answer_file.KINDS, ".har")
 class Found:
     recordings: list[Recording] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    """What is no recording, in words."""
+    """Sentences about files that are no recordings."""
 
 
 def read(paths: Iterable[Path]) -> Found:

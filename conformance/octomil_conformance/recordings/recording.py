@@ -1,4 +1,4 @@
-"""An exchange that was recorded, and what of it was not. A check that needs what is missing is not judged."""
+"""A recorded exchange, and which of its parts were not recorded. A check that needs a missing part is not judged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Recording:
 
 
 def look(check: Check, recording: Recording) -> None:
-    """Run a check of the wire. Raises NotRecorded if it needs what is missing, or had to guess and found no fault."""
+    """Runs a check of the wire. Raises NotRecorded if it needs a missing part, or passed only because of a guess."""
     if "bytes" in recording.lacks and check.requirement.id in OF_BYTES:
         raise NotRecorded(WORDS["bytes"])
     seen = _Seen(recording)
@@ -69,7 +69,7 @@ def look(check: Check, recording: Recording) -> None:
 
 
 class _Seen:
-    """An exchange without what was not recorded."""
+    """An exchange whose missing parts raise NotRecorded."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -89,7 +89,7 @@ class _Seen:
 
 
 class _AnyModel:
-    """The model that was asked for, if it was not recorded. It is equal to every text: only an answer with no model, or no text, is wrong."""
+    """Stands for the requested model if the request was not recorded. It equals every text, so any model's name in an answer is right."""
 
     was_right = False
 

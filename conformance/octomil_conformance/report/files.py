@@ -21,7 +21,7 @@ WRITERS = {
 
 
 def require_files(options: argparse.Namespace) -> None:
-    """Before a run whose reports could not be written. Raises UsageError."""
+    """Raises UsageError before a run whose reports could not be written."""
     for name in WRITERS:
         path = getattr(options, name)
         if path and path.is_dir():
@@ -44,7 +44,7 @@ def write_reports(run: Run, options: argparse.Namespace) -> None:
 
 
 def write_not_tested(reason: str, options: argparse.Namespace) -> None:
-    """For a run that could not begin: only the summary of a job says so. Raises UsageError."""
+    """Writes the Markdown summary of a run that could not begin; other reports are not written. Raises UsageError."""
     if options.markdown:
         with writing("--markdown", options.markdown):
             append(not_tested(reason, options.token), options.markdown)

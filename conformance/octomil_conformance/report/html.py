@@ -17,7 +17,7 @@ from octomil_conformance.report.words import LABELS, UNSEEN, number, plural
 
 FOLDER = Path(__file__).parent
 SPARED = 40
-"""Characters too few to leave out: the note about them would be as long."""
+"""So few characters are not left out, because the note about them would be as long."""
 INSET = 2.0
 """Per cent of the width of a timeline at either end, so that nothing is drawn over the edge."""
 
@@ -31,14 +31,14 @@ class Room:
     first_events: int
     last_events: int
     event: int
-    """Characters of each."""
+    """Characters of each event."""
     headers: bool
 
 
 WIDE = Room(body=4000, first_events=8, last_events=4, event=600, headers=True)
-"""For what did not pass."""
+"""For verdicts that did not pass."""
 NARROW = Room(body=400, first_events=3, last_events=1, event=300, headers=False)
-"""For what passed."""
+"""For verdicts that passed."""
 
 
 def page(template: str, token: str | None, **context: object) -> str:

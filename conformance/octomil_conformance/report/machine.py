@@ -86,7 +86,7 @@ def _facts(requirement: spec.Requirement) -> dict[str, Any]:
 def _verdict(
     verdict: Verdict, places: dict[int, int], token: str | None
 ) -> dict[str, Any]:
-    """`exchanges` are their places in the list of all. The verdict is about the last one."""
+    """`exchanges` has the indexes of its exchanges in the list of all. The verdict is about the last one."""
     last = verdict.exchanges[-1:] if verdict.outcome != "pass" else ()
     seen = {
         "got": verdict.evidence.got,
@@ -106,7 +106,7 @@ def _verdict(
 
 
 def _masked(value: Any, token: str | None) -> Any:
-    """Every text in it. The names of the report itself stay, even if the token is one of them."""
+    """Redacts all texts in `value`, but not the names of fields, even if the token equals one of them."""
     if isinstance(value, str):
         return redact(value, token)
     if isinstance(value, dict):

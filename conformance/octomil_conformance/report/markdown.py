@@ -71,7 +71,7 @@ def _profiles(run: Run) -> str:
 
 
 def _notes(run: Run) -> list[str]:
-    """What is not about a verdict."""
+    """The lines that are not about a verdict."""
     token = run.config.token
     notes = [
         f"**Stale**: {plain(each.check)} was expected to fail, but it does not. "

@@ -46,7 +46,7 @@ class Texts:
 
 
 def transcript(exchange: Exchange, texts: Texts) -> dict[str, Any]:
-    """Bodies are places among the texts."""
+    """The exchange as plain data. Its bodies are indexes into the texts."""
     request = exchange.request
     places = texts.places(chunk.data for chunk in exchange.chunks)
     return {
@@ -77,7 +77,10 @@ def shown_headers(headers: Headers) -> Headers:
 
 
 def curl(exchange: Exchange) -> str:
-    """`$TOKEN` is the token. What else it needs is a comment on a second line. For a recording it is the line that judges it again."""
+    """The command that repeats the request, with `$TOKEN` for the token. If it needs more, a comment on a second line says what.
+
+    For a recording it is the command that judges the recording again.
+    """
     request = exchange.request
     if request.file:
         return f"octomil-conformance fixtures {shlex.quote(request.file)}"

@@ -145,7 +145,7 @@ def _upstream(prompt: Prompt, scenario: str) -> Prompt:
 
 
 def _events(stream: Stream, began: float) -> Iterator[bytes]:
-    """Raises BrokenPipeError, which breaks the transfer off, when the upstream's answer does."""
+    """Raises BrokenPipeError if the upstream's answer breaks off. That breaks off the transfer to the client too."""
     token = {"token": "", "done": False, "provider": stream.provider}
     try:
         for text in stream.tokens:

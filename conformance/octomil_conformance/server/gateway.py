@@ -61,7 +61,7 @@ class Gateway:
         return Stream(tokens, close, provider, ending)
 
     def usable(self) -> list[float | None]:
-        """As each backend says it. All are asked at once."""
+        """`Backend.usable` of each backend. All are asked at once."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(Backend.usable, self.backends))
 
@@ -84,7 +84,7 @@ class Gateway:
 
 
 def _beginning(tokens: Iterator[str]) -> list[str]:
-    """Up to the first token with text, or to the end of the time for reasoning."""
+    """The tokens up to the first one with text, or until the time for reasoning is over."""
     beginning: list[str] = []
     until = math.inf
     for token in tokens:

@@ -56,7 +56,7 @@ def _gateway(upstreams: Upstreams) -> Gateway:
 
 
 def where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:
-    """Only at the endpoints that the claims are about, and outside of all endpoints: a layer does not know other answers."""
+    """Applies the layer at the endpoints of the claims and at other paths. It does not know the answers of other endpoints."""
 
     def limited(request: Request, server: Server) -> Response:
         profile = PROFILES.get(request.path.rstrip("/"))

@@ -52,9 +52,9 @@ class Subject:
     """Of the function, without its docstring."""
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
-    """From the upstreams in the settings to those that the server asks."""
+    """Takes the upstreams in the settings, and returns those that the server asks."""
     through: Provider | None = None
-    """The upstream whose answers show it, if it is only one: the same checks find nothing in those of the other."""
+    """The only upstream whose answers show the bug, if there is only one: checks through the other pass."""
 
 
 _registry: dict[str, Subject] = {}
@@ -68,7 +68,7 @@ def subjects_in(package: Iterable[str], name: str) -> dict[str, Subject]:
 
 
 def all_but(claims: str, *exempt: str) -> list[str]:
-    """What the claims bring, without the exempt ids: for bugs that break nearly everything."""
+    """The requirements of the claims without the exempt ones, for bugs that break nearly everything."""
     config = Config("", parse_claims(claims.split()))
     testable = [each for each in spec.requirements().values() if not each.untestable]
     return [each.id for each in testable if config.profiles_for(each) and each.id not in exempt and "auth" not in each.profiles]  # fmt: skip
@@ -79,15 +79,15 @@ class Kind:
     """What a function changes. A kind decorates such functions, and makes subjects of fields."""
 
     made: Callable[[Any], Layer]
-    """From the function to a layer."""
+    """Makes a layer of the function."""
     noun: str = ""
-    """In the sentences of subjects that change a field."""
+    """The noun in the sentences of subjects that change a field."""
     shows: str | None = "echo"
 
     def __call__(
         self, claims: str, *violates: str, shows: str | None = ""
     ) -> Decorator:
-        """`shows` is empty for the one of the kind."""
+        """If `shows` is empty, the subject has the scenario of the kind."""
 
         def decorate(play: Function) -> Function:
             lines = len(inspect.getsource(play).splitlines()) - 1
@@ -146,7 +146,7 @@ def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a function changes between the server and one upstream. It decorates such functions, and makes a subject for each dialect of each."""
+    """What a function changes between the server and one upstream. It decorates such functions, and makes of each a subject per dialect."""
 
     made: Callable[[Any], Fault]
 
@@ -157,7 +157,7 @@ class Traffic:
         shows: str | None = "echo",
         only: Provider | None = None,
     ) -> Decorator:
-        """`only`: there is a subject for this dialect alone. `STREAM-34[ollama]`: only the subject for that one violates it."""
+        """With `only` there is a subject for that dialect alone. `STREAM-34[ollama]`: only the subject for Ollama violates it."""
 
         def decorate(play: Function) -> Function:
             for provider in [only] if only else BOTH:
