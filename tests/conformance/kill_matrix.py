@@ -1,4 +1,4 @@
-"""Which check finds which mutant, and which expectation of the check.
+"""Finds out which check, and which of its expectations, detects which mutant.
 
 python tests/conformance/kill_matrix.py             each mutant against the requirements that it violates
 python tests/conformance/kill_matrix.py --own       each mutant against its own claim, with every finding
@@ -73,7 +73,7 @@ class Cell:
     outcome: str
     words: str
     lines: frozenset[int]
-    """Of the source: the expectations that did not hold. 0 for a finding below the check."""
+    """Lines of the expectations that did not hold. 0 for a finding in a function that the check calls."""
     through: Provider | None = None
 
     def __str__(self):
@@ -105,7 +105,7 @@ class Result:
 @dataclass(frozen=True)
 class Job:
     name: str
-    """Of a mutant or variant; any other name is a conformant server."""
+    """The name of a mutant or variant. Any other name is a conformant server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
     """Requirements, or halves of them; empty for all that the claims bring."""
@@ -117,7 +117,7 @@ class Matrix:
     """By the name of the job."""
     seconds: float
     again: list[str]
-    """Played twice, because the first result was a surprise."""
+    """The jobs that ran twice, because the first result was a surprise."""
 
     @classmethod
     def of(cls, mutants: Iterable[Subject]) -> "Matrix":
@@ -126,7 +126,7 @@ class Matrix:
         return played(jobs, is_surprise)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
-        """(requirement with its upstream, check) to the mutants that it finds."""
+        """Maps (requirement with its upstream, check) to the mutants that the check finds."""
         found: dict[tuple[str, str], list[str]] = {}
         for result in self.results.values():
             for key in {(cell.named, cell.check) for cell in result.cells}:
@@ -136,18 +136,18 @@ class Matrix:
 
 @cache
 def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
-    """Through which its checks go. They are the same for all of them, as a test shows."""
+    """The upstreams through which the checks of a requirement go. A test shows that they are the same for all of them."""
     return next(each.through for each in runner.all_checks() if each.requirement.id == requirement)  # fmt: skip
 
 
 def first_halves() -> frozenset[str]:
-    """All requirements; of those whose checks go through each upstream, the half of the first."""
+    """All requirements. If the checks of one go through each upstream, only the half with the first upstream."""
     checked = {check.requirement.id: check.through[0] for check in runner.all_checks()}
     return frozenset(half(*each) for each in checked.items())
 
 
 def declared(mutant: Subject) -> frozenset[str]:
-    """What must be found, with the upstreams."""
+    """The requirements that a run must find, each with its upstream."""
     return frozenset(
         half(name, through)
         for name in mutant.violates
@@ -157,13 +157,13 @@ def declared(mutant: Subject) -> frozenset[str]:
 
 
 def violated(mutant: Subject) -> frozenset[str]:
-    """Empty, which stands for all of its claim, if it violates the one whose check looks at what the others saw."""
+    """The requirements that a mutant violates. Empty, for all of its claim, if LOOKS_AT_ALL is one: its check reads all exchanges."""
     names = frozenset(name.partition("[")[0] for name in mutant.violates)
     return frozenset() if LOOKS_AT_ALL in names else names
 
 
 def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
-    """A surprise, which a busy machine can cause, is played again alone. The second result counts."""
+    """Runs the jobs. A surprising result, which a busy machine can cause, is repeated alone. Then the second result counts."""
     began = time.monotonic()
     jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
     found = {result.name: result for result in _processes(AT_ONCE).map(play, jobs)}
@@ -243,7 +243,7 @@ class _Located(list):
 
 @cache
 def _backend() -> ScriptedBackend:
-    """One for each process, until it ends."""
+    """The backend of this process, which runs until the process ends."""
     logging.disable()
     return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=TIMEOUT).__enter__()  # fmt: skip
 
