@@ -272,7 +272,7 @@ def combined(names: Iterable[str]) -> Subject:
     return replace(parts[0], claims=claims, layer=layer)
 
 
-# The proof that no expectation is idle
+# The proof that every expectation matters
 
 
 @dataclass(frozen=True)
