@@ -217,7 +217,7 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=_flag(setting_values.at_least_one),
-        help="processes, under gunicorn",
+        help="number of processes, under gunicorn",
     )
     parser.add_argument(
         "--unix-socket",
@@ -234,12 +234,12 @@ def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--scripted",
         action="store_true",
-        help="no model: answers repeat the prompt, offline and always the same",
+        help="use no model: answers repeat the prompt",
     )
     parser.add_argument(
         "--no-install",
         action="store_true",
-        help="do not download the model, say how to",
+        help="do not download the model; print how to",
     )
     _add_common_flags(parser)
 
@@ -248,7 +248,9 @@ def _add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", type=_flag(setting_values.host), help="address to listen on"
     )
-    parser.add_argument("--port", type=_flag(setting_values.port), help="0: any free")
+    parser.add_argument(
+        "--port", type=_flag(setting_values.port), help="port; 0: any free"
+    )
     parser.add_argument(
         "--threads",
         type=_flag(setting_values.at_least_one),
@@ -257,7 +259,7 @@ def _add_common_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _flag(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """A reader of a variable's text as a reader of a flag's."""
+    """Makes the type of a flag from the parser of a variable."""
 
     def read(text: str) -> T:
         try:

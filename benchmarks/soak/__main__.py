@@ -136,7 +136,9 @@ def _command(server: str, clients: int) -> list[str]:
 
 
 def _threads(clients: int) -> int:
-    return 2 * clients + SPARE_THREADS  # who left holds a thread a little longer
+    return (
+        2 * clients + SPARE_THREADS
+    )  # a client that left holds a thread a little longer
 
 
 def _env(upstream_port: int) -> dict[str, str]:

@@ -329,7 +329,7 @@ class Api:
     def token(self) -> str:
         return self.target.config.token or ""
 
-    # For those who run checks
+    # For the runner
 
     def begin(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds

@@ -1,6 +1,6 @@
 """The command `octomil-conformance`.
 
-Exit codes: 0 conformant in what was asked, 1 not, 2 wrong usage, 3 could not test, 4 the suite is at fault; 130 after Ctrl-C, 141
+Exit codes: 0 conformant in everything that was tested, 1 not, 2 wrong usage, 3 could not test, 4 a bug in the suite; 130 after Ctrl-C, 141
 if the reader of the output has gone.
 """
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _main(arguments)
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: interrupted", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)  # else checks under way delay it until their deadline
+        os._exit(INTERRUPTED)  # otherwise running checks delay it until their deadline
 
 
 def _main(arguments: Sequence[str]) -> int:
@@ -88,7 +88,7 @@ def _overview() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROGRAM,
         description=f"Judges a server of the Octomil Cloud Inference API by spec {spec.VERSION}.",
-        epilog="Exit codes: 0 conformant in what was asked, 1 not, 2 wrong usage, 3 could not test, 4 the suite is at fault.",
+        epilog="Exit codes: 0 conformant in everything that was tested, 1 not conformant, 2 wrong usage, 3 could not test, 4 a bug in the suite.",
     )
     version = f"{__version__}, spec {spec.VERSION}"
     parser.add_argument("--version", action="version", version=version)

@@ -90,14 +90,17 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--profile", choices=spec.PROFILES, action="append", help="only its own"
+        "--profile",
+        choices=spec.PROFILES,
+        action="append",
+        help="only requirements of this profile",
     )
     parser.add_argument(
         "--level",
         type=int,
         choices=range(3),
         default=2,
-        help="what a claim at this level brings",
+        help="the requirements of a claim at this level",
     )
     options.add(parser, [options.SPEC])
 
@@ -244,7 +247,7 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         help="only the requirements on which the reports do not agree",
     )
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a page to look at, too"
+        "--html", type=Path, metavar="FILE", help="write an HTML page too"
     )
     parser.add_argument(
         "--markdown",

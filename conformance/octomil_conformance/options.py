@@ -72,7 +72,7 @@ CLAIMS = (
     ),
     Option(
         "allow-remote",
-        "let the backend listen on other than loopback addresses",
+        "let the backend listen on addresses that are not loopback",
         SWITCH,
     ),
     Option(

@@ -18,16 +18,16 @@ ANY_BACKEND: tuple[Provider | None, ...] = (None,)
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Of level 0: a function of an exchange. Of the other levels: a function of an Api, and of the values of a case."""
+    """At level 0 it is a function of an exchange, at other levels of an Api and the values of a case."""
 
     requirement: spec.Requirement
     function: Callable[..., None]
     cases: Mapping[str, tuple[Any, ...]]
     """Arguments by the name of the case; one nameless case without arguments for most checks."""
     serial: bool
-    """True if it runs alone, after all others: it takes upstreams away."""
+    """True if it runs alone after all others, because it takes upstreams away."""
     through: tuple[Provider | None, ...] = ANY_BACKEND
-    """The upstreams that have to answer. It runs once for each. None: whichever the server asks."""
+    """The upstreams that have to answer. It runs once for each. None stands for any upstream."""
 
     def __call__(self, *arguments: Any) -> None:
         self.function(*arguments)

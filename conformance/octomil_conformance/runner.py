@@ -1,4 +1,4 @@
-"""Runs checks: which ones a claim brings, several at once, and what each comes to.
+"""Runs the checks that the claims bring, several at once, and makes a verdict of each.
 
 A serial check runs when all others are done. Whatever happens in a check becomes its verdict.
 """
@@ -56,7 +56,7 @@ def all_checks() -> tuple[Check, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A check in the name of one profile, with one of its cases."""
+    """A check for one profile, with one of its cases."""
 
     check: Check
     profile: str
@@ -76,7 +76,7 @@ class Task:
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
-    """What the claims of the configuration bring, serial checks last. `only`: checks of these requirements, or of these halves of them."""
+    """The checks that the claims bring, serial ones last. With `only`, just those of these requirements or halves of them."""
     found = [
         Task(check, profile, case, through)
         for check in all_checks()
@@ -95,7 +95,7 @@ def judge(
     only: Collection[str] = (),
     backend: Backend | None = None,
 ) -> Run:
-    """The whole run. `backend`: one that is already up. Raises UsageError or CouldNotTest."""
+    """Does a whole run. `backend` is one that is already up. Raises UsageError or CouldNotTest."""
     with ready(config, backend) as target:
         run = Run(config)
         for verdict in verdicts(target, tasks(config, only)):
@@ -106,7 +106,7 @@ def judge(
 
 
 def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
-    """In the order of the tasks. Those that are not serial run ahead."""
+    """The verdicts in the order of the tasks. Tasks that are not serial run ahead."""
     pool = ThreadPoolExecutor(AT_ONCE[target.config.level], "check")
     try:
         ahead = {task: pool.submit(judged, target, task.check, task.profile, task.sentence, task, task.through) for task in tasks if not task.check.serial}  # fmt: skip

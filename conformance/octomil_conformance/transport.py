@@ -26,7 +26,7 @@ CONTINUE = 1.0
 class Transfer:
     """A request on its way. Iterate over it for the exchange so far, each time something has arrived.
 
-    `finish` and `hang_up` return the exchange. Nothing here raises: `error` says what broke the transfer off.
+    `finish` and `hang_up` return the exchange. Nothing here raises: `error` says why the transfer broke off.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Transfer:
         keep: bool = False,
         after: "Transfer | None" = None,
     ) -> None:
-        """`keep`: the connection stays open for a next request, if the server lets it. `after`: its transfer, which is complete."""
+        """With `keep` the connection stays open for another request. `after` is a complete transfer whose connection is used again."""
         self.request = request
         self.status = 0
         self.error: Exception | None = None

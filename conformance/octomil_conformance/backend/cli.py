@@ -91,8 +91,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="LLM_BACKEND_TIMEOUT of the server under test (default 2)",
     )
     parser.add_argument(
-        "--allow-remote", action="store_true", help="listen on other than loopback"
+        "--allow-remote",
+        action="store_true",
+        help="allow addresses that are not loopback",
     )
     parser.add_argument(
-        "--scenarios", action="store_true", help="print the models, and end"
+        "--scenarios", action="store_true", help="print the models and exit"
     )

@@ -82,20 +82,20 @@ def _add_layers(parser: argparse.ArgumentParser) -> None:
         "--variant",
         type=_one_of(all_variants(), "variant"),
         metavar="NAME",
-        help="use this freedom that the spec leaves",
+        help="use this freedom of the spec",
     )
     parser.add_argument(
         "--scenario",
         type=_scenario,
         metavar="NAME",
-        help="answer like this for every model",
+        help="use this scenario for every model",
     )
     parser.add_argument(
         "--backend-timeout",
         type=positive,
         default=2.0,
         metavar="S",
-        help="seconds the server waits for a token (default 2); in the scenarios slow and stall it comes later",
+        help="seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
     )
 
 

@@ -49,7 +49,7 @@ class Requirement:
 
 @cache
 def requirements() -> dict[str, Requirement]:
-    """By id, in the order of the text."""
+    """The requirements by id, in the order of the text."""
     return parse(PROSE.read_text("utf-8"))
 
 
@@ -78,7 +78,7 @@ def parse(prose: str) -> dict[str, Requirement]:
 
 
 def highest_level(profile: str) -> int:
-    """Of its requirements that have a check."""
+    """The highest level of the profile's requirements that have a check."""
     return max(
         each.level
         for each in requirements().values()

@@ -11,7 +11,7 @@ ONE_LENGTH = Want("vectors of one length", lambda lengths: len(lengths) <= 1)
 
 
 def vectors(exchange: Exchange) -> list[Any]:
-    """Where all SDKs read them."""
+    """The vectors in `data`, where all SDKs read them."""
     return [field(item, "embedding") for item in items(field(exchange.fields, "data"))]
 
 
