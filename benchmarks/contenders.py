@@ -94,5 +94,5 @@ def filled(text: str, port: int) -> str:
 
 
 def upstream_url() -> str:
-    """Where the scripted upstream of this run listens."""
+    """The URL of this run's scripted upstream."""
     return os.environ["BENCHMARK_UPSTREAM"]

@@ -46,7 +46,7 @@ class Seen:
     """Beginnings of answers that were not the expected ones."""
     latencies: list[float] = field(default_factory=list)
     first_tokens: list[float] = field(default_factory=list)
-    """From the request to the first token."""
+    """The times from the request to the first token."""
     delays: list[float] = field(default_factory=list)
     """For each token of a paced stream, the time from the upstream's sending to its arrival."""
     seconds: float = 0.0

@@ -54,7 +54,7 @@ class Server:
         return self._asking("Go on.", self.contender.answers or b"")
 
     def stream(self) -> Request:
-        """As fast as it can."""
+        """A stream at full speed."""
         return self._asking("Go on.", b"", upstream.TOKENS)
 
     def paced(self, rate: int, seconds: float) -> Request:
@@ -212,7 +212,7 @@ def batch(server: Server, times: int) -> Row:
 
 
 def start(contender: Contender, times: int) -> Row:
-    """From the command to the first answer."""
+    """The time from the command to the first answer."""
     took = []
     for _ in range(times):
         started = time.monotonic()

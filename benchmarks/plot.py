@@ -16,7 +16,7 @@ PANELS = (
     ("streams", "cpu_us_per_token", "streams: CPU microseconds a token"),
 )
 LINES = {"gunicorn": "-", "waitress": "--", "": ":"}
-"""By server; the gateways of others have one line each."""
+"""The styles of lines by server. Other gateways have one line each."""
 COLOURS = {
     "hello": "#9a9a9a",
     "prepared": "#5b8c5a",

@@ -226,7 +226,7 @@ RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
     (ModelNotFound,),
     (NotReached,),
 )
-"""Which failure clients get if every backend failed: the first of these kinds (spec section 10).
+"""If every backend failed, clients get the failure whose kind comes first here (spec section 10).
 
 What a backend said outranks that it did not answer. What the client can mend or wait out comes first. A missing model is
 the answer only if every backend that could be asked said so.

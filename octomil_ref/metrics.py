@@ -73,7 +73,7 @@ GAUGES = {
     INFLIGHT: "Requests that wait for a model.",
     INFLIGHT_LIMIT: "Requests that may wait for a model. 0: no limit.",
 }
-"""What each measures. Workers that have ended do not count."""
+"""The description of each. Workers that have ended do not count."""
 
 NONE = "none"
 """The provider of a request that no backend answered, and the endpoint where there is nothing at the path."""

@@ -32,7 +32,7 @@ class AccessRecord:
     """True if the backend that answered is not the first one."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    """As the models counted, of all inputs of a batch together."""
+    """The usage as the models counted it; for a batch, the sum for its inputs."""
     events: int | None = None
     """Events with a token in a stream."""
     first_token_ms: float | None = None

@@ -16,7 +16,7 @@ LOOK_INTERVAL = 1.0
 """The least seconds between two checks whether a file has changed."""
 
 _remembered: dict[str, Any] = {}
-"""By path, what a file last held. A forked process has the memory of its parent: so a new worker of gunicorn starts even
+"""The last content of each file, by path. A forked process has its parent's memory, so a new worker of gunicorn starts even
 while a file is being replaced."""
 
 

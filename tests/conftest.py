@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # it takes a quarter of a second to import, and few tests nee
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 LEFT_OUT = "not machine"
-"""What `-m` says unless the caller says otherwise."""
+"""The value of `-m` unless the caller gives one."""
 
 PATIENCE = 30
 """Seconds that a page has to show what a test expects."""

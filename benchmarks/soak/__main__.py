@@ -42,7 +42,7 @@ SHOWN = 10
 class Tally:
     asked: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
-    """By outcome: a status, `cut`, or `client left`."""
+    """The number of requests by outcome: a status, `cut`, or `client left`."""
     violations: list[str] = field(default_factory=list)
 
     def count(self, request: Request, answer: client.Answer | None) -> None:

@@ -25,7 +25,7 @@ FAILURES: dict[str, Script] = {
     "garbage": whole(b"<html>"),
     "stall": stall,
 }
-"""By act. The others begin an answer."""
+"""Failures by act. The other acts begin an answer."""
 
 
 def play(response: Response) -> None:

@@ -8,4 +8,4 @@ server that it judges.
 """
 
 __version__ = "0.1.0"
-"""Of the suite; the spec has its own."""
+"""The version of the suite. The spec has a version of its own."""

@@ -1,4 +1,4 @@
-"""What a run is asked to judge: from the command line and octomil-conformance.toml to a configuration."""
+"""Makes the configuration of a run from the command line and octomil-conformance.toml."""
 
 import re
 import tomllib
@@ -28,9 +28,9 @@ SCRIPTED_MODEL = "conf-echo"
 """The model if none is named. The scripted backend has it."""
 
 CHECK_SECONDS = 10.0
-"""For one check at level 0 or 1. Level 2 adds the timeouts of the server."""
+"""Seconds for one check at level 0 or 1. Level 2 adds the timeouts of the server."""
 RUN_SECONDS = (60.0, 90.0, 240.0)
-"""For the whole run, by the highest claimed level."""
+"""Seconds for the whole run, by the highest claimed level."""
 
 TOO_LONG = 86400.0
 """Seconds. Larger numbers overflow in sockets."""

@@ -99,7 +99,7 @@ class Exchange:
     seconds: float
     """The time from the last byte of the request to the end of the response."""
     problem: str = ""
-    """What went wrong in the transfer."""
+    """The error that ended the transfer; empty if there was none."""
 
     def header(self, name: str) -> str | None:
         values = [value for key, value in self.headers if key.lower() == name.lower()]

@@ -26,7 +26,7 @@ def positive(text: str) -> float:
 @dataclass(frozen=True)
 class Option:
     name: str
-    """With dashes."""
+    """The name with dashes."""
     help: str
     more: dict[str, Any] = field(default_factory=dict)
     """Arguments of argparse. pytest takes the same."""

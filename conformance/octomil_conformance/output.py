@@ -1,4 +1,4 @@
-"""What a command prints, and when it ends: by Ctrl-C, SIGTERM, or because stdout cannot be written."""
+"""The output of a command, and its end by Ctrl-C, by SIGTERM, or because stdout cannot be written."""
 
 import errno
 import os

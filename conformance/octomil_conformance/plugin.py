@@ -24,7 +24,7 @@ SESSION = pytest.StashKey["Session"]()
 
 
 class Session:
-    """What pytest's hooks share: the target, the run, and the verdicts that are still to come."""
+    """The state of pytest's hooks: the target, the run, and the verdicts that are still to come."""
 
     def __init__(self, target: Target) -> None:
         self.target = target

@@ -37,7 +37,7 @@ class Verdict:
     outcome: Outcome
     seconds: float = 0.0
     evidence: Evidence = NO_EVIDENCE
-    """Of the first finding."""
+    """The evidence of the first finding."""
     reason: str = ""
     """Why it could not be tested or is expected, or how the suite failed."""
     exchanges: tuple[Exchange, ...] = ()

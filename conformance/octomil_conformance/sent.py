@@ -71,7 +71,7 @@ def _headers(request: Request) -> Iterator[str]:
 
 
 def _scenarios(model: object) -> Iterator[str]:
-    """What the scripted backend does for this model."""
+    """The scenarios of the scripted backend for this model, as comments."""
     plays = {each: scenario_of(str(model), each) for each in BOTH}
     alike = len({*plays.values()}) == 1
     for provider, scenario in plays.items():

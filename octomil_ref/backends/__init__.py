@@ -1,4 +1,4 @@
-"""What every backend offers, and the values that it returns (spec sections 4 to 7). Pure."""
+"""The interface of all backends, and the values that it returns (spec sections 4 to 7). Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -261,7 +261,7 @@ def _host(url: str) -> str:
 
 
 FAILURES = (OSError, urllib3.exceptions.HTTPError)
-"""What requests, urllib3 and sockets raise. The exceptions of requests are OSErrors."""
+"""The exceptions of requests, urllib3 and sockets. Those of requests are OSErrors."""
 
 _NOT_REACHED = (
     requests.ConnectTimeout,

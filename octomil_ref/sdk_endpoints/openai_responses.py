@@ -16,7 +16,7 @@ END_OF_STREAM = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class ChatHead:
-    """What all events of one stream, or one whole response, have in common."""
+    """The fields that are the same in all events of one stream. A whole response has them too."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")

@@ -20,7 +20,7 @@ TOKEN = "secret-token-of-somebody"
 
 
 def verdicts(*arguments):
-    """What came of each requirement in each profile, and what was seen."""
+    """The outcome of each requirement in each profile, and its evidence."""
     cli.main([*arguments, "--json", "report.json"])
     report = json.loads(Path("report.json").read_text())
     return {
@@ -63,7 +63,7 @@ def without_words(found):
 
 
 def record(name, backend, *claims, more=()):
-    """What that server answers, in the folder `pinned`."""
+    """Records the answers of that server in the folder `pinned`."""
     options = ["-o", "pinned", "--token", MATRIX_TOKEN, *more]
     options += [f"--profile={claim}" for claim in claims]
     with server(name, backend) as url:

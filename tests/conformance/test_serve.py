@@ -305,7 +305,7 @@ IN_TIME = {
     *("breaks_off_late", "buffers_stream", "lingers_after_done"),
     *("outages_take_their_time", "time_outs_take_their_time"),
 }
-"""What is wrong with them is only when something comes. The kill matrix meets them."""
+"""Mutants whose only fault is the time at which something comes. The kill matrix tests them."""
 ELSEWHERE = [name for name, each in OFFERED.items() if each.shows != "echo" and name not in IN_TIME]  # fmt: skip
 STANDING = [name for name in OFFERED if name not in IN_TIME]
 

@@ -92,5 +92,5 @@ def test_frames_keep_every_byte_of_their_lines(body: bytes) -> None:
 
 
 def _text(data: bytes) -> bytes:
-    """Without line ends, which blank lines have too."""
+    """The text without line ends, because blank lines have them too."""
     return data.replace(b"\r", b"").replace(b"\n", b"")

@@ -53,7 +53,7 @@ def test_the_image_serves_without_root_and_without_writing(podman: Podman) -> No
 
 
 def checked(*command: str | Path) -> str:
-    """What a check printed. It has to succeed."""
+    """The output of a check, which has to succeed."""
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr

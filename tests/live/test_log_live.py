@@ -165,7 +165,7 @@ def test_the_line_of_a_batch_says_that_its_client_left(server: Reference) -> Non
 
 
 OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
-"""What each server itself says, waitress while its only thread is busy."""
+"""A line of each server itself. waitress writes it while its only thread is busy."""
 
 
 @pytest.mark.parametrize("name", OWN_LINES)

@@ -49,7 +49,7 @@ http {{
 {site}
 }}
 """
-"""What the site needs around it to be a whole configuration that any user may run."""
+"""Makes a whole configuration of the site, which any user may run."""
 
 
 @dataclass

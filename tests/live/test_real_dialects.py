@@ -85,7 +85,7 @@ def post(url: str, asked: dict[str, Any]) -> httpx.Response:
 
 
 def unlike(ours: Any, real: Any, where: str = "") -> list[str]:
-    """Where ours has something that the real answer does not have, or of another type. Real servers may send more."""
+    """The fields of ours that the real answer lacks or has with another type. Real servers may send more fields."""
     if isinstance(ours, dict) and isinstance(real, dict):
         return [
             found

@@ -50,7 +50,7 @@ class Sdk:
     client: PythonClient
 
     def run(self, server: Reference, code: str, token: str = TOKEN) -> Iterator[Any]:
-        """What the code says. It uses `client`."""
+        """Runs code that uses `client`, and yields what it says."""
         return self.client.run(
             f"client = connect()\n{code}", url=server.url, token=token
         )

@@ -289,7 +289,7 @@ def test_a_time_is_in_utc(capsys, monkeypatch):
 
 
 def logged(capsys, log_format: str, message: str = "request", **given: object) -> str:
-    """What one call of the logger writes."""
+    """The text that one call of the logger writes."""
     configure_logging(Settings(log_format=log_format))
     logging.getLogger("octomil_ref.requests").info(message, **given)
     return capsys.readouterr().err

@@ -33,7 +33,7 @@ DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
 
 def values(text: str) -> dict[tuple[str, ...], float]:
-    """By name and the values of the labels, which come in the order of their names."""
+    """The values by name and by the labels' values, which are in the order of their names."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -46,7 +46,7 @@ def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 
 def counts(found: dict[tuple[str, ...], float], name: str) -> dict[tuple, float]:
-    """Of one metric, by labels, without those that are 0."""
+    """The values of one metric by labels, without those that are 0."""
     return {key[1:]: value for key, value in found.items() if key[0] == name and value}
 
 

@@ -18,7 +18,7 @@ class Backend(Protocol):
 
     ollama_url: str
     openai_url: str
-    """With `/v1`."""
+    """The base URL, which ends with `/v1`."""
     timeout: float
     """LLM_BACKEND_TIMEOUT of the server under test."""
 

@@ -19,7 +19,7 @@ DRIPS = 4
 
 
 class Reply(Protocol):
-    """What a scenario can do. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse`, `drop`."""
+    """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse`, `drop`."""
 
     echo: list[str]
     """The tokens of the prompt."""

@@ -1,4 +1,4 @@
-"""What one HTTP request asks of the scripted backend. Pure."""
+"""Parses one HTTP request to the scripted backend. Pure."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -32,11 +32,11 @@ class Received:
 
     method: str
     target: str
-    """As sent, with its query."""
+    """The path as sent, with its query."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
-    """Without transfer coding."""
+    """The body without transfer coding."""
     version: str
     connection_id: int
     """The same for all requests of one TCP connection, from 1."""

@@ -1,4 +1,4 @@
-"""What all connections of one provider share, and one response on it that gates may hold and the witness records."""
+"""The state that all connections of a provider share, and one response, which gates may hold and the witness records."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What the scripted backend answers, as functions of the request: tags, tokens, vectors. Pure.
+"""The answers of the scripted backend as functions of the request: tags, tokens, vectors. Pure.
 
 A tag in the prompt, `[conf NONCE]` or `[conf NONCE SCENARIO]`, names the check that caused an upstream call.
 """
@@ -66,7 +66,7 @@ TEXTS = {
     "rough": "".join(ROUGH_TOKENS),
     "huge": "".join(HUGE_TOKENS),
 }
-"""What the scenarios of these names say."""
+"""The text of these scenarios, by name."""
 THOUGHTS = ("Let", " me", " think")
 
 _TAG = re.compile(r"\[conf ([\w-]+(?:\.[\w-]+)*)(?: ([\w-]+))?\] ?", re.ASCII)

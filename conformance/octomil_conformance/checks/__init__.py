@@ -17,7 +17,7 @@ INPUTS = {"batch": 2}
 
 
 def cost(config: Config) -> str:
-    """What the run costs, in words."""
+    """The cost of a run, in words."""
     if config.level == 2:
         return "our backend answers; no model is asked"
     endpoints = [name for name in config.claims if name in MODEL_ANSWERS]

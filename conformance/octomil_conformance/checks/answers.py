@@ -1,4 +1,4 @@
-"""What an answer says, read the same for single answers, streams and embeddings."""
+"""Reads single answers, streams and embeddings in the same way."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def said(answer: Exchange) -> Any:
 
 
 def echoed(api: Api) -> Any:
-    """What the scripted backend says to the prompt that checks use by default."""
+    """The scripted backend's answer to the default prompt of checks."""
     if api.profile == "embed":
         return [[*map(_rounded, embed(PROMPT))]]
     return PROMPT

@@ -1,4 +1,4 @@
-"""What a server sent upstream, read the same in both dialects: only what a model's server of that kind would read."""
+"""Reads the server's requests to upstreams in the same way for both dialects: only the fields that such an upstream reads."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SAMPLING = (
 
 
 def parameters(call: Call) -> dict[str, Any]:
-    """By the names of this API; `stop` as an array."""
+    """The parameters by the names of this API, with `stop` as an array."""
     body = _object(call.body)
     if call.path.startswith("/api/"):
         beside = {name: body[name] for name in BESIDE_OPTIONS if name in body}

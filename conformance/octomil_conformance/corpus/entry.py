@@ -111,12 +111,12 @@ def request(endpoint: str, asked: Any = None) -> Request:
 
 
 def written(value: object) -> bytes:
-    """As JSON, ASCII only, on one line."""
+    """The value as ASCII JSON on one line."""
     return json.dumps(value).encode()
 
 
 def raw(value: object) -> bytes:
-    """As JSON, without escapes."""
+    """The value as JSON without escapes."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 

@@ -32,7 +32,7 @@ def export(folder: Path) -> tuple[int, int]:
 
 
 def described(entry: Entry) -> dict[str, Any]:
-    """As the manifest has it. What a client should make of it is in `expected`."""
+    """The entry for the manifest. `expected` has what a client should read."""
     return {
         **manifest.described(entry.file, entry.exchange),
         "kind": "failure" if entry.is_failure else "answer",
@@ -49,7 +49,7 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def reading(entry: Entry) -> dict[str, Any]:
-    """What a client reads by the standards, server-sent events of HTML and strict JSON.
+    """The result for a client that follows the standards: server-sent events of HTML, and strict JSON.
 
     Of a stream: its tokens that are not empty and its first final event; of other answers: the JSON. Null if there is none.
     """

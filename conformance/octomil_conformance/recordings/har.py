@@ -24,7 +24,7 @@ from octomil_conformance.recordings.recording import Part, Recording
 from octomil_conformance.wire.common import is_latency
 
 BROKEN_OFF = ("_error", "_failureText")
-"""Where Chromium and Playwright note that a transfer broke off."""
+"""The fields in which Chromium and Playwright note that a transfer broke off."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Response:
     status: int
     headers: Headers
     body: bytes
-    """Without codings."""
+    """The body without codings."""
     end: End
 
     def header(self, name: str) -> str:

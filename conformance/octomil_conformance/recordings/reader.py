@@ -1,4 +1,4 @@
-"""From paths to recordings. Nothing is skipped silently: what is no recording is an error, or is counted."""
+"""Reads recordings from paths. No file is skipped silently: a file that is no recording is an error, or is counted."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -17,7 +17,7 @@ WRITERS = {
     "html": write_html,
     "markdown": append_markdown,
 }
-"""By the name of the option."""
+"""The writer of each report, by the name of its option."""
 
 
 def require_files(options: argparse.Namespace) -> None:

@@ -123,7 +123,7 @@ class Line:
     stop: str
     end: str
     events: dict[str, bool]
-    """Whether there is a final event, by place. Events at the same place share it."""
+    """By place, True if the final event is among the events there."""
 
 
 def line(exchange: Exchange) -> Line:

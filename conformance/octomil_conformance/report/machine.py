@@ -12,7 +12,7 @@ from octomil_conformance.report.transcript import Texts, curl, transcript
 from octomil_conformance.run import Run, Verdict
 
 FORMAT = 3
-"""Of the JSON report. It gets a new number when a field changes its meaning."""
+"""The format of the JSON report. It gets a new number when a field changes its meaning."""
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 

@@ -131,7 +131,7 @@ def ours(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Of cells that are Markdown already. Rows beyond the limit are counted."""
+    """A table of cells that are Markdown already. Rows beyond the limit are only counted."""
     lines = [_line(head), _line(["---"] * len(head))]
     size, left_out = 0, 0
     for row in rows:

@@ -22,7 +22,7 @@ HIGHER_LEVEL = "level not claimed"
 
 @dataclass(frozen=True)
 class Implementation:
-    """What one report says about its server."""
+    """One report about one server."""
 
     name: str
     suite: str
@@ -32,7 +32,7 @@ class Implementation:
     outcomes: Mapping[tuple[str, str], Outcome]
     """The worst one, by requirement and profile."""
     counts: Counter[Outcome]
-    """Of all verdicts."""
+    """The number of verdicts by outcome."""
 
     def claimed(self) -> str:
         return " ".join(f"{name}@{level}" for name, level in self.claims.items())

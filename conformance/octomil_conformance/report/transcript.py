@@ -69,7 +69,7 @@ def transcript(exchange: Exchange, texts: Texts) -> dict[str, Any]:
 
 
 def shown_headers(headers: Headers) -> Headers:
-    """Without tokens and cookies."""
+    """The headers without tokens and cookies."""
     secret = (*SECRET_HEADERS, *COOKIES)
     return tuple(
         (name, MASK if name.lower() in secret else value) for name, value in headers

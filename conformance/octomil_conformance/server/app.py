@@ -36,7 +36,7 @@ POST = ("POST",)
 
 
 class App:
-    """Without a `token` it asks for none."""
+    """If `token` is empty, requests need none."""
 
     def __init__(self, gateway: Gateway, token: str = "") -> None:
         self._gateway, self._token = gateway, token

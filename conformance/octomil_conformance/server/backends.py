@@ -60,12 +60,12 @@ def _nothing(fields: Json) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a server with a bug does to the traffic with one upstream. By default nothing."""
+    """The changes that a server with a bug makes to the traffic with one upstream; by default none."""
 
     sends: Callable[[Json], object] = _nothing
     """Changes the JSON of a request before it is sent."""
     tokens: Callable[[Iterator[str]], Iterator[str]] = _same
-    """From the tokens that came to those that the server goes on with. A whole answer is one token."""
+    """Takes the tokens of the upstream, and yields those that the server uses. A whole answer is one token."""
     ending: Callable[[Json], object] = _nothing
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
@@ -89,7 +89,7 @@ class Upstreams:
     old_embeddings: bool = False
     """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
-    """By provider."""
+    """The bugs by provider."""
     cooldown: float = 0.0
     """Seconds for which an upstream is asked last after it could not be reached."""
     choice: Choice = first_in_rank
@@ -305,7 +305,7 @@ class Backend:
         return [item["embedding"] for item in items], count
 
     def _ending(self, body: Any) -> Json:
-        """What a whole answer, or a line of a stream, says about its end."""
+        """The ending in a whole answer, or in a line of a stream."""
         ending = self._ending_in(body)
         self._fault.ending(ending)
         return ending

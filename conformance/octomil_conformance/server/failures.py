@@ -63,7 +63,7 @@ class Failure(Exception):
 
 
 Choice = Callable[[Sequence[Failure]], Failure]
-"""From the failures of all backends, as they came, to the one that the client gets."""
+"""Takes the failures of all backends in their order, and returns the one that the client gets."""
 
 
 def first_in_rank(failures: Sequence[Failure]) -> Failure:

@@ -1,4 +1,4 @@
-"""Which backend answers: Ollama first, then the other; the answer and who gave it."""
+"""Asks Ollama first, then the other backend. Returns the answer and its provider."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""What `octomil-conformance serve` prints: lines to paste, and lists. Pure."""
+"""The text that `octomil-conformance serve` prints: lines to paste, and lists. Pure."""
 
 import json
 import shlex

@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     unread = 0
     """Bytes of the body of this request."""
     requests = 0
-    """Of this connection so far."""
+    """The number of requests on this connection so far."""
 
     def version_string(self) -> str:
         return "octomil-conformance"

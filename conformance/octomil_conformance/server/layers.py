@@ -52,11 +52,11 @@ class Request:
     upstream: str = ""
     """Host and port of the first upstream, for layers that reveal it."""
     query: str = ""
-    """Of the URL, without its question mark."""
+    """The query of the URL, without the question mark."""
     nth: int = 1
     """Counts the requests of one connection, from 1."""
     scenario: str = ""
-    """What happens upstream, see scenarios.py; empty without a model. A layer may change it."""
+    """The scenario upstream: see scenarios.py. Empty without a model. A layer may change it."""
     client: Client = field(default_factory=Client)
 
     @property

@@ -1,4 +1,4 @@
-"""What happens to a request: the scenarios of the scripted backend, and those that are a failure of the server itself.
+"""The scenarios of a request: those of the scripted backend, and those that are a failure of the server itself.
 
 The model's name chooses: `conf-NAME`.
 """
@@ -38,7 +38,7 @@ def is_scenario(name: str) -> bool:
 
 
 def sentences() -> dict[str, str]:
-    """What each scenario is, by name."""
+    """A sentence about each scenario, by name."""
     backend = {name: each.sentence for name, each in SCENARIOS.items() if name != GATED}
     return backend | {name: sentence for name, (_, sentence) in OWN.items()}
 

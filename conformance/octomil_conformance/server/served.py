@@ -35,7 +35,7 @@ def served(
     subject: Subject | None = None,
     scenario: str = "",
 ) -> Server:
-    """What `octomil-conformance serve` serves. Without a `scenario` the model's name chooses it."""
+    """The server of `octomil-conformance serve`. Without a `scenario` the model's name chooses one."""
     upstreams = subject.upstreams(upstreams) if subject else upstreams
     otherwise = (subject.shows if subject else None) or "echo"
     server: Server = App(_gateway(upstreams), token)

@@ -49,7 +49,7 @@ class Subject:
     shows: str | None
     """The scenario in which a client meets it. None: only the backend meets it, or a client during an outage."""
     lines: int
-    """Of the function, without its docstring."""
+    """The lines of the function, without its docstring."""
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
     """Takes the upstreams in the settings, and returns those that the server asks."""

@@ -36,7 +36,7 @@ class Requirement:
     provenance: Literal["doc", "sdk", "ours"]
     text: str
     breaks: str = ""
-    """Which client breaks without it, and how."""
+    """The client that breaks without it, and how."""
     untestable: str = ""
     """Why there is no check."""
     section: str = ""
@@ -88,7 +88,7 @@ def highest_level(profile: str) -> int:
 
 @cache
 def additions() -> dict[str, list[str]]:
-    """By version, in order: the ids of the requirements that it adds to those of the versions before."""
+    """The ids of the requirements that each version adds, by version in their order."""
     files = sorted(FOLDER.glob("required-*.toml"))
     return {
         path.stem.removeprefix("required-"): tomllib.loads(path.read_text("utf-8"))[

@@ -1,4 +1,4 @@
-"""What all answers have in common (spec section 1.1), and values that several kinds of answers have."""
+"""Requirements on all answers (spec section 1.1), and values that several kinds of answers have."""
 
 import json
 from typing import Any

@@ -40,7 +40,7 @@ def no_timeout(upstreams: Upstreams) -> Upstreams:
 
 
 def fail_both(scenario: str, *failures: str) -> str:
-    """Where one of these failures of Ollama leads to the other backend, that fails too."""
+    """If Ollama has one of these failures, the other backend, which is asked next, fails too."""
     pairs = {f"ollama-{each}-openai-ok": f"ollama-{each}-openai-{each}" for each in failures}  # fmt: skip
     return pairs.get(scenario, scenario)
 

@@ -128,7 +128,7 @@ _latest: Json = {}
 
 @layer("infer@2", "INFER-14", shows=None)
 def requests_share_their_answer(request: Request, server: Server) -> Response:
-    """Of several requests at once, all get the answer to one."""
+    """Simultaneous requests all get the answer to one of them."""
     response = server(request)
     if request.played == "gated" and response.status == 200:
         _latest.setdefault("output", response.fields["output"])
