@@ -37,7 +37,7 @@ def _main(arguments: Sequence[str]) -> int:
     if command is None:
         overview = _overview()
         overview.parse_args(arguments)
-        overview.error("want a URL or a command")
+        overview.error("expected a URL or a command")
     parser = argparse.ArgumentParser(
         f"{PROGRAM} {command.name}",
         description=f"{command.sentence[0].upper()}{command.sentence[1:]}.",

@@ -192,21 +192,21 @@ def base_url(text: str) -> str:
         is_url = bool(parts.scheme in ("http", "https") and parts.hostname)
         is_url = is_url and parts.port != 0 and is_printable(text) and " " not in text
     except ValueError as ex:
-        raise UsageError(f"URL: want http://HOST:PORT, not {text!r}: {ex}") from ex
+        raise UsageError(f"URL: expected http://HOST:PORT, not {text!r}: {ex}") from ex
     if "@" in parts.netloc:
         raise UsageError(
-            "URL: want one without a user or a password: reports would show it"
+            "URL: expected one without a user or a password: reports would show it"
         )
     if not is_url or parts.query or parts.fragment:
         raise UsageError(
-            f"URL: want http://HOST:PORT, and a path if there is one, not {text!r}"
+            f"URL: expected http://HOST:PORT, and a path if there is one, not {text!r}"
         )
     base = text.rstrip("/").removesuffix(BASE_PATH)
     endpoint = next((each for each in LONGEST_FIRST if base.endswith(each)), "")
     if endpoint and not text.rstrip("/").endswith(BASE_PATH):
         server = base.removesuffix(endpoint).removesuffix(BASE_PATH)
         raise UsageError(
-            f"URL: {text} is that of an endpoint; want the server's: {server or text}"
+            f"URL: {text} is that of an endpoint; expected the server's: {server or text}"
         )
     return base + BASE_PATH
 
@@ -217,7 +217,7 @@ def parse_claims(texts: Iterable[object]) -> dict[str, int]:
         name, _, level = text.partition("@")
         if name not in spec.PROFILES or level not in ("", "0", "1", "2"):
             raise UsageError(
-                f"profile: want one of {', '.join(spec.PROFILES)}, with @0, @1 or @2, not {text!r}"
+                f"profile: expected one of {', '.join(spec.PROFILES)}, with @0, @1 or @2, not {text!r}"
             )
         claims[name] = max(claims.get(name, 0), int(level or 1))
     return claims
@@ -227,7 +227,7 @@ def address(text: str) -> tuple[str, int]:
     """From HOST:PORT, [IPV6]:PORT, or a port alone on 127.0.0.1. Raises UsageError."""
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"want HOST:PORT, not {text!r}")
+        raise UsageError(f"expected HOST:PORT, not {text!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
@@ -244,12 +244,12 @@ def _require_values(given: Mapping[str, Any]) -> None:
     """Raises UsageError for a value that has the right type and makes no sense."""
     for name in ("model", "embed_model"):
         if given.get(name) == "":
-            raise UsageError(f"{name}: want a name, not an empty one")
+            raise UsageError(f"{name}: expected a name, not an empty one")
     for name in ("backend_timeout", "timeout_factor"):
         if not is_positive(given.get(name, 1)):
-            raise UsageError(f"{name}: want {POSITIVE}, not {given[name]}")
+            raise UsageError(f"{name}: expected {POSITIVE}, not {given[name]}")
     if not is_printable(given.get("token", "")):
-        raise UsageError("token: want printable ASCII without spaces around it")
+        raise UsageError("token: expected printable ASCII without spaces around it")
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _version(text: str) -> str:
     versions = spec.additions()
     if text not in versions:
-        raise UsageError(f"spec: want one of {', '.join(versions)}, not {text!r}")
+        raise UsageError(f"spec: expected one of {', '.join(versions)}, not {text!r}")
     return text
 
 
@@ -287,7 +287,7 @@ def _expectation(entry: object) -> Expectation:
     if not fields.get("check") or not fields.get("reason"):
         raise UsageError(f"{FILE}: an [[expected]] entry needs 'check' and 'reason'")
     if not all(isinstance(value, str) for value in fields.values()):
-        raise UsageError(f"{FILE}: [[expected]]: want strings only")
+        raise UsageError(f"{FILE}: [[expected]]: expected strings only")
     unknown = set(fields) - {"check", "reason", "link"}
     if unknown:
         raise UsageError(f"{FILE}: unknown key {min(unknown)!r} in [[expected]]")

@@ -19,7 +19,7 @@ def positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not is_positive(value):
-        raise argparse.ArgumentTypeError(f"want {POSITIVE}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {POSITIVE}, not {text!r}")
     return value
 
 

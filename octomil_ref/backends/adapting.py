@@ -34,7 +34,7 @@ Changes = Mapping[str, str | None]
 """What to do with a field of a request: another name for it, or None to leave it out."""
 
 FIXED = frozenset({"model", "messages", "input", "stream", "options"})
-"""Fields that are never left out, because it would be another request."""
+"""Fields that are never left out, because without them it would be another request."""
 
 RENAMED = {"max_tokens": "max_completion_tokens"}
 """OpenAI and Azure, for models that think: "Use 'max_completion_tokens' instead"."""

@@ -301,7 +301,9 @@ def test_doctor_says_that_nothing_answers(capsys):
 @pytest.mark.parametrize("path", ["/inference", "/api/v1/inference/stream"])
 def test_the_url_of_an_endpoint_is_not_that_of_a_server(path, capsys):
     assert cli.main(["doctor", NOBODY + path]) == 2
-    assert f"of an endpoint; want the server's: {NOBODY}\n" in capsys.readouterr().err
+    assert (
+        f"of an endpoint; expected the server's: {NOBODY}\n" in capsys.readouterr().err
+    )
 
 
 def test_list_prints_the_requirements_that_a_claim_brings(capsys):

@@ -110,7 +110,7 @@ def test_it_is_written_to_an_empty_folder_only(name, tmp_path, capsys):
 
     assert cli.main(["export", str(tmp_path)]) == 2
     assert cli.main(["export", str(tmp_path / name)]) == 2
-    assert "want a new folder, or an empty one" in capsys.readouterr().err
+    assert "expected a new folder, or an empty one" in capsys.readouterr().err
     assert contents(tmp_path) == {Path(name): b"mine"}
 
 

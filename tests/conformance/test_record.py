@@ -148,7 +148,7 @@ def test_a_folder_with_something_in_it_is_exit_2_and_nothing_is_asked(capsys):
     Path("pinned/mine.http").write_text("mine")
 
     assert cli.main(["record", "http://127.0.0.1:1", "-o", "pinned"]) == 2
-    assert "pinned: want a new folder, or an empty one" in capsys.readouterr().err
+    assert "pinned: expected a new folder, or an empty one" in capsys.readouterr().err
     assert [file.name for file in Path("pinned").iterdir()] == ["mine.http"]
 
 

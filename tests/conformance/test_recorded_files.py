@@ -96,17 +96,17 @@ def test_an_answer_is_read_in_or_out_of_its_codings(data, body, end):
 @pytest.mark.parametrize(
     "data, wanted",
     [
-        (b"POST /api/v1/inference HTTP/1.1\r\n\r\n", "want a status line"),
-        (b"data: 1\n\n", "want a status line"),
-        (b"HTTP/1.1 000 OK\r\n\r\n", "want a status line"),
-        (HEAD, "want a blank line between the headers and the body"),
-        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "want `Name: value`, not 'no colon'"),
-        (HEAD + b"Content-Length: four\r\n\r\ndata", "Content-Length: want a number"),
-        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "Content-Length: want a number"),
+        (b"POST /api/v1/inference HTTP/1.1\r\n\r\n", "expected a status line"),
+        (b"data: 1\n\n", "expected a status line"),
+        (b"HTTP/1.1 000 OK\r\n\r\n", "expected a status line"),
+        (HEAD, "expected a blank line between the headers and the body"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "expected `Name: value`, not 'no colon'"),
+        (HEAD + b"Content-Length: four\r\n\r\ndata", "Content-Length: expected a number"),
+        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "Content-Length: expected a number"),
         (HEAD + b"Content-Length: 4\r\n\r\ndata\n", "1 bytes more than Content-Length"),
         (CHUNKED + b"4\r\ndata\r\n0\r\n\r\n\n", "1 bytes after the terminating chunk"),
         (HEAD + b"Content-Encoding: gzip\r\n\r\n" + GZIPPED[:2] + b"x" * 20, "gzip is broken"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", "want a status line"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "expected a status line"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_malformed(data, wanted):
@@ -205,31 +205,31 @@ GOOD = {"file": "x.sse", "endpoint": "stream"}
         (b"[", "Expecting value"),
         (b"\xff", "can't decode"),
         (b"[" * 100_000, "recursion"),
-        ([], 'want {"format": 1, "recordings": […]}'),
-        ({"recordings": {}}, 'want {"format": 1, "recordings": […]}'),
-        ({"format": 2, "recordings": [GOOD]}, "format: want 1, not 2"),
-        ({"recordings": ["x.sse"]}, "recordings[0]: want an object"),
+        ([], 'expected {"format": 1, "recordings": […]}'),
+        ({"recordings": {}}, 'expected {"format": 1, "recordings": […]}'),
+        ({"format": 2, "recordings": [GOOD]}, "format: expected 1, not 2"),
+        ({"recordings": ["x.sse"]}, "recordings[0]: expected an object"),
         ({"recordings": [{"file": "x.sse"}]}, "recordings[0].endpoint is missing"),
         ({"recordings": [{"endpoint": "stream"}]}, "recordings[0].file is missing"),
         ({"recordings": [{**GOOD, "endpont": 1}]}, "unknown key 'endpont'; known: file"),
-        ({"recordings": [{**GOOD, "endpoint": "chat"}]}, "recordings[0].endpoint: want one of infer"),
-        ({"recordings": [{**GOOD, "file": "../x.sse"}]}, "recordings[0].file: want a path below"),
-        ({"recordings": [{**GOOD, "file": "/x.sse"}]}, "recordings[0].file: want a path below"),
-        ({"recordings": [{**GOOD, "file": "a\\x.sse"}]}, "recordings[0].file: want a path below the manifest's folder, with / in it"),
-        ({"recordings": [{**GOOD, "file": ""}]}, "recordings[0].file: want a path below"),
+        ({"recordings": [{**GOOD, "endpoint": "chat"}]}, "recordings[0].endpoint: expected one of infer"),
+        ({"recordings": [{**GOOD, "file": "../x.sse"}]}, "recordings[0].file: expected a path below"),
+        ({"recordings": [{**GOOD, "file": "/x.sse"}]}, "recordings[0].file: expected a path below"),
+        ({"recordings": [{**GOOD, "file": "a\\x.sse"}]}, "recordings[0].file: expected a path below the manifest's folder, with / in it"),
+        ({"recordings": [{**GOOD, "file": ""}]}, "recordings[0].file: expected a path below"),
         ({"recordings": [{**GOOD, "file": "y.sse"}]}, "there is no file y.sse"),
         ({"recordings": [GOOD, GOOD]}, "x.sse is listed 2 times"),
-        ({"recordings": [{**GOOD, "status": "200"}]}, "recordings[0].status: want an integer from 200"),
-        ({"recordings": [{**GOOD, "headers": {"A": 1}}]}, "recordings[0].headers: want an object of strings"),
-        ({"recordings": [{**GOOD, "headers": [["A"]]}]}, "recordings[0].headers: want an object of strings"),
-        ({"recordings": [{**GOOD, "kind": "other"}]}, "recordings[0].kind: want answer or failure"),
-        ({"recordings": [{**GOOD, "request": "Hi"}]}, "recordings[0].request: want an object"),
-        ({"recordings": [{**GOOD, "end": "well"}]}, "recordings[0].end: want one of complete"),
-        ({"recordings": [{**GOOD, "chunks": [[0.1, 0]]}]}, "recordings[0].chunks: want pairs"),
-        ({"recordings": [{**GOOD, "seconds": -1}]}, "recordings[0].seconds: want a number"),
-        ({"recordings": [{**GOOD, "seconds": float("inf")}]}, "recordings[0].seconds: want a number"),
-        ({"recordings": [{**GOOD, "problem": 1}]}, "recordings[0].problem: want a string"),
-        ({"recordings": [{**GOOD, "expected": 1}]}, "recordings[0].expected: want an object"),
+        ({"recordings": [{**GOOD, "status": "200"}]}, "recordings[0].status: expected an integer from 200"),
+        ({"recordings": [{**GOOD, "headers": {"A": 1}}]}, "recordings[0].headers: expected an object of strings"),
+        ({"recordings": [{**GOOD, "headers": [["A"]]}]}, "recordings[0].headers: expected an object of strings"),
+        ({"recordings": [{**GOOD, "kind": "other"}]}, "recordings[0].kind: expected answer or failure"),
+        ({"recordings": [{**GOOD, "request": "Hi"}]}, "recordings[0].request: expected an object"),
+        ({"recordings": [{**GOOD, "end": "well"}]}, "recordings[0].end: expected one of complete"),
+        ({"recordings": [{**GOOD, "chunks": [[0.1, 0]]}]}, "recordings[0].chunks: expected pairs"),
+        ({"recordings": [{**GOOD, "seconds": -1}]}, "recordings[0].seconds: expected a number"),
+        ({"recordings": [{**GOOD, "seconds": float("inf")}]}, "recordings[0].seconds: expected a number"),
+        ({"recordings": [{**GOOD, "problem": 1}]}, "recordings[0].problem: expected a string"),
+        ({"recordings": [{**GOOD, "expected": 1}]}, "recordings[0].expected: expected an object"),
     ],
 )  # fmt: skip
 def test_a_wrong_manifest_is_exit_2_and_its_field_is_named(document, said, capsys):
@@ -245,7 +245,7 @@ def test_a_wrong_manifest_is_exit_2_and_its_field_is_named(document, said, capsy
 @pytest.mark.parametrize(
     "more, said",
     [
-        ({"chunks": [[0.1, 3]]}, "chunks: want sizes of 120 bytes in all, not 3"),
+        ({"chunks": [[0.1, 3]]}, "chunks: expected sizes of 120 bytes in all, not 3"),
         ({"file": "x.http", "status": 200}, "status and headers belong in the file"),
     ],
 )
@@ -269,7 +269,7 @@ def test_two_manifests_that_speak_of_one_file_are_exit_2(capsys):
     lay(x_sse=STREAM, manifest_json={"recordings": [GOOD]}, manifest_toml=text)
 
     assert cli.main(["fixtures", "x.sse"]) == 2
-    assert "x.sse: want one manifest beside it" in capsys.readouterr().err
+    assert "x.sse: expected one manifest beside it" in capsys.readouterr().err
 
 
 def test_names_may_be_of_either_case():
@@ -290,7 +290,7 @@ def test_a_file_that_is_too_large_is_exit_2_before_memory_is_short(name, capsys)
         file.truncate(TOO_MANY)
 
     assert cli.main(["fixtures", name]) == 2
-    message = f"{name}: has {TOO_MANY} bytes: want at most 67108864 (64 MiB)\n"
+    message = f"{name}: has {TOO_MANY} bytes: expected at most 67108864 (64 MiB)\n"
     assert message in capsys.readouterr().err
 
 
@@ -299,7 +299,9 @@ def test_an_answer_that_is_too_large_unpacked_is_exit_2_before_memory_is_short(c
     Path("stream.http").write_bytes(head + gzip.compress(bytes(TOO_MANY), 1))
 
     assert cli.main(["fixtures", "stream.http"]) == 2
-    message = "stream.http: unpacked it is too large: want at most 67108864 (64 MiB)\n"
+    message = (
+        "stream.http: unpacked it is too large: expected at most 67108864 (64 MiB)\n"
+    )
     assert message in capsys.readouterr().err
 
 

@@ -146,18 +146,18 @@ def test_an_entry_is_told_by_its_number(capsys):
 @pytest.mark.parametrize(
     "document, said",
     [
-        (b"{", 'want {"log": {"entries": […]}}'),
-        ({"entries": []}, 'want {"log": {"entries": […]}}'),
+        (b"{", 'expected {"log": {"entries": […]}}'),
+        ({"entries": []}, 'expected {"log": {"entries": […]}}'),
         (har(), "none of its entries has an answer of this API"),
         (har(har_entry("http://x/")), "none of its entries has an answer of this API"),
         (har(7), "none of its entries has an answer of this API"),
-        (har(har_entry(status="200")), "entry 0: response.status: want an integer"),
+        (har(har_entry(status="200")), "entry 0: response.status: expected an integer"),
         (har(har_entry(content={"size": 9})), "entry 0: its body was not saved"),
         (har(har_entry(content=None)), "entry 0: its body was not saved"),
         (har(har_entry(content=None, _error="cut", headers=7), har_entry(status=None)), "entry 1: response.status: want"),
         (har(har_entry(content={"size": 9, "text": 7})), "entry 0: its body was not saved"),
-        (har(har_entry(content={"text": "?", "encoding": "base64"})), "entry 0: content.text: want base64"),
-        (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: want objects"),
+        (har(har_entry(content={"text": "?", "encoding": "base64"})), "entry 0: content.text: expected base64"),
+        (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: expected objects"),
     ],
 )  # fmt: skip
 def test_a_wrong_har_is_exit_2_and_says_what_was_wanted(document, said, capsys):

@@ -222,13 +222,13 @@ def test_a_manifest_may_say_that_a_failure_should_have_been_an_answer():
     "name, content, said",
     [
         ("stream_sse", b"", "stream.sse: it is empty"),
-        ("stream_sse", b'{"token": "A"}\n', "stream.sse: it has no event: want lines that"),
+        ("stream_sse", b'{"token": "A"}\n', "stream.sse: it has no event: expected lines that"),
         ("infer_json", b"", "infer.json: it is empty"),
         ("infer_json", b"<html>", "infer.json: it is not JSON"),
-        ("infer_http", b"{}", "infer.http: begins with '{}': want a status line"),
-        ("stream_json", b"{}", "stream.json: a stream is no .json: want .sse"),
-        ("answer_json", b"{}", "answer.json: which endpoint is it of? want infer, stream"),
-        ("stream_txt", STREAM, "stream.txt: want a file .http, .sse, .json, .har"),
+        ("infer_http", b"{}", "infer.http: begins with '{}': expected a status line"),
+        ("stream_json", b"{}", "stream.json: a stream cannot be a .json: expected .sse"),
+        ("answer_json", b"{}", "answer.json: which endpoint is it of? expected infer, stream"),
+        ("stream_txt", STREAM, "stream.txt: expected a file .http, .sse, .json, .har"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_judged_is_exit_2_and_named(name, content, said, capsys):
@@ -250,7 +250,7 @@ def test_every_wrong_file_is_named_at_once(capsys):
     assert "infer.json: it is empty" in said
     assert "answer.json: which endpoint" in said
     assert "nowhere: No such file or directory" in said
-    assert "embed.json: want a regular file" in said
+    assert "embed.json: expected a regular file" in said
     assert "good.sse" not in said
 
 
@@ -258,7 +258,7 @@ def test_a_folder_without_recordings_is_exit_2(capsys):
     lay(f__README_md=b"Nothing yet.")
 
     assert cli.main(["fixtures", "f"]) == 2
-    assert "no recordings found: want files .http, .sse" in capsys.readouterr().err
+    assert "no recordings found: expected files .http, .sse" in capsys.readouterr().err
 
 
 def test_other_files_of_a_folder_are_named(capsys):

@@ -132,11 +132,17 @@ def test_the_list_explains_all_there_is(capsys):
         (["--scenario", "gated"], "no scenario 'gated'"),
         (["--mutant", "openai_first"], "no client meets the bug of openai_first"),
         (["--mutant", "never_done", "--variant", "crlf"], "not allowed with"),
-        (["--port", "65536"], "want 0 to 65535, not '65536'"),
-        (["--port", "http"], "want 0 to 65535, not 'http'"),
-        (["--backend-timeout", "0"], "want a number above 0 and below 86400, not '0'"),
-        (["--backend-timeout", "x"], "want a number above 0 and below 86400, not 'x'"),
-        (["--token", "caf\u00e9"], "want printable ASCII"),
+        (["--port", "65536"], "expected 0 to 65535, not '65536'"),
+        (["--port", "http"], "expected 0 to 65535, not 'http'"),
+        (
+            ["--backend-timeout", "0"],
+            "expected a number above 0 and below 86400, not '0'",
+        ),
+        (
+            ["--backend-timeout", "x"],
+            "expected a number above 0 and below 86400, not 'x'",
+        ),
+        (["--token", "caf\u00e9"], "expected printable ASCII"),
     ],
 )
 def test_a_wrong_option_is_exit_2_and_named(capsys, options, message):

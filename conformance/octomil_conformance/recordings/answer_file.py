@@ -60,7 +60,7 @@ def _endpoint(path: Path) -> str:
     found = "stream" if _kind(path) == ".sse" else endpoint_in(names)
     if found is None:
         raise UsageError(
-            f"which endpoint is it of? want {', '.join(PATHS)} in its name, in the name of its folder, or in a manifest.json beside it"
+            f"which endpoint is it of? expected {', '.join(PATHS)} in its name, in the name of its folder, or in a manifest.json beside it"
         )
     return found
 
@@ -97,12 +97,12 @@ def _status_of_envelope(data: bytes) -> int | None:
 def _require_body(path: Path, data: bytes, profile: str) -> None:
     """Raises UsageError for a file that is no recorded body at all."""
     if _kind(path) == ".sse" and not any(frame.data for frame in sse.parse(data)):
-        raise UsageError("it has no event: want lines that begin with data:")
+        raise UsageError("it has no event: expected lines that begin with data:")
     if _kind(path) == ".json" and read_json(data) is MISSING:
         raise UsageError("it is not JSON")
     if _kind(path) == ".json" and profile == "stream":
         raise UsageError(
-            "a stream is no .json: want .sse, or a failure with its status_code"
+            "a stream cannot be a .json: expected .sse, or a failure with its status_code"
         )
 
 
@@ -112,7 +112,7 @@ def _chunks(body: bytes, given: Entry) -> tuple[Chunk, ...]:
     stops = [0, *accumulate(size for _, size in given.chunks)]
     if stops[-1] != len(body):
         raise UsageError(
-            f"chunks: want sizes of {len(body)} bytes in all, not {stops[-1]}"
+            f"chunks: expected sizes of {len(body)} bytes in all, not {stops[-1]}"
         )
     return tuple(
         Chunk(at, body[start:stop])

@@ -21,7 +21,7 @@ OF_THE_HEAD = ("HTTP-04", "HTTP-21")
 def traced(
     exchange: Exchange, verdicts: Sequence[Verdict], judge: Judge
 ) -> list[Verdict]:
-    """The verdicts, without the failures that follow from a fault of the framing."""
+    """The verdicts, in which failures that follow from a fault of the framing are `untestable`."""
     found = list(verdicts)
     if not 200 <= exchange.status < 300:
         return found

@@ -9,7 +9,7 @@ from octomil_conformance.config import BASE_PATH, PATHS, UsageError
 
 MOST = 64 * 1024 * 1024
 """Bytes of a file, and of a body without its coding."""
-AT_MOST = f"want at most {MOST} ({MOST >> 20} MiB)"
+AT_MOST = f"expected at most {MOST} ({MOST >> 20} MiB)"
 
 WORDS = {
     "infer": "infer",

@@ -40,7 +40,7 @@ def read(path: Path, data: bytes) -> Har:
     """Raises UsageError."""
     entries = field(field(read_json(data), "log"), "entries")
     if not isinstance(entries, list):
-        raise UsageError('want {"log": {"entries": […]}}')
+        raise UsageError('expected {"log": {"entries": […]}}')
     recordings, others, unanswered = [], 0, 0
     for number, entry in enumerate(entries):
         profile = _profile(entry)
@@ -66,7 +66,7 @@ def _status(entry: object, number: int) -> int:
     status = field(field(entry, "response"), "status")
     if not is_integer(status):
         raise UsageError(
-            f"entry {number}: response.status: want an integer, not {status!r}"
+            f"entry {number}: response.status: expected an integer, not {status!r}"
         )
     return int(status)
 
@@ -111,17 +111,17 @@ def _body(content: object, place: str) -> bytes:
     if text is MISSING and field(content, "size") == 0:
         return b""
     if not isinstance(text, str):
-        raise UsageError(f"{place}: its body was not saved: want content.text")
+        raise UsageError(f"{place}: its body was not saved: expected content.text")
     if field(content, "encoding") != "base64":
         return text.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as ex:
-        raise UsageError(f"{place}: content.text: want base64: {ex}") from ex
+        raise UsageError(f"{place}: content.text: expected base64: {ex}") from ex
 
 
 def _headers(raw: object, place: str) -> Headers:
     pairs = [(field(each, "name"), field(each, "value")) for each in items(raw)]
     if not all(isinstance(text, str) for pair in pairs for text in pair):
-        raise UsageError(f"{place}: headers: want objects with a name and a value")
+        raise UsageError(f"{place}: headers: expected objects with a name and a value")
     return tuple(pairs)

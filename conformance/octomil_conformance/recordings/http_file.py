@@ -56,10 +56,10 @@ def read_head(data: bytes) -> Response:
     status = STATUS_LINE.fullmatch(lines[0])
     if not status:
         raise Malformed(
-            f"begins with {lines[0][:60]!r}: want a status line, HTTP/1.1 200 OK"
+            f"begins with {lines[0][:60]!r}: expected a status line, HTTP/1.1 200 OK"
         )
     if not head:
-        raise Malformed("want a blank line between the headers and the body")
+        raise Malformed("expected a blank line between the headers and the body")
     headers = tuple(_header(line) for line in lines[1:])
     end: End = "closed" if status[1] == "1" else "unrecorded"
     return Response(int(status[2]), headers, data[head.end() :], end)
@@ -76,7 +76,7 @@ def write(exchange: Exchange) -> bytes:
 def _header(line: str) -> tuple[str, str]:
     match = HEADER.fullmatch(line)
     if not match:
-        raise Malformed(f"want `Name: value`, not {line[:60]!r}, in the headers")
+        raise Malformed(f"expected `Name: value`, not {line[:60]!r}, in the headers")
     return match[1], match[2]
 
 
@@ -88,7 +88,7 @@ def _framed(response: Response) -> Response:
     if not length:
         return response
     if not re.fullmatch(r"[0-9]{1,18}", length):
-        raise Malformed(f"Content-Length: want a number, not {length[:60]!r}")
+        raise Malformed(f"Content-Length: expected a number, not {length[:60]!r}")
     if response.header("content-encoding") and not response.body.startswith(GZIP):
         return replace(response, end="unrecorded")
     missing = int(length) - len(response.body)

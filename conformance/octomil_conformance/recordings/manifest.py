@@ -73,9 +73,9 @@ def entries(document: object) -> list[Entry]:
     fields = document if isinstance(document, dict) else {}
     listed = fields.get("recordings")
     if not isinstance(listed, list):
-        raise UsageError(f'want {{"format": {FORMAT}, "recordings": […]}}')
+        raise UsageError(f'expected {{"format": {FORMAT}, "recordings": […]}}')
     if fields.get("format", FORMAT) != FORMAT:
-        raise UsageError(f"format: want {FORMAT}, not {fields['format']!r}")
+        raise UsageError(f"format: expected {FORMAT}, not {fields['format']!r}")
     read = [entry(raw, f"recordings[{number}]") for number, raw in enumerate(listed)]
     for file, count in Counter(each.file for each in read).items():
         if count > 1:
@@ -85,7 +85,7 @@ def entries(document: object) -> list[Entry]:
 
 def entry(raw: object, place: str) -> Entry:
     if not isinstance(raw, dict):
-        raise UsageError(f"{place}: want an object")
+        raise UsageError(f"{place}: expected an object")
     for key, value in raw.items():
         if key not in FIELDS:
             raise UsageError(
@@ -93,10 +93,10 @@ def entry(raw: object, place: str) -> Entry:
             )
         wanted, fits = FIELDS[key]
         if not fits(value):
-            raise UsageError(f"{place}.{key}: want {wanted}, not {value!r}")
+            raise UsageError(f"{place}.{key}: expected {wanted}, not {value!r}")
     for key in ("file", "endpoint"):
         if key not in raw:
-            raise UsageError(f"{place}.{key} is missing: want {FIELDS[key][0]}")
+            raise UsageError(f"{place}.{key} is missing: expected {FIELDS[key][0]}")
     return Entry(**_fields_of(raw))
 
 
@@ -138,9 +138,9 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = not any(folder.iterdir())
     except OSError as ex:
-        raise UsageError(f"{folder}: want a folder: {ex.strerror}") from ex
+        raise UsageError(f"{folder}: expected a folder: {ex.strerror}") from ex
     if not is_empty:
-        raise UsageError(f"{folder}: want a new folder, or an empty one")
+        raise UsageError(f"{folder}: expected a new folder, or an empty one")
 
 
 def _is_inside(value: object) -> bool:

@@ -37,7 +37,7 @@ def read(paths: Iterable[Path]) -> Found:
     if wrong:
         raise UsageError("\n".join(wrong))
     if not reader.found.recordings:
-        raise UsageError(f"no recordings found: want files {', '.join(KINDS)}")
+        raise UsageError(f"no recordings found: expected files {', '.join(KINDS)}")
     return reader.found
 
 
@@ -60,7 +60,7 @@ class _Reader:
     def add(self, path: Path, is_named: bool) -> None:
         if not path.is_file():
             path.stat()
-            raise UsageError("want a regular file")
+            raise UsageError("expected a regular file")
         if path.name in manifest.NAMES:
             _require_files(manifest.read(path.absolute()), path)
         elif path.suffix.lower() == ".har":
@@ -69,7 +69,7 @@ class _Reader:
             entry = self._entry_of(path)
             self.found.recordings.append(answer_file.read(path, entry))
         elif is_named:
-            raise UsageError(f"want a file {', '.join(KINDS)}")
+            raise UsageError(f"expected a file {', '.join(KINDS)}")
         else:
             self.found.skipped.append(f"{path}: none of {', '.join(KINDS)}")
 
@@ -93,7 +93,7 @@ class _Reader:
             found = [each[path.absolute()] for each in given if path.absolute() in each]
             if len(found) > 1:
                 raise UsageError(
-                    f"want one manifest beside it, not {' and '.join(manifest.NAMES)}"
+                    f"expected one manifest beside it, not {' and '.join(manifest.NAMES)}"
                 )
             if found:
                 return found[0]

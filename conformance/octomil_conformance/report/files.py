@@ -25,7 +25,7 @@ def require_files(options: argparse.Namespace) -> None:
     for name in WRITERS:
         path = getattr(options, name)
         if path and path.is_dir():
-            raise UsageError(f"--{name} {path}: Is a directory, want a file")
+            raise UsageError(f"--{name} {path}: Is a directory, expected a file")
 
 
 def write_reports(run: Run, options: argparse.Namespace) -> None:

@@ -133,7 +133,7 @@ def _checked(path: Path) -> dict[str, Any]:
         if report[key] not in known:
             words = " or ".join(map(str, known))
             raise UsageError(
-                f"{path}: {key}: want {words}, not {report[key]!r}: write it again with this suite"
+                f"{path}: {key}: expected {words}, not {report[key]!r}: write it again with this suite"
             )
     return report
 

@@ -147,13 +147,13 @@ def _unknown(name: str, kind: str, known: Mapping[str, object]) -> str:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"want 0 to 65535, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, not {text!r}")
     return int(text)
 
 
 def _token(text: str) -> str:
     if not is_printable(text):
         raise argparse.ArgumentTypeError(
-            "want printable ASCII without spaces around it"
+            "expected printable ASCII without spaces around it"
         )
     return text
