@@ -132,7 +132,7 @@ class Host:
 
 
 def cors(origins: Sequence[str]) -> list[Any]:
-    """Which web pages of other origins may call (spec section 1.4): none, `*` for all, or a list."""
+    """The middleware that allows web pages of these origins to call the API (spec section 1.4). `*` allows all."""
     if not origins:
         return []
     if "*" in origins:

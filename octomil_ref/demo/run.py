@@ -1,7 +1,7 @@
 """`octomil-ref demo`: the reference server in front of a small language model, and commands to paste.
 
 llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible upstream. A running Ollama is still asked first.
-With `--scripted` the conformance suite's backend plays both: no model, and the same answers every time.
+With `--scripted` the conformance suite's backend plays both upstreams: there is no model, and answers are always the same.
 """
 
 import importlib.metadata

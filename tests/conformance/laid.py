@@ -7,7 +7,7 @@ from octomil_conformance import cli
 
 
 def lay(**files):
-    """Files by their name, `_` for the dot."""
+    """Writes files to the current folder. In their names the last `_` stands for the dot, and `__` for a slash."""
     for name, content in files.items():
         stem, _, suffix = name.rpartition("_")
         path = Path(f"{stem.replace('__', '/')}.{suffix}")

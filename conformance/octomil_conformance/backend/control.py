@@ -1,6 +1,6 @@
 """The control API for a suite in another process: POST /conf/NAME with the arguments as a JSON object.
 
-The names are the methods of interface.Backend, and `end_outage` on the connection of its `outage`.
+NAME is a method of interface.Backend, or `end_outage`, on the connection that began the outage.
 """
 
 from collections.abc import Mapping

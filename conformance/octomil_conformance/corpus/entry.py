@@ -1,4 +1,4 @@
-"""One answer of the corpus, and the requirements that it breaks. And the parts that answers are made of."""
+"""An entry of the corpus: one answer, and the requirements that it breaks. Also the parts of answers."""
 
 import json
 from dataclasses import dataclass
@@ -177,7 +177,7 @@ def batch(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def health(status: str, *backends: str, **more: Any) -> dict[str, Any]:
-    """`backends`: the status of the first and of the second."""
+    """A report with these statuses of the first and the second backend."""
     listed = [
         {"provider": provider, "status": each}
         for provider, each in zip(("ollama", "openai"), backends, strict=False)
