@@ -136,9 +136,8 @@ def _command(server: str, clients: int) -> list[str]:
 
 
 def _threads(clients: int) -> int:
-    return (
-        2 * clients + SPARE_THREADS
-    )  # a client that left holds a thread a little longer
+    # A client that left holds a thread a little longer.
+    return 2 * clients + SPARE_THREADS
 
 
 def _env(upstream_port: int) -> dict[str, str]:

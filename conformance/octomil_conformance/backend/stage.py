@@ -31,7 +31,7 @@ class Pace:
     late: float
     """Too late for any timely response."""
     gap: float
-    """A pause in time between two tokens. Four of them are too long for a single answer."""
+    """A pause between two tokens that is in time. Four of them are too long for a single answer."""
 
 
 def pace_for(timeout: float) -> Pace:
