@@ -154,7 +154,7 @@ def test_an_entry_is_told_by_its_number(capsys):
         (har(har_entry(status="200")), "entry 0: response.status: expected an integer"),
         (har(har_entry(content={"size": 9})), "entry 0: its body was not saved"),
         (har(har_entry(content=None)), "entry 0: its body was not saved"),
-        (har(har_entry(content=None, _error="cut", headers=7), har_entry(status=None)), "entry 1: response.status: want"),
+        (har(har_entry(content=None, _error="cut", headers=7), har_entry(status=None)), "entry 1: response.status: expected"),
         (har(har_entry(content={"size": 9, "text": 7})), "entry 0: its body was not saved"),
         (har(har_entry(content={"text": "?", "encoding": "base64"})), "entry 0: content.text: expected base64"),
         (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: expected objects"),
