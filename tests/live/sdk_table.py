@@ -41,6 +41,8 @@ BODIES = {
     "stream": {"model_id": "any", "input_data": "one two three"},
     "embed": {"model_id": "any", "input": ["apple", "pear"]},
 }
+SLOW = ("long", "ponder")
+"""Scenarios that last ten seconds. What clients make of them is seen with `huge` and `drip`."""
 SAME = "the same"
 WORDS = {"stream": stream_words, "embed": embed_words}
 
@@ -80,12 +82,16 @@ class Measured:
 
 
 def subjects() -> list[Subject]:
-    """Good servers first, each in a scenario; then variants and mutants."""
-    mutants = [each for each in all_mutants().values() if each.shows]
-    scenarios = {**sentences(), **{str(each.shows): "" for each in mutants}}
+    """Good servers first, each in a scenario; then the variants and mutants that clients can see."""
+    # A client cannot tell through which of the two upstreams it meets a mutant.
+    found = [each for each in all_mutants().values() if each.through != "openai"]
+    mutants = [each for each in found if each.shows not in (None, *SLOW)]
+    variants = [each for each in all_variants().values() if each.shows]
+    named = [name for name in sentences() if name not in SLOW]
+    scenarios = dict.fromkeys([*named, *(str(each.shows) for each in mutants)])
     return [
         *(Subject(name, name) for name in scenarios),
-        *(Subject(name, "echo", each) for name, each in all_variants().items()),
+        *(Subject(each.name, "echo", each) for each in variants),
         *(Subject(each.name, str(each.shows), each) for each in mutants),
     ]
 

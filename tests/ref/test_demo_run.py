@@ -20,6 +20,7 @@ from octomil_ref.waitress_server import WaitressServer
 
 SETTINGS = Settings(
     host="127.0.0.1",
+    port=0,
     api_keys=("t",),
     openai_api_endpoint="https://elsewhere.example/v1",
     openai_api_key="not-for-llama",

@@ -163,6 +163,7 @@ class HttpServer(ThreadingHTTPServer):
         self.ask, self.token = ask, token
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
+        self._is_stopped = False
         super().__init__(address, Handler)
 
     @property
@@ -176,6 +177,16 @@ class HttpServer(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
 
+    def serve(self) -> None:
+        """Until `stop`. It sleeps until a client connects: `serve_forever` wakes up all the time, and tests run hundreds of servers."""
+        while not self._is_stopped:
+            self.handle_request()
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        with suppress(OSError), socket.create_connection(self.server_address[:2]):  # type: ignore[arg-type]
+            pass  # a client, which wakes it up
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a client that has left
 
@@ -184,12 +195,11 @@ class HttpServer(ThreadingHTTPServer):
 def serving(ask: Server, token: str = "", address: Address = ANY_PORT) -> Iterator[str]:
     """Yields the URL of the server."""
     server = HttpServer(ask, token, address)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
         yield server.url
     finally:
-        with suppress(OSError):
-            server.shutdown()
-            server.server_close()
+        server.stop()
         thread.join()
+        server.server_close()
