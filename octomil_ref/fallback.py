@@ -16,6 +16,7 @@ from octomil_ref.backends import (
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     RANKED,
+    ClientLeft,
     ModelNotFound,
     NotReached,
     Overloaded,
@@ -161,6 +162,9 @@ class Fallback:
                 if not ex.falls_back:
                     raise
                 failures[backend.provider] = ex
+            except ClientLeft:
+                self._observe(attempt.ended(client_left=True))
+                raise
             else:
                 self._observe(attempt.ended())
                 for model in (request.model_id, None):

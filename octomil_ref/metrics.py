@@ -35,7 +35,7 @@ COUNTERS = {
         ["provider"],
     ),
     "octomil_attempts_total": (
-        "Requests to backends. The outcome is `answered` or the kind of failure.",
+        "Requests to backends. The outcome is `answered`, `client_left` or the kind of failure.",
         ["provider", "outcome"],
     ),
     "octomil_cooldowns_total": (
@@ -137,8 +137,7 @@ class Metrics:
         if attempt.interrupted:  # it counted when it began to answer
             self._add("octomil_stream_interruptions_total", 1, provider)
             return
-        outcome = type(failure).__name__ if failure else "answered"
-        self._add("octomil_attempts_total", 1, provider, outcome)
+        self._add("octomil_attempts_total", 1, provider, _outcome(attempt))
         if failure and failure.cools_down and self._cools_down:
             self._add("octomil_cooldowns_total", 1, provider)
 
@@ -162,6 +161,12 @@ class Metrics:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
         return registry
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.client_left:
+        return "client_left"
+    return type(attempt.failure).__name__ if attempt.failure else "answered"
 
 
 @dataclass(frozen=True)

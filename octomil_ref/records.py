@@ -87,18 +87,24 @@ class Attempt:
     request: CompletionRequest | EmbeddingsRequest
     duration_ms: float = 0.0
     failure: UpstreamError | None = None
-    """None if the backend answered."""
+    """None if the backend answered, or the client left before."""
     interrupted: bool = False
     """True if the answer had begun when it failed."""
+    client_left: bool = False
+    """True if the client left before the backend answered."""
 
     def __post_init__(self) -> None:
         self._elapsed_ms = stopwatch()
 
     def ended(
-        self, failure: UpstreamError | None = None, interrupted: bool = False
+        self,
+        failure: UpstreamError | None = None,
+        interrupted: bool = False,
+        client_left: bool = False,
     ) -> Self:
         self.duration_ms = self._elapsed_ms()
         self.failure, self.interrupted = failure, interrupted
+        self.client_left = client_left
         return self
 
 

@@ -13,6 +13,7 @@ from octomil_ref.errors import (
     BatchTooLarge,
     Broken,
     Busy,
+    ClientLeft,
     ContextTooLong,
     KeyRefused,
     ModalityRefused,
@@ -124,6 +125,19 @@ def test_the_second_backend_answers_after(kind, ask):
     answer = ask(fallback)
 
     assert answer.provider == "openai"
+
+
+@each_operation
+def test_for_a_client_that_left_no_other_backend_is_asked_and_none_cools_down(ask):
+    seen = []
+    first, second, fallback = both(ollama=[ClientLeft()], observe=seen.append)
+
+    with pytest.raises(ClientLeft):
+        ask(fallback)
+    ask(fallback)
+
+    assert (first.calls, second.calls) == (2, 0)
+    assert [attempt.client_left for attempt in seen] == [True, False]
 
 
 @each_operation

@@ -122,9 +122,12 @@ def test_clients_that_left_count_by_endpoint(metrics):
 
 def test_attempts_count_by_outcome(metrics):
     attempted(metrics, None, None, ModelNotFound("no"))
+    left = Attempt("id-1", "ollama", asking()).ended(client_left=True)
+    metrics.count_attempt(left)
 
     assert counts(shown(metrics), "octomil_attempts_total") == {
         ("answered", "ollama"): 2,
+        ("client_left", "ollama"): 1,
         ("ModelNotFound", "ollama"): 1,
     }
 
