@@ -76,7 +76,7 @@ def all_but(claims: str, *exempt: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a function changes. A kind decorates such functions, and makes subjects of fields."""
+    """A kind of change. It decorates functions that make such a change, and makes subjects that change one field."""
 
     made: Callable[[Any], Layer]
     """Makes a layer of the function."""
@@ -146,7 +146,7 @@ def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a function changes between the server and one upstream. It decorates such functions, and makes of each a subject per dialect."""
+    """A kind of change to the traffic with an upstream. It makes one subject per dialect of each function that it decorates."""
 
     made: Callable[[Any], Fault]
 
