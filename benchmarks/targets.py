@@ -126,7 +126,7 @@ def _single(figures: Figures, server: str, floor: float) -> list[Ratio]:
 
 
 def _surfaces(figures: Figures, server: str) -> list[Ratio]:
-    """What OpenAI's API costs, of what ours does."""
+    """The cost of OpenAI's API compared with ours."""
     compared = [
         ("single", "cpu_us_per_request"),
         ("single", "p50_ms"),

@@ -182,7 +182,7 @@ class _CountedLimit:
 
 @dataclass(frozen=True)
 class Observers:
-    """What sees requests and attempts."""
+    """The functions that are called with requests and attempts: for the log, and for the metrics if they are on."""
 
     on_end: Callable[[AccessRecord], None]
     """Called with each request once its response has ended."""

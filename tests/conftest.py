@@ -45,7 +45,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the pages of the test complained of: exceptions, errors, warnings, what a policy blocked."""
+    """Complaints of the pages of the test: exceptions, errors, warnings, and loads that a policy blocked."""
     return []
 
 

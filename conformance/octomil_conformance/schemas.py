@@ -44,7 +44,7 @@ def require_valid_request(profile: str, body: object) -> None:
 
 
 def schema_complaints(exchange: Exchange) -> list[str]:
-    """What is wrong with a response, each complaint with its place."""
+    """The faults of a response, each with its place."""
     values = _values(exchange)
     found = [complaint(component, value) for component, value in values]
     return [wrong for wrong in found if wrong]

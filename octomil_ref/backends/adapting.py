@@ -31,7 +31,7 @@ REMEMBERED = 3600.0
 """Seconds after which an upstream is asked anew: it may have been updated."""
 
 Changes = Mapping[str, str | None]
-"""What to do with a field of a request: another name for it, or None to leave it out."""
+"""New names for fields of a request. None leaves a field out."""
 
 FIXED = frozenset({"model", "messages", "input", "stream", "options"})
 """Fields that are never left out, because without them it would be another request."""

@@ -164,12 +164,12 @@ TABLE = (
 def refusal(
     provider: str, status: int, body: bytes, retry_after: str | None = None
 ) -> UpstreamError:
-    """What a response with an error `status` means."""
+    """The error that a response with this `status` means."""
     return _failure(provider, status, parsed(body), retry_after)
 
 
 def reported(provider: str, body: Any) -> UpstreamError:
-    """What an error inside a response with status 200 means, given as JSON. It may have a status of its own."""
+    """The error that is reported inside a response with status 200, given as JSON. It may have a status of its own."""
     return _failure(provider, _status_in(body), body, None)
 
 

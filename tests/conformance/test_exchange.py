@@ -1,4 +1,4 @@
-"""What the suite reads in a response: events byte by byte, missing fields, and the schema that binds it."""
+"""Reading a response in the suite: events byte by byte, missing fields, and the schema that binds it."""
 
 import pytest
 from octomil_conformance import schemas, sse

@@ -49,7 +49,7 @@ def is_layer(variant):
 
 
 def alone(variant):
-    """What is judged of it. Those that are together at level 2 are judged at level 1."""
+    """The claims for a variant alone: level 1 at most if it is judged together with others at level 2."""
     if not any(variant.name in names for names in TOGETHER.values()):
         return variant.claims
     return {name: min(level, 1) for name, level in variant.claims.items()}

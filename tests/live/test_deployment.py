@@ -1,4 +1,4 @@
-"""What `deploy/` holds: each file passes the checks of its own tools, and the image is built, started, asked and stopped."""
+"""Each file in `deploy/` passes the checks of its own tools, and the image is built, run and stopped."""
 
 import json
 import re

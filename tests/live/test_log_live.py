@@ -1,4 +1,4 @@
-"""What the log says about a request that went wrong, under both servers: why each attempt failed, and who answered."""
+"""The log of a request that went wrong, under both servers: why each attempt failed, and which backend answered."""
 
 import json
 import re

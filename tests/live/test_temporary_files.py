@@ -1,4 +1,4 @@
-"""Where no folder for temporary files can be written, as in a container with a read-only root, both servers work."""
+"""Both servers work if no folder for temporary files can be written, as in a container with a read-only root."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever bytes an upstream sends over a real connection: the client gets its tokens, a fallback, or a visible failure."""
+"""Any bytes of an upstream over a real connection: the client gets its tokens, a fallback, or a visible failure."""
 
 import threading
 from collections.abc import Callable

@@ -26,7 +26,7 @@ from octomil_ref.errors import (
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers to a request that has the field `to`; to any if it is empty."""
+    """The server's answer to a request with the field `to`, or to any request if `to` is empty."""
 
     body: bytes | tuple[bytes, ...]
     """Pieces arrive one by one."""

@@ -1,4 +1,4 @@
-"""What the status and message of an upstream's error mean (spec sections 9 and 10)."""
+"""The meaning of an upstream's error, by its status and its message (spec sections 9 and 10)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: from records and attempts, over HTTP, and from several processes."""
+"""The metrics for Prometheus: made from records and attempts, over HTTP, and of several processes."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What SDKs and OpenAI clients call besides the five endpoints: OpenAI's under `/v1`, and Octomil's own."""
+"""The endpoints that SDKs and OpenAI clients call besides the five: OpenAI's under `/v1`, and Octomil's own."""
 
 import base64
 import json

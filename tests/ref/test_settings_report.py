@@ -1,4 +1,4 @@
-"""What `octomil-ref config` prints, its agreement with the README, and warnings."""
+"""The output of `octomil-ref config`, its agreement with the README, and warnings."""
 
 import re
 from pathlib import Path

@@ -56,7 +56,7 @@ OTHER_VALUES = {
     "zero": (ZERO, ZERO),
     "one-stop": ({"stop": "END"}, {"stop": ["END"]}),
 }
-"""What the client sends, and what reaches the model."""
+"""The parameters that the client sends, and those that reach the model."""
 ROUGH = TEXTS["rough"]
 CONVERSATION = [
     ("user", ROUGH),

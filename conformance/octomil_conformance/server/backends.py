@@ -73,7 +73,7 @@ class Fault:
     patience: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
-    """From the vectors that came to those that the server goes on with."""
+    """Takes the vectors of the upstream, and returns those that the server uses."""
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ def a_time_out_fails_all(response: Response) -> None:
 
 
 def field(fields: Json, *names: str) -> object:
-    """What is inside, or None."""
+    """The value at this path of names, or None."""
     value: object = fields
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
