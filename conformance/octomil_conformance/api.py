@@ -309,6 +309,11 @@ class Api:
         calls = self.backend.calls(self._nonce(suffix))
         return [call for call in calls if self.through != "openai" or call.backend == "openai"]  # fmt: skip
 
+    def until_called(self) -> None:
+        """Wait for the call of the upstream that has to answer. Before the fallback is called, Ollama is."""
+        count = 2 if self.through == "openai" else 1
+        self.backend.wait_for_calls(self.nonce, count, self.timeout)
+
     def call(self, suffix: str = "") -> Call:
         """The first upstream call. Raises Finding if there is none."""
         calls = self.calls(suffix)

@@ -52,13 +52,13 @@ TOGETHER = {
     ),
     "freedoms of answers": (
         *("null_fields", "more_fields", "whole_milliseconds", "other_order", "spaced_json", "other_labels"),
-        *("refuses_with_422", "gzipped", "header_case"),
+        *("refuses_with_422", "other_challenge", "long_request_ids", "gzipped", "header_case"),
     ),
     "other freedoms of answers": (
         *("fewer_fields", "bare_vectors", "gateway_is_503", "chunked"),
     ),
 }  # fmt: skip
-"""Conformant servers that use many freedoms at once, the first innermost. They are judged at level 2, each freedom alone at level 1."""
+"""Conformant servers that use many freedoms at once, the first innermost. They are judged at level 2, each freedom alone at level 0."""
 ONE_UPSTREAM = "one upstream"
 """The name of a conformant server that has only Ollama."""
 

@@ -84,7 +84,7 @@ def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
 @requirement("STREAM-24", through=EACH_BACKEND)
 def a_client_that_hangs_up_stops_the_reasoning(api: Api) -> None:
     call = api.start(scenario="ponder")
-    api.backend.wait_for_calls(api.nonce, 1, api.timeout)
+    api.until_called()
     call.hang_up()
     left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(6.0))
 

@@ -22,7 +22,7 @@ def one_stop_is_a_string(payload: Json) -> None:
         payload["stop"] = stops[0]
 
 
-@sends("infer@2 stream@2", only="ollama")
+@sends("infer@2", only="ollama")
 def keeps_models_loaded(payload: Json) -> None:
     """Ollama is asked to keep the model, and not to think."""
     payload |= {"keep_alive": "10m", "think": False}
