@@ -65,7 +65,7 @@ class BatchRequest:
     model_id: str
     inputs: tuple[CompletionRequest, ...]
     max_concurrency: int
-    """At least 1; the server may lower it."""
+    """At least 1. The server lowers it to OCTOMIL_BATCH_MAX_CONCURRENCY."""
 
 
 @dataclass(frozen=True)
