@@ -18,7 +18,7 @@ LIST = tag(
     " ",
     tag("span", id="models", role="status"),
 )
-"""Beside the fields for a model. The page's script asks `GET /v1/models`."""
+"""The button beside the fields for a model. The page's script requests `GET /v1/models`."""
 
 
 def merged(document: Document, clients: Document) -> Document:

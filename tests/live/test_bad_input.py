@@ -1,4 +1,4 @@
-"""Bad input over real sockets: a clear 4xx, and the server goes on. Never a 500, a hang, or nothing.
+"""Bad input over real sockets gets a clear 4xx, never a 500, a hang or no response, and the server goes on.
 
 tests/ref has every bad value for the parser. Here is one of each kind, on the wire.
 """

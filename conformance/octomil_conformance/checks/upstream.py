@@ -35,7 +35,7 @@ def messages(call: Call) -> list[tuple[Any, str]]:
 
 
 def _renamed(sent: dict[str, Any], limit: str) -> dict[str, Any]:
-    """With the limit of tokens as `max_tokens`, under which name this dialect does not read it."""
+    """The parameters with `limit` renamed to `max_tokens`, a name that this dialect does not read itself."""
     renamed = {name: value for name, value in sent.items() if name != "max_tokens"}
     if limit in renamed:
         renamed["max_tokens"] = renamed.pop(limit)

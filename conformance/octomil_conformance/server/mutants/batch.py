@@ -232,7 +232,7 @@ def parts_of(fields: Json, size: int) -> list[Json]:
 
 
 def in_parts(request: Request, server: Server, size: int) -> Response:
-    """One part after the other, and their results together."""
+    """Answers one part after the other, and joins their results."""
     parts = parts_of(request.fields, size)
     responses = [server(dataclasses.replace(request).send(part)) for part in parts]
     whole = responses[0]

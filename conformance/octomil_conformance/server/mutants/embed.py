@@ -49,7 +49,7 @@ def place_counts_from_one(fields: Json) -> None:
 
 
 def replace_vectors(fields: Json, *vectors: object) -> None:
-    """In both forms."""
+    """Replaces the vectors in `data` and in `embeddings`."""
     fields["embeddings"] = list(vectors)
     for item, vector in zip(fields["data"], vectors, strict=True):
         item["embedding"] = vector
@@ -180,7 +180,7 @@ def sixteen_texts_are_embedded(fields: Json) -> None:
 
 @bodies("embed@2", "EMBED-23", shows=None)
 def equal_texts_are_embedded_once(fields: Json) -> None:
-    """Of two equal texts only one gets a vector."""
+    """Only one of two equal texts gets a vector."""
     texts = fields.get("input")
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         fields["input"] = [*dict.fromkeys(texts)]

@@ -252,7 +252,7 @@ def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
 
 @upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
 def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
-    """The failure of the last backend is passed on. In a cooldown that is another one."""
+    """The failure of the backend that was asked last is passed on. During a cooldown that is another one."""
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
 
 
@@ -262,7 +262,7 @@ def an_outage(failures: Sequence[Failure]) -> Failure:
 
 @upstreams("embed@2", "FAULT-17", shows=None)
 def an_outage_counts(upstreams: Upstreams) -> Upstreams:
-    """If one backend cannot be reached, that is the failure, whatever the other one says."""
+    """If one backend cannot be reached, that failure is passed on, whatever the failure of the other one is."""
     return replace(upstreams, choice=an_outage)
 
 

@@ -154,7 +154,7 @@ def the_last_backend_is_the_provider(fields: Json) -> None:
 
 @layer("health@2", "HEALTH-25", shows=None)
 def the_address_is_shown_in_an_outage(request: Request, server: Server) -> Response:
-    """The report says where a backend is that does not answer."""
+    """The report shows the address of a backend that does not answer."""
     response = server(request)
     if response.status == 503:
         response.send({**response.fields, "hint": f"connect {request.upstream}"})

@@ -167,7 +167,7 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
 
 @bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
-    """Of an object as `input_data` only the values reach the model."""
+    """Only the values of an object as `input_data` reach the model."""
     data = fields.get("input_data")
     if isinstance(data, dict) and "petals" in data:
         fields["input_data"] = " ".join(map(str, data.values()))

@@ -1,4 +1,4 @@
-"""What servers lose between them and one of their upstreams, while all is well with the other. Each function is a mutant for each dialect."""
+"""Bugs in the traffic with one upstream, while the traffic with the other is correct. Each function is a mutant for each dialect."""
 
 import re
 import time
@@ -72,7 +72,7 @@ def options_are_beside_the_messages(payload: Json) -> None:
 
 @sends("infer@2", "REQ-15", "REQ-16", "REQ-21", only="openai", shows=None)
 def parameters_are_in_options(payload: Json) -> None:
-    """Parameters are sent in options, as Ollama wants them."""
+    """Parameters are sent in options, as in Ollama's API."""
     known = ("model", "messages", "stream", "stream_options", "input")
     names = [name for name in payload if name not in known]
     payload["options"] = {name: payload.pop(name) for name in names}
@@ -205,7 +205,7 @@ def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
 
 @hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
 def markup_is_removed(tokens: Tokens) -> Tokens:
-    """Reasoning in tags is taken for no part of the text."""
+    """Reasoning in tags is removed from the text."""
     for token in tokens:
         yield token.replace("<think>x</think>", "")
 
