@@ -38,7 +38,7 @@ NEEDS_BOTH = frozenset(
     [
         *(f"FALLBACK-{number:02}" for number in range(1, 12)),
         *("HEALTH-21", "STREAM-34", "FAULT-16", "FAULT-17", "INFER-15"),
-        *("BATCH-27", "HEALTH-26"),
+        *("BATCH-27", "BATCH-28", "HEALTH-26"),
     ]
 )
 """Requirements that have no meaning unless the server knows both upstreams."""

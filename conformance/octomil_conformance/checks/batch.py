@@ -198,3 +198,13 @@ def each_input_has_the_fallback(api: Api, failing: str) -> None:
 
     expect([field(result, "output") for result in results], SIX)
     expect(len({*map(str, providers)}), 2, "another provider than Ollama's")
+
+
+@requirement("BATCH-28")
+def no_more_is_asked_for_a_client_that_has_left(api: Api) -> None:
+    call = api.start(SIX, scenario="ollama-slow-openai-ok", max_concurrency=2)
+    running = len(api.backend.wait_for_calls(api.nonce, 2, api.timeout))
+    call.hang_up()
+    calls = api.backend.wait_for_calls(api.nonce, running + 1, api.within(api.timeout + 1))  # fmt: skip
+
+    expect(len(calls), running, "no upstream call after the client has left")

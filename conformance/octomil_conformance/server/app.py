@@ -14,6 +14,7 @@ from octomil_conformance.server.gateway import Gateway, Stream
 from octomil_conformance.server.layers import (
     CLIENT,
     MAX_BODY,
+    Client,
     Json,
     Request,
     Response,
@@ -102,13 +103,19 @@ class App:
         began = time.monotonic()
         bound, prompts = bound_of(body), list(prompts_of(body))
         with ThreadPoolExecutor(bound) as pool:
-            results = list(pool.map(partial(self._result, scenario), *zip(*enumerate(prompts))))  # fmt: skip
+            result = partial(self._result, scenario, CLIENT.get())
+            results = list(pool.map(result, *zip(*enumerate(prompts))))
         failed = sum("error" in result for result in results)
         counts = {"succeeded": len(results) - failed, "failed": failed}
         latency = milliseconds_since(began)
         return _json({"model_id": model_of(body), "results": results, **counts, "latency_ms": latency})  # fmt: skip
 
-    def _result(self, scenario: str, index: int, prompt: Prompt) -> Json:
+    def _result(
+        self, scenario: str, client: Client, index: int, prompt: Prompt
+    ) -> Json:
+        CLIENT.set(client)
+        if client.has_left:
+            return {"index": index}
         try:
             return {"index": index, **self._completed(scenario, prompt)}
         except Failure as ex:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.mutants.gateway import fail_both
 from octomil_conformance.server.subjects import (
     GONE,
@@ -10,6 +10,7 @@ from octomil_conformance.server.subjects import (
     bodies,
     failures,
     layer,
+    requests,
     responses,
     scenarios,
     statuses,
@@ -318,3 +319,9 @@ def results_name_one_provider(fields: Json) -> None:
 def batches_have_no_fallback(scenario: str) -> str:
     """If Ollama fails, an input of a batch has failed."""
     return fail_both(scenario, "500", "slow", "garbage", "missing")
+
+
+@requests("batch@2", "BATCH-28", shows=None)
+def a_batch_goes_on_without_its_client(request: Request) -> None:
+    """A batch goes on after its client has left."""
+    request.client = Client()

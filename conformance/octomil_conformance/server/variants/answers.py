@@ -153,3 +153,20 @@ def other_challenge(response: Response) -> None:
     """The WWW-Authenticate of a 401 has bearer in lower case, and a realm."""
     if response.status == 401:
         response.headers["www-authenticate"] = 'bearer realm="octomil", charset="UTF-8"'
+
+
+@responses("infer@1 batch@1 embed@1 health@1 auth@1")
+def one_request_a_connection(response: Response) -> None:
+    """The connection is closed after every response, and the response says so."""
+    if "content-length" in response.headers:
+        response.headers["connection"] = "close"
+
+
+@layer("infer@1 batch@1 embed@1 auth@1")
+def strict_about_types(request: Request, server: Server) -> Response:
+    """A body without a Content-Type is refused, and OPTIONS has an answer of its own."""
+    if request.method == "OPTIONS":
+        return Response(200, {"allow": "POST", "content-length": "0"}, [])
+    if request.method == "POST":
+        request.headers.setdefault("content-type", "text/plain")
+    return server(request)
