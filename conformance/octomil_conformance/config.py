@@ -109,7 +109,10 @@ class Config:
 
     @property
     def level(self) -> int:
-        return max(self.claims.values())
+        """The highest level at which something is judged."""
+        return max(
+            min(level, spec.highest_level(name)) for name, level in self.claims.items()
+        )
 
     @property
     def check_seconds(self) -> float:

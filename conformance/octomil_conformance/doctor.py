@@ -74,6 +74,8 @@ def _of_answer(answer: Exchange) -> Diagnosis:
         wrong = ["the transfer breaks off"]
     elif answer.request.profile == "stream" and not answer.finals:
         wrong = ["no event has done: true"]
+    elif answer.request.profile == "batch" and field(answer.fields, "failed"):
+        wrong = ["inputs of the batch fail: the server cannot reach a model"]
     if wrong:
         return Diagnosis("in trouble", f"it answers, but {wrong[0]}")
     return GOOD

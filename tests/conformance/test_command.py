@@ -25,7 +25,7 @@ from octomil_conformance.server.served import Upstreams, served
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
-HEALTH_PATH = "/api/v1/inference/health"
+HEALTH_PATH, BATCH_PATH = "/api/v1/inference/health", "/api/v1/inference/batch"
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
 UNENDED = (200, "text/event-stream", STREAM[:-1])
 NO_USAGE = (200, "application/json", EMBEDDINGS.replace(b'"usage"', b'"used"'))
@@ -262,6 +262,9 @@ def test_doctor_says_what_can_be_claimed(capsys):
 
 
 DOWN = (502, "application/json", b"{}")
+ENVELOPE = {"error": "bad_gateway", "message": "It is down.", "status_code": 502}
+FAILED = {"results": [{"index": 0, "error": ENVELOPE}], "succeeded": 0, "failed": 1}
+FAILED_BATCH = (200, "application/json", json.dumps(FAILED).encode())
 NOT_DONE = STREAM.replace(b'"done":true', b'"done":false')
 
 
@@ -279,6 +282,7 @@ def report(status):
         ({STREAM_PATH: (200, "text/event-stream", NOT_DONE)}, "it answers, but no event has done: true"),
         ({EMBED_PATH: (200, "application/json", b"{}")}, "it answers, but $: 'data' is a required"),
         ({EMBED_PATH: (401, "application/json", b"{}")}, "pass --token"),
+        ({BATCH_PATH: FAILED_BATCH}, "it answers, but inputs of the batch fail"),
     ],
 )  # fmt: skip
 def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
@@ -288,7 +292,7 @@ def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsy
     out = capsys.readouterr().out
     assert status == 3
     assert said in out
-    assert out.count("can be claimed") == 3 - len({*changes} - {HEALTH_PATH}) + (
+    assert out.count("can be claimed") == 3 - len({*changes} & {*ANSWERS}) + (
         changes.get(HEALTH_PATH) == report("ok")
     )
 
@@ -402,6 +406,14 @@ def model_answers(claims):
             run = judge(Config(base_url(url), claims, TOKEN))
         assert run.conclusion() == "conformant"
         return len(backend.calls(""))
+
+
+def test_a_claim_of_auth_at_level_2_needs_no_backend(capsys):
+    cli.main([NOBODY, "--profile", "infer@1", "--profile", "auth@2", "--token", TOKEN])
+
+    out = capsys.readouterr().out
+    assert "auth@2 is judged at level 1, the highest that its requirements have" in out
+    assert "the server under test needs" not in out
 
 
 def test_the_cost_is_printed_before_the_run(capsys):

@@ -77,6 +77,7 @@ def parse(prose: str) -> dict[str, Requirement]:
     return {name: Requirement(**fields) for name, fields in found.items()}
 
 
+@cache
 def highest_level(profile: str) -> int:
     """The highest level of the profile's requirements that have a check."""
     return max(
