@@ -154,6 +154,6 @@ def _curl(endpoint: Endpoint) -> str:
         f"{ORIGIN}{endpoint.path}",
         "" if endpoint.public else TOKEN,
         endpoint.request.get("example"),
-        "-N" if endpoint.streamed else NEWLINE,
+        "-sN" if endpoint.streamed else NEWLINE,
         " \\\n  ",
     )

@@ -281,7 +281,7 @@ def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
     expect(page.locator("#stream .copied button").first).to_have_text("Copied")
 
     selected = page.evaluate("getSelection().toString()")
-    assert selected.startswith(f"curl -N {server.api}/inference/stream")
+    assert selected.startswith(f"curl -sN {server.api}/inference/stream")
     assert '"model_id": "qwen-3b"' in selected
 
 
@@ -352,7 +352,7 @@ def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
 
         lines = page.locator("#stream .copied code").first.text_content()
         begin = origin if is_shown else server.url
-        assert lines.startswith(f"curl -N {begin}/api/v1/")
+        assert lines.startswith(f"curl -sN {begin}/api/v1/")
 
 
 def test_the_page_can_be_read_without_scripts(
