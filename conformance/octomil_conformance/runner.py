@@ -36,7 +36,7 @@ AT_ONCE = (4, 4, 12)
 
 NEEDS_BOTH = frozenset(
     [
-        *(f"FALLBACK-{number:02}" for number in range(1, 12)),
+        *(f"FALLBACK-{number:02}" for number in range(1, 13)),
         *("HEALTH-21", "STREAM-34", "FAULT-16", "FAULT-17", "INFER-15"),
         *("BATCH-27", "BATCH-28", "HEALTH-26"),
     ]

@@ -1,6 +1,7 @@
 """Which upstream answers (spec section 9)."""
 
 from octomil_conformance.api import REFUSED, Api
+from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.answers import echoed, said
 from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import expect, less_than, none_of, one_of
@@ -115,3 +116,12 @@ def no_other_is_asked_what_no_model_can_answer(api: Api, scenario: str) -> None:
 
     expect(answer.status, one_of(400, 413, 422))
     expect(asked(api), ["ollama"])
+
+
+@requirement("FALLBACK-12")
+def the_key_is_for_the_fallback_alone(api: Api) -> None:
+    api.ask(scenario="ollama-500-openai-ok")
+    calls = api.backend.calls(api.nonce)
+    keys = [(call.backend, call.headers.get("authorization")) for call in calls]
+
+    expect(keys, [("ollama", None), ("openai", f"Bearer {API_KEY}")])

@@ -70,6 +70,8 @@ class Fault:
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
     """Changes the body of a response, piece by piece as it arrives."""
+    key: str | None = None
+    """Sent instead of the right one; empty for none."""
     patience: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
@@ -108,7 +110,7 @@ class Backend:
         self._fault = settings.faults.get(provider, Fault())
         self._url = url.rstrip("/")
         self._timeout = settings.timeout
-        self._key = key
+        self._key = key if self._fault.key is None else self._fault.key
 
     @property
     def _is_ollama(self) -> bool:

@@ -200,6 +200,8 @@ hears = Traffic(lambda play: Fault(tokens=play))
 """A generator over the tokens of an answer. A whole answer is one token."""
 pieces = Traffic(lambda play: Fault(pieces=play))
 """A generator over the bytes of a response as they arrive."""
+keys = Traffic(lambda play: Fault(key=play()))
+"""A function without arguments: the key that the server sends."""
 waits = Traffic(lambda play: Fault(patience=play()))
 """A function without arguments: the seconds that the server waits for the rest of a response."""
 ends = Traffic(lambda play: Fault(ending=play))

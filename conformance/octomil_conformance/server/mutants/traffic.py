@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby, islice
 
+from octomil_conformance.backend import API_KEY
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import ends, hears, pieces, sends, waits
+from octomil_conformance.server.subjects import ends, hears, keys, pieces, sends, waits
 
 Tokens = Iterator[str]
 TEXTS = ("REQ-17", "REQ-23", "REQ-24")
@@ -172,6 +173,18 @@ def models_are_lower_case(payload: Json) -> None:
 def models_lose_their_tag(payload: Json) -> None:
     """The name of the model is sent without its tag."""
     payload["model"] = re.sub(r":[\w-]+?(?=-openai-|$)", "", payload["model"])
+
+
+@keys("infer@2", "FALLBACK-12", only="openai", shows=None)
+def the_key_is_not_sent() -> str:
+    """The server's own key is not sent."""
+    return ""
+
+
+@keys("infer@2", "FALLBACK-12", only="ollama", shows=None)
+def the_key_is_sent_to_all() -> str:
+    """The server's own key for the fallback is sent."""
+    return API_KEY
 
 
 # What the model says
