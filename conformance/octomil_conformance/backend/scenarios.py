@@ -125,8 +125,8 @@ def huge(reply: Reply, pace: Pace) -> None:
 
 @_act
 def wait(reply: Reply, pace: Pace) -> None:
-    """The echo, but a good part of the timeout before it."""
-    reply.pause(pace.gap)
+    """The echo, but a fifth of the timeout before it."""
+    reply.pause(pace.gap / 2)
     echo(reply, pace)
 
 

@@ -35,7 +35,7 @@ class Pace:
 
 
 def pace_for(timeout: float) -> Pace:
-    return Pace(late=3 * timeout, gap=0.6 * timeout)
+    return Pace(late=3 * timeout, gap=0.4 * timeout)
 
 
 @dataclass

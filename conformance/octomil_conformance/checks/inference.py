@@ -371,7 +371,7 @@ def latency_is_in_milliseconds(api: Api) -> None:
     answer = api.ask(scenario="wait")
     latency = field(ending(answer), "latency_ms")
 
-    expect(latency, between(500 * api.timeout, 1000 * answer.seconds + 50))
+    expect(latency, between(150 * api.timeout, 1000 * answer.seconds + 50))
 
 
 @requirement("INFER-13", through=EACH_BACKEND)
