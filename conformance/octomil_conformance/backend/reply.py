@@ -14,7 +14,7 @@ GARBAGE = b"<html><body>It works!</body></html>\n"
 SPLIT = 0.02
 """Seconds between the two halves of a character, so that they are two segments on the network and two reads."""
 
-DRIPS = 4
+DRIPS = 6
 """Pieces in which a whole answer drips."""
 
 
