@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server.layers import (
+    Client,
     Json,
     Request,
     Response,
@@ -94,6 +95,7 @@ def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
 @layer("stream@2", "STREAM-24", shows=None)
 def ignores_disconnect(request: Request, server: Server) -> Response:
     """The model goes on after the client has left."""
+    request.client = Client()
     response = server(request)
     pieces, close = iter(response.pieces), response.close
     response.pieces = pieces
