@@ -94,6 +94,12 @@ class OllamaDialect:
     def ending(self, reason: str, tokens: int) -> bytes:
         return compact(self.whole("", "", reason, tokens)) + b"\n"
 
+    def varied(self, tokens: Sequence[str]) -> bytes:
+        """The last text in the line that ends the answer."""
+        *first, last = tokens or [""]
+        ending = self.whole(last, "", "stop", len(tokens))
+        return b"".join(map(self.token, ["", *first])) + compact(ending) + b"\n"
+
     def error_frame(self, message: str) -> bytes:
         return compact({"error": message}) + b"\n"
 

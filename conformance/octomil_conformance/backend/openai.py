@@ -16,6 +16,7 @@ from octomil_conformance.backend.ask import (
 from octomil_conformance.backend.response import compact
 
 _CREATED = 1_767_225_600
+NOTHING: Mapping[str, Any] = {}
 
 
 def read_chat(body: Mapping[str, Any]) -> Ask:
@@ -72,19 +73,33 @@ class OpenAIDialect:
     def thought(self, text: str) -> bytes:
         return self._chunk({"reasoning_content": text})
 
-    def ending(self, reason: str, tokens: int) -> bytes:
-        last = self._chunk({}, reason)
+    def ending(
+        self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
+    ) -> bytes:
+        last = self._chunk(delta, reason)
         if self._ask.usage_wanted:
             last += _event(
                 self._body([], "chat.completion.chunk") | self._usage(tokens)
             )
         return last + b"data: [DONE]\n\n"
 
+    def varied(self, tokens: Sequence[str]) -> bytes:
+        """Text beside the role, and beside the reason. A chunk without choices (Azure), comments, names of events, CR LF, no space after `data:`."""
+        first, *middle = tokens or [""]
+        *middle, last = middle or [""]
+        filtered = self._body([], "chat.completion.chunk")
+        role = self._chunk({"role": "assistant", "content": first})
+        others = b"".join(map(self.token, middle))
+        ending = self.ending("stop", len(tokens), {"content": last})
+        events = _event(filtered) + role + b": keep-alive\n\n" + others + ending
+        named = events.replace(b"data: ", b"event: message\ndata:")
+        return named.replace(b"\n", b"\r\n")
+
     def error_frame(self, message: str) -> bytes:
         return _event(self.error(500, message, "server_error"))
 
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:
-        message = {"role": "assistant", "content": text}
+        message = {"role": "assistant", "content": text or None}
         if thoughts:
             message["reasoning_content"] = thoughts
         choice = {"index": 0, "message": message, "finish_reason": reason}
@@ -107,7 +122,7 @@ class OpenAIDialect:
     def error(self, status: int, message: str, kind: str) -> Json:
         return {"error": {"message": message, "type": kind, "code": status}}
 
-    def _chunk(self, delta: Json, reason: str | None = None) -> bytes:
+    def _chunk(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         return _event(self._body([choice], "chat.completion.chunk"))
 

@@ -34,6 +34,9 @@ class Reply(Protocol):
     def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
         """Completes the answer. `gap`: a whole answer drips."""
 
+    def finish_varied(self, tokens: Iterable[str]) -> None:
+        """These tokens and the end, in the other forms of the dialect; a single answer has one form."""
+
     def stop_short(self) -> None:
         """Ends the transfer cleanly, but the answer is not complete."""
 
@@ -97,6 +100,11 @@ class StreamReply:
     def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
         self._line.pass_gate(self._said + 1)
         self._last(self._dialect.ending(self._reason, self._said))
+
+    def finish_varied(self, tokens: Iterable[str]) -> None:
+        self._opened = True
+        self._response.start_chunked(self._dialect.stream_type)
+        self._last(self._dialect.varied([*tokens]))
 
     def stop_short(self) -> None:
         self._open()
@@ -184,6 +192,10 @@ class WholeReply:
             if start + step >= len(body):
                 self._line.ending("answered")
             self._response.send(body[start : start + step])
+
+    def finish_varied(self, tokens: Iterable[str]) -> None:
+        self.say(tokens)
+        self.finish()
 
     def stop_short(self) -> None:
         body = compact(self._body(0))

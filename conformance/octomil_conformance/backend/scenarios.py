@@ -141,6 +141,12 @@ def ponder(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def varied(reply: Reply, pace: Pace) -> None:
+    """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
+    reply.finish_varied(reply.echo)
+
+
+@_act
 def thinking(reply: Reply, pace: Pace) -> None:
     """Reasoning first, then the echo."""
     reply.think(THOUGHTS)

@@ -48,6 +48,13 @@ def no_character_is_lost(api: Api, scenario: str) -> None:
     expect("".join(answer.tokens), TEXTS[scenario])
 
 
+@requirement("STREAM-21", through=EACH_BACKEND)
+def text_is_read_in_every_form(api: Api) -> None:
+    answer = api.ask("one two three", scenario="varied")
+
+    expect("".join(answer.tokens), "one two three")
+
+
 @requirement("STREAM-22", through=EACH_BACKEND)
 def an_empty_answer_is_a_final_event(api: Api) -> None:
     answer = api.ask(scenario="empty")

@@ -256,6 +256,35 @@ def repetitions_are_lost(tokens: Tokens) -> Tokens:
         before = token
 
 
+@pieces("stream@2", "STREAM-21", shows="varied")
+def text_beside_the_end_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Text is not looked for where an answer ends."""
+    ends = rb'"content":"[^"]*"(?=[^\n]*("done":true|"finish_reason":"))'
+    for piece in received:
+        yield re.sub(ends, b'"content":""', piece)
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+def text_beside_the_role_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Text is not looked for in the chunk that has the role."""
+    for piece in received:
+        yield re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+def data_needs_a_space(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Only lines that have a space behind `data:` are read."""
+    for piece in received:
+        yield piece.replace(b"data:{", b": {")
+
+
+@pieces("infer@2", "INFER-09", only="openai", shows="empty")
+def null_is_text(received: Iterator[bytes]) -> Iterator[bytes]:
+    """A null content becomes the text `None`."""
+    for piece in received:
+        yield piece.replace(b'"content":null', b'"content":"None"')
+
+
 @hears("stream@2", "STREAM-20", "STREAM-23", "STREAM-34[ollama]")
 def tokens_wait_for_the_next(tokens: Tokens) -> Tokens:
     """A token waits for the next one."""
