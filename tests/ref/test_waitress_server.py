@@ -299,6 +299,15 @@ def test_ctrl_c_says_what_it_waits_for(serve, caplog, number, said):
     assert caplog.messages == said
 
 
+def test_ctrl_c_says_nothing_where_nothing_runs(serve, caplog):
+    serving = serve(hello)
+
+    serving.stop(signal.SIGINT)
+
+    assert serving.has_ended()
+    assert caplog.messages == []
+
+
 def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):
     serving = serve(hello)
     connection = serving.connection()
