@@ -92,7 +92,7 @@ def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield frame
 
 
-@layer("stream@2", "STREAM-24", shows=None)
+@layer("stream@2", "STREAM-24", "INFER-15", shows=None)
 def ignores_disconnect(request: Request, server: Server) -> Response:
     """The model goes on after the client has left."""
     request.client = Client()
