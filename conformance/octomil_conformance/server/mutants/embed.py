@@ -1,5 +1,6 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
+import itertools
 import unicodedata
 from collections.abc import Callable
 
@@ -227,6 +228,13 @@ def lines_of_a_text_are_joined(payload: Json) -> None:
 def texts_are_composed(payload: Json) -> None:
     """Texts are embedded in another Unicode form."""
     changed(lambda text: unicodedata.normalize("NFC", text), payload)
+
+
+@sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23", shows=None)
+def texts_are_joined(payload: Json) -> None:
+    """Each text is embedded together with the texts before it."""
+    if isinstance(payload.get("input"), list):
+        payload["input"] = [*itertools.accumulate(payload["input"], "{} {}".format)]
 
 
 @sends("embed@2", "EMBED-23", shows=None)
