@@ -143,8 +143,10 @@ class Transfer:
 
     def _send_padding(self, connection: socket.socket) -> None:
         left = self.request.padding
+        # A connection can only be used again when the whole body was sent, even if the response came before that.
+        heard = [] if self._keep else [connection]
         while left:
-            given, _, _ = select.select([connection], [connection], [], self._left())
+            given, _, _ = select.select(heard, [connection], [], self._left())
             if given:
                 return  # the server has answered, or closed the connection
             left -= connection.send(b" " * min(left, READ))

@@ -103,6 +103,37 @@ def test_a_connection_that_the_server_closes_is_opened_anew():
     assert (first.body, second.body) == (b"1", b"1")
 
 
+def test_a_body_is_sent_to_its_end_where_another_request_follows():
+    """Even after an early response: the server would take what follows for the rest of the body."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as received:
+                for size in (LARGE, 0):
+                    while received.readline().strip():
+                        pass
+                    connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+                    received.read(size)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        given = (("Content-Length", str(LARGE)),)
+        first = Request("POST", url, given, b"", padding=LARGE)
+        second = Request("POST", url, (("Content-Length", "0"),), b"")
+        kept = Transfer(first, time.monotonic() + 5, keep=True)
+        ends = [kept.finish().end]
+        ends.append(Transfer(second, time.monotonic() + 5, after=kept).finish().end)
+        thread.join()
+
+    assert ends == ["complete", "complete"]
+
+
+LARGE = 8 * 1024 * 1024
+"""Bytes: more than sockets hold."""
+
+
 def in_a_row(url):
     request = Request("POST", url, (("Content-Length", "2"),), b"{}")
     first = Transfer(request, time.monotonic() + 5, keep=True)
