@@ -230,7 +230,7 @@ def texts_are_composed(payload: Json) -> None:
     changed(lambda text: unicodedata.normalize("NFC", text), payload)
 
 
-@sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23", shows=None)
+@sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
 def texts_are_joined(payload: Json) -> None:
     """Each text is embedded together with the texts before it."""
     if isinstance(payload.get("input"), list):
