@@ -36,14 +36,22 @@ NAMES = {
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(11, 4.6))
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(12, 5))
     for axis, (scenario, name, title) in zip(axes, PANELS, strict=True):
-        _panel(axis, [row for row in rows if row.scenario == scenario], name)
+        shown = [row for row in rows if row.scenario == scenario]
+        _panel(axis, [row for row in shown if _kind(row) in COLOURS], name)
         axis.set_title(title, fontsize=11)
     labels = {line.get_label(): line for axis in axes for line in axis.get_lines()}
-    figure.legend(labels.values(), labels, loc="lower center", ncols=4, frameon=False)
-    figure.tight_layout(rect=(0, 0.17, 1, 1))
+    figure.legend(
+        labels.values(), labels, loc="lower center", ncols=4, fontsize=9, frameon=False
+    )
+    figure.tight_layout(rect=(0, 0.2, 1, 1))
     figure.savefig(file, dpi=110)
+
+
+def _kind(row: Row) -> str:
+    """The contender without its server. Those without a colour are compared in other scenarios, and not drawn."""
+    return row.contender.partition(" / ")[0]
 
 
 def _panel(axis: Axes, rows: Sequence[Row], name: str) -> None:
