@@ -1,7 +1,7 @@
 """`python -m benchmarks`: compares the reference server with others in one run. The ratios hold on any machine.
 
 Each round measures every contender once, in an order of its own. Servers run on the first core, load and upstream on the
-others, and every answer is checked. `--quick` takes less than two minutes, the whole some twenty.
+others, and every answer is checked. A round beside three other gateways takes about a quarter of an hour; `--quick` is one short round.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The servers that are measured: the reference server, the cheapest possible ones, and alternatives for users.
 
 On the same servers with the same settings run a bare Falcon (the ceiling), requests' adapter alone, and twenty lines of
-`requests.post`. A bare relay shows what a streamed token costs in Python threads. `others.py` has the gateways of others.
+`requests.post`. A bare relay shows what a streamed token costs in Python threads. `gateways.py` has the gateways of others.
 """
 
 import os

@@ -70,7 +70,7 @@ _log.addFilter(_as_ours)
 
 
 def on_starting(server: Any) -> None:
-    """Tell the workers how many threads they have, some of which are kept free of long requests, and where metrics are."""
+    """Tell the workers how many threads they have, and which folder holds the metrics."""
     publish(OCTOMIL_THREADS=server.cfg.threads)
     if _settings.metrics:
         with or_exit():

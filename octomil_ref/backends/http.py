@@ -1,8 +1,8 @@
 """HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
 
-Every exception of requests, urllib3 and sockets leaves here as an UpstreamError, or as ClientLeft. Requests go straight to the adapter, with
-URLs prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is followed and no
-cookie is kept. Proxies and certificates of the environment are looked up once.
+Every exception of requests, urllib3 and sockets leaves here as an UpstreamError, or as ClientLeft. Requests go straight to the
+adapter, with URLs prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is
+followed and no cookie is kept. Proxies and certificates of the environment are looked up once.
 """
 
 import ipaddress

@@ -119,7 +119,8 @@ def embed(text: str) -> list[float]:
         _add(sums, word, 1.0)
         for start in range(len(word) - 2):
             _add(sums, f"#{word[start : start + 3]}", 0.5)
-    _add(sums, f"={untagged(text)}", 0.25)  # a text that was changed is told apart
+    # Any change of a text, such as its case, changes its vector.
+    _add(sums, f"={untagged(text)}", 0.25)
     length = math.hypot(*sums)
     return [round(value / length, 7) for value in sums]
 

@@ -19,7 +19,7 @@ MAX_BODY = 8 * 1024 * 1024
 
 
 class Client:
-    """Whoever sent a request. When it leaves, the upstream calls that were made for it end."""
+    """The client of one request. When it leaves, the upstream calls made for it end."""
 
     def __init__(self) -> None:
         self.has_left = False
