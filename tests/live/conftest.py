@@ -42,18 +42,11 @@ def shared_server(request: pytest.FixtureRequest, shared: Shared) -> Reference:
 
 @pytest.fixture
 def server(shared_server: Reference) -> Iterator[Reference]:
-    """A running server with its usual settings, under waitress and under gunicorn, with two upstreams to script."""
-    yield from _for_one_test(shared_server)
+    """A running server with its usual settings, under waitress and under gunicorn, with two upstreams to script.
 
-
-@pytest.fixture
-def impatient_server(shared: Shared) -> Iterator[Reference]:
-    """A server that gives its upstreams one second, for upstreams that stall."""
-    yield from _for_one_test(shared(LLM_BACKEND_TIMEOUT="1"))
-
-
-def _for_one_test(server: Reference) -> Iterator[Reference]:
-    """Fails if the server logs a traceback, a token or a prompt, or does not answer after the test."""
+    Fails if the server logs a traceback, a token or a prompt, or does not answer after the test.
+    """
+    server = shared_server
     yield server
     assert server.client.get(f"{server.url}/health").status_code == 200
     heard = server.heard()

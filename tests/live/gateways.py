@@ -1,13 +1,12 @@
 """Real gateways, from the registries: LiteLLM's proxy and Portkey's gateway, in front of another real server."""
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from installed import npm_packages
 from models import LlamaCpp, litellm
-from processes import URL, ServerProcess
+from processes import URL, ServerProcess, free_port
 
 LITELLM_KEY = "sk-of-the-proxy-0123456789"
 
@@ -55,10 +54,3 @@ def running_portkey() -> Iterator[str]:
     with ServerProcess(command, {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}) as process:
         process.wait_for_line("Ready for connections")
         yield f"http://127.0.0.1:{port}/v1"
-
-
-def free_port() -> int:
-    """One that nobody uses at the moment; Portkey's gateway does not say which one it was given."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -184,3 +185,10 @@ def found(program: str, package: str) -> str:
     if path is None:
         raise RuntimeError(f"no {program}: apt-get install {package}")
     return path
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment, for a program that does not say which one it was given."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -1,4 +1,4 @@
-"""The benchmark command runs, checks every answer, and writes its figures."""
+"""The benchmark command runs, checks every answer, and writes its figures. A short soak finds nothing wrong."""
 
 import json
 import subprocess
@@ -52,3 +52,14 @@ def test_a_scenario_that_is_not_known_is_named():
     assert run.returncode == 2
     assert "expected some of single,streams," in run.stderr
     assert "got everything" in run.stderr
+
+
+def test_a_short_soak_finds_nothing_wrong_with_either_server():
+    command = [sys.executable, "-m", "benchmarks.soak", "--requests", "2000"]
+
+    run = subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("wrong answers 0, leaks 0") == 2

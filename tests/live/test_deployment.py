@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from containers import NAME, Podman
 from models import kubernetes_validate
-from processes import found
+from processes import found, free_port
 from reference import reference
-from test_nginx import free_port
 
 from octomil_ref.errors import ERROR_BY_STATUS, BadRequest
 from octomil_ref.metrics import INFLIGHT

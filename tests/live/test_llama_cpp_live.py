@@ -70,33 +70,6 @@ def test_a_real_model_answers_a_batch(server: Reference) -> None:
     assert second["finish_reason"] == "length"
 
 
-def test_a_real_model_embeds(server: Reference) -> None:
-    body = {"model_id": LlamaCpp.model, "input": ["apple", "pear", "apple"]}
-
-    answer = server.ask("/embeddings", body).json()
-
-    vectors = answer["embeddings"]
-    assert [len(vector) for vector in vectors] == [576] * 3
-    assert vectors[0] == pytest.approx(vectors[2], abs=1e-3)
-    assert vectors[0] != pytest.approx(vectors[1], abs=1e-3)
-    assert answer["usage"]["prompt_tokens"] == answer["usage"]["total_tokens"] > 0
-    assert answer["provider"] == "openai"
-
-
-def test_health_is_degraded_while_only_the_fallback_is_there(server: Reference) -> None:
-    answer = server.client.get("/inference/health").json()
-
-    assert (answer["status"], answer["provider"]) == ("degraded", "openai")
-
-
-def test_a_prompt_beyond_the_context_is_too_large(server: Reference) -> None:
-    answer = server.ask("/inference", asked(input_data="apple " * 6000))
-
-    assert answer.status_code == 413
-    assert answer.json()["code"] == "context_too_large"
-    assert "context" in answer.json()["message"]
-
-
 # The demo
 
 

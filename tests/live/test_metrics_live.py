@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import ServerProcess, found
+from processes import ServerProcess, found, free_port
 from reference import ASK, PATIENCE, TOKEN, Reference, Shared, client_of
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
@@ -65,8 +64,7 @@ def prometheus(targets: list[str], folder: Path) -> Iterator[httpx.Client]:
     }
     config = folder / "prometheus.yml"
     config.write_text(json.dumps({"scrape_configs": [job]}))  # YAML too
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         found("prometheus", "prometheus"),
         f"--config.file={config}",

@@ -15,7 +15,7 @@ import pytest
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from octomil_conformance.backend.upstream import Script
-from processes import ServerProcess, serve
+from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
     PATIENCE,
@@ -95,12 +95,6 @@ def running_nginx(config: Path) -> ServerProcess:
     if not NGINX.exists():
         raise RuntimeError(f"no {NGINX}: apt-get install nginx-light")
     return ServerProcess([str(NGINX), "-p", str(config.parent), "-c", str(config)])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until_accepted(port: int) -> None:

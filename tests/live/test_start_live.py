@@ -58,13 +58,3 @@ def test_a_port_that_is_taken_is_the_only_line(name: str) -> None:
         "octomil-ref: OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): "
         f"cannot listen on 127.0.0.1:{port}: Address already in use"
     )
-
-
-@pytest.mark.parametrize("name", SERVERS)
-def test_misspelt_variables_and_a_missing_backend_are_warnings(name: str) -> None:
-    wrong = {"OLLAMA_BASE_URL": "", "OCTOMIL_WORKER": "2"}
-    with starting(name, **wrong) as process:
-        process.wait_for_line("WARNING no backend: set OLLAMA_BASE_URL")
-        process.wait_for_line(
-            "WARNING OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS"
-        )
