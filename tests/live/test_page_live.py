@@ -1,80 +1,26 @@
-"""The reference page in a real Chromium: how it shows answers, streams, cuts and refusals, and who can use it."""
+"""The reference page in a real Chromium: how it sends requests, and how it shows answers, streams, cuts and refusals."""
 
 import json
-import re
-import shlex
 import threading
-from collections.abc import Callable
-from urllib.parse import quote
 
 import pytest
+from forms import opened, send, text_of, wait_for_text
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 from processes import serve
 from reference import PATIENCE, TOKEN, Reference, Shared, reference
 
 pytestmark = pytest.mark.machine
 
-NewPage = Callable[..., Page]
-
 LOAD_FAILED = "Failed to load resource: "
 """How Chromium itself remarks on a status of 400 or more."""
-
-CONTRASTS = """(() => {
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-  const parts = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => [[r, 0.2126], [g, 0.7152], [b, 0.0722]].reduce((sum, [value, weight]) => {
-    const c = value / 255;
-    return sum + weight * (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-  }, 0);
-  const ground = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const color = parts(getComputedStyle(each).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-  };
-  const written = [...document.querySelectorAll("body *:not(script)")].filter((element) =>
-    [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
-  return written.map((element) => {
-    const [one, other] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
-    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    return [element.outerHTML.slice(0, 80), ratio];
-  });
-})()"""
-"""For each element with text of its own: the contrast between its colour and its background (WCAG 2.2, 1.4.3)."""
 
 
 @pytest.fixture(scope="module")
 def shared_server(shared: Shared) -> Reference:
     """One kind of server is enough: the page is the same under both."""
     return shared()
-
-
-def opened(
-    page: Page, server: Reference, token: str = TOKEN, model: str = "conf-echo"
-) -> None:
-    page.goto(f"{server.url}/?model={model}")
-    page.fill("#token", token)
-
-
-def send(page: Page, endpoint: str) -> None:
-    page.click(f"#{endpoint} [type=submit]")
-
-
-def text_of(page: Page, endpoint: str, part: str) -> str:
-    """The text in the `.state`, `.figures`, `.text` or `.json` of a form."""
-    return page.locator(f"#{endpoint} .{part}").inner_text()
-
-
-def wait_for_text(page: Page, endpoint: str, part: str, beginning: str) -> None:
-    shown = page.locator(f"#{endpoint} .{part}")
-    expect(shown).to_have_text(re.compile("^" + re.escape(beginning)))
 
 
 # Sending requests
@@ -255,192 +201,3 @@ def test_the_page_may_connect_to_no_other_server(
     assert refused == "refused"
     assert any("connect-src" in each for each in complaints)
     assert server.ollama.requests == []
-
-
-# Reading and copying
-
-
-def test_a_link_opens_the_section_that_holds_its_target(
-    server: Reference, page: Page
-) -> None:
-    page.goto(f"{server.url}/#STREAM-05")
-    expect(page.locator("#STREAM-05")).to_be_visible()
-
-    page.evaluate("document.querySelector('a[href=\"#EMBED-06\"]').click()")
-
-    expect(page.locator("#EMBED-06")).to_be_visible()
-
-
-def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
-    server: Reference, page: Page
-) -> None:
-    page.goto(server.url)
-    page.fill("#model", "qwen-3b")
-
-    page.click("#stream .copied button")
-    expect(page.locator("#stream .copied button").first).to_have_text("Copied")
-
-    selected = page.evaluate("getSelection().toString()")
-    assert selected.startswith(f"curl -sN {server.api}/inference/stream")
-    assert '"model_id": "qwen-3b"' in selected
-
-
-def test_a_line_to_copy_sends_the_body_that_was_edited(
-    server: Reference, page: Page
-) -> None:
-    opened(page, server)
-    edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
-
-    page.fill("#infer textarea", json.dumps(edited))
-
-    lines = page.locator("#infer .copied code").text_content()
-    assert json.loads(shlex.split(lines)[-1]) == edited
-
-
-def test_the_models_of_the_server_are_listed_and_one_is_chosen(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
-    page.goto(server.url)
-    page.fill("#token", TOKEN)
-
-    page.click("#list-models")
-    expect(page.locator("#models")).to_contain_text("conf-echo")
-    chosen = page.input_value("#model")
-    body = json.loads(page.input_value("#infer textarea"))
-
-    assert chosen in page.inner_text("#models").split(", ")
-    assert body["model_id"] == chosen
-    assert complaints == []
-
-
-def test_models_that_cannot_be_listed_are_an_error(
-    server: Reference, page: Page
-) -> None:
-    page.goto(server.url)
-
-    page.click("#list-models")
-
-    expect(page.locator("#models")).to_have_text("No answer: 401.")
-
-
-@pytest.mark.parametrize(
-    "model", ["x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">']
-)
-def test_a_model_in_the_address_cannot_change_the_lines_to_copy(
-    server: Reference, page: Page, model: str
-) -> None:
-    page.goto(f"{server.url}/?model={quote(model)}")
-
-    lines = page.locator("#stream .copied code").first.text_content()
-    assert '"model_id": "phi-4-mini"' in lines
-    assert page.locator("img").count() == 0
-
-
-def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
-    server: Reference, page: Page
-) -> None:
-    shown = {
-        "https://api.example.com": True,
-        "http://[::1]:8000": True,
-        "http://$(reboot).example.com": False,
-        "http://x;reboot;.example.com:8000": False,
-        "http://`reboot`.example.com": False,
-    }
-    for origin, is_shown in shown.items():
-        page.goto(server.url)
-        page.evaluate(f"setOrigin({json.dumps(origin)})")
-
-        lines = page.locator("#stream .copied code").first.text_content()
-        begin = origin if is_shown else server.url
-        assert lines.startswith(f"curl -sN {begin}/api/v1/")
-
-
-def test_the_page_can_be_read_without_scripts(
-    server: Reference, new_page: NewPage, complaints: list[str]
-) -> None:
-    page = new_page(java_script_enabled=False)
-
-    page.goto(server.url)
-
-    assert "needs" not in page.locator("#stream .copied").first.inner_text()
-    assert "POST /api/v1/inference/stream" in page.inner_text("body")
-    assert complaints == []
-
-
-# For everyone
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
-    server: Reference, new_page: NewPage, width: int, scheme: str
-) -> None:
-    server.ollama.on("/api/chat", says("long" * 100))
-    window = {"width": width, "height": 900}
-    page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
-    opened(page, server)
-    for endpoint, token in (("stream", TOKEN), ("infer", "wrong")):
-        page.fill("#token", token)
-        send(page, endpoint)
-        ended = page.locator(f"#{endpoint} .bad, #{endpoint} .good")
-        expect(ended).to_be_visible()
-    page.evaluate(
-        "document.querySelectorAll('details').forEach((each) => (each.open = true))"
-    )
-
-    contrasts = page.evaluate(CONTRASTS)
-
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert len(contrasts) > 500
-    assert [each for each in contrasts if each[1] < 4.5] == []
-
-
-def test_the_page_can_be_used_with_the_keyboard_alone(
-    server: Reference, page: Page
-) -> None:
-    page.goto(f"{server.url}/?model=conf-echo")
-
-    page.keyboard.press("Tab")
-    skip = page.evaluate(
-        "[document.activeElement.hash, document.activeElement.getBoundingClientRect().left >= 0]"
-    )
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("#main$"))
-    tab_to(page, "#token")
-    page.keyboard.insert_text(TOKEN)
-    tab_to(page, "#infer [type=submit]")
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    page.keyboard.press("Enter")
-    wait_for_text(page, "infer", "state", "Complete.")
-
-    assert skip == ["#main", True]
-    assert outline == "solid"
-
-
-def tab_to(page: Page, selector: str) -> None:
-    while not page.evaluate(
-        "(wanted) => document.activeElement.matches(wanted)", selector
-    ):
-        page.keyboard.press("Tab")
-
-
-def test_a_screen_reader_hears_the_state_and_not_each_token(
-    server: Reference, page: Page
-) -> None:
-    server.ollama.on("/api/chat", says(*["a"] * 50))
-    opened(page, server)
-    page.evaluate(
-        """() => {
-          window.said = [];
-          const status = document.querySelector("#stream [role=status]");
-          new MutationObserver(() => said.push(status.textContent)).observe(status, {childList: true});
-        }"""
-    )
-
-    send(page, "stream")
-    wait_for_text(page, "stream", "state", "Complete.")
-
-    said = page.evaluate("said")
-    assert said[-1] == "Complete."
-    assert len(said) <= 4
-    assert page.locator("[aria-live]").count() == 0

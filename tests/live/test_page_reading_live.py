@@ -1,0 +1,215 @@
+"""The reference page in a real Chromium: lines to copy, and reading it with any window, without scripts, by keyboard or by ear."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from forms import opened, send, wait_for_text
+from octomil_conformance.backend.scripts import says
+from playwright.sync_api import Page, expect
+from reference import TOKEN, Reference, Shared
+
+pytestmark = pytest.mark.machine
+
+NewPage = Callable[..., Page]
+
+CONTRASTS = Path(__file__).with_name("contrasts.js").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared: Shared) -> Reference:
+    """One kind of server is enough: the page is the same under both."""
+    return shared()
+
+
+# Reading and copying
+
+
+def test_a_link_opens_the_section_that_holds_its_target(
+    server: Reference, page: Page
+) -> None:
+    page.goto(f"{server.url}/#STREAM-05")
+    expect(page.locator("#STREAM-05")).to_be_visible()
+
+    page.evaluate("document.querySelector('a[href=\"#EMBED-06\"]').click()")
+
+    expect(page.locator("#EMBED-06")).to_be_visible()
+
+
+def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
+    server: Reference, page: Page
+) -> None:
+    page.goto(server.url)
+    page.fill("#model", "qwen-3b")
+
+    page.click("#stream .copied button")
+    expect(page.locator("#stream .copied button").first).to_have_text("Copied")
+
+    selected = page.evaluate("getSelection().toString()")
+    assert selected.startswith(f"curl -sN {server.api}/inference/stream")
+    assert '"model_id": "qwen-3b"' in selected
+
+
+def test_a_line_to_copy_sends_the_body_that_was_edited(
+    server: Reference, page: Page
+) -> None:
+    opened(page, server)
+    edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
+
+    page.fill("#infer textarea", json.dumps(edited))
+
+    lines = page.locator("#infer .copied code").text_content()
+    assert json.loads(shlex.split(lines)[-1]) == edited
+
+
+def test_the_models_of_the_server_are_listed_and_one_is_chosen(
+    server: Reference, page: Page, complaints: list[str]
+) -> None:
+    page.goto(server.url)
+    page.fill("#token", TOKEN)
+
+    page.click("#list-models")
+    expect(page.locator("#models")).to_contain_text("conf-echo")
+    chosen = page.input_value("#model")
+    body = json.loads(page.input_value("#infer textarea"))
+
+    assert chosen in page.inner_text("#models").split(", ")
+    assert body["model_id"] == chosen
+    assert complaints == []
+
+
+def test_models_that_cannot_be_listed_are_an_error(
+    server: Reference, page: Page
+) -> None:
+    page.goto(server.url)
+
+    page.click("#list-models")
+
+    expect(page.locator("#models")).to_have_text("No answer: 401.")
+
+
+@pytest.mark.parametrize(
+    "model", ["x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">']
+)
+def test_a_model_in_the_address_cannot_change_the_lines_to_copy(
+    server: Reference, page: Page, model: str
+) -> None:
+    page.goto(f"{server.url}/?model={quote(model)}")
+
+    lines = page.locator("#stream .copied code").first.text_content()
+    assert '"model_id": "phi-4-mini"' in lines
+    assert page.locator("img").count() == 0
+
+
+def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
+    server: Reference, page: Page
+) -> None:
+    shown = {
+        "https://api.example.com": True,
+        "http://[::1]:8000": True,
+        "http://$(reboot).example.com": False,
+        "http://x;reboot;.example.com:8000": False,
+        "http://`reboot`.example.com": False,
+    }
+    for origin, is_shown in shown.items():
+        page.goto(server.url)
+        page.evaluate(f"setOrigin({json.dumps(origin)})")
+
+        lines = page.locator("#stream .copied code").first.text_content()
+        begin = origin if is_shown else server.url
+        assert lines.startswith(f"curl -sN {begin}/api/v1/")
+
+
+def test_the_page_can_be_read_without_scripts(
+    server: Reference, new_page: NewPage, complaints: list[str]
+) -> None:
+    page = new_page(java_script_enabled=False)
+
+    page.goto(server.url)
+
+    assert "needs" not in page.locator("#stream .copied").first.inner_text()
+    assert "POST /api/v1/inference/stream" in page.inner_text("body")
+    assert complaints == []
+
+
+# For everyone
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
+    server: Reference, new_page: NewPage, width: int, scheme: str
+) -> None:
+    server.ollama.on("/api/chat", says("long" * 100))
+    window = {"width": width, "height": 900}
+    page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
+    opened(page, server)
+    for endpoint, token in (("stream", TOKEN), ("infer", "wrong")):
+        page.fill("#token", token)
+        send(page, endpoint)
+        ended = page.locator(f"#{endpoint} .bad, #{endpoint} .good")
+        expect(ended).to_be_visible()
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((each) => (each.open = true))"
+    )
+
+    contrasts = page.evaluate(CONTRASTS)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert len(contrasts) > 500
+    assert [each for each in contrasts if each[1] < 4.5] == []
+
+
+def test_the_page_can_be_used_with_the_keyboard_alone(
+    server: Reference, page: Page
+) -> None:
+    page.goto(f"{server.url}/?model=conf-echo")
+
+    page.keyboard.press("Tab")
+    skip = page.evaluate(
+        "[document.activeElement.hash, document.activeElement.getBoundingClientRect().left >= 0]"
+    )
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#main$"))
+    tab_to(page, "#token")
+    page.keyboard.insert_text(TOKEN)
+    tab_to(page, "#infer [type=submit]")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    page.keyboard.press("Enter")
+    wait_for_text(page, "infer", "state", "Complete.")
+
+    assert skip == ["#main", True]
+    assert outline == "solid"
+
+
+def tab_to(page: Page, selector: str) -> None:
+    while not page.evaluate(
+        "(wanted) => document.activeElement.matches(wanted)", selector
+    ):
+        page.keyboard.press("Tab")
+
+
+def test_a_screen_reader_hears_the_state_and_not_each_token(
+    server: Reference, page: Page
+) -> None:
+    server.ollama.on("/api/chat", says(*["a"] * 50))
+    opened(page, server)
+    page.evaluate(
+        """() => {
+          window.said = [];
+          const status = document.querySelector("#stream [role=status]");
+          new MutationObserver(() => said.push(status.textContent)).observe(status, {childList: true});
+        }"""
+    )
+
+    send(page, "stream")
+    wait_for_text(page, "stream", "state", "Complete.")
+
+    said = page.evaluate("said")
+    assert said[-1] == "Complete."
+    assert len(said) <= 4
+    assert page.locator("[aria-live]").count() == 0
