@@ -180,7 +180,8 @@ def _placed(parameters: Parameters) -> dict[str, Any]:
     names = {"max_tokens": "num_predict"}
     # Only `think` can be None. Then it is not sent, and Ollama's default applies.
     beside = {n: parameters[n] for n in TOP_LEVEL if parameters.get(n) is not None}
-    if form := _format(parameters.get("response_format")):
+    form = _format(parameters.get("response_format"))
+    if form is not None:
         beside.setdefault("format", form)
     options = {
         names.get(name, name): value

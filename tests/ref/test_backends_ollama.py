@@ -130,6 +130,8 @@ def test_parameters_are_placed_where_ollama_expects_them(stream):
             {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}},
             {"format": {"type": "object"}},
         ),
+        # A schema without a rule allows any JSON, which is not the same as any text.
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, {"format": {}}),
     ],
     ids=str,
 )
