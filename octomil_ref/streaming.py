@@ -50,14 +50,12 @@ class TokenEvents:
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._provider_json = json_codec.encode(provider)
+        name = json_codec.encode(provider)
+        self._after_token = b',"done":false,"provider":%b}\n\n' % name
 
     def token(self, text: str) -> bytes:
         # Written out, because almost all of a stream consists of these.
-        return b'data: {"token":%b,"done":false,"provider":%b}\n\n' % (
-            json_codec.encode(text),
-            self._provider_json,
-        )
+        return b'data: {"token":' + json_codec.encode(text) + self._after_token
 
     def final(self, ending: Ending, latency_ms: float) -> bytes:
         session_id = uuid.uuid4().hex

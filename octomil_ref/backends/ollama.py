@@ -155,7 +155,8 @@ class _Lines:
         if "error" in chunk:
             raise reported(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
-        pieces = reading.pieces(message.get("thinking"), message.get("content"))
+        words = reading.text(message.get("content"))
+        pieces = reading.pieces(message.get("thinking"), words)
         if chunk["done"]:
             pieces.append(_ending(chunk, self._ignored))
         return pieces

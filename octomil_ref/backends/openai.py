@@ -275,10 +275,12 @@ class _Lines:
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
         if chunk.get("error"):
             raise reported(PROVIDER, chunk)
-        self._usage = _usage(chunk) or self._usage
-        if not chunk.get("choices"):
+        if chunk.get("usage"):
+            self._usage = _usage(chunk) or self._usage
+        choices = chunk.get("choices")
+        if not choices:
             return self._without_choice(chunk)
-        choice = chunk["choices"][0]
+        choice = choices[0]
         # A whole answer has a message instead.
         delta = choice.get("delta" if "delta" in choice else "message") or {}
         thoughts, content = _content(delta)

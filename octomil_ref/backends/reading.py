@@ -215,10 +215,10 @@ def _encodable(value: str) -> str:
     return value
 
 
-def pieces(thoughts: object, content: object) -> list[Piece]:
-    """The pieces of one message, or of one increment of it."""
+def pieces(thoughts: object, words: str) -> list[Piece]:
+    """The pieces of one message, or of one increment of it. `words` can be encoded in UTF-8."""
     found: list[Piece] = [Reasoning()] if thoughts else []
-    if words := text(content):
+    if words:
         found.append(Token(words))
     return found
 
