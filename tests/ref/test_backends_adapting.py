@@ -5,7 +5,7 @@ import logging
 
 import pytest
 import responses
-from builders import OPENAI, Clock, asking, openai_chat
+from builders import OPENAI, asking, openai_chat
 
 from octomil_ref.backends.adapting import (
     MAX_CHANGES,
@@ -18,13 +18,6 @@ from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import RequestRefused
 
 CHAT = f"{OPENAI}/chat/completions"
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    return clock
 
 
 def test_the_oldest_model_is_forgotten_where_there_are_too_many():

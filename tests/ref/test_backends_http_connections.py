@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY
 
 import pytest
-from builders import Clock, chunk, connections, keeping, plain, scripted
+from builders import chunk, connections, keeping, plain, scripted
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import raw, stall
 from octomil_conformance.backend.upstream import Upstream as ScriptedUpstream
@@ -193,9 +193,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
     assert connections(server) == [1, 1]
 
 
-def test_a_retry_has_only_the_time_that_is_left(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
+def test_a_retry_has_only_the_time_that_is_left(monkeypatch, clock):
     with scripted(OK, DIES, OK) as server:
         to = upstream(server)
         ask(to)
@@ -240,9 +238,7 @@ def test_a_request_leaves_in_one_write(monkeypatch):
     assert whole.endswith(b'\r\n\r\n{"a":1}')
 
 
-def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
+def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(clock):
     with scripted(OK) as server:
         to = upstream(server, timeout=200)
         ask(to)

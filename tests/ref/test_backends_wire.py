@@ -6,17 +6,9 @@ import threading
 from contextlib import closing
 
 import pytest
-from builders import Clock
 
 from octomil_ref.backends.wire import SLACK, TimedSocket
 from octomil_ref.clock import Deadline
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
-    return clock
 
 
 class Scripted:
@@ -156,6 +148,6 @@ def test_a_limit_is_kept_by_python_where_the_kernel_does_not_see_the_messages():
         timed = TimedSocket(encrypted)
 
         with pytest.raises(OSError):  # there was no handshake
-            timed.receive(1, Deadline(7))
+            timed.receive(1, Deadline(0.05))
 
-        assert encrypted.gettimeout() == pytest.approx(7, abs=1)
+        assert 0 < encrypted.gettimeout() <= 0.05

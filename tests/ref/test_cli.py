@@ -48,6 +48,7 @@ def servers(monkeypatch) -> Iterator[Servers]:
     monkeypatch.setattr(cli, "WaitressServer", servers)
     monkeypatch.setattr(cli, "create_app", lambda settings, keys: settings)
     monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "collect", lambda: None)  # seconds, with all these tests
     before = signal.getsignal(signal.SIGHUP)
     yield servers
     signal.signal(signal.SIGHUP, before)

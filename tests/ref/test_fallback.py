@@ -589,38 +589,6 @@ def test_closing_a_stream_closes_the_upstreams():
 # The limit on requests that wait for a model
 
 
-def test_a_request_over_the_limit_is_refused_as_retryable():
-    limit = InflightLimit(2)
-
-    with (
-        limit.slot(),
-        limit.slot(),
-        pytest.raises(Overloaded) as caught,
-        limit.slot(),
-    ):
-        pass
-
-    assert caught.value.headers == {"Retry-After": "1"}
-
-
-def test_a_slot_is_free_again_after_its_request():
-    limit = InflightLimit(1)
-
-    for _ in range(3):
-        with limit.slot():
-            pass
-
-
-def test_a_slot_is_free_again_after_its_request_failed():
-    limit = InflightLimit(1)
-
-    with pytest.raises(ZeroDivisionError), limit.slot():
-        raise ZeroDivisionError
-
-    with limit.slot():
-        pass
-
-
 def test_a_refused_request_frees_no_slot():
     limit = InflightLimit(1)
 

@@ -10,7 +10,6 @@ import responses
 from builders import (
     OLLAMA,
     OPENAI,
-    Clock,
     app_client,
     ndjson,
     ollama_chat,
@@ -351,9 +350,7 @@ def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
     assert client.simulate_get("/v1/models").status_code == 502
 
 
-def test_the_list_of_models_is_asked_for_once_in_five_seconds(upstream, monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
+def test_the_list_of_models_is_asked_for_once_in_five_seconds(upstream, clock):
     client = app_client()
     tags(upstream, "m")
     upstream.get(f"{OPENAI}/models", json={"data": []})

@@ -5,9 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from builders import Clock
 
-from octomil_ref import clock
 from octomil_ref.secret_files import SecretFile
 
 
@@ -15,13 +13,6 @@ def shouted(text: str) -> str:
     if "!" in text:
         raise ValueError("calm words")
     return text.upper()
-
-
-@pytest.fixture
-def time(monkeypatch) -> Clock:
-    fake = Clock()
-    monkeypatch.setattr(clock, "time", fake)
-    return fake
 
 
 @pytest.fixture
@@ -42,11 +33,11 @@ def replaced(path: Path, text: str) -> None:
     new.rename(path)
 
 
-def test_a_file_is_read_again_when_it_has_changed(path, time, caplog):
+def test_a_file_is_read_again_when_it_has_changed(path, clock, caplog):
     caplog.set_level(logging.INFO, logger="octomil_ref")
     file = opened(path)
     replaced(path, "new")
-    time.advance(1)
+    clock.advance(1)
 
     assert file.content() == "NEW"
     assert [(line.message, line.fields) for line in caplog.records] == [
@@ -54,15 +45,15 @@ def test_a_file_is_read_again_when_it_has_changed(path, time, caplog):
     ]
 
 
-def test_a_file_is_looked_at_once_a_second_at_most(path, time):
+def test_a_file_is_looked_at_once_a_second_at_most(path, clock):
     file = opened(path)
     replaced(path, "new")
-    time.advance(0.9)
+    clock.advance(0.9)
 
     assert file.content() == "OLD"
 
 
-def test_a_refresh_looks_at_once(path, time):
+def test_a_refresh_looks_at_once(path, clock):
     file = opened(path)
     replaced(path, "new")
 
@@ -71,9 +62,9 @@ def test_a_refresh_looks_at_once(path, time):
     assert file.content() == "NEW"
 
 
-def test_a_file_that_has_not_changed_is_not_read_again(path, time, monkeypatch):
+def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch):
     file = opened(path)
-    time.advance(1)
+    clock.advance(1)
     monkeypatch.setattr("builtins.open", None)
 
     assert file.content() == "OLD"
@@ -106,12 +97,12 @@ each_unreadable = pytest.mark.parametrize(
 
 @each_unreadable
 def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
-    path, time, caplog, spoil, expected, reason
+    path, clock, caplog, spoil, expected, reason
 ):
     file = opened(path)
     spoil(path)
     for _ in range(2):
-        time.advance(1)
+        clock.advance(1)
         content = file.content()
 
     assert content == "OLD"
@@ -135,15 +126,15 @@ def test_a_file_that_was_never_readable_is_an_error(path, spoil, expected, reaso
     )
 
 
-def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, time):
+def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, clock):
     file = opened(path)
     before = path.stat()
     path.rename(path.with_name("elsewhere"))
-    time.advance(1)
+    clock.advance(1)
     file.content()
     path.with_name("elsewhere").rename(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    time.advance(1)
+    clock.advance(1)
 
     assert file.content() == "OLD"
     assert file._complaint == ""

@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from builders import Clock
 
 from octomil_ref import streaming
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
@@ -106,9 +105,7 @@ def test_reasoning_is_a_comment(record):
     assert [data(event)["token"] for event in events[1:]] == ["a", ""]
 
 
-def test_there_is_at_most_one_comment_a_second(record, monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr("octomil_ref.clock.time", clock)
+def test_there_is_at_most_one_comment_a_second(record, clock):
 
     def thinking():
         for _ in range(5):
