@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import falcon.testing
+import responses
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import raw
 from octomil_conformance.backend.upstream import Script, Upstream
@@ -70,6 +71,16 @@ def ollama_line(content: str, **message: object) -> dict[str, object]:
     return {"message": {"role": "assistant", "content": content, **message}} | {
         "done": False
     }
+
+
+def encoded(body: object) -> bytes:
+    """A body: text as it is, and anything else as JSON."""
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def sent(call: int = -1) -> dict:
+    """The body of a request to a mocked upstream, by default of the last one."""
+    return json.loads(responses.calls[call].request.body)
 
 
 def ndjson(*lines: object) -> bytes:

@@ -12,6 +12,7 @@ from builders import (
     ndjson,
     ollama_chat,
     ollama_line,
+    sent,
 )
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
@@ -25,10 +26,6 @@ EMBED = f"{OLLAMA}/api/embed"
 
 def backend(**aliases: str) -> OllamaBackend:
     return OllamaBackend(OLLAMA, 20, aliases)
-
-
-def sent() -> dict:
-    return json.loads(responses.calls[-1].request.body)
 
 
 def streamed(*pieces: object) -> list:

@@ -12,6 +12,7 @@ from builders import (
     openai_chat,
     openai_chunk,
     scripted,
+    sent,
     sse,
 )
 from octomil_conformance.backend.scripts import raw
@@ -37,10 +38,6 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 def backend(api_key: str = "key", **aliases: str) -> OpenAIBackend:
     return OpenAIBackend(OPENAI, api_key, 20, aliases)
-
-
-def sent() -> dict:
-    return json.loads(responses.calls[-1].request.body)
 
 
 def streamed(*pieces: object) -> list:

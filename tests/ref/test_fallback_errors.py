@@ -1,0 +1,137 @@
+"""The error that is reported when no backend answers."""
+
+import itertools
+
+import pytest
+from builders import asking, new_record
+from scripted_backends import FALL_BACK, both
+
+from octomil_ref.errors import (
+    RANKED,
+    BatchTooLarge,
+    Broken,
+    Busy,
+    ContextTooLong,
+    KeyRefused,
+    ModalityRefused,
+    ModelNotFound,
+    NoSuchPath,
+    NotReached,
+    RateLimited,
+    RequestRefused,
+    TimedOut,
+)
+from octomil_ref.fallback import Fallback, error_to_report
+
+
+def test_every_kind_has_one_rank():
+    assert sorted(kind.__name__ for kinds in RANKED for kind in kinds) == sorted(
+        kind.__name__
+        for kind in [
+            *FALL_BACK,
+            BatchTooLarge,
+            ContextTooLong,
+            ModalityRefused,
+            RequestRefused,
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "ollama, openai, error",
+    [
+        pytest.param(
+            Broken, RateLimited, RateLimited, id="the one that says when to retry"
+        ),
+        pytest.param(Broken, Busy, Busy, id="the one that is busy"),
+        pytest.param(
+            Broken, KeyRefused, Broken, id="the one that may go away by itself"
+        ),
+        pytest.param(NotReached, KeyRefused, KeyRefused, id="what a backend said"),
+        pytest.param(
+            TimedOut, KeyRefused, KeyRefused, id="what a backend said in time"
+        ),
+        pytest.param(
+            NotReached, TimedOut, TimedOut, id="the one of the backend that was reached"
+        ),
+        pytest.param(ModelNotFound, ModelNotFound, ModelNotFound, id="404 by all"),
+        pytest.param(
+            Busy, ModelNotFound, Busy, id="not 404, if the other may have the model"
+        ),
+        pytest.param(
+            TimedOut,
+            ModelNotFound,
+            TimedOut,
+            id="not 404, while the other may be loading it",
+        ),
+        pytest.param(
+            NotReached,
+            ModelNotFound,
+            ModelNotFound,
+            id="404, if the other is not there",
+        ),
+    ],
+)
+def test_if_both_backends_fail_the_error_is(ollama, openai, error):
+    for first, second in [(ollama, openai), (openai, ollama)]:
+        _, _, fallback = both([first("no")], [second("no")])
+
+        with pytest.raises(error):
+            fallback.complete(asking(), new_record())
+
+
+@pytest.mark.parametrize("kinds", list(itertools.combinations(FALL_BACK, 2)))
+def test_the_order_of_asking_does_not_change_the_error(kinds):
+    failures = [kind("no") for kind in kinds]
+
+    errors = {error_to_report(order) for order in itertools.permutations(failures)}
+
+    assert len(errors) == 1 or {Broken, NoSuchPath} == set(kinds)
+
+
+@pytest.mark.parametrize("kind", [NotReached, TimedOut])
+@pytest.mark.parametrize("other", FALL_BACK)
+def test_a_cooldown_does_not_change_the_error(kind, other, clock):
+    first, _, fallback = both([kind("no")] * 2, [other("no")] * 2)
+
+    kinds = []
+    for _ in range(2):
+        with pytest.raises((kind, other)) as failure:
+            fallback.complete(asking(), new_record())
+        kinds.append(failure.type)
+
+    assert kinds[0] is kinds[1]
+    assert first.calls == 2
+
+
+def test_of_two_busy_backends_the_shorter_wait_is_reported():
+    failures = [Busy("a", {"Retry-After": "9"}), Busy("b", {"Retry-After": "2"})]
+
+    errors = [error_to_report(order) for order in (failures, failures[::-1])]
+
+    assert [error.message for error in errors] == ["b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("ollama", "openai", "message"),
+    [
+        (ModelNotFound, ModelNotFound, "Neither ollama nor openai has the model 'm'."),
+        (NotReached, ModelNotFound, "openai does not have the model 'm'."),
+    ],
+)
+def test_a_missing_model_is_named(ollama, openai, message):
+    _, _, fallback = both([ollama("no")], [openai("no")])
+
+    with pytest.raises(ModelNotFound) as failure:
+        fallback.complete(asking(), new_record())
+
+    assert failure.value.message == message
+
+
+def test_without_a_backend_the_service_is_unavailable():
+    fallback = Fallback([], 5, lambda attempt: None)
+
+    with pytest.raises(NotReached) as failure:
+        fallback.complete(asking(), new_record())
+
+    assert failure.value.headers == {"Retry-After": "1"}
