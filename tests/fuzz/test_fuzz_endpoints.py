@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from octomil_conformance import schemas, spec, sse
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.wire.common import json_fault
-from processes import serve
 from schemathesis import Case, GenerationMode, Response
 
 from octomil_ref.app import create_app
@@ -54,29 +53,18 @@ def backend() -> Iterator[ScriptedBackend]:
         yield backend
 
 
-@pytest.fixture(scope="module", params=["in process", "waitress", "gunicorn"])
-def call(request: pytest.FixtureRequest, backend: ScriptedBackend) -> Iterator[Call]:
-    """Sends a case to the server."""
-    if request.param == "in process":
-        app = create_app(
-            Settings(
-                ollama_base_url=backend.ollama_url,
-                openai_api_endpoint=backend.openai_url,
-                api_keys=(TOKEN,),
-                log_level="ERROR",
-            )
+@pytest.fixture(scope="module")
+def call(backend: ScriptedBackend) -> Call:
+    """Sends a case to the application."""
+    app = create_app(
+        Settings(
+            ollama_base_url=backend.ollama_url,
+            openai_api_endpoint=backend.openai_url,
+            api_keys=(TOKEN,),
+            log_level="ERROR",
         )
-        yield lambda case: case.call(headers=AUTHORIZED, app=app)
-    else:
-        env = {
-            "OCTOMIL_API_KEYS": TOKEN,
-            "OLLAMA_BASE_URL": backend.ollama_url,
-            "OPENAI_API_ENDPOINT": backend.openai_url,
-        }
-        with serve(request.param, **env) as server:
-            base_url = f"{server.url}/api/v1"
-            yield lambda case: case.call(headers=AUTHORIZED, base_url=base_url)
-        assert not [line for line in server.lines if "Traceback" in line]
+    )
+    return lambda case: case.call(headers=AUTHORIZED, app=app)
 
 
 def is_valid(component: str, answer: Response) -> bool:

@@ -16,6 +16,12 @@ from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 
+INFERENCE = "/api/v1/inference"
+STREAM = "/api/v1/inference/stream"
+BATCH = "/api/v1/inference/batch"
+EMBEDDINGS = "/api/v1/embeddings"
+HEALTH = "/api/v1/inference/health"
+
 OLLAMA = "http://ollama.test:11434"
 OPENAI = "http://openai.test/v1"
 TOKEN = "a-client-token"

@@ -1,4 +1,4 @@
-"""The API as a whole: paths, methods, tokens, bad input, and what the failures of upstreams mean for clients."""
+"""The API as a whole: its backends, paths, methods, pages, and requests that are refused."""
 
 import json
 
@@ -9,13 +9,16 @@ import responses
 from builders import (
     ASK,
     AUTHORIZED,
+    BATCH,
+    EMBEDDINGS,
+    HEALTH,
+    INFERENCE,
     OLLAMA,
     OPENAI,
+    STREAM,
     app_client,
     ollama_chat,
     openai_chat,
-    openai_chunk,
-    sse,
 )
 from octomil_conformance import spec
 from openapi_spec_validator import validate
@@ -23,11 +26,6 @@ from openapi_spec_validator import validate
 from octomil_ref.app import create_app, create_backends
 from octomil_ref.settings import Settings, SettingsError
 
-INFERENCE = "/api/v1/inference"
-STREAM = "/api/v1/inference/stream"
-BATCH = "/api/v1/inference/batch"
-EMBEDDINGS = "/api/v1/embeddings"
-HEALTH = "/api/v1/inference/health"
 PAGES = ["/", "/openapi.json"]
 LIVENESS = ["/health", "/api/v1/health"]
 POSTED = [INFERENCE, STREAM, BATCH, EMBEDDINGS]
@@ -96,30 +94,32 @@ def test_the_backends_are_the_configured_ones(ollama, openai, providers):
     assert [backend.provider for backend in backends] == providers
 
 
+def sent_to_both(**settings: object) -> list[requests.PreparedRequest]:
+    """What Ollama, which fails, and then the OpenAI backend get."""
+    responses.post(f"{OLLAMA}/api/chat", status=503)
+    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+    app_client(**settings).simulate_post(INFERENCE, json=ASK)
+    return [call.request for call in responses.calls]
+
+
 @responses.activate
 def test_each_backend_has_its_own_names_for_models():
-    responses.post(f"{OLLAMA}/api/chat", status=503)
-    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
     names = {"ollama": {"m": "a"}, "openai": {"m": "b"}}
 
-    app_client(model_aliases=names).simulate_post(INFERENCE, json=ASK)
+    asked = sent_to_both(model_aliases=names)
 
-    asked = [json.loads(call.request.body)["model"] for call in responses.calls]
-    assert asked == ["a", "b"]
+    assert [json.loads(each.body)["model"] for each in asked] == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "header, value", [("Authorization", "Bearer upstream-key"), ("x-more", "a")]
-)
 @responses.activate
-def test_only_the_openai_backend_sends_the_upstream_key_and_headers(header, value):
-    responses.post(f"{OLLAMA}/api/chat", status=503)
-    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
+def test_each_backend_gets_its_own_key_and_headers():
+    asked = sent_to_both(ollama_api_key="key-1", openai_api_headers={"x-more": "a"})
 
-    app_client(openai_api_headers={"x-more": "a"}).simulate_post(INFERENCE, json=ASK)
-
-    sent = [call.request.headers.get(header) for call in responses.calls]
-    assert sent == [None, value]
+    headers = ("Authorization", "x-more")
+    assert [[each.headers.get(name) for name in headers] for each in asked] == [
+        ["Bearer key-1", None],
+        ["Bearer upstream-key", "a"],
+    ]
 
 
 @responses.activate
@@ -144,6 +144,12 @@ def test_without_a_backend_the_error_is_retryable():
     assert answer.status_code == 503
     assert answer.json["retryable"] is True
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
+    app_client(ollama_base_url="", openai_api_endpoint="")
+
+    assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err
 
 
 # Tokens
@@ -298,8 +304,6 @@ def test_without_the_page_the_openapi_document_is_still_served():
 
 # Bad input: each endpoint reads its body with test_body's rules and its fields with test_payloads' rules
 
-JSON = {"Content-Type": "application/json"}
-
 
 @pytest.mark.parametrize("length", ["-1", "x", "1.5", "9999999999999999999999"])
 def test_an_absurd_content_length_is_refused(length):
@@ -322,170 +326,3 @@ def test_an_error_names_the_field_that_is_wrong(path, body, field):
     answer = app_client().simulate_post(path, json=body)
 
     assert f"'{field}'" in refusal_of(answer)
-
-
-IGNORED = ASK | {"parameters": {"top_k": 5, "seed": 7}}
-
-
-def openai_without_top_k(whole: object) -> None:
-    def callback(request):
-        refused = "top_k" in json.loads(request.body)
-        error = {"error": "property 'top_k' is unsupported"}
-        return (400, {}, json.dumps(error)) if refused else (200, {}, whole)
-
-    responses.add_callback("POST", f"{OPENAI}/chat/completions", callback)
-
-
-@responses.activate
-def test_an_answer_names_the_parameters_that_the_upstream_ignored():
-    openai_without_top_k(json.dumps(openai_chat()))
-    batch = {"model_id": "m", "inputs": [{"input_data": "Hi"}]} | {
-        "parameters": {"top_k": 5}
-    }
-    client = app_client(ollama_base_url="")
-
-    answer = client.simulate_post(INFERENCE, json=IGNORED)
-    answers = client.simulate_post(BATCH, json=batch)
-
-    assert answer.json["ignored_parameters"] == ["top_k"]
-    assert answers.json["results"][0]["ignored_parameters"] == ["top_k"]
-
-
-@responses.activate
-def test_the_final_event_and_the_log_name_the_parameters_that_were_ignored(capsys):
-    openai_without_top_k(sse(openai_chunk("stop", content="A"), "[DONE]"))
-
-    client = app_client(ollama_base_url="")
-    body = client.simulate_post(STREAM, json=IGNORED).text
-
-    first, final = [json.loads(event[6:]) for event in body.split("\n\n")[:-1]]
-    assert "ignored_parameters" not in first
-    assert final["ignored_parameters"] == ["top_k"]
-    assert "ignored=top_k" in capsys.readouterr().err
-
-
-# What an upstream's failure means for the client, and whether the next backend is asked
-
-CHAT = f"{OPENAI}/chat/completions"
-OPTION = {"error": 'option "seed" must be of type integer'}
-CONTEXT = {"error": {"message": "no", "type": "exceed_context_size_error"}}
-MODALITY = {"error": "this model does not support images"}
-
-UNAVAILABLE = (503, "service_unavailable", "server_error", True)
-TIMEOUT = (504, "gateway_timeout", "request_timeout", True)
-LIMITED = (429, "rate_limited", "rate_limited", True)
-BROKEN = (502, "bad_gateway", "inference_failed", True)
-NO_MODEL = (404, "not_found", "model_not_found", False)
-OUR_KEY = (502, "bad_gateway", "cloud_provider_auth_failed", False)
-TOO_LONG = (413, "payload_too_large", "context_too_large", False)
-CANNOT = (422, "validation_error", "unsupported_modality", False)
-REFUSED = (400, "bad_request", "invalid_input", False)
-
-FAILURES = {
-    # what the upstream does: is the next backend asked, what the client gets
-    "refuses the connection": (requests.ConnectTimeout(), True, UNAVAILABLE),
-    "has a bad certificate": (requests.exceptions.SSLError(), True, UNAVAILABLE),
-    "does not answer in time": (requests.ReadTimeout(), True, TIMEOUT),
-    "hangs up": (requests.ConnectionError("cut"), True, BROKEN),
-    "answers 408": ((408, {}), True, TIMEOUT),
-    "answers 503": ((503, {}), True, UNAVAILABLE),
-    "answers 429": ((429, {}), True, LIMITED),
-    "answers 500": ((500, {}), True, BROKEN),
-    "answers 307": ((307, {}), True, BROKEN),
-    "sends garbage": ((200, "<html>"), True, BROKEN),
-    "sends half of its answer": ((200, '{"message": {"con'), True, BROKEN),
-    "sends an empty answer": ((200, ""), True, BROKEN),
-    "sends an empty object": ((200, {}), True, BROKEN),
-    "sends an error with status 200": ((200, {"error": "no"}), True, BROKEN),
-    "does not have the model": ((404, {"error": "no such model"}), True, NO_MODEL),
-    "refuses our key": ((401, {}), True, OUR_KEY),
-    "finds the context too long": ((400, CONTEXT), False, TOO_LONG),
-    "does not support it": ((400, MODALITY), False, CANNOT),
-    "refuses the request": ((400, {"error": "no"}), False, REFUSED),
-    "names an option with status 500": ((500, OPTION), False, REFUSED),
-}
-each_failure = pytest.mark.parametrize(
-    "does, falls_back, seen", FAILURES.values(), ids=FAILURES
-)
-each_operation = pytest.mark.parametrize(
-    "path, body",
-    [(INFERENCE, ASK), (STREAM, ASK), (EMBEDDINGS, EMBED)],
-    ids=["a completion", "a stream", "embeddings"],
-)
-
-ANSWERS = {
-    INFERENCE: ("/api/chat", json.dumps(openai_chat())),
-    STREAM: ("/api/chat", sse(openai_chunk("stop"))),
-    EMBEDDINGS: ("/api/embed", '{"data": [{"index": 0, "embedding": [1.0]}]}'),
-}
-"""For each endpoint: the path at Ollama, and a good answer of the OpenAI dialect."""
-
-
-def ollama_does(path: str, does: object) -> None:
-    url = OLLAMA + ANSWERS[path][0]
-    if isinstance(does, Exception):
-        responses.post(url, body=does)
-    else:
-        status, body = does
-        text = body if isinstance(body, str) else json.dumps(body)
-        responses.post(url, status=status, body=text)
-
-
-@each_operation
-@each_failure
-@responses.activate
-def test_the_client_gets_the_error_of_the_only_upstream(
-    does, falls_back, seen, path, body
-):
-    ollama_does(path, does)
-
-    answer = app_client(openai_api_endpoint="").simulate_post(path, json=body)
-
-    error = answer.json
-    status, *words = seen
-    assert answer.status_code == error["status_code"] == status
-    assert [error["error"], error["code"], error["retryable"]] == words
-    assert answer.headers["Content-Type"] == "application/json"
-    assert len(responses.calls) == 1
-
-
-@each_operation
-@each_failure
-@responses.activate
-def test_the_next_backend_is_asked_after(does, falls_back, seen, path, body):
-    ollama_does(path, does)
-    responses.post(CHAT, body=ANSWERS[path][1])
-    responses.post(f"{OPENAI}/embeddings", body=ANSWERS[path][1])
-
-    answer = app_client().simulate_post(path, json=body)
-
-    assert (answer.status_code == 200) is falls_back
-    assert len(responses.calls) == (2 if falls_back else 1)
-
-
-@responses.activate
-def test_a_busy_upstreams_retry_after_reaches_the_client():
-    responses.post(CHAT, status=429, headers={"Retry-After": "17"})
-
-    answer = app_client(ollama_base_url="").simulate_post(INFERENCE, json=ASK)
-
-    assert answer.headers["Retry-After"] == "17"
-
-
-def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
-    app_client(ollama_base_url="", openai_api_endpoint="")
-
-    assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err
-
-
-@responses.activate
-def test_each_upstream_gets_its_own_key():
-    responses.post(f"{OLLAMA}/api/chat", status=500)
-    responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
-
-    app_client(ollama_api_key="key-1", openai_api_key="key-2").simulate_post(
-        INFERENCE, json=ASK
-    )
-
-    sent = [call.request.headers["Authorization"] for call in responses.calls]
-    assert sent == ["Bearer key-1", "Bearer key-2"]

@@ -56,15 +56,6 @@ def test_a_completion_is_requested_by_the_native_api():
 
 
 @responses.activate
-def test_a_stream_is_the_same_request_except_for_stream():
-    responses.post(CHAT, body=ndjson(ollama_chat()))
-
-    backend().stream(asking("Hi")).close()
-
-    assert sent()["stream"] is True
-
-
-@responses.activate
 def test_messages_keep_their_order_and_roles():
     responses.post(CHAT, json=ollama_chat())
     messages = (
@@ -167,77 +158,41 @@ def test_a_model_is_requested_by_its_alias():
 
 # Whole answers
 
+STOPPED = Ending("stop", None)
+ANSWERS = {
+    "text, an ending and counts": (
+        ollama_chat(done_reason="length", prompt_eval_count=3, eval_count=4),
+        Completion("Cherry", "ollama", Ending("length", Usage(3, 4))),
+    ),
+    "no count": (ollama_chat(), Completion("Cherry", "ollama", Ending(None, None))),
+    "one count, the other being 0": (
+        ollama_chat(eval_count=4),
+        Completion("Cherry", "ollama", Ending(None, Usage(0, 4))),
+    ),
+    "thoughts, which are no part of it": (
+        {**ollama_line("Cherry", thinking="Hm."), "done": True, "done_reason": "stop"},
+        Completion("Cherry", "ollama", STOPPED),
+    ),
+    "no content": (
+        {"message": {"role": "assistant"}, "done": True, "done_reason": "stop"},
+        Completion("", "ollama", STOPPED),
+    ),
+    **{
+        f"{reason!r}, which the API does not have": (
+            ollama_chat(done_reason=reason),
+            Completion("Cherry", "ollama", Ending(None, None)),
+        )
+        for reason in ("load", "", None, 7)
+    },
+}
 
+
+@pytest.mark.parametrize("body, completion", ANSWERS.values(), ids=ANSWERS)
 @responses.activate
-def test_a_whole_answer_has_text_an_ending_and_counts():
-    responses.post(
-        CHAT,
-        json=ollama_chat(
-            "Cherry", done_reason="length", prompt_eval_count=3, eval_count=4
-        ),
-    )
-
-    completion = backend().complete(asking())
-
-    assert completion == Completion("Cherry", "ollama", Ending("length", Usage(3, 4)))
-
-
-@responses.activate
-def test_an_answer_without_any_count_has_no_usage():
-    responses.post(CHAT, json=ollama_chat())
-
-    completion = backend().complete(asking())
-
-    assert completion.ending.usage is None
-
-
-@responses.activate
-def test_a_count_that_ollama_leaves_out_beside_the_other_is_0():
-    responses.post(CHAT, json=ollama_chat(eval_count=4))
-
-    completion = backend().complete(asking())
-
-    assert completion.ending.usage == Usage(0, 4)
-
-
-@pytest.mark.parametrize(
-    "reason, read",
-    [
-        pytest.param("stop", "stop", id="stop"),
-        pytest.param("length", "length", id="length"),
-        pytest.param("load", None, id="load, which the API does not have"),
-        pytest.param("", None, id="empty"),
-        pytest.param(None, None, id="null"),
-        pytest.param(7, None, id="a number"),
-    ],
-)
-@responses.activate
-def test_the_finish_reason_is_read(reason, read):
-    responses.post(CHAT, json=ollama_chat(done_reason=reason))
-
-    completion = backend().complete(asking())
-
-    assert completion.ending.finish_reason == read
-
-
-@responses.activate
-def test_thoughts_are_not_part_of_an_answer():
-    body = ollama_chat()
-    body["message"]["thinking"] = "Hm."
+def test_a_whole_answer_is_read_with(body, completion):
     responses.post(CHAT, json=body)
 
-    completion = backend().complete(asking())
-
-    assert completion.output == "Cherry"
-
-
-@responses.activate
-def test_an_answer_without_content_is_empty():
-    responses.post(CHAT, json={"message": {"role": "assistant"}, "done": True})
-
-    completion = backend().complete(asking())
-
-    assert completion.output == ""
+    assert backend().complete(asking()) == completion
 
 
 GARBAGE = [
@@ -263,71 +218,53 @@ def test_a_whole_answer_fails(body):
 
 # Streams
 
+CHERRY = [Token("Cherry"), Ending(None, None)]
+STREAMS = {
+    "a token a line, and counts in the last": (
+        [
+            ndjson(ollama_line("Che")),
+            ndjson(ollama_line("rry")),
+            ndjson(ollama_chat("", done_reason="stop", eval_count=2)),
+        ],
+        [Token("Che"), Token("rry"), Ending("stop", Usage(0, 2))],
+    ),
+    "a token in the last line": ([ndjson(ollama_chat("Cherry"))], CHERRY),
+    "a last line without its newline": (
+        [ndjson(ollama_chat("Cherry")).rstrip()],
+        CHERRY,
+    ),
+    "no token": ([ndjson(ollama_chat("", done_reason="load"))], CHERRY[1:]),
+    "no message in the last line": (
+        [ndjson({"done": True, "done_reason": "stop"})],
+        [STOPPED],
+    ),
+    "thoughts before a token": (
+        [
+            ndjson(
+                ollama_line("", thinking="Hm."), ollama_line("Cherry"), ollama_chat("")
+            )
+        ],
+        [Reasoning(), *CHERRY],
+    ),
+    "a thought beside a token": (
+        [ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat(""))],
+        [Reasoning(), *CHERRY],
+    ),
+    "CR LF and blank lines": (
+        [ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")],
+        CHERRY,
+    ),
+    "half of a surrogate pair": (
+        [b'{"message":{"content":"a\\ud83c"},"done":true}\n'],
+        [Token("a\ufffd"), CHERRY[1]],
+    ),
+}
 
+
+@pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
 @responses.activate
-def test_each_line_of_a_stream_is_a_token_and_the_last_is_an_ending():
-    pieces = streamed(
-        ndjson(ollama_line("Che")),
-        ndjson(ollama_line("rry")),
-        ndjson(ollama_chat("", done_reason="stop", eval_count=2)),
-    )
-
-    assert pieces == [Token("Che"), Token("rry"), Ending("stop", Usage(0, 2))]
-
-
-@responses.activate
-def test_the_last_line_may_carry_a_token():
-    pieces = streamed(ndjson(ollama_chat("Cherry")))
-
-    assert pieces == [Token("Cherry"), Ending(None, None)]
-
-
-@responses.activate
-def test_the_last_line_may_lack_its_newline():
-    pieces = streamed(ndjson(ollama_chat("Cherry")).rstrip())
-
-    assert pieces == [Token("Cherry"), Ending(None, None)]
-
-
-@responses.activate
-def test_an_empty_stream_is_only_an_ending():
-    pieces = streamed(ndjson(ollama_chat("", done_reason="load")))
-
-    assert pieces == [Ending(None, None)]
-
-
-@responses.activate
-def test_a_last_line_without_a_message_is_an_ending():
-    pieces = streamed(ndjson({"done": True, "done_reason": "stop"}))
-
-    assert pieces == [Ending("stop", None)]
-
-
-@responses.activate
-def test_thinking_is_reasoning():
-    pieces = streamed(
-        ndjson(ollama_line("", thinking="Hm.")),
-        ndjson(ollama_line("Cherry")),
-        ndjson(ollama_chat("")),
-    )
-
-    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, None)]
-
-
-@responses.activate
-def test_a_line_may_contain_reasoning_and_a_token():
-    pieces = streamed(ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat("")))
-
-    assert pieces == [Reasoning(), Token("Cherry"), Ending(None, None)]
-
-
-@responses.activate
-def test_lines_may_end_with_cr_lf_and_have_blank_lines_between():
-    body = ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")
-
-    pieces = streamed(body)
-
-    assert pieces == [Token("Cherry"), Ending(None, None)]
+def test_a_stream_is_read_with(sent, pieces):
+    assert streamed(*sent) == pieces
 
 
 @responses.activate
@@ -338,13 +275,6 @@ def test_a_character_may_arrive_in_two_pieces():
     pieces = streamed(body[:middle], body[middle:] + b"\n")
 
     assert pieces[0] == Token("é🍒")
-
-
-@responses.activate
-def test_half_of_a_surrogate_pair_is_replaced():
-    pieces = streamed(b'{"message":{"content":"a\\ud83c"},"done":true}\n')
-
-    assert pieces[0] == Token("a\ufffd")
 
 
 ERROR_LINES = [
@@ -390,39 +320,18 @@ def test_an_error_line_about_an_option_refuses_the_request():
         streamed(ndjson({"error": 'option "seed" must be of type integer'}))
 
 
-@responses.activate
-def test_a_refused_stream_is_closed():
-    body = arriving(b'{"error":', ConnectionResetError())
-    responses.post(CHAT, status=500, body=body)
-
-    with pytest.raises(Broken):
-        backend().stream(asking())
-
-    assert body.closed
-
-
 # Embeddings and probes
 
 
+@pytest.mark.parametrize("counts, tokens", [({"prompt_eval_count": 6}, 6), ({}, 0)])
 @responses.activate
-def test_embeddings_are_requested_together():
-    responses.post(
-        EMBED, json={"embeddings": [[1, 2.5], [3, 4]], "prompt_eval_count": 6}
-    )
+def test_embeddings_are_requested_together(counts, tokens):
+    responses.post(EMBED, json={"embeddings": [[1, 2.5], [3, 4]], **counts})
 
     embeddings = backend().embed(embedding("a", "b"))
 
     assert sent() == {"model": "m", "input": ["a", "b"]}
-    assert embeddings == Embeddings([[1, 2.5], [3, 4]], "ollama", 6)
-
-
-@responses.activate
-def test_embeddings_without_usage_have_0_tokens():
-    responses.post(EMBED, json={"embeddings": [[1.0]]})
-
-    embeddings = backend().embed(embedding("a"))
-
-    assert embeddings.prompt_tokens == 0
+    assert embeddings == Embeddings([[1, 2.5], [3, 4]], "ollama", tokens)
 
 
 @pytest.mark.parametrize(
@@ -484,75 +393,3 @@ def test_null_leaves_thinking_to_the_model():
     backend().complete(asking(think=None))
 
     assert "think" not in sent()
-
-
-# Loading a model
-
-PS = f"{OLLAMA}/api/ps"
-TIMEOUT, LOADING = 20.0, 60.0
-
-
-def limits() -> list[tuple[str, float]]:
-    """Each request so far, and its timeout in seconds."""
-    return [
-        (call.request.path_url, call.request.req_kwargs["timeout"][1])
-        for call in responses.calls
-    ]
-
-
-@responses.activate
-def test_a_model_that_has_not_answered_here_may_have_to_be_loaded(clock):
-    responses.post(CHAT, json=ollama_chat())
-    responses.post(EMBED, json={"embeddings": [[1.0]]})
-    patient = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=LOADING)
-
-    patient.complete(asking())
-    patient.embed(embedding("a"))
-    patient.complete(CompletionRequest("another", (Message("user", "Hi"),), {}))
-
-    assert limits() == [
-        ("/api/chat", LOADING),
-        ("/api/embed", TIMEOUT),
-        ("/api/chat", LOADING),
-    ]
-
-
-@responses.activate
-@pytest.mark.parametrize(
-    ("in_memory", "seconds"),
-    [
-        pytest.param({"models": [{"name": "m:latest"}]}, TIMEOUT, id="in memory"),
-        pytest.param({"models": [{"name": "m:7b"}]}, LOADING, id="not in memory"),
-        pytest.param({"error": "not found"}, TIMEOUT, id="not known"),
-    ],
-)
-def test_after_five_seconds_without_an_answer_ollama_is_asked_once(
-    clock, in_memory, seconds
-):
-    responses.post(CHAT, json=ollama_chat())
-    responses.get(PS, json=in_memory)
-    patient = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=LOADING)
-    patient.complete(asking())
-    clock.advance(5)
-
-    patient.complete(asking())
-    patient.complete(asking())
-
-    assert limits()[1:] == [
-        ("/api/ps", 2.0),
-        ("/api/chat", seconds),
-        ("/api/chat", TIMEOUT),
-    ]
-
-
-@responses.activate
-@pytest.mark.parametrize("load_timeout", [None, TIMEOUT])
-def test_without_more_time_for_loading_nothing_is_asked(clock, load_timeout):
-    responses.post(CHAT, json=ollama_chat())
-    backend = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=load_timeout)
-
-    backend.complete(asking())
-    clock.advance(10)
-    backend.complete(asking())
-
-    assert limits() == [("/api/chat", TIMEOUT)] * 2

@@ -112,15 +112,7 @@ def test_it_runs_until_then(process, capsys, monkeypatch):
     assert waits == [0.5, 0.5, 0.5]
 
 
-def test_it_prints_its_address(process, capsys):
-    process.parents = iter([PARENT, 1])
-
-    run()
-
-    assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
-
-
-def test_it_serves_the_model_under_its_alias_on_the_loopback_interface(process, capsys):
+def test_it_serves_its_model_on_the_loopback_interface_and_says_where(process, capsys):
     process.parents = iter([PARENT, 1])
 
     run()
@@ -130,17 +122,9 @@ def test_it_serves_the_model_under_its_alias_on_the_loopback_interface(process, 
     assert parameters.model_alias == {"smollm2-135m"}
     assert parameters.hostnames == ["127.0.0.1"]
     assert parameters.port == 8081
-
-
-def test_it_serves_embeddings_and_downloads_nothing(process, capsys):
-    process.parents = iter([PARENT, 1])
-
-    run()
-
-    [parameters] = process.servers
-    assert parameters.embedding is True
-    assert parameters.pooling_type == "mean"
+    assert (parameters.embedding, parameters.pooling_type) == (True, "mean")
     assert parameters.offline is True
+    assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,12 @@
 
 import http.client
 import json
-import socket
 import threading
 from contextlib import closing
 
 import pytest
-from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import (
-    NDJSON,
-    raw,
     stall,
-    stream,
     whole,
 )
 from octomil_conformance.backend.upstream import Upstream
@@ -50,72 +45,6 @@ def test_a_request_is_recorded_as_it_was_sent(upstream, client):
     [request] = upstream.wait_for_requests(1)
     assert (request.method, request.target) == ("POST", "/echo?b=c")
     assert (request.headers["x-y"], request.body) == ("z", b'{"a": [1]}')
-
-
-def test_whole_and_chunked_responses_keep_the_connection(upstream, client):
-    upstream.on("/", whole(b"whole"), stream(NDJSON, b"one\n", b"two\n"), whole(b""))
-
-    assert [get(client).read() for _ in range(3)] == [b"whole", b"one\ntwo\n", b""]
-
-    places = [(r.connection_id, r.nth_on_connection) for r in upstream.requests]
-    assert places == [(1, 1), (1, 2), (1, 3)]
-
-
-def test_segments_are_sent_as_they_are_and_wait_for_the_gate(upstream):
-    gate = threading.Event()
-    upstream.on("/", raw(b"HTTP/1.1 200", b" OK\r\nOdd:\r\n\r\n\xff", gate=gate))
-
-    with socket.create_connection(("127.0.0.1", upstream.port), SOON) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert sock.recv(99) == b"HTTP/1.1 200"
-        gate.set()
-        assert sock.makefile("rb").read() == b" OK\r\nOdd:\r\n\r\n\xff"
-
-
-def test_a_stream_can_be_cut_in_the_middle_of_a_chunk(upstream, client):
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    upstream.on("/", raw(head + b"5\r\nabc"))
-
-    with pytest.raises(http.client.IncompleteRead):
-        get(client).read()
-
-
-@pytest.mark.parametrize(
-    ("script", "error"),
-    [
-        (Response.close, http.client.RemoteDisconnected),
-        (Response.reset, ConnectionResetError),
-        (Response.half_close, http.client.RemoteDisconnected),
-    ],
-)
-def test_a_script_can_end_the_connection_before_its_response(
-    upstream, client, script, error
-):
-    upstream.on("/", script)
-
-    with pytest.raises(error):
-        get(client)
-
-
-def test_a_client_of_http_1_0_gets_no_chunks(upstream):
-    upstream.on("/", stream(NDJSON, b"one\n", b"two\n"))
-
-    with socket.create_connection(("127.0.0.1", upstream.port), SOON) as sock:
-        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        _, _, body = sock.makefile("rb").read().partition(b"\r\n\r\n")
-
-    assert body == b"one\ntwo\n"
-
-
-def test_a_client_that_asks_to_continue_is_told_so(upstream):
-    upstream.on("/", whole(b"read"))
-
-    with socket.create_connection(("127.0.0.1", upstream.port), SOON) as sock:
-        head = b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-        sock.sendall(head)
-        assert sock.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        sock.sendall(b"{}")
-        assert sock.recv(99).endswith(b"read")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,244 @@
+"""Streams of the OpenAI-compatible dialect. `servers.py` has the peculiarities of single servers."""
+
+import json
+
+import pytest
+import responses
+from builders import OPENAI, arriving, asking, openai_chunk, scripted, sse
+from octomil_conformance.backend.scripts import raw
+
+from octomil_ref.backends import Ending, Reasoning, Token, Usage
+from octomil_ref.backends.openai import OpenAIBackend
+from octomil_ref.errors import (
+    Broken,
+    Busy,
+    ContextTooLong,
+    KeyRefused,
+    RateLimited,
+    RequestRefused,
+)
+
+CHAT = f"{OPENAI}/chat/completions"
+CHERRY = openai_chunk(content="Cherry")
+STOP = openai_chunk("stop")
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def backend() -> OpenAIBackend:
+    return OpenAIBackend(OPENAI, "key", 20, {})
+
+
+def streamed(*pieces: object) -> list:
+    """All pieces of a stream that arrives in these parts."""
+    responses.post(CHAT, body=arriving(*pieces))
+    stream = backend().stream(asking())
+    try:
+        return [piece for together in stream for piece in together]
+    finally:
+        stream.close()
+
+
+NO_USAGE = Ending("stop", None)
+COUNTED = Ending("stop", Usage(3, 4))
+
+USAGE_CHUNK = {"choices": [], "usage": USAGE}
+THINKING = openai_chunk(reasoning_content="Hm.")
+
+CHERRY_STREAMS = {
+    "chunks, a finish_reason and [DONE]": sse(CHERRY, STOP, "[DONE]"),
+    "a finish_reason without [DONE]": sse(CHERRY, STOP),
+    "empty chunks around": sse({"choices": []}, CHERRY, STOP, {"choices": []}),
+    "text beside the finish_reason": sse(openai_chunk("stop", content="Cherry")),
+    "a first chunk with only the role": sse(
+        openai_chunk(role="assistant"), CHERRY, STOP
+    ),
+    "content that is null": sse(openai_chunk(content=None), CHERRY, STOP),
+    "content that is empty": sse(openai_chunk(content=""), CHERRY, STOP),
+    "a choice without delta": sse({"choices": [{}]}, CHERRY, STOP),
+    "names and ids of events": b"event: message\nid: 7\n" + sse(CHERRY, STOP),
+    "no newline after the last line": sse(CHERRY, STOP).rstrip(),
+    "an error that is null": sse(CHERRY | {"error": None}, STOP),
+    "more after [DONE]": sse(CHERRY, STOP, "[DONE]", openai_chunk(content="more")),
+}
+
+
+@pytest.mark.parametrize("body", CHERRY_STREAMS.values(), ids=CHERRY_STREAMS)
+@responses.activate
+def test_a_stream_is_read_with(body):
+    assert streamed(body) == [Token("Cherry"), NO_USAGE]
+
+
+COUNTED_STREAMS = {
+    "in a chunk of its own": sse(CHERRY, STOP, USAGE_CHUNK, "[DONE]"),
+    "without choices and [DONE]": sse(CHERRY, STOP, {"usage": USAGE}),
+    "beside the finish_reason": sse(CHERRY, STOP | {"usage": USAGE}, "[DONE]"),
+    "before all text": sse(USAGE_CHUNK, CHERRY, STOP, "[DONE]"),
+    "after an empty chunk": sse(CHERRY, STOP, {"choices": []}, USAGE_CHUNK),
+}
+
+
+@pytest.mark.parametrize("body", COUNTED_STREAMS.values(), ids=COUNTED_STREAMS)
+@responses.activate
+def test_the_usage_of_a_stream_may_come(body):
+    assert streamed(body) == [Token("Cherry"), COUNTED]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(sse(THINKING, CHERRY, STOP), id="as DeepSeek and vLLM name it"),
+        pytest.param(
+            sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
+            id="as OpenRouter names it",
+        ),
+        pytest.param(
+            sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
+            id="beside text",
+        ),
+    ],
+)
+@responses.activate
+def test_reasoning_is_read(body):
+    assert streamed(body) == [Reasoning(), Token("Cherry"), NO_USAGE]
+
+
+@responses.activate
+def test_an_empty_stream_is_only_an_ending():
+    assert streamed(sse(STOP, "[DONE]")) == [NO_USAGE]
+
+
+@responses.activate
+def test_a_character_may_arrive_in_two_pieces():
+    body = sse(json.dumps(openai_chunk(content="é🍒"), ensure_ascii=False), STOP)
+    middle = body.index("🍒".encode()) + 2
+
+    pieces = streamed(body[:middle], body[middle:])
+
+    assert pieces[0] == Token("é🍒")
+
+
+@responses.activate
+def test_a_stream_may_arrive_byte_by_byte():
+    body = sse(CHERRY, STOP, "[DONE]").replace(b"\n", b"\r\n")
+
+    pieces = streamed(*(body[i : i + 1] for i in range(len(body))))
+
+    assert pieces == [Token("Cherry"), NO_USAGE]
+
+
+@responses.activate
+def test_a_token_may_contain_line_ends_of_unicode():
+    chunk = json.dumps(openai_chunk(content="a\u2028b\u0085c"), ensure_ascii=False)
+
+    pieces = streamed(sse(chunk, STOP))
+
+    assert pieces[0] == Token("a\u2028b\u0085c")
+
+
+@responses.activate
+def test_an_ending_does_not_wait_for_the_end_of_the_body():
+    read_on = []
+    body = arriving(sse(STOP, "[DONE]"), lambda: read_on.append(True))
+    responses.post(CHAT, body=body)
+    stream = backend().stream(asking())
+
+    pieces = list(stream)
+
+    assert (pieces, read_on) == ([[NO_USAGE]], [])
+
+
+def test_a_stream_that_is_cut_after_its_finish_reason_is_complete():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
+    with scripted(raw(head + sse(CHERRY, STOP))) as server:
+        stream = OpenAIBackend(server.url, "", 20, {}).stream(asking())
+
+        pieces = [piece for together in stream for piece in together]
+
+    assert pieces == [Token("Cherry"), NO_USAGE]
+
+
+BAD = [
+    pytest.param(b"", id="the end"),
+    pytest.param(sse("[DONE]"), id="[DONE] without a finish_reason"),
+    pytest.param(
+        sse({"error": {"message": "no", "code": 500}}), id="llama.cpp's error"
+    ),
+    pytest.param(
+        sse({"error": {"message": "no", "type": "x", "code": None}}, "[DONE]"),
+        id="vLLM's error, with [DONE] after it",
+    ),
+    pytest.param(
+        sse(openai_chunk("error") | {"error": {"code": "server_error"}}),
+        id="OpenRouter's error, beside a choice",
+    ),
+    pytest.param(
+        sse(openai_chunk("stop", content="") | {"error": {"code": 502}}),
+        id="an error beside a finish_reason",
+    ),
+    pytest.param(sse({"error": "no"}), id="an error that is text"),
+    pytest.param(sse({"error": {"code": 200}}), id="an error with the code 200"),
+    pytest.param(sse({"error": {"code": 999}}), id="an error with a code out of range"),
+    pytest.param(sse({"error": {"code": True}}), id="an error with a boolean code"),
+    pytest.param(sse("garbage"), id="garbage"),
+    pytest.param(sse([1]), id="an array"),
+    pytest.param(sse({"choices": "x"}), id="text for choices"),
+    pytest.param(sse({"choices": [7]}), id="a number for a choice"),
+    pytest.param(sse({"choices": [{"delta": "x"}]}), id="text for a delta"),
+    pytest.param(sse(openai_chunk(content={})), id="an object for text"),
+    pytest.param(sse(CHERRY | {"usage": 7}), id="a number for usage"),
+    pytest.param(b'data: {"choices": [', id="half a line"),
+    pytest.param(b"data: \xff\n\n", id="not UTF-8"),
+    pytest.param(b"<html>\n", id="a web page"),
+    pytest.param(b"[1]\n", id="an array outside of events"),
+    pytest.param(b'{"choices": []}\n', id="no answer outside of events"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@responses.activate
+def test_a_stream_fails_before_its_first_token_by(bad):
+    with pytest.raises(Broken):
+        streamed(bad)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@responses.activate
+def test_a_stream_fails_after_its_first_token_by(bad):
+    responses.post(CHAT, body=sse(CHERRY) + bad)
+    pieces = iter(backend().stream(asking()))
+
+    assert next(pieces) == [Token("Cherry")]
+    with pytest.raises(Broken):
+        next(pieces)
+
+
+@pytest.mark.parametrize(
+    "error, meaning",
+    [
+        pytest.param({"code": 429}, RateLimited, id="429"),
+        pytest.param({"code": 503}, Busy, id="503"),
+        pytest.param({"code": 401}, KeyRefused, id="401"),
+        pytest.param({"code": 400, "message": "no"}, RequestRefused, id="400"),
+        pytest.param({"code": 599}, Broken, id="599"),
+        pytest.param(
+            {"code": 400, "type": "exceed_context_size_error", "message": "no"},
+            ContextTooLong,
+            id="400 because the context is too long",
+        ),
+    ],
+)
+@responses.activate
+def test_the_code_of_an_error_frame_decides(error, meaning):
+    with pytest.raises(meaning):
+        streamed(sse({"error": error}))
+
+
+@responses.activate
+def test_a_refused_stream_is_closed():
+    body = arriving(b'{"error":', ConnectionResetError())
+    responses.post(CHAT, status=500, body=body)
+
+    with pytest.raises(Broken):
+        backend().stream(asking())
+
+    assert body.closed
