@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import falcon.testing
+import pytest
 import responses
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import raw
 from octomil_conformance.backend.upstream import Script, Upstream
 
 from octomil_ref.app import create_app
+from octomil_ref.errors import BadRequest
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
@@ -52,6 +54,14 @@ def open_body(client: falcon.testing.TestClient, path: str, body: object):
         headers={**AUTHORIZED, "Content-Type": "application/json"},
     )
     return client.app(environ, falcon.testing.StartResponseMock())
+
+
+def complaint(parse, *arguments: object, **fields: object) -> str:
+    """The message of the BadRequest that `parse` raises."""
+    with pytest.raises(BadRequest) as caught:
+        parse(*arguments, **fields)
+    assert caught.value.message.startswith("Validation failed: ")
+    return caught.value.message
 
 
 def asking(text: str = "Hi", **parameters: object) -> CompletionRequest:

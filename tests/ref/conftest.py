@@ -4,8 +4,10 @@ import logging
 from collections.abc import Iterator
 from dataclasses import fields
 
+import falcon.testing
 import pytest
-from builders import Clock
+import responses
+from builders import Clock, app_client
 
 from octomil_ref.settings import Settings
 
@@ -42,3 +44,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("octomil_ref.clock.time", clock)
     return clock
+
+
+@pytest.fixture
+def upstream() -> Iterator[responses.RequestsMock]:
+    """Mocked upstreams. A request that no test prepared is refused as a connection is."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def client() -> falcon.testing.TestClient:
+    """A client with a token, of the app with both backends."""
+    return app_client()

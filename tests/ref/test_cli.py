@@ -1,23 +1,18 @@
 """The command: the settings for each way to start, its output and its exit codes."""
 
-import errno
 import gc
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import fields
-from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 import pytest
 import requests
 import responses
 
 from octomil_ref import __version__, cli
-from octomil_ref.demo.run import DemoError
 from octomil_ref.keys import KeyRing
 from octomil_ref.settings import Settings, load
 
@@ -68,18 +63,6 @@ def gunicorn(monkeypatch, servers) -> list[object]:
     return call
 
 
-@pytest.fixture
-def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
-    """The arguments of each demo that was started."""
-    demos = []
-
-    def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
-        demos.append((settings, gguf, may_install))
-
-    monkeypatch.setattr(cli, "run_demo", run_demo)
-    return demos
-
-
 def ending(*arguments: str) -> object:
     """The code or message of the process's SystemExit."""
     with pytest.raises(SystemExit) as caught:
@@ -124,24 +107,27 @@ def test_serve_makes_another_token_each_time(servers):
     assert first.api_keys != second.api_keys
 
 
-def test_serve_does_not_print_a_token_that_is_set(servers, monkeypatch, capsys):
-    monkeypatch.setenv("OCTOMIL_API_KEYS", "hidden")
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("OCTOMIL_API_KEYS", "hidden"),
+        ("OCTOMIL_API_KEYS_FILE", "keys"),
+        ("OCTOMIL_ALLOW_ANONYMOUS", "1"),
+    ],
+)
+def test_serve_makes_and_prints_no_token_beside(
+    servers, monkeypatch, capsys, tmp_path, variable, value
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys").write_text("ci:hidden\n")
+    monkeypatch.setenv(variable, value)
 
     cli.main(["serve"])
 
     [settings] = servers.served
-    assert settings.api_keys == ("hidden",)
-    assert "hidden" not in capsys.readouterr().out
-
-
-def test_serve_makes_no_token_where_everyone_may_call(servers, monkeypatch, capsys):
-    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
-
-    cli.main(["serve"])
-
-    [settings] = servers.served
-    assert settings.api_keys == ()
-    assert "Token" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert settings.api_keys == (("hidden",) if value == "hidden" else ())
+    assert "Token" not in out and "hidden" not in out
 
 
 def test_serve_starts_64_threads(servers):
@@ -202,26 +188,23 @@ def test_serve_runs_where_there_is_no_hangup(servers, monkeypatch):
     assert len(servers.served) == 1
 
 
-def test_flags_win_over_variables(servers, monkeypatch):
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        ("", ("10.0.0.1", 1, 2)),
+        ("--host 127.0.0.2 --port 0 --threads 8", ("127.0.0.2", 0, 8)),
+    ],
+    ids=["variables alone", "flags"],
+)
+def test_flags_win_over_variables(servers, monkeypatch, flags, expected):
     monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
     monkeypatch.setenv("OCTOMIL_PORT", "1")
     monkeypatch.setenv("OCTOMIL_THREADS", "2")
 
-    cli.main(["serve", "--host", "127.0.0.2", "--port", "0", "--threads", "8"])
+    cli.main(["serve", *flags.split()])
 
     [settings] = servers.served
-    assert (settings.host, settings.port, settings.threads) == ("127.0.0.2", 0, 8)
-
-
-def test_variables_count_where_no_flag_is_given(servers, monkeypatch):
-    monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
-    monkeypatch.setenv("OCTOMIL_PORT", "1")
-    monkeypatch.setenv("OCTOMIL_THREADS", "2")
-
-    cli.main(["serve"])
-
-    [settings] = servers.served
-    assert (settings.host, settings.port, settings.threads) == ("10.0.0.1", 1, 2)
+    assert (settings.host, settings.port, settings.threads) == expected
 
 
 @pytest.mark.parametrize(
@@ -242,22 +225,33 @@ def test_a_wrong_flag_is_named(servers, capsys, flag, value, expected):
     assert servers.served == []
 
 
-def test_a_wrong_setting_ends_the_start_with_one_line(servers, monkeypatch, capsys):
-    monkeypatch.setenv("LLM_BACKEND_TIMEOUT", "abc")
-
-    code = ending("serve")
-
-    assert capsys.readouterr().out == ""
-    assert code == (
-        "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds above 0, "
-        "at most 1000000, got 'abc'"
-    )
+WRONG_TIMEOUT = (
+    "octomil-ref: LLM_BACKEND_TIMEOUT: expected a number of seconds above 0, "
+    "at most 1000000, got 'abc'"
+)
 
 
-def test_waitress_is_one_process(servers):
-    code = ending("serve", "--workers", "2")
+@pytest.mark.parametrize(
+    "command, variable, value, said",
+    [
+        ("serve", "LLM_BACKEND_TIMEOUT", "abc", WRONG_TIMEOUT),
+        ("config", "LLM_BACKEND_TIMEOUT", "abc", WRONG_TIMEOUT),
+        (
+            "serve",
+            "OCTOMIL_API_KEYS_FILE",
+            "/no",
+            "octomil-ref: OCTOMIL_API_KEYS_FILE: ",
+        ),
+        ("serve", "OCTOMIL_WORKERS", "2", "octomil-ref: OCTOMIL_WORKERS: waitress"),
+    ],
+)
+def test_a_wrong_setting_ends_the_command_with_one_line(
+    servers, monkeypatch, capsys, command, variable, value, said
+):
+    monkeypatch.setenv(variable, value)
 
-    assert str(code).startswith("octomil-ref: OCTOMIL_WORKERS: waitress")
+    assert str(ending(command)).startswith(said)
+    assert "Listening on" not in capsys.readouterr().out
     assert servers.served == []
 
 
@@ -298,81 +292,6 @@ def test_gunicorn_finds_no_token_where_everyone_may_call(gunicorn, monkeypatch):
     assert load().allow_anonymous
 
 
-def test_a_key_file_that_cannot_be_read_ends_the_start_with_one_line(
-    servers, monkeypatch
-):
-    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", "/no/such/file")
-
-    assert str(ending("serve")).startswith("octomil-ref: OCTOMIL_API_KEYS_FILE: ")
-
-
-def test_serve_makes_no_token_beside_a_key_file(servers, monkeypatch, capsys, tmp_path):
-    file = tmp_path / "keys"
-    file.write_text("ci:hidden\n")
-    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", str(file))
-
-    cli.main(["serve"])
-
-    [settings] = servers.served
-    assert settings.api_keys == ()
-    assert "Token" not in capsys.readouterr().out
-
-
-def test_demo_uses_the_tokens_that_are_set(demos, monkeypatch):
-    monkeypatch.setenv("OCTOMIL_API_KEYS", "mine,yours")
-
-    cli.main(["demo"])
-
-    [(settings, _, _)] = demos
-    assert settings.api_keys == ("mine", "yours")
-
-
-def test_demo_makes_a_token_and_may_install_the_model(demos):
-    cli.main(["demo"])
-
-    [(settings, gguf, may_install)] = demos
-    assert len(settings.api_keys) == 1
-    assert (gguf, may_install) == (None, True)
-
-
-def test_demo_is_not_open_to_everyone(demos, monkeypatch):
-    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
-
-    cli.main(["demo"])
-
-    [(settings, _, _)] = demos
-    assert not settings.allow_anonymous
-
-
-def test_demo_takes_flags(demos):
-    cli.main(
-        ["demo", "--gguf", "m.gguf", "--no-install", "--host", "::1", "--port", "0"]
-    )
-
-    [(settings, gguf, may_install)] = demos
-    assert (gguf, may_install) == (Path("m.gguf"), False)
-    assert (settings.host, settings.port, settings.threads) == ("::1", 0, 64)
-
-
-def test_a_demo_that_cannot_start_ends_with_what_to_do(monkeypatch):
-    def run_demo(*arguments: object, **options: object) -> None:
-        raise DemoError("the model is missing; run: pip")
-
-    monkeypatch.setattr(cli, "run_demo", run_demo)
-
-    assert ending("demo") == "octomil-ref demo: the model is missing; run: pip"
-
-
-def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
-    def run_demo(*arguments: object, **options: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "run_demo", run_demo)
-
-    assert ending("demo") == 130
-    assert capsys.readouterr().err == "\noctomil-ref: interrupted\n"
-
-
 def test_config_prints_every_setting_with_its_source_value_and_meaning(
     monkeypatch, capsys
 ):
@@ -388,23 +307,6 @@ def test_config_prints_every_setting_with_its_source_value_and_meaning(
     assert meanings == [field.metadata["meaning"] for field in fields(Settings)]
 
 
-def test_config_shows_no_secret(monkeypatch, capsys):
-    monkeypatch.setenv("OPENAI_API_KEY", "hidden-1")
-    monkeypatch.setenv("OCTOMIL_API_KEYS", "hidden-2")
-
-    cli.main(["config"])
-
-    out = capsys.readouterr().out
-    assert "hidden" not in out
-    assert out.count("(set, not shown)") == 2
-
-
-def test_config_ends_at_a_wrong_setting(monkeypatch):
-    monkeypatch.setenv("OCTOMIL_LOG_LEVEL", "loud")
-
-    assert "OCTOMIL_LOG_LEVEL" in str(ending("config"))
-
-
 def test_the_version_is_told(capsys):
     assert ending("--version") == 0
     assert capsys.readouterr().out == f"{__version__}\n"
@@ -415,84 +317,7 @@ def test_a_command_is_required(capsys):
     assert "serve|demo|config|check" in capsys.readouterr().err
 
 
-def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
-    scripted: list[Settings] = []
-    monkeypatch.setattr(cli, "run_scripted_demo", scripted.append)
-
-    cli.main(["demo", "--scripted"])
-
-    [settings] = scripted
-    assert len(settings.api_keys) == 1
-    assert demos == []
-
-
-# Standard output that cannot be written
-
-
-@pytest.fixture
-def unread() -> Iterator[int]:
-    """A pipe whose reader has left."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    yield writer
-    os.close(writer)
-
-
-@pytest.fixture
-def file(tmp_path) -> Iterator[TextIO]:
-    with (tmp_path / "out").open("w") as file:
-        yield file
-
-
-def command(*arguments: str, out: int, limit: str = "unlimited") -> tuple[int, str]:
-    """The exit code and standard error of the real command. `limit`: the largest file that it may write, for `ulimit -f`."""
-    line = [sys.executable, "-m", "octomil_ref", *arguments]
-    ran = subprocess.run(
-        ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *line],
-        env={**os.environ, "PYTHONUNBUFFERED": ""},
-        stdout=out,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    return ran.returncode, ran.stderr
-
-
-@pytest.mark.parametrize("arguments", [["config"], ["serve", "--port", "0"], ["-h"]])
-def test_a_reader_that_leaves_ends_the_command_silently(unread, arguments):
-    assert command(*arguments, out=unread) == (141, "")
-
-
-def test_a_full_disk_is_one_line(tmp_path):
-    with (tmp_path / "full").open("w") as full:
-        ended = command("config", out=full.fileno(), limit="0")
-
-    assert ended == (1, "octomil-ref: cannot print: File too large\n")
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(errno.EPIPE, 141), (errno.ENOSPC, "octomil-ref: cannot print: no room")],
-)
-def test_what_is_still_buffered_is_dropped(file, number, code):
-    with redirect_stdout(file):
-        with pytest.raises(SystemExit) as caught, cli.checked_output():
-            raise OSError(number, "no room")
-        print("too late", flush=True)
-
-    assert caught.value.code == code
-    assert Path(file.name).read_text() == ""
-
-
-def test_another_failure_is_not_hidden(file):
-    with pytest.raises(PermissionError), redirect_stdout(file), cli.checked_output():
-        raise PermissionError(errno.EACCES, "no")
-
-
-def test_without_a_standard_output_nothing_fails():
-    with redirect_stdout(None), cli.checked_output():
-        print("to nobody")
-
+# Check
 
 TAGS = "http://localhost:11434/api/tags"
 

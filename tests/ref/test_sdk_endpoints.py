@@ -6,7 +6,6 @@ import struct
 
 import jsonschema
 import pytest
-import responses
 from builders import (
     OLLAMA,
     OPENAI,
@@ -19,17 +18,6 @@ from builders import (
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-
-
-@pytest.fixture
-def upstream():
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
-def client():
-    return app_client()
 
 
 def sent(upstream, call: int = -1) -> dict:
@@ -286,129 +274,6 @@ def test_a_number_beyond_32_bits_is_a_502_in_base64(upstream, client):
     body = {"model": "m", "input": "a", "encoding_format": "base64"}
 
     assert client.simulate_post("/v1/embeddings", json=body).status_code == 502
-
-
-def names(response) -> dict[str, str]:
-    return {model["id"]: model["owned_by"] for model in response.json["data"]}
-
-
-def tags(upstream, *found: str) -> None:
-    models = [{"name": name} for name in found]
-    upstream.get(f"{OLLAMA}/api/tags", json={"models": models})
-
-
-def test_models_are_those_of_all_backends_with_their_aliases(upstream, client):
-    tags(upstream, "phi4-mini:latest", "@cf/meta/llama")
-    upstream.get(f"{OPENAI}/models", json={"data": [{"id": "gpt-4o"}]})
-
-    listed = client.simulate_get("/v1/models")
-
-    assert names(listed) == {
-        "phi4-mini:latest": "ollama",
-        "phi-4-mini": "ollama",
-        "@cf/meta/llama": "ollama",
-        "gpt-4o": "openai",
-    }
-    assert listed.json["data"][0]["object"] == "model"
-    one = client.simulate_get("/v1/models/@cf/meta/llama").json
-    assert one == {
-        "id": "@cf/meta/llama",
-        "object": "model",
-        "created": 0,
-        "owned_by": "ollama",
-    }
-
-
-def test_a_model_that_no_backend_has_is_a_404(upstream, client):
-    tags(upstream, "m")
-
-    response = client.simulate_get("/v1/models/other")
-
-    assert response.status_code == 404
-    assert response.json["error"]["code"] == "model_not_found"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [[{"id": "gpt-4o"}], {"data": [{"id": "gpt-4o"}]}],
-    ids=["an array, as Together sends it", "an object"],
-)
-def test_models_of_one_backend_are_listed_while_the_other_is_down(
-    upstream, client, body
-):
-    upstream.get(f"{OPENAI}/models", json=body)
-
-    assert names(client.simulate_get("/v1/models")) == {"gpt-4o": "openai"}
-
-
-@pytest.mark.parametrize("body", [{"data": [{"id": ""}]}, {"data": 1}, "[" * 99999])
-def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
-    client = app_client(ollama_base_url="")
-    text = body if isinstance(body, str) else json.dumps(body)
-    upstream.get(f"{OPENAI}/models", body=text)
-
-    assert client.simulate_get("/v1/models").status_code == 502
-
-
-def test_the_list_of_models_is_asked_for_once_in_five_seconds(upstream, clock):
-    client = app_client()
-    tags(upstream, "m")
-    upstream.get(f"{OPENAI}/models", json={"data": []})
-
-    client.simulate_get("/v1/models")
-    client.simulate_get("/v1/models")
-    assert len(upstream.calls) == 2
-    clock.advance(5.1)
-    client.simulate_get("/v1/models")
-    assert len(upstream.calls) == 4
-
-
-def test_without_backends_no_models_can_be_listed(upstream):
-    client = app_client(ollama_base_url="", openai_api_endpoint="")
-
-    assert client.simulate_get("/v1/models").status_code == 503
-
-
-def test_a_route_leads_to_the_cloud(client):
-    route = client.simulate_post("/api/v1/route", json={"model_id": "m"}).json
-
-    assert isinstance(route.pop("id"), str)
-    assert route == {
-        "target": "cloud",
-        "format": "remote",
-        "engine": "cloud",
-        "fallback_target": None,
-    }
-
-
-def test_a_plan_has_one_candidate_in_the_cloud(client):
-    asked = {"model": "m", "capability": "embeddings", "device": {}}
-
-    plan = client.simulate_post("/api/v2/runtime/plan", json=asked).json
-
-    assert [candidate["locality"] for candidate in plan["candidates"]] == ["cloud"]
-    assert plan["model"] == "m" and plan["capability"] == "embeddings"
-
-
-def test_the_manifest_lists_no_models_to_download_and_needs_no_token():
-    client = app_client()
-
-    headers = {"Authorization": ""}
-    response = client.simulate_get("/api/v2/catalog/manifest", headers=headers)
-
-    assert response.json == {"version": "1", "models": []}
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])
-def test_telemetry_is_accepted_whatever_it_is(client, body):
-    assert (
-        client.simulate_post("/api/v2/telemetry/events", body=body).status_code == 202
-    )
-
-
-@pytest.mark.parametrize("path", ["/api/v1/route", "/api/v2/runtime/plan"])
-def test_a_body_that_is_no_object_is_a_400(client, path):
-    assert client.simulate_post(path, json=[]).status_code == 400
 
 
 CALLS = [
