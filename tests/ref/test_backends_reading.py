@@ -13,7 +13,6 @@ from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     Broken,
     Busy,
-    ModelNotFound,
     RateLimited,
     RequestRefused,
     TimedOut,
@@ -27,13 +26,6 @@ def whole_answer(status: int, body: object) -> object:
     response = Upstream("openai", URL, {}, 20).get("", 20)
     with reading.whole_answer(response) as fields:
         return fields
-
-
-@responses.activate
-def test_a_whole_answer_is_the_json_object_in_the_body():
-    fields = whole_answer(200, b'{"a": [1, 2.5, "\xc3\xa9"]}')
-
-    assert fields == {"a": [1, 2.5, "é"]}
 
 
 @pytest.mark.parametrize(
@@ -60,18 +52,6 @@ def test_a_body_is_malformed(body):
 def test_only_status_200_is_an_answer(status):
     with pytest.raises(Broken):
         whole_answer(status, b'{"a": 1}')
-
-
-@responses.activate
-def test_the_status_of_a_refusal_decides():
-    with pytest.raises(ModelNotFound):
-        whole_answer(404, b'{"error": "no such model"}')
-
-
-@responses.activate
-def test_an_error_with_status_200_is_a_failure():
-    with pytest.raises(Broken, match="failed"):
-        whole_answer(200, b'{"error": {"message": "no"}}')
 
 
 @responses.activate
@@ -219,78 +199,47 @@ def streamed(*pieces, reader=None, timeout=10):
     return StreamedAnswer(answer, reader or Words(), timeout), body
 
 
+A, B, C, Z = map(Token, "abcz")
+STREAMS = {
+    "pieces that arrived together": ([b"a\nb\n", b"c\n", b".\n"], [[A, B], [C], [END]]),
+    "lines without pieces": ([b"#\n", b"a\n", b"#\n#\n", b".\n"], [[A], [END]]),
+    "more after its ending": ([b"a\n.\nb\n", b"c\n"], [[A, END]]),
+}
+GENEROUS = {
+    "no ending": [b"a\n"],
+    "a connection that breaks": [b"a\n", ConnectionResetError()],
+}
+FAILING = {
+    "no ending": ([b"a\n"], Broken),
+    "a connection that breaks": ([b"a\n", ConnectionResetError()], Broken),
+    "a failure and more after it": ([b"a\n!\nb\n"], Busy),
+}
+
+
+@pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
 @responses.activate
-def test_pieces_that_arrive_together_come_together():
-    stream, _ = streamed(b"a\nb\n", b"c\n", b".\n")
+def test_a_stream_is_read_with(sent, pieces):
+    stream, _ = streamed(*sent)
 
-    pieces = list(stream)
-
-    assert pieces == [[Token("a"), Token("b")], [Token("c")], [END]]
+    assert list(stream) == pieces
 
 
+@pytest.mark.parametrize("sent", GENEROUS.values(), ids=GENEROUS)
 @responses.activate
-def test_lines_without_pieces_are_skipped():
-    stream, _ = streamed(b"#\n", b"a\n", b"#\n#\n", b".\n")
+def test_a_reader_may_know_that_the_answer_is_complete_with(sent):
+    stream, _ = streamed(*sent, reader=Generous())
 
-    pieces = list(stream)
-
-    assert pieces == [[Token("a")], [END]]
+    assert list(stream) == [[A], [Z, END]]
 
 
+@pytest.mark.parametrize("sent, failure", FAILING.values(), ids=FAILING)
 @responses.activate
-def test_nothing_follows_the_ending():
-    stream, _ = streamed(b"a\n.\nb\n", b"c\n")
-
-    pieces = list(stream)
-
-    assert pieces == [[Token("a"), END]]
-
-
-@responses.activate
-def test_a_body_that_ends_without_an_ending_was_cut_off():
-    stream, _ = streamed(b"a\n")
+def test_the_pieces_of_a_stream_come_before_its_failure_with(sent, failure):
+    stream, _ = streamed(*sent)
     pieces = iter(stream)
 
-    assert next(pieces) == [Token("a")]
-    with pytest.raises(Broken, match="cut its answer off"):
-        next(pieces)
-
-
-@responses.activate
-def test_a_reader_may_know_that_the_answer_is_complete():
-    stream, _ = streamed(b"a\n", reader=Generous())
-
-    pieces = list(stream)
-
-    assert pieces == [[Token("a")], [Token("z"), END]]
-
-
-@responses.activate
-def test_a_complete_answer_may_be_cut_off():
-    stream, _ = streamed(b"a\n", ConnectionResetError(), reader=Generous())
-
-    pieces = list(stream)
-
-    assert pieces == [[Token("a")], [Token("z"), END]]
-
-
-@responses.activate
-def test_pieces_before_a_failure_come_first():
-    stream, _ = streamed(b"a\n!\nb\n")
-    pieces = iter(stream)
-
-    assert next(pieces) == [Token("a")]
-    with pytest.raises(Busy):
-        next(pieces)
-
-
-@responses.activate
-def test_a_connection_that_breaks_is_a_failure():
-    stream, _ = streamed(b"a\n", ConnectionResetError())
-    pieces = iter(stream)
-    next(pieces)
-
-    with pytest.raises(Broken):
+    assert next(pieces) == [A]
+    with pytest.raises(failure):
         next(pieces)
 
 

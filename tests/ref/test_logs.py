@@ -92,22 +92,6 @@ def answer(
     return app(environ, start_response or falcon.testing.StartResponseMock())
 
 
-def test_a_request_has_one_line_with_its_known_fields(lines, clock):
-    answer(Resource())
-
-    assert lines == [
-        {
-            "request_id": "id-1",
-            "method": "GET",
-            "path": "/thing",
-            "status": 200,
-            "duration_ms": 0.0,
-            "model": "phi-4-mini",
-            "events": 0,
-        }
-    ]
-
-
 @pytest.mark.parametrize(
     "method, path, status",
     [("POST", "/thing", 403), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],

@@ -1,0 +1,197 @@
+"""Deadlines of requests to an upstream, and the error for each failure."""
+
+import socket
+import ssl
+
+import pytest
+import requests
+import responses
+import urllib3.exceptions
+from builders import (
+    Clock,
+    arriving,
+    chunked,
+    scripted,
+)
+from octomil_conformance.backend.scripts import raw, stall
+from octomil_conformance.backend.upstream import Script
+
+from octomil_ref.backends.http import Upstream
+from octomil_ref.errors import Broken, NotReached, TimedOut, UpstreamError
+
+URL = "http://upstream.test/v1"
+
+
+def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
+    return Upstream("openai", url, headers, timeout)
+
+
+# Deadlines
+
+
+def dripping(head: bytes, clock: Clock) -> Script:
+    """Sends `head`, then lets the time pass that a client may wait in all, and sends one byte more."""
+
+    def script(response):
+        response.send(head)
+        clock.advance(20)
+        response.send(b".")
+        stall(response)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"HTTP/1.1 100 Continue\r\n", id="in an interim answer"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Drip: a", id="in its head"),
+        pytest.param(chunked(b".") + b"9\r\n", id="in its chunks"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n.", id="in a body without length"),
+    ],
+)
+def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
+    with scripted(dripping(head, clock)) as server:
+        to = upstream(server.url, timeout=20)
+
+        with pytest.raises(TimedOut):
+            to.get("/", 20).body()
+
+
+def test_an_upstream_that_takes_a_request_and_stays_silent_times_out():
+    with scripted(stall) as server:
+        to = upstream(server.url, timeout=0.3)
+
+        with pytest.raises(TimedOut):
+            to.post("/", {})
+
+
+# Failures
+
+
+def test_a_refused_connection_is_not_reached():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(NotReached):
+        upstream(f"http://127.0.0.1:{port}").get("/", 20)
+
+
+def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
+    def no_such_name(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+
+    with pytest.raises(NotReached):
+        upstream().get("/", 20)
+
+
+def test_a_server_without_tls_behind_https_is_not_reached():
+    no_http = pytest.RaisesGroup(ValueError)
+    with no_http, scripted() as server, pytest.raises(NotReached):
+        upstream(f"https://127.0.0.1:{server.port}").get("/", 20)
+
+
+@pytest.mark.parametrize(
+    "raised, meaning",
+    [
+        pytest.param(
+            requests.ConnectTimeout(), NotReached, id="connecting takes too long"
+        ),
+        pytest.param(
+            requests.exceptions.SSLError(), NotReached, id="a bad certificate"
+        ),
+        pytest.param(requests.ReadTimeout(), TimedOut, id="no head in time"),
+        pytest.param(requests.exceptions.InvalidHeader(), Broken, id="a broken head"),
+    ],
+)
+@responses.activate
+def test_a_failure_before_the_answer_is_named_for_what_it_is(raised, meaning):
+    responses.get(f"{URL}/", body=raised)
+
+    with pytest.raises(meaning):
+        upstream().get("/", 20)
+
+
+@pytest.mark.parametrize(
+    "raised, meaning",
+    [
+        pytest.param(TimeoutError("timed out"), TimedOut, id="silence"),
+        pytest.param(ConnectionResetError(104, "reset"), Broken, id="a reset"),
+        pytest.param(OSError(5, "I/O error"), Broken, id="any other error"),
+        pytest.param(
+            urllib3.exceptions.IncompleteRead(1, 2), Broken, id="an incomplete read"
+        ),
+    ],
+)
+@responses.activate
+def test_a_failure_within_the_body_is_named_for_what_it_is(raised, meaning):
+    responses.get(f"{URL}/", body=arriving(b"a", raised))
+    answer = upstream().get("/", 20)
+
+    with pytest.raises(meaning):
+        answer.body()
+
+
+CUT_OFF = [
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", id="of a length"),
+    pytest.param(chunked(b"abc"), id="in chunks"),
+    pytest.param(chunked(b"abc") + b"zz\r\n", id="with a chunk that is none"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        id="that is not the gzip it says",
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", CUT_OFF)
+def test_a_body_is_broken(answer):
+    with scripted(raw(answer)) as server:
+        received = upstream(server.url).get("/", 20)
+
+        with pytest.raises(Broken):
+            received.body()
+
+
+def test_a_head_that_is_no_http_is_broken():
+    with scripted(raw(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
+        to = upstream(server.url)
+
+        with pytest.raises(Broken):
+            to.get("/", 20)
+
+
+@responses.activate
+def test_a_failure_tells_neither_address_nor_exception():
+    responses.get(f"{URL}/", body=requests.ConnectionError(f"{URL} is gone"))
+
+    with pytest.raises(Broken) as failure:
+        upstream().get("/", 20)
+
+    assert failure.value.message == "The openai backend cut its answer off."
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (ssl.SSLCertVerificationError(), "certificate not accepted"),
+        (ssl.SSLError(), "TLS failed"),
+        (socket.gaierror(), "name not found"),
+        (ConnectionRefusedError(), "connection refused"),
+        (ConnectionResetError(), "connection reset"),
+        (BrokenPipeError(), "connection reset"),
+        (requests.ConnectTimeout(), "no connection in time"),
+        (TimeoutError(), "no bytes in time"),
+        (OSError(5, "I/O error"), "ConnectionError"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+@responses.activate
+def test_the_log_learns_why_a_connection_failed(cause, reason):
+    responses.get(f"{URL}/", body=requests.ConnectionError(cause))
+
+    with pytest.raises(UpstreamError) as failure:
+        upstream().get("/", 20)
+
+    assert failure.value.detail == reason
