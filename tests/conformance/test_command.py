@@ -1,11 +1,6 @@
 """The command `octomil-conformance`: its exit codes, what it prints, and what cannot disturb it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +9,6 @@ from octomil_conformance import cli, spec
 from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.checks import MODEL_ANSWERS, MODEL_ANSWERS_OF_AUTH
-from octomil_conformance.commands import COMMANDS
 from octomil_conformance.config import Config, base_url
 from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
@@ -25,7 +19,6 @@ from octomil_conformance.server.served import Upstreams, served
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
-HEALTH_PATH, BATCH_PATH = "/api/v1/inference/health", "/api/v1/inference/batch"
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
 UNENDED = (200, "text/event-stream", STREAM[:-1])
 NO_USAGE = (200, "application/json", EMBEDDINGS.replace(b'"usage"', b'"used"'))
@@ -251,65 +244,6 @@ def test_without_the_extra_the_command_says_how_to_install_it(capsys):
 # Other commands
 
 
-def test_doctor_says_what_can_be_claimed(capsys):
-    with canned() as url:
-        status = cli.main(["doctor", url])
-
-    out = capsys.readouterr().out
-    assert status == 0
-    assert out.count("good: this profile can be claimed") == 3
-    assert "no such endpoint, or no such model" in out
-
-
-DOWN = (502, "application/json", b"{}")
-ENVELOPE = {"error": "bad_gateway", "message": "It is down.", "status_code": 502}
-FAILED = {"results": [{"index": 0, "error": ENVELOPE}], "succeeded": 0, "failed": 1}
-FAILED_BATCH = (200, "application/json", json.dumps(FAILED).encode())
-NOT_DONE = STREAM.replace(b'"done":true', b'"done":false')
-
-
-def report(status):
-    answer = {"status": status, "provider": None, "backends": []}
-    return (200, "application/json", json.dumps(answer).encode())
-
-
-@pytest.mark.parametrize(
-    "changes, said",
-    [
-        (dict.fromkeys(ANSWERS, DOWN) | {HEALTH_PATH: report("ok")}, "the server cannot reach a model"),
-        ({HEALTH_PATH: report("degraded")}, "it says degraded: an upstream is down"),
-        ({HEALTH_PATH: report("unavailable")}, "it says unavailable: every upstream is down"),
-        ({STREAM_PATH: (200, "text/event-stream", NOT_DONE)}, "it answers, but no event has done: true"),
-        ({EMBED_PATH: (200, "application/json", b"{}")}, "it answers, but $: 'data' is a required"),
-        ({EMBED_PATH: (401, "application/json", b"{}")}, "pass --token"),
-        ({BATCH_PATH: FAILED_BATCH}, "it answers, but inputs of the batch fail"),
-    ],
-)  # fmt: skip
-def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
-    with canned(changes) as url:
-        status = cli.main(["doctor", url])
-
-    out = capsys.readouterr().out
-    assert status == 3
-    assert said in out
-    assert out.count("can be claimed") == 3 - len({*changes} & {*ANSWERS}) + (
-        changes.get(HEALTH_PATH) == report("ok")
-    )
-
-
-def test_doctor_says_that_nothing_answers(capsys):
-    assert cli.main(["doctor", NOBODY]) == 3
-    assert "is the server running" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("path", ["/inference", "/api/v1/inference/stream"])
-def test_the_url_of_an_endpoint_is_not_that_of_a_server(path, capsys):
-    assert cli.main(["doctor", NOBODY + path]) == 2
-    assert (
-        f"of an endpoint; expected the server's: {NOBODY}\n" in capsys.readouterr().err
-    )
-
-
 def test_list_prints_the_requirements_that_a_claim_brings(capsys):
     assert cli.main(["list"]) == 0
     assert "STREAM-05   MUST   @0 sdk  stream" in capsys.readouterr().out
@@ -360,29 +294,6 @@ def test_a_request_that_needs_the_scripted_backend_says_so(capsys):
     )
 
 
-HELP_OF_ALL = """
-import contextlib, sys
-sys.path[:0] = sys.argv[1:2]
-from octomil_conformance.cli import main
-for name in sys.argv[2:]:
-    with contextlib.suppress(SystemExit):
-        main([name, "--help"])
-sys.exit(main(["export", "corpus"]))
-"""
-
-
-def test_help_and_the_corpus_need_nothing_but_the_standard_library():
-    source = str(Path(cli.__file__).parents[1])
-    names = [each.name for each in COMMANDS]
-
-    ran = python("-I", "-S", "-c", HELP_OF_ALL, source, *names)
-
-    assert (ran.returncode, ran.stderr) == (0, "")
-    for each in COMMANDS:
-        assert f"usage: octomil-conformance {each.name} " in ran.stdout
-    assert Path("corpus/manifest.json").exists()
-
-
 # The cost
 
 
@@ -421,146 +332,3 @@ def test_the_cost_is_printed_before_the_run(capsys):
 
     cost = f"about {MODEL_ANSWERS['infer'] + 2} answers of the model: at most 4 tokens each, but 2 have no limit"  # fmt: skip
     assert cost in capsys.readouterr().out
-
-
-# The process
-
-
-HOSTILE = {
-    "jsonschema.py": "raise SystemExit('not the real one')",
-    "conformance/__init__.py": "raise SystemExit('not ours')",
-    ".netrc": "machine 127.0.0.1 login somebody password else",
-}
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        [sys.executable, "-m", "octomil_conformance"],
-        [str(Path(sys.executable).parent / "octomil-conformance")],
-    ],
-    ids=["module", "script"],
-)
-def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
-    for name, text in HOSTILE.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NOBODY}
-
-    with canned() as url:
-        ran = subprocess.run([*command, url, *MOCK], env=hostile, capture_output=True, text=True, check=False)  # fmt: skip
-
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "Conformant: " in ran.stdout
-
-
-PRINTING = [["list"], ["serve", "--port", "0"]]
-
-
-@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
-def test_a_reader_that_leaves_ends_the_command_quietly(command):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with open(writer, "w") as pipe:
-        ran = printing(pipe, *command)
-
-    assert (ran.returncode, ran.stderr) == (141, b"")
-
-
-@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
-def test_a_full_disk_ends_the_command_with_one_line(command):
-    with open("full", "w") as full:
-        ran = printing(full, *command, limit="0")
-
-    message = b"octomil-conformance: cannot write: File too large\n"
-    assert (ran.returncode, ran.stderr) == (3, message)
-
-
-def printing(file, *command, limit="unlimited"):
-    """`limit` is how large a file may become."""
-    command = [sys.executable, "-m", "octomil_conformance", *command]
-    limited = ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *command]
-    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
-    return subprocess.run(
-        limited, env=environment, stdout=file, stderr=subprocess.PIPE, check=False
-    )
-
-
-def test_a_console_that_cannot_show_a_character_changes_no_verdict(monkeypatch):
-    Path("stream.sse").write_bytes(STREAM)
-    Path("\xe9.txt").touch()
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-
-    ran = python("-m", "octomil_conformance", "fixtures", ".")
-
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "skipped: \\xe9.txt" in ran.stdout
-
-
-def test_without_stdout_the_exit_code_is_the_verdict():
-    Path("stream.sse").write_bytes(STREAM[:-1])
-    command = [sys.executable, "-O", "-m", "octomil_conformance", "fixtures", "."]
-
-    ran = subprocess.run(
-        ["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, check=False
-    )
-
-    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
-
-
-SOON = 60.0
-"""Seconds that nothing takes, however busy the machine. The deadline of a check is later."""
-PATIENT = ["--timeout-factor", "100", "--profile", "stream@1"]
-
-
-def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
-    seen, asked, let_go = [], threading.Event(), threading.Event()
-
-    def held(request):
-        seen.append(request)
-        if len(seen) > 1:
-            asked.set()
-            let_go.wait(2 * SOON)
-        return good(request)
-
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=2) as backend:
-        good = served(Upstreams(backend.ollama_url, backend.openai_url))
-        with serving(held) as url:
-            command = [sys.executable, "-m", "octomil_conformance", url, *PATIENT]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-                assert asked.wait(SOON)
-                run.send_signal(signal.SIGINT)
-                _, error = run.communicate(timeout=SOON)
-            let_go.set()
-
-    assert (run.returncode, error) == (130, "\noctomil-conformance: interrupted\n")
-
-
-@pytest.mark.machine
-@pytest.mark.parametrize(
-    "faults, failed", [("0", []), ("1", ["STREAM-05", "EMBED-06"])]
-)
-def test_a_mock_in_another_language_gets_the_right_verdicts(faults, failed):
-    script = Path(__file__).with_name("sdk_mock.js")
-    mock = subprocess.Popen(
-        ["node", script],
-        env={**os.environ, "MOCK_FAULTS": faults},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with mock:
-        url = f"http://127.0.0.1:{mock.stdout.readline().strip()}"
-        status = cli.main([url, "--json", "r.json", *MOCK])
-        mock.terminate()
-
-    verdicts = json.loads(Path("r.json").read_text())["verdicts"]
-    found = [each["requirement"] for each in verdicts if each["outcome"] == "fail"]
-    assert status == (1 if failed else 0)
-    assert found == failed
-
-
-def python(*arguments):
-    command = [sys.executable, *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False
-    )

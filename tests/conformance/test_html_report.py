@@ -4,16 +4,10 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from octomil_conformance import report
 from octomil_conformance.report.html_report import write_html
 from runs import COOKIE, EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
-
-FOLDER = Path(report.__file__).parent
-ENOUGH = 4.5
-"""Contrast that text needs, by WCAG 2.2, 1.4.3."""
 
 
 class Page(HTMLParser):
@@ -193,40 +187,3 @@ def test_the_page_may_only_run_and_load_its_own_code(tmp_path):
         [inside] = re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
         digest = hashlib.sha256(inside.encode()).digest()
         assert rules[f"{name}-src"] == f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def schemes():
-    """The colours by name, in the light and in the dark."""
-    css = (FOLDER / "page.css").read_text("utf-8")
-    light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
-    pairs = [dict(re.findall(r"--(\w+): (#\w+);", each)) for each in (light, dark)]
-    return dict(zip(("light", "dark"), pairs, strict=True))
-
-
-@pytest.mark.parametrize("ground", ["paper", "shade"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_colour_can_be_read(scheme, ground):
-    colours = schemes()[scheme]
-    written = set(colours) - {"paper", "shade", "rule"}
-
-    low = {name for name in written if contrast(colours[name], colours[ground]) < ENOUGH}  # fmt: skip
-
-    assert len(written) == 9
-    assert low == set()
-
-
-def contrast(one, other):
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(colour):
-    """Relative, as WCAG has it."""
-    digits = (
-        colour[1:] if len(colour) == 7 else "".join(2 * each for each in colour[1:])
-    )
-    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-    linear = [
-        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
-    ]
-    return sum(p * weight for p, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))  # fmt: skip

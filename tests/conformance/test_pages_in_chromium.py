@@ -1,5 +1,7 @@
 """The report and the matrix in a real Chromium: filters, the keyboard, links, a phone, paper, and no scripts."""
 
+from pathlib import Path
+
 import pytest
 from octomil_conformance.report.html_report import write_html
 from octomil_conformance.report.machine import write_json
@@ -9,6 +11,7 @@ from runs import exchange, nasty_run, run_of, verdict
 
 pytestmark = pytest.mark.machine
 
+CONTRASTS = Path(__file__).parents[1].joinpath("contrasts.js").read_text("utf-8")
 PHONE = {"viewport": {"width": 360, "height": 900}, "is_mobile": True}
 SHOWN = "[...document.querySelectorAll('.requirement')].filter(each => each.checkVisibility()).map(each => each.id)"
 TOO_WIDE = "document.documentElement.scrollWidth > innerWidth"
@@ -151,15 +154,18 @@ def test_a_button_copies_a_line_or_at_least_selects_it(page, report, complaints)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_is_no_wider_than_a_phone(new_page, report, nasty_report, scheme):
+def test_the_report_can_be_read_on_a_phone(new_page, report, nasty_report, scheme):
     page = new_page(**PHONE, color_scheme=scheme)
 
     for address in (report, nasty_report):
         page.goto(address)
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")  # fmt: skip
 
+        contrasts = page.evaluate(CONTRASTS)
         assert page.evaluate("innerWidth") == 360
         assert page.evaluate(TOO_WIDE) is False
+        assert len(contrasts) > 50
+        assert [each for each in contrasts if each[1] < 4.5] == []
 
 
 def test_the_report_can_be_read_without_scripts(new_page, report, complaints):

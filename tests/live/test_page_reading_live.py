@@ -17,7 +17,7 @@ pytestmark = pytest.mark.machine
 
 NewPage = Callable[..., Page]
 
-CONTRASTS = Path(__file__).with_name("contrasts.js").read_text("utf-8")
+CONTRASTS = Path(__file__).parents[1].joinpath("contrasts.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -36,24 +36,57 @@ def ask(to: Upstream) -> bytes:
     return body
 
 
-def test_two_requests_after_each_other_share_a_connection():
-    with scripted(OK) as server:
-        to = upstream(server)
-
-        ask(to)
-        ask(to)
-
-    assert connections(server) == [1, 1]
+def outcome(to: Upstream) -> bytes | type[UpstreamError]:
+    try:
+        return ask(to)
+    except UpstreamError as ex:
+        return type(ex)
 
 
-def test_a_pooled_connection_that_dies_before_its_answer_is_retried_on_a_new_one():
-    with scripted(OK, DIES, AGAIN) as server:
-        to = upstream(server)
-        ask(to)
+GOOD, LATER = b"{}", b'"again"'
+GZIPPED = plain(gzip.compress(GOOD)).replace(
+    b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1
+)
 
-        assert ask(to) == b'"again"'
+# What an upstream does in turn, the outcomes of two requests, and the connection of each request that it got.
+REQUESTS = {
+    "share a connection": ([OK, AGAIN], [GOOD, LATER], [1, 1]),
+    "are retried if a pooled one dies": ([OK, DIES, AGAIN], [GOOD, LATER], [1, 1, 2]),
+    "are retried once": ([OK, DIES, DIES, OK], [GOOD, Broken], [1, 1, 2]),
+    "are not retried if a fresh one dies": ([DIES, AGAIN], [Broken, LATER], [1, 2]),
+    "are not retried in silence": ([OK, stall, OK], [GOOD, TimedOut], [1, 1]),
+    "leave one on which garbage came": (
+        [keeping(b"what?\r\n\r\n"), OK],
+        [Broken, GOOD],
+        [1, 2],
+    ),
+    "leave one of HTTP/1.0": (
+        [keeping(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"), OK],
+        [GOOD, GOOD],
+        [1, 2],
+    ),
+    "leave one with more behind the body": (
+        [keeping(plain(GOOD) + b"HTTP/1.1"), OK],
+        [GOOD, GOOD],
+        [1, 2],
+    ),
+    "leave one with a body where there is none": (
+        [keeping(b"HTTP/1.1 204 No\r\n\r\n{}"), OK],
+        [b"", GOOD],
+        [1, 2],
+    ),
+    "are read although they are gzip": ([keeping(GZIPPED), OK], [GOOD, GOOD], [1, 1]),
+}
 
-    assert connections(server) == [1, 1, 2]
+
+@pytest.mark.parametrize("scripts, outcomes, used", REQUESTS.values(), ids=REQUESTS)
+def test_two_requests(scripts, outcomes, used):
+    with scripted(*scripts) as server:
+        to = upstream(server, timeout=0.3 if stall in scripts else 20)
+
+        assert [outcome(to), outcome(to)] == outcomes
+
+    assert connections(server) == used
 
 
 def test_the_retry_sends_the_whole_request_again():
@@ -65,27 +98,6 @@ def test_the_retry_sends_the_whole_request_again():
 
     *_, last = server.requests
     assert (last.method, last.target, last.body) == ("POST", "/ask", b'{"a":1}')
-
-
-def test_a_request_is_retried_once_and_no_more():
-    with scripted(OK, DIES, DIES, OK) as server:
-        to = upstream(server)
-        ask(to)
-
-        with pytest.raises(Broken):
-            ask(to)
-
-    assert connections(server) == [1, 1, 2]
-
-
-def test_a_fresh_connection_that_dies_is_not_retried():
-    with scripted(DIES, OK) as server:
-        to = upstream(server)
-
-        with pytest.raises(Broken):
-            ask(to)
-
-    assert connections(server) == [1]
 
 
 def test_a_connection_that_was_opened_anew_counts_as_fresh():
@@ -127,28 +139,6 @@ def test_a_retry_gives_up_the_other_connections_that_are_as_old():
         assert hung_up.wait(20)
     assert body == b'"again"'
     assert sorted(connections(server)) == [1, 2, 3]
-
-
-def test_a_pooled_connection_that_stays_silent_is_not_retried():
-    with scripted(OK, stall, OK) as server:
-        to = upstream(server, timeout=0.2)
-        ask(to)
-
-        with pytest.raises(TimedOut):
-            ask(to)
-
-    assert connections(server) == [1, 1]
-
-
-def test_a_connection_on_which_garbage_came_is_not_used_again():
-    with scripted(keeping(b"what?\r\n\r\n"), OK) as server:
-        to = upstream(server)
-        with pytest.raises(Broken):
-            ask(to)
-
-        assert ask(to) == b"{}"
-
-    assert connections(server) == [1, 2]
 
 
 def test_a_pooled_connection_that_dies_while_a_request_is_sent_is_retried(monkeypatch):
@@ -248,37 +238,6 @@ def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(clock):
         ask(to)
 
     assert connections(server) == [1, 1, 2]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", id="1.0"),
-        pytest.param(plain(b"{}") + b"HTTP/1.1", id="with more behind it"),
-        pytest.param(b"HTTP/1.1 204 No\r\n\r\n{}", id="without body, but with one"),
-    ],
-)
-def test_a_connection_is_not_used_again_after_an_answer(answer):
-    with scripted(keeping(answer), OK) as server:
-        to = upstream(server)
-        ask(to)
-
-        ask(to)
-
-    assert connections(server) == [1, 2]
-
-
-def test_a_body_in_gzip_that_nobody_asked_for_is_read_and_its_connection_used_again():
-    answer = plain(gzip.compress(b"{}")).replace(
-        b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1
-    )
-    with scripted(keeping(answer), OK) as server:
-        to = upstream(server)
-
-        assert ask(to) == b"{}"
-        assert ask(to) == b"{}"
-
-    assert connections(server) == [1, 1]
 
 
 def test_connections_are_kept_alive_by_the_system(monkeypatch):

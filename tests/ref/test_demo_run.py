@@ -119,7 +119,9 @@ def installed(folder: Path, *files: str) -> None:
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
 
-def test_the_demo_serves_the_model_and_sends_it_no_key(xllamacpp, servers, gguf):
+def test_the_demo_serves_the_model_with_an_alias_and_sends_it_no_key(
+    xllamacpp, servers, gguf
+):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
     [(settings, _)] = servers.served
@@ -127,12 +129,6 @@ def test_the_demo_serves_the_model_and_sends_it_no_key(xllamacpp, servers, gguf)
     assert settings.openai_api_key == ""
     assert settings.ollama_base_url == "http://localhost:11434"
     assert settings.api_keys == ("t",)
-
-
-def test_the_demo_adds_an_alias_for_its_model(xllamacpp, servers, gguf):
-    demo.run_demo(SETTINGS, gguf, may_install=False)
-
-    [(settings, _)] = servers.served
     assert settings.model_aliases["ollama"]["smollm2-135m"] == "smollm2:135m"
     assert settings.model_aliases["ollama"]["phi-4-mini"] == "phi4-mini"
     assert settings.model_aliases["openai"] == {}

@@ -1,0 +1,185 @@
+"""The command as a process: what cannot disturb it, output that cannot be written, Ctrl-C, and a mock in another language."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from canned_server import STREAM, canned
+from octomil_conformance import cli
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.commands import COMMANDS
+from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.served import Upstreams, served
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
+MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
+NOBODY = "http://127.0.0.1:1"
+
+
+HELP_OF_ALL = """
+import contextlib, sys
+sys.path[:0] = sys.argv[1:2]
+from octomil_conformance.cli import main
+for name in sys.argv[2:]:
+    with contextlib.suppress(SystemExit):
+        main([name, "--help"])
+sys.exit(main(["export", "corpus"]))
+"""
+
+
+def test_help_and_the_corpus_need_nothing_but_the_standard_library():
+    source = str(Path(cli.__file__).parents[1])
+    names = [each.name for each in COMMANDS]
+
+    ran = python("-I", "-S", "-c", HELP_OF_ALL, source, *names)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for each in COMMANDS:
+        assert f"usage: octomil-conformance {each.name} " in ran.stdout
+    assert Path("corpus/manifest.json").exists()
+
+
+HOSTILE = {
+    "jsonschema.py": "raise SystemExit('not the real one')",
+    "conformance/__init__.py": "raise SystemExit('not ours')",
+    ".netrc": "machine 127.0.0.1 login somebody password else",
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-m", "octomil_conformance"],
+        [str(Path(sys.executable).parent / "octomil-conformance")],
+    ],
+    ids=["module", "script"],
+)
+def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
+    for name, text in HOSTILE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NOBODY}
+
+    with canned() as url:
+        ran = subprocess.run([*command, url, *MOCK], env=hostile, capture_output=True, text=True, check=False)  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Conformant: " in ran.stdout
+
+
+PRINTING = [["list"], ["serve", "--port", "0"]]
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
+def test_a_reader_that_leaves_ends_the_command_quietly(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        ran = printing(pipe, *command)
+
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
+def test_a_full_disk_ends_the_command_with_one_line(command):
+    with open("full", "w") as full:
+        ran = printing(full, *command, limit="0")
+
+    message = b"octomil-conformance: cannot write: File too large\n"
+    assert (ran.returncode, ran.stderr) == (3, message)
+
+
+def printing(file, *command, limit="unlimited"):
+    """`limit` is how large a file may become."""
+    command = [sys.executable, "-m", "octomil_conformance", *command]
+    limited = ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *command]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run(
+        limited, env=environment, stdout=file, stderr=subprocess.PIPE, check=False
+    )
+
+
+def test_a_console_that_cannot_show_a_character_changes_no_verdict(monkeypatch):
+    Path("stream.sse").write_bytes(STREAM)
+    Path("\xe9.txt").touch()
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+
+    ran = python("-m", "octomil_conformance", "fixtures", ".")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "skipped: \\xe9.txt" in ran.stdout
+
+
+def test_without_stdout_the_exit_code_is_the_verdict():
+    Path("stream.sse").write_bytes(STREAM[:-1])
+    command = [sys.executable, "-O", "-m", "octomil_conformance", "fixtures", "."]
+
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, check=False
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
+
+
+SOON = 60.0
+"""Seconds that nothing takes, however busy the machine. The deadline of a check is later."""
+PATIENT = ["--timeout-factor", "100", "--profile", "stream@1"]
+
+
+def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
+    seen, asked, let_go = [], threading.Event(), threading.Event()
+
+    def held(request):
+        seen.append(request)
+        if len(seen) > 1:
+            asked.set()
+            let_go.wait(2 * SOON)
+        return good(request)
+
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=2) as backend:
+        good = served(Upstreams(backend.ollama_url, backend.openai_url))
+        with serving(held) as url:
+            command = [sys.executable, "-m", "octomil_conformance", url, *PATIENT]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+                assert asked.wait(SOON)
+                run.send_signal(signal.SIGINT)
+                _, error = run.communicate(timeout=SOON)
+            let_go.set()
+
+    assert (run.returncode, error) == (130, "\noctomil-conformance: interrupted\n")
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize(
+    "faults, failed", [("0", []), ("1", ["STREAM-05", "EMBED-06"])]
+)
+def test_a_mock_in_another_language_gets_the_right_verdicts(faults, failed):
+    script = Path(__file__).with_name("sdk_mock.js")
+    mock = subprocess.Popen(
+        ["node", script],
+        env={**os.environ, "MOCK_FAULTS": faults},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with mock:
+        url = f"http://127.0.0.1:{mock.stdout.readline().strip()}"
+        status = cli.main([url, "--json", "r.json", *MOCK])
+        mock.terminate()
+
+    verdicts = json.loads(Path("r.json").read_text())["verdicts"]
+    found = [each["requirement"] for each in verdicts if each["outcome"] == "fail"]
+    assert status == (1 if failed else 0)
+    assert found == failed
+
+
+def python(*arguments):
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -1,0 +1,72 @@
+"""`octomil-conformance doctor`: what a server can claim, and what is in its way."""
+
+import json
+
+import pytest
+from canned_server import ANSWERS, STREAM, canned
+from octomil_conformance import cli
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
+STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
+HEALTH_PATH, BATCH_PATH = "/api/v1/inference/health", "/api/v1/inference/batch"
+NOBODY = "http://127.0.0.1:1"
+
+
+def test_doctor_says_what_can_be_claimed(capsys):
+    with canned() as url:
+        status = cli.main(["doctor", url])
+
+    out = capsys.readouterr().out
+    assert status == 0
+    assert out.count("good: this profile can be claimed") == 3
+    assert "no such endpoint, or no such model" in out
+
+
+DOWN = (502, "application/json", b"{}")
+ENVELOPE = {"error": "bad_gateway", "message": "It is down.", "status_code": 502}
+FAILED = {"results": [{"index": 0, "error": ENVELOPE}], "succeeded": 0, "failed": 1}
+FAILED_BATCH = (200, "application/json", json.dumps(FAILED).encode())
+NOT_DONE = STREAM.replace(b'"done":true', b'"done":false')
+
+
+def report(status):
+    answer = {"status": status, "provider": None, "backends": []}
+    return (200, "application/json", json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (dict.fromkeys(ANSWERS, DOWN) | {HEALTH_PATH: report("ok")}, "the server cannot reach a model"),
+        ({HEALTH_PATH: report("degraded")}, "it says degraded: an upstream is down"),
+        ({HEALTH_PATH: report("unavailable")}, "it says unavailable: every upstream is down"),
+        ({STREAM_PATH: (200, "text/event-stream", NOT_DONE)}, "it answers, but no event has done: true"),
+        ({EMBED_PATH: (200, "application/json", b"{}")}, "it answers, but $: 'data' is a required"),
+        ({EMBED_PATH: (401, "application/json", b"{}")}, "pass --token"),
+        ({BATCH_PATH: FAILED_BATCH}, "it answers, but inputs of the batch fail"),
+    ],
+)  # fmt: skip
+def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
+    with canned(changes) as url:
+        status = cli.main(["doctor", url])
+
+    out = capsys.readouterr().out
+    assert status == 3
+    assert said in out
+    assert out.count("can be claimed") == 3 - len({*changes} & {*ANSWERS}) + (
+        changes.get(HEALTH_PATH) == report("ok")
+    )
+
+
+def test_doctor_says_that_nothing_answers(capsys):
+    assert cli.main(["doctor", NOBODY]) == 3
+    assert "is the server running" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["/inference", "/api/v1/inference/stream"])
+def test_the_url_of_an_endpoint_is_not_that_of_a_server(path, capsys):
+    assert cli.main(["doctor", NOBODY + path]) == 2
+    assert (
+        f"of an endpoint; expected the server's: {NOBODY}\n" in capsys.readouterr().err
+    )
