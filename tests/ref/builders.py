@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import falcon.testing
@@ -13,6 +14,7 @@ from octomil_conformance.backend.scripts import raw
 from octomil_conformance.backend.upstream import Script, Upstream
 
 from octomil_ref.app import create_app
+from octomil_ref.backends import Backend
 from octomil_ref.errors import BadRequest
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.records import AccessRecord
@@ -143,6 +145,13 @@ class _Pieces(io.RawIOBase):
 def arriving(*pieces: bytes | Exception | Callable[[], object]) -> io.BufferedReader:
     """A body for `responses` that arrives in pieces: reading gives bytes, raises an exception or calls a function."""
     return io.BufferedReader(_Pieces(pieces))
+
+
+def pieces_of(backend: Backend, url: str, *arrives: object) -> list[object]:
+    """All pieces of a stream that arrives from this URL in these parts."""
+    responses.post(url, body=arriving(*arrives))
+    with closing(backend.stream(asking())) as stream:
+        return [piece for together in stream for piece in together]
 
 
 class Clock:

@@ -6,12 +6,12 @@ import pytest
 import responses
 from builders import (
     OLLAMA,
-    arriving,
     asking,
     embedding,
     ndjson,
     ollama_chat,
     ollama_line,
+    pieces_of,
     sent,
 )
 
@@ -28,14 +28,8 @@ def backend(**aliases: str) -> OllamaBackend:
     return OllamaBackend(OLLAMA, 20, aliases)
 
 
-def streamed(*pieces: object) -> list:
-    """All pieces of a stream that arrives in these parts."""
-    responses.post(CHAT, body=arriving(*pieces))
-    stream = backend().stream(asking())
-    try:
-        return [piece for together in stream for piece in together]
-    finally:
-        stream.close()
+def streamed(*arrives: object) -> list:
+    return pieces_of(backend(), CHAT, *arrives)
 
 
 # Requests

@@ -170,17 +170,6 @@ def test_a_finish_reason_is_read_if_the_api_has_it(reason, read):
     assert completion.ending.finish_reason == read
 
 
-@responses.activate
-def test_reasoning_is_not_part_of_an_answer():
-    body = openai_chat("Cherry")
-    body["choices"][0]["message"]["reasoning_content"] = "Hm."
-    responses.post(CHAT, json=body)
-
-    completion = backend().complete(asking())
-
-    assert completion.output == "Cherry"
-
-
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,18 +4,13 @@ import json
 
 import pytest
 import responses
-from builders import OPENAI, arriving, asking, openai_chunk, scripted, sse
+from builders import OPENAI, arriving, asking, openai_chunk, pieces_of, scripted, sse
 from octomil_conformance.backend.scripts import raw
 
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import (
     Broken,
-    Busy,
-    ContextTooLong,
-    KeyRefused,
-    RateLimited,
-    RequestRefused,
 )
 
 CHAT = f"{OPENAI}/chat/completions"
@@ -28,14 +23,8 @@ def backend() -> OpenAIBackend:
     return OpenAIBackend(OPENAI, "key", 20, {})
 
 
-def streamed(*pieces: object) -> list:
-    """All pieces of a stream that arrives in these parts."""
-    responses.post(CHAT, body=arriving(*pieces))
-    stream = backend().stream(asking())
-    try:
-        return [piece for together in stream for piece in together]
-    finally:
-        stream.close()
+def streamed(*arrives: object) -> list:
+    return pieces_of(backend(), CHAT, *arrives)
 
 
 NO_USAGE = Ending("stop", None)
@@ -210,27 +199,6 @@ def test_a_stream_fails_after_its_first_token_by(bad):
     assert next(pieces) == [Token("Cherry")]
     with pytest.raises(Broken):
         next(pieces)
-
-
-@pytest.mark.parametrize(
-    "error, meaning",
-    [
-        pytest.param({"code": 429}, RateLimited, id="429"),
-        pytest.param({"code": 503}, Busy, id="503"),
-        pytest.param({"code": 401}, KeyRefused, id="401"),
-        pytest.param({"code": 400, "message": "no"}, RequestRefused, id="400"),
-        pytest.param({"code": 599}, Broken, id="599"),
-        pytest.param(
-            {"code": 400, "type": "exceed_context_size_error", "message": "no"},
-            ContextTooLong,
-            id="400 because the context is too long",
-        ),
-    ],
-)
-@responses.activate
-def test_the_code_of_an_error_frame_decides(error, meaning):
-    with pytest.raises(meaning):
-        streamed(sse({"error": error}))
 
 
 @responses.activate

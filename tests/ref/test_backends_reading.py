@@ -1,7 +1,5 @@
 """Reading what upstreams send: whole answers, single values, and streams with their deadlines."""
 
-import json
-
 import pytest
 import responses
 from builders import arriving
@@ -85,20 +83,6 @@ def test_the_status_decides_even_if_the_refusal_breaks_off():
         whole_answer(429, body)
 
     assert body.closed
-
-
-@pytest.mark.parametrize(
-    "error, meaning",
-    [
-        pytest.param({"code": 429}, RateLimited, id="its own code"),
-        pytest.param({"code": "overloaded"}, Busy, id="what its code says in words"),
-        pytest.param("no", Broken, id="Broken if there is no code"),
-    ],
-)
-@responses.activate
-def test_an_error_with_status_200_means(error, meaning):
-    with pytest.raises(meaning):
-        whole_answer(200, json.dumps({"error": error}))
 
 
 @pytest.mark.parametrize(

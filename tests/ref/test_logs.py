@@ -212,31 +212,23 @@ def test_a_failed_attempt_is_one_warning_with_what_the_upstream_said(capsys):
     }
 
 
-def test_what_is_not_known_of_an_attempt_is_left_out(capsys):
+@pytest.mark.parametrize(
+    "ended, event",
+    [
+        (attempt(failure("")), "attempt failed"),
+        (attempt(None).ended(failure(""), interrupted=True), "stream interrupted"),
+        (attempt(None), None),
+    ],
+    ids=["that failed without a word", "whose stream broke off", "that succeeded"],
+)
+def test_the_line_of_an_attempt(capsys, ended, event):
     configure_logging(Settings(log_format="json"))
 
-    logs.write_attempt(attempt(failure("")))
+    logs.write_attempt(ended)
 
-    assert (
-        not {"upstream_status", "detail"} & json.loads(capsys.readouterr().err).keys()
-    )
-
-
-def test_a_stream_that_broke_off_says_so(capsys):
-    configure_logging(Settings(log_format="json"))
-
-    logs.write_attempt(attempt(None).ended(failure("reset"), interrupted=True))
-
-    line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["detail"]) == ("stream interrupted", "reset")
-
-
-def test_an_attempt_that_succeeded_is_not_logged(capsys):
-    configure_logging(Settings(log_format="json"))
-
-    logs.write_attempt(attempt(None))
-
-    assert capsys.readouterr().err == ""
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ([event] if event else [])
+    assert not any({"upstream_status", "detail"} & line.keys() for line in lines)
 
 
 @pytest.mark.parametrize(

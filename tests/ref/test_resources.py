@@ -53,14 +53,22 @@ def logged(capsys) -> dict:
 
 
 @responses.activate
-def test_an_inference_answers_with_the_model_id_of_the_request():
-    responses.post(CHAT, json=ollama_chat())
+def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
+    ended = {"done_reason": "stop", "prompt_eval_count": 3, "eval_count": 4}
+    responses.post(CHAT, json=ollama_chat(**ended))
     body = ASK | {"model_id": "phi-4-mini"}
 
     answer = app_client().simulate_post(INFERENCE, json=body)
 
     assert json.loads(responses.calls[0].request.body)["model"] == "phi4-mini"
-    assert answer.json["model_id"] == "phi-4-mini"
+    assert answer.json == {
+        "output": "Cherry",
+        "latency_ms": ANY,
+        "provider": "ollama",
+        "model_id": "phi-4-mini",
+        "finish_reason": "stop",
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    }
 
 
 # POST /inference/stream

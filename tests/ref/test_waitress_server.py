@@ -260,22 +260,6 @@ def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(serve, numbe
     idle.close()
 
 
-def test_a_running_request_is_finished_after_the_signal(serve):
-    app = Gated()
-    serving = serve(app)
-    connection = serving.connection()
-    connection.request("GET", "/")
-    assert app.running.wait(PATIENCE)
-
-    serving.stop()
-    app.gate.set()
-    body = connection.getresponse().read()
-
-    connection.close()
-    assert body == b"hello"
-    assert serving.has_ended()
-
-
 @pytest.mark.parametrize(
     ("number", "said"),
     [
@@ -283,7 +267,9 @@ def test_a_running_request_is_finished_after_the_signal(serve):
         (signal.SIGTERM, []),
     ],
 )
-def test_ctrl_c_says_what_it_waits_for(serve, caplog, number, said):
+def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
+    serve, caplog, number, said
+):
     app = Gated()
     serving = serve(app)
     connection = serving.connection()
@@ -292,9 +278,10 @@ def test_ctrl_c_says_what_it_waits_for(serve, caplog, number, said):
 
     serving.stop(number)
     app.gate.set()
-    connection.getresponse().read()
+    body = connection.getresponse().read()
 
     connection.close()
+    assert body == b"hello"
     assert serving.has_ended()
     assert caplog.messages == said
 
