@@ -52,19 +52,21 @@ PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
 ODD: dict[str, list[dict[str, Any]]] = {
     "infer": [
         {"scenario": "unicode"},
+        {"scenario": "uncounted"},
         {"scenario": "empty"},
         {"scenario": "long"},
     ],
     "stream": [
         {"scenario": "unicode"},
+        {"scenario": "uncounted"},
         {"scenario": "empty"},
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
     ],
     "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
-    "embed": [{"scenario": "echo", "prompt": "one"}],
+    "embed": [{"scenario": "echo", "prompt": "one"}, {"scenario": "uncounted"}],
 }
-"""Requests for more good answers at level 2, which a real model gives rarely. The first two are sent through the fallback too."""
+"""Requests for more good answers at level 2, which a real model gives rarely. The first three are sent through the fallback too."""
 
 
 class Target:
@@ -110,7 +112,7 @@ class Target:
         if self.backend is None or self.config.claims.get(profile) != 2:
             return []
         odd = ODD.get(profile, [])
-        of_the_fallback = odd[:2] if "openai" in self.wired else []
+        of_the_fallback = odd[:3] if "openai" in self.wired else []
         return [(None, each) for each in odd] + [("openai", each) for each in of_the_fallback]  # fmt: skip
 
     def _specimen(self, profile: str, index: int) -> Exchange:

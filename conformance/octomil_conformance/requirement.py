@@ -25,7 +25,7 @@ class Check:
     cases: Mapping[str, tuple[Any, ...]]
     """Arguments by the name of the case; one nameless case without arguments for most checks."""
     serial: bool
-    """True if it runs alone after all others, because it takes upstreams away."""
+    """True if it runs alone after all others, because it takes upstreams away, or much of the processor."""
     through: tuple[Provider | None, ...] = ANY_BACKEND
     """The upstreams that have to answer. It runs once for each. None stands for any upstream."""
 

@@ -147,6 +147,7 @@ class _Lines:
 
     def __init__(self, ignored: tuple[str, ...]) -> None:
         self._ignored = ignored
+        self._text = reading.SplitText()
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
@@ -155,7 +156,9 @@ class _Lines:
         if "error" in chunk:
             raise reported(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
-        words = reading.text(message.get("content"))
+        words = self._text.add(message.get("content"))
+        if chunk["done"]:
+            words += self._text.rest()
         pieces = reading.pieces(message.get("thinking"), words)
         if chunk["done"]:
             pieces.append(_ending(chunk, self._ignored))

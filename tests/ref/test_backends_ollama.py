@@ -248,6 +248,14 @@ STREAMS = {
         [ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")],
         CHERRY,
     ),
+    "a character in two halves": (
+        [
+            b'{"message":{"content":"a\\ud83c"},"done":false}\n',
+            b'{"message":{"content":"\\udf52"},"done":false}\n',
+            ndjson(ollama_chat("")),
+        ],
+        [Token("a"), Token("\U0001f352"), CHERRY[1]],
+    ),
     "half of a surrogate pair": (
         [b'{"message":{"content":"a\\ud83c"},"done":true}\n'],
         [Token("a\ufffd"), CHERRY[1]],

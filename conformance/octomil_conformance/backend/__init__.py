@@ -22,6 +22,7 @@ from octomil_conformance.backend.remote import RemoteBackend
 from octomil_conformance.backend.scripted import ScriptedBackend
 from octomil_conformance.backend.witness import Call
 from octomil_conformance.backend.words import (
+    GIANT,
     LONG_TOKENS,
     TEXTS,
     THOUGHTS,
@@ -34,6 +35,7 @@ from octomil_conformance.backend.words import (
 
 __all__ = [
     "API_KEY",
+    "GIANT",
     "LONG_TOKENS",
     "TEXTS",
     "THOUGHTS",

@@ -39,18 +39,34 @@ class Dialect(Protocol):
 
     stream_type: str
     """Content-Type of a streamed answer."""
+    mark: bytes
+    """What follows the last frame of a stream; empty if nothing does."""
+    counts: bool
+    """False if answers do not say how many tokens they have."""
 
     def opening(self) -> bytes: ...
+    def increment(self, text: str) -> Json: ...
+    def frame(self, value: object) -> bytes:
+        """Any JSON as a frame of a stream."""
+
     def token(self, text: str) -> bytes: ...
     def thought(self, text: str) -> bytes: ...
     def ending(self, reason: str, tokens: int) -> bytes: ...
     def varied(self, tokens: Sequence[str]) -> bytes:
         """A whole stream in the other forms that servers of this kind, and gateways before them, send."""
 
-    def error_frame(self, message: str) -> bytes: ...
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json: ...
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json: ...
     def error(self, status: int, message: str, kind: str) -> Json: ...
+    def other_error(self, message: str) -> Json:
+        """An error of the other type: text instead of an object, or an object instead of text."""
+
+    def odd_error(self, message: str) -> Json:
+        """An error in another form that servers of this kind, and gateways before them, send."""
+
+    def error_frame(self, message: str) -> bytes: ...
+    def error_beside_end(self, message: str, tokens: int) -> bytes:
+        """A frame that ends an answer and has an error."""
 
 
 def messages_of(body: Mapping[str, Any]) -> list[Json]:

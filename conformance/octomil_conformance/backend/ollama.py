@@ -78,30 +78,36 @@ def _options(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 class OllamaDialect:
     stream_type = "application/x-ndjson"
+    mark = b""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
+        self.counts = True
 
     def opening(self) -> bytes:
         return b""
 
+    def increment(self, text: str, **more: str) -> Json:
+        message = {"role": "assistant", "content": text, **more}
+        return self._head(message) | {"done": False}
+
+    def frame(self, value: object) -> bytes:
+        return compact(value) + b"\n"
+
     def token(self, text: str) -> bytes:
-        return self._line({"content": text})
+        return self.frame(self.increment(text))
 
     def thought(self, text: str) -> bytes:
-        return self._line({"content": "", "thinking": text})
+        return self.frame(self.increment("", thinking=text))
 
     def ending(self, reason: str, tokens: int) -> bytes:
-        return compact(self.whole("", "", reason, tokens)) + b"\n"
+        return self.frame(self.whole("", "", reason, tokens))
 
     def varied(self, tokens: Sequence[str]) -> bytes:
         """The last text in the line that ends the answer."""
         *first, last = tokens or [""]
         ending = self.whole(last, "", "stop", len(tokens))
-        return b"".join(map(self.token, ["", *first])) + compact(ending) + b"\n"
-
-    def error_frame(self, message: str) -> bytes:
-        return compact({"error": message}) + b"\n"
+        return b"".join(map(self.token, ["", *first])) + self.frame(ending)
 
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:
         message = {"role": "assistant", "content": text}
@@ -115,24 +121,30 @@ class OllamaDialect:
             "done": True,
             "total_duration": 1_000_000,
             "load_duration": 1_000,
-            **{name: count for name, count in counts.items() if count},
+            **{name: count for name, count in counts.items() if count and self.counts},
         }
 
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
         if self._ask.one_vector:
             return {"embedding": vectors[0] if vectors else []}
-        return {
-            "model": self._ask.model,
-            "embeddings": vectors,
-            "prompt_eval_count": self._ask.prompt_tokens,
-        }
+        count = {"prompt_eval_count": self._ask.prompt_tokens} if self.counts else {}
+        return {"model": self._ask.model, "embeddings": vectors, **count}
 
     def error(self, status: int, message: str, kind: str) -> Json:
         return {"error": message}
 
-    def _line(self, message: Json) -> bytes:
-        line = self._head({"role": "assistant", **message}) | {"done": False}
-        return compact(line) + b"\n"
+    def other_error(self, message: str) -> Json:
+        return {"error": {"message": message, "type": "api_error"}}
+
+    def odd_error(self, message: str) -> Json:
+        """Beside text."""
+        return self.increment(" more") | {"error": message}
+
+    def error_frame(self, message: str) -> bytes:
+        return self.frame(self.error(500, message, "server_error"))
+
+    def error_beside_end(self, message: str, tokens: int) -> bytes:
+        return self.frame(self.whole("", "", "stop", tokens) | {"error": message})
 
     def _head(self, message: Json) -> Json:
         return {"model": self._ask.model, "created_at": _CREATED, "message": message}

@@ -16,6 +16,7 @@ from octomil_conformance.backend.ask import (
 from octomil_conformance.backend.response import compact
 
 _CREATED = 1_767_225_600
+CHUNK = "chat.completion.chunk"
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -60,12 +61,20 @@ def _limit(body: Mapping[str, Any]) -> int | None:
 
 class OpenAIDialect:
     stream_type = "text/event-stream"
+    mark = b"data: [DONE]\n\n"
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
+        self.counts = True
 
     def opening(self) -> bytes:
         return self._chunk({"role": "assistant", "content": None})
+
+    def increment(self, text: str) -> Json:
+        return self._delta({"content": text})
+
+    def frame(self, value: object) -> bytes:
+        return b"data: " + compact(value) + b"\n\n"
 
     def token(self, text: str) -> bytes:
         return self._chunk({"content": text})
@@ -77,26 +86,21 @@ class OpenAIDialect:
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
     ) -> bytes:
         last = self._chunk(delta, reason)
-        if self._ask.usage_wanted:
-            last += _event(
-                self._body([], "chat.completion.chunk") | self._usage(tokens)
-            )
-        return last + b"data: [DONE]\n\n"
+        if self._ask.usage_wanted and self.counts:
+            last += self.frame(self._body([], CHUNK) | self._usage(tokens))
+        return last + self.mark
 
     def varied(self, tokens: Sequence[str]) -> bytes:
         """Text beside the role, and beside the reason. A chunk without choices (Azure), comments, names of events, CR LF, no space after `data:`."""
         first, *middle = tokens or [""]
         *middle, last = middle or [""]
-        filtered = self._body([], "chat.completion.chunk")
+        filtered = self._body([], CHUNK)
         role = self._chunk({"role": "assistant", "content": first})
         others = b"".join(map(self.token, middle))
         ending = self.ending("stop", len(tokens), {"content": last})
-        events = _event(filtered) + role + b": keep-alive\n\n" + others + ending
+        events = self.frame(filtered) + role + b": keep-alive\n\n" + others + ending
         named = events.replace(b"data: ", b"event: message\ndata:")
         return named.replace(b"\n", b"\r\n")
-
-    def error_frame(self, message: str) -> bytes:
-        return _event(self.error(500, message, "server_error"))
 
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:
         message = {"role": "assistant", "content": text or None}
@@ -116,15 +120,33 @@ class OpenAIDialect:
             "object": "list",
             "data": data,
             "model": self._ask.model,
-            "usage": usage,
+            **({"usage": usage} if self.counts else {}),
         }
 
     def error(self, status: int, message: str, kind: str) -> Json:
         return {"error": {"message": message, "type": kind, "code": status}}
 
+    def other_error(self, message: str) -> Json:
+        return {"error": message}
+
+    def odd_error(self, message: str) -> Json:
+        """As older versions of vLLM."""
+        return {"object": "error", "message": message, "type": "server_error"}
+
+    def error_frame(self, message: str) -> bytes:
+        return self.frame(self.error(500, message, "server_error"))
+
+    def error_beside_end(self, message: str, tokens: int) -> bytes:
+        """As OpenRouter."""
+        last = self._delta({"content": ""}, "error")
+        return self.frame(last | self.error(502, message, "server_error")) + self.mark
+
     def _chunk(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
+        return self.frame(self._delta(delta, reason))
+
+    def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> Json:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return _event(self._body([choice], "chat.completion.chunk"))
+        return self._body([choice], CHUNK)
 
     def _body(self, choices: list[Json], kind: str) -> Json:
         return {
@@ -136,10 +158,8 @@ class OpenAIDialect:
         }
 
     def _usage(self, tokens: int) -> Json:
+        if not self.counts:
+            return {}
         prompt = self._ask.prompt_tokens
         counts = {"prompt_tokens": prompt, "completion_tokens": tokens}
         return {"usage": counts | {"total_tokens": prompt + tokens}}
-
-
-def _event(value: Json) -> bytes:
-    return b"data: " + compact(value) + b"\n\n"

@@ -1,13 +1,17 @@
 """The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from octomil_conformance.backend.ask import Ask, Dialect, Json
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
+from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
+
+ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd"]
+"""How an upstream says in a response with status 200 that it failed. In a stream, the end of a good answer follows, except after `alone`."""
 
 GARBAGE = b"<html><body>It works!</body></html>\n"
 
@@ -31,8 +35,19 @@ class Reply(Protocol):
     def pause(self, seconds: float) -> None: ...
     def close_gate(self, tokens: int) -> None: ...
 
-    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
-        """Completes the answer. `gap`: a whole answer drips."""
+    def finish(
+        self,
+        gap: float = 0.0,
+        change: Change = same,
+        vectors: Change = same,
+    ) -> None:
+        """Completes the answer. `gap`: a whole answer drips. The others are for whole answers: `change` is made to the JSON, `vectors` to the vectors in it."""
+
+    def do_not_count(self) -> None:
+        """The answer does not say how many tokens it has."""
+
+    def spoil(self, change: Change) -> None:
+        """Sends a whole answer after this change; a stream sends one token after it, and ends."""
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
         """These tokens and the end, in the other forms of the dialect; a single answer has one form."""
@@ -46,7 +61,7 @@ class Reply(Protocol):
     def garble(self) -> None:
         """Sends something else than the dialect."""
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, form: ErrorForm = "alone") -> None:
         """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
@@ -97,7 +112,12 @@ class StreamReply:
     def close_gate(self, tokens: int) -> None:
         self._line.close_gate(tokens)
 
-    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+    def finish(
+        self,
+        gap: float = 0.0,
+        change: Change = same,
+        vectors: Change = same,
+    ) -> None:
         self._line.pass_gate(self._said + 1)
         self._last(self._dialect.ending(self._reason, self._said))
 
@@ -118,8 +138,23 @@ class StreamReply:
     def garble(self) -> None:
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
 
-    def fail(self, message: str) -> None:
-        self._last(self._dialect.error_frame(message))
+    def do_not_count(self) -> None:
+        self._dialect.counts = False
+
+    def spoil(self, change: Change) -> None:
+        token = change(self._dialect.increment(self.echo[0]))
+        self._last(self._dialect.frame(token) + self._dialect.mark)
+
+    def fail(self, message: str, form: ErrorForm = "alone") -> None:
+        frames = {
+            "beside the end": self._dialect.error_beside_end(message, self._said),
+            "other type": self._dialect.frame(self._dialect.other_error(message)),
+            "odd": self._dialect.frame(self._dialect.odd_error(message)),
+        }
+        frame = frames.get(form, self._dialect.error_frame(message))
+        if form in ("before the end", "other type", "odd"):
+            frame += self._dialect.ending("stop", self._said)
+        self._last(frame)
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
         body = self._dialect.error(status, message, kind)
@@ -176,9 +211,14 @@ class WholeReply:
     def close_gate(self, tokens: int) -> None:
         self._line.close_gate(tokens)
 
-    def finish(self, gap: float = 0.0, vectors_lost: int = 0) -> None:
+    def finish(
+        self,
+        gap: float = 0.0,
+        change: Change = same,
+        vectors: Change = same,
+    ) -> None:
         self._line.pass_gate(WHOLE)
-        body = compact(self._body(vectors_lost))
+        body = compact(change(self._body(vectors)))
         if not gap and not self._split:
             self._line.answer(200, body)
             return
@@ -197,12 +237,19 @@ class WholeReply:
         self.say(tokens)
         self.finish()
 
+    def do_not_count(self) -> None:
+        self._dialect.counts = False
+
+    def spoil(self, change: Change) -> None:
+        self.say(self.echo)
+        self.finish(change=change)
+
     def stop_short(self) -> None:
-        body = compact(self._body(0))
+        body = compact(self._body())
         self._line.answer(200, body[: len(body) // 2])
 
     def hang(self) -> None:
-        body = compact(self._body(0))
+        body = compact(self._body())
         self._start(len(body))
         self._response.send(body[: len(body) // 2])
         self._begun = True
@@ -210,7 +257,7 @@ class WholeReply:
     def cut(self) -> None:
         if self._begun:
             return self._line.break_off("cut")
-        body = compact(self._body(0))
+        body = compact(self._body())
         self._start(len(body))
         if self._said or self._ask.texts:
             self._response.send(body[: len(body) // 2])
@@ -219,9 +266,15 @@ class WholeReply:
     def garble(self) -> None:
         self._line.answer(200, GARBAGE)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, form: ErrorForm = "alone") -> None:
         error = self._dialect.error(500, message, "server_error")
-        self._line.answer(200, compact(error))
+        bodies = {
+            "before the end": self._body() | error,
+            "beside the end": self._body() | error,
+            "other type": self._dialect.other_error(message),
+            "odd": self._dialect.odd_error(message),
+        }
+        self._line.answer(200, compact(bodies.get(form, error)))
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
         body = self._dialect.error(status, message, kind)
@@ -240,13 +293,15 @@ class WholeReply:
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))
 
-    def _body(self, vectors_lost: int) -> Json:
+    def _body(self, vectors: Change = same) -> Json:
         if self._ask.texts is None:
             text = "".join(self._said)
             count = len(self._said)
             return self._dialect.whole(text, self._thoughts, self._reason, count)
-        kept = self._ask.texts[: len(self._ask.texts) - vectors_lost]
-        return self._dialect.vectors([embed(text) for text in kept])
+        found = [*map(embed, self._ask.texts)]
+        # A single vector cannot be wrong in all these ways: it is left out.
+        wrong = [] if self._ask.one_vector else vectors(found)
+        return self._dialect.vectors(found if vectors is same else wrong)
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:

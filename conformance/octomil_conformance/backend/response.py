@@ -224,8 +224,9 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def compact(value: object) -> bytes:
-    """JSON as servers in Go and C++ write it: UTF-8, no blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """JSON as servers in Go and C++ write it: UTF-8, no blanks. Half a surrogate pair is an escape, `\\ud83c`, as in JavaScript."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")
 
 
 def read_request(wire: Wire, nth: int) -> Received | None:

@@ -8,10 +8,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend import spoiled
+from octomil_conformance.backend.reply import ErrorForm, Reply
+from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.backend.words import (
+    GIANT_TOKENS,
+    HALVES_TOKENS,
     HUGE_TOKENS,
     LONG_TOKENS,
     ROUGH_TOKENS,
@@ -121,6 +125,27 @@ def huge(reply: Reply, pace: Pace) -> None:
     """520 long tokens, 67 kB, as fast as they can be read."""
     reply.say(HUGE_TOKENS)
     reply.finish()
+
+
+@_act
+def halves(reply: Reply, pace: Pace) -> None:
+    """Characters that are cut in two, half a surrogate pair in each token."""
+    reply.say(HALVES_TOKENS)
+    reply.finish()
+
+
+@_act
+def giant(reply: Reply, pace: Pace) -> None:
+    """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
+    reply.say(GIANT_TOKENS)
+    reply.finish(change=spoiled.padded)
+
+
+@_act
+def uncounted(reply: Reply, pace: Pace) -> None:
+    """The echo, without a count of tokens."""
+    reply.do_not_count()
+    echo(reply, pace)
 
 
 @_act
@@ -252,24 +277,49 @@ def garbage_later(reply: Reply, pace: Pace) -> None:
     reply.garble()
 
 
-@_act
-def error_frame(reply: Reply, pace: Pace) -> None:
-    """Two tokens, then an error frame and a clean end; a single answer is an error under status 200."""
-    reply.say(reply.echo[:2])
-    reply.fail("llama runner process no longer running: 2")
+def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.say(reply.echo[:tokens])
+        reply.fail("llama runner process no longer running: 2", form)
+
+    SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
 
 
-@_act
-def error_frame_first(reply: Reply, pace: Pace) -> None:
-    """Status 200, then an error frame before any token."""
-    reply.fail("llama runner process no longer running: 2")
+_error("error-frame", "two tokens, an error frame and a clean end; a single answer is an error", 2)  # fmt: skip
+_error("error-frame-first", "an error frame before any token", 0)
+_error("error-before-end", "two tokens, an error frame, then the end of a good answer; a single answer with an error", 2, "before the end")  # fmt: skip
+_error("error-first-before-end", "an error frame, then the end of a good answer", 0, "before the end")  # fmt: skip
+_error("error-beside-end", "two tokens, then an error in the frame that ends the answer", 2, "beside the end")  # fmt: skip
+_error("error-of-other-type", "two tokens, an error that is text instead of an object or the other way round, then the end", 2, "other type")  # fmt: skip
+_error("error-odd", "two tokens, an error beside text (Ollama) or without the name `error` (OpenAI), then the end", 2, "odd")  # fmt: skip
 
 
-@_act
-def missing_vectors(reply: Reply, pace: Pace) -> None:
-    """One vector less than there are inputs; a chat is echoed."""
-    reply.say(reply.echo)
-    reply.finish(vectors_lost=1)
+# Status 200, and JSON that is not an answer, or not as usual: see spoiled.py
+
+
+def _spoiled(name: str, sentence: str, change: Change) -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.spoil(change)
+
+    SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
+
+
+def _embedded(
+    name: str, sentence: str, change: Change = same, vectors: Change = same
+) -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.say(reply.echo)
+        reply.finish(change=change, vectors=vectors)
+
+    SCENARIOS[name] = Scenario(name, f"{sentence}; a chat is echoed.", act)
+
+
+for _name, (_sentence, _change) in spoiled.ANSWERS.items():
+    _spoiled(_name, _sentence, _change)
+for _name, (_sentence, _change) in spoiled.DATA.items():
+    _embedded(_name, _sentence, change=_change)
+for _name, (_sentence, _change) in spoiled.VECTORS.items():
+    _embedded(_name, _sentence, vectors=_change)
 
 
 # Refusals, in the words of real servers. Servers decide by some of them: `context`, `does not support`, `option "`

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 DIMENSIONS = 64
+LENGTH = 2.5
+"""Of each vector. Not 1, so that a server that scales vectors to 1 is noticed."""
 
 UNICODE_TOKENS = (
     "caf\u00e9",
@@ -60,13 +62,21 @@ ROUGH_TOKENS = (
 HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
 """More than 64 kB and more than 500 tokens."""
 
+HALVES_TOKENS = ("Ripe ", "\ud83c", "\udf52", " and \ud83c", "\udf4b!")
+"""Characters in two tokens, as a gateway in JavaScript may cut them: `\\ud83c` is in one escape, `\\udf52` in the next."""
+
+GIANT_TOKENS = (" begins", " " + "word " * 220_000, " ends")
+"""More than a mebibyte in one token."""
+
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
 TEXTS = {
     "unicode": "".join(UNICODE_TOKENS),
     "rough": "".join(ROUGH_TOKENS),
     "huge": "".join(HUGE_TOKENS),
+    "halves": "Ripe \U0001f352 and \U0001f34b!",
 }
 """The text of these scenarios, by name."""
+GIANT = "".join(GIANT_TOKENS)
 THOUGHTS = ("Let", " me", " think")
 
 _TAG = re.compile(r"\[conf ([\w-]+(?:\.[\w-]+)*)(?: ([\w-]+))?\] ?", re.ASCII)
@@ -112,20 +122,18 @@ def count_words(text: str) -> int:
 
 @lru_cache(10_000)
 def embed(text: str) -> list[float]:
-    """A vector of length 1. Texts that share words or parts of words are near; the same text always gives the same numbers."""
+    """A vector of length LENGTH. Texts that share words or parts of words are near; the same text always gives the same numbers."""
     words = re.findall(r"\w+", untagged(text).lower()) or [text]
-    sums = [0.0] * DIMENSIONS
-    for word in words:
-        _add(sums, word, 1.0)
-        for start in range(len(word) - 2):
-            _add(sums, f"#{word[start : start + 3]}", 0.5)
+    parts = [f"#{word[start : start + 3]}" for word in words for start in range(len(word) - 2)]  # fmt: skip
     # Any change of a text, such as its case, changes its vector.
-    _add(sums, f"={untagged(text)}", 0.25)
+    features = [(1.0, words), (0.5, parts), (0.25, [f"={untagged(text)}"])]
+    weighed = [[weight * number for number in _numbers(each)] for weight, them in features for each in them]  # fmt: skip
+    sums = [*map(sum, zip(*weighed))]
     length = math.hypot(*sums)
-    return [round(value / length, 7) for value in sums]
+    return [round(LENGTH * value / length, 7) for value in sums]
 
 
-def _add(sums: list[float], feature: str, weight: float) -> None:
+@lru_cache(10_000)
+def _numbers(feature: str) -> list[float]:
     digest = hashlib.blake2b(feature.encode(), digest_size=DIMENSIONS).digest()
-    for index, byte in enumerate(digest):
-        sums[index] += weight * (byte - 127.5)
+    return [byte - 127.5 for byte in digest]

@@ -3,7 +3,9 @@
 from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
+from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
+from octomil_conformance.checks.inference import CONVERSATION, ROUGH
 from octomil_conformance.exchange import field, items
 from octomil_conformance.expect import Want, expect, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -11,6 +13,7 @@ from octomil_conformance.wire.batch import is_answer, is_failure
 
 SIX = [f"text {number}" for number in range(6)]
 NINE = [f"text {number}" for number in range(9)]
+SIXTY_FOUR = [f"text {number}" for number in range(64)]
 MALFORMED: dict[str, Any] = {
     "message": {"messages": [{"role": "user"}]},
     "parameter": {"input_data": "Hi", "parameters": {"temperature": "hot"}},
@@ -91,7 +94,7 @@ def results_are_in_the_order_of_the_inputs(api: Api) -> None:
     expect([field(result, "output") for result in results], SIX[:3])
 
 
-@requirement("BATCH-21", ["http-500", "slow"], through=EACH_BACKEND)
+@requirement("BATCH-21", ["http-500", "slow", "answer-missing"], through=EACH_BACKEND)
 def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
     texts = [
         api.tag("one", "0"),
@@ -198,6 +201,32 @@ def each_input_has_the_fallback(api: Api, failing: str) -> None:
 
     expect([field(result, "output") for result in results], SIX)
     expect(len({*map(str, providers)}), 2, "another provider than Ollama's")
+
+
+@requirement("BATCH-29", through=EACH_BACKEND)
+def sixty_four_inputs_have_their_results(api: Api) -> None:
+    answer = api.ask(SIXTY_FOUR, scenario="echo")
+    results = items(field(answer.fields, "results"))
+
+    expect([field(result, "output") for result in results], SIXTY_FOUR)
+
+
+@requirement("BATCH-30", through=EACH_BACKEND)
+def each_input_reaches_the_model_as_it_is(api: Api) -> None:
+    given = [("system", api.tag("Speak French.", "0")), *CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    text = api.tag(ROUGH, "1")
+    api.ask(scenario="echo", inputs=[{"messages": messages}, {"input_data": text}])
+    sent = [upstream.messages(api.call(index)) for index in ("0", "1")]
+
+    expect(sent, [given, [("user", text)]])
+
+
+@requirement("BATCH-31", ["unicode", "rough", "huge"], through=EACH_BACKEND)
+def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
+    results = items(field(api.ask(scenario=scenario).fields, "results"))
+
+    expect([field(result, "output") for result in results], [TEXTS[scenario]] * 2)
 
 
 @requirement("BATCH-28")

@@ -1,12 +1,13 @@
 """Vectors of the model (spec section 7). How clients read them is in wire/embed.py."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from octomil_conformance.api import REFUSED, UNAVAILABLE, Api
 from octomil_conformance.backend import embed
 from octomil_conformance.exchange import field, is_number, items
-from octomil_conformance.expect import expect, less_than
+from octomil_conformance.expect import expect, less_than, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.embed import vectors
 
@@ -33,10 +34,21 @@ ODD = [
 ]
 UNCOUNTED = "/api/embeddings"
 """Ollama's older path, which gives no counts."""
-OF_ANOTHER = 1e-3
+OWN = "each text unchanged, with its own vector"
+OF_ANOTHER = 2.5e-3
 """How much numbers differ, at least, if the text is another one."""
 MANY = ODD + [f"sentence number {number}" for number in range(27)]
 """Texts that careless servers change, drop or mix up."""
+HUNDREDS = [f"text {number}" for number in range(300)]
+ALL_OR_NONE = one_of((200, 300), (400, 0), (413, 0), (422, 0))
+"""The status, and the number of vectors."""
+NO_VECTORS = (
+    *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
+    *("answer-empty", "answer-string", "answer-item-null"),
+    *("error-frame", "error-beside-end", "error-of-other-type"),
+    *("too-many-vectors", "uneven-vectors", "empty-vectors", "null-vector"),
+    *("null-number", "nan-number", "text-number"),
+)
 
 
 @requirement("EMBED-10")
@@ -87,11 +99,24 @@ def input_that_is_not_text_is_refused(api: Api, value: Any) -> None:
 @requirement("EMBED-23", through=EACH_BACKEND)
 def each_of_many_texts_has_its_own_vector(api: Api) -> None:
     found = vectors(api.ask(scenario="echo", input=MANY))
-    pairs = zip(found, map(embed, MANY))
-    others = [MANY[n][:40] for n, (a, b) in enumerate(pairs) if difference([a], [b]) > OF_ANOTHER]  # fmt: skip
 
-    expect(len(found), len(MANY))
-    expect(others, [], "each text unchanged, with its own vector")
+    expect(with_another(found, MANY), [], OWN)
+
+
+@requirement("EMBED-23", serial=True, through=EACH_BACKEND)
+def large_answers_are_read(api: Api) -> None:
+    found = vectors(api.ask(scenario="giant", input=MANY[:16]))
+
+    expect(with_another(found, MANY[:16]), [], OWN)
+
+
+@requirement("EMBED-26", through=EACH_BACKEND)
+def each_of_hundreds_of_texts_has_its_own_vector(api: Api) -> None:
+    answer = api.ask(scenario="echo", input=HUNDREDS)
+    found = vectors(answer)
+
+    expect((answer.status, len(found)), ALL_OR_NONE)
+    expect(with_another(found, HUNDREDS[: len(found)]), [], OWN)
 
 
 @requirement("EMBED-24", through=EACH_BACKEND)
@@ -101,6 +126,13 @@ def usage_is_the_upstreams(api: Api) -> None:
     words = counted * sum(len(text.split()) for text in TEXTS)
 
     expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (words, words))  # fmt: skip
+
+
+@requirement("EMBED-24", through=EACH_BACKEND)
+def usage_is_zero_if_the_upstream_gives_none(api: Api) -> None:
+    usage = field(api.ask(TEXTS, scenario="uncounted").fields, "usage")
+
+    expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (0, 0))
 
 
 @requirement("EMBED-20", through=EACH_BACKEND)
@@ -117,6 +149,27 @@ def missing_vectors_are_a_failure(api: Api) -> None:
     answer = api.ask(TEXTS, scenario="missing-vectors")
 
     expect(answer.status, UNAVAILABLE)
+
+
+@requirement("EMBED-27", NO_VECTORS, through=EACH_BACKEND)
+def what_is_no_vectors_is_a_failure(api: Api, scenario: str) -> None:
+    answer = api.ask(TEXTS, scenario=scenario)
+
+    expect(answer.status, UNAVAILABLE)
+
+
+@requirement("EMBED-28", through=("openai",))
+def vectors_belong_to_texts_by_their_index(api: Api) -> None:
+    found = vectors(api.ask(scenario="shuffled", input=TEXTS))
+
+    expect(with_another(found, TEXTS), [], OWN)
+
+
+@requirement("EMBED-29", through=("openai",))
+def vectors_without_an_index_are_in_order(api: Api) -> None:
+    found = vectors(api.ask(scenario="unnumbered", input=TEXTS))
+
+    expect(with_another(found, TEXTS), [], OWN)
 
 
 @requirement("EMBED-22")
@@ -146,6 +199,12 @@ def likeness(one: Any, two: Any) -> float:
     product = sum(a * b for a, b in pairs)
     lengths = sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)
     return product / lengths**0.5 if lengths else -1.0
+
+
+def with_another(found: Sequence[Any], texts: Sequence[str]) -> list[str | None]:
+    """The texts that have the vector of another text, or none. None for a vector too many."""
+    each = itertools.zip_longest(texts, found, map(embed, texts))
+    return [text and text[:40] for text, *pair in each if difference(pair[:1], pair[1:]) > OF_ANOTHER]  # fmt: skip
 
 
 def difference(found: Sequence[Any], wanted: Sequence[Any]) -> float:

@@ -1,9 +1,10 @@
 """Requests for inference (spec section 3), and single answers of the model (section 4). How clients read those is in wire/infer.py."""
 
+import re
 from typing import Any
 
-from octomil_conformance.api import MAX_TOKENS, PROMPT, REFUSED, Api
-from octomil_conformance.backend import TEXTS
+from octomil_conformance.api import MAX_TOKENS, PROMPT, REFUSED, UNAVAILABLE, Api
+from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import MISSING, field
@@ -67,6 +68,18 @@ CONVERSATION = [
     ("user", "caf\u00e9"),
 ]
 """Messages that careless servers trim, merge, move or drop."""
+LONG_TEXT = " ".join(f"word{number}" for number in range(20_000))
+LONG_CONVERSATION = [
+    *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
+    *[("system", "Be brief."), ("user", LONG_TEXT), ("user", "Again."), ("user", "Again.")],
+]  # fmt: skip
+"""124 messages, some of them equal, and one that is longer than a careless server reads."""
+PARTS = ("apple", "birch", "cedar")
+NO_ANSWERS = (
+    *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
+    *("answer-empty", "answer-string", "answer-item-null", "content-object"),
+    *("error-frame", "error-beside-end", "error-of-other-type", "error-odd"),
+)
 REQUEST_ITSELF: list[Any] = [
     *(("input", "Hi"), ("prompt", "Hi"), ("n", 2), ("options", {"seed": 1})),
     *(("stream_options", {}), ("tool_choice", "auto"), ("encoding_format", "float")),
@@ -222,6 +235,26 @@ def all_messages_reach_the_model_in_order(api: Api) -> None:
     expect(upstream.messages(api.call()), given)
 
 
+@requirement("REQ-17", through=EACH_BACKEND)
+def a_long_conversation_reaches_the_model(api: Api) -> None:
+    given = [("system", api.tag("Speak French.")), *LONG_CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", messages=messages)
+
+    expect(upstream.messages(api.call()), given)
+
+
+@requirement("REQ-17", through=EACH_BACKEND)
+def no_part_of_a_message_is_lost(api: Api) -> None:
+    parts = [{"type": "text", "text": f" {text} "} for text in PARTS]
+    messages = [{"role": role, "content": parts} for role in ("system", "user")]
+    api.ask(scenario="echo", messages=[*api.messages(api.tag("Hi")), *messages])
+    sent = [upstream.messages(call)[1:] for call in api.calls()]
+    kept = [[word for _, text in texts for word in re.findall("[a-z]+", text)] for texts in sent]  # fmt: skip
+
+    expect(kept, [[*PARTS, *PARTS]] * len(kept), "every part, however they are joined")
+
+
 @requirement("REQ-18", through=EACH_BACKEND)
 def any_other_object_reaches_the_model_as_text(api: Api) -> None:
     data = {"colour": "red", "petals": 5, "note": api.tag("here")}
@@ -257,6 +290,14 @@ def no_parameter_is_added(api: Api) -> None:
 def a_string_reaches_the_model_as_it_is(api: Api) -> None:
     text = api.tag(ROUGH)
     api.ask(scenario="echo", without=("messages",), input_data=text)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-23", through=EACH_BACKEND)
+def a_long_string_reaches_the_model_as_it_is(api: Api) -> None:
+    text = api.tag(LONG_TEXT)
+    api.ask(scenario="empty", without=("messages",), input_data=text)
 
     expect(upstream.messages(api.call()), [("user", text)])
 
@@ -335,6 +376,13 @@ def output_is_what_the_model_said(api: Api, scenario: str) -> None:
     expect(field(answer.fields, "output"), TEXTS[scenario])
 
 
+@requirement("INFER-08", serial=True, through=EACH_BACKEND)
+def a_large_output_is_what_the_model_said(api: Api) -> None:
+    answer = api.ask(scenario="giant")
+
+    expect(field(answer.fields, "output"), GIANT)
+
+
 @requirement("INFER-08", LIKE_CODE, through=EACH_BACKEND)
 def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
     answer = api.ask(text, scenario="echo")
@@ -379,6 +427,13 @@ def reasoning_is_not_output(api: Api) -> None:
     answer = api.ask(scenario="thinking")
 
     expect(said(answer), PROMPT)
+
+
+@requirement("INFER-16", NO_ANSWERS, through=EACH_BACKEND)
+def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(answer.status, UNAVAILABLE)
 
 
 @requirement("INFER-15")

@@ -1,7 +1,7 @@
 """Streams in time, and when they fail (spec sections 5.2 and 5.3). How clients read them is in wire/stream.py."""
 
 from octomil_conformance.api import Api
-from octomil_conformance.backend import TEXTS
+from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
@@ -17,8 +17,13 @@ BEFORE_THE_FIRST = (
     "cut-in-thought",
     "truncate-before-first",
     "error-frame-first",
+    "error-first-before-end",
+    "answer-missing",
 )
-AFTER_THE_FIRST = ("cut", "truncate", "error-frame", "garbage-later")
+AFTER_THE_FIRST = (
+    *("cut", "truncate", "error-frame", "garbage-later"),
+    *("error-before-end", "error-beside-end", "error-of-other-type", "error-odd"),
+)
 BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
@@ -46,6 +51,13 @@ def no_character_is_lost(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
     expect("".join(answer.tokens), TEXTS[scenario])
+
+
+@requirement("STREAM-21", serial=True, through=EACH_BACKEND)
+def a_large_token_is_read(api: Api) -> None:
+    answer = api.ask(scenario="giant")
+
+    expect("".join(answer.tokens), GIANT)
 
 
 @requirement("STREAM-21", through=EACH_BACKEND)

@@ -120,14 +120,14 @@ class Backend:
         body = self._asked("POST", *self._chat(prompt, stream=False), self._timeout)
         with self._understanding():
             choice = body if self._is_ollama else body["choices"][0]
-            text = choice["message"].get("content") or ""
+            text = _text_in(choice["message"])
             fields = {"output": "".join(self._fault.tokens(iter([text])))}
             return fields | self._ending(body)
 
     def stream(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
         """Tokens, and an empty token for each thought. It ends without a Failure if the answer is complete; `ending` then says how it ended."""
         with closing(self._tokens(prompt, ending)) as tokens:
-            yield from self._fault.tokens(tokens)
+            yield from self._fault.tokens(_whole_characters(tokens))
 
     def _tokens(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
         transfer = self._sent("POST", *self._chat(prompt, stream=True), self._timeout)
@@ -171,7 +171,8 @@ class Backend:
     def _embedded_one_by_one(self, model: str, texts: list[str]) -> Any:
         path = "/api/embeddings"
         found = [self._asked("POST", path, {"model": model, "prompt": each}, self._timeout) for each in texts]  # fmt: skip
-        return {"embeddings": [each["embedding"] for each in found]}
+        with self._understanding():
+            return {"embeddings": [each["embedding"] for each in found]}
 
     def usable(self) -> float | None:
         """Milliseconds in which it answered a probe; None if it did not."""
@@ -220,7 +221,9 @@ class Backend:
         body = b"".join(self._pieces(transfer))
         self._require_answer(transfer, transfer.finish())
         with self._understanding():
-            return json.loads(body)
+            answer = json.loads(body)
+            self._require_success(answer)
+            return answer
 
     def _pieces(self, transfer: Transfer) -> Iterator[bytes]:
         for piece in self._fault.pieces(transfer.pieces()):
@@ -230,17 +233,21 @@ class Backend:
 
     def _lines(self, transfer: Transfer) -> Iterator[bytes]:
         """The lines of an answer that are not blank. Each may take the whole timeout."""
-        rest = b""
+        rest: list[bytes] = []
         for piece in self._pieces(transfer):
             if transfer.status != 200:
                 break
-            *lines, rest = (rest + piece).split(b"\n")
+            lines = []
+            rest.append(piece)
+            if b"\n" in piece:
+                *lines, last = b"".join(rest).split(b"\n")
+                rest = [last]
             yield from filter(bytes.strip, lines)
             if lines:
                 patience = max(self._timeout, self._fault.patience)
                 transfer.wait_until(time.monotonic() + patience)
         self._require_answer(transfer, transfer.finish())
-        yield from filter(bytes.strip, [rest])
+        yield from filter(bytes.strip, [b"".join(rest)])
 
     def _require_answer(self, transfer: Transfer, exchange: Exchange) -> None:
         """Raises Failure for a transfer that did not bring one."""
@@ -289,20 +296,25 @@ class Backend:
 
     def _increment(self, chunk: Any) -> tuple[str | None, str | None, bool]:
         """A token, a thought, and whether that was all."""
-        if chunk.get("error"):
-            raise self._failure("bad_gateway", "failed")
+        self._require_success(chunk)
         if self._is_ollama:
             message = chunk.get("message") or {}
-            return message.get("content"), message.get("thinking"), chunk["done"]
+            return _text_in(message), message.get("thinking"), chunk["done"]
         choice = (chunk.get("choices") or [{}])[0]
         delta = choice.get("delta") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        return delta.get("content"), thought, choice.get("finish_reason") is not None
+        return _text_in(delta), thought, choice.get("finish_reason") is not None
+
+    def _require_success(self, answer: Any) -> None:
+        """Raises Failure if a response with status 200 reports an error."""
+        if answer.get("error") or answer.get("object") == "error":
+            raise self._failure("bad_gateway", "failed")
 
     def _vectors(self, body: Any) -> Vectors:
         if self._is_ollama:
             return body["embeddings"], body.get("prompt_eval_count", 0)
-        items = sorted(body["data"], key=lambda item: item["index"])
+        places = enumerate(body["data"])
+        items = [item for _, item in sorted(places, key=lambda each: each[1].get("index", each[0]))]  # fmt: skip
         count = (body.get("usage") or {}).get("prompt_tokens", 0)
         return [item["embedding"] for item in items], count
 
@@ -325,6 +337,25 @@ class Backend:
 
 def milliseconds_since(began: float) -> float:
     return (time.monotonic() - began) * 1000
+
+
+def _text_in(message: Json) -> str:
+    text = message.get("content")
+    if not isinstance(text, str | None):
+        raise TypeError("not text")
+    return text or ""
+
+
+def _whole_characters(tokens: Iterator[str]) -> Iterator[str]:
+    """Joins characters of which each half, of a surrogate pair, is in another token."""
+    half = ""
+    for token in tokens:
+        token = half + token
+        half = token[-1:] if "\ud800" <= token[-1:] <= "\udbff" else ""
+        units = token.removesuffix(half).encode("utf-16-le", "surrogatepass")
+        yield units.decode("utf-16-le", "replace")
+    if half:
+        yield "\ufffd"
 
 
 def _json_of(line: bytes) -> Any:

@@ -168,6 +168,13 @@ def bounded(fields: Json, bound: int) -> None:
         fields["max_concurrency"] = bound
 
 
+@bodies("batch@2", "BATCH-29", shows=None)
+def thirty_two_inputs_are_run(fields: Json) -> None:
+    """Only the first 32 inputs are run."""
+    if isinstance(fields.get("inputs"), list):
+        fields["inputs"] = fields["inputs"][:32]
+
+
 @bodies("batch@2", "BATCH-22", shows=None)
 def batch_unbounded(fields: Json) -> None:
     """`max_concurrency` is ignored: all inputs run at once."""

@@ -244,6 +244,15 @@ def parts_are_run_together(fields: Json) -> None:
                 message["content"] = "".join(part["text"] for part in message["content"])  # fmt: skip
 
 
+@bodies("infer@2", "REQ-17", "REQ-24", shows=None)
+def only_the_first_part_is_read(fields: Json) -> None:
+    """Of a `content` of parts only the first is read."""
+    for message in fields.get("messages") or ():
+        if isinstance(message, dict) and isinstance(message.get("content"), list):
+            texts = [part for part in message["content"] if part["type"] == "text"]
+            message["content"] = texts[:1] if texts == message["content"] else message["content"]  # fmt: skip
+
+
 @bodies("infer@1", "REQ-26")
 def empty_prompts_are_accepted(fields: Json) -> None:
     """An empty string as `input_data` is accepted."""

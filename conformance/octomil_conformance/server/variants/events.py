@@ -8,6 +8,8 @@ from octomil_conformance.server.subjects import events, final_events, headers, s
 from octomil_conformance.server.variants import STREAMS
 
 Frames = Iterator[bytes]
+LONG = 100_000
+"""A token or frame that is longer is not split into letters or bytes: that would take minutes."""
 
 
 @streams(STREAMS)
@@ -59,7 +61,9 @@ def ends_with_done(frames: Frames) -> Iterable[bytes]:
 @streams(STREAMS)
 def byte_by_byte(frames: Frames) -> Iterable[bytes]:
     """Every byte is a chunk of its own."""
-    return (bytes([byte]) for frame in frames for byte in frame)
+    for frame in frames:
+        long = len(frame) > LONG
+        yield from [frame] if long else (bytes([byte]) for byte in frame)
 
 
 @streams(STREAMS)
@@ -100,7 +104,8 @@ def more_in_events(fields: Json) -> bytes:
 @events(STREAMS)
 def letter_by_letter(fields: Json) -> bytes:
     """Each token is one letter."""
-    letters = fields["token"] or [""]
+    token = fields["token"]
+    letters = [token] if len(token) > LONG else token or [""]
     return b"".join(frame_of({**fields, "token": letter}) for letter in letters)
 
 

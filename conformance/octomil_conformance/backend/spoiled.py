@@ -1,0 +1,98 @@
+"""Answers with status 200 that are not as they should be, as changes of a good one. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Change = Callable[[Any], Any]
+"""Takes JSON, and returns what is sent instead."""
+
+IN = ("choices", "message", "data", "embeddings", "embedding")
+"""The fields that have the answer, in either dialect."""
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def _with(value: Any, *names: str) -> Change:
+    """Gives the fields of these names another value, wherever they are."""
+
+    def change(json: Any) -> Any:
+        if isinstance(json, list):
+            return [*map(change, json)]
+        if not isinstance(json, dict):
+            return json
+        return {name: value if name in names else change(json[name]) for name in json}
+
+    return change
+
+
+def _without(*names: str) -> Change:
+    return lambda json: {name: json[name] for name in json if name not in names}
+
+
+ANSWERS: Mapping[str, tuple[str, Change]] = {
+    "answer-null": ("null", lambda json: None),
+    "answer-array": ("an array around the answer", lambda json: [json]),
+    "answer-missing": ("an object without the answer", _without(*IN)),
+    "answer-inside-null": ("null instead of the text or vectors", _with(None, *IN)),
+    "answer-empty": ("an empty array instead of the text or vectors", _with([], *IN)),
+    "answer-string": ("a string instead of the answer", _with("one", *IN)),
+    "answer-item-null": ("null instead of an item", _with([None], *IN)),
+    "content-object": (
+        "an object instead of the text; vectors as usual",
+        _with({"text": "one"}, "content"),
+    ),
+}
+"""Sentence and change. A stream has one token, which is changed."""
+
+
+def padded(json: Any) -> Any:
+    """Vectors beside a text that nobody needs."""
+    has_text = "message" in json or "choices" in json
+    return json if has_text else json | {"note": "word " * 220_000}
+
+
+def _data(change: Change) -> Change:
+    """Changes the items of OpenAI's vectors. Ollama's have no items."""
+    return lambda json: (
+        json | {"data": change(json["data"])} if "data" in json else json
+    )
+
+
+DATA: Mapping[str, tuple[str, Change]] = {
+    "shuffled": (
+        "OpenAI's vectors in another order, each with its index",
+        _data(lambda items: items[1::2] + items[::2]),
+    ),
+    "unnumbered": (
+        "OpenAI's vectors without an index",
+        _data(lambda items: [*map(_without("index"), items)]),
+    ),
+}
+
+
+def _last(change: Change) -> Change:
+    return lambda vectors: [*vectors[:-1], change(vectors[-1])]
+
+
+def _first_number(value: Any) -> Change:
+    return _last(lambda vector: [value, *vector[1:]])
+
+
+VECTORS: Mapping[str, tuple[str, Change]] = {
+    "missing-vectors": (
+        "One vector less than there are texts",
+        lambda vectors: vectors[:-1],
+    ),
+    "too-many-vectors": (
+        "One vector more than there are texts",
+        lambda vectors: [*vectors, vectors[0]],
+    ),
+    "uneven-vectors": ("The last vector is shorter", _last(lambda vector: vector[:-1])),
+    "empty-vectors": ("Vectors without numbers", lambda vectors: [[] for _ in vectors]),
+    "null-vector": ("Null instead of the last vector", _last(lambda vector: None)),
+    "null-number": ("Null instead of a number", _first_number(None)),
+    "nan-number": ("NaN instead of a number", _first_number(float("nan"))),
+    "text-number": ("A string instead of a number", _first_number("one")),
+}

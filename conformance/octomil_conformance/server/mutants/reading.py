@@ -1,0 +1,181 @@
+"""Bugs in how the answers of one upstream are read: errors within a good status, what is no answer, and what is large."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from math import hypot
+
+from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.layers import Json
+from octomil_conformance.server.subjects import answers, embeds, hears, pieces, sends
+
+Received = Iterator[bytes]
+MEBIBYTE = 2**20
+THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 10)]
+EMPTY = b'{"message":{"content":""},"done":true,"choices":[{"message":{}}]}'
+"""An empty answer in both dialects."""
+
+
+def without(pattern: bytes, received: Received, instead: bytes = b"") -> Received:
+    for piece in received:
+        yield re.sub(pattern, instead, piece)
+
+
+# Errors
+
+
+@pieces("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
+def errors_in_streams_are_passed_over(received: Received) -> Received:
+    """A line or an event that has only an error is passed over."""
+    return without(rb'(?m)^(data: )?\{"error":.*\n', received)
+
+
+@pieces("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
+def errors_beside_an_answer_are_passed_over(received: Received) -> Received:
+    """An error beside an answer, or beside its end, is passed over."""
+    return without(rb',"error":("[^"]*"|\{[^}]*\})(?=\})', received)
+
+
+@pieces("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
+def errors_have_one_type(received: Received) -> Received:
+    """An error counts only if it is text (Ollama) or an object (the fallback)."""
+    return without(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', received)
+
+
+@pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
+def errors_have_one_name(received: Received) -> Received:
+    """An object that says of itself that it is an error is passed over."""
+    return without(rb'(?m)^data: \{"object":"error".*\n', received)
+
+
+# What is no answer
+
+
+@pieces("infer@2", "INFER-16", shows="answer-missing")
+def no_answer_is_an_empty_one(received: Received) -> Received:
+    """JSON without a text is an empty answer."""
+    body = b"".join(received)
+    with suppress(ValueError):
+        json.loads(body)
+        body = body if b'"content":"' in body else EMPTY
+    yield body
+
+
+@pieces("stream@2", "STREAM-30", only="openai", shows="answer-missing")
+def a_mark_is_an_end(received: Received) -> Received:
+    """A stream is an empty answer if it ends with `[DONE]` and has no choice."""
+    empty = rb'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    only = rb'\Adata: \{"id":"[^"]*","object":"[^"]*","created":\d+,"model":"[^"]*"\}\n\n'  # fmt: skip
+    return without(only, received, empty)
+
+
+@pieces("embed@2", "EMBED-27", shows="null-number")
+def no_number_is_zero(received: Received) -> Received:
+    """Null instead of a number, or NaN, becomes 0."""
+    return without(rb"(?<=\[)(null|NaN)(?=,-?\d)", received, b"0.0")
+
+
+# What is large or cut
+
+
+@pieces("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="giant")
+def answers_have_a_mebibyte(received: Received) -> Received:
+    """An answer of more than a mebibyte is a failure."""
+    length = 0
+    for piece in received:
+        length += len(piece)
+        if length > MEBIBYTE:
+            raise Failure("bad_gateway", "The answer is too large.")
+        yield piece
+
+
+@pieces("stream@2", "STREAM-21", shows="giant")
+def lines_have_a_mebibyte(received: Received) -> Received:
+    """A line of more than a mebibyte is a failure."""
+    length = 0
+    for piece in received:
+        length = len(piece) - piece.rfind(b"\n") + length * (b"\n" not in piece)
+        if length > MEBIBYTE:
+            raise Failure("bad_gateway", "A line is too long.")
+        yield piece
+
+
+@pieces("stream@2", "STREAM-21", shows="halves")
+def halves_of_characters_are_replaced(received: Received) -> Received:
+    """Half a character at the beginning or the end of a token is replaced."""
+    half = rb'(?<=content":")\\ud[c-f]..|\\ud[89ab]..(?=")'
+    return without(half, received, rb"\\ufffd")
+
+
+@hears("batch@2", "BATCH-31", shows="rough")
+def outputs_of_batches_are_trimmed(tokens: Iterator[str]) -> Iterator[str]:
+    """White space around an output is removed."""
+    yield "".join(tokens).strip()
+
+
+# Long conversations and many texts
+
+
+@sends("infer@2", "REQ-17", shows=None)
+def ten_messages_are_sent(payload: Json) -> None:
+    """Only the last ten messages are sent."""
+    payload["messages"] = payload.get("messages", [])[-10:]
+
+
+@sends("infer@2", "REQ-17", "REQ-23", shows=None)
+def long_messages_are_cut(payload: Json) -> None:
+    """Only the first 100,000 characters of a message are sent."""
+    for message in payload.get("messages", ()):
+        message["content"] = message["content"][:100_000]
+
+
+@sends("infer@2", "REQ-17", shows=None)
+def messages_are_sent_once(payload: Json) -> None:
+    """Of equal messages one after the other only one is sent."""
+    given = payload.get("messages", [])
+    payload["messages"] = [each for each, before in zip(given, [None, *given]) if each != before]  # fmt: skip
+
+
+@sends("batch@2", "BATCH-30", shows=None)
+def inputs_of_batches_have_one_message(payload: Json) -> None:
+    """The messages of an input are sent as one."""
+    given = payload.get("messages", [])
+    text = "\n".join(message["content"] for message in given)
+    payload["messages"] = [{"role": "user", "content": text}]
+
+
+@embeds("embed@2", "EMBED-26")
+def portions_are_mixed(vectors: list[list[float]]) -> list[list[float]]:
+    """More than 64 texts are sent in portions, whose vectors are then mixed up."""
+    mixed = sorted(range(len(vectors)), key=lambda place: place % 64)
+    return [vectors[place] for place in mixed]
+
+
+@embeds("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28[openai]", "EMBED-29[openai]", *THE_FALLBACK_ANSWERS)  # fmt: skip
+def vectors_have_length_one(vectors: list[list[float]]) -> list[list[float]]:
+    """Vectors are scaled to length 1."""
+    return [[number / hypot(*vector) for number in vector] for vector in vectors]
+
+
+@pieces("embed@2", "EMBED-28", only="openai", shows="shuffled")
+def the_index_is_ignored(received: Received) -> Received:
+    """Vectors are taken in the order in which they come, whatever their index is."""
+    body = b"".join(received)
+    places = count()
+    yield re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
+
+
+@pieces("embed@2", "EMBED-29", only="openai", shows="unnumbered")
+def an_index_is_needed(received: Received) -> Received:
+    """Vectors without an index are a failure."""
+    body = b"".join(received)
+    yield body.replace(b'"object":"embedding","embedding"', b'"vector"')
+
+
+@answers("embed@2", "EMBED-06", "EMBED-24", "HTTP-25", shows="uncounted")
+def usage_needs_a_count(fields: Json) -> None:
+    """`usage` is empty if the upstream gives no count."""
+    if not fields["usage"]["prompt_tokens"]:
+        fields["usage"] = {}
