@@ -1,7 +1,8 @@
 """`python -m benchmarks`: compares the reference server with others in one run. The ratios hold on any machine.
 
 Each round measures every contender once, in an order of its own. Servers run on the first core, load and upstream on the
-others, and every answer is checked. A round beside three other gateways takes about a quarter of an hour; `--quick` is one short round.
+others, and every answer is checked. A round beside three other gateways takes about a quarter of an hour; `--quick` is one short
+round of less than two minutes, and `--quick --only lone --against relay` takes half a minute.
 """
 
 import argparse
@@ -30,6 +31,12 @@ SCENARIOS = (
     "batch",
     "start",
 )
+QUICK_SCENARIOS = ("single", "streams", "lone", "embeddings", "batch", "start")
+"""Those that a short round measures, unless it is told others. The rest need a longer one."""
+
+AGAINST = ("relay", "hello", "prepared", "naive")
+"""The servers of our own that are measured beside the reference."""
+
 AT_ONCE = (1, 8, 32, 64)
 PACED = ((8, 100), (64, 100))
 SHORT_TURNS = 5
@@ -47,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.quick:
         options.rounds, options.at_once = 1, [32, 64]
         options.seconds, options.paced_seconds = 0.5, 2.0
+    options.only = options.only or (QUICK_SCENARIOS if options.quick else SCENARIOS)
     rows: list[Row] = []
     with measure.scripted_upstream() as upstream:
         for number in range(options.rounds):
@@ -73,9 +81,12 @@ def _show(rows: list[Row], options: argparse.Namespace) -> None:
 
 
 def _turns(upstream: Server, options: argparse.Namespace) -> list[Turn]:
-    beside = [relay(), *(GATEWAYS[name]() for name in options.gateways)]
-    for server in SERVERS:
-        beside += [on_falcon(name, server) for name in ("hello", "prepared", "naive")]
+    beside = [GATEWAYS[name]() for name in options.gateways]
+    for name in options.against:
+        if name == "relay":
+            beside.append(relay())
+        else:
+            beside += [on_falcon(name, server) for server in SERVERS]
     return [
         partial(_upstream, upstream, options),
         *(partial(_beside, contender, options) for contender in beside),
@@ -172,8 +183,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         type=partial(_names, SCENARIOS),
-        default=list(SCENARIOS),
         help=",".join(SCENARIOS),
+    )
+    parser.add_argument(
+        "--against",
+        type=partial(_names, AGAINST),
+        default=list(AGAINST),
+        help=f"measure beside ours only some of {','.join(AGAINST)}",
     )
     parser.add_argument(
         "--at-once",
