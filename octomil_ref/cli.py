@@ -1,4 +1,7 @@
-"""The command `octomil-ref`: serve, demo, config, check."""
+"""The command `octomil-ref`: serve, demo, config, check.
+
+What not every command needs is imported where it is used: before gunicorn, which imports the app itself, it would be a third of the start.
+"""
 
 import argparse
 import errno
@@ -15,9 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from octomil_ref import __version__, setting_values
-from octomil_ref.app import create_app, create_backends
 from octomil_ref.backends import Backend
-from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
 from octomil_ref.errors import UpstreamError
 from octomil_ref.listening import check_address
 from octomil_ref.settings import (
@@ -28,7 +29,6 @@ from octomil_ref.settings import (
     publish,
 )
 from octomil_ref.settings_report import report, warnings
-from octomil_ref.waitress_server import WaitressServer
 
 T = TypeVar("T")
 
@@ -82,6 +82,13 @@ def serve(arguments: argparse.Namespace) -> None:
         raise SettingsError(
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
+    _serve_by_waitress(settings)
+
+
+def _serve_by_waitress(settings: Settings) -> None:
+    from octomil_ref.app import create_app
+    from octomil_ref.waitress_server import WaitressServer
+
     if settings.pin_to_core:
         stay_on_one_core()
     server = WaitressServer(settings)
@@ -117,6 +124,8 @@ def _on_hangup(call: Callable[[], None]) -> None:
 
 
 def demo(arguments: argparse.Namespace) -> None:
+    from octomil_ref.demo.run import DemoError, run_demo, run_scripted_demo
+
     settings = _with_flags(load(), arguments)
     tokens = settings.api_keys or (new_token(),)
     settings = replace(settings, api_keys=tokens, allow_anonymous=False)
@@ -139,6 +148,8 @@ def config(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Asks each backend for its models. Exits with 1 if one cannot be used, or if there is none."""
+    from octomil_ref.app import create_backends
+
     settings = load()
     backends = create_backends(settings)
     reports = [_asked_for_models(backend) for backend in backends]

@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from octomil_ref import __version__, cli
+from octomil_ref import __version__, app, cli, waitress_server
 from octomil_ref.keys import KeyRing
 from octomil_ref.settings import Settings, load
 
@@ -40,8 +40,8 @@ class BecameGunicorn(Exception):
 @pytest.fixture
 def servers(monkeypatch) -> Iterator[Servers]:
     servers = Servers()
-    monkeypatch.setattr(cli, "WaitressServer", servers)
-    monkeypatch.setattr(cli, "create_app", lambda settings, keys: settings)
+    monkeypatch.setattr(waitress_server, "WaitressServer", servers)
+    monkeypatch.setattr(app, "create_app", lambda settings, keys: settings)
     monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(gc, "collect", lambda: None)  # seconds, with all these tests
     before = signal.getsignal(signal.SIGHUP)

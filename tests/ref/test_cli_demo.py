@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from octomil_ref import cli
+from octomil_ref.demo import run
 from octomil_ref.demo.run import DemoError
 from octomil_ref.settings import Settings
 
@@ -17,7 +18,7 @@ def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
     def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
         demos.append((settings, gguf, may_install))
 
-    monkeypatch.setattr(cli, "run_demo", run_demo)
+    monkeypatch.setattr(run, "run_demo", run_demo)
     return demos
 
 
@@ -68,7 +69,7 @@ def test_a_demo_that_cannot_start_ends_with_what_to_do(monkeypatch):
     def run_demo(*arguments: object, **options: object) -> None:
         raise DemoError("the model is missing; run: pip")
 
-    monkeypatch.setattr(cli, "run_demo", run_demo)
+    monkeypatch.setattr(run, "run_demo", run_demo)
 
     assert ended_demo() == "octomil-ref demo: the model is missing; run: pip"
 
@@ -77,7 +78,7 @@ def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
     def run_demo(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_demo", run_demo)
+    monkeypatch.setattr(run, "run_demo", run_demo)
 
     assert ended_demo() == 130
     assert capsys.readouterr().err == "\noctomil-ref: interrupted\n"
@@ -85,7 +86,7 @@ def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
 
 def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
     scripted: list[Settings] = []
-    monkeypatch.setattr(cli, "run_scripted_demo", scripted.append)
+    monkeypatch.setattr(run, "run_scripted_demo", scripted.append)
 
     cli.main(["demo", "--scripted"])
 
