@@ -9,6 +9,7 @@ import argparse
 import os
 import random
 import resource
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,10 +53,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     _allow_many_connections()
     os.sched_setaffinity(0, OUR_CORES)
     if options.quick:
-        options.rounds, options.at_once = 1, [32, 64]
-        options.seconds, options.paced_seconds = 0.5, 2.0
+        options.rounds, options.seconds, options.paced_seconds = 1, 0.5, 1.5
+    options.answers_at_once = [32] if options.quick else options.at_once
+    options.streams_at_once = [64] if options.quick else options.at_once
     options.only = options.only or (QUICK_SCENARIOS if options.quick else SCENARIOS)
     rows: list[Row] = []
+    started = time.monotonic()
     with measure.scripted_upstream() as upstream:
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", flush=True)
@@ -65,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 for row in turn():
                     print(report.table([row]).strip(), flush=True)
                     rows.append(row)
+            minutes = (time.monotonic() - started) / (number + 1) / 60
+            left = options.rounds - number - 1
+            print(f"{minutes:.1f} minutes a round, {left} left", flush=True)
     _show(report.with_added(report.medians(rows)), options)
 
 
@@ -113,10 +119,11 @@ def _beside(contender: Contender, options: argparse.Namespace) -> Iterator[Row]:
 def _load(server: Server, options: argparse.Namespace) -> Iterator[Row]:
     """Measures all contenders in the scenarios that they support."""
     contender = server.contender
-    for at_once in options.at_once:
-        if contender.answers and "single" in options.only:
+    if contender.answers and "single" in options.only:
+        for at_once in options.answers_at_once:
             yield measure.single(server, at_once, options.seconds)
-        if contender.streams and "streams" in options.only:
+    if contender.streams and "streams" in options.only:
+        for at_once in options.streams_at_once:
             yield measure.streams(server, at_once, options.seconds)
     if contender.streams and "lone" in options.only:
         for at_once, rate in PACED:
@@ -139,7 +146,7 @@ def _ours(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
     if "many" in options.only:
         yield from _many(server_name, options)
     if "start" in options.only:
-        yield measure.start(contender, 3)
+        yield measure.start(contender, 1 if options.quick else 3)
 
 
 def _both_surfaces(server: Server, options: argparse.Namespace) -> Iterator[Row]:
