@@ -65,7 +65,7 @@ HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
 HALVES_TOKENS = ("Ripe ", "\ud83c", "\udf52", " and \ud83c", "\udf4b!")
 """Characters in two tokens, as a gateway in JavaScript may cut them: `\\ud83c` is in one escape, `\\udf52` in the next."""
 
-GIANT_TOKENS = (" begins", " " + "word " * 220_000, " ends")
+GIANT_TOKENS = (" begins", " " + "word " * 240_000, " ends")
 """More than a mebibyte in one token."""
 
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))

@@ -217,9 +217,9 @@ class Backend:
         self, method: str, path: str, payload: Json | None, timeout: float
     ) -> Any:
         """The JSON of a whole answer."""
-        transfer = self._sent(method, path, payload, timeout)
-        body = b"".join(self._pieces(transfer))
-        self._require_answer(transfer, transfer.finish())
+        with closing(self._sent(method, path, payload, timeout)) as transfer:
+            body = b"".join(self._pieces(transfer))
+            self._require_answer(transfer, transfer.finish())
         with self._understanding():
             answer = json.loads(body)
             self._require_success(answer)

@@ -146,7 +146,7 @@ def inputs_of_batches_have_one_message(payload: Json) -> None:
     payload["messages"] = [{"role": "user", "content": text}]
 
 
-@embeds("embed@2", "EMBED-26")
+@embeds("embed@2", "EMBED-26", shows=None)
 def portions_are_mixed(vectors: list[list[float]]) -> list[list[float]]:
     """More than 64 texts are sent in portions, whose vectors are then mixed up."""
     mixed = sorted(range(len(vectors)), key=lambda place: place % 64)
