@@ -1,4 +1,4 @@
-"""The command `octomil-conformance`: its exit codes, what it prints, and what cannot disturb it."""
+"""The command `octomil-conformance`: its exit codes, and what it prints."""
 
 import json
 from pathlib import Path

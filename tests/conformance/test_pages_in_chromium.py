@@ -1,4 +1,4 @@
-"""The report and the matrix in a real Chromium: filters, the keyboard, links, a phone, paper, and no scripts."""
+"""The report and the matrix in a real Chromium: filters, the keyboard, links, contrast, a phone, paper, and no scripts."""
 
 from pathlib import Path
 

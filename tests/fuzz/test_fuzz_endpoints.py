@@ -1,4 +1,4 @@
-"""Requests that openapi.json allows are answered, and requests that it does not allow are refused, at every endpoint.
+"""The application answers requests that openapi.json allows, and refuses those that it does not allow, at every endpoint.
 
 This also tests the schemas: if server and schema disagree about a request, one of them is wrong.
 """

@@ -1,4 +1,4 @@
-"""The log of a request that went wrong, under both servers: why each attempt failed, and which backend answered."""
+"""The log of requests that went wrong, under both servers, and the form of every line."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How both servers start: the addresses they listen on, and what they say when something is wrong."""
+"""The addresses that both servers listen on, and a port that is taken."""
 
 import socket
 from contextlib import closing

@@ -105,6 +105,3 @@ def test_an_upstream_loses_a_client_that_left_between_two_tokens(
 
     assert over.wait(PATIENCE)
     assert server.log_of(request_id)["ended"] == "client_left"
-
-
-# The log line

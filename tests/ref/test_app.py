@@ -294,7 +294,7 @@ def test_the_page_can_be_switched_off(method):
     assert client.simulate_get("/openapi.json").status_code == 200
 
 
-# Bad input: each endpoint reads its body with test_body's rules and its fields with test_payloads' rules
+# Bad input. test_body has the rules for bodies, and test_payloads those for fields
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1.5", "9999999999999999999999"])

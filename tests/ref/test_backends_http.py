@@ -1,4 +1,4 @@
-"""Requests to one upstream, its answers, its deadlines, and the error for each failure."""
+"""Requests to one upstream, through the proxy of the environment or without, and its answers."""
 
 import threading
 

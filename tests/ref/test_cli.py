@@ -1,4 +1,4 @@
-"""The command: the settings for each way to start, its output and its exit codes."""
+"""The command: `serve` by either server, `config` and `check`, their output and their exit codes."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""The commands that the demo prints work when pasted."""
+"""What the demo prints: variables and code that survive a shell and Python. The live tests paste all of it."""
 
 import shlex
 import textwrap

@@ -1,4 +1,4 @@
-"""What clients may send: all forms of a prompt, batches, embeddings, and errors that name the field."""
+"""What clients may send: all forms of a prompt, batches, texts to embed, and errors that name the field."""
 
 import pytest
 from builders import complaint

@@ -1,4 +1,4 @@
-"""Each endpoint over HTTP, with `responses` as its upstreams."""
+"""What each endpoint adds to its answer, and its line in the log. The suite has the shape of answers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The endpoints that SDKs and OpenAI clients call besides the five: OpenAI's under `/v1`, and Octomil's own."""
+"""OpenAI's endpoints under `/v1`, and the document that describes all that SDKs and OpenAI clients call besides the five."""
 
 import base64
 import json

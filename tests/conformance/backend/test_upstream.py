@@ -1,4 +1,4 @@
-"""A scripted upstream sends exactly what its scripts say, records what it received, and reports scripts that fail."""
+"""A scripted upstream records what it received, reports scripts that fail, and ends with its block."""
 
 import http.client
 import json
