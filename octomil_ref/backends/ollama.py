@@ -153,7 +153,7 @@ class _Lines:
         if not line.strip():
             return []
         chunk = reading.json_object(line)
-        if "error" in chunk:
+        if chunk.get("error") is not None:
             raise reported(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
         words = self._text.add(message.get("content"))

@@ -104,9 +104,9 @@ class OllamaDialect:
         return self.frame(self.whole("", "", reason, tokens))
 
     def varied(self, tokens: Sequence[str]) -> bytes:
-        """The last text in the line that ends the answer."""
+        """The last text in the line that ends the answer, beside an error that is null."""
         *first, last = tokens or [""]
-        ending = self.whole(last, "", "stop", len(tokens))
+        ending = self.whole(last, "", "stop", len(tokens)) | {"error": None}
         return b"".join(map(self.token, ["", *first])) + self.frame(ending)
 
     def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json:

@@ -91,10 +91,10 @@ class OpenAIDialect:
         return last + self.mark
 
     def varied(self, tokens: Sequence[str]) -> bytes:
-        """Text beside the role, and beside the reason. A chunk without choices (Azure), comments, names of events, CR LF, no space after `data:`."""
+        """Text beside the role, and beside the reason. A chunk without choices (Azure), an error that is null, comments, names of events, CR LF, no space after `data:`."""
         first, *middle = tokens or [""]
         *middle, last = middle or [""]
-        filtered = self._body([], CHUNK)
+        filtered = self._body([], CHUNK) | {"error": None}
         role = self._chunk({"role": "assistant", "content": first})
         others = b"".join(map(self.token, middle))
         ending = self.ending("stop", len(tokens), {"content": last})

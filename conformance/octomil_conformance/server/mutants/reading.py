@@ -50,6 +50,12 @@ def errors_have_one_name(received: Received) -> Received:
     return without(rb'(?m)^data: \{"object":"error".*\n', received)
 
 
+@pieces("stream@2", "STREAM-21", shows="varied")
+def a_null_error_is_one(received: Received) -> Received:
+    """An error that is null counts as an error."""
+    return without(rb'"error":null', received, b'"error":"null"')
+
+
 # What is no answer
 
 
