@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance import schemas
@@ -42,6 +43,7 @@ OUTAGES: Mapping[Outage, str] = {
     "refuse": "refusing connections",
     "hang": "hanging",
     "fail": "answering with 503",
+    "deny": "answering with 401",
 }
 
 REFUSED = one_of(400, 422)
@@ -127,6 +129,19 @@ class Target:
             return asker.seen[-1]
 
 
+@dataclass(frozen=True)
+class Post:
+    """A request among several on one connection."""
+
+    body: bytes
+    path: str = ""
+    """Empty for that of the profile."""
+    padding: int = 0
+    """Spaces after the body."""
+    headers: tuple[tuple[str, str | None], ...] = ()
+    """A header of None is left out."""
+
+
 class Api:
     """The server, as one check of one profile sees it."""
 
@@ -195,12 +210,13 @@ class Api:
         call = self._call(method, path or self.path, body, headers or {}, padding)
         return answered(call.finish())
 
-    def in_a_row(self, *asked: tuple[bytes, str, int]) -> list[Exchange]:
-        """Requests on one connection, each a body, a path and padding. A server that closes it gets the next one on a new connection."""
+    def in_a_row(self, *asked: Post) -> list[Exchange]:
+        """Requests on one connection. A server that closes it gets the next one on a new connection."""
         call: Transfer | None = None
         answers = []
-        for body, path, padding in asked:
-            call = self._call("POST", path, body, {}, padding, keep=True, after=call)
+        for post in asked:
+            path = post.path or self.path
+            call = self._call("POST", path, post.body, dict(post.headers), post.padding, keep=True, after=call)  # fmt: skip
             answers.append(answered(call.finish()))
         return answers
 
@@ -279,25 +295,26 @@ class Api:
             time.sleep(0.1)
 
     @contextmanager
-    def outage(self, kind: Outage, *backends: Provider) -> Iterator[None]:
-        """Upstreams are gone. Afterwards the server has time to notice that they are back."""
+    def outage(self, kind: Outage, *backends: Provider) -> Iterator[list[Exchange]]:
+        """Upstreams are gone. Afterwards the server has time to notice that they are back: yields the answers in that time."""
+        afterwards: list[Exchange] = []
         with self.backend.outage(kind, backends or BOTH):
             self._outage = [f"{' and '.join(backends or BOTH)} {OUTAGES[kind]}"]
-            yield
+            yield afterwards
         self._outage = []
         until = time.monotonic() + RECOVERY
         while self.profile != "health" and time.monotonic() < until:
-            if self._is_as_before():
+            if self._is_as_before(afterwards):
                 return
             time.sleep(0.1)
 
-    def _is_as_before(self) -> bool:
-        """True if a request succeeds, and Ollama is asked first again: after an outage it may be asked last for a while."""
+    def _is_as_before(self, answers: list[Exchange]) -> bool:
+        """Adds an answer. True if a request succeeds, and Ollama is asked first again: after an outage it may be asked last for a while."""
         first = "ollama" if "ollama" in self.target.wired else "openai"
         before = len(self.backend.calls(self.nonce))
-        status = self.start(scenario="echo").finish().status
+        answers.append(self.start(scenario="echo").finish())
         asked = [call.backend for call in self.backend.calls(self.nonce)[before:]]
-        return 200 <= status < 300 and asked[:1] == [first]
+        return 200 <= answers[-1].status < 300 and asked[:1] == [first]
 
     @property
     def backend(self) -> Backend:

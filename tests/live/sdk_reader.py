@@ -25,14 +25,12 @@ def main():
 
 
 def read(url, token, bodies):
-    """Both calls at once: some servers let each of them wait for seconds."""
     auth = OrgApiKeyAuth(api_key=token, org_id="test", api_base=f"{url}/api/v1")
-    calls = {"stream": stream, "embed": embed}
-    begun = {
-        name: begin(call, OctomilClient(auth=auth), bodies[name])
-        for name, call in calls.items()
+    client = OctomilClient(auth=auth)
+    return {
+        "stream": limited(lambda made: stream(client, bodies["stream"], made)),
+        "embed": limited(lambda made: embed(client, bodies["embed"], made)),
     }
-    return {name: ended(*each) for name, each in begun.items()}
 
 
 def stream(client, body, made):
@@ -47,15 +45,10 @@ def embed(client, body, made):
     made["rest"] = [answer.model, answer.usage.prompt_tokens, answer.usage.total_tokens]
 
 
-def begin(call, client, body):
+def limited(call):
     made = {}
-    arguments = (lambda made: call(client, body, made), made)
-    thread = threading.Thread(target=attempt, args=arguments, daemon=True)
+    thread = threading.Thread(target=attempt, args=(call, made), daemon=True)
     thread.start()
-    return thread, made
-
-
-def ended(thread, made):
     thread.join(LIMIT)
     return {**made, "hangs": thread.is_alive()}
 

@@ -92,20 +92,17 @@ def test_the_answer_to_a_large_body_arrives(
 
 # Requests that no well-meaning client sends
 
-CLOSE = {"connection": "close"}
 MALFORMED: dict[str, bytes] = {
-    "a NUL in a header": http_request("/inference", x_a="a\x00b", **CLOSE),
+    "a NUL in a header": http_request("/inference", x_a="a\x00b"),
     "a control character in the token": http_request(
-        "/inference", BODY, authorization="Bearer a\x01b", **CLOSE
+        "/inference", BODY, authorization="Bearer a\x01b"
     ),
     "a token that is not ASCII": http_request(
-        "/inference", BODY, authorization="Bearer \xff\xe9", **CLOSE
+        "/inference", BODY, authorization="Bearer \xff\xe9"
     ),
-    "a length that is no number": http_request(
-        "/inference", content_length="x", **CLOSE
-    ),
+    "a length that is no number": http_request("/inference", content_length="x"),
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    "a space in the path": http_request("/inference x", **CLOSE),
+    "a space in the path": http_request("/inference x"),
 }
 
 
@@ -113,9 +110,8 @@ MALFORMED: dict[str, bytes] = {
 def test_malformed_http_is_refused(server: Reference, request_bytes: bytes) -> None:
     with server.connect() as connection:
         connection.sendall(request_bytes)
-        answer = receive_all(connection)
+        version, status = connection.makefile("rb").readline().split()[:2]
 
-    version, status = answer.split(maxsplit=2)[:2]
     assert version in (b"HTTP/1.1", b"HTTP/1.0")
     assert 400 <= int(status) < 500
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from octomil_conformance.backend.response import Wire, is_closed
 from octomil_conformance.backend.stage import Outage, Stage
@@ -28,7 +29,7 @@ class Outages:
         self, kind: Outage, backends: Sequence[Provider], spare: Wire | None = None
     ) -> None:
         """Leaves the connection `spare` alone. Raises ValueError while another outage lasts."""
-        if kind not in ("refuse", "hang", "fail"):
+        if kind not in get_args(Outage):
             raise ValueError(f"there is no outage {kind!r}")
         with self._lock:
             if self._affected:

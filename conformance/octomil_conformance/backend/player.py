@@ -12,6 +12,8 @@ from octomil_conformance.backend.response import (
 from octomil_conformance.backend.stage import Line, Stage
 
 CONTROL = "/conf/"
+FAILING = {"fail": (503, "{host} is busy"), "deny": (401, "{key} is unknown at {host}")}
+"""Outages in which every request gets this status and this message."""
 
 
 class Player:
@@ -45,8 +47,9 @@ class Player:
         return page_for(received, str(model), self._stage.backend)
 
     def _answer(self, request: Request, line: Line, page: Page | None) -> None:
-        if self._stage.outage == "fail":
-            line.answer(503, compact({"error": "server busy"}))
+        if self._stage.outage in FAILING:
+            status, message = FAILING[self._stage.outage]
+            line.answer(status, compact({"error": line.quoting(message)}))
         elif self._stage.outage:
             line.await_restoration()
             line.break_off("cut")

@@ -146,6 +146,7 @@ class StreamReply:
         self._last(self._dialect.frame(token) + self._dialect.mark)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
+        message = self._line.quoting(message)
         frames = {
             "beside the end": self._dialect.error_beside_end(message, self._said),
             "other type": self._dialect.frame(self._dialect.other_error(message)),
@@ -157,7 +158,7 @@ class StreamReply:
         self._last(frame)
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
-        body = self._dialect.error(status, message, kind)
+        body = self._dialect.error(status, self._line.quoting(message), kind)
         self._line.answer(status, compact(body), **headers)
 
     def drop(self) -> None:
@@ -267,6 +268,7 @@ class WholeReply:
         self._line.answer(200, GARBAGE)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
+        message = self._line.quoting(message)
         error = self._dialect.error(500, message, "server_error")
         bodies = {
             "before the end": self._body() | error,
@@ -277,7 +279,7 @@ class WholeReply:
         self._line.answer(200, compact(bodies.get(form, error)))
 
     def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
-        body = self._dialect.error(status, message, kind)
+        body = self._dialect.error(status, self._line.quoting(message), kind)
         self._line.answer(status, compact(body), **headers)
 
     def drop(self) -> None:

@@ -80,6 +80,9 @@ LONG_GAP = 0.01
 """Seconds between the tokens of conf-long: they last longer than any check."""
 
 
+CRASH = "llama runner at {host} for {key} no longer running: 2"
+"""A message that a client must not see."""
+
 VERY_LATE = 5.0
 """Seconds beyond those that a check gives a server after its timeouts."""
 
@@ -280,7 +283,7 @@ def garbage_later(reply: Reply, pace: Pace) -> None:
 def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> None:
     def act(reply: Reply, pace: Pace) -> None:
         reply.say(reply.echo[:tokens])
-        reply.fail("llama runner process no longer running: 2", form)
+        reply.fail(CRASH, form)
 
     SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
 
@@ -341,16 +344,21 @@ def _refusal(
 
 _refusal("http-400", 400, "a fault in the request", "invalid value for seed")
 _refusal("http-402", 402, "the account is empty", "insufficient balance")
-_refusal("http-403", 403, "the key may not do this", "forbidden")
+_refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
 _refusal("http-404", 404, "it lacks the model", "model not found")
 _refusal("http-408", 408, "it gave up waiting", "request timeout")
 _refusal("http-422", 422, "a fault in the request", "unprocessable seed")
 _refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
-_refusal("http-500", 500, "a fault of its own", "unexpected server error")
-_refusal("http-502", 502, "its own upstream failed", "bad gateway")
-_refusal("http-503", 503, "overloaded or starting", "server busy")
-_refusal("http-504", 504, "its own upstream was late", "gateway timeout")
-_refusal("auth", 401, "it refuses the key of the server", "invalid api key")
+_refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
+_refusal(
+    "http-500", 500, "a fault of its own", "dial tcp {host}: unexpected server error"
+)
+_refusal("http-502", 502, "its own upstream failed", "bad gateway: {host}")
+_refusal("http-503", 503, "overloaded or starting", "server busy: {host}")
+_refusal("http-504", 504, "its own upstream was late", "gateway timeout: {host}")
+_refusal(
+    "auth", 401, "it refuses the key of the server", "Incorrect API key provided: {key}"
+)
 _refusal(
     "context-too-long",
     400,

@@ -10,7 +10,7 @@ from octomil_conformance.backend.gates import HELD_AT_MOST, Gates
 from octomil_conformance.backend.response import Response, Wire
 from octomil_conformance.backend.witness import Outcome, Provider, Witness
 
-Outage = Literal["refuse", "hang", "fail"]
+Outage = Literal["refuse", "hang", "fail", "deny"]
 
 Control = Callable[[str, dict[str, Any], Wire], Any]
 """Takes name, arguments and connection of a call of the control API, and returns its result.
@@ -61,6 +61,13 @@ class Line:
         self._number = number
         self._nonce = nonce
         self._expired = False
+
+    def quoting(self, message: str) -> str:
+        """The message with what real upstreams quote: `{host}` is their address, `{key}` the key that they were sent."""
+        headers = self.response.request.headers
+        key = headers.get("authorization", "").removeprefix("Bearer ") or "no key"
+        host = headers.get("host", "")
+        return message.replace("{host}", host).replace("{key}", key)
 
     def answer(
         self, status: int, data: bytes, content_type: str = JSON, **headers: str

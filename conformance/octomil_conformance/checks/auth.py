@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from octomil_conformance.api import Api, json_bytes
+from octomil_conformance.api import Api, Post, json_bytes
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, expect
 from octomil_conformance.requirement import requirement
@@ -139,6 +139,16 @@ def one_known_token_of_two_is_enough(api: Api, name: str, scheme: str) -> None:
     answer = api.ask_raw(json_bytes(api.body()), {**both, name: f"{scheme}{WRONG}"})
 
     expect(answer.status, 200)
+
+
+@requirement("AUTH-14")
+def each_request_on_a_connection_needs_its_own_token(api: Api) -> None:
+    good = json_bytes(api.body())
+    given: list[str | None] = [None, f"Bearer {WRONG}"]
+    others = [Post(good, headers=(("Authorization", value),)) for value in given]
+    answers = api.in_a_row(Post(good), *others)
+
+    expect([answer.status for answer in answers], [200, 401, 401])
 
 
 @requirement("AUTH-13")

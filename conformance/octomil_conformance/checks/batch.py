@@ -5,6 +5,7 @@ from typing import Any
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
+from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.inference import CONVERSATION, ROUGH
 from octomil_conformance.exchange import field, items
 from octomil_conformance.expect import Want, expect, none_of, one_of
@@ -237,3 +238,10 @@ def no_more_is_asked_for_a_client_that_has_left(api: Api) -> None:
     calls = api.backend.wait_for_calls(api.nonce, running + 1, api.within(api.timeout + 1))  # fmt: skip
 
     expect(len(calls), running, "no upstream call after the client has left")
+
+
+@requirement("BATCH-32", ["http-500", "auth", "http-403"])
+def the_failure_of_an_input_shows_no_secret(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(shown_of(secrets(api), answer), [], "no secret")

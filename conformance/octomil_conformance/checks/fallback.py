@@ -125,3 +125,12 @@ def the_key_is_for_the_fallback_alone(api: Api) -> None:
     keys = [(call.backend, call.headers.get("authorization")) for call in calls]
 
     expect(keys, [("ollama", None), ("openai", f"Bearer {API_KEY}")])
+
+
+@requirement("FALLBACK-13", ["400", "missing", "429", "500", "auth", "garbage"])
+def a_failure_that_is_an_answer_starts_no_cooldown(api: Api, scenario: str) -> None:
+    api.ask(scenario=f"ollama-{scenario}-openai-ok")
+    before = len(asked(api))
+    api.ask(scenario="echo")
+
+    expect(asked(api)[before:], ["ollama"])

@@ -3,7 +3,7 @@
 import re
 
 from octomil_conformance import spec
-from octomil_conformance.api import REFUSED, Api, json_bytes
+from octomil_conformance.api import REFUSED, Api, Post, json_bytes
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.report.redact import redact
@@ -144,10 +144,10 @@ def each_request_on_a_connection_gets_its_own_response(api: Api) -> None:
     good = json_bytes(api.body())
     nowhere = f"{api.path}/no-such-thing"
     answers = api.in_a_row(
-        (b"{", api.path, 0),
-        (good, nowhere, UNREAD),
-        (good, api.path, 0),
-        (b"{", api.path, 0),
+        Post(b"{"),
+        Post(good, nowhere, UNREAD),
+        Post(good),
+        Post(b"{"),
     )
 
     expect([answer.status // 100 for answer in answers], [4, 4, 2, 4])

@@ -3,6 +3,7 @@
 from octomil_conformance.api import Api
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending
+from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -189,3 +190,10 @@ def silence_fails_the_stream(api: Api) -> None:
     expect(answer.finals, [], NOT_DONE)
     expect(answer.end, BROKEN_OFF)
     expect(answer.seconds, less_than(api.within(api.timeout + 3)))
+
+
+@requirement("STREAM-36", ["cut", "error-frame", "garbage-later"], through=EACH_BACKEND)
+def an_error_event_shows_no_secret(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(shown_of(secrets(api), answer), [], "no secret")

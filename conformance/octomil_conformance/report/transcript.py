@@ -13,7 +13,7 @@ COOKIES = ("cookie", "set-cookie")
 OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEADERS)
 METHODS = {"GET": "", "HEAD": " --head"}
 """Options of curl, where `-X METHOD` is not needed or does harm."""
-HALF = 1500
+HALF = 5000
 """Characters of the beginning and of the end of a long text. What is between them is left out."""
 CURL_BODY = 4000
 """Characters of a body that a line to paste can have."""

@@ -88,6 +88,8 @@ class Upstreams:
     """Seconds."""
     probes: Mapping[str, str] = field(default_factory=lambda: PROBES)
     """The paths of health probes, by provider."""
+    alive: Mapping[str, range] = field(default_factory=dict)
+    """The statuses of a probe after which a provider counts as available; without an entry only 200."""
     old_embeddings: bool = False
     """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
@@ -180,7 +182,8 @@ class Backend:
         path = self._settings.probes[self.provider]
         transfer = self._sent("GET", path, None, min(PROBE, self._timeout))
         exchange = transfer.finish()
-        return milliseconds_since(began) if exchange.status == 200 else None
+        alive = self._settings.alive.get(self.provider, (200,))
+        return milliseconds_since(began) if exchange.status in alive else None
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
         parameters = dict(prompt.parameters)

@@ -148,6 +148,12 @@ def a_body_is_read_before_the_token(request: Request) -> bool:
     return request.body == b"{"
 
 
+@accepts("embed@0 auth@1", "AUTH-14")
+def one_token_opens_a_connection(request: Request) -> bool:
+    """After the first request on a connection no token is needed."""
+    return request.nth > 1
+
+
 @accepts("embed@0 auth@1", "AUTH-11")
 def tokens_have_no_case(request: Request) -> bool:
     """Tokens are compared without case."""

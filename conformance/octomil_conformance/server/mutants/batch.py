@@ -332,3 +332,9 @@ def batches_have_no_fallback(scenario: str) -> str:
 def a_batch_goes_on_without_its_client(request: Request) -> None:
     """A batch goes on after its client has left."""
     request.client = Client()
+
+
+@answers("batch@2", "BATCH-32", shows="auth")
+def failed_inputs_show_the_key(fields: Json) -> None:
+    """The message of a failed input shows the server's own key."""
+    change_errors(fields, message="Incorrect API key provided: conf-key.")

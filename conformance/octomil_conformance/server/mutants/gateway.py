@@ -277,3 +277,40 @@ def a_beginning_is_an_answer(request: Request, server: Server) -> Response:
     if request.played == "stall-before-first":
         request.scenario = "echo"
     return server(request)
+
+
+_served: dict[str, bool] = {}
+
+
+@layer("infer@2", "FALLBACK-13", shows=None)
+def every_failure_is_an_outage(request: Request, server: Server) -> Response:
+    """If Ollama failed in any way, the fallback answers the same prompt from then on."""
+    messages = str(request.fields.get("messages"))
+    if _served.get(messages) and request.scenario == "echo":
+        request.scenario = "ollama-500-openai-echo"
+    _served[messages] = request.scenario.endswith("-openai-ok")
+    return server(request)
+
+
+_over: dict[str, float] = {}
+
+
+@layer("infer@2", "FAULT-06", shows=None)
+def outages_last_a_second_longer(request: Request, server: Server) -> Response:
+    """For a second after an outage no upstream is asked."""
+    if time.monotonic() < _over.get("echo", 0.0):
+        request.scenario = "http-503"
+    response = server(request)
+    if request.scenario == "echo" and response.status == 503:
+        _over["echo"] = time.monotonic() + 1.0
+    return response
+
+
+@layer("embed@2", "FAULT-05", shows="http-429-silent")
+def only_the_upstream_says_when(request: Request, server: Server) -> Response:
+    """A 429 has no Retry-After if the upstream's had none."""
+    response = server(request)
+    if request.scenario == "http-429-silent":
+        response.headers.pop("Retry-After", None)
+        response.headers.pop("retry-after", None)
+    return response

@@ -1,7 +1,9 @@
 """Health reports that clients cannot read, or that are wrong."""
 
 import time
+from dataclasses import replace
 
+from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
@@ -10,6 +12,7 @@ from octomil_conformance.server.subjects import (
     layer,
     requests,
     responses,
+    upstreams,
 )
 
 answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
@@ -173,3 +176,15 @@ def another_address_is_shown_in_an_outage(response: Response) -> None:
     """The report shows the address of a proxy while no backend answers."""
     if response.status == 503:
         response.send({**response.fields, "hint": "no route to 10.0.0.7"})
+
+
+@upstreams("health@2", "HEALTH-26", shows=None)
+def any_status_of_the_fallback_will_do(upstreams: Upstreams) -> Upstreams:
+    """The fallback counts as available after any response to a probe."""
+    return replace(upstreams, alive={"openai": range(200, 600)})
+
+
+@upstreams("health@2", "HEALTH-21", shows=None)
+def any_status_of_ollama_below_500_will_do(upstreams: Upstreams) -> Upstreams:
+    """Ollama counts as available if it refuses the server's key."""
+    return replace(upstreams, alive={"ollama": range(200, 500)})

@@ -203,6 +203,13 @@ error_events.sets(
 )
 
 
+error_events.sets(
+    *("stream@2", "STREAM-36"),
+    error_event_shows_the_key=("message", "The upstream refused conf-key."),
+    shows="error-frame",
+)
+
+
 @events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
 def error_event_is_done(fields: Json) -> None:
     """The error event has `done: true`."""
