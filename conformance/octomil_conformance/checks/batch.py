@@ -204,7 +204,7 @@ def each_input_has_the_fallback(api: Api, failing: str) -> None:
     expect(len({*map(str, providers)}), 2, "another provider than Ollama's")
 
 
-@requirement("BATCH-29", through=EACH_BACKEND)
+@requirement("BATCH-29", serial=True, through=EACH_BACKEND)
 def sixty_four_inputs_have_their_results(api: Api) -> None:
     answer = api.ask(SIXTY_FOUR, scenario="echo")
     results = items(field(answer.fields, "results"))
