@@ -21,7 +21,7 @@ from octomil_ref.clock import Deadline
 from octomil_ref.errors import RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
-TOP_LEVEL = ("think", "format", "keep_alive")
+TOP_LEVEL = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama expects beside `options`. All others belong inside."""
 
 

@@ -43,6 +43,8 @@ VALUES = {
     "usual": {"temperature": 0.25, "max_tokens": 7},
     "largest": {"temperature": 2, "max_tokens": 100_000},
 }
+STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
+"""As many as a request may have, and with what careless servers split or trim."""
 USUAL = {
     "top_p": 0.5,
     "top_k": 20,
@@ -52,16 +54,48 @@ USUAL = {
     "frequency_penalty": -0.5,
 }
 ZERO = {"top_p": 0, "seed": 0, "presence_penalty": 0, "frequency_penalty": 0}
+LEAST = {"top_k": 1, "seed": -1, "presence_penalty": -2, "frequency_penalty": -2}
+MOST = {
+    "top_p": 1,
+    "top_k": 1000,
+    "seed": 2**32 + 1,
+    "stop": STOPS,
+    "presence_penalty": 2,
+    "frequency_penalty": 2,
+}
 OTHER_VALUES = {
     "usual": (USUAL, USUAL),
     "zero": (ZERO, ZERO),
-    "one-stop": ({"stop": "END"}, {"stop": ["END"]}),
+    "least": (LEAST, LEAST),
+    "most": (MOST, MOST),
+    "large-seed": ({"seed": 2**53 - 1}, {"seed": 2**53 - 1}),
+    "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
 }
 """The parameters that the client sends, and those that reach the model."""
+UNKNOWN: dict[str, dict[str, Any]] = {
+    "number": {"mirostat_tau": 4.5},
+    "other-types": {
+        "minP": 0,
+        "ignore_eos": False,
+        "grammar": "root ::= [a-z]+, ' '",
+        "logit_bias": {"7": -1.5, "8": [None, True]},
+        "bad_words": [],
+    },
+    "beside-options": {
+        "think": True,
+        "format": {"type": "object", "properties": {"a": {"type": "string"}}},
+        "keep_alive": "10m",
+        "logprobs": True,
+        "top_logprobs": 2,
+    },
+}
+"""Parameters that only the model's server knows. Ollama reads those of the last case beside its `options`."""
 ROUGH = TEXTS["rough"]
 CONVERSATION = [
     ("user", ROUGH),
+    ("tool", "12 plums"),
     ("user", " Bien. "),
+    ("user", "Bien."),
     ("system", "Be brief.\n"),
     ("assistant", "Oui."),
     ("assistant", ""),
@@ -218,12 +252,12 @@ def parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
     expect({name: sent.get(name) for name in given}, given)
 
 
-@requirement("REQ-16", through=EACH_BACKEND)
-def an_unknown_parameter_reaches_the_model(api: Api) -> None:
-    api.ask(scenario="echo", parameters={"mirostat_tau": 4.5})
+@requirement("REQ-16", UNKNOWN, through=EACH_BACKEND)
+def unknown_parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+    api.ask(scenario="echo", parameters=given)
     sent = upstream.parameters(api.call())
 
-    expect(sent.get("mirostat_tau"), 4.5)
+    expect({name: sent.get(name) for name in given}, given)
 
 
 @requirement("REQ-17", through=EACH_BACKEND)
@@ -281,7 +315,7 @@ def other_parameters_reach_the_model(
 def no_parameter_is_added(api: Api) -> None:
     api.ask(scenario="echo")
     sent = upstream.parameters(api.call())
-    added = {name: sent[name] for name in upstream.SAMPLING if name in sent}
+    added = {name: sent[name] for name in sent if name not in upstream.NO_PARAMETERS}
 
     expect(added, {}, "only the parameters that the client sent")
 

@@ -8,10 +8,11 @@ from octomil_conformance.exchange import items
 BESIDE_OPTIONS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama reads beside `options`. It reads all others inside."""
 
-SAMPLING = (
-    *("temperature", "max_tokens", "top_p", "top_k", "min_p", "seed", "stop"),
-    *("presence_penalty", "frequency_penalty", "repeat_penalty", "logit_bias", "n"),
+NO_PARAMETERS = (
+    *("model", "messages", "stream", "stream_options"),
+    *("think", "truncate", "shift", "store", "user"),
 )
+"""What a server may send on its own: the request itself, and what keeps an answer as the client expects it, such as `"think": false`."""
 
 
 def parameters(call: Call) -> dict[str, Any]:
@@ -19,7 +20,9 @@ def parameters(call: Call) -> dict[str, Any]:
     body = _object(call.body)
     if call.path.startswith("/api/"):
         beside = {name: body[name] for name in BESIDE_OPTIONS if name in body}
-        sent = _renamed(_object(body.get("options")) | beside, "num_predict")
+        options = _object(body.get("options"))
+        read = {name: options[name] for name in options if name not in BESIDE_OPTIONS}
+        sent = _renamed(read | beside, "num_predict")
     else:
         older = {"max_tokens": body["max_tokens"]} if "max_tokens" in body else {}
         sent = _renamed(body, "max_completion_tokens") | older

@@ -43,7 +43,7 @@ PROBES = {"ollama": "/api/version", "openai": "/models"}
 
 NO_HEADERS: Mapping[str, str] = {}
 REASONS = ("stop", "length", "tool_calls", "content_filter")
-ON_TOP = ("think", "format", "keep_alive")
+ON_TOP = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama does not take as options."""
 
 

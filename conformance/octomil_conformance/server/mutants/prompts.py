@@ -116,6 +116,12 @@ def roles_are_lost(fields: Json) -> None:
     make_users(fields, "assistant")
 
 
+@refuses("infer@2", "REQ-17", shows=None)
+def tools_are_refused(fields: Json) -> bool:
+    """A message of the role tool is refused."""
+    return '"role": "tool"' in json.dumps(fields)
+
+
 @bodies("infer@1", "REQ-12")
 def temperature_is_clamped(fields: Json) -> None:
     """A temperature out of range is changed to the nearest valid one."""
@@ -163,6 +169,32 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
     given = fields.get("parameters")
     if isinstance(given, dict):
         given.pop("mirostat_tau", None)
+
+
+def given_parameters(fields: Json) -> Json:
+    """The parameters that a client gives; a new empty object if they are none."""
+    given = fields.get("parameters")
+    return given if isinstance(given, dict) else {}
+
+
+@refuses("infer@2", "REQ-21", shows=None)
+def five_stops_are_refused(fields: Json) -> bool:
+    """More than four strings as `stop` are refused."""
+    stops = given_parameters(fields).get("stop")
+    return isinstance(stops, list) and len(stops) > 4
+
+
+@refuses("infer@2", "REQ-21", shows=None)
+def negative_penalties_are_refused(fields: Json) -> bool:
+    """A `presence_penalty` below 0 is refused."""
+    penalty = given_parameters(fields).get("presence_penalty")
+    return isinstance(penalty, int | float) and penalty < 0
+
+
+@refuses("infer@2", "REQ-16", shows=None)
+def unknown_objects_are_refused(fields: Json) -> bool:
+    """An object as an unknown parameter is refused."""
+    return isinstance(given_parameters(fields).get("logit_bias"), dict)
 
 
 @bodies("infer@2", "REQ-18")

@@ -109,6 +109,57 @@ def seeds_are_the_servers_own(payload: Json) -> None:
         parameters["seed"] = 4711
 
 
+@sends("infer@2", "REQ-21", shows=None)
+def four_stops_are_sent(payload: Json) -> None:
+    """Only the first four strings of stop are sent."""
+    parameters = parameters_in(payload)
+    if "stop" in parameters:
+        parameters["stop"] = parameters["stop"][:4]
+
+
+@sends("infer@2", "REQ-21", shows=None)
+def stops_are_split_at_commas(payload: Json) -> None:
+    """A string of stop is split at its commas."""
+    parameters = parameters_in(payload)
+    if "stop" in parameters:
+        parameters["stop"] = ",".join(parameters["stop"]).split(",")
+
+
+@sends("infer@2", "REQ-21", shows=None)
+def seeds_have_32_bits(payload: Json) -> None:
+    """A seed is cut to 32 bits."""
+    parameters = parameters_in(payload)
+    if "seed" in parameters:
+        parameters["seed"] %= 2**32
+
+
+@sends("infer@2", "REQ-16", only="ollama", shows=None)
+def what_is_beside_options_is_inside(payload: Json) -> None:
+    """All parameters are in options, where Ollama does not read format."""
+    if "format" in payload:
+        payload["options"]["format"] = payload.pop("format")
+
+
+@sends("infer@2", "REQ-22", only="ollama", shows=None)
+def models_stay_for_five_minutes(payload: Json) -> None:
+    """`keep_alive` is added if the client gives none."""
+    payload.setdefault("keep_alive", "5m")
+
+
+@sends("infer@2", "REQ-22", shows=None)
+def contexts_have_a_default(payload: Json) -> None:
+    """`num_ctx` is added if the client gives none."""
+    if "messages" in payload:
+        parameters_in(payload).setdefault("num_ctx", 4096)
+
+
+@sends("infer@2", "REQ-17", shows=None)
+def tools_are_users(payload: Json) -> None:
+    """The messages of tools reach the model as the user's."""
+    for message in payload.get("messages", ()):
+        message["role"] = message["role"].replace("tool", "user")
+
+
 @sends("infer@2", *TEXTS, shows=None)
 def texts_are_trimmed(payload: Json) -> None:
     """White space around a message is removed."""

@@ -23,9 +23,15 @@ def one_stop_is_a_string(payload: Json) -> None:
 
 
 @sends("infer@2", only="ollama")
-def keeps_models_loaded(payload: Json) -> None:
-    """Ollama is asked to keep the model, and not to think."""
-    payload |= {"keep_alive": "10m", "think": False}
+def prompts_stay_whole(payload: Json) -> None:
+    """Ollama is asked not to shorten a long prompt."""
+    payload |= {"truncate": False, "shift": False}
+
+
+@sends("infer@2", only="openai")
+def keeps_nothing(payload: Json) -> None:
+    """The fallback is asked not to store the answer, and who asks."""
+    payload |= {"store": False, "user": "gateway"}
 
 
 @upstreams("infer@2 stream@2 embed@2", shows="echo")
