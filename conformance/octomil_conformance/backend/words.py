@@ -54,6 +54,7 @@ ROUGH_TOKENS = (
     *(
         "caf\u00e9 e\u0301 \ufb01",
         " \x07\x1b[0m",
+        " a\x00b \x01\x7f\x9f",
         " 1.0 007 1e5",
         " a",
         "a",

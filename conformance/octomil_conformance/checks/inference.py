@@ -3,11 +3,18 @@
 import re
 from typing import Any
 
-from octomil_conformance.api import MAX_TOKENS, PROMPT, REFUSED, UNAVAILABLE, Api
+from octomil_conformance.api import (
+    MAX_TOKENS,
+    PROMPT,
+    REFUSED,
+    UNAVAILABLE,
+    Api,
+    model_for,
+)
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import ending, said
-from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.exchange import MISSING, field, read_json
 from octomil_conformance.expect import between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
@@ -102,6 +109,36 @@ CONVERSATION = [
     ("user", "caf\u00e9"),
 ]
 """Messages that careless servers trim, merge, move or drop."""
+TEXT_FIELDS: dict[str, dict[str, Any]] = {
+    "text": {"text": ...},
+    "prompt": {"prompt": ...},
+    "both": {"prompt": "No.", "text": ...},
+    "empty-text": {"text": "", "prompt": ...},
+    "null-text": {"text": None, "prompt": ...},
+    "text-is-no-string": {"text": 7, "prompt": ...},
+    "null-messages": {"messages": None, "text": ...},
+}
+"""Objects with a text as `input_data`. The dots stand for the text that the model gets."""
+OTHER_FORMS: dict[str, Any] = {
+    "zero": 0,
+    "negative": -7,
+    "false": False,
+    "true": True,
+    "empty-object": {},
+    "empty-texts": {"text": "", "prompt": ""},
+    "strings": ["a, b", '"c"', ""],
+    "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
+    "object": {"a": {"b": [1, 2]}, "c": None, "d": False},
+}
+"""Values that reach the model as JSON text."""
+NAMES = [
+    "{}",
+    "{}:8b-instruct-Q4_K_M",
+    "{}:8b ",
+    "{}:caf\u00e9 \u4f60",
+    "{}:hf.co/a/B",
+]
+"""Around the name of a scripted model."""
 LONG_TEXT = " ".join(f"word{number}" for number in range(20_000))
 LONG_CONVERSATION = [
     *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
@@ -154,8 +191,15 @@ def empty_parameters_are_accepted(api: Api) -> None:
 
 @requirement("REQ-05")
 def null_counts_as_absent(api: Api) -> None:
-    parameters = {**SHORT, "temperature": None, "stop": None}
+    parameters = {**SHORT, "temperature": None, **dict.fromkeys(USUAL)}
     answer = api.ask(input_data=None, parameters=parameters)
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-05")
+def null_messages_count_as_absent(api: Api) -> None:
+    answer = api.ask(messages=None, input_data=api.tag("Name a fruit."))
 
     expect(answer.status, 200)
 
@@ -336,10 +380,13 @@ def a_long_string_reaches_the_model_as_it_is(api: Api) -> None:
     expect(upstream.messages(api.call()), [("user", text)])
 
 
-@requirement("REQ-24", ["text", "prompt"], through=EACH_BACKEND)
-def the_text_in_an_object_reaches_the_model_as_it_is(api: Api, name: str) -> None:
+@requirement("REQ-24", TEXT_FIELDS, through=EACH_BACKEND)
+def the_text_in_an_object_reaches_the_model_as_it_is(
+    api: Api, fields: dict[str, Any]
+) -> None:
     text = api.tag(" Bien.\n")
-    data = {"id": 7, name: text}
+    given = {name: text if value is ... else value for name, value in fields.items()}
+    data = {"id": 7, **given}
     api.ask(scenario="echo", without=("messages",), input_data=data)
 
     expect(upstream.messages(api.call()), [("user", text)])
@@ -356,6 +403,14 @@ def messages_in_input_data_are_messages(api: Api) -> None:
     expect(sent, [given, given])
 
 
+@requirement("REQ-24", OTHER_FORMS, through=EACH_BACKEND)
+def any_other_value_reaches_the_model_as_json(api: Api, value: Any) -> None:
+    answer = api.ask(scenario="echo", without=("messages",), input_data=value)
+    sent = read_json(str(said(answer)).encode())
+
+    expect(sent, value, f"JSON text with the value {value!r}")
+
+
 @requirement("REQ-24", through=EACH_BACKEND)
 def parts_reach_the_model_as_one_text(api: Api) -> None:
     texts = [api.tag(" One"), "two ", ""]
@@ -365,10 +420,10 @@ def parts_reach_the_model_as_one_text(api: Api) -> None:
     expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
 
 
-@requirement("REQ-25", ["Echo", "echo:8b-instruct-Q4_K_M"], through=EACH_BACKEND)
+@requirement("REQ-25", NAMES, through=EACH_BACKEND)
 def the_upstream_is_asked_for_the_model_by_its_name(api: Api, name: str) -> None:
-    answer = api.ask(scenario=name)
-    asked = field(answer.request.fields, "model_id")
+    asked = name.format(model_for("Echo", api.through))
+    api.ask(scenario="echo", model_id=asked)
 
     expect(api.call().model, asked)
 

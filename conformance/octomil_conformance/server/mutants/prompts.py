@@ -49,6 +49,18 @@ def a_null_form_is_refused(fields: Json) -> bool:
     return fields.get("input_data", 0) is None
 
 
+@refuses("infer@1", "REQ-05")
+def null_messages_are_refused(fields: Json) -> bool:
+    """Null as `messages` beside `input_data` is refused."""
+    return fields.get("messages", 0) is None
+
+
+@refuses("infer@1", "REQ-05")
+def null_seeds_are_refused(fields: Json) -> bool:
+    """Null as `seed` is refused."""
+    return '"seed": null' in json.dumps(fields)
+
+
 @refuses("infer@1", "REQ-06")
 def parts_are_refused(fields: Json) -> bool:
     """A `content` of text parts is refused."""
@@ -252,6 +264,44 @@ def objects_with_text_are_json(fields: Json) -> None:
 def prompts_are_unknown(fields: Json) -> None:
     """An object with a prompt as `input_data` reaches the model as JSON text."""
     form_as_json(fields, "prompt")
+
+
+@refuses("infer@2", "REQ-24", shows=None)
+def falsy_values_count_as_missing(fields: Json) -> bool:
+    """0, false and an empty object as `input_data` count as missing."""
+    data = fields.get("input_data")
+    return data is not None and data != "" and not data
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def prompt_is_before_text(fields: Json) -> None:
+    """Of a `text` and a `prompt` in `input_data` the model gets the `prompt`."""
+    data = fields.get("input_data")
+    if isinstance(data, dict) and data.get("prompt") and data.get("text"):
+        del data["text"]
+
+
+@refuses("infer@2", "REQ-24", shows=None)
+def texts_may_not_be_empty(fields: Json) -> bool:
+    """An empty `text` beside a `prompt` in `input_data` is refused."""
+    data = fields.get("input_data")
+    return isinstance(data, dict) and data.get("text") == "" and bool(data["prompt"])
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def arrays_are_joined(fields: Json) -> None:
+    """The items of an array as `input_data` are joined with commas."""
+    data = fields.get("input_data")
+    if isinstance(data, list) and not isinstance(data[0], dict):
+        fields["input_data"] = ",".join(map(str, data))
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def values_are_in_pythons_form(fields: Json) -> None:
+    """Any other value as `input_data` reaches the model as Python writes it."""
+    data = fields.get("input_data")
+    if isinstance(data, bool | list) and "role" not in str(data):
+        fields["input_data"] = str(data)
 
 
 @bodies("infer@2", "REQ-24", shows=None)

@@ -178,6 +178,18 @@ def prompts_lose_carriage_returns(payload: Json) -> None:
     change_texts(payload, lambda text: text.replace("\r\n", "\n"))
 
 
+@sends("infer@2", "REQ-17", "REQ-23", shows=None)
+def prompts_end_at_a_nul(payload: Json) -> None:
+    """The text of a message ends at a NUL."""
+    change_texts(payload, lambda text: text.partition("\x00")[0])
+
+
+@sends("infer@2", "REQ-17", "REQ-23", shows=None)
+def prompts_lose_control_characters(payload: Json) -> None:
+    """Control characters in messages are removed."""
+    change_texts(payload, lambda text: re.sub(r"[\x01-\x08\x7f]", "", text))
+
+
 @sends("infer@2", "REQ-17", shows=None)
 def messages_of_one_role_are_merged(payload: Json) -> None:
     """Consecutive messages with the same role become one."""
@@ -222,6 +234,12 @@ def models_are_lower_case(payload: Json) -> None:
 
 
 @sends("infer@2", "REQ-25", shows=None)
+def models_are_trimmed(payload: Json) -> None:
+    """The name of the model is sent without white space at its end."""
+    payload["model"] = payload["model"].strip()
+
+
+@sends("infer@2", "REQ-25", shows=None)
 def models_lose_their_tag(payload: Json) -> None:
     """The name of the model is sent without its tag."""
     payload["model"] = re.sub(r":[\w-]+?(?=-openai-|$)", "", payload["model"])
@@ -260,6 +278,13 @@ def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
     """CR LF in the answer becomes LF."""
     for token in tokens:
         yield token.replace("\r\n", "\n")
+
+
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def nuls_are_lost(tokens: Tokens) -> Tokens:
+    """A NUL in the answer is removed."""
+    for token in tokens:
+        yield token.replace("\x00", "")
 
 
 @hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
