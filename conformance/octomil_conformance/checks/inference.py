@@ -39,11 +39,24 @@ OUT_OF_RANGE: list[Any] = [
     ("temperature", "hot"),
     ("temperature", 2.5),
     ("temperature", -1),
+    ("temperature", "0.7"),
     ("temperature", True),
+    ("temperature", [0.7]),
     ("max_tokens", 0),
     ("max_tokens", "8"),
     ("max_tokens", 1.5),
+    ("max_tokens", True),
     ("top_p", 1.5),
+    ("top_p", -0.5),
+    ("top_p", "0.5"),
+    ("top_p", True),
+]
+OF_WRONG_TYPE: list[Any] = [
+    *[("top_k", "20"), ("top_k", 1.5), ("top_k", True)],
+    *[("seed", "42"), ("seed", 0.5), ("seed", False)],
+    *[("presence_penalty", "0.5"), ("presence_penalty", True)],
+    *[("frequency_penalty", "0.5"), ("frequency_penalty", [1])],
+    *[("stop", 7), ("stop", ["END", 7]), ("stop", {"a": "END"})],
 ]
 VALUES = {
     "least": {"temperature": 0, "max_tokens": 1},
@@ -79,6 +92,7 @@ OTHER_VALUES = {
     "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
 }
 """The parameters that the client sends, and those that reach the model."""
+NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
 UNKNOWN: dict[str, dict[str, Any]] = {
     "number": {"mirostat_tau": 4.5},
     "other-types": {
@@ -191,8 +205,7 @@ def empty_parameters_are_accepted(api: Api) -> None:
 
 @requirement("REQ-05")
 def null_counts_as_absent(api: Api) -> None:
-    parameters = {**SHORT, "temperature": None, **dict.fromkeys(USUAL)}
-    answer = api.ask(input_data=None, parameters=parameters)
+    answer = api.ask(input_data=None, parameters={**NULLS, **SHORT})
 
     expect(answer.status, 200)
 
@@ -256,6 +269,15 @@ def malformed_messages_are_refused(api: Api, messages: Any) -> None:
 
 @requirement("REQ-12", OUT_OF_RANGE)
 def a_parameter_out_of_range_is_refused(api: Api, name: str, value: Any) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-28", OF_WRONG_TYPE)
+def another_parameter_of_the_wrong_type_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
     answer = api.refused(api.body(parameters={**SHORT, name: value}))
 
     expect(answer.status, REFUSED)
@@ -355,9 +377,9 @@ def other_parameters_reach_the_model(
     expect({name: sent.get(name) for name in wanted}, wanted)
 
 
-@requirement("REQ-22", through=EACH_BACKEND)
-def no_parameter_is_added(api: Api) -> None:
-    api.ask(scenario="echo")
+@requirement("REQ-22", {"none": {}, "nulls": NULLS}, through=EACH_BACKEND)
+def no_parameter_is_added(api: Api, given: dict[str, None]) -> None:
+    api.ask(scenario="echo", parameters=given)
     sent = upstream.parameters(api.call())
     added = {name: sent[name] for name in sent if name not in upstream.NO_PARAMETERS}
 

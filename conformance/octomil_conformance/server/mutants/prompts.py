@@ -109,6 +109,12 @@ def messages_are_coerced(fields: Json) -> None:
         fields["messages"] = MESSAGES
 
 
+def given_parameters(fields: Json) -> Json:
+    """The parameters that a client gives; a new empty object if they are none."""
+    given = fields.get("parameters")
+    return given if isinstance(given, dict) else {}
+
+
 def make_users(fields: Json, role: str) -> None:
     """Give every message with this role the role of the user."""
     for message in fields.get("messages") or ():
@@ -140,6 +146,36 @@ def temperature_is_clamped(fields: Json) -> None:
     parameters = fields.get("parameters")
     if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
+
+
+def read_leniently(fields: Json, names: tuple[str, ...]) -> None:
+    """Read text and booleans as the numbers that they look like."""
+    given = given_parameters(fields)
+    for name in names:
+        if isinstance(given.get(name), bool | str):
+            with suppress(ValueError):
+                given[name] = json.loads(str(given[name]).lower()) + 0
+
+
+@bodies("infer@1", "REQ-12")
+def numbers_may_be_text(fields: Json) -> None:
+    """`temperature`, `top_p` and `max_tokens` may be text or booleans."""
+    read_leniently(fields, ("temperature", "top_p", "max_tokens"))
+
+
+@bodies("infer@1", "REQ-28")
+def other_numbers_may_be_text(fields: Json) -> None:
+    """All other parameters that are numbers may be text or booleans."""
+    names = ("top_k", "seed", "presence_penalty", "frequency_penalty")
+    read_leniently(fields, names)
+
+
+@bodies("infer@1", "REQ-28")
+def stops_may_be_numbers(fields: Json) -> None:
+    """A number as `stop` is read as text."""
+    given = given_parameters(fields)
+    if isinstance(given.get("stop"), int):
+        given["stop"] = str(given["stop"])
 
 
 @bodies("infer@1", "REQ-12")
@@ -181,12 +217,6 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
     given = fields.get("parameters")
     if isinstance(given, dict):
         given.pop("mirostat_tau", None)
-
-
-def given_parameters(fields: Json) -> Json:
-    """The parameters that a client gives; a new empty object if they are none."""
-    given = fields.get("parameters")
-    return given if isinstance(given, dict) else {}
 
 
 @refuses("infer@2", "REQ-21", shows=None)

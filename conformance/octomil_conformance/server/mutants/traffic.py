@@ -87,6 +87,13 @@ def temperature_has_a_default(payload: Json) -> None:
         parameters_in(payload).setdefault("temperature", 0.7)
 
 
+@sends("infer@2", "REQ-22", only="openai", shows=None)
+def what_is_not_given_is_null(payload: Json) -> None:
+    """A parameter that the client does not give is sent as null."""
+    if "messages" in payload:
+        payload.setdefault("top_p", None)
+
+
 @sends("infer@2", "REQ-21", shows=None)
 def one_stop_is_enough(payload: Json) -> None:
     """Only the first string of stop is sent."""
