@@ -236,7 +236,7 @@ _WEB_PAGE = re.compile(
 
 
 def _reason(value: Any, depth: int = MAX_DEPTH) -> str:
-    """The first line of text in one of the known places."""
+    """The first line of text in one of the known places; the last one of a traceback."""
     if not depth:
         return ""
     if isinstance(value, str):
@@ -259,7 +259,8 @@ def _first_line(text: str, depth: int) -> str:
         inner = parsed(text.encode("utf-8", "replace"))
         if not isinstance(inner, str):
             return _reason(inner, depth - 1)
-    return text.splitlines()[0] if text else ""
+    lines = text.splitlines() or [""]
+    return lines[-1] if lines[0].startswith("Traceback (most recent") else lines[0]
 
 
 def _location(error: dict[str, Any]) -> str:
@@ -298,10 +299,11 @@ _SECRET = re.compile(
     r"(?<=bearer )\S+|https?://\S+"
     r"|[^\s*]{0,99}\*{2,}\S*"  # xAI: na***ys
     r"|[\w-]{2,99}(\.{3}|…)[\w-]+"  # LiteLLM: sk-...abcd
+    r'|File "[^"]+", line \d+|/[\w./-]+\.(py|js|ts|go|rs|rb|java|php)\b(:\d+)*'
     r"|\b(sk|pk|gsk|xai|hf|nvapi|pplx|csk|fw|r8|tgp)[_-][\w.-]{4,}|\bAIza[\w-]{8,}",
     re.IGNORECASE,
 )
-"""Matches addresses and keys. Masked keys too, because they show a part of the key."""
+"""Matches addresses, places in source files, and keys. Masked keys too, because they show a part of the key."""
 
 
 def _seconds(retry_after: str | None) -> str:

@@ -77,12 +77,14 @@ MASKED = [
     "bad key AIzaSyA1234567890",
     "bad key gsk_abcdef123",
     "bad address http://10.0.0.1:8080/v1",
+    "seed is no number at /srv/upstream/seed.py:3",
+    'Traceback (most recent call last):\n  File "/srv/seed.py", line 3\nValueError: bad key sk-abcdef123',
 ]
 
 
 @pytest.mark.parametrize("message", MASKED)
 @responses.activate
-def test_neither_keys_nor_addresses_are_quoted(message):
+def test_neither_keys_addresses_nor_places_in_source_are_quoted(message):
     body = {"error": {"message": message.replace("key", "thing")}}
     responses.post(CHAT, status=400, json=body)
 

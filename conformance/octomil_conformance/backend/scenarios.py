@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.forms import FORMS, Form
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import Pace
@@ -81,6 +80,7 @@ LONG_GAP = 0.01
 """Seconds between the tokens of conf-long: they last longer than any check."""
 
 
+TRACE = 'Traceback (most recent call last):\n  File "/srv/upstream/seed.py", line 3, in read\nValueError: seed'
 CRASH = "llama runner at {host} for {key} no longer running: 2"
 """A message that a client must not see."""
 
@@ -143,6 +143,13 @@ def giant(reply: Reply, pace: Pace) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
     reply.say(GIANT_TOKENS)
     reply.finish(change=spoiled.padded)
+
+
+@_act
+def uncounted(reply: Reply, pace: Pace) -> None:
+    """The echo, without a count of tokens."""
+    reply.do_not_count()
+    echo(reply, pace)
 
 
 @_act
@@ -274,27 +281,6 @@ def garbage_later(reply: Reply, pace: Pace) -> None:
     reply.garble()
 
 
-# Good answers in other forms, whole, and cut after two tokens: see forms.py
-
-
-def _formed(name: str, sentence: str, form: Form) -> None:
-    def act(reply: Reply, pace: Pace) -> None:
-        reply.write(form)
-        echo(reply, pace)
-
-    def act_cut(reply: Reply, pace: Pace) -> None:
-        reply.write(form)
-        truncate(reply, pace)
-
-    SCENARIOS[name] = Scenario(name, f"{sentence}; the echo.", act)
-    cut_name = f"{name}-truncate"
-    SCENARIOS[cut_name] = Scenario(cut_name, f"{sentence}; two tokens and a clean end.", act_cut)  # fmt: skip
-
-
-for _name, (_sentence, _form) in FORMS.items():
-    _formed(_name, _sentence, _form)
-
-
 def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> None:
     def act(reply: Reply, pace: Pace) -> None:
         reply.say(reply.echo[:tokens])
@@ -358,6 +344,7 @@ def _refusal(
 
 
 _refusal("http-400", 400, "a fault in the request", "invalid value for seed")
+_refusal("http-400-trace", 400, "a fault in the request, with a traceback", TRACE)
 _refusal("http-402", 402, "the account is empty", "insufficient balance")
 _refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
 _refusal("http-404", 404, "it lacks the model", "model not found")
@@ -365,6 +352,9 @@ _refusal("http-408", 408, "it gave up waiting", "request timeout")
 _refusal("http-422", 422, "a fault in the request", "unprocessable seed")
 _refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
 _refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
+_refusal("http-429-date", 429, "too many, Retry-After as a date", "slow down", retry_after="Fri, 02 Jan 2026 03:04:05 GMT")  # fmt: skip
+_refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip
+_refusal("http-500-memory", 500, "no room for the model", "model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
 _refusal(
     "http-500", 500, "a fault of its own", "dial tcp {host}: unexpected server error"
 )

@@ -11,12 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 DIMENSIONS = 64
-TOKENS_IN_A_WORD = 2
-"""Of a prompt, as the scripted backend counts them."""
-TOKENS_IN_A_TOKEN = 3
-"""Of an answer, for each token that is sent. With the other numbers, a count that a server guesses is noticed."""
-UNSEEN_TOKENS = 5
-"""In the fallback's total, but in neither of its parts, as some servers count reasoning."""
 LENGTH = 2.5
 """Of each vector. Not 1, so that a server that scales vectors to 1 is noticed."""
 
@@ -54,7 +48,6 @@ ROUGH_TOKENS = (
     *(
         "caf\u00e9 e\u0301 \ufb01",
         " \x07\x1b[0m",
-        " a\x00b \x01\x7f\x9f",
         " 1.0 007 1e5",
         " a",
         "a",
@@ -135,7 +128,7 @@ def embed(text: str) -> list[float]:
     # Any change of a text, such as its case, changes its vector.
     features = [(1.0, words), (0.5, parts), (0.25, [f"={untagged(text)}"])]
     weighed = [[weight * number for number in _numbers(each)] for weight, them in features for each in them]  # fmt: skip
-    sums = [*map(sum, zip(*weighed))]
+    sums = [*map(sum, zip(*weighed))][:-1] + [0.0]  # a number like any other
     length = math.hypot(*sums)
     return [round(LENGTH * value / length, 7) for value in sums]
 

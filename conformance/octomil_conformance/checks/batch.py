@@ -14,6 +14,9 @@ from octomil_conformance.wire.batch import is_answer, is_failure
 
 SIX = [f"text {number}" for number in range(6)]
 NINE = [f"text {number}" for number in range(9)]
+HUNDREDS = [f"text {number}" for number in range(200)]
+ALL_OR_NONE = one_of((200, 200), (400, 0), (413, 0), (422, 0))
+"""The status, and the number of results."""
 SIXTY_FOUR = [f"text {number}" for number in range(64)]
 MALFORMED: dict[str, Any] = {
     "message": {"messages": [{"role": "user"}]},
@@ -171,6 +174,15 @@ def the_own_parameters_of_an_input_win(api: Api) -> None:
     expect([each.get("temperature") for each in sent], [0.5, 0.5])
 
 
+@requirement("BATCH-25", through=EACH_BACKEND)
+def a_null_leaves_the_parameter_of_the_batch(api: Api) -> None:
+    text = {"messages": api.messages(api.tag("one"))}
+    inputs = [{**text, "parameters": {"max_tokens": None}}]
+    api.ask(scenario="echo", inputs=inputs, parameters={"max_tokens": 5})
+
+    expect(upstream.parameters(api.call()).get("max_tokens"), 5)
+
+
 @requirement("BATCH-26")
 def each_input_has_its_own_failure(api: Api) -> None:
     texts = [api.tag("Hi", str(n), each) for n, each in enumerate(EACH_FAILS)]
@@ -228,6 +240,32 @@ def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
     results = items(field(api.ask(scenario=scenario).fields, "results"))
 
     expect([field(result, "output") for result in results], [TEXTS[scenario]] * 2)
+
+
+@requirement("BATCH-31", through=EACH_BACKEND)
+def an_empty_output_is_an_answer(api: Api) -> None:
+    answer = api.ask(scenario="empty").fields
+    results = items(field(answer, "results"))
+    outputs = [field(result, "output") for result in results]
+
+    expect((outputs, field(answer, "failed")), (["", ""], 0))
+
+
+@requirement("BATCH-33", serial=True)
+def no_input_is_left_out(api: Api) -> None:
+    answer = api.ask(HUNDREDS, scenario="echo")
+    results = items(field(answer.fields, "results"))
+
+    expect((answer.status, len(results)), ALL_OR_NONE)
+
+
+@requirement("BATCH-34", through=EACH_BACKEND)
+def each_of_equal_inputs_reaches_the_model(api: Api) -> None:
+    input = {"messages": api.messages(api.tag("one"))}
+    inputs = [input, input, input | {"parameters": {"max_tokens": 2}}]
+    api.ask(scenario="echo", inputs=inputs)
+
+    expect(len(api.calls()), 3, "an upstream call for each input")
 
 
 @requirement("BATCH-28")

@@ -36,7 +36,7 @@ def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     expect(said(answer), echoed(api))
 
 
-@requirement("FALLBACK-03", ["500", "502", "503"])
+@requirement("FALLBACK-03", ["500", "502", "503", "http-500-memory"])
 def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"ollama-{status}-openai-ok")
 

@@ -50,7 +50,7 @@ def shown_of(hidden: list[str], answer: Exchange) -> list[str]:
     return [each for each in hidden if each in answer.text]
 
 
-@requirement("FAULT-01", ["500", "503"])
+@requirement("FAULT-01", ["500", "503", "500-memory"])
 def failing_upstreams_are_a_gateways_failure(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"http-{status}")
 
@@ -81,7 +81,7 @@ def garbage_is_a_gateways_failure(api: Api) -> None:
     expect(answer.status, UNAVAILABLE)
 
 
-@requirement("FAULT-05", ["http-429", "http-429-silent"])
+@requirement("FAULT-05", ["http-429", "http-429-silent", "http-429-quota"])
 def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 

@@ -273,7 +273,8 @@ class Backend:
         if status in (400, 422) and "not support" in words:
             return self._failure("validation_error", "cannot do this")
         kind = REFUSALS.get(status, "bad_gateway" if status >= 500 else "bad_request")
-        wait = {"Retry-After": exchange.header("Retry-After") or "1"}
+        given = exchange.header("Retry-After") or ""
+        wait = {"Retry-After": given if given.isdecimal() else "1"}
         headers = wait if status in (429, 503) else {}
         return self._failure(kind, "refused the request", headers)
 
@@ -306,7 +307,7 @@ class Backend:
         choice = (chunk.get("choices") or [{}])[0]
         delta = choice.get("delta") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        return _text_in(delta), thought, bool(choice.get("finish_reason"))
+        return _text_in(delta), thought, choice.get("finish_reason") is not None
 
     def _require_success(self, answer: Any) -> None:
         """Raises Failure if a response with status 200 reports an error."""

@@ -1,7 +1,9 @@
 """Batches that clients cannot read, and batches that run wrongly."""
 
 import dataclasses
+import json
 
+from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.mutants.gateway import fail_both
 from octomil_conformance.server.subjects import (
@@ -338,3 +340,45 @@ def a_batch_goes_on_without_its_client(request: Request) -> None:
 def failed_inputs_show_the_key(fields: Json) -> None:
     """The message of a failed input shows the server's own key."""
     change_errors(fields, message="Incorrect API key provided: conf-key.")
+
+
+@layer("batch@2", "BATCH-33", shows=None)
+def a_hundred_inputs_are_read(request: Request, server: Server) -> Response:
+    """Only the first hundred inputs are read."""
+    return server(request.send(parts_of(request.fields, 100)[0]))
+
+
+@answers("batch@2", "BATCH-31", shows="empty")
+def empty_outputs_are_failures(fields: Json) -> None:
+    """An input whose answer is empty has failed."""
+    failure = Failure("bad_gateway", "The answer is empty.").envelope()
+    for result in fields["results"]:
+        if result.get("output") == "":
+            del result["output"]
+            result["error"] = failure
+            fields["failed"] += 1
+            fields["succeeded"] -= 1
+
+
+@layer("batch@2", "BATCH-34", shows=None)
+def equal_inputs_are_asked_once(request: Request, server: Server) -> Response:
+    """Inputs with the same messages are asked once, whatever their parameters are."""
+    inputs = request.fields.get("inputs") or []
+    texts = [json.dumps(field(each, "messages") or n) for n, each in enumerate(inputs)]
+    asked = dict(zip(texts, inputs))
+    response = server(request.send({**request.fields, "inputs": [*asked.values()]}))
+    if response.status == 200:
+        results = dict(zip(asked, response.fields["results"]))
+        repeated = [{**results[text], "index": n} for n, text in enumerate(texts)]
+        response.send({**response.fields, "results": repeated})
+    return response
+
+
+@bodies("batch@2", "BATCH-25")
+def nulls_undo_common_parameters(fields: Json) -> None:
+    """A parameter of an input that is null removes that of the batch."""
+    for each in fields.get("inputs") or ():
+        own = field(each, "parameters")
+        nulls = [name for name in own if own[name] is None] if isinstance(own, dict) else []  # fmt: skip
+        for name in nulls:
+            fields.get("parameters", {}).pop(name, None)

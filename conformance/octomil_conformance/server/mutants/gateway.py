@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from octomil_conformance.backend.scenarios import TRACE
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
@@ -313,4 +314,48 @@ def only_the_upstream_says_when(request: Request, server: Server) -> Response:
     if request.scenario == "http-429-silent":
         response.headers.pop("Retry-After", None)
         response.headers.pop("retry-after", None)
+    return response
+
+
+@scenarios("embed@2", "FAULT-05")
+def an_empty_account_is_a_refused_key(scenario: str) -> str:
+    """A 429 that speaks of a quota counts as a refused key."""
+    return "auth" if scenario == "http-429-quota" else scenario
+
+
+@scenarios("embed@2", "FALLBACK-03", "FAULT-01")
+def lack_of_memory_is_a_fault_of_the_request(scenario: str) -> str:
+    """A 500 that speaks of memory counts as a fault of the request."""
+    return "http-400" if "500-memory" in scenario else scenario
+
+
+@layer("embed@2", "HTTP-35", shows="http-429-date")
+def a_date_is_passed_on(request: Request, server: Server) -> Response:
+    """A Retry-After that is a date is passed on as it is."""
+    response = server(request)
+    if request.scenario == "http-429-date":
+        response.headers["Retry-After"] = "Fri, 02 Jan 2026 03:04:05 GMT"
+    return response
+
+
+@layer("embed@2", "HTTP-36", shows="http-400-trace")
+def refusals_are_quoted(request: Request, server: Server) -> Response:
+    """The message of a refused request is the upstream's, with its traceback."""
+    response = server(request)
+    if request.scenario == "http-400-trace":
+        response.send({**response.fields, "message": TRACE})
+    return response
+
+
+_kept: dict[bytes, Response] = {}
+
+
+@layer("infer@2", "REQ-29", shows=None)
+def answers_are_kept(request: Request, server: Server) -> Response:
+    """A request that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
+    if request.played == "gated" and request.body in _kept:
+        return replace(_kept[request.body])
+    response = server(request)
+    if response.status == 200 and response.body:
+        _kept[request.body] = response
     return response

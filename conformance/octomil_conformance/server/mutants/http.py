@@ -304,3 +304,25 @@ def retry_after_is_in_milliseconds(headers: dict[str, str]) -> None:
     """Retry-After is in milliseconds."""
     if "retry-after" in headers:
         headers["retry-after"] += "000"
+
+
+@requests("embed@1", "HTTP-13")
+def long_ids_are_replaced(request: Request) -> None:
+    """An X-Request-Id of 64 characters is replaced."""
+    if len(request.headers.get("x-request-id", "")) > 63:
+        del request.headers["x-request-id"]
+
+
+@requests("embed@1", "HTTP-13")
+def only_plain_ids_are_kept(request: Request) -> None:
+    """An X-Request-Id with a dot or an underscore is replaced."""
+    if {*"._"} & {*request.headers.get("x-request-id", "")}:
+        del request.headers["x-request-id"]
+
+
+@layer("embed@1", "HTTP-14")
+def options_names_nothing(request: Request, server: Server) -> Response:
+    """OPTIONS is answered with 204, without the methods."""
+    if request.method == "OPTIONS":
+        return Response(204, {}, [])
+    return server(request)
