@@ -274,8 +274,8 @@ def test_a_layer_leaves_other_endpoints_alone(upstreams):
     assert answered["output"] == "one two three"
 
 
-COUNTED = {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
-CUT_SHORT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+COUNTED = {"prompt_tokens": 6, "completion_tokens": 9, "total_tokens": 15}
+CUT_SHORT = {"prompt_tokens": 6, "completion_tokens": 6, "total_tokens": 12}
 
 
 def ending(fields):
@@ -295,7 +295,7 @@ def test_each_answer_says_how_it_ended_and_what_it_used(url, model, parameters, 
     batch = json.loads(ask(url, "/api/v1/inference/batch", {**BATCH, **asked})[2])
 
     assert [ending(single), ending(streamed[-1])] == [ended, ended]
-    assert batch["results"][0]["usage"]["prompt_tokens"] == 2
+    assert batch["results"][0]["usage"]["prompt_tokens"] == 4
     assert all("usage" not in event for event in streamed[:-1])
 
 

@@ -17,6 +17,7 @@ interface.py has the methods for checks, scenarios.py and reply.py what is playe
 server below it, which answers with any bytes that a script sends.
 """
 
+from octomil_conformance.backend.forms import FORMS
 from octomil_conformance.backend.interface import API_KEY, Backend, environment
 from octomil_conformance.backend.remote import RemoteBackend
 from octomil_conformance.backend.scripted import ScriptedBackend
@@ -26,6 +27,7 @@ from octomil_conformance.backend.words import (
     LONG_TOKENS,
     TEXTS,
     THOUGHTS,
+    TOKENS_IN_A_WORD,
     UNICODE_TOKENS,
     echo_tokens,
     embed,
@@ -35,10 +37,12 @@ from octomil_conformance.backend.words import (
 
 __all__ = [
     "API_KEY",
+    "FORMS",
     "GIANT",
     "LONG_TOKENS",
     "TEXTS",
     "THOUGHTS",
+    "TOKENS_IN_A_WORD",
     "UNICODE_TOKENS",
     "Backend",
     "Call",

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from octomil_conformance.backend.words import count_words
+from octomil_conformance.backend.forms import Form
+from octomil_conformance.backend.words import TOKENS_IN_A_WORD, count_words
 
 Json = dict[str, Any]
 
@@ -39,10 +40,13 @@ class Dialect(Protocol):
 
     stream_type: str
     """Content-Type of a streamed answer."""
-    mark: bytes
-    """What follows the last frame of a stream; empty if nothing does."""
-    counts: bool
-    """False if answers do not say how many tokens they have."""
+
+    @property
+    def mark(self) -> bytes:
+        """What follows the last frame of a stream; empty if nothing does."""
+
+    form: Form
+    """How answers are written."""
 
     def opening(self) -> bytes: ...
     def increment(self, text: str) -> Json: ...
@@ -99,5 +103,5 @@ def to_be_echoed(messages: Sequence[tuple[str, str]]) -> str:
     return (users or [text for _, text in messages] or [""])[-1]
 
 
-def words_in(texts: Sequence[str]) -> int:
-    return sum(map(count_words, texts))
+def tokens_in(texts: Sequence[str]) -> int:
+    return TOKENS_IN_A_WORD * sum(map(count_words, texts))

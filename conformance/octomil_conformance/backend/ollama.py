@@ -11,9 +11,11 @@ from octomil_conformance.backend.ask import (
     model_of,
     texts_of,
     to_be_echoed,
-    words_in,
+    tokens_in,
 )
+from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
+from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN
 
 _CREATED = "2026-01-01T00:00:00Z"
 
@@ -39,14 +41,14 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
         texts=None,
         stream=body.get("stream", True) is not False,
         limit=limit if limit > 0 else None,
-        prompt_tokens=words_in([text for _, text in messages]),
+        prompt_tokens=tokens_in([text for _, text in messages]),
     )
 
 
 def read_embed(body: Mapping[str, Any]) -> Ask:
     # Ollama skips empty texts, and answers 200 even if nothing is left.
     texts = [text for text in texts_of(body) if text]
-    return Ask(model_of(body), "", texts, False, None, words_in(texts))
+    return Ask(model_of(body), "", texts, False, None, tokens_in(texts))
 
 
 def read_old_embed(body: Mapping[str, Any]) -> Ask:
@@ -54,7 +56,7 @@ def read_old_embed(body: Mapping[str, Any]) -> Ask:
     if not isinstance(text, str):
         raise Refused(400, "invalid prompt type")
     return Ask(
-        model_of(body), "", [text], False, None, words_in([text]), one_vector=True
+        model_of(body), "", [text], False, None, tokens_in([text]), one_vector=True
     )
 
 
@@ -82,7 +84,11 @@ class OllamaDialect:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self.counts = True
+        self.form = USUAL
+
+    @property
+    def _counts(self) -> bool:
+        return self.form.counts != "never"
 
     def opening(self) -> bytes:
         return b""
@@ -92,7 +98,7 @@ class OllamaDialect:
         return self._head(message) | {"done": False}
 
     def frame(self, value: object) -> bytes:
-        return compact(value) + b"\n"
+        return compact(self.form.change(value)) + b"\n"
 
     def token(self, text: str) -> bytes:
         return self.frame(self.increment(text))
@@ -114,20 +120,21 @@ class OllamaDialect:
         if thoughts:
             message["thinking"] = thoughts
         # Go leaves out counts that are 0.
-        counts = {"prompt_eval_count": self._ask.prompt_tokens, "eval_count": tokens}
+        counted = TOKENS_IN_A_TOKEN * tokens
+        counts = {"prompt_eval_count": self._ask.prompt_tokens, "eval_count": counted}
         return {
             **self._head(message),
             "done_reason": reason,
             "done": True,
             "total_duration": 1_000_000,
             "load_duration": 1_000,
-            **{name: count for name, count in counts.items() if count and self.counts},
+            **{name: count for name, count in counts.items() if count and self._counts},
         }
 
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
         if self._ask.one_vector:
             return {"embedding": vectors[0] if vectors else []}
-        count = {"prompt_eval_count": self._ask.prompt_tokens} if self.counts else {}
+        count = {"prompt_eval_count": self._ask.prompt_tokens} if self._counts else {}
         return {"model": self._ask.model, "embeddings": vectors, **count}
 
     def error(self, status: int, message: str, kind: str) -> Json:

@@ -11,9 +11,11 @@ from octomil_conformance.backend.ask import (
     model_of,
     texts_of,
     to_be_echoed,
-    words_in,
+    tokens_in,
 )
+from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
+from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN, UNSEEN_TOKENS
 
 _CREATED = 1_767_225_600
 CHUNK = "chat.completion.chunk"
@@ -31,7 +33,7 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
         texts=None,
         stream=body.get("stream") is True,
         limit=_limit(body),
-        prompt_tokens=words_in([text for _, text in messages]),
+        prompt_tokens=tokens_in([text for _, text in messages]),
         usage_wanted=options.get("include_usage") is True,
     )
 
@@ -40,7 +42,7 @@ def read_embed(body: Mapping[str, Any]) -> Ask:
     texts = texts_of(body)
     if not texts or "" in texts:
         raise Refused(400, "input must not be empty")
-    return Ask(model_of(body), "", texts, False, None, words_in(texts))
+    return Ask(model_of(body), "", texts, False, None, tokens_in(texts))
 
 
 def _message(message: Json) -> tuple[str, str]:
@@ -61,11 +63,15 @@ def _limit(body: Mapping[str, Any]) -> int | None:
 
 class OpenAIDialect:
     stream_type = "text/event-stream"
-    mark = b"data: [DONE]\n\n"
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self.counts = True
+        self.form = USUAL
+        self._said = 0
+
+    @property
+    def mark(self) -> bytes:
+        return b"data: [DONE]\n\n" if self.form.has_mark else b""
 
     def opening(self) -> bytes:
         return self._chunk({"role": "assistant", "content": None})
@@ -74,9 +80,10 @@ class OpenAIDialect:
         return self._delta({"content": text})
 
     def frame(self, value: object) -> bytes:
-        return b"data: " + compact(value) + b"\n\n"
+        return b"data: " + compact(self.form.change(value)) + b"\n\n"
 
     def token(self, text: str) -> bytes:
+        self._said += 1
         return self._chunk({"content": text})
 
     def thought(self, text: str) -> bytes:
@@ -86,7 +93,7 @@ class OpenAIDialect:
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
     ) -> bytes:
         last = self._chunk(delta, reason)
-        if self._ask.usage_wanted and self.counts:
+        if self._ask.usage_wanted and self.form.counts == "at the end":
             last += self.frame(self._body([], CHUNK) | self._usage(tokens))
         return last + self.mark
 
@@ -120,7 +127,7 @@ class OpenAIDialect:
             "object": "list",
             "data": data,
             "model": self._ask.model,
-            **({"usage": usage} if self.counts else {}),
+            **({"usage": usage} if self.form.counts != "never" else {}),
         }
 
     def error(self, status: int, message: str, kind: str) -> Json:
@@ -146,7 +153,8 @@ class OpenAIDialect:
 
     def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> Json:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return self._body([choice], CHUNK)
+        usage = self._usage(self._said) if self.form.counts == "always" else {}
+        return self._body([choice], CHUNK) | usage
 
     def _body(self, choices: list[Json], kind: str) -> Json:
         return {
@@ -158,8 +166,9 @@ class OpenAIDialect:
         }
 
     def _usage(self, tokens: int) -> Json:
-        if not self.counts:
+        if self.form.counts == "never":
             return {}
-        prompt = self._ask.prompt_tokens
-        counts = {"prompt_tokens": prompt, "completion_tokens": tokens}
-        return {"usage": counts | {"total_tokens": prompt + tokens}}
+        prompt, completion = self._ask.prompt_tokens, TOKENS_IN_A_TOKEN * tokens
+        total = prompt + completion + UNSEEN_TOKENS
+        counts = {"prompt_tokens": prompt, "completion_tokens": completion}
+        return {"usage": counts | {"total_tokens": total}}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from octomil_conformance.backend.ask import Ask, Dialect, Json
+from octomil_conformance.backend.forms import Form
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import Change, same
@@ -43,8 +44,8 @@ class Reply(Protocol):
     ) -> None:
         """Completes the answer. `gap`: a whole answer drips. The others are for whole answers: `change` is made to the JSON, `vectors` to the vectors in it."""
 
-    def do_not_count(self) -> None:
-        """The answer does not say how many tokens it has."""
+    def write(self, form: Form) -> None:
+        """The answer is written in this form."""
 
     def spoil(self, change: Change) -> None:
         """Sends a whole answer after this change; a stream sends one token after it, and ends."""
@@ -138,8 +139,8 @@ class StreamReply:
     def garble(self) -> None:
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
 
-    def do_not_count(self) -> None:
-        self._dialect.counts = False
+    def write(self, form: Form) -> None:
+        self._dialect.form = form
 
     def spoil(self, change: Change) -> None:
         token = change(self._dialect.increment(self.echo[0]))
@@ -219,7 +220,7 @@ class WholeReply:
         vectors: Change = same,
     ) -> None:
         self._line.pass_gate(WHOLE)
-        body = compact(change(self._body(vectors)))
+        body = compact(self._dialect.form.change(change(self._body(vectors))))
         if not gap and not self._split:
             self._line.answer(200, body)
             return
@@ -238,8 +239,8 @@ class WholeReply:
         self.say(tokens)
         self.finish()
 
-    def do_not_count(self) -> None:
-        self._dialect.counts = False
+    def write(self, form: Form) -> None:
+        self._dialect.form = form
 
     def spoil(self, change: Change) -> None:
         self.say(self.echo)

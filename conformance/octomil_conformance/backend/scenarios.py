@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled
+from octomil_conformance.backend.forms import FORMS, Form
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import Pace
@@ -146,13 +147,6 @@ def giant(reply: Reply, pace: Pace) -> None:
 
 
 @_act
-def uncounted(reply: Reply, pace: Pace) -> None:
-    """The echo, without a count of tokens."""
-    reply.do_not_count()
-    echo(reply, pace)
-
-
-@_act
 def wait(reply: Reply, pace: Pace) -> None:
     """The echo, but a fifth of the timeout before it."""
     reply.pause(pace.gap / 2)
@@ -279,6 +273,27 @@ def garbage_later(reply: Reply, pace: Pace) -> None:
     """Two tokens, then something else than the dialect."""
     reply.say(reply.echo[:2])
     reply.garble()
+
+
+# Good answers in other forms, whole, and cut after two tokens: see forms.py
+
+
+def _formed(name: str, sentence: str, form: Form) -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.write(form)
+        echo(reply, pace)
+
+    def act_cut(reply: Reply, pace: Pace) -> None:
+        reply.write(form)
+        truncate(reply, pace)
+
+    SCENARIOS[name] = Scenario(name, f"{sentence}; the echo.", act)
+    cut_name = f"{name}-truncate"
+    SCENARIOS[cut_name] = Scenario(cut_name, f"{sentence}; two tokens and a clean end.", act_cut)  # fmt: skip
+
+
+for _name, (_sentence, _form) in FORMS.items():
+    _formed(_name, _sentence, _form)
 
 
 def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> None:

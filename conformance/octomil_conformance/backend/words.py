@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 DIMENSIONS = 64
+TOKENS_IN_A_WORD = 2
+"""Of a prompt, as the scripted backend counts them."""
+TOKENS_IN_A_TOKEN = 3
+"""Of an answer, for each token that is sent. With the other numbers, a count that a server guesses is noticed."""
+UNSEEN_TOKENS = 5
+"""In the fallback's total, but in neither of its parts, as some servers count reasoning."""
 LENGTH = 2.5
 """Of each vector. Not 1, so that a server that scales vectors to 1 is noticed."""
 
@@ -48,6 +54,7 @@ ROUGH_TOKENS = (
     *(
         "caf\u00e9 e\u0301 \ufb01",
         " \x07\x1b[0m",
+        " a\x00b \x01\x7f\x9f",
         " 1.0 007 1e5",
         " a",
         "a",

@@ -3,11 +3,18 @@
 import re
 from typing import Any
 
-from octomil_conformance.api import MAX_TOKENS, PROMPT, REFUSED, UNAVAILABLE, Api
+from octomil_conformance.api import (
+    MAX_TOKENS,
+    PROMPT,
+    REFUSED,
+    UNAVAILABLE,
+    Api,
+    model_for,
+)
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import ending, said
-from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.exchange import MISSING, field, read_json
 from octomil_conformance.expect import between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
@@ -32,11 +39,24 @@ OUT_OF_RANGE: list[Any] = [
     ("temperature", "hot"),
     ("temperature", 2.5),
     ("temperature", -1),
+    ("temperature", "0.7"),
     ("temperature", True),
+    ("temperature", [0.7]),
     ("max_tokens", 0),
     ("max_tokens", "8"),
     ("max_tokens", 1.5),
+    ("max_tokens", True),
     ("top_p", 1.5),
+    ("top_p", -0.5),
+    ("top_p", "0.5"),
+    ("top_p", True),
+]
+OF_WRONG_TYPE: list[Any] = [
+    *[("top_k", "20"), ("top_k", 1.5), ("top_k", True)],
+    *[("seed", "42"), ("seed", 0.5), ("seed", False)],
+    *[("presence_penalty", "0.5"), ("presence_penalty", True)],
+    *[("frequency_penalty", "0.5"), ("frequency_penalty", [1])],
+    *[("stop", 7), ("stop", ["END", 7]), ("stop", {"a": "END"})],
 ]
 VALUES = {
     "least": {"temperature": 0, "max_tokens": 1},
@@ -72,6 +92,7 @@ OTHER_VALUES = {
     "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
 }
 """The parameters that the client sends, and those that reach the model."""
+NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
 UNKNOWN: dict[str, dict[str, Any]] = {
     "number": {"mirostat_tau": 4.5},
     "other-types": {
@@ -102,6 +123,36 @@ CONVERSATION = [
     ("user", "caf\u00e9"),
 ]
 """Messages that careless servers trim, merge, move or drop."""
+TEXT_FIELDS: dict[str, dict[str, Any]] = {
+    "text": {"text": ...},
+    "prompt": {"prompt": ...},
+    "both": {"prompt": "No.", "text": ...},
+    "empty-text": {"text": "", "prompt": ...},
+    "null-text": {"text": None, "prompt": ...},
+    "text-is-no-string": {"text": 7, "prompt": ...},
+    "null-messages": {"messages": None, "text": ...},
+}
+"""Objects with a text as `input_data`. The dots stand for the text that the model gets."""
+OTHER_FORMS: dict[str, Any] = {
+    "zero": 0,
+    "negative": -7,
+    "false": False,
+    "true": True,
+    "empty-object": {},
+    "empty-texts": {"text": "", "prompt": ""},
+    "strings": ["a, b", '"c"', ""],
+    "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
+    "object": {"a": {"b": [1, 2]}, "c": None, "d": False},
+}
+"""Values that reach the model as JSON text."""
+NAMES = [
+    "{}",
+    "{}:8b-instruct-Q4_K_M",
+    "{}:8b ",
+    "{}:caf\u00e9 \u4f60",
+    "{}:hf.co/a/B",
+]
+"""Around the name of a scripted model."""
 LONG_TEXT = " ".join(f"word{number}" for number in range(20_000))
 LONG_CONVERSATION = [
     *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
@@ -119,8 +170,8 @@ REQUEST_ITSELF: list[Any] = [
     *(("stream_options", {}), ("tool_choice", "auto"), ("encoding_format", "float")),
     *(("functions", []), ("function_call", "auto")),
 ]
-COUNTED = one_of([MISSING, MISSING], [3, 3])
-"""Three words in the prompt, three in the answer; or no usage."""
+COUNTED = one_of([MISSING] * 3, [6, 9, 15])
+"""Three words in the prompt, three in the answer, as the upstream counts them, and the sum; or no usage."""
 LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
 
 
@@ -154,8 +205,14 @@ def empty_parameters_are_accepted(api: Api) -> None:
 
 @requirement("REQ-05")
 def null_counts_as_absent(api: Api) -> None:
-    parameters = {**SHORT, "temperature": None, "stop": None}
-    answer = api.ask(input_data=None, parameters=parameters)
+    answer = api.ask(input_data=None, parameters={**NULLS, **SHORT})
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-05")
+def null_messages_count_as_absent(api: Api) -> None:
+    answer = api.ask(messages=None, input_data=api.tag("Name a fruit."))
 
     expect(answer.status, 200)
 
@@ -212,6 +269,15 @@ def malformed_messages_are_refused(api: Api, messages: Any) -> None:
 
 @requirement("REQ-12", OUT_OF_RANGE)
 def a_parameter_out_of_range_is_refused(api: Api, name: str, value: Any) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-28", OF_WRONG_TYPE)
+def another_parameter_of_the_wrong_type_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
     answer = api.refused(api.body(parameters={**SHORT, name: value}))
 
     expect(answer.status, REFUSED)
@@ -311,9 +377,9 @@ def other_parameters_reach_the_model(
     expect({name: sent.get(name) for name in wanted}, wanted)
 
 
-@requirement("REQ-22", through=EACH_BACKEND)
-def no_parameter_is_added(api: Api) -> None:
-    api.ask(scenario="echo")
+@requirement("REQ-22", {"none": {}, "nulls": NULLS}, through=EACH_BACKEND)
+def no_parameter_is_added(api: Api, given: dict[str, None]) -> None:
+    api.ask(scenario="echo", parameters=given)
     sent = upstream.parameters(api.call())
     added = {name: sent[name] for name in sent if name not in upstream.NO_PARAMETERS}
 
@@ -336,10 +402,13 @@ def a_long_string_reaches_the_model_as_it_is(api: Api) -> None:
     expect(upstream.messages(api.call()), [("user", text)])
 
 
-@requirement("REQ-24", ["text", "prompt"], through=EACH_BACKEND)
-def the_text_in_an_object_reaches_the_model_as_it_is(api: Api, name: str) -> None:
+@requirement("REQ-24", TEXT_FIELDS, through=EACH_BACKEND)
+def the_text_in_an_object_reaches_the_model_as_it_is(
+    api: Api, fields: dict[str, Any]
+) -> None:
     text = api.tag(" Bien.\n")
-    data = {"id": 7, name: text}
+    given = {name: text if value is ... else value for name, value in fields.items()}
+    data = {"id": 7, **given}
     api.ask(scenario="echo", without=("messages",), input_data=data)
 
     expect(upstream.messages(api.call()), [("user", text)])
@@ -356,6 +425,14 @@ def messages_in_input_data_are_messages(api: Api) -> None:
     expect(sent, [given, given])
 
 
+@requirement("REQ-24", OTHER_FORMS, through=EACH_BACKEND)
+def any_other_value_reaches_the_model_as_json(api: Api, value: Any) -> None:
+    answer = api.ask(scenario="echo", without=("messages",), input_data=value)
+    sent = read_json(str(said(answer)).encode())
+
+    expect(sent, value, f"JSON text with the value {value!r}")
+
+
 @requirement("REQ-24", through=EACH_BACKEND)
 def parts_reach_the_model_as_one_text(api: Api) -> None:
     texts = [api.tag(" One"), "two ", ""]
@@ -365,10 +442,10 @@ def parts_reach_the_model_as_one_text(api: Api) -> None:
     expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
 
 
-@requirement("REQ-25", ["Echo", "echo:8b-instruct-Q4_K_M"], through=EACH_BACKEND)
+@requirement("REQ-25", NAMES, through=EACH_BACKEND)
 def the_upstream_is_asked_for_the_model_by_its_name(api: Api, name: str) -> None:
-    answer = api.ask(scenario=name)
-    asked = field(answer.request.fields, "model_id")
+    asked = name.format(model_for("Echo", api.through))
+    api.ask(scenario="echo", model_id=asked)
 
     expect(api.call().model, asked)
 
@@ -410,6 +487,13 @@ def output_is_what_the_model_said(api: Api, scenario: str) -> None:
     expect(field(answer.fields, "output"), TEXTS[scenario])
 
 
+@requirement("INFER-08", through=EACH_BACKEND)
+def output_may_be_beside_nulls(api: Api) -> None:
+    answer = api.ask(scenario="nulls")
+
+    expect(field(answer.fields, "output"), PROMPT)
+
+
 @requirement("INFER-08", serial=True, through=EACH_BACKEND)
 def a_large_output_is_what_the_model_said(api: Api) -> None:
     answer = api.ask(scenario="giant")
@@ -439,11 +523,11 @@ def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
     expect(field(answer.fields, "finish_reason"), "length")
 
 
-@requirement("INFER-11", through=EACH_BACKEND)
-def usage_is_what_the_model_counted(api: Api) -> None:
-    answer = api.ask("one two three", scenario="echo")
+@requirement("INFER-11", ["echo", "totals"], through=EACH_BACKEND)
+def usage_is_what_the_model_counted(api: Api, scenario: str) -> None:
+    answer = api.ask("one two three", scenario)
     usage = field(ending(answer), "usage")
-    names = ("prompt_tokens", "completion_tokens")
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
 
     expect([field(usage, name) for name in names], COUNTED)
 

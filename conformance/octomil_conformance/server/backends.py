@@ -307,7 +307,7 @@ class Backend:
         choice = (chunk.get("choices") or [{}])[0]
         delta = choice.get("delta") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        return _text_in(delta), thought, choice.get("finish_reason") is not None
+        return _text_in(delta), thought, bool(choice.get("finish_reason"))
 
     def _require_success(self, answer: Any) -> None:
         """Raises Failure if a response with status 200 reports an error."""

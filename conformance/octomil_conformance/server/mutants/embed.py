@@ -195,6 +195,14 @@ def equal_texts_are_embedded_once(fields: Json) -> None:
 
 
 @answers("embed@2", "EMBED-24")
+def usage_is_of_the_last_portion(fields: Json) -> None:
+    """Of more than 32 texts only those of the last portion are counted."""
+    share = (len(fields["data"]) - 1) // 32
+    if share:
+        fields["usage"] = {name: count // (share + 1) for name, count in fields["usage"].items()}  # fmt: skip
+
+
+@answers("embed@2", "EMBED-24")
 def usage_is_zero(fields: Json) -> None:
     """The token counts are 0."""
     fields["usage"] = {"prompt_tokens": 0, "total_tokens": 0}

@@ -49,6 +49,18 @@ def a_null_form_is_refused(fields: Json) -> bool:
     return fields.get("input_data", 0) is None
 
 
+@refuses("infer@1", "REQ-05")
+def null_messages_are_refused(fields: Json) -> bool:
+    """Null as `messages` beside `input_data` is refused."""
+    return fields.get("messages", 0) is None
+
+
+@refuses("infer@1", "REQ-05")
+def null_seeds_are_refused(fields: Json) -> bool:
+    """Null as `seed` is refused."""
+    return '"seed": null' in json.dumps(fields)
+
+
 @refuses("infer@1", "REQ-06")
 def parts_are_refused(fields: Json) -> bool:
     """A `content` of text parts is refused."""
@@ -97,6 +109,12 @@ def messages_are_coerced(fields: Json) -> None:
         fields["messages"] = MESSAGES
 
 
+def given_parameters(fields: Json) -> Json:
+    """The parameters that a client gives; a new empty object if they are none."""
+    given = fields.get("parameters")
+    return given if isinstance(given, dict) else {}
+
+
 def make_users(fields: Json, role: str) -> None:
     """Give every message with this role the role of the user."""
     for message in fields.get("messages") or ():
@@ -128,6 +146,36 @@ def temperature_is_clamped(fields: Json) -> None:
     parameters = fields.get("parameters")
     if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
+
+
+def read_leniently(fields: Json, names: tuple[str, ...]) -> None:
+    """Read text and booleans as the numbers that they look like."""
+    given = given_parameters(fields)
+    for name in names:
+        if isinstance(given.get(name), bool | str):
+            with suppress(ValueError):
+                given[name] = json.loads(str(given[name]).lower()) + 0
+
+
+@bodies("infer@1", "REQ-12")
+def numbers_may_be_text(fields: Json) -> None:
+    """`temperature`, `top_p` and `max_tokens` may be text or booleans."""
+    read_leniently(fields, ("temperature", "top_p", "max_tokens"))
+
+
+@bodies("infer@1", "REQ-28")
+def other_numbers_may_be_text(fields: Json) -> None:
+    """All other parameters that are numbers may be text or booleans."""
+    names = ("top_k", "seed", "presence_penalty", "frequency_penalty")
+    read_leniently(fields, names)
+
+
+@bodies("infer@1", "REQ-28")
+def stops_may_be_numbers(fields: Json) -> None:
+    """A number as `stop` is read as text."""
+    given = given_parameters(fields)
+    if isinstance(given.get("stop"), int):
+        given["stop"] = str(given["stop"])
 
 
 @bodies("infer@1", "REQ-12")
@@ -169,12 +217,6 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
     given = fields.get("parameters")
     if isinstance(given, dict):
         given.pop("mirostat_tau", None)
-
-
-def given_parameters(fields: Json) -> Json:
-    """The parameters that a client gives; a new empty object if they are none."""
-    given = fields.get("parameters")
-    return given if isinstance(given, dict) else {}
 
 
 @refuses("infer@2", "REQ-21", shows=None)
@@ -252,6 +294,44 @@ def objects_with_text_are_json(fields: Json) -> None:
 def prompts_are_unknown(fields: Json) -> None:
     """An object with a prompt as `input_data` reaches the model as JSON text."""
     form_as_json(fields, "prompt")
+
+
+@refuses("infer@2", "REQ-24", shows=None)
+def falsy_values_count_as_missing(fields: Json) -> bool:
+    """0, false and an empty object as `input_data` count as missing."""
+    data = fields.get("input_data")
+    return data is not None and data != "" and not data
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def prompt_is_before_text(fields: Json) -> None:
+    """Of a `text` and a `prompt` in `input_data` the model gets the `prompt`."""
+    data = fields.get("input_data")
+    if isinstance(data, dict) and data.get("prompt") and data.get("text"):
+        del data["text"]
+
+
+@refuses("infer@2", "REQ-24", shows=None)
+def texts_may_not_be_empty(fields: Json) -> bool:
+    """An empty `text` beside a `prompt` in `input_data` is refused."""
+    data = fields.get("input_data")
+    return isinstance(data, dict) and data.get("text") == "" and bool(data["prompt"])
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def arrays_are_joined(fields: Json) -> None:
+    """The items of an array as `input_data` are joined with commas."""
+    data = fields.get("input_data")
+    if isinstance(data, list) and not isinstance(data[0], dict):
+        fields["input_data"] = ",".join(map(str, data))
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def values_are_in_pythons_form(fields: Json) -> None:
+    """Any other value as `input_data` reaches the model as Python writes it."""
+    data = fields.get("input_data")
+    if isinstance(data, bool | list) and "role" not in str(data):
+        fields["input_data"] = str(data)
 
 
 @bodies("infer@2", "REQ-24", shows=None)

@@ -9,7 +9,14 @@ from math import hypot
 
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import answers, embeds, hears, pieces, sends
+from octomil_conformance.server.subjects import (
+    answers,
+    embeds,
+    ends,
+    hears,
+    pieces,
+    sends,
+)
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
@@ -50,7 +57,7 @@ def errors_have_one_name(received: Received) -> Received:
     return without(rb'(?m)^data: \{"object":"error".*\n', received)
 
 
-@pieces("stream@2", "STREAM-21", shows="varied")
+@pieces("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls")
 def a_null_error_is_one(received: Received) -> Received:
     """An error that is null counts as an error."""
     return without(rb'"error":null', received, b'"error":"null"')
@@ -185,3 +192,82 @@ def usage_needs_a_count(fields: Json) -> None:
     """`usage` is empty if the upstream gives no count."""
     if not fields["usage"]["prompt_tokens"]:
         fields["usage"] = {}
+
+
+# Forms of a good answer
+
+
+@pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
+def an_absent_reason_is_one(received: Received) -> Received:
+    """A chunk without `finish_reason` ends the answer."""
+    return without(rb'(?<="content":")([^"]*"\})\}', received, rb'\1,"finish_reason":"stop"}')  # fmt: skip
+
+
+@pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
+def a_blank_reason_is_one(received: Received) -> Received:
+    """An empty `finish_reason` ends the answer."""
+    return without(rb'"finish_reason":""', received, b'"finish_reason":"stop"')
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="nulls")
+def a_null_usage_is_nonsense(received: Received) -> Received:
+    """A usage that is null is a failure."""
+    return without(rb'"usage":null', received, b'"error":"usage"')
+
+
+@pieces("stream@2", "STREAM-21", shows="bare-end")
+def an_end_needs_a_place_for_text(received: Received) -> Received:
+    """The end of an answer without a message, or a part of one, is a failure."""
+    bare = rb'(?<="index":0),(?="finish_reason":"[^"])|(?<=Z"),(?="done_reason":"[^"])'
+    return without(bare, received, b',"delta":7,"message":7,')
+
+
+@pieces("stream@2", "STREAM-21", shows="null-end")
+def a_null_message_is_nonsense(received: Received) -> Received:
+    """A message, or a part of one, that is null is a failure."""
+    return without(rb'"(message|delta)":null', received, b'"message":7,"delta":7')
+
+
+@pieces("stream@2", "STREAM-21", shows="beside-thoughts")
+def reasoning_hides_text(received: Received) -> Received:
+    """A chunk with reasoning has no text."""
+    beside = rb'"content":"[^"]*"(?=,"(thinking|reasoning_content)":"[^"])'
+    return without(beside, received, b'"content":""')
+
+
+@pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
+def the_first_usage_stays(received: Received) -> Received:
+    """Of several usages in one stream the first one counts."""
+    usage, first = rb'"usage":\{[^}]*\}', b""
+    for piece in received:
+        found = re.search(usage, piece)
+        first = first or (found[0] if found else b"")
+        yield re.sub(usage, first, piece)
+
+
+@ends("infer@2 stream@2", "INFER-11", only="openai")
+def the_upstreams_total_stays(ending: Json) -> None:
+    """The total is the upstream's, with tokens that are in neither of its parts."""
+    if "usage" in ending:
+        ending["usage"]["total_tokens"] += 5
+
+
+@pieces("infer@2 stream@2", "INFER-11")
+def chunks_are_counted(received: Received) -> Received:
+    """The tokens of an answer are as many as its chunks with text."""
+    chunks = 0
+    for piece in received:
+        chunks += len(re.findall(rb'"content":"[^"]', piece))
+        counted = rb'("eval_count"|"completion_tokens"):\d+'
+        yield re.sub(counted, rb"\1:%d" % chunks, piece)
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="no-mark")
+def a_mark_is_needed(received: Received) -> Received:
+    """An answer is complete only if `[DONE]` follows."""
+    held = b""
+    for piece in received:
+        held = held + piece if held or b'"finish_reason":"' in piece else b""
+        yield b"" if held else piece
+        if b"[DONE]" in held:
+            yield held

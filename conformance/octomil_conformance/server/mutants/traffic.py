@@ -87,6 +87,13 @@ def temperature_has_a_default(payload: Json) -> None:
         parameters_in(payload).setdefault("temperature", 0.7)
 
 
+@sends("infer@2", "REQ-22", only="openai", shows=None)
+def what_is_not_given_is_null(payload: Json) -> None:
+    """A parameter that the client does not give is sent as null."""
+    if "messages" in payload:
+        payload.setdefault("top_p", None)
+
+
 @sends("infer@2", "REQ-21", shows=None)
 def one_stop_is_enough(payload: Json) -> None:
     """Only the first string of stop is sent."""
@@ -178,6 +185,25 @@ def prompts_lose_carriage_returns(payload: Json) -> None:
     change_texts(payload, lambda text: text.replace("\r\n", "\n"))
 
 
+@sends("infer@2", "REQ-17", "REQ-23", shows=None)
+def prompts_end_at_a_nul(payload: Json) -> None:
+    """The text of a message ends at a NUL."""
+    change_texts(payload, lambda text: text.partition("\x00")[0])
+
+
+@sends("embed@2", "EMBED-23", shows=None)
+def inputs_end_at_a_nul(payload: Json) -> None:
+    """A text that is embedded ends at a NUL."""
+    if "input" in payload:
+        payload["input"] = [text.partition("\x00")[0] for text in payload["input"]]
+
+
+@sends("infer@2", "REQ-17", "REQ-23", shows=None)
+def prompts_lose_control_characters(payload: Json) -> None:
+    """Control characters in messages are removed."""
+    change_texts(payload, lambda text: re.sub(r"[\x01-\x08\x7f]", "", text))
+
+
 @sends("infer@2", "REQ-17", shows=None)
 def messages_of_one_role_are_merged(payload: Json) -> None:
     """Consecutive messages with the same role become one."""
@@ -222,6 +248,12 @@ def models_are_lower_case(payload: Json) -> None:
 
 
 @sends("infer@2", "REQ-25", shows=None)
+def models_are_trimmed(payload: Json) -> None:
+    """The name of the model is sent without white space at its end."""
+    payload["model"] = payload["model"].strip()
+
+
+@sends("infer@2", "REQ-25", shows=None)
 def models_lose_their_tag(payload: Json) -> None:
     """The name of the model is sent without its tag."""
     payload["model"] = re.sub(r":[\w-]+?(?=-openai-|$)", "", payload["model"])
@@ -260,6 +292,13 @@ def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
     """CR LF in the answer becomes LF."""
     for token in tokens:
         yield token.replace("\r\n", "\n")
+
+
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def nuls_are_lost(tokens: Tokens) -> Tokens:
+    """A NUL in the answer is removed."""
+    for token in tokens:
+        yield token.replace("\x00", "")
 
 
 @hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")

@@ -1,0 +1,102 @@
+"""The forms in which servers of a dialect, and gateways before them, send the same good answer. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from octomil_conformance.backend.spoiled import Change, same
+
+THOUGHT = "Hm."
+NULLS = {
+    "choices": ("usage", "error"),
+    "data": ("error",),
+    "message": ("error", "done_reason"),
+    "embeddings": ("error",),
+}
+"""Fields that are null, by a field that is beside them, unless they have a value."""
+NULLS_OF_TEXT = ("thinking", "reasoning_content", "reasoning", "refusal", "tool_calls")
+
+
+@dataclass(frozen=True)
+class Form:
+    change: Change = same
+    """Made to the JSON of each frame, and of a whole answer."""
+    counts: Literal["at the end", "always", "never"] = "at the end"
+    """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback."""
+    has_mark: bool = True
+    """False: the fallback sends no `[DONE]`."""
+
+
+USUAL = Form()
+
+
+def _message_in(json: Any) -> Any:
+    """The message, or the part of one, in a frame or in a whole answer; None if there is none."""
+    place = json["choices"][0] if json.get("choices") else json
+    return place.get("delta") or place.get("message")
+
+
+def _is_end(json: Any) -> bool:
+    choices = json.get("choices") or [json]
+    return bool(choices[0].get("finish_reason") or choices[0].get("done"))
+
+
+def _nulls(json: Any) -> Any:
+    beside = {name for field, names in NULLS.items() if field in json for name in names}
+    if message := _message_in(json):
+        message |= {name: None for name in NULLS_OF_TEXT if name not in message}
+    return dict.fromkeys(beside) | json
+
+
+def _beside_thoughts(json: Any) -> Any:
+    message = _message_in(json)
+    if message and message.get("content"):
+        message["reasoning_content" if "choices" in json else "thinking"] = THOUGHT
+    return json
+
+
+def _reason(instead: Mapping[str, str]) -> Change:
+    """Before the end, the reason is this instead of null."""
+
+    def change(json: Any) -> Any:
+        for choice in json.get("choices", ()):
+            if not choice.get("finish_reason"):
+                del choice["finish_reason"]
+                choice |= instead
+        return json
+
+    return change
+
+
+def _end(instead: Mapping[str, None]) -> Change:
+    """The end has this instead of an empty text."""
+
+    def change(json: Any) -> Any:
+        place = json["choices"][0] if json.get("choices") else json
+        empty = [name for name in ("delta", "message") if name in place]
+        if _is_end(json) and empty and not (place[empty[0]] or {}).get("content"):
+            del place[empty[0]]
+            place |= {name: None for name in empty if name in instead}
+        return json
+
+    return change
+
+
+FORMS: Mapping[str, tuple[str, Form]] = {
+    "nulls": ("Fields that are null instead of absent", Form(_nulls)),
+    "beside-thoughts": ("Reasoning in the same chunk as text", Form(_beside_thoughts)),
+    "no-reason": ("Chunks without `finish_reason`", Form(_reason({}))),
+    "blank-reason": (
+        "Chunks with an empty `finish_reason`",
+        Form(_reason({"finish_reason": ""})),
+    ),
+    "bare-end": ("A last chunk without a delta or message", Form(_end({}))),
+    "null-end": (
+        "A last chunk whose delta or message is null",
+        Form(_end({"delta": None, "message": None})),
+    ),
+    "totals": ("Each chunk of the fallback counts so far", Form(counts="always")),
+    "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
+    "uncounted": ("No number of tokens", Form(counts="never")),
+}
+"""Sentence and form."""
