@@ -55,6 +55,9 @@ class Dialect(Protocol):
 
     def token(self, text: str) -> bytes: ...
     def thought(self, text: str) -> bytes: ...
+    def signs_of_life(self) -> Sequence[bytes]:
+        """What keeps a connection awake, but has neither text nor reasoning."""
+
     def ending(self, reason: str, tokens: int) -> bytes: ...
     def varied(self, tokens: Sequence[str]) -> bytes:
         """A whole stream in the other forms that servers of this kind, and gateways before them, send."""

@@ -55,6 +55,13 @@ def _beside_thoughts(json: Any) -> Any:
     return json
 
 
+def _renamed(json: Any) -> Any:
+    message = _message_in(json) or {}
+    if "reasoning_content" in message:
+        message["reasoning"] = message.pop("reasoning_content")
+    return json
+
+
 def _reason(instead: Mapping[str, str]) -> Change:
     """Before the end, the reason is this instead of null."""
 
@@ -81,6 +88,9 @@ def _end(instead: Mapping[str, None]) -> Change:
 
     return change
 
+
+RENAMED = Form(_renamed)
+"""The fallback's reasoning as vLLM and OpenRouter call it."""
 
 FORMS: Mapping[str, tuple[str, Form]] = {
     "nulls": ("Fields that are null instead of absent", Form(_nulls)),

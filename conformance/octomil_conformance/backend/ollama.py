@@ -106,6 +106,9 @@ class OllamaDialect:
     def thought(self, text: str) -> bytes:
         return self.frame(self.increment("", thinking=text))
 
+    def signs_of_life(self) -> Sequence[bytes]:
+        return (b"\n", self.token(""))
+
     def ending(self, reason: str, tokens: int) -> bytes:
         return self.frame(self.whole("", "", reason, tokens))
 

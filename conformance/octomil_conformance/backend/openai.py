@@ -89,6 +89,9 @@ class OpenAIDialect:
     def thought(self, text: str) -> bytes:
         return self._chunk({"reasoning_content": text})
 
+    def signs_of_life(self) -> Sequence[bytes]:
+        return (b": keep-alive\n\n", self.opening())
+
     def ending(
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
     ) -> bytes:

@@ -1,6 +1,7 @@
 """The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings."""
 
 from collections.abc import Iterable
+from itertools import cycle
 from typing import Literal, Protocol
 
 from octomil_conformance.backend.ask import Ask, Dialect, Json
@@ -34,6 +35,9 @@ class Reply(Protocol):
 
     def think(self, thoughts: Iterable[str]) -> None: ...
     def pause(self, seconds: float) -> None: ...
+    def stay_awake(self, seconds: float, gap: float) -> None:
+        """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
+
     def close_gate(self, tokens: int) -> None: ...
 
     def finish(
@@ -109,6 +113,12 @@ class StreamReply:
 
     def pause(self, seconds: float) -> None:
         self._line.pause(seconds)
+
+    def stay_awake(self, seconds: float, gap: float) -> None:
+        self._open()
+        for _, sign in zip(range(round(seconds / gap)), cycle(self._dialect.signs_of_life())):  # fmt: skip
+            self._line.pause(gap)
+            self._response.chunk(sign)
 
     def close_gate(self, tokens: int) -> None:
         self._line.close_gate(tokens)
@@ -209,6 +219,13 @@ class WholeReply:
 
     def pause(self, seconds: float) -> None:
         self._line.pause(seconds)
+
+    def stay_awake(self, seconds: float, gap: float) -> None:
+        self._begun = True
+        self._response.start_chunked(JSON)
+        for _ in range(round(seconds / gap)):
+            self._line.pause(gap)
+            self._response.chunk(b" ")
 
     def close_gate(self, tokens: int) -> None:
         self._line.close_gate(tokens)

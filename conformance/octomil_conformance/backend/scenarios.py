@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.forms import FORMS, Form
+from octomil_conformance.backend.forms import FORMS, RENAMED, Form
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import Pace
@@ -88,6 +88,9 @@ CRASH = "llama runner at {host} for {key} no longer running: 2"
 VERY_LATE = 5.0
 """Seconds beyond those that a check gives a server after its timeouts."""
 
+LATE = 5 / 3
+"""Of the pause between two tokens: two thirds of the timeout."""
+
 PONDERING, PONDERING_GAP = 200, 0.05
 """How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
 
@@ -154,6 +157,13 @@ def wait(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def late(reply: Reply, pace: Pace) -> None:
+    """The echo in time, but two thirds of the timeout before it."""
+    reply.pause(LATE * pace.gap)
+    echo(reply, pace)
+
+
+@_act
 def ponder(reply: Reply, pace: Pace) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
@@ -167,6 +177,29 @@ def ponder(reply: Reply, pace: Pace) -> None:
 def varied(reply: Reply, pace: Pace) -> None:
     """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
     reply.finish_varied(reply.echo)
+
+
+@_act
+def muse(reply: Reply, pace: Pace) -> None:
+    """Reasoning for longer than the timeout, each piece in time, then the echo."""
+    for thought in (*THOUGHTS, "."):
+        reply.pause(pace.gap)
+        reply.think([thought])
+    echo(reply, pace)
+
+
+@_act
+def muse_renamed(reply: Reply, pace: Pace) -> None:
+    """As muse, but the fallback calls it `reasoning`."""
+    reply.write(RENAMED)
+    muse(reply, pace)
+
+
+@_act
+def thinking_renamed(reply: Reply, pace: Pace) -> None:
+    """As thinking, but the fallback calls it `reasoning`."""
+    reply.write(RENAMED)
+    thinking(reply, pace)
 
 
 @_act
@@ -221,6 +254,22 @@ def stall_before_first(reply: Reply, pace: Pace) -> None:
     reply.hang()
     reply.pause(pace.late + VERY_LATE)
     reply.cut()
+
+
+@_act
+def awake(reply: Reply, pace: Pace) -> None:
+    """Status 200 in time, then no token, but comments, blank lines, empty tokens or, before a single answer, white space."""
+    reply.stay_awake(pace.late + VERY_LATE, pace.gap / 2)
+    reply.cut()
+
+
+@_act
+def stall_awake(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then comments, blank lines and empty tokens, and much later the rest; a single answer as in `awake`."""
+    reply.say(reply.echo[:2])
+    reply.stay_awake(pace.late, pace.gap / 2)
+    reply.say(reply.echo[2:])
+    reply.finish()
 
 
 @_act

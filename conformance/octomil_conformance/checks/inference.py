@@ -540,9 +540,9 @@ def latency_is_in_milliseconds(api: Api) -> None:
     expect(latency, between(150 * api.timeout, 1000 * answer.seconds + 50))
 
 
-@requirement("INFER-13", through=EACH_BACKEND)
-def reasoning_is_not_output(api: Api) -> None:
-    answer = api.ask(scenario="thinking")
+@requirement("INFER-13", ["thinking", "thinking-renamed"], through=EACH_BACKEND)
+def reasoning_is_not_output(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
 
     expect(said(answer), PROMPT)
 

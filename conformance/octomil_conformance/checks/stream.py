@@ -112,16 +112,16 @@ def a_client_that_hangs_up_stops_the_reasoning(api: Api) -> None:
     expect(left, none_of(None), "the upstream call closed within 6 s")
 
 
-@requirement("STREAM-25", through=EACH_BACKEND)
-def thoughts_are_not_sent(api: Api) -> None:
-    answer = api.ask(WORDS, scenario="thinking")
+@requirement("STREAM-25", ["thinking", "thinking-renamed"], through=EACH_BACKEND)
+def thoughts_are_not_sent(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
 
     expect("".join(answer.tokens), WORDS)
 
 
-@requirement("STREAM-26", through=EACH_BACKEND)
-def a_slow_stream_lasts_longer_than_the_timeout(api: Api) -> None:
-    answer = api.ask("one two three", scenario="drip")
+@requirement("STREAM-26", ["drip", "muse", "muse-renamed"], through=EACH_BACKEND)
+def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None:
+    answer = api.ask("one two three", scenario)
 
     expect(("".join(answer.tokens), len(answer.finals)), ("one two three", 1))
 
@@ -184,9 +184,9 @@ def no_other_backend_takes_over_after_the_first_token(api: Api) -> None:
     expect(asked, {"ollama"})
 
 
-@requirement("STREAM-35", through=EACH_BACKEND)
-def silence_fails_the_stream(api: Api) -> None:
-    answer = api.ask(WORDS, "stall")
+@requirement("STREAM-35", ["stall", "stall-awake"], through=EACH_BACKEND)
+def silence_fails_the_stream(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
 
     expect(answer.finals, [], NOT_DONE)
     expect(answer.end, BROKEN_OFF)

@@ -145,6 +145,9 @@ class Backend:
                     yield ""
                 if token:
                     yield token
+                if thought or token:  # each may take the whole timeout
+                    patience = max(self._timeout, self._fault.patience)
+                    transfer.wait_until(time.monotonic() + patience)
             if not finished:
                 raise self._cut_off()
             # The answer is complete; OpenAI's usage comes in one more chunk, if at all.
@@ -235,7 +238,7 @@ class Backend:
             yield piece
 
     def _lines(self, transfer: Transfer) -> Iterator[bytes]:
-        """The lines of an answer that are not blank. Each may take the whole timeout."""
+        """The lines of an answer that are not blank."""
         rest: list[bytes] = []
         for piece in self._pieces(transfer):
             if transfer.status != 200:
@@ -246,9 +249,6 @@ class Backend:
                 *lines, last = b"".join(rest).split(b"\n")
                 rest = [last]
             yield from filter(bytes.strip, lines)
-            if lines:
-                patience = max(self._timeout, self._fault.patience)
-                transfer.wait_until(time.monotonic() + patience)
         self._require_answer(transfer, transfer.finish())
         yield from filter(bytes.strip, [b"".join(rest)])
 

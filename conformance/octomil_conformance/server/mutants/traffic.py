@@ -418,7 +418,7 @@ def the_model_goes_on(tokens: Tokens) -> Tokens:
             pass
 
 
-@waits("infer@2", "FAULT-11", shows=None)
+@waits("infer@2", "FAULT-11", "FAULT-12", shows=None)
 def answers_may_drip() -> float:
     """Each piece of an answer has the whole timeout."""
     return 1.0
@@ -428,6 +428,40 @@ def answers_may_drip() -> float:
 def a_beginning_has_no_timeout() -> float:
     """After the beginning of a response there is no timeout."""
     return 20.0
+
+
+@waits("stream@2", "FAULT-12", "STREAM-35", shows=None)
+def signs_of_life_are_tokens() -> float:
+    """After comments, blank lines and empty tokens, too, there is the whole timeout."""
+    return 1.0
+
+
+@pieces("infer@2", "FALLBACK-01[ollama]", "FALLBACK-04[openai]", shows=None)
+def an_upstream_has_half_the_timeout(received: Iterator[bytes]) -> Iterator[bytes]:
+    """A response has to begin within half of the timeout."""
+    end = time.monotonic() + 0.5
+    for piece in received:
+        if time.monotonic() > end:
+            raise Failure("gateway_timeout", "The answer took too long.")
+        end = float("inf")
+        yield piece
+
+
+@hears("stream@2", "STREAM-26", shows=None)
+def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
+    """Reasoning as a whole has to end within the timeout."""
+    end = time.monotonic() + 1.0
+    for token in tokens:
+        if not token and time.monotonic() > end:
+            raise Failure("gateway_timeout", "The reasoning took too long.")
+        yield token
+
+
+@pieces("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
+def reasoning_has_one_name(received: Iterator[bytes]) -> Iterator[bytes]:
+    """`reasoning` is not known as reasoning."""
+    for piece in received:
+        yield piece.replace(b'"reasoning":', b'"unknown":')
 
 
 @waits("stream@2", "STREAM-35", "FAULT-12[openai]", shows=None)
