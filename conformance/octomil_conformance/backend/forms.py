@@ -8,7 +8,7 @@ from octomil_conformance.backend.spoiled import Change, same
 
 THOUGHT = "Hm."
 NULLS = {
-    "choices": ("usage", "error"),
+    "choices": ("error", "usage"),
     "data": ("error",),
     "message": ("error", "done_reason"),
     "embeddings": ("error",),
@@ -42,7 +42,7 @@ def _is_end(json: Any) -> bool:
 
 
 def _nulls(json: Any) -> Any:
-    beside = {name for field, names in NULLS.items() if field in json for name in names}
+    beside = [name for field, names in NULLS.items() if field in json for name in names]
     if message := _message_in(json):
         message |= {name: None for name in NULLS_OF_TEXT if name not in message}
     return dict.fromkeys(beside) | json
