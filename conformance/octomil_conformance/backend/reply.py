@@ -28,7 +28,7 @@ class Reply(Protocol):
     """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse`, `drop`."""
 
     echo: list[str]
-    """The tokens of the prompt."""
+    """The tokens of the prompt, or of the first text to embed."""
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
         """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
@@ -194,7 +194,7 @@ class StreamReply:
 
 class WholeReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
-        self.echo = echo_tokens(ask.prompt)
+        self.echo = echo_tokens((ask.texts or [ask.prompt])[0])
         self._ask = ask
         self._dialect = dialect
         self._line = line

@@ -164,6 +164,14 @@ def late(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def late_beginning(reply: Reply, pace: Pace) -> None:
+    """The echo; what begins with `text 0` is a fifth of the timeout late, so that portions of one request come in another order."""
+    if reply.echo[-1:] == [" 0"]:
+        reply.pause(pace.gap / 2)
+    echo(reply, pace)
+
+
+@_act
 def ponder(reply: Reply, pace: Pace) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
@@ -413,6 +421,7 @@ _refusal("http-402", 402, "the account is empty", "insufficient balance")
 _refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
 _refusal("http-404", 404, "it lacks the model", "model not found")
 _refusal("http-408", 408, "it gave up waiting", "request timeout")
+_refusal("http-413", 413, "the request is too large", "request too large")
 _refusal("http-422", 422, "a fault in the request", "unprocessable seed")
 _refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
 _refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")

@@ -43,6 +43,11 @@ MANY = ODD + [f"sentence number {number}" for number in range(27)]
 COUNTED = {"few": TEXTS, "many": MANY}
 """Many: more than careless servers send at once; `prompt_tokens` counts all of them."""
 HUNDREDS = [f"text {number}" for number in range(300)]
+SHORTER: dict[str, Any] = {
+    "dimensions": {"dimensions": 8},
+    "base64": {"encoding_format": "base64"},
+}
+"""Fields of OpenAI's API that this API does not have."""
 ALL_OR_NONE = one_of((200, 300), (400, 0), (413, 0), (422, 0))
 """The status, and the number of vectors."""
 NO_VECTORS = (
@@ -113,9 +118,9 @@ def large_answers_are_read(api: Api) -> None:
     expect(with_another(found, MANY[:16]), [], OWN)
 
 
-@requirement("EMBED-26", through=EACH_BACKEND)
-def each_of_hundreds_of_texts_has_its_own_vector(api: Api) -> None:
-    answer = api.ask(scenario="echo", input=HUNDREDS)
+@requirement("EMBED-26", ["echo", "late-beginning"], through=EACH_BACKEND)
+def each_of_hundreds_of_texts_has_its_own_vector(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario, input=HUNDREDS)
     found = vectors(answer)
 
     expect((answer.status, len(found)), ALL_OR_NONE)
@@ -141,6 +146,15 @@ def usage_is_zero_if_the_upstream_gives_none(api: Api) -> None:
 @requirement("EMBED-20", through=EACH_BACKEND)
 def the_numbers_are_the_models(api: Api) -> None:
     found = vectors(api.ask(TEXTS, scenario="echo"))
+    wanted = [embed(text) for text in TEXTS]
+
+    expect([len(vector) for vector in found], [len(vector) for vector in wanted])
+    expect(difference(found, wanted), less_than(1e-6))
+
+
+@requirement("EMBED-20", SHORTER, through=EACH_BACKEND)
+def unknown_fields_do_not_change_the_numbers(api: Api, given: dict[str, Any]) -> None:
+    found = vectors(api.ask(TEXTS, scenario="echo", **given))
     wanted = [embed(text) for text in TEXTS]
 
     expect([len(vector) for vector in found], [len(vector) for vector in wanted])

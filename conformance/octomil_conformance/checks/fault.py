@@ -28,14 +28,23 @@ CODES = {
     "500": ("http-500", FAILED),
     "garbage": ("garbage", FAILED),
 }
+AT_FAULT = one_of(400, 413, 422)
 RATE_LIMITED = one_of(429)
 RANKED = {
+    **{
+        f"{each}-500": (each, "500", AT_FAULT)
+        for each in ("400", "413", "422", "context-too-long")
+    },
     "429-500": ("429", "500", RATE_LIMITED),
     "429-missing": ("429", "missing", RATE_LIMITED),
     "500-missing": ("500", "missing", UNAVAILABLE),
     "garbage-missing": ("garbage", "missing", UNAVAILABLE),
     "slow-missing": ("slow", "missing", UNAVAILABLE),
     "503-auth": ("503", "auth", UNAVAILABLE),
+    **{
+        f"{each}-missing": (each, "missing", UNAVAILABLE)
+        for each in ("402", "403", "408")
+    },
 }
 """Two failures, and the status of the one that the client gets."""
 

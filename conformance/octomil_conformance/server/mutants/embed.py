@@ -274,3 +274,37 @@ def the_upstreams_order_is_lost(vectors: list[list[float]]) -> list[list[float]]
 def vectors_are_scaled(vectors: list[list[float]]) -> list[list[float]]:
     """The numbers are scaled."""
     return [[number * 1.001 for number in vector] for vector in vectors]
+
+
+@layer("embed@2", "EMBED-20", shows=None)
+def dimensions_cut_the_vectors(request: Request, server: Server) -> Response:
+    """`dimensions`, a field that this API does not have, cuts the vectors."""
+    response = server(request)
+    length = request.fields.get("dimensions")
+    if response.status == 200 and length:
+        fields = response.fields
+        for each in fields["data"]:
+            each["embedding"] = each["embedding"][:length]
+        response.send(fields)
+    return response
+
+
+@layer("embed@2", "EMBED-26", shows=None)
+def portions_are_in_the_order_of_their_answers(
+    request: Request, server: Server
+) -> Response:
+    """Hundreds of texts are sent in portions at once, whose vectors are joined in the order in which they come."""
+    response = server(request)
+    if request.played == "late-beginning" and response.status == 200:
+        fields = response.fields
+        found = [each["embedding"] for each in fields["data"]]
+        for each, vector in zip(fields["data"], [*found[100:], *found[:100]]):
+            each["embedding"] = vector
+        response.send(fields)
+    return response
+
+
+@embeds("embed@2", "EMBED-20", shows=None)
+def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
+    """A 0 in a vector is replaced by a small number."""
+    return [[number or 1e-3 for number in vector] for vector in vectors]

@@ -52,6 +52,12 @@ def no_fallback_on_5xx(scenario: str) -> str:
     return fail_both(scenario, "500", "502", "503")
 
 
+@scenarios("embed@2", "FAULT-16")
+def a_413_of_the_fallback_is_an_error(scenario: str) -> str:
+    """A 413 of the fallback counts as an error of the server."""
+    return scenario.replace("-openai-413", "-openai-500")
+
+
 @scenarios("embed@2", "FALLBACK-04")
 def no_fallback_on_timeout(scenario: str) -> str:
     """If Ollama is late, no other backend answers."""
@@ -78,7 +84,7 @@ def no_fallback_on_cut(scenario: str) -> str:
     )
 
 
-@scenarios("embed@2", "FALLBACK-07")
+@scenarios("embed@2", "FALLBACK-07", "FAULT-16")
 def falls_back_on_400(scenario: str) -> str:
     """If Ollama refuses the request with 400, the next backend answers."""
     return scenario.replace("ollama-400-", "ollama-500-")
