@@ -367,10 +367,9 @@ def equal_inputs_are_asked_once(request: Request, server: Server) -> Response:
     texts = [json.dumps(field(each, "messages") or n) for n, each in enumerate(inputs)]
     asked = dict(zip(texts, inputs))
     response = server(request.send({**request.fields, "inputs": [*asked.values()]}))
-    results = dict(zip(asked, response.fields.get("results", ())))
-    if results:
-        repeated = [results[text] | {"index": n} for n, text in enumerate(texts)]
-        response.send(response.fields | {"results": repeated})
+    if response.status == 200:
+        results = dict(zip(asked, response.fields["results"]))
+        response.send(response.fields | {"results": [results[text] for text in texts]})
     return response
 
 
