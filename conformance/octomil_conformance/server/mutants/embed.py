@@ -290,9 +290,7 @@ def dimensions_cut_the_vectors(request: Request, server: Server) -> Response:
 
 
 @layer("embed@2", "EMBED-26", shows=None)
-def portions_are_in_the_order_of_their_answers(
-    request: Request, server: Server
-) -> Response:
+def portions_are_joined_in_any_order(request: Request, server: Server) -> Response:
     """Hundreds of texts are sent in portions at once, whose vectors are joined in the order in which they come."""
     response = server(request)
     if request.played == "late-beginning" and response.status == 200:
