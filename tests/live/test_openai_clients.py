@@ -107,7 +107,7 @@ def test_the_clients_read_a_stream_token_by_token(server: Reference, run: Run) -
 
     assert [next(said), next(said)] == [["", None], ["Good", None]]
     gate.set()
-    assert [*said] == [[" \u2028🍒", None], [None, "stop"], 2]
+    assert [*said] == [[" \u2028🍒", None], [None, "stop"], 6]
 
 
 def test_the_clients_read_embeddings_in_their_own_encoding(
@@ -125,7 +125,7 @@ say([found.model, found.usage.prompt_tokens])
 
     vectors, rest = said
     assert vectors == [pytest.approx(embed(text), abs=1e-6) for text in texts]
-    assert rest == ["conf-echo", 2]
+    assert rest == ["conf-echo", 4]
     assert server.ollama.requests[0].json["input"] == texts
 
 

@@ -124,7 +124,7 @@ say(client.embed("conf-echo", ["apple", "pear"]).embeddings)
 """,
     )
 
-    assert one == [[embed("apple")], "conf-echo", 1, 1]
+    assert one == [[embed("apple")], "conf-echo", 2, 2]
     assert several == [embed("apple"), embed("pear")]
 
 
@@ -202,7 +202,7 @@ say([found.embeddings, found.usage.prompt_tokens])
 """,
     )
 
-    assert [*said] == [[[embed("apple")], 1]]
+    assert [*said] == [[[embed("apple")], 2]]
 
 
 READ = """

@@ -17,7 +17,7 @@ TOKENS_IN_A_TOKEN = 3
 """Of an answer, for each token that is sent. With the other numbers, a count that a server guesses is noticed."""
 UNSEEN_TOKENS = 5
 """In the fallback's total, but in neither of its parts, as some servers count reasoning."""
-PLAIN_NUMBERS = (0, 1, 1e-12)
+PLAIN_NUMBERS = (0.0, 1.0, 1e-12)
 """At the end of each vector, for servers that take an exact 0, or a whole number, for a mistake."""
 LENGTH = 2.5
 """Of each vector. Not 1, so that a server that scales vectors to 1 is noticed."""
@@ -131,13 +131,13 @@ def count_words(text: str) -> int:
 
 @lru_cache(10_000)
 def embed(text: str) -> list[float]:
-    """A vector of length LENGTH, and PLAIN_NUMBERS. Texts that share words or parts of words are near; the same text always gives the same numbers."""
+    """DIMENSIONS numbers of length LENGTH, then PLAIN_NUMBERS. Texts that share words or parts of words are near; the same text always gives the same numbers."""
     words = re.findall(r"\w+", untagged(text).lower()) or [text]
     parts = [f"#{word[start : start + 3]}" for word in words for start in range(len(word) - 2)]  # fmt: skip
     # Any change of a text, such as its case, changes its vector.
     features = [(1.0, words), (0.5, parts), (0.25, [f"={untagged(text)}"])]
     weighed = [[weight * number for number in _numbers(each)] for weight, them in features for each in them]  # fmt: skip
-    sums = [*map(sum, zip(*weighed))][:-1] + [0.0]  # a number like any other
+    sums = [*map(sum, zip(*weighed))]
     length = math.hypot(*sums)
     return [*(round(LENGTH * value / length, 7) for value in sums), *PLAIN_NUMBERS]
 

@@ -302,7 +302,7 @@ def portions_are_joined_in_any_order(request: Request, server: Server) -> Respon
     return response
 
 
-@embeds("embed@2", "EMBED-20", shows=None)
+@embeds("embed@2", "EMBED-20")
 def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
     """A 0 in a vector is replaced by a small number."""
     return [[number or 1e-3 for number in vector] for vector in vectors]
