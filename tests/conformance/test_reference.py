@@ -15,7 +15,7 @@ from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
 
 ANY = ("127.0.0.1", 0)
-TIMEOUT = 1.0
+TIMEOUT = 2.0
 TOKEN = "token-of-the-reference"
 STARTS_WITHIN = 20.0
 
