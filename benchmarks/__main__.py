@@ -33,7 +33,7 @@ SCENARIOS = (
     "start",
 )
 QUICK_SCENARIOS = ("single", "streams", "lone", "embeddings", "batch", "start")
-"""Those that a short round measures, unless it is told others. The rest need a longer one."""
+"""What `--quick` measures without `--only`. The other scenarios need a longer round."""
 
 AGAINST = ("relay", "hello", "prepared", "naive")
 """The servers of our own that are measured beside the reference."""

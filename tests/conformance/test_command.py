@@ -22,7 +22,7 @@ STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
 UNENDED = (200, "text/event-stream", STREAM[:-1])
 NO_USAGE = (200, "application/json", EMBEDDINGS.replace(b'"usage"', b'"used"'))
-NOBODY = "http://127.0.0.1:1"
+NO_SERVER = "http://127.0.0.1:1"
 
 
 # Verdicts
@@ -125,19 +125,19 @@ def test_a_server_that_hangs_fails_its_checks_at_their_deadline(capsys):
     "arguments",
     [
         ["ftp://127.0.0.1"],
-        [NOBODY, "--profile", "streams"],
-        [NOBODY, "--profile", "stream@3"],
-        [NOBODY, "--profile", "auth"],
-        [NOBODY, "--profile", "stream@2", "--backend", "here"],
-        [NOBODY, "--profile", "stream@2", "--backend", "192.0.2.1:1"],
-        [NOBODY, "--token", "two\nlines"],
-        [NOBODY, "--model", ""],
+        [NO_SERVER, "--profile", "streams"],
+        [NO_SERVER, "--profile", "stream@3"],
+        [NO_SERVER, "--profile", "auth"],
+        [NO_SERVER, "--profile", "stream@2", "--backend", "here"],
+        [NO_SERVER, "--profile", "stream@2", "--backend", "192.0.2.1:1"],
+        [NO_SERVER, "--token", "two\nlines"],
+        [NO_SERVER, "--model", ""],
         ["http://[::1"],
         ["http://127.0.0.1:99999"],
-        [f"{NOBODY}/a b"],
-        [f"{NOBODY}?query"],
+        [f"{NO_SERVER}/a b"],
+        [f"{NO_SERVER}?query"],
         ["http://name:password@127.0.0.1:1"],
-        [f"{NOBODY}/api/v1/inference/stream"],
+        [f"{NO_SERVER}/api/v1/inference/stream"],
         ["doctor", "ftp://127.0.0.1"],
         ["explain", "STREAM-99"],
     ],
@@ -147,7 +147,7 @@ def test_wrong_usage_is_exit_2(arguments, capsys):
     assert "password" not in capsys.readouterr().err.replace("a password", "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--nonsense"], [NOBODY, "--backend-timeout", "0"]])  # fmt: skip
+@pytest.mark.parametrize("arguments", [[], ["--nonsense"], [NO_SERVER, "--backend-timeout", "0"]])  # fmt: skip
 def test_wrong_options_are_exit_2(arguments):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
@@ -175,14 +175,14 @@ def test_wrong_options_are_exit_2(arguments):
 def test_a_wrong_file_is_exit_2(text):
     Path("octomil-conformance.toml").write_text(text)
 
-    assert cli.main([NOBODY]) == 2
+    assert cli.main([NO_SERVER]) == 2
 
 
 # Nothing to judge
 
 
 def test_a_server_that_is_not_there_is_exit_3(capsys):
-    assert cli.main([NOBODY, "--markdown", "r.md"]) == 3
+    assert cli.main([NO_SERVER, "--markdown", "r.md"]) == 3
     said = capsys.readouterr()
     assert said.out.index("infer@1") < said.out.index("could not test: http://127")
     assert said.err == ""
@@ -236,7 +236,7 @@ def test_a_fault_of_the_suite_is_exit_4(method, instead, words, monkeypatch, cap
 
 @pytest.mark.usefixtures("without_the_extra")
 def test_without_the_extra_the_command_says_how_to_install_it(capsys):
-    for arguments in ([NOBODY], ["matrix", "r.json"]):
+    for arguments in ([NO_SERVER], ["matrix", "r.json"]):
         assert cli.main(arguments) == 3
         assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
 
@@ -320,7 +320,9 @@ def model_answers(claims):
 
 
 def test_a_claim_of_auth_at_level_2_needs_no_backend(capsys):
-    cli.main([NOBODY, "--profile", "infer@1", "--profile", "auth@2", "--token", TOKEN])
+    cli.main(
+        [NO_SERVER, "--profile", "infer@1", "--profile", "auth@2", "--token", TOKEN]
+    )
 
     out = capsys.readouterr().out
     assert "auth@2 is judged at level 1, the highest that its requirements have" in out
@@ -328,7 +330,7 @@ def test_a_claim_of_auth_at_level_2_needs_no_backend(capsys):
 
 
 def test_the_cost_is_printed_before_the_run(capsys):
-    cli.main([NOBODY, "--profile", "infer@1", "--profile", "batch@0"])
+    cli.main([NO_SERVER, "--profile", "infer@1", "--profile", "batch@0"])
 
     cost = f"about {MODEL_ANSWERS['infer'] + 2} answers of the model: at most 4 tokens each, but 2 have no limit"  # fmt: skip
     assert cost in capsys.readouterr().out

@@ -19,7 +19,7 @@ from octomil_conformance.server.served import Upstreams, served
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
-NOBODY = "http://127.0.0.1:1"
+NO_SERVER = "http://127.0.0.1:1"
 
 
 HELP_OF_ALL = """
@@ -64,7 +64,7 @@ def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
     for name, text in HOSTILE.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NOBODY}
+    hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NO_SERVER}
 
     with canned() as url:
         ran = subprocess.run([*command, url, *MOCK], env=hostile, capture_output=True, text=True, check=False)  # fmt: skip

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 STREAM_PATH, EMBED_PATH = "/api/v1/inference/stream", "/api/v1/embeddings"
 HEALTH_PATH, BATCH_PATH = "/api/v1/inference/health", "/api/v1/inference/batch"
-NOBODY = "http://127.0.0.1:1"
+NO_SERVER = "http://127.0.0.1:1"
 
 
 def test_doctor_says_what_can_be_claimed(capsys):
@@ -60,13 +60,14 @@ def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsy
 
 
 def test_doctor_says_that_nothing_answers(capsys):
-    assert cli.main(["doctor", NOBODY]) == 3
+    assert cli.main(["doctor", NO_SERVER]) == 3
     assert "is the server running" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", ["/inference", "/api/v1/inference/stream"])
 def test_the_url_of_an_endpoint_is_not_that_of_a_server(path, capsys):
-    assert cli.main(["doctor", NOBODY + path]) == 2
+    assert cli.main(["doctor", NO_SERVER + path]) == 2
     assert (
-        f"of an endpoint; expected the server's: {NOBODY}\n" in capsys.readouterr().err
+        f"of an endpoint; expected the server's: {NO_SERVER}\n"
+        in capsys.readouterr().err
     )

@@ -188,7 +188,7 @@ def found(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody uses at the moment, for a program that does not say which one it was given."""
+    """A free port, for a program that does not say which one it was given."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

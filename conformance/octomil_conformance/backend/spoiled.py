@@ -48,7 +48,7 @@ ANSWERS: Mapping[str, tuple[str, Change]] = {
 
 
 def padded(json: Any) -> Any:
-    """Vectors beside a text that nobody needs."""
+    """Adds 1.2 MB of text to an answer with vectors."""
     has_text = "message" in json or "choices" in json
     return json if has_text else json | {"note": "word " * 240_000}
 

@@ -351,7 +351,7 @@ def _text_in(message: Json) -> str:
 
 
 def _whole_characters(tokens: Iterator[str]) -> Iterator[str]:
-    """Joins characters of which each half, of a surrogate pair, is in another token."""
+    """Joins the two halves of a surrogate pair that arrive in two tokens."""
     half = ""
     for token in tokens:
         token = half + token
