@@ -29,7 +29,7 @@ class Backend(Protocol):
         """The calls, as soon as there are `count` of them or after `timeout`."""
 
     def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        """True once at least `count` calls are answered at the same time."""
+        """True once one upstream answers at least `count` calls at the same time."""
 
     def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
         """True once a call has sent `count` tokens."""

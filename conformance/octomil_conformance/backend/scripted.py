@@ -67,7 +67,11 @@ class ScriptedBackend:
         return self._witness.wait(nonce, lambda calls: len(calls) >= count, timeout)
 
     def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        return self._saw(nonce, lambda calls: high_water(calls) >= count, timeout)
+        return self._saw(
+            nonce,
+            lambda calls: any(high_water(some) >= count for some in by_backend(calls)),
+            timeout,
+        )
 
     def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
         return self._saw(
@@ -121,6 +125,10 @@ class ScriptedBackend:
         self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
     ) -> bool:
         return seen(self._witness.wait(nonce, seen, timeout))
+
+
+def by_backend(calls: list[Call]) -> list[list[Call]]:
+    return [[call for call in calls if call.backend == name] for name in BOTH]
 
 
 def _left(calls: Sequence[Call]) -> list[Call]:

@@ -121,6 +121,19 @@ def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
     assert len(backend.wait_for_calls(nonce, 3, 0)) == 3
 
 
+def test_calls_are_together_when_one_upstream_answers_them(backend, nonce):
+    with ThreadPoolExecutor() as pool:
+        answers = [
+            pool.submit(whole, backend, name, "conf-gated", tagged(nonce, "x"))
+            for name in DIALECTS
+        ]
+        assert len(backend.wait_for_calls(nonce, 2, SOON)) == 2
+        assert not backend.wait_for_active(nonce, 2, 0)
+        backend.open(nonce)
+
+    assert [answer.result(SOON) for answer in answers] == [(200, "x")] * 2
+
+
 def test_one_after_the_other_is_never_two_at_once(scripted, nonce):
     for _ in range(20):
         whole(scripted, "ollama", "conf-echo", tagged(nonce, "x"))
