@@ -194,7 +194,9 @@ class Fallback:
         if failure.cools_down:
             # After a timeout the model may still be loading. Other models are not affected.
             model = model_id if isinstance(failure, TimedOut) else None
-            cooling = {k: d for k, d in self._cooling.items() if d.remaining() > 0}
+            # A copy, because the answer of another thread may end a cooldown meanwhile.
+            now = self._cooling.copy()
+            cooling = {k: d for k, d in now.items() if d.remaining() > 0}
             cooling[backend.provider, model] = Deadline(self._cooldown)
             self._cooling = cooling
 

@@ -7,6 +7,7 @@ from builders import asking, embedding, new_record
 from scripted_backends import FALL_BACK, Stream, both, streaming
 
 from octomil_ref.backends import Token
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
     BatchTooLarge,
     Broken,
@@ -246,6 +247,19 @@ def test_cooldowns_that_are_over_are_forgotten(clock):
     fallback.complete(other_model(), new_record())
 
     assert list(fallback._cooling) == [("ollama", "other")]
+
+
+def test_an_answer_may_end_a_cooldown_while_another_begins():
+    class EndedByAnotherThread(Deadline):
+        def remaining(self):
+            fallback._cooling.pop(("ollama", "other"))
+            return 0
+
+    _, _, fallback = both([TimedOut("no")])
+    fallback._cooling["ollama", "other"] = EndedByAnotherThread(5)
+
+    assert provider_of(fallback) == "openai"
+    assert list(fallback._cooling) == [("ollama", asking().model_id)]
 
 
 # The limit on requests that wait for a model
