@@ -6,7 +6,7 @@ from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.checks.inference import CONVERSATION, ROUGH
+from octomil_conformance.checks.forwarding import CONVERSATION, ROUGH
 from octomil_conformance.exchange import field, items
 from octomil_conformance.expect import Want, expect, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement

@@ -1,0 +1,267 @@
+"""What of a request for inference reaches the model (spec section 3)."""
+
+import re
+from typing import Any
+
+from octomil_conformance.api import PROMPT, Api, model_for
+from octomil_conformance.backend import TEXTS
+from octomil_conformance.checks import upstream
+from octomil_conformance.checks.answers import said
+from octomil_conformance.exchange import read_json
+from octomil_conformance.expect import expect
+from octomil_conformance.requirement import EACH_BACKEND, requirement
+
+VALUES = {
+    "least": {"temperature": 0, "max_tokens": 1},
+    "usual": {"temperature": 0.25, "max_tokens": 7},
+    "largest": {"temperature": 2, "max_tokens": 100_000},
+}
+STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
+"""As many as a request may have, and with what careless servers split or trim."""
+USUAL = {
+    "top_p": 0.5,
+    "top_k": 20,
+    "seed": 42,
+    "stop": ["END", "\n"],
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.5,
+}
+ZERO = {"top_p": 0, "seed": 0, "presence_penalty": 0, "frequency_penalty": 0}
+LEAST = {"top_k": 1, "seed": -1, "presence_penalty": -2, "frequency_penalty": -2}
+MOST = {
+    "top_p": 1,
+    "top_k": 1000,
+    "seed": 2**32 + 1,
+    "stop": STOPS,
+    "presence_penalty": 2,
+    "frequency_penalty": 2,
+}
+OTHER_VALUES = {
+    "usual": (USUAL, USUAL),
+    "zero": (ZERO, ZERO),
+    "least": (LEAST, LEAST),
+    "most": (MOST, MOST),
+    "large-seed": ({"seed": 2**53 - 1}, {"seed": 2**53 - 1}),
+    "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
+}
+"""The parameters that the client sends, and those that reach the model."""
+NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
+UNKNOWN: dict[str, dict[str, Any]] = {
+    "number": {"mirostat_tau": 4.5},
+    "other-types": {
+        "minP": 0,
+        "ignore_eos": False,
+        "grammar": "root ::= [a-z]+, ' '",
+        "logit_bias": {"7": -1.5, "8": [None, True]},
+        "bad_words": [],
+    },
+    "beside-options": {
+        "think": True,
+        "format": {"type": "object", "properties": {"a": {"type": "string"}}},
+        "keep_alive": "10m",
+        "logprobs": True,
+        "top_logprobs": 2,
+    },
+}
+"""Parameters that only the model's server knows. Ollama reads those of the last case beside its `options`."""
+ROUGH = TEXTS["rough"]
+CONVERSATION = [
+    ("user", ROUGH),
+    ("tool", "12 plums"),
+    ("user", " Bien. "),
+    ("user", "Bien."),
+    ("system", "Be brief.\n"),
+    ("assistant", "Oui."),
+    ("assistant", ""),
+    ("user", "caf\u00e9"),
+]
+"""Messages that careless servers trim, merge, move or drop."""
+TEXT_FIELDS: dict[str, dict[str, Any]] = {
+    "text": {"text": ...},
+    "prompt": {"prompt": ...},
+    "both": {"prompt": "No.", "text": ...},
+    "empty-text": {"text": "", "prompt": ...},
+    "null-text": {"text": None, "prompt": ...},
+    "text-is-no-string": {"text": 7, "prompt": ...},
+    "null-messages": {"messages": None, "text": ...},
+}
+"""Objects with a text as `input_data`. The dots stand for the text that the model gets."""
+OTHER_FORMS: dict[str, Any] = {
+    "zero": 0,
+    "negative": -7,
+    "false": False,
+    "true": True,
+    "empty-object": {},
+    "empty-texts": {"text": "", "prompt": ""},
+    "strings": ["a, b", '"c"', ""],
+    "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
+    "object": {"a": {"b": [1, 2]}, "c": None, "d": False},
+}
+"""Values that reach the model as JSON text."""
+NAMES = [
+    "{}",
+    "{}:8b-instruct-Q4_K_M",
+    "{}:8b ",
+    "{}:caf\u00e9 \u4f60",
+    "{}:hf.co/a/B",
+]
+"""Around the name of a scripted model."""
+LONG_TEXT = " ".join(f"word{number}" for number in range(20_000))
+LONG_CONVERSATION = [
+    *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
+    *[("system", "Be brief."), ("user", LONG_TEXT), ("user", "Again."), ("user", "Again.")],
+]  # fmt: skip
+"""124 messages, some of them equal, and one that is longer than a careless server reads."""
+PARTS = ("apple", "birch", "cedar")
+
+
+@requirement("REQ-15", VALUES, through=EACH_BACKEND)
+def parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+    api.ask(scenario="echo", parameters=given)
+    sent = upstream.parameters(api.call())
+
+    expect({name: sent.get(name) for name in given}, given)
+
+
+@requirement("REQ-16", UNKNOWN, through=EACH_BACKEND)
+def unknown_parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+    api.ask(scenario="echo", parameters=given)
+    sent = upstream.parameters(api.call())
+
+    expect({name: sent.get(name) for name in given}, given)
+
+
+@requirement("REQ-17", through=EACH_BACKEND)
+def all_messages_reach_the_model_in_order(api: Api) -> None:
+    given = [("system", api.tag("Speak French.")), *CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", messages=messages)
+
+    expect(upstream.messages(api.call()), given)
+
+
+@requirement("REQ-17", through=EACH_BACKEND)
+def a_long_conversation_reaches_the_model(api: Api) -> None:
+    given = [("system", api.tag("Speak French.")), *LONG_CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", messages=messages)
+
+    expect(upstream.messages(api.call()), given)
+
+
+@requirement("REQ-17", through=EACH_BACKEND)
+def no_part_of_a_message_is_lost(api: Api) -> None:
+    parts = [{"type": "text", "text": f" {text} "} for text in PARTS]
+    messages = [{"role": role, "content": parts} for role in ("system", "user")]
+    api.ask(scenario="echo", messages=[*api.messages(api.tag("Hi")), *messages])
+    sent = [upstream.messages(call)[1:] for call in api.calls()]
+    kept = [[word for _, text in texts for word in re.findall("[a-z]+", text)] for texts in sent]  # fmt: skip
+
+    expect(kept, [[*PARTS, *PARTS]] * len(kept), "every part, however they are joined")
+
+
+@requirement("REQ-18", through=EACH_BACKEND)
+def any_other_object_reaches_the_model_as_text(api: Api) -> None:
+    data = {"colour": "red", "petals": 5, "note": api.tag("here")}
+    api.ask(scenario="echo", without=("messages",), input_data=data)
+    sent = upstream.messages(api.call())
+    text = " ".join(text for _, text in sent)
+    lost = [word for word in ("colour", "red", "petals", "5") if word not in text]
+
+    expect([role for role, _ in sent], ["user"])
+    expect(lost, [], "every name and value of the object")
+
+
+@requirement("REQ-21", OTHER_VALUES, through=EACH_BACKEND)
+def other_parameters_reach_the_model(
+    api: Api, given: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    api.ask(scenario="echo", parameters=given)
+    sent = upstream.parameters(api.call())
+
+    expect({name: sent.get(name) for name in wanted}, wanted)
+
+
+@requirement("REQ-22", {"none": {}, "nulls": NULLS}, through=EACH_BACKEND)
+def no_parameter_is_added(api: Api, given: dict[str, None]) -> None:
+    api.ask(scenario="echo", parameters=given)
+    sent = upstream.parameters(api.call())
+    added = {name: sent[name] for name in sent if name not in upstream.NO_PARAMETERS}
+
+    expect(added, {}, "only the parameters that the client sent")
+
+
+@requirement("REQ-23", through=EACH_BACKEND)
+def a_string_reaches_the_model_as_it_is(api: Api) -> None:
+    text = api.tag(ROUGH)
+    api.ask(scenario="echo", without=("messages",), input_data=text)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-23", through=EACH_BACKEND)
+def a_long_string_reaches_the_model_as_it_is(api: Api) -> None:
+    text = api.tag(LONG_TEXT)
+    api.ask(scenario="empty", without=("messages",), input_data=text)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-24", TEXT_FIELDS, through=EACH_BACKEND)
+def the_text_in_an_object_reaches_the_model_as_it_is(
+    api: Api, fields: dict[str, Any]
+) -> None:
+    text = api.tag(" Bien.\n")
+    given = {name: text if value is ... else value for name, value in fields.items()}
+    data = {"id": 7, **given}
+    api.ask(scenario="echo", without=("messages",), input_data=data)
+
+    expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-24", through=EACH_BACKEND)
+def messages_in_input_data_are_messages(api: Api) -> None:
+    given = [("system", api.tag("Be brief.")), ("user", "Bien.")]
+    messages = [{"role": role, "content": text} for role, text in given]
+    api.ask(scenario="echo", without=("messages",), input_data=messages)
+    api.ask(scenario="echo", without=("messages",), input_data={"messages": messages})
+    sent = [upstream.messages(call) for call in api.calls()]
+
+    expect(sent, [given, given])
+
+
+@requirement("REQ-24", OTHER_FORMS, through=EACH_BACKEND)
+def any_other_value_reaches_the_model_as_json(api: Api, value: Any) -> None:
+    answer = api.ask(scenario="echo", without=("messages",), input_data=value)
+    sent = read_json(str(said(answer)).encode())
+
+    expect(sent, value, f"JSON text with the value {value!r}")
+
+
+@requirement("REQ-24", through=EACH_BACKEND)
+def parts_reach_the_model_as_one_text(api: Api) -> None:
+    texts = [api.tag(" One"), "two ", ""]
+    parts = [{"type": "text", "text": text} for text in texts]
+    api.ask(scenario="echo", messages=[{"role": "user", "content": parts}])
+
+    expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
+
+
+@requirement("REQ-25", NAMES, through=EACH_BACKEND)
+def the_upstream_is_asked_for_the_model_by_its_name(api: Api, name: str) -> None:
+    asked = name.format(model_for("Echo", api.through))
+    api.ask(scenario="echo", model_id=asked)
+
+    expect(api.call().model, asked)
+
+
+@requirement("REQ-29", through=EACH_BACKEND)
+def equal_requests_are_asked_anew(api: Api) -> None:
+    calls = [api.start(scenario="gated") for _ in range(2)]
+    together = api.backend.wait_for_active(api.nonce, 2, 0.8 * api.timeout)
+    calls[0].hang_up()
+    api.backend.open(api.nonce)
+    answers = [said(calls[1].finish()), said(api.ask(scenario="gated"))]
+    seen = (together, answers, len(api.calls()))
+
+    expect(seen, (True, [PROMPT, PROMPT], 3), "two calls at once and one later")

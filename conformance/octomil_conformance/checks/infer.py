@@ -1,0 +1,116 @@
+"""Single answers of the model (spec section 4). How clients read them is in wire/infer.py."""
+
+from octomil_conformance.api import PROMPT, UNAVAILABLE, Api
+from octomil_conformance.backend import GIANT, TEXTS
+from octomil_conformance.checks.answers import ending, said
+from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.expect import between, expect, one_of
+from octomil_conformance.requirement import EACH_BACKEND, requirement
+
+NO_ANSWERS = (
+    *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
+    *("answer-empty", "answer-string", "answer-item-null", "content-object"),
+    *("error-frame", "error-beside-end", "error-of-other-type", "error-odd"),
+)
+COUNTED = one_of([MISSING] * 3, [6, 9, 15])
+"""Three words in the prompt, three in the answer, as the upstream counts them, and the sum; or no usage."""
+LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
+
+
+@requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
+def output_is_what_the_model_said(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(field(answer.fields, "output"), TEXTS[scenario])
+
+
+@requirement("INFER-08", through=EACH_BACKEND)
+def output_may_be_beside_nulls(api: Api) -> None:
+    answer = api.ask(scenario="nulls")
+
+    expect(field(answer.fields, "output"), PROMPT)
+
+
+@requirement("INFER-08", serial=True, through=EACH_BACKEND)
+def a_large_output_is_what_the_model_said(api: Api) -> None:
+    answer = api.ask(scenario="giant")
+
+    expect(field(answer.fields, "output"), GIANT)
+
+
+@requirement("INFER-08", LIKE_CODE, through=EACH_BACKEND)
+def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
+    answer = api.ask(text, scenario="echo")
+
+    expect(field(answer.fields, "output"), text)
+
+
+@requirement("INFER-09", through=EACH_BACKEND)
+def an_empty_answer_is_an_answer(api: Api) -> None:
+    answer = api.ask(scenario="empty")
+
+    expect(answer.status, 200)
+    expect(field(answer.fields, "output"), "")
+
+
+@requirement("INFER-10", through=EACH_BACKEND)
+def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
+    answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
+
+    expect(field(answer.fields, "finish_reason"), "length")
+
+
+@requirement("INFER-11", ["echo", "totals"], through=EACH_BACKEND)
+def usage_is_what_the_model_counted(api: Api, scenario: str) -> None:
+    answer = api.ask("one two three", scenario)
+    usage = field(ending(answer), "usage")
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+    expect([field(usage, name) for name in names], COUNTED)
+
+
+@requirement("INFER-12", through=EACH_BACKEND)
+def latency_is_in_milliseconds(api: Api) -> None:
+    answer = api.ask(scenario="wait")
+    latency = field(ending(answer), "latency_ms")
+
+    expect(latency, between(150 * api.timeout, 1000 * answer.seconds + 50))
+
+
+@requirement("INFER-13", ["thinking", "thinking-renamed"], through=EACH_BACKEND)
+def reasoning_is_not_output(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(said(answer), PROMPT)
+
+
+@requirement("INFER-16", NO_ANSWERS, through=EACH_BACKEND)
+def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(answer.status, UNAVAILABLE)
+
+
+@requirement("INFER-15")
+def no_other_is_asked_for_a_client_that_has_left(api: Api) -> None:
+    call = api.start(scenario="ollama-slow-openai-ok")
+    api.backend.wait_for_calls(api.nonce, 1, api.timeout)
+    call.hang_up()
+    calls = api.backend.wait_for_calls(api.nonce, 2, api.within(api.timeout + 1))
+
+    expect([call.backend for call in calls], ["ollama"], "one upstream call, to Ollama")
+
+
+@requirement("INFER-14", through=EACH_BACKEND)
+def requests_do_not_wait_for_each_other(api: Api) -> None:
+    texts = ["red", "green", "blue", "black"]
+    calls = [
+        api.start(scenario="gated", messages=api.messages(api.tag(text, text)))
+        for text in texts
+    ]
+    together = api.backend.wait_for_active(api.nonce, 4, 0.8 * api.timeout)
+    api.backend.open(api.nonce)
+    answers = [said(call.finish()) for call in calls]
+
+    expect(together, True, "four upstream calls at once")
+    expect(answers, texts)

@@ -1,0 +1,220 @@
+"""Which requests for inference are accepted, and which are refused (spec section 3)."""
+
+from typing import Any
+
+from octomil_conformance.api import MAX_TOKENS, REFUSED, Api
+from octomil_conformance.checks.forwarding import NULLS
+from octomil_conformance.exchange import field
+from octomil_conformance.expect import expect
+from octomil_conformance.requirement import requirement
+
+SHORT = {"max_tokens": MAX_TOKENS}
+MESSAGE = {"role": "user", "content": "Name a fruit."}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+OBJECTS = {
+    "text": {"text": "Name a fruit."},
+    "features": {"sepal": 5.1, "colour": ["red"]},
+}
+MALFORMED: dict[str, Any] = {
+    "string": "Hi",
+    "empty": [],
+    "no-object": ["Hi"],
+    "role": [{"role": "king", "content": "Hi"}],
+    "no-content": [{"role": "user"}],
+    "no-role": [{"content": "Hi"}],
+    "number": [MESSAGE, {"role": "user", "content": 7}],
+}
+OUT_OF_RANGE: list[Any] = [
+    ("temperature", "hot"),
+    ("temperature", 2.5),
+    ("temperature", -1),
+    ("temperature", "0.7"),
+    ("temperature", True),
+    ("temperature", [0.7]),
+    ("max_tokens", 0),
+    ("max_tokens", "8"),
+    ("max_tokens", 1.5),
+    ("max_tokens", True),
+    ("top_p", 1.5),
+    ("top_p", -0.5),
+    ("top_p", "0.5"),
+    ("top_p", True),
+]
+OF_WRONG_TYPE: list[Any] = [
+    *[("top_k", "20"), ("top_k", 1.5), ("top_k", True)],
+    *[("seed", "42"), ("seed", 0.5), ("seed", False)],
+    *[("presence_penalty", "0.5"), ("presence_penalty", True)],
+    *[("frequency_penalty", "0.5"), ("frequency_penalty", [1])],
+    *[("stop", 7), ("stop", ["END", 7]), ("stop", {"a": "END"})],
+]
+REQUEST_ITSELF: list[Any] = [
+    *(("input", "Hi"), ("prompt", "Hi"), ("n", 2), ("options", {"seed": 1})),
+    *(("stream_options", {}), ("tool_choice", "auto"), ("encoding_format", "float")),
+    *(("functions", []), ("function_call", "auto")),
+]
+
+
+@requirement("REQ-01")
+def messages_are_accepted(api: Api) -> None:
+    answer = api.ask()
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-02")
+def a_string_as_input_data_is_accepted(api: Api) -> None:
+    answer = api.ask(without=("messages",), input_data=api.tag("Name a fruit."))
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-03", OBJECTS)
+def an_object_as_input_data_is_accepted(api: Api, data: dict[str, Any]) -> None:
+    answer = api.ask(without=("messages",), input_data=data)
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-04")
+def empty_parameters_are_accepted(api: Api) -> None:
+    answer = api.accepts("Yes or no?", parameters={})
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-05")
+def null_counts_as_absent(api: Api) -> None:
+    answer = api.ask(input_data=None, parameters={**NULLS, **SHORT})
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-05")
+def null_messages_count_as_absent(api: Api) -> None:
+    answer = api.ask(messages=None, input_data=api.tag("Name a fruit."))
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-05")
+def null_parameters_count_as_absent(api: Api) -> None:
+    answer = api.accepts("Yes or no?", parameters=None)
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-06")
+def text_parts_are_accepted(api: Api) -> None:
+    parts = [{"type": "text", "text": api.tag("Name a fruit.")}]
+    answer = api.ask(messages=[{"role": "user", "content": parts}])
+
+    expect(answer.status, 200)
+
+
+@requirement("REQ-07")
+def a_request_without_model_is_refused(api: Api) -> None:
+    answer = api.refused(api.body(without=("model_id",)))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-08")
+def a_request_without_a_prompt_is_refused(api: Api) -> None:
+    answer = api.refused(api.body(without=("messages",)))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-09")
+def a_request_with_two_prompts_is_refused(api: Api) -> None:
+    answer = api.refused(api.body(input_data="Name a fruit."))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-10", ["", "  ", 7, ["conf-echo"]])
+def an_invalid_model_is_refused(api: Api, value: Any) -> None:
+    answer = api.refused(api.body(model_id=value))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-11", MALFORMED)
+def malformed_messages_are_refused(api: Api, messages: Any) -> None:
+    answer = api.refused(api.body(messages=messages))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-12", OUT_OF_RANGE)
+def a_parameter_out_of_range_is_refused(api: Api, name: str, value: Any) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-28", OF_WRONG_TYPE)
+def another_parameter_of_the_wrong_type_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-12", {"string": "hot", "array": ["hot"]})
+def parameters_that_are_not_an_object_are_refused(api: Api, value: Any) -> None:
+    answer = api.refused(api.body(parameters=value))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-13")
+def an_image_is_refused(api: Api) -> None:
+    parts = [{"type": "text", "text": "What is this?"}, IMAGE]
+    answer = api.refused(api.body(messages=[{"role": "user", "content": parts}]))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement(
+    "REQ-14",
+    [("stream", True), ("model", "other"), ("messages", [MESSAGE]), ("tools", [])],
+)
+def a_parameter_that_changes_the_request_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-26")
+def an_empty_string_as_input_data_is_refused(api: Api) -> None:
+    answer = api.refused(api.body(without=("messages",), input_data=""))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-27", REQUEST_ITSELF)
+def any_parameter_that_changes_the_request_is_refused(
+    api: Api, name: str, value: Any
+) -> None:
+    answer = api.refused(api.body(parameters={**SHORT, name: value}))
+
+    expect(answer.status, REFUSED)
+
+
+@requirement("REQ-19")
+def a_model_that_no_upstream_has_is_not_found(api: Api) -> None:
+    answer = api.ask(scenario="missing")
+
+    expect(answer.status, 404)
+
+
+@requirement("REQ-20")
+def a_missing_model_has_its_code(api: Api) -> None:
+    answer = api.ask(scenario="missing")
+
+    expect(field(answer.fields, "code"), "model_not_found")
