@@ -1,4 +1,4 @@
-"""Bugs in how the answers of one upstream are read: errors within a good status, what is no answer, and what is large."""
+"""Bugs in how the answers of one upstream are read: errors with a good status, what is no answer, what is large, and the forms of a good one."""
 
 import json
 import re
@@ -9,14 +9,7 @@ from math import hypot
 
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import (
-    answers,
-    embeds,
-    ends,
-    hears,
-    pieces,
-    sends,
-)
+from octomil_conformance.server.subjects import answers, embeds, ends, pieces
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
@@ -122,41 +115,14 @@ def halves_of_characters_are_replaced(received: Received) -> Received:
     return without(half, received, rb"\\ufffd")
 
 
-@hears("batch@2", "BATCH-31", shows="rough")
-def outputs_of_batches_are_trimmed(tokens: Iterator[str]) -> Iterator[str]:
-    """White space around an output is removed."""
-    yield "".join(tokens).strip()
+@pieces("infer@2 stream@2", "INFER-08", "STREAM-21", shows="unicode")
+def pieces_are_decoded_alone(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-8 is decoded piece by piece, so that a character in two pieces is lost."""
+    for piece in pieces:
+        yield piece.decode(errors="replace").encode()
 
 
-# Long conversations and many texts
-
-
-@sends("infer@2", "REQ-17", shows=None)
-def ten_messages_are_sent(payload: Json) -> None:
-    """Only the last ten messages are sent."""
-    payload["messages"] = payload.get("messages", [])[-10:]
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def long_messages_are_cut(payload: Json) -> None:
-    """Only the first 100,000 characters of a message are sent."""
-    for message in payload.get("messages", ()):
-        message["content"] = message["content"][:100_000]
-
-
-@sends("infer@2", "REQ-17", shows=None)
-def messages_are_sent_once(payload: Json) -> None:
-    """Of equal messages one after the other only one is sent."""
-    given = payload.get("messages", [])
-    payload["messages"] = [each for each, before in zip(given, [None, *given]) if each != before]  # fmt: skip
-
-
-@sends("batch@2", "BATCH-30", shows=None)
-def inputs_of_batches_have_one_message(payload: Json) -> None:
-    """The messages of an input are sent as one."""
-    given = payload.get("messages", [])
-    text = "\n".join(message["content"] for message in given)
-    payload["messages"] = [{"role": "user", "content": text}]
+# Many texts
 
 
 @embeds("embed@2", "EMBED-26", shows=None)
@@ -271,3 +237,39 @@ def a_mark_is_needed(received: Received) -> Received:
         yield b"" if held else piece
         if b"[DONE]" in held:
             yield held
+
+
+@pieces("stream@2", "STREAM-21", shows="varied")
+def text_beside_the_end_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Text is not looked for where an answer ends."""
+    ends = rb'"content":"[^"]*"(?=[^\n]*("done":true|"finish_reason":"))'
+    for piece in received:
+        yield re.sub(ends, b'"content":""', piece)
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+def text_beside_the_role_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Text is not looked for in the chunk that has the role."""
+    for piece in received:
+        yield re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
+
+
+@pieces("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
+def reasoning_has_one_name(received: Iterator[bytes]) -> Iterator[bytes]:
+    """`reasoning` is not known as reasoning."""
+    for piece in received:
+        yield piece.replace(b'"reasoning":', b'"unknown":')
+
+
+@pieces("infer@2", "INFER-09", only="openai", shows="empty")
+def null_is_text(received: Iterator[bytes]) -> Iterator[bytes]:
+    """A null content becomes the text `None`."""
+    for piece in received:
+        yield piece.replace(b'"content":null', b'"content":"None"')
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+def data_needs_a_space(received: Iterator[bytes]) -> Iterator[bytes]:
+    """Only lines that have a space behind `data:` are read."""
+    for piece in received:
+        yield piece.replace(b"data:{", b": {")

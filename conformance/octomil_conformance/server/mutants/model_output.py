@@ -1,0 +1,117 @@
+"""Bugs in what is taken from one upstream's answer: text that is lost or changed, its counts and its reason. Each function is a mutant for each dialect."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.layers import Json
+from octomil_conformance.server.subjects import ends, hears
+
+Tokens = Iterator[str]
+THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 9, 10)]
+
+
+@hears("infer@2", "INFER-08", "INFER-13", "INFER-14", *THE_FALLBACK_ANSWERS)
+def output_is_lost(tokens: Tokens) -> Tokens:
+    """The text of the answer is lost."""
+    for _ in tokens:
+        yield ""
+
+
+@hears("infer@2", "INFER-08", shows="rough")
+def outputs_are_trimmed(tokens: Tokens) -> Tokens:
+    """White space around the answer is removed."""
+    yield "".join(tokens).strip()
+
+
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
+    """CR LF in the answer becomes LF."""
+    for token in tokens:
+        yield token.replace("\r\n", "\n")
+
+
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def nuls_are_lost(tokens: Tokens) -> Tokens:
+    """A NUL in the answer is removed."""
+    for token in tokens:
+        yield token.replace("\x00", "")
+
+
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def markup_is_removed(tokens: Tokens) -> Tokens:
+    """Reasoning in tags is removed from the text."""
+    for token in tokens:
+        yield token.replace("<think>x</think>", "")
+
+
+@hears("infer@2", "INFER-08", shows="huge")
+def outputs_end_at_64_kb(tokens: Tokens) -> Tokens:
+    """Only 64 kB of an answer are kept."""
+    yield "".join(tokens).encode()[:65536].decode(errors="ignore")
+
+
+@hears("stream@2", "STREAM-21", shows="huge")
+def streams_end_after_500_tokens(tokens: Tokens) -> Tokens:
+    """A stream has at most 500 tokens."""
+    yield from islice(tokens, 500)
+    for _ in tokens:
+        pass
+
+
+@hears("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34[ollama]", *THE_FALLBACK_ANSWERS)  # fmt: skip
+def first_spaces_are_lost(tokens: Tokens) -> Tokens:
+    """The space at the beginning of a token is removed."""
+    for token in tokens:
+        yield token.removeprefix(" ")
+
+
+@hears("stream@2", "STREAM-21", shows="rough")
+def repetitions_are_lost(tokens: Tokens) -> Tokens:
+    """A token that repeats the one before is removed."""
+    before = ""
+    for token in tokens:
+        if token != before or not token:
+            yield token
+        before = token
+
+
+@hears("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
+def half_an_answer_is_whole(tokens: Tokens) -> Tokens:
+    """An answer that breaks off after its first token counts as complete."""
+    for token in tokens:
+        yield token
+        if token:
+            break
+    with suppress(Failure):
+        yield from tokens
+
+
+@hears("batch@2", "BATCH-31", shows="rough")
+def outputs_of_batches_are_trimmed(tokens: Iterator[str]) -> Iterator[str]:
+    """White space around an output is removed."""
+    yield "".join(tokens).strip()
+
+
+@ends("infer@2", "INFER-11")
+def usage_is_zero(ending: Json) -> None:
+    """`usage` is always zero."""
+    if "usage" in ending:
+        ending["usage"] = dict.fromkeys(ending["usage"], 0)
+
+
+@ends("infer@2 stream@2", "INFER-11")
+def usage_is_swapped(ending: Json) -> None:
+    """The numbers of tokens in `usage` are swapped."""
+    if "usage" in ending:
+        usage = ending["usage"]
+        prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+        usage |= {"prompt_tokens": 2 * completion, "completion_tokens": prompt}
+        usage["total_tokens"] = prompt + 2 * completion
+
+
+@ends("infer@2 stream@2", "INFER-10", "STREAM-28", shows=None)
+def every_answer_stops(ending: Json) -> None:
+    """`finish_reason` is always stop."""
+    ending["finish_reason"] = "stop"
