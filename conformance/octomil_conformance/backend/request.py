@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance.backend import ollama, openai
+from octomil_conformance.backend.acts import Scenario
 from octomil_conformance.backend.ask import Ask, Dialect, Refused
 from octomil_conformance.backend.response import Received
-from octomil_conformance.backend.scenarios import (
-    MODEL_PREFIX,
-    Scenario,
-    scenario_of,
-)
+from octomil_conformance.backend.scenarios import MODEL_PREFIX, scenario_of
 from octomil_conformance.backend.witness import Call, Provider
 from octomil_conformance.backend.words import Tag, find_tag
 

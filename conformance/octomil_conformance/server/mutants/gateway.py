@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from octomil_conformance.backend.scenarios import TRACE
+from octomil_conformance.backend.refusals import TRACE
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server

@@ -1,0 +1,279 @@
+"""What the scripted backend does in a scenario, in the verbs of a reply. The docstring of a function is its sentence for `--scenarios`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from octomil_conformance.backend import spoiled
+from octomil_conformance.backend.forms import RENAMED
+from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.stage import Pace
+from octomil_conformance.backend.words import (
+    GIANT_TOKENS,
+    HALVES_TOKENS,
+    HUGE_TOKENS,
+    LONG_TOKENS,
+    ROUGH_TOKENS,
+    THOUGHTS,
+    UNICODE_TOKENS,
+)
+
+LONG_GAP = 0.01
+"""Seconds between the tokens of conf-long: they last longer than any check."""
+
+VERY_LATE = 5.0
+"""Seconds beyond those that a check gives a server after its timeouts."""
+
+LATE = 1.5
+"""Times the pause between two tokens: three fifths of the timeout."""
+
+PONDERING, PONDERING_GAP = 200, 0.05
+"""How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
+
+Act = Callable[[Reply, Pace], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    sentence: str
+    act: Act
+
+
+ACTS: dict[str, Scenario] = {}
+
+
+def _act(act: Act) -> Act:
+    name = act.__name__.strip("_").replace("_", "-")
+    ACTS[name] = Scenario(name, str(act.__doc__), act)
+    return act
+
+
+@_act
+def echo(reply: Reply, pace: Pace) -> None:
+    """The prompt, word by word; embeddings in which similar texts are near."""
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def empty(reply: Reply, pace: Pace) -> None:
+    """A complete answer without a token."""
+    reply.finish()
+
+
+@_act
+def unicode(reply: Reply, pace: Pace) -> None:
+    """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
+    reply.say(UNICODE_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def rough(reply: Reply, pace: Pace) -> None:
+    """Text that a careless program changes: white space, line ends, markup, escapes, frames."""
+    reply.say(ROUGH_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def huge(reply: Reply, pace: Pace) -> None:
+    """520 long tokens, 67 kB, as fast as they can be read."""
+    reply.say(HUGE_TOKENS)
+    reply.finish()
+
+
+@_act
+def halves(reply: Reply, pace: Pace) -> None:
+    """Characters that are cut in two, half a surrogate pair in each token."""
+    reply.say(HALVES_TOKENS)
+    reply.finish()
+
+
+@_act
+def giant(reply: Reply, pace: Pace) -> None:
+    """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
+    reply.say(GIANT_TOKENS)
+    reply.finish(change=spoiled.padded)
+
+
+@_act
+def wait(reply: Reply, pace: Pace) -> None:
+    """The echo, but a fifth of the timeout before it."""
+    reply.pause(pace.gap / 2)
+    echo(reply, pace)
+
+
+@_act
+def late(reply: Reply, pace: Pace) -> None:
+    """The echo in time, but three fifths of the timeout before it."""
+    reply.pause(LATE * pace.gap)
+    echo(reply, pace)
+
+
+@_act
+def late_beginning(reply: Reply, pace: Pace) -> None:
+    """The echo; what begins with `text 0` is a fifth of the timeout late, so that portions of one request come in another order."""
+    if reply.echo[-1:] == [" 0"]:
+        reply.pause(pace.gap / 2)
+    echo(reply, pace)
+
+
+@_act
+def ponder(reply: Reply, pace: Pace) -> None:
+    """Ten seconds of reasoning, then the echo."""
+    for _ in range(PONDERING):
+        reply.think(THOUGHTS)
+        reply.pause(PONDERING_GAP)
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def varied(reply: Reply, pace: Pace) -> None:
+    """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
+    reply.finish_varied(reply.echo)
+
+
+@_act
+def muse(reply: Reply, pace: Pace) -> None:
+    """Reasoning for longer than the timeout, each piece in time, then the echo."""
+    for thought in (*THOUGHTS, "."):
+        reply.pause(pace.gap)
+        reply.think([thought])
+    echo(reply, pace)
+
+
+@_act
+def muse_renamed(reply: Reply, pace: Pace) -> None:
+    """As muse, but the fallback calls it `reasoning`."""
+    reply.write(RENAMED)
+    muse(reply, pace)
+
+
+@_act
+def thinking_renamed(reply: Reply, pace: Pace) -> None:
+    """As thinking, but the fallback calls it `reasoning`."""
+    reply.write(RENAMED)
+    thinking(reply, pace)
+
+
+@_act
+def thinking(reply: Reply, pace: Pace) -> None:
+    """Reasoning first, then the echo."""
+    reply.think(THOUGHTS)
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def long(reply: Reply, pace: Pace) -> None:
+    """A thousand tokens, 10 ms before each; a single answer at once."""
+    reply.say(LONG_TOKENS, gap=LONG_GAP)
+    reply.finish()
+
+
+@_act
+def gated(reply: Reply, pace: Pace) -> None:
+    """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
+    reply.close_gate(1)
+    reply.say(reply.echo)
+    reply.finish()
+
+
+@_act
+def drip(reply: Reply, pace: Pace) -> None:
+    """The echo, each token in time but three of them later than the timeout; a single answer drips past it."""
+    reply.say(reply.echo, gap=pace.gap)
+    reply.finish(gap=pace.gap)
+
+
+@_act
+def slow(reply: Reply, pace: Pace) -> None:
+    """No byte of an answer in time; much later the echo."""
+    reply.pause(pace.late)
+    echo(reply, pace)
+
+
+@_act
+def stall(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then nothing in time; a single answer comes late as a whole."""
+    reply.say(reply.echo[:2])
+    reply.pause(pace.late)
+    reply.say(reply.echo[2:])
+    reply.finish()
+
+
+@_act
+def stall_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200 in time, then nothing; of a single answer, half of it in time."""
+    reply.hang()
+    reply.pause(pace.late + VERY_LATE)
+    reply.cut()
+
+
+@_act
+def awake(reply: Reply, pace: Pace) -> None:
+    """Status 200 in time, then no token, but comments, blank lines, empty tokens or, before a single answer, white space."""
+    reply.stay_awake(pace.late + VERY_LATE, pace.gap / 2)
+    reply.cut()
+
+
+@_act
+def stall_awake(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then comments, blank lines and empty tokens, and much later the rest; a single answer as in `awake`."""
+    reply.say(reply.echo[:2])
+    reply.stay_awake(pace.late, pace.gap / 2)
+    reply.say(reply.echo[2:])
+    reply.finish()
+
+
+@_act
+def truncate(reply: Reply, pace: Pace) -> None:
+    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.stop_short()
+
+
+@_act
+def truncate_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200 and a clean end, without a token; half of a single answer."""
+    reply.stop_short()
+
+
+@_act
+def cut(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then the connection breaks; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.cut()
+
+
+@_act
+def cut_before_first(reply: Reply, pace: Pace) -> None:
+    """Status 200, then the connection breaks before a token."""
+    reply.cut()
+
+
+@_act
+def cut_in_thought(reply: Reply, pace: Pace) -> None:
+    """Reasoning, then the connection breaks before a token."""
+    reply.think(THOUGHTS)
+    reply.cut()
+
+
+@_act
+def drop(reply: Reply, pace: Pace) -> None:
+    """The connection is closed without a byte of an answer; a server may try that twice."""
+    reply.drop()
+
+
+@_act
+def garbage(reply: Reply, pace: Pace) -> None:
+    """Status 200 and a web page."""
+    reply.garble()
+
+
+@_act
+def garbage_later(reply: Reply, pace: Pace) -> None:
+    """Two tokens, then something else than the dialect."""
+    reply.say(reply.echo[:2])
+    reply.garble()

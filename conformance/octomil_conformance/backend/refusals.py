@@ -1,0 +1,67 @@
+"""Refusals of the scripted backend, in the words of real servers. Servers decide by some of them: `context`, `does not support`, `option "`."""
+
+from octomil_conformance.backend.acts import Scenario
+from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.stage import Pace
+
+TRACE = 'Traceback (most recent call last):\n  File "/srv/upstream/seed.py", line 3, in read\nValueError: seed'
+"""A message that a client must not see."""
+
+REFUSALS: dict[str, Scenario] = {}
+
+
+def _refusal(
+    name: str,
+    status: int,
+    sentence: str,
+    message: str,
+    kind: str = "api_error",
+    **headers: str,
+) -> None:
+    def act(reply: Reply, pace: Pace) -> None:
+        reply.refuse(status, message, kind, **headers)
+
+    REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
+
+
+_refusal("http-400", 400, "a fault in the request", "invalid value for seed")
+_refusal("http-400-trace", 400, "a fault in the request, with a traceback", TRACE)
+_refusal("http-402", 402, "the account is empty", "insufficient balance")
+_refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
+_refusal("http-404", 404, "it lacks the model", "model not found")
+_refusal("http-408", 408, "it gave up waiting", "request timeout")
+_refusal("http-413", 413, "the request is too large", "request too large")
+_refusal("http-422", 422, "a fault in the request", "unprocessable seed")
+_refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
+_refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
+_refusal("http-429-date", 429, "too many, Retry-After as a date", "slow down", retry_after="Fri, 02 Jan 2026 03:04:05 GMT")  # fmt: skip
+_refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip
+_refusal("http-500-memory", 500, "no room for the model", "model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
+_refusal(
+    "http-500", 500, "a fault of its own", "dial tcp {host}: unexpected server error"
+)
+_refusal("http-502", 502, "its own upstream failed", "bad gateway: {host}")
+_refusal("http-503", 503, "overloaded or starting", "server busy: {host}")
+_refusal("http-504", 504, "its own upstream was late", "gateway timeout: {host}")
+_refusal(
+    "auth", 401, "it refuses the key of the server", "Incorrect API key provided: {key}"
+)
+_refusal(
+    "context-too-long",
+    400,
+    "the prompt is longer than the context of the model",
+    "the request exceeds the available context size, maximum context length is 8 tokens",
+    "exceed_context_size_error",
+)
+_refusal(
+    "no-support",
+    400,
+    "the model cannot do this",
+    '"conf-no-support" does not support chat',
+)
+_refusal(
+    "bad-option",
+    500,
+    "an option of the wrong type, in Ollama's words",
+    'option "seed" must be of type integer',
+)
