@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from octomil_conformance import schemas
@@ -15,13 +16,12 @@ from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.config import PATHS, Config
+from octomil_conformance.config import METHODS, PATHS
 from octomil_conformance.exchange import Exchange, Headers, Request, field
 from octomil_conformance.expect import Finding, SuiteFault, one_of
+from octomil_conformance.target import OTHER_PROMPT, PROMPT, Target
 from octomil_conformance.transport import Transfer
 
-PROMPT = "Name a fruit."
-OTHER_PROMPT = "The moon is far away."
 MAX_TOKENS = 4
 
 HEALTH_PATIENCE = 4.0
@@ -48,85 +48,6 @@ OUTAGES: Mapping[Outage, str] = {
 
 REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
-
-PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
-"""The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
-ODD: dict[str, list[dict[str, Any]]] = {
-    "infer": [
-        {"scenario": "unicode"},
-        {"scenario": "uncounted"},
-        {"scenario": "empty"},
-        {"scenario": "long"},
-    ],
-    "stream": [
-        {"scenario": "unicode"},
-        {"scenario": "uncounted"},
-        {"scenario": "empty"},
-        {"scenario": "echo", "prompt": "one"},
-        {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
-    ],
-    "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
-    "embed": [{"scenario": "echo", "prompt": "one"}, {"scenario": "uncounted"}],
-}
-"""Requests for more good answers at level 2, which a real model gives rarely. The first three are sent through the fallback too."""
-
-
-class Target:
-    """The server under test, and what all checks of a run share."""
-
-    def __init__(self, config: Config, backend: Backend | None = None) -> None:
-        self.config = config
-        self.backend = backend
-        self.wired: frozenset[Provider] = frozenset()
-        """The dialects that the server was seen to call."""
-        self.started = time.monotonic()
-        self._specimens: dict[str, list[Exchange]] = {name: [] for name in PATHS}
-        self._locks = {name: threading.Lock() for name in PATHS}
-        self._seen: dict[str, dict[int, Exchange]] = {name: {} for name in PATHS}
-        self._blamed: set[int] = set()
-
-    def specimens(self, profile: str) -> Iterator[Exchange]:
-        """Good answers, each requested when it is first used. The first comes from the model of the run, the others from the scripted backend."""
-        for index in range(1 + len(self._more(profile))):
-            seen = self._specimens[profile]
-            with self._locks[profile]:
-                if index == len(seen):
-                    seen.append(self._specimen(profile, index))
-            yield seen[index]
-
-    def note(
-        self, profile: str, exchanges: tuple[Exchange, ...], is_blamed: bool
-    ) -> None:
-        """Notes the exchanges of a check. `is_blamed` is true if it found a fault in the last one."""
-        self._seen[profile] |= {id(exchange): exchange for exchange in exchanges}
-        if is_blamed:
-            self._blamed |= {id(exchange) for exchange in exchanges[-1:]}
-
-    def seen(self, profile: str) -> list[Exchange]:
-        """The exchanges of all checks of a profile so far."""
-        return [*self._seen[profile].values()]
-
-    def is_blamed(self, exchange: Exchange) -> bool:
-        return id(exchange) in self._blamed
-
-    def _more(self, profile: str) -> list[tuple[Provider | None, dict[str, Any]]]:
-        """More good answers at level 2, each from the first upstream and from the fallback."""
-        if self.backend is None or self.config.claims.get(profile) != 2:
-            return []
-        odd = ODD.get(profile, [])
-        of_the_fallback = odd[:3] if "openai" in self.wired else []
-        return [(None, each) for each in odd] + [("openai", each) for each in of_the_fallback]  # fmt: skip
-
-    def _specimen(self, profile: str, index: int) -> Exchange:
-        """Returns the exchange even if it went wrong: the check that reads it reports that."""
-        first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
-        through, options = [first, *self._more(profile)][index]
-        asker = Api(self, profile, through)
-        asker.begin(self.config.check_seconds)
-        try:
-            return asker.get() if profile == "health" else asker.ask(**options)
-        except Finding:
-            return asker.seen[-1]
 
 
 @dataclass(frozen=True)
@@ -259,7 +180,7 @@ class Api:
 
     def works(self) -> Exchange:
         """The positive control: a plain request is answered. It is sent once for all checks of the profile."""
-        exchange = next(self.target.specimens(self.profile))
+        exchange = next(specimens(self.target, self.profile))
         self.observe(exchange)
         if not 200 <= exchange.status < 300:
             raise Finding(
@@ -269,7 +190,7 @@ class Api:
         return exchange
 
     def specimens(self) -> Iterator[Exchange]:
-        for exchange in self.target.specimens(self.profile):
+        for exchange in specimens(self.target, self.profile):
             self.observe(exchange)
             yield answered(exchange)
 
@@ -414,8 +335,7 @@ class Api:
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
             headers = (*headers, ("Content-Length", str(len(body) + padding)))
-        known = path == self.path and method in ("POST", "GET")
-        known = known and (method == "GET") == (self.profile == "health")
+        known = (method, path) == (METHODS[self.profile], self.path)
         url = self.target.config.url + path
         spaces = [f"{padding} spaces after the body"] if padding else []
         request = Request(
@@ -430,6 +350,25 @@ class Api:
         transfer = Transfer(request, self._deadline, self.observe, keep, after)
         self._transfers.append(transfer)
         return transfer
+
+
+def specimens(target: Target, profile: str) -> Iterator[Exchange]:
+    """Good answers, each requested when it is first used. The first comes from the model of the run, the others from the scripted backend."""
+    for index, (through, options) in enumerate(target.plain_requests(profile)):
+        ask = partial(_specimen, target, profile, through, options)
+        yield target.specimen(profile, index, ask)
+
+
+def _specimen(
+    target: Target, profile: str, through: Provider | None, options: dict[str, Any]
+) -> Exchange:
+    """Returns the exchange even if it went wrong: the check that reads it reports that."""
+    api = Api(target, profile, through)
+    api.begin(target.config.check_seconds)
+    try:
+        return api.get() if profile == "health" else api.ask(**options)
+    except Finding:
+        return api.seen[-1]
 
 
 def answered(exchange: Exchange) -> Exchange:

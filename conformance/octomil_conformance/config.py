@@ -19,6 +19,7 @@ PATHS = {
     "health": "/inference/health",
 }
 """The paths below it, by profile."""
+METHODS = {name: "GET" if name == "health" else "POST" for name in PATHS}
 LONGEST_FIRST = sorted(PATHS.values(), key=len, reverse=True)
 DEFAULT_BACKEND = "127.0.0.1:11434"
 DEFAULT_OPENAI_BACKEND = "127.0.0.1:11435"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from octomil_conformance.api import Target
 from octomil_conformance.config import PATHS, Config
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.preflight import MODEL_HINT, first_answer
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
 from octomil_conformance.schemas import schema_complaints
+from octomil_conformance.target import Target
 
 State = Literal["good", "absent", "in trouble"]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from octomil_conformance import checks, options
-from octomil_conformance.api import Target
 from octomil_conformance.config import CouldNotTest, UsageError, from_options
 from octomil_conformance.preflight import ready
 from octomil_conformance.report.console import lines
 from octomil_conformance.run import EXIT_CODES, Run, Verdict
 from octomil_conformance.runner import Task, tasks, verdicts
+from octomil_conformance.target import Target
 
 CHECKS = Path(checks.__file__)
 

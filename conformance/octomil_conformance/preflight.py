@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from octomil_conformance.api import Api, Target
+from octomil_conformance.api import Api, specimens
 from octomil_conformance.backend import (
     Backend,
     RemoteBackend,
@@ -23,6 +23,7 @@ from octomil_conformance.config import (
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import Finding, shown
 from octomil_conformance.report.redact import redact
+from octomil_conformance.target import Target
 
 MODEL_HINT = "pass --model NAME (and --embed-model NAME), or put `octomil-conformance backend` behind the server"
 PORTS_HINT = "free the port, choose others with --backend and --openai-backend, or use the backend that runs there with --backend external"
@@ -61,7 +62,7 @@ def preflight(target: Target) -> None:
 
 
 def first_answer(target: Target, profile: str) -> Exchange:
-    return next(target.specimens(profile))
+    return next(specimens(target, profile))
 
 
 def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from octomil_conformance import checks, wire
-from octomil_conformance.api import Api, Target
+from octomil_conformance.api import Api
 from octomil_conformance.backend import Backend
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
@@ -30,6 +30,7 @@ from octomil_conformance.preflight import ready
 from octomil_conformance.report.redact import redact
 from octomil_conformance.requirement import Check, checks_in, half
 from octomil_conformance.run import FAULTS, Outcome, Run, Verdict
+from octomil_conformance.target import Target
 
 AT_ONCE = (4, 4, 12)
 """Checks that run at once, by level: a real model should not be flooded."""

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from octomil_conformance.api import PROMPT, Api
+from octomil_conformance.api import Api
 from octomil_conformance.backend import embed
 from octomil_conformance.exchange import MISSING, Exchange, field, is_number, items
+from octomil_conformance.target import PROMPT
 from octomil_conformance.wire.embed import vectors
 
 

@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
-from octomil_conformance.api import PROMPT, Api, model_for
+from octomil_conformance.api import Api, model_for
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import said
 from octomil_conformance.exchange import read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
+from octomil_conformance.target import PROMPT
 
 VALUES = {
     "least": {"temperature": 0, "max_tokens": 1},

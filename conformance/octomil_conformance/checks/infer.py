@@ -1,11 +1,12 @@
 """Single answers of the model (spec section 4). How clients read them is in wire/infer.py."""
 
-from octomil_conformance.api import PROMPT, UNAVAILABLE, Api
+from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
+from octomil_conformance.target import PROMPT
 
 NO_ANSWERS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),

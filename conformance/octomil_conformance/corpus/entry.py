@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance import spec
-from octomil_conformance.config import BASE_PATH, PATHS
+from octomil_conformance.config import BASE_PATH, METHODS, PATHS
 from octomil_conformance.exchange import Chunk, End, Exchange, Headers, Request
 
 MODEL, EMBEDDER = "phi-4-mini", "nomic-embed-text"
@@ -102,7 +102,7 @@ def entry(
 def request(endpoint: str, asked: Any = None) -> Request:
     body = asked or ASKED[endpoint]
     return Request(
-        "POST" if body else "GET",
+        METHODS[endpoint],
         BASE_PATH + PATHS[endpoint],
         (),
         written(body) if body else b"",

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from octomil_conformance import sse
-from octomil_conformance.config import BASE_PATH, PATHS, UsageError
+from octomil_conformance.config import BASE_PATH, METHODS, PATHS, UsageError
 from octomil_conformance.exchange import (
     MISSING,
     Chunk,
@@ -34,7 +34,7 @@ def read(path: Path, entry: Entry | None) -> Recording:
     profile = given.endpoint or _endpoint(path)
     response = _response(path, data, given, profile)
     request = Request(
-        "GET" if profile == "health" else "POST",
+        METHODS[profile],
         BASE_PATH + PATHS[profile],
         (),
         given.request or b"",

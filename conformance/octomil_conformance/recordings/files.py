@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from octomil_conformance.config import BASE_PATH, PATHS, UsageError
+from octomil_conformance.config import BASE_PATH, METHODS, PATHS, UsageError
 
 MOST = 64 * 1024 * 1024
 """Bytes of a file, and of a body without its coding."""
@@ -54,8 +54,7 @@ def endpoint_of(method: str, url: str) -> str | None:
     except ValueError:  # a bracket that is not closed
         return None
     for profile, tail in PATHS.items():
-        wanted = "GET" if profile == "health" else "POST"
-        if method == wanted and path.endswith(BASE_PATH + tail):
+        if method == METHODS[profile] and path.endswith(BASE_PATH + tail):
             return profile
     return None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from octomil_conformance import wire
-from octomil_conformance.api import Api, Target, answered
+from octomil_conformance.api import Api, answered
 from octomil_conformance.checks.http import every_response_matches_its_schema
 from octomil_conformance.config import Config
 from octomil_conformance.exchange import WHOLE
@@ -15,6 +15,7 @@ from octomil_conformance.recordings.recording import Recording, look
 from octomil_conformance.requirement import Check
 from octomil_conformance.run import FAULTS, Run, Verdict
 from octomil_conformance.runner import judged
+from octomil_conformance.target import Target
 
 OF_FAILURES = ("json_is_strict", "json_is_labelled_as_json")
 """The checks that hold for the body of a failure, too."""

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from octomil_conformance import api
 from octomil_conformance.config import Config, UsageError
 from octomil_conformance.exchange import Chunk, Exchange
 from octomil_conformance.preflight import ready
@@ -18,7 +19,7 @@ def specimens(config: Config) -> list[Exchange]:
     if not profiles:
         raise UsageError("nothing to record: profile auth has no endpoint")
     with ready(config) as target:
-        seen = [each for profile in profiles for each in target.specimens(profile)]
+        seen = [each for profile in profiles for each in api.specimens(target, profile)]
     return [without_token(exchange, config.token) for exchange in seen]
 
 

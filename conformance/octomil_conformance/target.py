@@ -1,0 +1,85 @@
+"""The server under test, and what all checks of a run share: the good answers to plain requests, and every exchange so far."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from octomil_conformance.backend import Backend
+from octomil_conformance.backend.witness import Provider
+from octomil_conformance.config import PATHS, Config
+from octomil_conformance.exchange import Exchange
+
+PROMPT = "Name a fruit."
+OTHER_PROMPT = "The moon is far away."
+
+PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
+"""The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
+ODD: dict[str, list[dict[str, Any]]] = {
+    "infer": [
+        {"scenario": "unicode"},
+        {"scenario": "uncounted"},
+        {"scenario": "empty"},
+        {"scenario": "long"},
+    ],
+    "stream": [
+        {"scenario": "unicode"},
+        {"scenario": "uncounted"},
+        {"scenario": "empty"},
+        {"scenario": "echo", "prompt": "one"},
+        {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
+    ],
+    "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
+    "embed": [{"scenario": "echo", "prompt": "one"}, {"scenario": "uncounted"}],
+}
+"""Requests for more good answers at level 2, which a real model gives rarely. The first three are sent through the fallback too."""
+
+
+class Target:
+    """The server under test, and what all checks of a run share."""
+
+    def __init__(self, config: Config, backend: Backend | None = None) -> None:
+        self.config = config
+        self.backend = backend
+        self.wired: frozenset[Provider] = frozenset()
+        """The dialects that the server was seen to call."""
+        self.started = time.monotonic()
+        self._specimens: dict[str, list[Exchange]] = {name: [] for name in PATHS}
+        self._locks = {name: threading.Lock() for name in PATHS}
+        self._seen: dict[str, dict[int, Exchange]] = {name: {} for name in PATHS}
+        self._blamed: set[int] = set()
+
+    def specimen(
+        self, profile: str, index: int, ask: Callable[[], Exchange]
+    ) -> Exchange:
+        """The good answer with this index. It is asked for when it is first used."""
+        seen = self._specimens[profile]
+        with self._locks[profile]:
+            if index == len(seen):
+                seen.append(ask())
+        return seen[index]
+
+    def note(
+        self, profile: str, exchanges: tuple[Exchange, ...], is_blamed: bool
+    ) -> None:
+        """Notes the exchanges of a check. `is_blamed` is true if it found a fault in the last one."""
+        self._seen[profile] |= {id(exchange): exchange for exchange in exchanges}
+        if is_blamed:
+            self._blamed |= {id(exchange) for exchange in exchanges[-1:]}
+
+    def seen(self, profile: str) -> list[Exchange]:
+        """The exchanges of all checks of a profile so far."""
+        return [*self._seen[profile].values()]
+
+    def is_blamed(self, exchange: Exchange) -> bool:
+        return id(exchange) in self._blamed
+
+    def plain_requests(
+        self, profile: str
+    ) -> list[tuple[Provider | None, dict[str, Any]]]:
+        """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. At level 2 there are more, some from the fallback."""
+        is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
+        odd = ODD.get(profile, []) if is_scripted else []
+        through_fallback = odd[:3] if "openai" in self.wired else []
+        first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
+        return [first, *((None, each) for each in odd), *(("openai", each) for each in through_fallback)]  # fmt: skip
