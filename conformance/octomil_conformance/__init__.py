@@ -1,11 +1,10 @@
 """The conformance suite of the Octomil Cloud Inference API: one URL in, a verdict per sentence of the spec out.
 
 Read it in this order: `spec/cloud-inference.md` (what is required), `exchange.py` (what was seen), `wire/` (can clients read
-it?), `checks/` (does the server behave?), `api.py` (what a check may do),
-`target.py` (what all checks share), `expect.py` (how it says what it wants), `runner.py` (which
-checks run, and when), `run.py` (the verdicts), `report/` (how they are shown). `recordings/` and `corpus/` have answers in files, which
-are judged without a server. `server/` has servers to test clients with; its mutants prove the checks. The suite never imports the
-server that it judges.
+it?), `checks/` (does the server behave?), `api.py` (what a check may do), `target.py` (what all checks share), `expect.py` (how
+it says what it wants), `runner.py` (which checks run, and when), `run.py` (the verdicts), `report/` (how they are shown).
+`recordings/` and `corpus/` have answers in files, which are judged without a server. `server/` has servers to test clients with;
+its mutants prove the checks. The suite never imports the server that it judges.
 """
 
 __version__ = "0.1.0"
