@@ -44,7 +44,10 @@ NOT_ABOUT_THE_FIELD = {
 }
 """Requirements that contain the name of a field but do not refer to it."""
 
-OURS_AND_BINDING = {"HTTP-16", "HTTP-36", "HTTP-37"}
+OURS_AND_BINDING = {
+    *("HTTP-16", "HTTP-36", "HTTP-37"),
+    *("REQ-21", "REQ-24", "REQ-25", "INFER-11"),
+}
 """MUSTs of `ours` outside of batch and health. The spec says why."""
 
 

@@ -31,6 +31,12 @@ def parameters(call: Call) -> dict[str, Any]:
     return sent
 
 
+def known(parameters: dict[str, Any], call: Call) -> dict[str, Any]:
+    """Those that the dialect has: OpenAI's lacks `top_k`."""
+    lacking = () if call.path.startswith("/api/") else ("top_k",)
+    return {name: parameters[name] for name in parameters if name not in lacking}
+
+
 def messages(call: Call) -> list[tuple[Any, str]]:
     """(role, text) of each."""
     sent = map(_object, items(_object(call.body).get("messages")))
