@@ -51,6 +51,11 @@ def in_group(call: Call, nonce: str) -> bool:
     return call.nonce == nonce or (nonce != "" and call.nonce.startswith(f"{nonce}."))
 
 
+def root_of(nonce: str) -> str:
+    """The name of the largest group around a nonce."""
+    return nonce.partition(".")[0]
+
+
 def high_water(calls: Sequence[Call]) -> int:
     """The most calls that were answered at the same time."""
     steps = [(call.arrived, 1) for call in calls]
@@ -66,7 +71,10 @@ class Witness:
     """Thread-safe."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, Call] = {}
+        self._groups: dict[str, dict[int, Call]] = {}
+        """By root and number: checks look at their few calls again and again, among thousands of others."""
+        self._roots: dict[int, str] = {}
+        """By number, the oldest first."""
         self._arrived = 0
         self._unknown: dict[str, None] = {}
         self._changed = threading.Condition()
@@ -77,11 +85,12 @@ class Witness:
             self._arrived += 1
             if call.is_unknown and len(self._unknown) < KEPT_PATHS:
                 self._unknown[f"{call.method} {call.path}"] = None
-            self._calls[self._arrived] = replace(
+            root = self._roots[self._arrived] = root_of(call.nonce)
+            self._groups.setdefault(root, {})[self._arrived] = replace(
                 call, number=self._arrived, arrived=time.monotonic()
             )
-            if len(self._calls) > KEPT_CALLS:
-                del self._calls[next(iter(self._calls))]
+            if len(self._roots) > KEPT_CALLS:
+                self._drop(next(iter(self._roots)))
             self._changed.notify_all()
             return self._arrived
 
@@ -102,7 +111,8 @@ class Witness:
 
     def calls(self, nonce: str) -> list[Call]:
         with self._changed:
-            return [call for call in self._calls.values() if in_group(call, nonce)]
+            group = self._groups.get(root_of(nonce), {})
+            return [call for call in group.values() if in_group(call, nonce)]
 
     def unknown(self) -> list[str]:
         """Method and path of each request for an unknown path. They are never forgotten."""
@@ -112,7 +122,7 @@ class Witness:
     def forget(self, nonce: str) -> None:
         with self._changed:
             for call in self.calls(nonce):
-                del self._calls[call.number]
+                self._drop(call.number)
 
     def wait(
         self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
@@ -124,6 +134,13 @@ class Witness:
 
     def _update(self, number: int, change: Callable[[Call], Call]) -> None:
         with self._changed:
-            if number in self._calls:
-                self._calls[number] = change(self._calls[number])
+            if number in self._roots:
+                group = self._groups[self._roots[number]]
+                group[number] = change(group[number])
                 self._changed.notify_all()
+
+    def _drop(self, number: int) -> None:
+        root = self._roots.pop(number)
+        del self._groups[root][number]
+        if not self._groups[root]:
+            del self._groups[root]
