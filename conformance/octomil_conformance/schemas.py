@@ -1,10 +1,12 @@
 """The schemas of openapi.json, for our own requests before they are sent, and for the server's responses."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from octomil_conformance import spec
 from octomil_conformance.exchange import WHOLE, Exchange
@@ -24,10 +26,20 @@ ANSWERS = {
 }
 
 
+def _items(validator: Any, items: Any, value: Any, schema: Any) -> Iterator[ValidationError]:  # fmt: skip
+    """As jsonschema has it, but quick for vectors: number by number, they take more time than all other values together."""
+    is_vector = items == {"type": "number"} and isinstance(value, list)
+    if not is_vector or not {*map(type, value)} <= {int, float}:
+        yield from Draft202012Validator.VALIDATORS["items"](validator, items, value, schema)  # fmt: skip
+
+
+_Validator = extend(Draft202012Validator, {"items": _items})  # type: ignore[no-untyped-call]
+
+
 @cache
-def validator(component: str) -> Draft202012Validator:
+def validator(component: str) -> Any:
     root = {"$ref": f"#/components/schemas/{component}"}
-    return Draft202012Validator({**root, "components": spec.openapi()["components"]})
+    return _Validator({**root, "components": spec.openapi()["components"]})
 
 
 def complaint(component: str, value: object) -> str:
