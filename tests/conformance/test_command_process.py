@@ -132,6 +132,15 @@ SOON = 60.0
 PATIENT = ["--timeout-factor", "100", "--profile", "stream@1"]
 
 
+@pytest.fixture
+def ctrl_c():
+    """In the background of a shell SIGINT is ignored, also by the processes that this one starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
     seen, asked, let_go = [], threading.Event(), threading.Event()
 
@@ -147,10 +156,13 @@ def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
         with serving(held) as url:
             command = [sys.executable, "-m", "octomil_conformance", url, *PATIENT]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-                assert asked.wait(SOON)
-                run.send_signal(signal.SIGINT)
-                _, error = run.communicate(timeout=SOON)
-            let_go.set()
+                try:
+                    assert asked.wait(SOON)
+                    run.send_signal(signal.SIGINT)
+                    _, error = run.communicate(timeout=SOON)
+                finally:
+                    run.kill()
+                    let_go.set()
 
     assert (run.returncode, error) == (130, "\noctomil-conformance: interrupted\n")
 
