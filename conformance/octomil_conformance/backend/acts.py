@@ -99,14 +99,14 @@ def giant(reply: Reply, pace: Pace) -> None:
 @_act
 def wait(reply: Reply, pace: Pace) -> None:
     """The echo, but a fifth of the timeout before it."""
-    reply.pause(pace.gap / 2)
+    reply.line.pause(pace.gap / 2)
     echo(reply, pace)
 
 
 @_act
 def late(reply: Reply, pace: Pace) -> None:
     """The echo in time, but three fifths of the timeout before it."""
-    reply.pause(LATE * pace.gap)
+    reply.line.pause(LATE * pace.gap)
     echo(reply, pace)
 
 
@@ -114,7 +114,7 @@ def late(reply: Reply, pace: Pace) -> None:
 def late_beginning(reply: Reply, pace: Pace) -> None:
     """The echo; what begins with `text 0` is a fifth of the timeout late, so that portions of one request come in another order."""
     if reply.echo[-1:] == [" 0"]:
-        reply.pause(pace.gap / 2)
+        reply.line.pause(pace.gap / 2)
     echo(reply, pace)
 
 
@@ -123,7 +123,7 @@ def ponder(reply: Reply, pace: Pace) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
         reply.think(THOUGHTS)
-        reply.pause(PONDERING_GAP)
+        reply.line.pause(PONDERING_GAP)
     reply.say(reply.echo)
     reply.finish()
 
@@ -138,7 +138,7 @@ def varied(reply: Reply, pace: Pace) -> None:
 def muse(reply: Reply, pace: Pace) -> None:
     """Reasoning for longer than the timeout, each piece in time, then the echo."""
     for thought in (*THOUGHTS, "."):
-        reply.pause(pace.gap)
+        reply.line.pause(pace.gap)
         reply.think([thought])
     echo(reply, pace)
 
@@ -146,14 +146,14 @@ def muse(reply: Reply, pace: Pace) -> None:
 @_act
 def muse_renamed(reply: Reply, pace: Pace) -> None:
     """As muse, but the fallback calls it `reasoning`."""
-    reply.write(RENAMED)
+    reply.dialect.form = RENAMED
     muse(reply, pace)
 
 
 @_act
 def thinking_renamed(reply: Reply, pace: Pace) -> None:
     """As thinking, but the fallback calls it `reasoning`."""
-    reply.write(RENAMED)
+    reply.dialect.form = RENAMED
     thinking(reply, pace)
 
 
@@ -175,7 +175,7 @@ def long(reply: Reply, pace: Pace) -> None:
 @_act
 def gated(reply: Reply, pace: Pace) -> None:
     """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
-    reply.close_gate(1)
+    reply.line.close_gate(1)
     reply.say(reply.echo)
     reply.finish()
 
@@ -190,7 +190,7 @@ def drip(reply: Reply, pace: Pace) -> None:
 @_act
 def slow(reply: Reply, pace: Pace) -> None:
     """No byte of an answer in time; much later the echo."""
-    reply.pause(pace.late)
+    reply.line.pause(pace.late)
     echo(reply, pace)
 
 
@@ -198,7 +198,7 @@ def slow(reply: Reply, pace: Pace) -> None:
 def stall(reply: Reply, pace: Pace) -> None:
     """Two tokens, then nothing in time; a single answer comes late as a whole."""
     reply.say(reply.echo[:2])
-    reply.pause(pace.late)
+    reply.line.pause(pace.late)
     reply.say(reply.echo[2:])
     reply.finish()
 
@@ -207,7 +207,7 @@ def stall(reply: Reply, pace: Pace) -> None:
 def stall_before_first(reply: Reply, pace: Pace) -> None:
     """Status 200 in time, then nothing; of a single answer, half of it in time."""
     reply.hang()
-    reply.pause(pace.late + VERY_LATE)
+    reply.line.pause(pace.late + VERY_LATE)
     reply.cut()
 
 
@@ -263,7 +263,7 @@ def cut_in_thought(reply: Reply, pace: Pace) -> None:
 @_act
 def drop(reply: Reply, pace: Pace) -> None:
     """The connection is closed without a byte of an answer; a server may try that twice."""
-    reply.drop()
+    reply.line.break_off("cut")
 
 
 @_act

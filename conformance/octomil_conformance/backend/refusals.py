@@ -2,6 +2,7 @@
 
 from octomil_conformance.backend.acts import Scenario
 from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.stage import Pace
 
 TRACE = 'Traceback (most recent call last):\n  File "/srv/upstream/seed.py", line 3, in read\nValueError: seed'
@@ -19,7 +20,8 @@ def _refusal(
     **headers: str,
 ) -> None:
     def act(reply: Reply, pace: Pace) -> None:
-        reply.refuse(status, message, kind, **headers)
+        error = reply.dialect.error(status, reply.line.quoting(message), kind)
+        reply.line.answer(status, compact(error), **headers)
 
     REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
 

@@ -5,7 +5,6 @@ from itertools import cycle
 from typing import Literal, Protocol
 
 from octomil_conformance.backend.ask import Ask, Dialect, Json
-from octomil_conformance.backend.forms import Form
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import Change, same
@@ -25,8 +24,12 @@ DRIPS = 6
 
 
 class Reply(Protocol):
-    """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, `refuse`, `drop`."""
+    """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response."""
 
+    line: Line
+    """For what is the same in streams and whole answers: pauses, gates, an error status, a closed connection."""
+    dialect: Dialect
+    """Its `form` may be set before the first verb."""
     echo: list[str]
     """The tokens of the prompt, or of the first text to embed."""
 
@@ -34,11 +37,8 @@ class Reply(Protocol):
         """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
 
     def think(self, thoughts: Iterable[str]) -> None: ...
-    def pause(self, seconds: float) -> None: ...
     def stay_awake(self, seconds: float, gap: float) -> None:
         """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
-
-    def close_gate(self, tokens: int) -> None: ...
 
     def finish(
         self,
@@ -47,9 +47,6 @@ class Reply(Protocol):
         vectors: Change = same,
     ) -> None:
         """Completes the answer. `gap`: a whole answer drips. The others are for whole answers: `change` is made to the JSON, `vectors` to the vectors in it."""
-
-    def write(self, form: Form) -> None:
-        """The answer is written in this form."""
 
     def spoil(self, change: Change) -> None:
         """Sends a whole answer after this change; a stream sends one token after it, and ends."""
@@ -69,22 +66,16 @@ class Reply(Protocol):
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
         """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
 
-    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
-        """Sends an error status instead of an answer."""
-
-    def drop(self) -> None:
-        """Closes the connection without a byte."""
-
     def hang(self) -> None:
         """Sends the beginning of an answer, and no token."""
 
 
 class StreamReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.line = line
+        self.dialect = dialect
         self.echo = echo_tokens(ask.prompt)
         self._ask = ask
-        self._dialect = dialect
-        self._line = line
         self._response = line.response
         self._opened = False
         self._said = 0
@@ -95,33 +86,27 @@ class StreamReply:
             if self._said == self._ask.limit:
                 self._reason = "length"
                 return
-            self._line.pause(gap)
-            self._line.pass_gate(self._said + 1)
+            self.line.pause(gap)
+            self.line.pass_gate(self._said + 1)
             self._open()
-            first, *rest = _pieces(self._dialect.token(token), split)
+            first, *rest = _pieces(self.dialect.token(token), split)
             self._response.chunk(first)
             for piece in rest:
-                self._line.pause(SPLIT)
+                self.line.pause(SPLIT)
                 self._response.chunk(piece)
             self._said += 1
-            self._line.token_sent()
+            self.line.token_sent()
 
     def think(self, thoughts: Iterable[str]) -> None:
         self._open()
         for thought in thoughts:
-            self._response.chunk(self._dialect.thought(thought))
-
-    def pause(self, seconds: float) -> None:
-        self._line.pause(seconds)
+            self._response.chunk(self.dialect.thought(thought))
 
     def stay_awake(self, seconds: float, gap: float) -> None:
         self._open()
-        for _, sign in zip(range(round(seconds / gap)), cycle(self._dialect.signs_of_life())):  # fmt: skip
-            self._line.pause(gap)
+        for _, sign in zip(range(round(seconds / gap)), cycle(self.dialect.signs_of_life())):  # fmt: skip
+            self.line.pause(gap)
             self._response.chunk(sign)
-
-    def close_gate(self, tokens: int) -> None:
-        self._line.close_gate(tokens)
 
     def finish(
         self,
@@ -129,51 +114,41 @@ class StreamReply:
         change: Change = same,
         vectors: Change = same,
     ) -> None:
-        self._line.pass_gate(self._said + 1)
-        self._last(self._dialect.ending(self._reason, self._said))
+        self.line.pass_gate(self._said + 1)
+        self._last(self.dialect.ending(self._reason, self._said))
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
         self._opened = True
-        self._response.start_chunked(self._dialect.stream_type)
-        self._last(self._dialect.varied([*tokens]))
+        self._response.start_chunked(self.dialect.stream_type)
+        self._last(self.dialect.varied([*tokens]))
 
     def stop_short(self) -> None:
         self._open()
-        self._line.ending("cut")
+        self.line.ending("cut")
         self._response.end_chunks()
 
     def cut(self) -> None:
         self._open()
-        self._line.break_off("cut")
+        self.line.break_off("cut")
 
     def garble(self) -> None:
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
 
-    def write(self, form: Form) -> None:
-        self._dialect.form = form
-
     def spoil(self, change: Change) -> None:
-        token = change(self._dialect.increment(self.echo[0]))
-        self._last(self._dialect.frame(token) + self._dialect.mark)
+        token = change(self.dialect.increment(self.echo[0]))
+        self._last(self.dialect.frame(token) + self.dialect.mark)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
-        message = self._line.quoting(message)
+        message = self.line.quoting(message)
         frames = {
-            "beside the end": self._dialect.error_beside_end(message, self._said),
-            "other type": self._dialect.frame(self._dialect.other_error(message)),
-            "odd": self._dialect.frame(self._dialect.odd_error(message)),
+            "beside the end": self.dialect.error_beside_end(message, self._said),
+            "other type": self.dialect.frame(self.dialect.other_error(message)),
+            "odd": self.dialect.frame(self.dialect.odd_error(message)),
         }
-        frame = frames.get(form, self._dialect.error_frame(message))
+        frame = frames.get(form, self.dialect.error_frame(message))
         if form in ("before the end", "other type", "odd"):
-            frame += self._dialect.ending("stop", self._said)
+            frame += self.dialect.ending("stop", self._said)
         self._last(frame)
-
-    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
-        body = self._dialect.error(status, self._line.quoting(message), kind)
-        self._line.answer(status, compact(body), **headers)
-
-    def drop(self) -> None:
-        self._line.break_off("cut")
 
     def hang(self) -> None:
         self._open()
@@ -181,23 +156,23 @@ class StreamReply:
     def _open(self) -> None:
         if not self._opened:
             self._opened = True
-            self._response.start_chunked(self._dialect.stream_type)
-            if opening := self._dialect.opening():
+            self._response.start_chunked(self.dialect.stream_type)
+            if opening := self.dialect.opening():
                 self._response.chunk(opening)
 
     def _last(self, data: bytes) -> None:
         self._open()
-        self._line.ending("answered")
+        self.line.ending("answered")
         self._response.chunk(data)
         self._response.end_chunks()
 
 
 class WholeReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.line = line
+        self.dialect = dialect
         self.echo = echo_tokens((ask.texts or [ask.prompt])[0])
         self._ask = ask
-        self._dialect = dialect
-        self._line = line
         self._response = line.response
         self._said: list[str] = []
         self._thoughts = ""
@@ -217,18 +192,12 @@ class WholeReply:
     def think(self, thoughts: Iterable[str]) -> None:
         self._thoughts += "".join(thoughts)
 
-    def pause(self, seconds: float) -> None:
-        self._line.pause(seconds)
-
     def stay_awake(self, seconds: float, gap: float) -> None:
         self._begun = True
         self._response.start_chunked(JSON)
         for _ in range(round(seconds / gap)):
-            self._line.pause(gap)
+            self.line.pause(gap)
             self._response.chunk(b" ")
-
-    def close_gate(self, tokens: int) -> None:
-        self._line.close_gate(tokens)
 
     def finish(
         self,
@@ -236,10 +205,10 @@ class WholeReply:
         change: Change = same,
         vectors: Change = same,
     ) -> None:
-        self._line.pass_gate(WHOLE)
-        body = compact(self._dialect.form.change(change(self._body(vectors))))
+        self.line.pass_gate(WHOLE)
+        body = compact(self.dialect.form.change(change(self._body(vectors))))
         if not gap and not self._split:
-            self._line.answer(200, body)
+            self.line.answer(200, body)
             return
         self._start(len(body))
         if self._split:
@@ -247,17 +216,14 @@ class WholeReply:
             return
         step = -(-len(body) // DRIPS)
         for start in range(0, len(body), step):
-            self._line.pause(gap)
+            self.line.pause(gap)
             if start + step >= len(body):
-                self._line.ending("answered")
+                self.line.ending("answered")
             self._response.send(body[start : start + step])
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
         self.say(tokens)
         self.finish()
-
-    def write(self, form: Form) -> None:
-        self._dialect.form = form
 
     def spoil(self, change: Change) -> None:
         self.say(self.echo)
@@ -265,7 +231,7 @@ class WholeReply:
 
     def stop_short(self) -> None:
         body = compact(self._body())
-        self._line.answer(200, body[: len(body) // 2])
+        self.line.answer(200, body[: len(body) // 2])
 
     def hang(self) -> None:
         body = compact(self._body())
@@ -275,39 +241,32 @@ class WholeReply:
 
     def cut(self) -> None:
         if self._begun:
-            return self._line.break_off("cut")
+            return self.line.break_off("cut")
         body = compact(self._body())
         self._start(len(body))
         if self._said or self._ask.texts:
             self._response.send(body[: len(body) // 2])
-        self._line.break_off("cut")
+        self.line.break_off("cut")
 
     def garble(self) -> None:
-        self._line.answer(200, GARBAGE)
+        self.line.answer(200, GARBAGE)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
-        message = self._line.quoting(message)
-        error = self._dialect.error(500, message, "server_error")
+        message = self.line.quoting(message)
+        error = self.dialect.error(500, message, "server_error")
         bodies = {
             "before the end": self._body() | error,
             "beside the end": self._body() | error,
-            "other type": self._dialect.other_error(message),
-            "odd": self._dialect.odd_error(message),
+            "other type": self.dialect.other_error(message),
+            "odd": self.dialect.odd_error(message),
         }
-        self._line.answer(200, compact(bodies.get(form, error)))
-
-    def refuse(self, status: int, message: str, kind: str, **headers: str) -> None:
-        body = self._dialect.error(status, self._line.quoting(message), kind)
-        self._line.answer(status, compact(body), **headers)
-
-    def drop(self) -> None:
-        self._line.break_off("cut")
+        self.line.answer(200, compact(bodies.get(form, error)))
 
     def _in_two(self, body: bytes) -> None:
         first, *rest = _pieces(body, split=True)
         self._response.send(first)
-        self._line.pause(SPLIT)
-        self._line.ending("answered")
+        self.line.pause(SPLIT)
+        self.line.ending("answered")
         self._response.send(b"".join(rest))
 
     def _start(self, length: int) -> None:
@@ -317,11 +276,11 @@ class WholeReply:
         if self._ask.texts is None:
             text = "".join(self._said)
             count = len(self._said)
-            return self._dialect.whole(text, self._thoughts, self._reason, count)
+            return self.dialect.whole(text, self._thoughts, self._reason, count)
         found = [*map(embed, self._ask.texts)]
         # A single vector cannot be wrong in all these ways: it is left out.
         wrong = [] if self._ask.one_vector else vectors(found)
-        return self._dialect.vectors(found if vectors is same else wrong)
+        return self.dialect.vectors(found if vectors is same else wrong)
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:

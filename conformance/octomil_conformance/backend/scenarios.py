@@ -65,11 +65,11 @@ CRASH = "llama runner at {host} for {key} no longer running: 2"
 
 def _formed(name: str, sentence: str, form: Form) -> None:
     def act(reply: Reply, pace: Pace) -> None:
-        reply.write(form)
+        reply.dialect.form = form
         echo(reply, pace)
 
     def act_cut(reply: Reply, pace: Pace) -> None:
-        reply.write(form)
+        reply.dialect.form = form
         truncate(reply, pace)
 
     SCENARIOS[name] = Scenario(name, f"{sentence}; the echo.", act)
