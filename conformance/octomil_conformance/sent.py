@@ -9,11 +9,12 @@ from octomil_conformance.api import NEEDS_BACKEND, USUAL_HEADERS
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import scenario_of
+from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import BASE_PATH, Config
 from octomil_conformance.exchange import Exchange, Request, field
 from octomil_conformance.expect import shown
 from octomil_conformance.runner import all_checks, judge
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.served import Upstreams, served
 
 TIMEOUT = 0.4

@@ -23,12 +23,13 @@ from functools import cache
 
 from octomil_conformance import runner
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
 from octomil_conformance.requirement import Check, half
 from octomil_conformance.run import Verdict
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served, where_claimed

@@ -8,11 +8,12 @@ from canned_server import ANSWERS, EMBEDDINGS, HANG, STREAM, canned
 from octomil_conformance import cli, spec
 from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.checks import MODEL_ANSWERS, MODEL_ANSWERS_OF_AUTH
 from octomil_conformance.config import Config, base_url
 from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served
 

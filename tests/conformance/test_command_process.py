@@ -12,8 +12,9 @@ import pytest
 from canned_server import STREAM, canned
 from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.commands import COMMANDS
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.served import Upstreams, served
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")

@@ -16,7 +16,8 @@ import pytest
 from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import SCENARIOS
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.backend.upstream import ANY_PORT
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Request, around, cors
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.scenarios import is_scenario, sentences

@@ -19,7 +19,8 @@ from typing import Any
 import certifi
 from models import SDK, python_sdk
 from octomil_conformance.backend import ScriptedBackend
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.backend.upstream import ANY_PORT
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.scenarios import sentences
 from octomil_conformance.server.served import Upstreams, served

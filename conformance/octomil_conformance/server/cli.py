@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
+from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import is_printable
 from octomil_conformance.options import positive
 from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
-from octomil_conformance.server.http_server import ANY_PORT, serving
+from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import around, cors
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served

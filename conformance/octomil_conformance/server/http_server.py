@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.backend.response import is_closed
+from octomil_conformance.backend.upstream import ANY_PORT, Address
 from octomil_conformance.server.layers import (
     MAX_BODY,
     Client,
@@ -20,9 +21,6 @@ from octomil_conformance.server.layers import (
     Response,
     Server,
 )
-
-Address = tuple[str, int]
-ANY_PORT: Address = ("127.0.0.1", 0)
 
 LOOK_EVERY = 0.05
 """Seconds between two looks at whether a client is still there."""
