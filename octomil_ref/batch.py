@@ -19,7 +19,7 @@ from octomil_ref.streaming import TransferCut
 log = logging.getLogger("octomil_ref")
 
 HEARTBEAT = 1.0
-"""Seconds without a result after which white space is written: proxies stay open, and a client that left is noticed."""
+"""Seconds without a result after which white space is written: proxies keep the connection, and a write shows if the client has left."""
 
 Result = dict[str, object]
 RunOne = Callable[[CompletionRequest], Result]

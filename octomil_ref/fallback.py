@@ -180,7 +180,7 @@ class Fallback:
     def _without_model(
         self, model_id: str, failures: Sequence[UpstreamError]
     ) -> ModelNotFound:
-        """Names the model, and the backends that do not have it."""
+        """The error that names the model, and the backends that do not have it."""
         each = zip(self._backends, failures, strict=True)
         lacking = [b.provider for b, ex in each if isinstance(ex, ModelNotFound)]
         who = f"Neither {' nor '.join(lacking)} has"

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from octomil_ref.settings import Settings, SettingsError
 
 EVERYONE = 0o666
-"""The permissions of its folder decide who may connect to a Unix socket, as with gunicorn's."""
+"""Every user may use the Unix socket: the permissions of its folder decide who can reach it, as with gunicorn's."""
 
 
 def listen(settings: Settings) -> list[socket.socket]:

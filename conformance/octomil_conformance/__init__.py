@@ -1,4 +1,4 @@
-"""The conformance suite of the Octomil Cloud Inference API: one URL in, a verdict per sentence of the spec out.
+"""The conformance suite of the Octomil Cloud Inference API: given a URL, it gives a verdict for each requirement of the spec.
 
 Read it in this order: `spec/cloud-inference.md` (what is required), `exchange.py` (what was seen), `wire/` (can clients read
 it?), `checks/` (does the server behave?), `api.py` (what a check may do), `target.py` (what all checks share), `expect.py` (how

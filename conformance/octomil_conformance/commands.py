@@ -253,7 +253,7 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         "--markdown",
         type=Path,
         metavar="FILE",
-        help="append the same Markdown, such as to $GITHUB_STEP_SUMMARY",
+        help="append the comparison to FILE, such as $GITHUB_STEP_SUMMARY",
     )
 
 
@@ -302,12 +302,12 @@ COMMANDS = (
     Command("run", "judge the server at URL; the word run may be left out", _add_run, _run, True),
     Command("doctor", "ask each endpoint once, and say what a run needs", _add_doctor, _doctor, True),
     Command("list", "print the requirements", _add_list, _list),
-    Command("explain", "print requirements, their checks, and what these send", _add_explain, _explain),
+    Command("explain", "print requirements, their checks, and what the checks send", _add_explain, _explain),
     Command("backend", "run the scripted backend on its own", *_module("backend.cli")),
     Command("fixtures", "judge recorded answers, without a server", _add_fixtures, _fixtures, True),
     Command("record", "record what a server answers", _add_record, _record, True),
     Command("export", "write answers to test clients with", _add_export, _export),
-    Command("matrix", "set the --json reports of several servers side by side", _add_matrix, _matrix, True),
+    Command("matrix", "compare the --json reports of several servers", _add_matrix, _matrix, True),
     Command("serve", "run a server to test clients with", *_module("server.cli")),
 )  # fmt: skip
 

@@ -56,7 +56,7 @@ UNDECLARED = ("infer", "stream", "embed")
 
 
 class UsageError(Exception):
-    """The request makes no sense. The message says what was expected."""
+    """The command line or the file is wrong. The message says what was expected."""
 
 
 class CouldNotTest(Exception):

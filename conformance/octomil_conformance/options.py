@@ -67,7 +67,7 @@ CLAIMS = (
     ),
     Option(
         "backend-timeout",
-        "LLM_BACKEND_TIMEOUT of the server (default 2)",
+        "the server's LLM_BACKEND_TIMEOUT, in seconds (default 2)",
         {"type": positive, "metavar": "S"},
     ),
     Option(
@@ -83,15 +83,15 @@ CLAIMS = (
 )
 SPEC = Option(
     "spec",
-    f"judge by the requirements of this version of the spec (default {VERSION})",
+    f"use the requirements of this version of the spec (default {VERSION})",
     {"choices": sorted(additions())},
 )
-STRICT = Option("strict", "a broken SHOULD fails, too", SWITCH)
+STRICT = Option("strict", "treat a broken SHOULD as a failure", SWITCH)
 REPORTS = (
     Option("junit", "write a JUnit XML report"),
     Option("json", "write all verdicts and exchanges"),
     Option("html", "write a page to look at"),
-    Option("markdown", "append a summary, such as to $GITHUB_STEP_SUMMARY"),
+    Option("markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY"),
 )  # fmt: skip
 
 

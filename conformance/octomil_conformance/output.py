@@ -52,7 +52,7 @@ def _open() -> None:
 
 
 def _forget() -> None:
-    """Drop what is still unwritten: it would fail again, with a message, when the interpreter ends."""
+    """Discard unwritten output: Python would try to write it at exit, fail again and print a message."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

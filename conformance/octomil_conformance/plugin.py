@@ -1,7 +1,7 @@
 """The checks as a plugin of pytest: -p octomil_conformance.plugin --pyargs octomil_conformance.checks --octomil-url URL
 
-Each check is an item of pytest's own kind for what is not a Python test. The checks run side by side as in the command, and
-pytest reports them in order. A session cannot pass without having run any.
+Each check is a pytest item of its own class, because it is not a Python test. The checks run side by side as in the command, and
+pytest reports them in order. A session in which no check ran does not pass.
 """
 
 from collections.abc import Iterator

@@ -95,7 +95,7 @@ class Plain:
         return body
 
     def end(self) -> None:
-        """The connection has ended. Raises IncompleteRead if the body has not."""
+        """Call it when the connection has ended. Raises IncompleteRead if the body is not complete."""
         if self._left is not None:
             raise IncompleteRead(0, self._left)
         self.complete = True

@@ -78,17 +78,25 @@ def _say(message: str, code: int) -> int:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--backend", type=_address, default=DEFAULT_OLLAMA, metavar="HOST:PORT"
+        "--backend",
+        type=_address,
+        default=DEFAULT_OLLAMA,
+        metavar="HOST:PORT",
+        help="where it plays Ollama (default 127.0.0.1:11434)",
     )
     parser.add_argument(
-        "--openai-backend", type=_address, default=DEFAULT_OPENAI, metavar="HOST:PORT"
+        "--openai-backend",
+        type=_address,
+        default=DEFAULT_OPENAI,
+        metavar="HOST:PORT",
+        help="where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
     )
     parser.add_argument(
         "--backend-timeout",
         type=positive,
         default=DEFAULT_TIMEOUT,
         metavar="S",
-        help="LLM_BACKEND_TIMEOUT of the server under test (default 2)",
+        help="the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)",
     )
     parser.add_argument(
         "--allow-remote",

@@ -19,11 +19,11 @@ _PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
 
 
 class ClientLeft(ConnectionError):
-    """The client closed the connection while a script was answering. It ends the script and is no failure."""
+    """The client closed the connection while a script was answering. This ends the script; it is not a failure."""
 
 
 class Stopped(Exception):
-    """The upstream was closed while a script was answering. It ends the script and is no failure."""
+    """The upstream was closed while a script was answering. This ends the script; it is not a failure."""
 
 
 @dataclass(frozen=True)

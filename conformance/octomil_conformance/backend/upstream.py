@@ -253,7 +253,7 @@ class Upstream:
 
 
 def _listen(address: Address) -> socket.socket:
-    """Raises OSError that names the address."""
+    """A socket that listens there. Raises an OSError that names the address."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
         return socket.create_server(address, family=family, backlog=1024)

@@ -204,7 +204,7 @@ def a_missing_model_has_its_code(api: Api) -> None:
 
 
 def nearest_to(vector: Any, others: Sequence[Any]) -> int:
-    """The place of the vector that is nearest."""
+    """The index of the nearest vector."""
     return max(
         range(len(others)), key=lambda n: likeness(vector, others[n]), default=-1
     )

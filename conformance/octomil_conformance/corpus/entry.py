@@ -44,7 +44,7 @@ ARRIVED = 0.25
 class Entry:
     name: str
     breaks: tuple[str, ...]
-    """Requirements with MUST and with SHOULD. Empty: it is valid."""
+    """The requirements that the answer breaks, both MUST and SHOULD; empty if it is valid."""
     about: str
     """A sentence that says which freedom it uses, or what is wrong with it."""
     exchange: Exchange

@@ -42,7 +42,7 @@ def read(paths: Iterable[Path]) -> Found:
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Each with True if it was named, False if it was found in a folder."""
+    """Each file, with True if it was named and False if it was found in a folder."""
     for path in paths:
         if path.is_dir():
             files = (each for each in path.rglob("*") if not each.is_dir())

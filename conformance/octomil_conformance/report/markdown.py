@@ -146,7 +146,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def append(text: str, path: Path) -> None:
-    """The file may be the summary of a job, which others have written to before."""
+    """Append the report. The file may be the summary of a job that has text already."""
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
 

@@ -30,7 +30,7 @@ class Implementation:
     conclusion: Conclusion
     claims: Mapping[str, int]
     outcomes: Mapping[tuple[str, str], Outcome]
-    """The worst one, by requirement and profile."""
+    """The worst outcome of each requirement and profile."""
     counts: Counter[Outcome]
     """The number of verdicts by outcome."""
 

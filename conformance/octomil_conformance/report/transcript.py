@@ -12,7 +12,7 @@ SECRET_HEADERS = ("authorization", "x-api-key")
 COOKIES = ("cookie", "set-cookie")
 OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEADERS)
 METHODS = {"GET": "", "HEAD": " --head"}
-"""Options of curl, where `-X METHOD` is not needed or does harm."""
+"""curl's option for a method, if `-X METHOD` is unnecessary or wrong."""
 HALF = 5000
 """Characters of the beginning and of the end of a long text. What is between them is left out."""
 CURL_BODY = 4000

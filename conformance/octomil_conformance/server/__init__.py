@@ -8,5 +8,5 @@
     served.py       all of it put together; http_server.py gives it a port
     cli.py          `octomil-conformance serve`
 
-It was written apart from the reference server. So it also shows that the checks demand what the spec says, not what the reference happens to do.
+It shares no code with the reference server, so it also shows that the checks demand what the spec says, not what the reference happens to do.
 """

@@ -13,7 +13,7 @@ class Kind(NamedTuple):
     falls_back: bool
     """True if the next backend is asked."""
     error: str = ""
-    """In the envelope; empty for the name of the kind."""
+    """The `error` of the envelope; empty if it is the name of the kind."""
 
 
 KINDS = {

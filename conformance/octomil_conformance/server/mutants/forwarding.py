@@ -1,4 +1,4 @@
-"""Bugs in what one upstream is asked: parameters, messages, the model's name and the key. Each function is a mutant for each dialect."""
+"""Bugs in the requests to one upstream: parameters, messages, the model's name and the key. Each function is a mutant for each dialect."""
 
 import re
 import unicodedata

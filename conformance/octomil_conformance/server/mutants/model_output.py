@@ -1,4 +1,4 @@
-"""Bugs in what is taken from one upstream's answer: text that is lost or changed, its counts and its reason. Each function is a mutant for each dialect."""
+"""Bugs in the text, counts and finish reason that the server takes from one upstream's answer. Each function is a mutant for each dialect."""
 
 from collections.abc import Iterator
 from contextlib import suppress

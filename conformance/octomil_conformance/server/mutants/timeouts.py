@@ -1,4 +1,4 @@
-"""Bugs in how long one upstream is waited for, and when its tokens leave. Each function is a mutant for each dialect."""
+"""Bugs in how long the server waits for one upstream, and in when it sends the tokens on. Each function is a mutant for each dialect."""
 
 import time
 from collections.abc import Iterator
