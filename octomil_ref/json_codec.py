@@ -29,7 +29,7 @@ def _standard_decode(data: bytes) -> Any:
 
 
 encode: Callable[[object], bytes] = _standard_encode
-"""A value as compact ASCII JSON. NaN and Infinity, which JSON lacks, must not be in it."""
+"""A value as compact ASCII JSON. NaN and Infinity, which are not JSON, must not be in it."""
 
 decode: Callable[[bytes], Any] = _standard_decode
 """The value in the bytes, not checked any further. Raises ValueError or RecursionError."""

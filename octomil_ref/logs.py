@@ -61,7 +61,7 @@ MIN_QUOTE, MAX_QUOTE = 4, 8
 """Characters that an upstream's words share with a prompt count as quoted if there are 8, or all of a shorter prompt, at least 4."""
 
 MAX_PROMPT = 256 * 1024
-"""Characters of a prompt that are searched. What an upstream says about a longer one is not logged."""
+"""The most characters of a prompt that are looked for in an upstream's message. With a longer prompt, the message is not logged."""
 
 HIDDEN = "(not shown)"
 

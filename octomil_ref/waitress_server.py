@@ -1,7 +1,7 @@
 """Waitress, as `octomil-ref serve` and the demo run it: on SIGTERM it takes no new requests and lets running ones finish.
 
 Waitress alone stops at once, and announces `Connection: close` with each chunked answer. Both are mended here, by the few names
-that its documentation lacks: `channel_class`, `task_class`, `set_close_on_finish`, `requests`,
+that its documentation does not mention: `channel_class`, `task_class`, `set_close_on_finish`, `requests`,
 `request`, `close_when_flushed`.
 """
 

@@ -133,7 +133,11 @@ def _callers(backend: Backend, apis: list[Api]) -> set[Provider]:
 def _require_token(target: Target, answer: Exchange) -> None:
     if not _refused(answer) or _is_known_as_key(target, answer):
         return
-    why = "refuses this token" if target.config.token else "wants a token: pass --token"
+    why = (
+        "refuses this token"
+        if target.config.token
+        else "requires a token: pass --token"
+    )
     raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {why}")
 
 
@@ -168,7 +172,7 @@ def _refused(answer: Exchange) -> bool:
 
 
 def _good(answer: Exchange) -> bool:
-    """True also for a redirect: a check reports it better."""
+    """True for a redirect too, which a check reports better."""
     return 200 <= answer.status < 400 or (
         answer.request.profile == "health" and answer.status == 503
     )

@@ -221,7 +221,7 @@ class Transfer:
 
 
 class _File(io.RawIOBase):
-    """A socket as HTTPResponse wants it. Each read may last until the deadline and no longer."""
+    """A socket with the methods that HTTPResponse uses. Each read may last until the deadline and no longer."""
 
     def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
         self._connection, self._left = connection, left

@@ -19,7 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger("octomil_ref")
 
 MAX_MODELS = 1000
-"""Models about which something is remembered, at most; clients choose their names."""
+"""The most models about which something is remembered: clients choose their names."""
 
 MAX_CHANGES = 50
 """Parameters of one model that are remembered, at most; clients choose their names too."""

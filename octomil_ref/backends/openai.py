@@ -239,7 +239,7 @@ class _Lines:
         return pieces + self._ending()
 
     def _read_mark(self, data: bytes) -> list[Piece]:
-        """Data that is no object."""
+        """Data that is not an object, such as `[DONE]`."""
         if data == b"[DONE]":
             pieces = self._stray_answer()
             return pieces + self._ending() if self._reason else pieces

@@ -26,7 +26,7 @@ from octomil_ref.errors import (
 )
 
 MAX_RETRY_AFTER = 86400
-"""Seconds that a client is told to wait, at most: a day."""
+"""The most seconds in `Retry-After`: a day."""
 
 HIDDEN = "(not shown)"
 

@@ -32,7 +32,7 @@ SLACK = 0.02
 """A socket's limit is set again if it is off by so many seconds. While tokens come in time it never is."""
 
 KEEP_ALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
-"""Options that keep firewalls from dropping a connection while a model is silent. Some systems lack some of them."""
+"""Options that keep firewalls from dropping a connection while a model is silent. Not every system has all of them."""
 
 
 class TimedSocket:

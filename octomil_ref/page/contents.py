@@ -30,7 +30,7 @@ def contents(
     limits: Mapping[str, str],
     other_endpoints: Mapping[str, Any] | None,
 ) -> dict[str, str]:
-    """`limits` are sentences by field: `BatchRequest.inputs`. `other_endpoints` are those that only clients call."""
+    """`limits` maps fields, such as `BatchRequest.inputs`, to sentences. `other_endpoints` are those that only clients call."""
     found, fields = endpoints(document), Fields(document, limits)
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}

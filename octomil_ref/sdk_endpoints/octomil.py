@@ -1,4 +1,4 @@
-"""The endpoints that Octomil's SDKs call besides inference. They always answer: run the model in the cloud, on this server.
+"""The endpoints that Octomil's SDKs call besides inference. They always answer that the model runs in the cloud, on this server.
 
 Without these endpoints the SDKs log errors, Node has no route, and Browser's `predict()` runs on the device.
 """

@@ -137,5 +137,5 @@ def _base64(vector: Sequence[float]) -> str:
 
 
 def model(model_id: str, provider: str) -> dict[str, object]:
-    """`created` is unknown, and OpenAI's clients want an integer."""
+    """`created` is unknown, and OpenAI's clients need an integer."""
     return {"id": model_id, "object": "model", "created": 0, "owned_by": provider}

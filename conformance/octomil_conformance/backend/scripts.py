@@ -68,14 +68,14 @@ def json(value: object, status: int = 200, **headers: str) -> Script:
 
 
 def stall(response: Response) -> None:
-    """Sends nothing until the client gives up."""
+    """Sends nothing until the client disconnects."""
     response.wait_for_hangup(PATIENCE)
 
 
 def says(
     *tokens: str, gate: threading.Event | None = None, reason: str = "stop"
 ) -> Script:
-    """A chat of these tokens, streamed or whole as the request wants it. `gate` holds back all but the first token of a stream."""
+    """A chat of these tokens, streamed or whole as the request asks. `gate` holds back all but the first token of a stream."""
 
     def script(response: Response) -> None:
         ask, dialect = asked(response.request)

@@ -98,7 +98,7 @@ def without_check(config: Config) -> list[spec.Requirement]:
 
 
 def is_lacking(run: Run, verdict: Verdict) -> bool:
-    """True if a recording lacks the data for the verdict. That is reported, but does not change the conclusion."""
+    """True if a recording does not have the data for the verdict. That is reported, but does not change the conclusion."""
     return run.recorded and verdict.outcome == "untestable"
 
 

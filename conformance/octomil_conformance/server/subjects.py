@@ -61,7 +61,7 @@ _registry: dict[str, Subject] = {}
 
 
 def subjects_in(package: Iterable[str], name: str) -> dict[str, Subject]:
-    """The subjects of a package, by their name. It is given by its path and name."""
+    """The subjects of the package with this path and name, by their names."""
     for module in pkgutil.iter_modules(package, f"{name}."):
         importlib.import_module(module.name)
     return _registry

@@ -79,7 +79,7 @@ def empty_output_is_a_failure(response: Response) -> None:
 
 @answers("infer@2", "INFER-08")
 def output_is_parsed(fields: Json) -> None:
-    """Text that is JSON is sent as the value that it stands for."""
+    """Text that is JSON is sent as its value."""
     with suppress(ValueError):
         fields["output"] = json.loads(fields["output"])
 

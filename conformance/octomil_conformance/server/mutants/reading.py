@@ -220,7 +220,7 @@ def the_upstreams_total_stays(ending: Json) -> None:
 
 @pieces("infer@2 stream@2", "INFER-11")
 def chunks_are_counted(received: Received) -> Received:
-    """The tokens of an answer are as many as its chunks with text."""
+    """The number of tokens is the number of chunks with text."""
     chunks = 0
     for piece in received:
         chunks += len(re.findall(rb'"content":"[^"]', piece))
