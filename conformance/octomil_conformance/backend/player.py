@@ -9,7 +9,7 @@ from octomil_conformance.backend.response import (
     Stopped,
     compact,
 )
-from octomil_conformance.backend.stage import Line, Stage
+from octomil_conformance.backend.stage import Line, Outage, Stage
 
 CONTROL = "/conf/"
 FAILING = {"fail": (503, "{host} is busy"), "deny": (401, "{key} is unknown at {host}")}
@@ -28,11 +28,12 @@ class Player:
             return
         request = understand(response.request, self._stage.backend)
         page = self._page(request)
+        outage = self._stage.outage  # a check that sees the call may end the outage
         call = request.call(self._stage.backend, is_unknown=page is UNKNOWN)
         number = self._stage.witness.arrive(call)
         line = Line(response, self._stage, number, request.tag.nonce)
         try:
-            self._answer(request, line, page)
+            self._answer(request, line, page, outage)
         except ClientLeft:
             line.break_off("hung up")
         except Stopped:
@@ -46,11 +47,13 @@ class Player:
         model = body.get("model", "") if isinstance(body, dict) else ""
         return page_for(received, str(model), self._stage.backend)
 
-    def _answer(self, request: Request, line: Line, page: Page | None) -> None:
-        if self._stage.outage in FAILING:
-            status, message = FAILING[self._stage.outage]
+    def _answer(
+        self, request: Request, line: Line, page: Page | None, outage: Outage | None
+    ) -> None:
+        if outage in FAILING:
+            status, message = FAILING[outage]
             line.answer(status, compact({"error": line.quoting(message)}))
-        elif self._stage.outage:
+        elif outage:
             line.await_restoration()
             line.break_off("cut")
         elif request.problem:
