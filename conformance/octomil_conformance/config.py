@@ -123,9 +123,6 @@ class Config:
     def run_seconds(self) -> float:
         return RUN_SECONDS[self.level] * self.timeout_factor
 
-    def claimed(self) -> str:
-        return " ".join(f"{name}@{level}" for name, level in self.claims.items())
-
     def claimed_in_vain(self) -> list[str]:
         """A sentence for each claim whose level has no requirements of that profile."""
         return [
@@ -213,6 +210,11 @@ def base_url(text: str) -> str:
             f"URL: {text} is that of an endpoint; expected the server's: {server or text}"
         )
     return base + BASE_PATH
+
+
+def claims_in_words(claims: Mapping[str, int]) -> str:
+    """As in the options of the command: `stream@1 embed@1`."""
+    return " ".join(f"{name}@{level}" for name, level in claims.items())
 
 
 def parse_claims(texts: Iterable[object]) -> dict[str, int]:

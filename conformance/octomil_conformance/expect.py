@@ -53,6 +53,10 @@ class Want:
         return self.words
 
 
+TRUE = Want("true", lambda value: value is True)
+FALSE = Want("false", lambda value: value is False)
+
+
 def one_of(*values: object) -> Want:
     return Want(f"one of {values!r}", lambda got: got in values)
 

@@ -71,7 +71,6 @@ class Dialect(Protocol):
     def odd_error(self, message: str) -> Json:
         """An error in another form that servers of this kind, and gateways before them, send."""
 
-    def error_frame(self, message: str) -> bytes: ...
     def error_beside_end(self, message: str, tokens: int) -> bytes:
         """A frame that ends an answer and has an error."""
 

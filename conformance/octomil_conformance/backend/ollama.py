@@ -150,9 +150,6 @@ class OllamaDialect:
         """Beside text."""
         return self.increment(" more") | {"error": message}
 
-    def error_frame(self, message: str) -> bytes:
-        return self.frame(self.error(500, message, "server_error"))
-
     def error_beside_end(self, message: str, tokens: int) -> bytes:
         return self.frame(self.whole("", "", "stop", tokens) | {"error": message})
 

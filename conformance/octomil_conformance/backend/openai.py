@@ -143,9 +143,6 @@ class OpenAIDialect:
         """As older versions of vLLM."""
         return {"object": "error", "message": message, "type": "server_error"}
 
-    def error_frame(self, message: str) -> bytes:
-        return self.frame(self.error(500, message, "server_error"))
-
     def error_beside_end(self, message: str, tokens: int) -> bytes:
         """As OpenRouter."""
         last = self._delta({"content": ""}, "error")

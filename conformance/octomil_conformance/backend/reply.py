@@ -140,12 +140,13 @@ class StreamReply:
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
         message = self.line.quoting(message)
+        error = self.dialect.error(500, message, "server_error")
         frames = {
             "beside the end": self.dialect.error_beside_end(message, self._said),
             "other type": self.dialect.frame(self.dialect.other_error(message)),
             "odd": self.dialect.frame(self.dialect.odd_error(message)),
         }
-        frame = frames.get(form, self.dialect.error_frame(message))
+        frame = frames.get(form, self.dialect.frame(error))
         if form in ("before the end", "other type", "odd"):
             frame += self.dialect.ending("stop", self._said)
         self._last(frame)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from octomil_conformance.api import Api, Post, json_bytes
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import Want, expect
+from octomil_conformance.expect import FALSE, Want, expect
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import NAME
 
@@ -19,7 +19,6 @@ SPELLINGS: dict[str, Change] = {
     "capitals": str.upper,
 }
 NO_ANSWER = Want("any status but 2xx", lambda status: status // 100 != 2)
-FALSE = Want("false", lambda value: value is False)
 
 
 def in_another_case(token: str) -> str:

@@ -5,12 +5,18 @@ from urllib.parse import urlsplit
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.exchange import Exchange, field
-from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
+from octomil_conformance.expect import (
+    FALSE,
+    TRUE,
+    Want,
+    at_least,
+    expect,
+    less_than,
+    one_of,
+)
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import NAME
 
-TRUE = Want("true", lambda value: value is True)
-FALSE = Want("false", lambda value: value is False)
 FAILING = ("http-500", "http-503", "garbage")
 
 CLASSES = ["http-429", "http-500", "http-503", "garbage", "slow", "auth"]

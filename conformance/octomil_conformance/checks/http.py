@@ -5,7 +5,7 @@ import re
 from octomil_conformance import spec
 from octomil_conformance.api import REFUSED, Api, Post, json_bytes
 from octomil_conformance.exchange import Exchange, field
-from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
+from octomil_conformance.expect import FALSE, Want, at_least, expect, less_than, one_of
 from octomil_conformance.report.redact import redact
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
@@ -42,7 +42,6 @@ CLASSES = {
     each["status"]: each["error"]
     for each in spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
 }
-FALSE = Want("false", lambda value: value is False)
 SECONDS = Want("a whole number of seconds", lambda value: (value or "").isdecimal())
 AT_LEAST_SEVEN = Want(
     "whole seconds, the upstream's 7 or more, at most an hour",

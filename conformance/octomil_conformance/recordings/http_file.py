@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from octomil_conformance.exchange import End, Exchange, Headers
 from octomil_conformance.recordings.files import AT_MOST, MOST
+from octomil_conformance.sse import BOM
 
 STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
@@ -18,8 +19,6 @@ END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
 GZIP = b"\x1f\x8b"
-BOM = b"\xef\xbb\xbf"
-"""Before a status line it comes from an editor."""
 
 
 class Malformed(ValueError):
@@ -49,7 +48,7 @@ def read(data: bytes) -> Response:
 
 def read_head(data: bytes) -> Response:
     """The head, and everything after it as the body."""
-    data = data.removeprefix(BOM)
+    data = data.removeprefix(BOM)  # an editor may write one
     head = END_OF_HEAD.search(data)
     text = data[: head.start() if head else None].decode("latin-1")
     lines = re.split(r"\r?\n", text)

@@ -6,7 +6,12 @@ from typing import TextIO
 
 from octomil_conformance import __version__
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.config import DEFAULT_BACKEND, EXTERNAL, Config
+from octomil_conformance.config import (
+    DEFAULT_BACKEND,
+    EXTERNAL,
+    Config,
+    claims_in_words,
+)
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
 from octomil_conformance.report.words import (
@@ -53,7 +58,7 @@ class Progress:
 def header(config: Config, cost: str) -> list[str]:
     lines = [
         f"octomil-conformance {__version__}, spec {config.spec_version}",
-        f"{config.url}  {config.claimed()}",
+        f"{config.url}  {claims_in_words(config.claims)}",
         *config.claimed_in_vain(),
         cost,
     ]

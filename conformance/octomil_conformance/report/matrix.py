@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from octomil_conformance import spec
-from octomil_conformance.config import BASE_PATH, UsageError
+from octomil_conformance.config import BASE_PATH, UsageError, claims_in_words
 from octomil_conformance.report.html import page
 from octomil_conformance.report.machine import FORMAT
 from octomil_conformance.report.markdown import ours, plain, table
@@ -35,7 +35,7 @@ class Implementation:
     """The number of verdicts by outcome."""
 
     def claimed(self) -> str:
-        return " ".join(f"{name}@{level}" for name, level in self.claims.items())
+        return claims_in_words(self.claims)
 
     def of(self, requirement: spec.Requirement) -> dict[Outcome, str]:
         """The outcomes, the worst first, with the profiles of each if there are several. Empty if the requirement was not judged."""
