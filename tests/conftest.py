@@ -15,6 +15,14 @@ if TYPE_CHECKING:  # it takes a quarter of a second to import, and few tests nee
 LEFT_OUT = "not machine"
 """The value of `-m` unless the caller gives one."""
 
+LONGEST = [
+    *("test_kill_matrix.py", "test_reference.py", "test_sdk_table.py"),
+    *("test_compatible_servers.py", "test_benchmarks.py", "test_nginx.py"),
+    *("test_conformance_live.py", "test_page_live.py", "test_deployment.py"),
+    *("test_soak.py", "test_workers.py", "test_serve.py", "test_fuzz_upstreams.py"),
+]
+"""Files that take longest. They begin first: with -n, a long one that begins last leaves the other processes idle."""
+
 PATIENCE = 30
 """Seconds that a page has to show what a test expects."""
 
@@ -70,6 +78,11 @@ def new_page(chromium: Browser, complaints: list[str]) -> Iterator[Callable[...,
 @pytest.fixture
 def page(new_page: Callable[..., Page]) -> Page:
     return new_page()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 def pytest_terminal_summary(

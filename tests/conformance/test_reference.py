@@ -1,11 +1,6 @@
 """The reference server, as it is deployed, passes everything at level 2 under both of its servers."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from octomil_conformance import spec
@@ -13,22 +8,25 @@ from octomil_conformance.backend import ScriptedBackend, environment
 from octomil_conformance.config import Config, base_url
 from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
+from processes import serve
 
 ANY = ("127.0.0.1", 0)
 TIMEOUT = 2.0
 TOKEN = "token-of-the-reference"
-STARTS_WITHIN = 20.0
+COOLDOWNS = {"gunicorn": 0, "waitress": 1}
 
 
-@pytest.mark.parametrize(("server", "cooldown"), [("gunicorn", 0), ("waitress", 1)])
-def test_the_reference_passes_everything(server, cooldown):
-    with (
-        ScriptedBackend(ANY, ANY, timeout=TIMEOUT) as backend,
-        serving(server, backend, cooldown) as url,
-    ):
-        claims = dict.fromkeys(spec.PROFILES, 2)
-        config = Config(base_url(url), claims, TOKEN, backend_timeout=TIMEOUT)
-        run = judge(config, backend=backend)
+@pytest.fixture(scope="module")
+def runs():
+    """Both servers are judged at once, because most of a run is waiting for timeouts."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(run_of, COOLDOWNS, COOLDOWNS.values())
+        return dict(zip(COOLDOWNS, found, strict=True))
+
+
+@pytest.mark.parametrize("server", COOLDOWNS)
+def test_the_reference_passes_everything(runs, server):
+    run = runs[server]
 
     assert run.conclusion() == "conformant", "\n".join(lines(run))
     assert run.counts().keys() == {"pass"}, "\n".join(lines(run))
@@ -37,44 +35,23 @@ def test_the_reference_passes_everything(server, cooldown):
     }
 
 
-def judged(run):
-    return {verdict.requirement.id for verdict in run.verdicts}
+def run_of(server, cooldown):
+    with (
+        ScriptedBackend(ANY, ANY, timeout=TIMEOUT) as backend,
+        serve(server, **variables(backend, cooldown)) as process,
+    ):
+        claims = dict.fromkeys(spec.PROFILES, 2)
+        config = Config(base_url(process.url), claims, TOKEN, backend_timeout=TIMEOUT)
+        return judge(config, backend=backend)
 
 
-@contextmanager
-def serving(server, backend, cooldown):
-    with closing(socket.create_server(ANY)) as free:
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "octomil_ref",
-        "serve",
-        "--server",
-        server,
-        "--port",
-        str(port),
-    ]
-    variables = {
-        **os.environ,
+def variables(backend, cooldown):
+    return {
         **environment(backend),
         "OCTOMIL_API_KEYS": TOKEN,
-        "OCTOMIL_LOG_LEVEL": "ERROR",
         "OCTOMIL_BACKEND_COOLDOWN": str(cooldown),
     }
-    process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
-def wait_for(port):
-    until = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the reference does not start")
+def judged(run):
+    return {verdict.requirement.id for verdict in run.verdicts}
