@@ -152,11 +152,12 @@ class Transfer:
             left -= connection.send(b" " * min(left, READ))
 
     def _read(self) -> Generator[Chunk]:
-        if self._connection is None or self.error:
+        if self._connection is None:
             return
         try:
-            with self._noting_problems():
-                yield from self._response(self._connection)
+            if self.error is None:
+                with self._noting_problems():
+                    yield from self._response(self._connection)
         finally:
             self._stopped = time.monotonic()
             if not self._is_kept:

@@ -155,6 +155,21 @@ def test_query_and_padding_are_sent():
     assert exchange.body == b"x=1 200002"
 
 
+def test_a_request_that_cannot_be_sent_in_time_closes_its_connection():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        request = Request("POST", url, (), b"", padding=LARGE)
+        transfer = Transfer(request, time.monotonic() + 0.1)
+        exchange = transfer.finish()
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(5)
+            while connection.recv(LARGE):
+                pass  # until it is closed
+
+    assert exchange.end == "nothing"
+
+
 def test_a_body_waits_for_the_server_to_ask_for_it():
     received = []
 
