@@ -13,7 +13,7 @@ from octomil_conformance import schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.gates import HELD_AT_MOST
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.scenarios import ALONE, MODEL_PREFIX
+from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import METHODS, PATHS
@@ -44,6 +44,7 @@ OUTAGES: Mapping[Outage, str] = {
     "hang": "hanging",
     "fail": "answering with 503",
     "deny": "answering with 401",
+    "lost": "answering with 404",
 }
 
 REFUSED = one_of(400, 422)
@@ -249,10 +250,14 @@ class Api:
         calls = self.backend.calls(self._nonce(suffix))
         return [call for call in calls if self.through != "openai" or call.backend == "openai"]  # fmt: skip
 
-    def until_called(self) -> None:
-        """Wait for the call of the upstream that has to answer. Before the fallback is called, Ollama is."""
-        count = 2 if self.through == "openai" else 1
-        self.backend.wait_for_calls(self.nonce, count, self.timeout)
+    def until_called(self, times: int = 1) -> int:
+        """Wait until the upstream that has to answer is called, and return the number of all calls. Before the fallback is called, Ollama is."""
+        count = 2 * times if self.through == "openai" else times
+        return len(self.backend.wait_for_calls(self.nonce, count, self.timeout))
+
+    def failing(self, scenario: str) -> str:
+        """The scenario in which the upstream that has to answer fails like this, and its failure is the one for the client."""
+        return DECISIVE[self.through].format(scenario) if self.through else scenario
 
     def call(self, suffix: str = "") -> Call:
         """The first upstream call. Raises Finding if there is none."""
@@ -379,8 +384,10 @@ def answered(exchange: Exchange) -> Exchange:
 
 
 def model_for(scenario: str, through: Provider | None) -> str:
-    """The model with which this upstream plays the scenario, and the other one fails at once."""
-    return MODEL_PREFIX + (ALONE[through].format(scenario) if through else scenario)
+    """The model with which this upstream plays the scenario, and the other one fails at once. A scenario of both stays as it is."""
+    if through and not scenario.startswith("ollama-"):
+        scenario = ALONE[through].format(scenario)
+    return MODEL_PREFIX + scenario
 
 
 def json_bytes(value: object) -> bytes:

@@ -38,8 +38,8 @@ AT_ONCE = (4, 4, 12)
 NEEDS_BOTH = frozenset(
     [
         *(f"FALLBACK-{number:02}" for number in range(1, 13)),
-        *("HEALTH-21", "STREAM-34", "FAULT-16", "FAULT-17", "INFER-15"),
-        *("BATCH-27", "BATCH-28", "HEALTH-26"),
+        *("HEALTH-21", "HEALTH-26", "STREAM-34", "FAULT-16", "FAULT-17", "BATCH-27"),
+        "FALLBACK-14",
     ]
 )
 """Requirements that have no meaning unless the server knows both upstreams."""

@@ -19,12 +19,14 @@ ODD: dict[str, list[dict[str, Any]]] = {
     "infer": [
         {"scenario": "unicode"},
         {"scenario": "uncounted"},
+        {"scenario": "half-counted"},
         {"scenario": "empty"},
         {"scenario": "long"},
     ],
     "stream": [
         {"scenario": "unicode"},
         {"scenario": "uncounted"},
+        {"scenario": "half-counted"},
         {"scenario": "empty"},
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
@@ -32,7 +34,7 @@ ODD: dict[str, list[dict[str, Any]]] = {
     "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
     "embed": [{"scenario": "echo", "prompt": "one"}, {"scenario": "uncounted"}],
 }
-"""Requests for more good answers at level 2, which a real model gives rarely. The first three are sent through the fallback too."""
+"""Requests for more good answers at level 2, which a real model gives rarely. The first four are sent through the fallback too."""
 
 
 class Target:
@@ -80,6 +82,6 @@ class Target:
         """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. At level 2 there are more, some from the fallback."""
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []
-        through_fallback = odd[:3] if "openai" in self.wired else []
+        through_fallback = odd[:4] if "openai" in self.wired else []
         first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
         return [first, *((None, each) for each in odd), *(("openai", each) for each in through_fallback)]  # fmt: skip

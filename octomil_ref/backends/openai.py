@@ -227,6 +227,8 @@ class _Lines:
     def read(self, line: bytes) -> list[Piece]:
         if not line.startswith(b"data:"):
             return self._read_other(line)
+        if self._stray:
+            return self._stray_answer() + self.read(line)
         data = line[5:].strip()
         if data[:1] != b"{":
             return self._read_mark(data)
@@ -241,8 +243,7 @@ class _Lines:
     def _read_mark(self, data: bytes) -> list[Piece]:
         """Data that is not an object, such as `[DONE]`."""
         if data == b"[DONE]":
-            pieces = self._stray_answer()
-            return pieces + self._ending() if self._reason else pieces
+            return self._ending() if self._reason else []
         if data not in (b"", b"null"):  # proxies, to keep the connection awake
             raise ValueError("neither a chunk nor a mark")
         return []

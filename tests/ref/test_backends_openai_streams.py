@@ -180,6 +180,10 @@ BAD = [
     pytest.param(b"<html>\n", id="a web page"),
     pytest.param(b"[1]\n", id="an array outside of events"),
     pytest.param(b'{"choices": []}\n', id="no answer outside of events"),
+    pytest.param(
+        b'{"error": {"message": "no"}}\n' + sse(STOP, USAGE_CHUNK),
+        id="an error between events",
+    ),
 ]
 
 

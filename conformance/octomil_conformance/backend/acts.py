@@ -98,9 +98,12 @@ def giant(reply: Reply, pace: Pace) -> None:
 
 @_act
 def wait(reply: Reply, pace: Pace) -> None:
-    """The echo, but a fifth of the timeout before it."""
+    """The echo, but a fifth of the timeout before it, and another one after its first token."""
     reply.line.pause(pace.gap / 2)
-    echo(reply, pace)
+    reply.say(reply.echo[:1])
+    reply.line.pause(pace.gap / 2)
+    reply.say(reply.echo[1:])
+    reply.finish()
 
 
 @_act
@@ -108,6 +111,13 @@ def late(reply: Reply, pace: Pace) -> None:
     """The echo in time, but three fifths of the timeout before it."""
     reply.line.pause(LATE * pace.gap)
     echo(reply, pace)
+
+
+@_act
+def late_failure(reply: Reply, pace: Pace) -> None:
+    """500, but three fifths of the timeout before it."""
+    reply.line.pause(LATE * pace.gap)
+    reply.line.answer(500, b'{"error":"out of order"}')
 
 
 @_act
@@ -264,6 +274,12 @@ def cut_in_thought(reply: Reply, pace: Pace) -> None:
 def drop(reply: Reply, pace: Pace) -> None:
     """The connection is closed without a byte of an answer; a server may try that twice."""
     reply.line.break_off("cut")
+
+
+@_act
+def no_body(reply: Reply, pace: Pace) -> None:
+    """Status 200 and a body without a byte."""
+    reply.line.answer(200, b"")
 
 
 @_act

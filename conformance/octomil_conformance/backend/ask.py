@@ -41,6 +41,9 @@ class Dialect(Protocol):
     stream_type: str
     """Content-Type of a streamed answer."""
 
+    failed: str
+    """The reason with which an answer that failed ends; empty if there is no such reason."""
+
     @property
     def mark(self) -> bytes:
         """What follows the last frame of a stream; empty if nothing does."""

@@ -21,8 +21,8 @@ NULLS_OF_TEXT = ("thinking", "reasoning_content", "reasoning", "refusal", "tool_
 class Form:
     change: Change = same
     """Made to the JSON of each frame, and of a whole answer."""
-    counts: Literal["at the end", "always", "never"] = "at the end"
-    """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback."""
+    counts: Literal["at the end", "always", "half", "never"] = "at the end"
+    """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback; `half`: those of the answer alone."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
 
@@ -107,6 +107,7 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     ),
     "totals": ("Each chunk of the fallback counts so far", Form(counts="always")),
     "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
+    "half-counted": ("Only the tokens of the answer are counted", Form(counts="half")),
     "uncounted": ("No number of tokens", Form(counts="never")),
 }
 """Sentence and form."""

@@ -80,6 +80,7 @@ def _options(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 class OllamaDialect:
     stream_type = "application/x-ndjson"
+    failed = ""
     mark = b""
 
     def __init__(self, ask: Ask) -> None:
@@ -124,7 +125,8 @@ class OllamaDialect:
             message["thinking"] = thoughts
         # Go leaves out counts that are 0.
         counted = TOKENS_IN_A_TOKEN * tokens
-        counts = {"prompt_eval_count": self._ask.prompt_tokens, "eval_count": counted}
+        prompt = 0 if self.form.counts == "half" else self._ask.prompt_tokens
+        counts = {"prompt_eval_count": prompt, "eval_count": counted}
         return {
             **self._head(message),
             "done_reason": reason,

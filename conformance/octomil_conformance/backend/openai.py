@@ -19,6 +19,8 @@ from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN, UNSEEN_TOKENS
 
 _CREATED = 1_767_225_600
 CHUNK = "chat.completion.chunk"
+REVISION = "-2026-01-01"
+"""Behind the name of the model in answers, as in OpenAI's."""
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -63,6 +65,7 @@ def _limit(body: Mapping[str, Any]) -> int | None:
 
 class OpenAIDialect:
     stream_type = "text/event-stream"
+    failed = "error"
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -96,7 +99,7 @@ class OpenAIDialect:
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
     ) -> bytes:
         last = self._chunk(delta, reason)
-        if self._ask.usage_wanted and self.form.counts == "at the end":
+        if self._ask.usage_wanted and self.form.counts in ("at the end", "half"):
             last += self.frame(self._body([], CHUNK) | self._usage(tokens))
         return last + self.mark
 
@@ -129,7 +132,7 @@ class OpenAIDialect:
         return {
             "object": "list",
             "data": data,
-            "model": self._ask.model,
+            "model": self._ask.model + REVISION,
             **({"usage": usage} if self.form.counts != "never" else {}),
         }
 
@@ -144,8 +147,7 @@ class OpenAIDialect:
         return {"object": "error", "message": message, "type": "server_error"}
 
     def error_beside_end(self, message: str, tokens: int) -> bytes:
-        """As OpenRouter."""
-        last = self._delta({"content": ""}, "error")
+        last = self._delta({"content": ""}, "stop")
         return self.frame(last | self.error(502, message, "server_error")) + self.mark
 
     def _chunk(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
@@ -161,7 +163,7 @@ class OpenAIDialect:
             "id": "chatcmpl-conf",
             "object": kind,
             "created": _CREATED,
-            "model": self._ask.model,
+            "model": self._ask.model + REVISION,
             "choices": choices,
         }
 
@@ -169,6 +171,8 @@ class OpenAIDialect:
         if self.form.counts == "never":
             return {}
         prompt, completion = self._ask.prompt_tokens, TOKENS_IN_A_TOKEN * tokens
+        if self.form.counts == "half":
+            return {"usage": {"completion_tokens": completion}}
         total = prompt + completion + UNSEEN_TOKENS
         counts = {"prompt_tokens": prompt, "completion_tokens": completion}
         return {"usage": counts | {"total_tokens": total}}

@@ -12,7 +12,11 @@ from octomil_conformance.backend.response import (
 from octomil_conformance.backend.stage import Line, Outage, Stage
 
 CONTROL = "/conf/"
-FAILING = {"fail": (503, "{host} is busy"), "deny": (401, "{key} is unknown at {host}")}
+FAILING = {
+    "fail": (503, "{host} is busy"),
+    "deny": (401, "{key} is unknown at {host}"),
+    "lost": (404, "{host} has no such page"),
+}
 """Outages in which every request gets this status and this message."""
 
 

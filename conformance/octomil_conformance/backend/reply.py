@@ -11,8 +11,8 @@ from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
-ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd"]
-"""How an upstream says in a response with status 200 that it failed. In a stream, the end of a good answer follows, except after `alone`."""
+ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"]  # fmt: skip
+"""How an upstream says in a response with status 200 that it failed. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON that is in no event."""
 
 GARBAGE = b"<html><body>It works!</body></html>\n"
 
@@ -145,9 +145,12 @@ class StreamReply:
             "beside the end": self.dialect.error_beside_end(message, self._said),
             "other type": self.dialect.frame(self.dialect.other_error(message)),
             "odd": self.dialect.frame(self.dialect.odd_error(message)),
+            "bare": compact(error) + b"\n\n",
         }
+        if reason := self.dialect.failed:
+            frames["reason"] = self.dialect.ending(reason, self._said)
         frame = frames.get(form, self.dialect.frame(error))
-        if form in ("before the end", "other type", "odd"):
+        if form in ("before the end", "other type", "odd", "bare"):
             frame += self.dialect.ending("stop", self._said)
         self._last(frame)
 
@@ -261,6 +264,9 @@ class WholeReply:
             "other type": self.dialect.other_error(message),
             "odd": self.dialect.odd_error(message),
         }
+        self._reason = self.dialect.failed
+        if self._reason:
+            bodies["reason"] = self._body()
         self.line.answer(200, compact(bodies.get(form, error)))
 
     def _in_two(self, body: bytes) -> None:

@@ -21,6 +21,11 @@ ALONE: dict[Provider, str] = {
     "openai": "ollama-500-openai-{}",
 }
 """How one provider plays a scenario while the other fails."""
+DECISIVE: dict[Provider, str] = {
+    "ollama": "ollama-{}-openai-missing",
+    "openai": "ollama-missing-openai-{}",
+}
+"""How one provider fails while the other fails in a way that counts less, so that a client gets the failure of the first."""
 
 SCENARIOS: dict[str, Scenario] = {**ACTS}
 
@@ -38,7 +43,7 @@ def scenario_named(name: str) -> Scenario | None:
 
 def alone(name: str) -> str:
     """The scenario that only one provider plays while the other fails; the name itself if there is no such one."""
-    for pattern in ALONE.values():
+    for pattern in (*ALONE.values(), *DECISIVE.values()):
         before, after = pattern.split("{}")
         if name.startswith(before) and name.endswith(after):
             return name.removeprefix(before).removesuffix(after)
@@ -95,6 +100,8 @@ _error("error-before-end", "two tokens, an error frame, then the end of a good a
 _error("error-first-before-end", "an error frame, then the end of a good answer", 0, "before the end")  # fmt: skip
 _error("error-beside-end", "two tokens, then an error in the frame that ends the answer", 2, "beside the end")  # fmt: skip
 _error("error-of-other-type", "two tokens, an error that is text instead of an object or the other way round, then the end", 2, "other type")  # fmt: skip
+_error("error-reason", "two tokens, then an end whose reason is `error` (OpenAI), or an error (Ollama)", 2, "reason")  # fmt: skip
+_error("error-bare", "two tokens, then an error as a line of its own that is in no event, then the end", 2, "bare")  # fmt: skip
 _error("error-odd", "two tokens, an error beside text (Ollama) or without the name `error` (OpenAI), then the end", 2, "odd")  # fmt: skip
 
 

@@ -65,6 +65,10 @@ DATA: Mapping[str, tuple[str, Change]] = {
         "OpenAI's vectors in another order, each with its index",
         _data(lambda items: items[1::2] + items[::2]),
     ),
+    "same-index": (
+        "OpenAI's vectors, the last with the index of the first",
+        _data(lambda items: [*items[:-1], items[-1] | {"index": 0}]),
+    ),
     "unnumbered": (
         "OpenAI's vectors without an index",
         _data(lambda items: [*map(_without("index"), items)]),

@@ -4,10 +4,9 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
-from octomil_conformance.checks import upstream
+from octomil_conformance.checks import forwarding, upstream, validation
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.checks.forwarding import CONVERSATION, ROUGH
-from octomil_conformance.exchange import field, items
+from octomil_conformance.exchange import field, items, read_json
 from octomil_conformance.expect import Want, expect, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure
@@ -22,6 +21,34 @@ MALFORMED: dict[str, Any] = {
     "message": {"messages": [{"role": "user"}]},
     "parameter": {"input_data": "Hi", "parameters": {"temperature": "hot"}},
     "string": "Hi",
+}
+OTHERS: dict[str, Any] = {
+    "null": None,
+    "number": 7,
+    "array": [validation.MESSAGE],
+    "no-prompt": {},
+    "two-prompts": {"messages": [validation.MESSAGE], "input_data": "Hi"},
+    "empty-input-data": {"input_data": ""},
+    "image": {"messages": [{"role": "user", "content": [validation.IMAGE]}]},
+    "parameters": {"input_data": "Hi", "parameters": "hot"},
+    **{
+        f"messages-{name}": {"messages": each}
+        for name, each in validation.MALFORMED.items()
+    },
+    **{
+        f"{name}-{value}": {"input_data": "Hi", "parameters": {name: value}}
+        for name, value in [
+            *validation.OUT_OF_RANGE,
+            *validation.OF_WRONG_TYPE,
+            *validation.REQUEST_ITSELF,
+        ]
+    },
+}
+REJECTED_ALONE = {name: OTHERS[name] for name in OTHERS if OTHERS[name] not in MALFORMED.values()}  # fmt: skip
+"""Inputs that would be rejected in a request of their own, besides those in MALFORMED."""
+PARAMETERS = {
+    **forwarding.OTHER_VALUES,
+    **{name: (forwarding.UNKNOWN[name],) * 2 for name in forwarding.UNKNOWN},
 }
 KINDS = {
     **dict.fromkeys((400, 422), "the request is at fault"),
@@ -183,9 +210,10 @@ def a_null_leaves_the_parameter_of_the_batch(api: Api) -> None:
     expect(upstream.parameters(api.call()).get("max_tokens"), 5)
 
 
-@requirement("BATCH-26")
+@requirement("BATCH-26", through=EACH_BACKEND)
 def each_input_has_its_own_failure(api: Api) -> None:
-    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(EACH_FAILS)]
+    scenarios = [*map(api.failing, EACH_FAILS)]
+    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
     inputs = [{"messages": api.messages(text)} for text in texts]
     results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
     errors = [field(result, "error") for result in results]
@@ -194,9 +222,9 @@ def each_input_has_its_own_failure(api: Api) -> None:
     expect([*zip(kinds, [field(error, "retryable") for error in errors])], [*EACH_FAILS.values()])  # fmt: skip
 
 
-@requirement("BATCH-26")
+@requirement("BATCH-26", through=EACH_BACKEND)
 def the_codes_are_those_of_each_failure(api: Api) -> None:
-    scenarios = ("missing", "http-429")
+    scenarios = [*map(api.failing, ("missing", "http-429"))]
     texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
     inputs = [{"messages": api.messages(text)} for text in texts]
     results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
@@ -226,9 +254,9 @@ def sixty_four_inputs_have_their_results(api: Api) -> None:
 
 @requirement("BATCH-30", through=EACH_BACKEND)
 def each_input_reaches_the_model_as_it_is(api: Api) -> None:
-    given = [("system", api.tag("Speak French.", "0")), *CONVERSATION]
+    given = [("system", api.tag("Speak French.", "0")), *forwarding.CONVERSATION]
     messages = [{"role": role, "content": text} for role, text in given]
-    text = api.tag(ROUGH, "1")
+    text = api.tag(forwarding.ROUGH, "1")
     api.ask(scenario="echo", inputs=[{"messages": messages}, {"input_data": text}])
     sent = [upstream.messages(api.call(index)) for index in ("0", "1")]
 
@@ -268,18 +296,94 @@ def each_of_equal_inputs_reaches_the_model(api: Api) -> None:
     expect(len(api.calls()), 3, "an upstream call for each input")
 
 
-@requirement("BATCH-28")
+@requirement("BATCH-35", REJECTED_ALONE)
+def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
+    answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, wrong]))
+
+    expect(answer.status, REFUSED)
+    expect(field(answer.fields, "message"), NAMES_THE_SECOND)
+
+
+@requirement("BATCH-36", through=EACH_BACKEND)
+def an_input_has_every_form_of_text(api: Api) -> None:
+    texts = [api.tag(" Bien.\n", str(n)) for n in range(len(forwarding.TEXT_FIELDS))]
+    inputs = [
+        {"input_data": {name: text if value is ... else value for name, value in fields.items()}}
+        for fields, text in zip(forwarding.TEXT_FIELDS.values(), texts)
+    ]  # fmt: skip
+    api.ask(scenario="echo", inputs=inputs)
+    sent = [upstream.messages(api.call(str(n))) for n in range(len(texts))]
+
+    expect(sent, [[("user", text)] for text in texts])
+
+
+@requirement("BATCH-36", through=EACH_BACKEND)
+def an_input_has_every_form_of_messages(api: Api) -> None:
+    given = [[("system", api.tag("Be brief.", str(n))), ("user", "Bien.")] for n in range(2)]  # fmt: skip
+    first, other = ([{"role": role, "content": text} for role, text in each] for each in given)  # fmt: skip
+    inputs = [{"input_data": first}, {"input_data": {"messages": other}}]
+    api.ask(scenario="echo", inputs=inputs)
+    sent = [upstream.messages(api.call(str(n))) for n in range(2)]
+
+    expect(sent, given)
+
+
+@requirement("BATCH-36", through=EACH_BACKEND)
+def an_input_may_have_parts(api: Api) -> None:
+    texts = [api.tag(" One"), "two "]
+    parts = [{"type": "text", "text": text} for text in texts]
+    api.ask(scenario="echo", inputs=[{"messages": [{"role": "user", "content": parts}]}])  # fmt: skip
+
+    expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
+
+
+@requirement("BATCH-36", through=EACH_BACKEND)
+def an_input_may_be_any_value(api: Api) -> None:
+    inputs = [{"input_data": value} for value in forwarding.OTHER_FORMS.values()]
+    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    sent = [read_json(str(field(result, "output")).encode()) for result in results]
+
+    expect(
+        sent,
+        [*forwarding.OTHER_FORMS.values()],
+        "JSON text with the value of each input",
+    )
+
+
+@requirement("BATCH-36", PARAMETERS, through=EACH_BACKEND)
+def each_parameter_of_an_input_reaches_the_model(
+    api: Api, given: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    messages = api.messages(api.tag("Hi"))
+    api.ask(scenario="echo", inputs=[{"messages": messages, "parameters": given}])
+    call = api.call()
+    sent, known = upstream.parameters(call), upstream.known(wanted, call)
+
+    expect({name: sent.get(name) for name in known}, known)
+
+
+@requirement("BATCH-37", through=EACH_BACKEND)
+def each_input_has_the_whole_timeout(api: Api) -> None:
+    texts = SIX[:3]
+    answer = api.ask(texts, scenario="late", max_concurrency=1)
+    results = items(field(answer.fields, "results"))
+
+    expect([field(result, "output") for result in results], texts)
+
+
+@requirement("BATCH-28", through=EACH_BACKEND)
 def no_more_is_asked_for_a_client_that_has_left(api: Api) -> None:
-    call = api.start(SIX, scenario="ollama-slow-openai-ok", max_concurrency=2)
-    running = len(api.backend.wait_for_calls(api.nonce, 2, api.timeout))
+    call = api.start(SIX, scenario="slow", max_concurrency=2)
+    asked = api.until_called(2)
     call.hang_up()
-    calls = api.backend.wait_for_calls(api.nonce, running + 1, api.within(api.timeout + 1))  # fmt: skip
+    ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
+    calls = api.backend.wait_for_calls(api.nonce, asked + 1, api.within(api.timeout + 1))  # fmt: skip
 
-    expect(len(calls), running, "no upstream call after the client has left")
+    expect((ended, len(calls)), (True, asked), "the calls ended before their timeout, and no more")  # fmt: skip
 
 
-@requirement("BATCH-32", ["http-500", "auth", "http-403"])
+@requirement("BATCH-32", ["http-500", "auth", "http-403"], through=EACH_BACKEND)
 def the_failure_of_an_input_shows_no_secret(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(shown_of(secrets(api), answer), [], "no secret")

@@ -53,7 +53,7 @@ ALL_OR_NONE = one_of((200, 300), (400, 0), (413, 0), (422, 0))
 NO_VECTORS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
     *("answer-empty", "answer-string", "answer-item-null"),
-    *("error-frame", "error-beside-end", "error-of-other-type"),
+    *("error-frame", "error-beside-end", "error-of-other-type", "no-body"),
     *("too-many-vectors", "uneven-vectors", "empty-vectors", "null-vector"),
     *("null-number", "nan-number", "text-number"),
 )
@@ -180,6 +180,13 @@ def vectors_belong_to_texts_by_their_index(api: Api) -> None:
     found = vectors(api.ask(scenario="shuffled", input=TEXTS))
 
     expect(with_another(found, TEXTS), [], OWN)
+
+
+@requirement("EMBED-28", through=("openai",))
+def an_index_that_occurs_twice_is_a_failure(api: Api) -> None:
+    answer = api.ask(scenario="same-index", input=TEXTS)
+
+    expect(answer.status, UNAVAILABLE)
 
 
 @requirement("EMBED-29", through=("openai",))

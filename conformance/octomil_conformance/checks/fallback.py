@@ -2,9 +2,9 @@
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.checks.answers import echoed, said
+from octomil_conformance.checks.answers import echoed, ending, said
 from octomil_conformance.exchange import MISSING, Exchange, field
-from octomil_conformance.expect import expect, less_than, none_of, one_of
+from octomil_conformance.expect import between, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
@@ -128,6 +128,14 @@ def the_key_is_for_the_fallback_alone(api: Api) -> None:
     keys = [(call.backend, call.headers.get("authorization")) for call in calls]
 
     expect(keys, [("ollama", None), ("openai", f"Bearer {API_KEY}")])
+
+
+@requirement("FALLBACK-14")
+def the_time_of_all_upstreams_counts(api: Api) -> None:
+    answer = api.ask(scenario="ollama-late-failure-openai-ok")
+    latency = field(ending(answer), "latency_ms")
+
+    expect(latency, between(500 * api.timeout, 1000 * answer.seconds + 50))
 
 
 @requirement("FALLBACK-13", ["400", "missing", "429", "500", "auth", "garbage"])

@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import (
     FALSE,
@@ -18,6 +20,8 @@ from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import NAME
 
 FAILING = ("http-500", "http-503", "garbage")
+QUOTING = (*FAILING, "auth", "http-403", "error-frame-first", "drop")
+"""Failures in which upstreams quote their address or the key, or in which a server may name the address itself."""
 
 CLASSES = ["http-429", "http-500", "http-503", "garbage", "slow", "auth"]
 CLASS_OF = {
@@ -96,7 +100,9 @@ def garbage_is_a_gateways_failure(api: Api) -> None:
     expect(answer.status, UNAVAILABLE)
 
 
-@requirement("FAULT-05", ["http-429", "http-429-silent", "http-429-quota"])
+@requirement(
+    "FAULT-05", ["http-429", "http-429-silent", "http-429-quota"], through=EACH_BACKEND
+)
 def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
@@ -104,7 +110,7 @@ def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
     expect(answer.header("Retry-After"), NAME, "Retry-After")
 
 
-@requirement("FAULT-06", ["http-500", "garbage", "drop"])
+@requirement("FAULT-06", ["http-500", "garbage", "drop"], through=EACH_BACKEND)
 def after_a_failure_the_server_works_again(api: Api, scenario: str) -> None:
     bad = api.ask(scenario=scenario)
     good = api.ask(scenario="echo")
@@ -113,7 +119,7 @@ def after_a_failure_the_server_works_again(api: Api, scenario: str) -> None:
     expect(good.status, 200)
 
 
-@requirement("FAULT-06", serial=True)
+@requirement("FAULT-06", serial=True, through=EACH_BACKEND)
 def after_an_outage_the_server_works_at_once(api: Api) -> None:
     with api.outage("refuse") as afterwards:
         bad = api.ask(scenario="echo")
@@ -122,24 +128,24 @@ def after_an_outage_the_server_works_at_once(api: Api) -> None:
     expect(afterwards[0].status, 200)
 
 
-@requirement("FAULT-07", FAILING)
+@requirement("FAULT-07", FAILING, through=EACH_BACKEND)
 def a_gateways_failure_has_an_envelope(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(field(answer.fields, "error"), NAME)
     expect(field(answer.fields, "message"), NAME)
     expect(field(answer.fields, "status_code"), answer.status)
 
 
-@requirement("FAULT-08", [*FAILING, "auth", "http-403", "error-frame-first", "drop"])
+@requirement("FAULT-08", QUOTING, through=EACH_BACKEND)
 def a_gateways_failure_shows_no_secret(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(answer.status, at_least(400))
     expect(shown_of(secrets(api), answer), [], "no secret")
 
 
-@requirement("FAULT-08", serial=True)
+@requirement("FAULT-08", serial=True, through=EACH_BACKEND)
 def the_address_of_an_upstream_that_is_gone_is_not_shown(api: Api) -> None:
     hidden = secrets(api)
     with api.outage("refuse"):
@@ -149,16 +155,16 @@ def the_address_of_an_upstream_that_is_gone_is_not_shown(api: Api) -> None:
     expect(shown_of(hidden, answer), [], "no secret")
 
 
-@requirement("FAULT-09", FAILING)
+@requirement("FAULT-09", FAILING, through=EACH_BACKEND)
 def a_gateways_failure_may_be_tried_again(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(field(answer.fields, "retryable"), TRUE)
 
 
-@requirement("FAULT-10")
-def a_key_that_the_upstream_refuses_is_not_a_401(api: Api) -> None:
-    answer = api.ask(scenario="auth")
+@requirement("FAULT-10", ["auth", "http-403"], through=EACH_BACKEND)
+def a_key_that_the_upstream_refuses_is_not_a_401(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(answer.status, UNAVAILABLE)
 
@@ -178,23 +184,23 @@ def a_beginning_is_not_an_answer_in_time(api: Api, scenario: str) -> None:
     expect(answer.seconds, less_than(api.within(2 * api.timeout + 3)))
 
 
-@requirement("FAULT-13", CLASSES)
+@requirement("FAULT-13", CLASSES, through=EACH_BACKEND)
 def the_class_of_a_failure_is_that_of_its_status(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(field(answer.fields, "error"), CLASS_OF.get(answer.status, NAME))
 
 
-@requirement("FAULT-14", CODES)
+@requirement("FAULT-14", CODES, through=EACH_BACKEND)
 def the_code_tells_failures_apart(api: Api, scenario: str, codes: Want) -> None:
-    answer = api.ask(scenario=scenario)
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(field(answer.fields, "code"), codes)
 
 
-@requirement("FAULT-15")
+@requirement("FAULT-15", through=EACH_BACKEND)
 def a_refused_key_will_be_refused_again(api: Api) -> None:
-    answer = api.ask(scenario="auth")
+    answer = api.ask(scenario=api.failing("auth"))
 
     expect(field(answer.fields, "retryable"), FALSE)
 
@@ -218,3 +224,11 @@ def a_failure_is_the_same_in_the_cooldown(api: Api) -> None:
 
     expect(seen[0][0], 429)
     expect(seen[1], seen[0], "the same failure again")
+
+
+@requirement("FAULT-16", BOTH, serial=True)
+def an_unknown_model_counts_more_than_an_outage(api: Api, gone: Provider) -> None:
+    with api.outage("refuse", gone):
+        answer = api.ask(scenario="missing")
+
+    expect((answer.status, field(answer.fields, "code")), (404, "model_not_found"))

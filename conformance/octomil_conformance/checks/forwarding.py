@@ -249,12 +249,14 @@ def parts_reach_the_model_as_one_text(api: Api) -> None:
     expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
 
 
-@requirement("REQ-25", NAMES, through=EACH_BACKEND)
-def the_upstream_is_asked_for_the_model_by_its_name(api: Api, name: str) -> None:
-    asked = name.format(model_for("Echo", api.through))
-    api.ask(scenario="echo", model_id=asked)
+@requirement("REQ-25", through=EACH_BACKEND)
+def the_upstream_is_asked_for_the_model_by_its_name(api: Api) -> None:
+    names = [name.format(model_for("Echo", api.through)) for name in NAMES]
+    for name in names:
+        api.ask(scenario="echo", model_id=name)
+    asked = dict.fromkeys(call.model for call in api.calls())
 
-    expect(api.call().model, asked)
+    expect([*asked], names, "each model by its name, for the same text too")
 
 
 @requirement("REQ-29", through=EACH_BACKEND)

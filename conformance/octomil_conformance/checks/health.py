@@ -1,7 +1,10 @@
 """Health (spec section 8). The shape of the report is in wire/health.py."""
 
 from octomil_conformance.api import Api
+from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.stage import Outage
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
@@ -48,6 +51,23 @@ def it_is_ok_when_all_backends_answer(api: Api) -> None:
     answer = api.settled("ok")
 
     expect((answer.status, field(answer.fields, "status")), (200, "ok"))
+
+
+@requirement("HEALTH-20", BOTH, serial=True)
+def an_upstream_without_such_a_page_answers(api: Api, name: Provider) -> None:
+    with api.outage("lost", name):
+        answer = api.settled("ok")
+
+    expect((answer.status, field(answer.fields, "status")), (200, "ok"))
+
+
+@requirement("HEALTH-27")
+def the_fallback_is_probed_with_its_key(api: Api) -> None:
+    api.settled("ok")
+    calls = [call for call in api.backend.calls("") if call.backend == "openai"]
+    keys = {call.headers.get("authorization") for call in calls if call.method == "GET"}
+
+    expect(keys, one_of({f"Bearer {API_KEY}"}, set()))
 
 
 @requirement("HEALTH-21", DOWN, serial=True)

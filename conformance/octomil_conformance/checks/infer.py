@@ -12,6 +12,7 @@ NO_ANSWERS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
     *("answer-empty", "answer-string", "answer-item-null", "content-object"),
     *("error-frame", "error-beside-end", "error-of-other-type", "error-odd"),
+    *("error-reason", "no-body"),
 )
 COUNTED = one_of([MISSING] * 3, [6, 9, 15])
 """Three words in the prompt, three in the answer, as the upstream counts them, and the sum; or no usage."""
@@ -75,7 +76,7 @@ def latency_is_in_milliseconds(api: Api) -> None:
     answer = api.ask(scenario="wait")
     latency = field(ending(answer), "latency_ms")
 
-    expect(latency, between(150 * api.timeout, 1000 * answer.seconds + 50))
+    expect(latency, between(300 * api.timeout, 1000 * answer.seconds + 50))
 
 
 @requirement("INFER-13", ["thinking", "thinking-renamed"], through=EACH_BACKEND)
@@ -92,14 +93,15 @@ def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
     expect(answer.status, UNAVAILABLE)
 
 
-@requirement("INFER-15")
-def no_other_is_asked_for_a_client_that_has_left(api: Api) -> None:
-    call = api.start(scenario="ollama-slow-openai-ok")
-    api.backend.wait_for_calls(api.nonce, 1, api.timeout)
+@requirement("INFER-15", through=EACH_BACKEND)
+def nothing_is_asked_for_a_client_that_has_left(api: Api) -> None:
+    call = api.start(scenario="slow")
+    asked = api.until_called()
     call.hang_up()
-    calls = api.backend.wait_for_calls(api.nonce, 2, api.within(api.timeout + 1))
+    ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
+    calls = api.backend.wait_for_calls(api.nonce, asked + 1, api.within(api.timeout + 1))  # fmt: skip
 
-    expect([call.backend for call in calls], ["ollama"], "one upstream call, to Ollama")
+    expect((ended, len(calls)), (True, asked), "the call ended before its timeout, and no more")  # fmt: skip
 
 
 @requirement("INFER-14", through=EACH_BACKEND)

@@ -20,10 +20,12 @@ BEFORE_THE_FIRST = (
     "error-frame-first",
     "error-first-before-end",
     "answer-missing",
+    "no-body",
 )
 AFTER_THE_FIRST = (
     *("cut", "truncate", "error-frame", "garbage-later"),
     *("error-before-end", "error-beside-end", "error-of-other-type", "error-odd"),
+    *("error-reason", "error-bare"),
     *("nulls-truncate", "no-reason-truncate", "blank-reason-truncate"),
 )
 BROKEN_OFF = "cut"
@@ -126,7 +128,7 @@ def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None
     expect(("".join(answer.tokens), len(answer.finals)), ("one two three", 1))
 
 
-@requirement("STREAM-27")
+@requirement("STREAM-27", through=EACH_BACKEND)
 def each_stream_has_its_own_session(api: Api) -> None:
     answers = [api.ask(scenario="echo") for _ in range(2)]
     sessions = [field(ending(answer), "session_id") for answer in answers]

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -38,6 +38,8 @@ REFUSALS = {
 }
 """Status to kind of failure. Any other status is a bad request below 500, and a bad gateway from 500 on."""
 
+ALIVE = {*range(200, 500)} - {401, 403}
+"""Statuses of a probe that show that an upstream can be asked."""
 PROBES = {"ollama": "/api/version", "openai": "/models"}
 """Paths that are asked for to find out whether an upstream is there."""
 
@@ -76,6 +78,8 @@ class Fault:
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
     """Takes the vectors of the upstream, and returns those that the server uses."""
+    failure: Callable[[Failure, str], Failure] = lambda failure, words: failure
+    """Takes a failure and the upstream's words in it, and returns the failure that the server uses."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ class Upstreams:
     """Seconds."""
     probes: Mapping[str, str] = field(default_factory=lambda: PROBES)
     """The paths of health probes, by provider."""
-    alive: Mapping[str, range] = field(default_factory=dict)
-    """The statuses of a probe after which a provider counts as available; without an entry only 200."""
+    alive: Mapping[str, Collection[int]] = field(default_factory=dict)
+    """The statuses of a probe after which a provider counts as available; without an entry those in ALIVE."""
     old_embeddings: bool = False
     """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
@@ -185,7 +189,7 @@ class Backend:
         path = self._settings.probes[self.provider]
         transfer = self._sent("GET", path, None, min(PROBE, self._timeout))
         exchange = transfer.finish()
-        alive = self._settings.alive.get(self.provider, (200,))
+        alive = self._settings.alive.get(self.provider, ALIVE)
         return milliseconds_since(began) if exchange.status in alive else None
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
@@ -276,15 +280,20 @@ class Backend:
         given = exchange.header("Retry-After") or ""
         wait = {"Retry-After": given if given.isdecimal() else "1"}
         headers = wait if status in (429, 503) else {}
-        return self._failure(kind, "refused the request", headers)
+        return self._failure(kind, "refused the request", headers, words)
 
     def _cut_off(self) -> Failure:
         return self._failure("bad_gateway", "cut its answer off")
 
     def _failure(
-        self, kind: str, what: str, headers: Mapping[str, str] = NO_HEADERS
+        self,
+        kind: str,
+        what: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+        words: str = "",
     ) -> Failure:
-        return Failure(kind, f"The {self.provider} backend {what}.", headers)
+        failure = Failure(kind, f"The {self.provider} backend {what}.", headers)
+        return self._fault.failure(failure, words)
 
     @contextmanager
     def _understanding(self) -> Iterator[None]:
@@ -294,7 +303,7 @@ class Backend:
             raise self._failure("bad_gateway", "sent nonsense") from ex
 
     def _has_data(self, line: bytes) -> bool:
-        if self._is_ollama:
+        if self._is_ollama or line.startswith(b"{"):  # an error that is in no event
             return True
         return line.startswith(b"data:") and line[5:].strip() != b"[DONE]"
 
@@ -311,16 +320,17 @@ class Backend:
 
     def _require_success(self, answer: Any) -> None:
         """Raises Failure if a response with status 200 reports an error."""
-        if answer.get("error") or answer.get("object") == "error":
+        choice = (answer.get("choices") or [{}])[0]
+        reasons = (answer.get("object"), choice.get("finish_reason"))
+        if answer.get("error") or "error" in reasons:
             raise self._failure("bad_gateway", "failed")
 
     def _vectors(self, body: Any) -> Vectors:
         if self._is_ollama:
             return body["embeddings"], body.get("prompt_eval_count", 0)
-        places = enumerate(body["data"])
-        items = [item for _, item in sorted(places, key=lambda each: each[1].get("index", each[0]))]  # fmt: skip
+        found = {item.get("index", place): item["embedding"] for place, item in enumerate(body["data"])}  # fmt: skip
         count = (body.get("usage") or {}).get("prompt_tokens", 0)
-        return [item["embedding"] for item in items], count
+        return [found[place] for place in range(len(body["data"]))], count
 
     def _ending(self, body: Any) -> Json:
         """The ending in a whole answer, or in a line of a stream."""
@@ -336,7 +346,8 @@ class Backend:
         reason = _reason(choices[0].get("finish_reason"))
         if not usage:
             return reason
-        return reason | _usage(usage["prompt_tokens"], usage["completion_tokens"])
+        counts = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        return reason | _usage(*counts)
 
 
 def milliseconds_since(began: float) -> float:

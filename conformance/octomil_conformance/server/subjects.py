@@ -8,13 +8,13 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from octomil_conformance import spec
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.scenarios import ALONE
+from octomil_conformance.backend.scenarios import ALONE, DECISIVE
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, parse_claims
 from octomil_conformance.server.backends import Fault, Upstreams
@@ -149,6 +149,8 @@ class Traffic:
     """A kind of change to the traffic with an upstream. It makes one subject per dialect of each function that it decorates."""
 
     made: Callable[[Any], Fault]
+    alone: Mapping[Provider, str] | None = None
+    """How this upstream plays the scenario that shows the bug, and what the other one does. None stands for ALONE."""
 
     def __call__(
         self,
@@ -176,7 +178,7 @@ class Traffic:
     ) -> None:
         fault = self.made(play)
         mine = [each.removesuffix(f"[{provider}]") for each in violates]
-        shows = shows and ALONE[provider].format(shows)
+        shows = shows and (self.alone or ALONE)[provider].format(shows)
         sentence = (inspect.getdoc(play) or "").removesuffix(".")
         register(
             Subject(
@@ -208,6 +210,8 @@ ends = Traffic(lambda play: Fault(ending=play))
 """A function that changes the `finish_reason` and `usage` of an answer."""
 embeds = Traffic(lambda play: Fault(vectors=play))
 """A function from the vectors of an answer to other ones."""
+fails = Traffic(lambda play: Fault(failure=play), DECISIVE)
+"""A function from a failure, and the upstream's words in it, to the failure that the server uses."""
 
 
 def statuses(claims: str, *violates: str, **changes: int) -> None:

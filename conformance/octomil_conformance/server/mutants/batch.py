@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import time
+from collections.abc import Callable
 
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
@@ -94,13 +96,13 @@ def no_inputs_are_one(fields: Json) -> None:
 
 
 failures.sets(
-    *("batch@1", "BATCH-08"),
+    *("batch@1", "BATCH-08", "BATCH-35"),
     malformed_input_is_not_named=("message", "Validation failed."),
     shows="echo",
 )
 
 
-@responses("batch@2", "BATCH-08", "BATCH-24")
+@responses("batch@2", "BATCH-08", "BATCH-24", "BATCH-35")
 def a_malformed_input_is_not_found(response: Response) -> None:
     """A malformed input is answered with 404."""
     if response.status == 400 and b"inputs[1]" in response.body:
@@ -146,7 +148,7 @@ def large_max_concurrency_is_refused(fields: Json) -> None:
         fields["max_concurrency"] = 0
 
 
-@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27")
+@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36")  # fmt: skip
 def results_are_backwards(fields: Json) -> None:
     """The results are in reverse order."""
     fields["results"].reverse()
@@ -200,7 +202,7 @@ def good_inputs_run_first(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25")
+@bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25", "BATCH-35", "BATCH-36")
 def own_parameters_are_lost(fields: Json) -> None:
     """The own parameters of an input are ignored."""
     for each in fields.get("inputs") or ():
@@ -224,6 +226,77 @@ def own_parameters_are_not_checked(fields: Json) -> None:
     for each in fields.get("inputs") or ():
         if isinstance(each, dict) and each.get("parameters") == {"temperature": "hot"}:
             del each["parameters"]
+
+
+def of_inputs(fields: Json, change: Callable[[Json], object]) -> None:
+    """Changes each input that is an object."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict):
+            change(each)
+
+
+@bodies("batch@1", "BATCH-35")
+def seeds_of_inputs_are_not_checked(fields: Json) -> None:
+    """A seed of an input that is no integer counts as missing."""
+
+    def change(given: Json) -> None:
+        own = given.get("parameters")
+        if isinstance(own, dict) and type(own.get("seed")) is not int:
+            own.pop("seed", None)
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@1", "BATCH-35")
+def roles_of_inputs_are_not_checked(fields: Json) -> None:
+    """Any role in a message of an input counts as `user`."""
+    of_inputs(fields, lambda given: [each.update(role="user") for each in given.get("messages") or () if isinstance(each, dict)])  # fmt: skip
+
+
+@bodies("batch@2", "BATCH-36")
+def objects_in_inputs_are_json(fields: Json) -> None:
+    """An object as `input_data` of an input is always JSON text."""
+
+    def change(given: Json) -> None:
+        if isinstance(given.get("input_data"), dict):
+            given["input_data"] = json.dumps(given["input_data"])
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-36")
+def values_in_inputs_are_text(fields: Json) -> None:
+    """A value as `input_data` of an input is written as Python writes it."""
+
+    def change(given: Json) -> None:
+        if isinstance(given.get("input_data"), bool | int):
+            given["input_data"] = str(given["input_data"])
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-36")
+def parts_of_inputs_are_not_joined(fields: Json) -> None:
+    """Only the first part of a message of an input is read."""
+
+    def change(given: Json) -> None:
+        for each in given.get("messages") or ():
+            if isinstance(each, dict) and isinstance(each.get("content"), list):
+                del each["content"][1:]
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-35", "BATCH-36")
+def parameters_of_inputs_are_two(fields: Json) -> None:
+    """Only temperature and max_tokens are read from an input."""
+
+    def change(given: Json) -> None:
+        own = given.get("parameters")
+        if isinstance(own, dict):
+            given["parameters"] = {n: own[n] for n in own if n in ("temperature", "max_tokens")}  # fmt: skip
+
+    of_inputs(fields, change)
 
 
 @bodies("batch@2", "BATCH-08", "BATCH-24")
@@ -268,7 +341,7 @@ def long_batches_are_serial(fields: Json) -> None:
         bounded(fields, 1)
 
 
-@layer("batch@2", "BATCH-23", shows=None)
+@layer("batch@2", "BATCH-23", "BATCH-29", "BATCH-33", "BATCH-36", shows=None)
 def eight_inputs_are_read(request: Request, server: Server) -> Response:
     """Only the first eight inputs are read."""
     return server(request.send(parts_of(request.fields, 8)[0]))
@@ -381,3 +454,19 @@ def nulls_undo_common_parameters(fields: Json) -> None:
         nulls = [name for name in own if own[name] is None] if isinstance(own, dict) else []  # fmt: skip
         for name in nulls:
             fields.get("parameters", {}).pop(name, None)
+
+
+@layer("batch@2", "BATCH-37", shows=None)
+def a_batch_has_one_timeout(request: Request, server: Server) -> Response:
+    """If inputs run one at a time, they have one timeout together."""
+    end = time.monotonic() + 1.0
+    response = server(request)
+    if request.fields.get("max_concurrency") == 1 and time.monotonic() > end:
+        fields = response.fields
+        failure = Failure("gateway_timeout", "The batch took too long.").envelope()
+        *others, _ = fields["results"]
+        results = [*others, {"index": len(others), "error": failure}]
+        response.send(
+            fields | {"results": results, "succeeded": len(others), "failed": 1}
+        )
+    return response

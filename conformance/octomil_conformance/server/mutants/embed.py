@@ -3,6 +3,7 @@
 import itertools
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
@@ -306,3 +307,17 @@ def portions_are_joined_in_any_order(request: Request, server: Server) -> Respon
 def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
     """A 0 in a vector is replaced by a small number."""
     return [[number or 1e-3 for number in vector] for vector in vectors]
+
+
+_known: dict[str, Response] = {}
+
+
+@layer("embed@2", "REQ-25", shows=None)
+def vectors_are_kept_by_their_text(request: Request, server: Server) -> Response:
+    """A text gets the vector that an earlier request got for it, whatever its model was. Only models with a tag show it."""
+    text = str(request.fields.get("input"))
+    if ":" not in str(request.fields.get("model_id")):
+        return server(request)
+    if text not in _known:
+        _known[text] = server(request)
+    return replace(_known[text])

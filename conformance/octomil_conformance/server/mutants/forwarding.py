@@ -233,19 +233,19 @@ def empty_messages_are_dropped(payload: Json) -> None:
     payload["messages"] = [each for each in messages if each["content"]]
 
 
-@sends("infer@2", "REQ-25", shows=None)
+@sends("infer@2 batch@2 embed@2", "REQ-25", shows=None)
 def models_are_lower_case(payload: Json) -> None:
     """The name of the model is sent in lower case."""
     payload["model"] = payload["model"].lower()
 
 
-@sends("infer@2", "REQ-25", shows=None)
+@sends("infer@2 batch@2 embed@2", "REQ-25", shows=None)
 def models_are_trimmed(payload: Json) -> None:
     """The name of the model is sent without white space at its end."""
     payload["model"] = payload["model"].strip()
 
 
-@sends("infer@2", "REQ-25", shows=None)
+@sends("infer@2 batch@2 embed@2", "REQ-25", shows=None)
 def models_lose_their_tag(payload: Json) -> None:
     """The name of the model is sent without its tag."""
     payload["model"] = re.sub(r":[\w-]+?(?=-openai-|$)", "", payload["model"])

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from octomil_conformance.backend.refusals import TRACE
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
@@ -235,13 +234,21 @@ def refused_key_is_a_401(response: Response) -> None:
         response.fail(401)
 
 
-@upstreams("embed@2", "FAULT-16", shows="ollama-429-openai-500")
+RANKED_FAILURES = ("FAULT-05", "FAULT-09", "FAULT-10", "FAULT-14", "HTTP-35")
+"""Whose checks fail if the client gets the failure of the other upstream."""
+
+
+def through(provider: str) -> list[str]:
+    return [f"{name}[{provider}]" for name in RANKED_FAILURES]
+
+
+@upstreams("embed@2", "FAULT-16", *through("ollama"), shows="ollama-429-openai-500")
 def the_last_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the last backend is passed on, whatever the first one said."""
     return replace(upstreams, choice=lambda failures: failures[-1])
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-17", shows="ollama-500-openai-429")
+@upstreams("embed@2", "FAULT-16", "FAULT-17", *through("openai"), shows="ollama-500-openai-429")  # fmt: skip
 def the_first_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the first backend is passed on, whatever the last one says."""
     return replace(upstreams, choice=lambda failures: failures[0])
@@ -251,13 +258,13 @@ def a_missing_model(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "missing_model", RANKED.index(each.kind)))  # fmt: skip
 
 
-@upstreams("embed@2", "FAULT-16", shows="ollama-missing-openai-500")
+@upstreams("embed@2", "FAULT-16", "FAULT-09", "FAULT-10", "FAULT-14", shows="ollama-missing-openai-500")  # fmt: skip
 def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend does not have the model, the request is answered with 404, although the other one may have it."""
     return replace(upstreams, choice=a_missing_model)
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
+@upstreams("embed@2", "FAULT-16", "FAULT-17", *through("ollama"), shows=None)
 def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
     """The failure of the backend that was asked last is passed on. During a cooldown that is another one."""
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
@@ -267,7 +274,7 @@ def an_outage(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "unreached", RANKED.index(each.kind)))  # fmt: skip
 
 
-@upstreams("embed@2", "FAULT-17", shows=None)
+@upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
 def an_outage_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend cannot be reached, that failure is passed on, whatever the failure of the other one is."""
     return replace(upstreams, choice=an_outage)
@@ -299,6 +306,15 @@ def every_failure_is_an_outage(request: Request, server: Server) -> Response:
     return server(request)
 
 
+@layer("infer@2", "FALLBACK-14", shows=None)
+def latency_begins_with_the_last_upstream(request: Request, server: Server) -> Response:
+    """`latency_ms` leaves out the time in which another upstream was asked in vain."""
+    response = server(request)
+    if request.scenario == "ollama-late-failure-openai-ok":
+        response.send({**response.fields, "latency_ms": 1.5})
+    return response
+
+
 _over: dict[str, float] = {}
 
 
@@ -308,7 +324,7 @@ def outages_last_a_second_longer(request: Request, server: Server) -> Response:
     if time.monotonic() < _over.get("echo", 0.0):
         request.scenario = "http-503"
     response = server(request)
-    if request.scenario == "echo" and response.status == 503:
+    if request.played == "echo" and response.status == 503:
         _over["echo"] = time.monotonic() + 1.0
     return response
 
@@ -317,16 +333,10 @@ def outages_last_a_second_longer(request: Request, server: Server) -> Response:
 def only_the_upstream_says_when(request: Request, server: Server) -> Response:
     """A 429 has no Retry-After if the upstream's had none."""
     response = server(request)
-    if request.scenario == "http-429-silent":
+    if request.played == "http-429-silent":
         response.headers.pop("Retry-After", None)
         response.headers.pop("retry-after", None)
     return response
-
-
-@scenarios("embed@2", "FAULT-05")
-def an_empty_account_is_a_refused_key(scenario: str) -> str:
-    """A 429 that speaks of a quota counts as a refused key."""
-    return "auth" if scenario == "http-429-quota" else scenario
 
 
 @scenarios("embed@2", "FALLBACK-03", "FAULT-01")
@@ -339,17 +349,8 @@ def lack_of_memory_is_a_fault_of_the_request(scenario: str) -> str:
 def a_date_is_passed_on(request: Request, server: Server) -> Response:
     """A Retry-After that is a date is passed on as it is."""
     response = server(request)
-    if request.scenario == "http-429-date":
+    if request.played == "http-429-date":
         response.headers["Retry-After"] = "Fri, 02 Jan 2026 03:04:05 GMT"
-    return response
-
-
-@layer("embed@2", "HTTP-36", shows="http-400-trace")
-def refusals_are_quoted(request: Request, server: Server) -> Response:
-    """The message of a refused request is the upstream's, with its traceback."""
-    response = server(request)
-    if request.scenario == "http-400-trace":
-        response.send({**response.fields, "message": TRACE})
     return response
 
 

@@ -9,6 +9,7 @@ from octomil_conformance.server.subjects import (
     GONE,
     answers,
     headers,
+    keys,
     layer,
     requests,
     responses,
@@ -176,6 +177,18 @@ def another_address_is_shown_in_an_outage(response: Response) -> None:
     """The report shows the address of a proxy while no backend answers."""
     if response.status == 503:
         response.send({**response.fields, "hint": "no route to 10.0.0.7"})
+
+
+@upstreams("health@2", "HEALTH-20", shows=None)
+def upstreams_need_a_page(upstreams: Upstreams) -> Upstreams:
+    """An upstream counts as available only if it has the page that is asked for."""
+    return replace(upstreams, alive={"ollama": {200}, "openai": {200}})
+
+
+@keys("health@2", "HEALTH-27", only="openai", shows=None)
+def probes_have_no_key() -> str:
+    """A probe is sent without the server's key."""
+    return ""
 
 
 @upstreams("health@2", "HEALTH-26", shows=None)

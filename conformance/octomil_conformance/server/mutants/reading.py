@@ -14,8 +14,8 @@ from octomil_conformance.server.subjects import answers, embeds, ends, pieces
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
 THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 10)]
-EMPTY = b'{"message":{"content":""},"done":true,"choices":[{"message":{}}]}'
-"""An empty answer in both dialects."""
+EMPTY = b'{"message":{"content":""},"done":true,"choices":[{"message":{},"finish_reason":"stop"}]}'
+"""An empty answer in both dialects; behind `data: ` an empty stream."""
 
 
 def without(pattern: bytes, received: Received, instead: bytes = b"") -> Received:
@@ -50,6 +50,12 @@ def errors_have_one_name(received: Received) -> Received:
     return without(rb'(?m)^data: \{"object":"error".*\n', received)
 
 
+@pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
+def only_events_are_read(received: Received) -> Received:
+    """An error that is in no event is passed over."""
+    return without(rb'(?m)^\{"error":.*\n', received)
+
+
 @pieces("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls")
 def a_null_error_is_one(received: Received) -> Received:
     """An error that is null counts as an error."""
@@ -67,6 +73,26 @@ def no_answer_is_an_empty_one(received: Received) -> Received:
         json.loads(body)
         body = body if b'"content":"' in body else EMPTY
     yield body
+
+
+@pieces("infer@2", "INFER-16", shows="no-body")
+def no_body_is_an_empty_answer(received: Received) -> Received:
+    """A response without a body is an empty answer."""
+    yield b"".join(received) or EMPTY
+
+
+@pieces("stream@2", "STREAM-30", shows="no-body")
+def no_body_is_an_empty_stream(received: Received) -> Received:
+    """A stream without a body is an empty answer."""
+    first = next(received, b"")
+    yield first or b"data: " + EMPTY
+    yield from received
+
+
+@pieces("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
+def every_reason_is_an_end(received: Received) -> Received:
+    """An answer that ends with the reason `error` is complete."""
+    return without(rb'"finish_reason":"error"', received, b'"finish_reason":"stop"')
 
 
 @pieces("stream@2", "STREAM-30", only="openai", shows="answer-missing")
@@ -144,6 +170,17 @@ def the_index_is_ignored(received: Received) -> Received:
     body = b"".join(received)
     places = count()
     yield re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
+
+
+@pieces("embed@2", "EMBED-28", only="openai", shows="same-index")
+def an_index_may_occur_twice(received: Received) -> Received:
+    """Vectors are taken in the order in which they come if an index occurs twice."""
+    body = b"".join(received)
+    indexes = re.findall(rb'"index":(\d+)', body)
+    places = count()
+    if len(indexes) > len({*indexes}):
+        body = re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
+    yield body
 
 
 @pieces("embed@2", "EMBED-29", only="openai", shows="unnumbered")

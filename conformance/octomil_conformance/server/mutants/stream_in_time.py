@@ -22,6 +22,7 @@ from octomil_conformance.server.subjects import (
     GONE,
     Kind,
     events,
+    final_events,
     layer,
     requests,
     responses,
@@ -270,3 +271,9 @@ def asks_the_other_in_vain(request: Request, server: Server) -> Response:
         b"".join(other.pieces)
         other.close()
     return response
+
+
+@final_events("stream@2", "INFER-12")
+def latency_ends_at_the_first_token(fields: Json) -> None:
+    """`latency_ms` is half of the time, as if it ended at the first token."""
+    fields["latency_ms"] /= 2

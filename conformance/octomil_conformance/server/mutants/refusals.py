@@ -1,0 +1,83 @@
+"""Failures of one upstream that reach the client wrongly, while those of the other one are reported well."""
+
+from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.layers import CLIENT, Client, Json
+from octomil_conformance.server.subjects import fails, final_events, sends
+
+
+@fails("batch@2 embed@2", "BATCH-32", "FAULT-08", only="openai", shows="auth")
+def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
+    """The words with which the server's key is refused are passed on."""
+    if failure.kind == "bad_key":
+        failure.message += f" {words}"
+    return failure
+
+
+@fails("batch@2 embed@2", "BATCH-32", "FAULT-08", shows="http-500")
+def errors_are_quoted(failure: Failure, words: str) -> Failure:
+    """The words of an error of the upstream are passed on."""
+    if failure.kind == "bad_gateway":
+        failure.message += f" {words}"
+    return failure
+
+
+@fails("embed@2", "HTTP-36", shows="http-400-trace")
+def refusals_are_quoted(failure: Failure, words: str) -> Failure:
+    """The words with which a request is refused are passed on, with their traceback."""
+    if failure.kind == "bad_request":
+        failure.message = words
+    return failure
+
+
+@fails("embed@2", "FAULT-05", shows="http-429-quota")
+def an_empty_account_is_a_refused_key(failure: Failure, words: str) -> Failure:
+    """A 429 that speaks of a quota counts as a refused key."""
+    return Failure("bad_key", failure.message) if "quota" in words else failure
+
+
+@fails("embed@2", "FAULT-10", shows="auth")
+def refused_keys_are_a_401(failure: Failure, words: str) -> Failure:
+    """A refused key is answered with 401."""
+    failure.status = 401 if failure.kind == "bad_key" else failure.status
+    return failure
+
+
+@fails("embed@2", "FAULT-15", shows="auth")
+def refused_keys_may_be_tried_again(failure: Failure, words: str) -> Failure:
+    """A refused key may be tried again."""
+    failure.retryable |= failure.kind == "bad_key"
+    return failure
+
+
+@fails("embed@2", "FAULT-09", shows="http-500")
+def errors_are_final(failure: Failure, words: str) -> Failure:
+    """An error of the upstream may not be tried again."""
+    failure.retryable &= failure.kind != "bad_gateway"
+    return failure
+
+
+@fails("embed@2", "FAULT-13", shows="http-503")
+def busy_upstreams_are_errors(failure: Failure, words: str) -> Failure:
+    """A busy upstream is reported with the class of an error."""
+    failure.error = failure.error.replace("service_unavailable", "bad_gateway")
+    return failure
+
+
+@fails("embed@2", "FAULT-14", shows="slow")
+def late_upstreams_are_errors(failure: Failure, words: str) -> Failure:
+    """A late upstream is reported with the code of an error."""
+    failure.code = failure.code.replace("request_timeout", "inference_failed")
+    return failure
+
+
+@sends("infer@2 batch@2 stream@2", "INFER-15", "BATCH-28", only="openai", shows=None)
+def calls_go_on_without_their_client(payload: Json) -> None:
+    """A call goes on after the client has left."""
+    CLIENT.set(Client())
+
+
+@final_events("stream@2", "STREAM-27[openai]")
+def sessions_are_named_by_the_fallback(fields: Json) -> None:
+    """The session_id is the id in the fallback's answer, which may occur again."""
+    if fields["provider"] == "openai":
+        fields["session_id"] = "chatcmpl-conf"
