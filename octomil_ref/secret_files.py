@@ -1,10 +1,13 @@
 """Files that hold secrets: read again when they change, and remembered while they cannot be read."""
 
+import hashlib
 import logging
+import mmap
 import os
+import struct
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from octomil_ref.clock import Deadline
 
@@ -15,9 +18,15 @@ log = logging.getLogger("octomil_ref")
 LOOK_INTERVAL = 1.0
 """The least seconds between two checks whether a file has changed."""
 
-_remembered: dict[str, Any] = {}
-"""The last content of each file, by path. A forked process has its parent's memory, so a new worker of gunicorn starts even
-while a file is being replaced."""
+MAX_CHARACTERS = 1_000_000
+"""The longest file."""
+
+_remembered: dict[str, mmap.mmap] = {}
+"""The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn
+starts even while a file is being replaced, and then has what the other workers have read, not what the master once read."""
+
+_HEAD = struct.Struct("<I32s")
+"""Size and digest of the text that follows."""
 
 
 class SecretFile(Generic[T]):
@@ -55,7 +64,11 @@ class SecretFile(Generic[T]):
 
     def _read(self) -> None:
         with open(self._path, encoding="utf-8-sig") as file:
-            self._content = _remembered[self._path] = self._parse(file.read())
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"a file of at most {MAX_CHARACTERS} characters")
+        self._content = self._parse(text)
+        remember(self._path, text)
         if self._version is not None:
             log.info("read again", extra={"fields": {"file": self._path}})
 
@@ -64,12 +77,31 @@ class SecretFile(Generic[T]):
         expected = "a readable text file" if unreadable else ex
         reason = f" ({type(ex).__name__})" if unreadable else ""
         complaint = f"{self._variable}: expected {expected}, got {self._path!r}{reason}"
-        if self._path not in _remembered:
+        text = remembered(self._path)
+        if text is None:
             raise ValueError(complaint) from ex
-        self._content, self._version = _remembered[self._path], "old"
+        self._content, self._version = self._parse(text), "old"
         if complaint != self._complaint:
             log.error(f"{complaint}; what it held before stays valid")
         self._complaint = complaint
+
+
+def remember(path: str, text: str) -> None:
+    data = text.encode()
+    if path not in _remembered:
+        _remembered[path] = mmap.mmap(-1, _HEAD.size + 4 * MAX_CHARACTERS)
+    head = _HEAD.pack(len(data), hashlib.sha256(data).digest())
+    _remembered[path][: len(head) + len(data)] = head + data
+
+
+def remembered(path: str) -> str | None:
+    """None if the file was never read, or two processes have just written at once."""
+    if path not in _remembered:
+        return None
+    block = _remembered[path]
+    size, digest = _HEAD.unpack_from(block)
+    data = block[_HEAD.size : _HEAD.size + size]
+    return data.decode() if hashlib.sha256(data).digest() == digest else None
 
 
 def _version(path: str) -> object:

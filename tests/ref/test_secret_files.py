@@ -1,11 +1,13 @@
 """A secret's file: read when it changes, remembered while it cannot be read, never quoted."""
 
 import logging
+import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 
+from octomil_ref import secret_files
 from octomil_ref.secret_files import SecretFile
 
 
@@ -79,6 +81,11 @@ def make_directory(path: Path) -> None:
     path.mkdir()
 
 
+def make_endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
 UNREADABLE = {
     "missing": (unlink, "a readable text file", " (FileNotFoundError)"),
     "a directory": (make_directory, "a readable text file", " (IsADirectoryError)"),
@@ -88,6 +95,7 @@ UNREADABLE = {
         " (UnicodeDecodeError)",
     ),
     "wrong": (lambda path: path.write_text("secret!"), "calm words", ""),
+    "endless": (make_endless, "a file of at most 1000000 characters", ""),
 }
 
 each_unreadable = pytest.mark.parametrize(
@@ -146,6 +154,28 @@ def test_what_a_file_held_is_remembered_for_the_next_that_opens_it(path, caplog)
 
     assert opened(path).content() == "OLD"
     assert "stays valid" in caplog.text
+
+
+def test_what_a_forked_process_has_read_is_remembered_too(path):
+    """As a worker of gunicorn reads it, after which the master starts another one."""
+    opened(path)
+    replaced(path, "new")
+    worker = multiprocessing.get_context("fork").Process(target=opened, args=[path])
+    worker.start()
+    worker.join()
+    path.unlink()
+
+    assert opened(path).content() == "NEW"
+
+
+def test_what_two_processes_write_at_once_is_not_remembered(path):
+    opened(path)
+    block = secret_files._remembered[str(path)]
+    block[36:37] = b"x"  # in the text, behind its size and its digest
+    path.unlink()
+
+    with pytest.raises(ValueError, match="A_FILE"):
+        opened(path)
 
 
 def test_a_file_may_start_with_a_byte_order_mark(path):
