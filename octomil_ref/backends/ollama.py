@@ -86,7 +86,8 @@ class OllamaBackend:
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_answer(self._upstream.get("/api/tags", timeout)) as tags:
-            return [reading.name(model["name"]) for model in tags["models"]]
+            # Older ones send null if there are none.
+            return [reading.name(model["name"]) for model in tags["models"] or []]
 
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/api/version", timeout))
@@ -136,7 +137,7 @@ class OllamaBackend:
         try:
             response = self._upstream.get("/api/ps", timeout)
             with reading.whole_answer(response) as body:
-                names = {reading.name(each["name"]) for each in body["models"]}
+                names = {reading.name(each["name"]) for each in body["models"] or []}
         except UpstreamError:
             return True
         return not names.isdisjoint((model, f"{model}:latest"))

@@ -83,8 +83,8 @@ class OpenAIBackend:
     def models(self, timeout: float) -> list[str]:
         with reading.whole_body(self._upstream.get("/models", timeout)) as body:
             found = reading.json_value(body)
-            # Together answers with the array alone.
-            models = found if isinstance(found, list) else found["data"]
+            # Together answers with the array alone, Ollama without models with a null.
+            models = found if isinstance(found, list) else found["data"] or []
             return [reading.name(model["id"]) for model in models]
 
     def probe(self, timeout: float) -> str | None:
@@ -130,7 +130,7 @@ def _reason_of(choice: Mapping[str, Any]) -> object:
         raise reported(PROVIDER, {"error": error})
     if isinstance(reason, str) and FAILED.search(reason):
         raise Broken(f"The {PROVIDER} backend failed while it generated.")
-    return reason
+    return None if reason == "null" else reason  # KoboldCpp
 
 
 def _finish_reason(reason: object) -> str | None:
@@ -206,8 +206,8 @@ def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Endi
 
 BOM = b"\xef\xbb\xbf"
 
-MAX_STRAY = 65536
-"""The most bytes of JSON outside of events that are read."""
+MAX_STRAY = 16 * 1024 * 1024
+"""The most bytes of JSON outside of events, or on several lines of one event, that are read."""
 
 
 class _Lines:
@@ -220,9 +220,13 @@ class _Lines:
         """More text came after a reason. LiteLLM in front of Gemini sends one in every chunk: then only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
+        self._has_deltas = False
+        """Text has come in a delta."""
         self._error_event = False
-        self._stray = b""
+        self._stray = bytearray()
         """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
+        self._event = bytearray()
+        """The beginning of a chunk whose JSON goes on in the next `data:` line, as any event may."""
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.startswith(b"data:"):
@@ -230,9 +234,14 @@ class _Lines:
         if self._stray:
             return self._stray_answer() + self.read(line)
         data = line[5:].strip()
-        if data[:1] != b"{":
+        if self._event or data[:1] != b"{":
             return self._read_mark(data)
-        return self._chunk(reading.json_object(data))
+        try:
+            chunk = reading.json_object(data)
+        except ValueError:
+            self._event += data
+            return []
+        return self._chunk(chunk)
 
     def end(self, failure: UpstreamError) -> list[Piece]:
         pieces = self._stray_answer()
@@ -241,7 +250,10 @@ class _Lines:
         return pieces + self._ending()
 
     def _read_mark(self, data: bytes) -> list[Piece]:
-        """Data that is not an object, such as `[DONE]`."""
+        """Data that is not an object, such as `[DONE]`, or a part of one."""
+        if self._event and len(self._event) <= MAX_STRAY:
+            self._event += b"\n" + data
+            return []
         if data == b"[DONE]":
             return self._ending() if self._reason else []
         if data not in (b"", b"null"):  # proxies, to keep the connection awake
@@ -251,7 +263,7 @@ class _Lines:
     def _read_other(self, line: bytes) -> list[Piece]:
         """A line that does not begin with `data:`: mostly the blank one after each event."""
         if line in (b"", b"\r"):
-            return []
+            return self._end_event() if self._event else []
         line = line.removeprefix(BOM).strip()
         if line.startswith(b"data:"):
             return self.read(line)
@@ -261,14 +273,18 @@ class _Lines:
         elif name == b"error":  # llama.cpp until 2025
             raise reported(PROVIDER, {"error": parsed(value)})
         elif line.startswith((b"{", b"[")) or self._stray:
-            self._stray = (self._stray + line)[:MAX_STRAY]
+            self._stray += line[: MAX_STRAY - len(self._stray)]
         return []
 
+    def _end_event(self) -> list[Piece]:
+        data, self._event = self._event, bytearray()
+        return self._chunk(reading.json_object(bytes(data)))
+
     def _stray_answer(self) -> list[Piece]:
-        stray, self._stray = self._stray, b""
+        stray, self._stray = self._stray, bytearray()
         if not stray:
             return []
-        answer = parsed(stray)
+        answer = parsed(bytes(stray))
         if isinstance(answer, list):  # Gemini
             raise reported(PROVIDER, answer)
         return self._chunk(answer)
@@ -282,9 +298,12 @@ class _Lines:
         if not choices:
             return self._without_choice(chunk)
         choice = choices[0]
-        # A whole answer has a message instead.
-        delta = choice.get("delta" if "delta" in choice else "message") or {}
-        thoughts, content = _content(delta)
+        if "delta" in choice:
+            thoughts, content = _content(choice["delta"] or {})
+            if content:
+                self._has_deltas = True
+        else:
+            thoughts, content = self._message(choice)
         pieces = reading.pieces(thoughts, self._text.add(content))
         if pieces and self._reason:
             self._went_on = True
@@ -294,6 +313,11 @@ class _Lines:
             places = (choice, chunk.get("x_groq") or {})
             self._usage = self._usage or next(filter(None, map(_usage, places)), None)
         return pieces
+
+    def _message(self, choice: dict[str, Any]) -> tuple[object, object]:
+        """The thoughts and the text of a choice without a delta: the whole answer. Some servers repeat it after the deltas."""
+        message = {} if self._has_deltas else choice.get("message")
+        return _content(message or {})
 
     def _without_choice(self, chunk: dict[str, Any]) -> list[Piece]:
         if self._error_event or has_error(chunk):
@@ -314,7 +338,7 @@ class _Lines:
 def _usage(body: Mapping[str, Any]) -> Usage | None:
     """None if the upstream did not count."""
     usage = body.get("usage")
-    if not usage:
+    if not isinstance(usage, dict):
         return None
     prompt, completion, total = _counts(usage)
     if completion is None and prompt is not None and total is not None:
@@ -345,7 +369,8 @@ def _is_given(value: object) -> bool:
 
 def _tokens_of_input(body: Mapping[str, Any]) -> int:
     """0 if the upstream did not count. Voyage gives only the total."""
-    prompt, _, total = _counts(body.get("usage") or {})
+    usage = body.get("usage")
+    prompt, _, total = _counts(usage if isinstance(usage, dict) else {})
     return prompt or total or 0
 
 
@@ -360,6 +385,9 @@ def _in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 def _vector(embedding: object) -> object:
     """The numbers. Some servers send them as base64 of little-endian floats, even if numbers were asked for."""
+    if isinstance(embedding, list) and len(embedding) == 1:
+        # llama-cpp-python: an array of vectors
+        return embedding[0] if isinstance(embedding[0], list) else embedding
     if not isinstance(embedding, str):
         return embedding
     data = base64.b64decode(embedding, validate=True)

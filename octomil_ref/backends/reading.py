@@ -232,11 +232,11 @@ def name(value: object) -> str:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens; None if it is absent."""
-    if value is None:
-        return None
+    """A number of tokens; None if it is absent or no such number, which says nothing against the answer beside it."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
     if type(value) is not int or not 0 <= value <= MAX_COUNT:
-        raise ValueError("not a count")
+        return None
     return value
 
 

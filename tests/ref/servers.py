@@ -80,6 +80,13 @@ def message(**fields: object) -> dict[str, object]:
     return {"choices": [choice | {"finish_reason": "stop"}]}
 
 
+def halves(body: bytes) -> tuple[bytes, bytes]:
+    """In two pieces, because one must fit into a read."""
+    middle = len(body) // 2
+    return body[:middle], body[middle:]
+
+
+LONG = "A cherry. " * 7_000
 A, B = openai_chunk(content="A"), openai_chunk(content="B")
 STOP, DONE = openai_chunk("stop"), "[DONE]"
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -88,6 +95,8 @@ COUNTS = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 ENDINGS = [
     streamed("LocalAI", "sends an empty finish_reason in every chunk", sse(openai_chunk("", content="")), sse(openai_chunk("", content="A"), STOP, DONE), want=Text("A")),
     streamed("Ollama /v1 until 0.1.38", "sends an empty finish_reason until the end", sse(openai_chunk("", content="A"), openai_chunk("stop", content="B"), DONE), want=Text("AB")),
+    streamed("KoboldCpp until 1.86", "sends the text null for no reason", sse(openai_chunk("null", content="A")), sse(openai_chunk("stop", content="B")), want=Text("AB")),
+    streamed("KoboldCpp until 1.86", "sends the text null for no reason, and is cut off", sse(openai_chunk("null", content="A")), want=Broken),
     streamed("LiteLLM before Gemini", "sends stop in every chunk", *(sse(openai_chunk("stop", content=each)) for each in "ABC"), sse(DONE), want=Text("ABC")),
     streamed("LiteLLM before Gemini", "sends stop in every chunk, and is cut off", *(sse(openai_chunk("stop", content=each)) for each in "AB"), want=Broken),
     streamed(
@@ -155,6 +164,8 @@ TEXTS = [
     whole("OpenAI", "refuses in words", message(content=None, refusal="I cannot."), Text("I cannot.")),
     streamed("OpenAI", "streams a refusal in words", sse(openai_chunk(refusal="I "), openai_chunk(refusal="cannot."), STOP, DONE), want=Text("I cannot.")),
     streamed("Azure", "has a delta that is null in its last chunk", sse(A, chunk(delta=None, finish_reason="stop"), DONE), want=Text("A")),
+    streamed("RAGFlow", "repeats the whole text in its last chunk", sse(A, B, chunk(message={"role": "assistant", "content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
+    streamed("a gateway that cannot stream", "sends the role in a delta, and a message", sse(openai_chunk(role="assistant"), chunk(message={"content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
     streamed("DeepSeek", "streams thoughts beside the text", sse(openai_chunk(reasoning_content="Hm.", content=None), A, STOP, DONE), want=Text("A"), thinks=True),
 ]  # fmt: skip
 
@@ -174,12 +185,21 @@ BYTES = [
     streamed("a gateway in JavaScript", "sends half a character and no more", FIRST_HALF + sse(STOP, DONE), want=Text("A\ufffd")),
     streamed("a gateway in JavaScript", "sends half a character and then another one", FIRST_HALF + sse(B, STOP, DONE), want=Text("A\ufffdB")),
     streamed("OpenRouter", "sends comments, `retry:` and CR LF", (b"retry: 3000\n\n: OPENROUTER PROCESSING\n\n" + sse(A, STOP, DONE)).replace(b"\n", b"\r\n"), want=Text("A")),
+    streamed("a gateway that indents", "sends a chunk on several lines", b"".join(b"data: %b\n" % line for line in json.dumps(A, indent=1).encode().split(b"\n")) + b"\r\n" + sse(STOP, DONE), want=Text("A")),
     streamed("Kimi Code", "leaves out the space", sse(A, STOP, DONE).replace(b"data: ", b"data:"), want=Text("A")),
     streamed("Cloudflare's gateway", "indents its lines", b"  " + sse(A) + sse(STOP, DONE), want=Text("A")),
     whole("a gateway that streams by itself", "sends [DONE] after a whole answer", json.dumps(openai_chat("pong")).encode() + b"\ndata: [DONE]\n\n", Text("pong")),
     whole("a gateway that streams by itself", "sends events although none were asked for", sse(A, B, STOP, {"choices": [], "usage": COUNTS}, DONE), Text("AB", usage=Usage(3, 4))),
     whole("a gateway that streams by itself", "sends half of the events", sse(A, B), Broken),
     streamed("a gateway that cannot stream", "sends a whole answer", json.dumps(openai_chat("pong"), indent=1).encode(), want=Text("pong")),
+    streamed("a gateway that cannot stream", "sends a long whole answer", *halves(json.dumps(openai_chat(LONG), indent=1).encode()), want=Text(LONG)),
+    Case(
+        "a gateway that streams by itself",
+        "sends [DONE] after a long whole answer",
+        (Reply(halves(json.dumps(openai_chat(LONG)).encode() + b"\ndata: [DONE]\n\n")),),
+        Text(LONG),
+        streams=False,
+    ),
     streamed("a gateway that cannot stream", "sends half of a whole answer", json.dumps(openai_chat("pong")).encode()[:-9], want=Broken),
     streamed(
         "llama.cpp until 2025",
@@ -238,6 +258,7 @@ EMBEDDINGS = [
     embedded("Gemini", "leaves out an index of 0", {"data": [entry(0.5, 0.25), entry(1.0, 2.0, index=1)]}, VECTORS),
     embedded("Infinity", "leaves out every index", {"data": [entry(0.5, 0.25), entry(1.0, 2.0)]}, VECTORS),
     embedded("OpenAI", "answers in another order", {"data": [entry(1.0, 2.0, index=1), entry(0.5, 0.25, index=0)]}, VECTORS),
+    embedded("llama-cpp-python", "puts each vector into an array", {"data": [{"embedding": [each]} for each in VECTORS]}, VECTORS),
     embedded("Voyage", "sends base64", {"data": BASE64}, VECTORS),
     embedded("Voyage", "sends base64 that is cut off", {"data": [{"embedding": "AAAAPwA="}]}, Broken, texts=("a",)),
     embedded("LM Studio", "says nothing of an index, and lacks a vector", {"data": [entry(0.5, 0.25)]}, Broken),
@@ -372,5 +393,8 @@ USAGES: list[tuple[str, dict[str, object], Usage | None]] = [
     ("a gateway", {"usage": {"prompt_tokens": 3}}, None),
     ("a gateway that miscounts", {"usage": {"prompt_tokens": 9, "total_tokens": 7}}, Usage(9, 0)),
     ("vLLM", {"usage": None}, None),
+    ("OpenAI's o3", {"usage": {"prompt_tokens": 3, "completion_tokens": -35}}, None),
+    ("a gateway in Lua", {"usage": {"prompt_tokens": 3.0, "completion_tokens": 4.0}}, Usage(3, 4)),
+    ("a gateway", {"usage": [3, 4]}, None),
 ]  # fmt: skip
 """Server, the fields that it adds to an answer, and the usage to read from them."""

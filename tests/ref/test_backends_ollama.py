@@ -195,8 +195,6 @@ GARBAGE = [
     pytest.param({"done": True}, id="without a message"),
     pytest.param({"message": "x", "done": True}, id="with text for a message"),
     pytest.param({"message": {"content": ["x"]}, "done": True}, id="with parts"),
-    pytest.param(ollama_chat(eval_count="4"), id="with text for a count"),
-    pytest.param(ollama_chat(eval_count=-4), id="with a count below 0"),
     pytest.param([], id="that is an array"),
 ]
 
@@ -343,7 +341,6 @@ def test_embeddings_are_requested_together(counts, tokens):
         pytest.param({"embeddings": [[1.0]]}, id="one of two"),
         pytest.param({"embeddings": None}, id="null"),
         pytest.param({}, id="without the field"),
-        pytest.param({"embeddings": [[1], [2]], "prompt_eval_count": "x"}, id="counts"),
     ],
 )
 @responses.activate

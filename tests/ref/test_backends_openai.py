@@ -181,8 +181,6 @@ def test_a_finish_reason_is_read_if_the_api_has_it(reason, read):
         pytest.param(openai_chat({"a": 1}), id="with an object for text"),
         pytest.param(openai_chat([{"type": "text", "text": 7}]), id="with a bad part"),
         pytest.param(openai_chat(True), id="with a boolean for text"),
-        pytest.param(openai_chat(usage=[3, 4]), id="with a list for usage"),
-        pytest.param(openai_chat(usage={"prompt_tokens": "3"}), id="with text counts"),
         pytest.param([], id="that is an array"),
         pytest.param("data: x", id="that is an event without a chunk"),
     ],
@@ -234,7 +232,7 @@ def test_embeddings_come_in_the_order_of_their_inputs():
         pytest.param({"data": [{"index": 0}, {"index": 1}]}, id="without vectors"),
         pytest.param({"data": None}, id="null"),
         pytest.param({}, id="without data"),
-        pytest.param({"data": [entry(0, 1), entry(1, 2)], "usage": 7}, id="bad usage"),
+        pytest.param({"data": [entry(0, [1], [2]), entry(1, [3])]}, id="for tokens"),
         pytest.param({"data": [{"embedding": "?"}, entry(1, 2)]}, id="not base64"),
     ],
 )
@@ -294,6 +292,19 @@ def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
 
     assert "a-" not in caught.value.message
     assert len(caught.value.message) == 350
+
+
+@responses.activate
+def test_a_short_key_is_hidden_only_where_it_is_a_whole_word():
+    responses.post(CHAT, status=400, json={"error": "no 'end', end-7 or ending"})
+
+    with pytest.raises(RequestRefused) as caught:
+        backend(api_key="end").complete(asking())
+
+    reason = "no '(not shown)', (not shown)-7 or ending"
+    assert caught.value.message.endswith(
+        f"openai backend refused the request: {reason}"
+    )
 
 
 @responses.activate

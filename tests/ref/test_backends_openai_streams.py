@@ -174,7 +174,7 @@ BAD = [
     pytest.param(sse({"choices": [7]}), id="a number for a choice"),
     pytest.param(sse({"choices": [{"delta": "x"}]}), id="text for a delta"),
     pytest.param(sse(openai_chunk(content={})), id="an object for text"),
-    pytest.param(sse(CHERRY | {"usage": 7}), id="a number for usage"),
+    pytest.param(b'data: {"choices":\ndata: [\n\n', id="half of an event"),
     pytest.param(b'data: {"choices": [', id="half a line"),
     pytest.param(b"data: \xff\n\n", id="not UTF-8"),
     pytest.param(b"<html>\n", id="a web page"),

@@ -103,15 +103,15 @@ def test_text_is_not(value):
         reading.text(value)
 
 
-@pytest.mark.parametrize("value, count", [(7, 7), (0, 0), (None, None)])
+@pytest.mark.parametrize("value, count", [(7, 7), (0, 0), (7.0, 7)])
 def test_a_count_is(value, count):
-    assert reading.count(value) == count
+    assert repr(reading.count(value)) == repr(count)
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, True, "7", [], 10**16], ids=repr)
-def test_a_count_is_not(value):
-    with pytest.raises(Broken), reading.malformed_is_broken("openai"):
-        reading.count(value)
+# OpenAI has sent -35, Hugging Face an array, Bedrock a fraction.
+@pytest.mark.parametrize("value", [None, -35, 1.5, True, "7", [7], 10**16], ids=repr)
+def test_there_is_no_count_in(value):
+    assert reading.count(value) is None
 
 
 def test_vectors_are_read():

@@ -272,8 +272,13 @@ def test_the_usage_of_a_stream_is_found_where_it_is_put_by(fields):
 
 @pytest.mark.parametrize(
     "usage, tokens",
-    [({"total_tokens": 5}, 5), ({"prompt_tokens": 4, "total_tokens": 5}, 4), (None, 0)],
-    ids=["Voyage", "OpenAI", "TEI"],
+    [
+        ({"total_tokens": 5}, 5),
+        ({"prompt_tokens": 4, "total_tokens": 5}, 4),
+        (None, 0),
+        (7, 0),
+    ],
+    ids=["Voyage", "OpenAI", "TEI", "a number"],
 )
 @responses.activate
 def test_the_tokens_of_embeddings_are_read_from(usage, tokens):

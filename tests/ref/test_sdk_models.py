@@ -59,6 +59,13 @@ def test_models_of_one_backend_are_listed_while_the_other_is_down(
     assert names(client.simulate_get("/v1/models")) == {"gpt-4o": "openai"}
 
 
+def test_backends_without_a_model_may_say_null(upstream, client):
+    upstream.get(f"{OLLAMA}/api/tags", json={"models": None})
+    upstream.get(f"{OPENAI}/models", json={"data": None})
+
+    assert names(client.simulate_get("/v1/models")) == {}
+
+
 @pytest.mark.parametrize("body", [{"data": [{"id": ""}]}, {"data": 1}, "[" * 99999])
 def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
     client = app_client(ollama_base_url="")
