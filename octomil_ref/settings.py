@@ -1,6 +1,7 @@
 """Every setting: its variable, its default, its unit. The only module that reads the environment."""
 
 import os
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import Field, dataclass, field, fields, replace
@@ -293,12 +294,29 @@ ENVIRONMENT: Mapping[str, str] = os.environ
 
 def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
     """Raises SettingsError for a wrong value."""
+    for variable in CERTIFICATES:
+        _check_certificates(variable, environ.get(variable, ""))
     given = {
         setting.name: _read(setting, text)
         for setting in fields(Settings)
         if (text := _text(setting, environ)) is not None
     }
     return Settings(**given)
+
+
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables of the libraries below, which fail late or not at all if one is wrong."""
+
+
+def _check_certificates(variable: str, path: str) -> None:
+    if not path or os.path.isdir(path):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as ex:
+        raise SettingsError(
+            f"{variable}: expected a file with certificates, got {path!r}"
+        ) from ex
 
 
 def load_or_exit() -> Settings:

@@ -172,7 +172,8 @@ def framing(head: Head) -> Plain | Chunked:
         return Plain(0)
     coding = head.headers.get("Transfer-Encoding")
     if coding is not None:
-        if coding.lower() != "chunked":
+        # Proxies that copy headers send it twice, and apply it once.
+        if {each.strip() for each in coding.lower().split(",")} != {"chunked"}:
             raise ProtocolError("the transfer coding is not known")
         return Chunked()
     length = head.headers.get("Content-Length")

@@ -5,9 +5,13 @@ adapter, with URLs prepared once, for less than half the CPU of `Session.post`. 
 followed and no cookie is kept. Proxies and certificates of the environment are looked up once.
 """
 
+import email.utils
 import ipaddress
+import math
+import re
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -47,7 +51,7 @@ POOL_SIZE = 256
 """Idle connections to keep, at most: more than a process has threads."""
 
 MIN_SECRET = 12
-"""The value of a header counts as a secret if it has at least so many characters."""
+"""The value of a header counts as a secret if it has at least so many characters. The key always does."""
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
@@ -66,7 +70,7 @@ class Upstream:
         self.timeout = timeout
         _, _, key = headers.get("Authorization", "").partition(" ")
         long = [value for value in headers.values() if len(value) >= MIN_SECRET]
-        self.credentials = [key, *long] if key else long
+        self.credentials = [_where_it_stands(each) for each in [key, *long] if each]
         self._base_url = base_url
         self._headers = {
             "Host": _host(base_url),
@@ -170,7 +174,7 @@ class UpstreamResponse:
     ) -> None:
         self.provider = upstream.provider
         self.status = response.status_code
-        self.retry_after = response.headers.get("Retry-After")
+        self.retry_after = _in_seconds(response.headers.get("Retry-After"))
         self.deadline = deadline
         self._upstream = upstream
         self._response = response
@@ -206,8 +210,8 @@ class UpstreamResponse:
         """`failure` without the credentials of the request, which some upstreams repeat in their messages."""
         failure.upstream_status = self.status
         for secret in self._upstream.credentials:
-            failure.message = failure.message.replace(secret, HIDDEN)
-            failure.detail = failure.detail.replace(secret, HIDDEN)
+            failure.message = secret.sub(HIDDEN, failure.message)
+            failure.detail = secret.sub(HIDDEN, failure.detail)
         # Truncate last: a message that was truncated earlier could end with half of a secret.
         failure.message = failure.message[:MAX_MESSAGE]
         return failure
@@ -235,6 +239,17 @@ class UpstreamResponse:
         return data
 
 
+def _in_seconds(retry_after: str | None) -> str | None:
+    """A date as the seconds from now until then, at least 1. Anything else as it is."""
+    date = email.utils.parsedate_tz(retry_after or "")
+    if date is None:
+        return retry_after
+    try:
+        return str(max(1, math.ceil(email.utils.mktime_tz(date) - time.time())))
+    except (ValueError, OverflowError):  # a year that there is not
+        return None
+
+
 def _route(url: str) -> dict[str, Any]:
     """The proxies and certificates that the environment names, as arguments of an adapter's `send`."""
     found = requests.Session().merge_environment_settings(url, {}, None, None, None)
@@ -254,6 +269,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def _where_it_stands(secret: str) -> re.Pattern[str]:
+    """Matches the secret. A short one, such as `EMPTY` or `x` for servers that need none, must be a whole word."""
+    text = re.escape(secret)
+    return re.compile(text if len(secret) >= MIN_SECRET else rf"(?<!\w){text}(?!\w)")
+
+
 def _host(url: str) -> str:
     """The Host header for `url`, which may hold credentials."""
     prepared = requests.Request("GET", url).prepare().url
@@ -265,6 +286,7 @@ FAILURES = (OSError, urllib3.exceptions.HTTPError)
 
 _NOT_REACHED = (
     requests.ConnectTimeout,
+    requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     requests.exceptions.SSLError,
     urllib3.exceptions.NewConnectionError,
@@ -293,6 +315,9 @@ def _reason(ex: Exception) -> str:
         (BrokenPipeError, "connection reset"),
         (requests.ConnectTimeout, "no connection in time"),
         (TimeoutError, "no bytes in time"),
+        (requests.exceptions.InvalidSchema, "proxy of a kind that is not supported"),
+        (requests.exceptions.InvalidURL, "the proxy's URL is malformed"),
+        (requests.exceptions.ProxyError, "the proxy refused"),
     )
     found = (words for kind, words in reasons if _caused_by(ex, kind))
     return next(found, type(ex).__name__)

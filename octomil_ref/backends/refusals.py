@@ -5,6 +5,7 @@ statuses, so many rows go by words. The first row that matches decides; `RANKED`
 """
 
 import json
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MODALITY = r"(?<![\w/.:-])(image|audio|video|vision|multi-?modal|speech|chat|completion|generat|embed)\w*"
 """Matches a whole word only, because names of models and parameters may contain such words."""
 
+WEB_PAGE = "web page"
+"""The last code of a body that is a web page: it is not from the model's server, but from one in front of it."""
+
 TABLE = (
     Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),
     Row(KeyRefused, [401, 407], "", "all"),
@@ -77,6 +81,7 @@ TABLE = (
         ANY,
         r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
         r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
+        r"|http request to an https server"
         r"|^(not found|resource not found)(\n|$)",
         "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404",
     ),
@@ -113,7 +118,12 @@ TABLE = (
         r"|content exists risk|responsible ?ai|guardrail",
         "OpenRouter 403, Azure 400, DeepSeek 400, DashScope 400",
     ),
-    Row(NoSuchPath, [404], r"^\s*$", "TGI and nginx: an empty body or a web page"),
+    Row(
+        NoSuchPath,
+        [404],
+        rf"^\s*({WEB_PAGE})?$",
+        "TGI and nginx: an empty body or a web page",
+    ),
     Row(NoSuchPath, [405, *REDIRECTS], "", "nginx, FastAPI: a path above the API"),
     Row(
         KeyRefused,
@@ -150,6 +160,7 @@ TABLE = (
     ),
     Row(RequestRefused, [500], r'option \\?"', "Ollama, for the type of an option"),
     Row(Broken, REQUEST, "degraded function", "NIM 400"),
+    Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
     Row(
         Broken,
         [409, 421, 423, 424, 425, 499],
@@ -198,6 +209,8 @@ def _failure(
     provider: str, status: int, body: Any, retry_after: str | None
 ) -> UpstreamError:
     words = said(body)
+    if isinstance(body, str) and _WEB_PAGE.search(body):
+        words += f"\n{WEB_PAGE}"
     meaning = next(row.meaning for row in TABLE if _matches(row, status, words))
     reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or "it gave no reason"
     message = MESSAGES[meaning].format(provider=provider, status=status, reason=reason)
@@ -306,9 +319,11 @@ _SECRET = re.compile(
 """Matches addresses, places in source files, and keys. Masked keys too, because they show a part of the key."""
 
 
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+
 def _seconds(retry_after: str | None) -> str:
-    """The upstream's own Retry-After if it is plain seconds, within reason; else 1."""
-    if not (retry_after and retry_after.isascii() and retry_after.isdecimal()):
-        return "1"
-    digits = retry_after.lstrip("0")[:6]  # enough to be above the bound
-    return str(min(int(digits or "0"), MAX_RETRY_AFTER))
+    """The upstream's own Retry-After in whole seconds, rounded up and within reason; 1 if there is none."""
+    given = retry_after or ""
+    seconds = float(given) if _NUMBER.fullmatch(given) else 1
+    return str(math.ceil(min(seconds, MAX_RETRY_AFTER)))

@@ -17,6 +17,7 @@ from typing import Any
 from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from octomil_ref.backends.framing import Head, framing, request_head, take_head
 from octomil_ref.clients import NOBODY, Call, Client, watched
@@ -197,7 +198,14 @@ class _Http1:
     def connect(self) -> None:
         self._responses = 0
         self.timeout /= self._steps()
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except TimeoutError as ex:  # in TLS, or at a proxy
+            raise ConnectTimeoutError(self, "no connection in time") from ex
+        except OSError as ex:
+            if isinstance(ex, ssl.SSLError):
+                raise
+            raise NewConnectionError(self, str(ex)) from ex  # type: ignore[arg-type]
         for name in KEEP_ALIVE.keys() & vars(socket).keys():
             level = socket.SOL_SOCKET if name[0] == "S" else socket.IPPROTO_TCP
             self.sock.setsockopt(level, getattr(socket, name), KEEP_ALIVE[name])

@@ -46,6 +46,8 @@ ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
     ("OpenRouter", 404, "<!DOCTYPE html><html><title>Model not found</title></html>", NoSuchPath),
     ("LM Studio", 200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"}, NoSuchPath),
     ("nginx", 301, "<html>", NoSuchPath),
+    ("Go", 400, "Client sent an HTTP request to an HTTPS server.\n", NoSuchPath),
+    ("nginx", 400, "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>", Broken),
     # Our key
     ("Gemini", 400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}}], KeyRefused),
     ("xAI", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: na***ys. You can obtain an API key from https://console.x.ai."}, KeyRefused),

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 import responses
-from builders import OPENAI, asking, openai_chat
+from builders import OPENAI, asking, openai_chat, sent
 
 from octomil_ref.backends.adapting import (
     MAX_CHANGES,
@@ -54,6 +54,16 @@ def refuse(at_once: int) -> None:
         return 400 if names else 200, {}, json.dumps(error if names else openai_chat())
 
     responses.add_callback("POST", CHAT, callback)
+
+
+@responses.activate
+def test_a_parameter_whose_name_is_empty_is_sent_like_any_other():
+    refuse(at_once=1)
+
+    completion = OpenAIBackend(OPENAI, "", 20, {}).complete(asking(**{"": 1, "p_1": 2}))
+
+    assert completion.ending.ignored_parameters == ("p_1",)
+    assert sent()[""] == 1
 
 
 @responses.activate

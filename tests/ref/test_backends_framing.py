@@ -114,6 +114,7 @@ def test_no_header_of_a_request_holds_a_line_end(value):
         pytest.param(["Content-Length: 2"], b"ab", id="a length"),
         pytest.param(["Content-Length: 2"] * 2, b"ab", id="the same length twice"),
         pytest.param(["Transfer-Encoding: Chunked"], b"a", id="chunks"),
+        pytest.param(["Transfer-Encoding: chunked"] * 2, b"a", id="chunks twice"),
         pytest.param(
             ["Transfer-Encoding: chunked", "Content-Length: 2"],
             b"a",

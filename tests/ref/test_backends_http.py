@@ -1,6 +1,7 @@
 """Requests to one upstream, through the proxy of the environment or without, and its answers."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 import responses
@@ -20,7 +21,7 @@ from octomil_conformance.backend.scripts import raw, stall
 from octomil_ref.backends import http
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.wire import TimedSocket
-from octomil_ref.errors import Broken
+from octomil_ref.errors import Broken, NotReached
 from octomil_ref.records import asking_for
 
 URL = "http://upstream.test/v1"
@@ -163,6 +164,27 @@ def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch, no_pro
     assert sent[0].startswith(line + b"Host: upstream.test:81\r\n")
 
 
+REFUSES = raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "script, why",
+    [(REFUSES, "the proxy refused"), (stall, "no connection in time")],
+    ids=["refuses", "is silent"],
+)
+def test_behind_a_proxy_that_does_not_connect_nothing_is_reached(
+    script, why, monkeypatch, no_proxy
+):
+    with scripted(script) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        to = upstream("https://upstream.test", timeout=0.5)
+
+        with pytest.raises(NotReached) as caught:
+            to.post("/", {})
+
+    assert caught.value.detail == why
+
+
 @responses.activate
 def test_a_proxy_is_not_asked_for_a_host_that_the_environment_excepts(
     monkeypatch, no_proxy
@@ -294,6 +316,25 @@ def test_a_line_that_is_too_long_is_broken_off(monkeypatch):
     assert answer.next_lines() == [b"1234567890"]
     with pytest.raises(Broken, match="line without end"):
         answer.next_lines()
+
+
+@pytest.mark.parametrize(
+    "date, seconds",
+    [
+        ("Sat, 28 Nov 2026 12:01:00 GMT", "60"),
+        ("Sat, 28 Nov 2026 11:00:00 GMT", "1"),
+        ("28 Nov 99999 11:00:00 GMT", None),
+        ("2 days", "2 days"),
+    ],
+    ids=["to come", "past", "too far", "none"],
+)
+@responses.activate
+def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch):
+    noon = SimpleNamespace(time=lambda: 1795867200.0)  # of 28 November 2026
+    monkeypatch.setattr("octomil_ref.backends.http.time", noon)
+    responses.get(f"{URL}/models", status=503, headers={"Retry-After": date})
+
+    assert upstream().get("/models", 1).retry_after == seconds
 
 
 # What becomes of the connection

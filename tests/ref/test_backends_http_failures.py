@@ -102,6 +102,9 @@ def test_a_server_without_tls_behind_https_is_not_reached():
         pytest.param(
             requests.exceptions.SSLError(), NotReached, id="a bad certificate"
         ),
+        pytest.param(
+            requests.exceptions.InvalidSchema(), NotReached, id="a proxy without HTTP"
+        ),
         pytest.param(requests.ReadTimeout(), TimedOut, id="no head in time"),
         pytest.param(requests.exceptions.InvalidHeader(), Broken, id="a broken head"),
     ],
@@ -183,6 +186,11 @@ def test_a_failure_tells_neither_address_nor_exception():
         (BrokenPipeError(), "connection reset"),
         (requests.ConnectTimeout(), "no connection in time"),
         (TimeoutError(), "no bytes in time"),
+        (
+            requests.exceptions.InvalidSchema(),
+            "proxy of a kind that is not supported",
+        ),
+        (requests.exceptions.InvalidProxyURL(), "the proxy's URL is malformed"),
         (OSError(5, "I/O error"), "ConnectionError"),
     ],
     ids=lambda each: type(each).__name__,

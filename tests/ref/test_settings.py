@@ -240,6 +240,18 @@ def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expecte
     assert message.startswith(f"OPENAI_API_KEY_FILE: expected {expected}, got ")
 
 
+@pytest.mark.parametrize("variable", settings.CERTIFICATES)
+def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable):
+    empty = tmp_path / "ca.pem"
+    empty.touch()
+    load({variable: str(tmp_path)})
+
+    for path in (empty, tmp_path / "missing"):
+        assert complaint({variable: str(path)}) == (
+            f"{variable}: expected a file with certificates, got {str(path)!r}"
+        )
+
+
 def test_published_variables_are_set_for_child_processes():
     settings.publish(OCTOMIL_PORT=8001, OCTOMIL_THREADS=None)
 
