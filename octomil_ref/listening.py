@@ -18,8 +18,8 @@ def listen(settings: Settings) -> list[socket.socket]:
             return [_unix_socket(settings.unix_socket)]
         return _tcp_sockets(settings.host, settings.port)
     except (OSError, UnicodeError) as ex:
-        # socket.create_server adds the address to the reason.
-        why = str(getattr(ex, "strerror", ex)).partition(" (while")[0]
+        # socket.create_server adds the address to the reason. A path that is too long has no `strerror`.
+        why = str(getattr(ex, "strerror", None) or ex).partition(" (while")[0]
         raise SettingsError(
             f"{_variables(settings)}: cannot listen on {settings.address()}: {why}"
         ) from ex

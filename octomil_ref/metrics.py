@@ -219,8 +219,11 @@ def _both(
 def _make(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as ex:
-        raise SettingsError(f"PROMETHEUS_MULTIPROC_DIR: {ex}") from ex
+        raise SettingsError(
+            f"PROMETHEUS_MULTIPROC_DIR: expected a folder that can be written, got {folder!r}: {ex.strerror}"
+        ) from ex
 
 
 class SharedFolder:

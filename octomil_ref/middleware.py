@@ -124,11 +124,13 @@ class _Watched:
 
 
 class Host:
-    """Refuses HTTP/1.1 without a Host header (RFC 9112 section 3.2). The HTTP parser refuses more than one."""
+    """Refuses HTTP/1.1 without a Host header, or with several (RFC 9112 section 3.2)."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if "HTTP_HOST" not in req.env and req.env["SERVER_PROTOCOL"] == "HTTP/1.1":
-            raise BadRequest("A request of HTTP/1.1 must have a Host header.")
+        host = req.env.get("HTTP_HOST")
+        missing = host is None and req.env["SERVER_PROTOCOL"] == "HTTP/1.1"
+        if missing or "," in (host or ""):  # waitress joins several by commas
+            raise BadRequest("A request of HTTP/1.1 must have one Host header.")
 
 
 def cors(origins: Sequence[str]) -> list[Any]:

@@ -251,7 +251,8 @@ def parse_parameters(path: str, value: object) -> Parameters:
 
 
 def read_parameter(path: str, name: str, value: Any) -> Any:
-    if name.lower() in REFUSED:  # servers written in Go ignore the case of a key
+    # Servers written in Go ignore the case of a key, and take `ſ` for an s.
+    if name.casefold() in REFUSED:
         raise invalid(path, "is not a generation parameter")
     return _checked(path, value, RULES[name]) if name in RULES else value
 

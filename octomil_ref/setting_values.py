@@ -60,6 +60,8 @@ def keys(text: str) -> tuple[str, ...]:
 
 def key_name_and_token(entry: str) -> tuple[str, str]:
     """The name is empty if the entry has none. Only a token with a name may contain a colon."""
+    if not entry.isprintable():  # pasted, or not UTF-8
+        raise ValueError("entries of printable characters")
     name, colon, token = (part.strip() for part in entry.partition(":"))
     if not colon:
         return "", name

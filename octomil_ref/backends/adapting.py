@@ -95,7 +95,7 @@ class Adapter:
             changes = {**changes, **new}
         if changes is not known:
             self._remember(payload["model"], changes)
-        return response, tuple(n for n in payload if not _new_name(n, changes))
+        return response, tuple(n for n in payload if _new_name(n, changes) is None)
 
     def _remember(self, model: str, changes: Changes) -> None:
         newest = dict(list(changes.items())[-MAX_CHANGES:])
@@ -188,7 +188,7 @@ def changed(payload: dict[str, Any], changes: Changes) -> dict[str, Any]:
     if not changes:
         return payload
     names = {name: _new_name(name, changes) for name in payload}
-    return {new: payload[name] for name, new in names.items() if new}
+    return {new: payload[name] for name, new in names.items() if new is not None}
 
 
 def _new_name(name: str, changes: Changes) -> str | None:

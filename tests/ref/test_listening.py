@@ -72,6 +72,11 @@ def test_a_host_that_does_not_exist_is_a_wrong_setting():
         listen(Settings(host="256.0.0.1", port=0))
 
 
+def test_a_path_that_is_too_long_for_a_unix_socket_is_a_wrong_setting():
+    with pytest.raises(SettingsError, match="/a: AF_UNIX path too long$"):
+        listen(Settings(unix_socket="/x" * 99 + "/a"))
+
+
 def test_a_check_leaves_the_address_free():
     with listening() as [(_, port)]:
         pass

@@ -256,11 +256,14 @@ def test_a_folder_for_metrics_is_empty_at_the_start_and_stays_if_it_was_given(tm
     assert not left_over.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path):
-    (tmp_path / "file").touch()
+@pytest.mark.parametrize("folder", ["/dev/null/metrics", "/proc/self/task"])
+def test_a_folder_that_cannot_be_made_or_written_is_a_wrong_setting(folder):
+    expected = f"a folder that can be written, got '{folder}': "
 
-    with pytest.raises(SettingsError, match="^PROMETHEUS_MULTIPROC_DIR: "):
-        SharedFolder(str(tmp_path / "file" / "folder"), None)
+    with pytest.raises(
+        SettingsError, match=f"^PROMETHEUS_MULTIPROC_DIR: expected {expected}"
+    ):
+        SharedFolder(folder, None)
 
 
 # The dashboard

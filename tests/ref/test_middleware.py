@@ -236,8 +236,9 @@ def status_of(path: str, http_version: str, host: str | None) -> int:
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/inference", "/nowhere"])
-def test_http_1_1_needs_a_host_header(path):
-    assert status_of(path, "1.1", None) == 400
+@pytest.mark.parametrize("host", [None, "x, y"], ids=["none", "two"])
+def test_http_1_1_needs_one_host_header(path, host):
+    assert status_of(path, "1.1", host) == 400
 
 
 @pytest.mark.parametrize(

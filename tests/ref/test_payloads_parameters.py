@@ -85,7 +85,9 @@ def test_a_numeric_parameter_must_be_a_number(name, value):
     assert f"'parameters.{name}' must be a" in parameter_complaint(name, value)
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "tools", "Stream", "MODEL"])
+@pytest.mark.parametrize(
+    "name", ["model", "messages", "tools", "Stream", "MODEL", "me\u017f\u017fages"]
+)
 def test_a_parameter_that_would_change_the_request_itself_is_refused(name):
     assert (
         parameter_complaint(name, 1)

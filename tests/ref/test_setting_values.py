@@ -98,6 +98,10 @@ NOT_PARSED = [
         (values.keys, text, "entries like name:token or token")
         for text in (":secret", "name: ", "a,:")
     ),
+    *(
+        (values.keys, text, "entries of printable characters")
+        for text in ("a\tb", "\udcff", "a\xa0b", "name:\x00")
+    ),
     (values.switch, "maybe", "1 or 0"),
     (values.log_level, "LOUD", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     (values.log_format, "xml", "text or json"),
