@@ -157,14 +157,22 @@ def refused(
     reason, _, codes = said.partition("\n")
     text = f"{_ADVICE.split(reason)[0]}\n{codes}"
     parameters = _UNSUPPORTED.search(said) and not _VALUE.search(said)
+    letters = _letters(text)
+    # Clients choose the names and how many there are, and a regular expression for each takes long.
+    candidates = [name for name in names if _letters(name) in letters]
     blamed = [
         name
-        for name in names
+        for name in candidates
         if (name in ours and _named(name, text, _ANYWHERE))
         or (parameters and _named(name, text, _WHERE_NAMES_STAND))
     ]
     other_names = {name: new for name, new in RENAMED.items() if new in said}
     return {name: other_names.get(name) for name in blamed}
+
+
+def _letters(text: str) -> str:
+    """The text in lower case, without what may stand between two words of a name."""
+    return re.sub("[ _-]", "", text).lower()
 
 
 _ANYWHERE = r"(?<![\w.])"

@@ -7,6 +7,7 @@ import pytest
 import responses
 from builders import OPENAI, asking, openai_chat, sent
 
+from octomil_ref.backends import adapting
 from octomil_ref.backends.adapting import (
     MAX_CHANGES,
     MAX_MODELS,
@@ -76,6 +77,17 @@ def test_a_client_cannot_fill_the_memory_with_names():
 
     assert completion.ending.ignored_parameters == tuple(names)
     assert list(backend._adapter._changes.get("m")) == names[5:]
+
+
+def test_only_names_that_occur_in_the_message_are_looked_for_in_it(monkeypatch):
+    looked_for = []
+    monkeypatch.setattr(
+        adapting, "_named", lambda name, *where: looked_for.append(name)
+    )
+
+    adapting.refused("unknown: 'top-k', topP", ["top_k", "top_p", "seed", "p" * 99], [])
+
+    assert looked_for == ["top_k", "top_p"]
 
 
 @responses.activate
