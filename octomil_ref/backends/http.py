@@ -56,6 +56,9 @@ MIN_SECRET = 12
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line of a streamed answer."""
 
+MAX_BODY = 256 * 1024 * 1024
+"""Bytes of a whole answer: more than 512 vectors of 16,384 numbers."""
+
 MAX_MESSAGE = 350
 """Characters of an error message that quotes the upstream."""
 
@@ -185,7 +188,13 @@ class UpstreamResponse:
         self._is_encoded = "Content-Encoding" in response.headers
 
     def body(self) -> bytes:
-        return b"".join(iter(self._read, b""))
+        parts, size = [], 0
+        while data := self._read():
+            parts.append(data)
+            size += len(data)
+            if size > MAX_BODY:
+                raise self._upstream.broken("sent an answer without end")
+        return b"".join(parts)
 
     def next_lines(self) -> list[bytes]:
         """The whole lines that have arrived, at least one, without their ends. Empty after the last.

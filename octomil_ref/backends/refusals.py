@@ -185,9 +185,16 @@ def reported(provider: str, body: Any) -> UpstreamError:
 
 
 def has_error(body: dict[str, Any]) -> bool:
-    """True if the body of a response with status 200 is an error. Most have `error`, older vLLM `object`, Cloudflare `errors`."""
+    """True if the body of a response with status 200 is an error.
+
+    Most have `error`, older vLLM `object`, Cloudflare `errors`, MiniMax a code other than 0.
+    """
+    minimax = body.get("base_resp")
     return bool(
-        body.get("error") or body.get("object") == "error" or body.get("errors")
+        body.get("error")
+        or body.get("object") == "error"
+        or body.get("errors")
+        or (isinstance(minimax, dict) and minimax.get("status_code"))
     )
 
 
@@ -241,6 +248,7 @@ _PLACES = (
     *("metadata", "raw"),
     # Several of these in one body: `error` is the least telling (`"error": "Bad Request", "message": …`).
     *("message", "detail", "errors", "msg", "error", "title"),
+    *("base_resp", "status_msg"),
 )
 
 _WEB_PAGE = re.compile(
@@ -284,7 +292,7 @@ def _location(error: dict[str, Any]) -> str:
 
 
 _CODES = ("code", "type", "status", "error_type", "reason", "param", "status_code")
-_NESTED = ("error", "errors", "details", "message", "detail")
+_NESTED = ("error", "errors", "details", "message", "detail", "base_resp")
 
 
 def _codes(value: Any, depth: int = MAX_DEPTH) -> list[str]:

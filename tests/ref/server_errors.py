@@ -53,6 +53,7 @@ ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
     ("xAI", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: na***ys. You can obtain an API key from https://console.x.ai."}, KeyRefused),
     ("LiteLLM", 400, {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}}, KeyRefused),
     ("LiteLLM", 200, {"error": {"message": "Authentication Error, Invalid proxy server token passed. Received API Key = sk-...1234", "type": "auth_error", "code": "401"}}, KeyRefused),
+    ("MiniMax", 200, {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, KeyRefused),
     ("DeepSeek", 402, {"error": {"message": "Insufficient Balance"}}, KeyRefused),
     ("SiliconFlow", 403, {"code": 30001, "message": "Sorry, your account balance is insufficient"}, KeyRefused),
     # The client's fault
@@ -62,6 +63,7 @@ ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
     # Too many requests
     ("Groq", 413, {"error": {"message": "Request too large for model `llama-3.1-8b-instant` in organization `org_x` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 12328, please reduce your message size and try again.", "type": "tokens", "code": "rate_limit_exceeded"}}, RateLimited),
     ("Gemini", 403, [{"error": {"code": 403, "message": "Quota exceeded for quota metric", "status": "PERMISSION_DENIED"}}], RateLimited),
+    ("MiniMax", 200, {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, RateLimited),
     ("Anthropic", 529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, Busy),
     ("Groq", 498, {"error": {"message": "Flex tier capacity exceeded"}}, Busy),
     ("Ollama", 500, {"error": "llm server loading model"}, Busy),

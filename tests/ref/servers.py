@@ -210,6 +210,8 @@ BYTES = [
     ),
     streamed("Anthropic", "names an event error", b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n', want=Busy),
     streamed("DashScope", "names an event error and has the error itself for data", b'event:error\ndata:{"code":"Throttling.RateQuota","message":"slow down"}\n\n', want=RateLimited),
+    streamed("MiniMax", "has a code of its own for errors", sse({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}), want=RateLimited),
+    streamed("MiniMax", "has the code of success", sse(A | {"base_resp": {"status_code": 0, "status_msg": ""}}, STOP, DONE), want=Text("A")),
     streamed("vLLM until 0.9", "has the error itself for a chunk", sse({"object": "error", "message": "out of range", "code": 400}, DONE), want=RequestRefused),
     streamed(
         "SGLang",

@@ -337,6 +337,17 @@ def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch)
     assert upstream().get("/models", 1).retry_after == seconds
 
 
+@responses.activate
+def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
+    monkeypatch.setattr(http, "MAX_BODY", 4)
+    responses.get(f"{URL}/", body=arriving(b"1234"))
+    assert upstream().get("/", 1).body() == b"1234"
+    responses.get(f"{URL}/", body=arriving(b"123", b"45"))
+
+    with pytest.raises(Broken, match="answer without end"):
+        upstream().get("/", 1).body()
+
+
 # What becomes of the connection
 
 
