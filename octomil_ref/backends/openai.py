@@ -149,6 +149,15 @@ def _content(message: Mapping[str, Any]) -> tuple[object, object]:
     return _unusual_content(content, thoughts)
 
 
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message of a whole answer. Gateways leave it in a delta, or as the text of a completion.
+
+    Gemini has none in the answer of a model that had no tokens left after it thought.
+    """
+    message = choice.get("message") or choice.get("delta")
+    return message or {"content": choice.get("text")}
+
+
 def _unusual_content(content: object, thoughts: object) -> tuple[object, object]:
     if isinstance(content, list):  # Mistral, while it thinks
         texts = [_part_text(part) for part in content]
@@ -181,12 +190,11 @@ def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
         answer = reading.json_object(body)
     except (ValueError, TypeError):
         return _read_whole_stream(body, ignored)
-    if has_error(answer):
+    if has_error(answer) or not answer.get("choices"):
         raise reported(PROVIDER, answer)
     choice = answer["choices"][0]
     reason = _reason_of(choice)
-    # Gemini: no message in the answer of a model that had no tokens left after it thought.
-    _, content = _content(choice.get("message") or {})
+    _, content = _content(_message(choice))
     usage = _usage(answer) or _usage(choice)  # Moonshot
     return reading.text(content), Ending(_finish_reason(reason), usage, ignored)
 
@@ -217,7 +225,7 @@ class _Lines:
         self._ignored = ignored
         self._reason: object = None
         self._went_on = False
-        """More text came after a reason. LiteLLM in front of Gemini sends one in every chunk: then only `[DONE]` is the end."""
+        """More text came after a reason. LiteLLM before Gemini sends one in every chunk: only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
         self._has_deltas = False
@@ -245,9 +253,12 @@ class _Lines:
 
     def end(self, failure: UpstreamError) -> list[Piece]:
         pieces = self._stray_answer()
-        if not self._reason or self._went_on:
+        if not self._is_complete():
             raise failure
         return pieces + self._ending()
+
+    def _is_complete(self) -> bool:
+        return bool(self._reason) and not self._went_on
 
     def _read_mark(self, data: bytes) -> list[Piece]:
         """Data that is not an object, such as `[DONE]`, or a part of one."""
@@ -256,9 +267,11 @@ class _Lines:
             return []
         if data == b"[DONE]":
             return self._ending() if self._reason else []
-        if data not in (b"", b"null"):  # proxies, to keep the connection awake
+        if data in (b"", b"null"):  # proxies, to keep the connection awake
+            return []
+        if not self._is_complete():
             raise ValueError("neither a chunk nor a mark")
-        return []
+        return self._ending()
 
     def _read_other(self, line: bytes) -> list[Piece]:
         """A line that does not begin with `data:`: mostly the blank one after each event."""
@@ -285,6 +298,8 @@ class _Lines:
         if not stray:
             return []
         answer = parsed(bytes(stray))
+        if isinstance(answer, str) and self._is_complete():
+            return []  # a `[DONE]` without `data:`
         if isinstance(answer, list):  # Gemini
             raise reported(PROVIDER, answer)
         return self._chunk(answer)
@@ -303,7 +318,8 @@ class _Lines:
             if content:
                 self._has_deltas = True
         else:
-            thoughts, content = self._message(choice)
+            # Some servers repeat the whole answer after the deltas.
+            thoughts, content = _content({} if self._has_deltas else _message(choice))
         pieces = reading.pieces(thoughts, self._text.add(content))
         if pieces and self._reason:
             self._went_on = True
@@ -314,17 +330,11 @@ class _Lines:
             self._usage = self._usage or next(filter(None, map(_usage, places)), None)
         return pieces
 
-    def _message(self, choice: dict[str, Any]) -> tuple[object, object]:
-        """The thoughts and the text of a choice without a delta: the whole answer. Some servers repeat it after the deltas."""
-        message = {} if self._has_deltas else choice.get("message")
-        return _content(message or {})
-
     def _without_choice(self, chunk: dict[str, Any]) -> list[Piece]:
         if self._error_event or has_error(chunk):
             raise reported(PROVIDER, chunk)
         # The usage comes in a chunk of its own, after the last choice.
-        complete = self._reason and not self._went_on and self._usage
-        return self._ending() if complete else []
+        return self._ending() if self._is_complete() and self._usage else []
 
     def _ending(self) -> list[Piece]:
         rest = reading.pieces(None, self._text.rest())
@@ -337,10 +347,7 @@ class _Lines:
 
 def _usage(body: Mapping[str, Any]) -> Usage | None:
     """None if the upstream did not count."""
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    prompt, completion, total = _counts(usage)
+    prompt, completion, total = _counts(body.get("usage"))
     if completion is None and prompt is not None and total is not None:
         completion = max(0, total - prompt)  # Gemini leaves out what is 0
     if prompt is None or completion is None:
@@ -349,28 +356,23 @@ def _usage(body: Mapping[str, Any]) -> Usage | None:
     return Usage(prompt, completion) if prompt or completion else None
 
 
-def _counts(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+def _counts(usage: object) -> tuple[int | None, int | None, int | None]:
     """The tokens of the prompt, of the completion and of both. Cloudflare, Anthropic: `input_tokens`, `output_tokens`."""
-    names = (
-        ("prompt_tokens", "input_tokens"),
-        ("completion_tokens", "output_tokens"),
-        ("total_tokens",),
-    )
-    prompt, completion, total = (
-        reading.count(next(filter(_is_given, map(usage.get, each)), None))
-        for each in names
-    )
-    return prompt, completion, total
+    if not isinstance(usage, dict):
+        return None, None, None
 
+    def counted(*names: str) -> int | None:
+        found = (reading.count(usage.get(name)) for name in names)
+        return next((each for each in found if each is not None), None)
 
-def _is_given(value: object) -> bool:
-    return value is not None
+    prompt = counted("prompt_tokens", "input_tokens")
+    completion = counted("completion_tokens", "output_tokens")
+    return prompt, completion, counted("total_tokens")
 
 
 def _tokens_of_input(body: Mapping[str, Any]) -> int:
     """0 if the upstream did not count. Voyage gives only the total."""
-    usage = body.get("usage")
-    prompt, _, total = _counts(usage if isinstance(usage, dict) else {})
+    prompt, _, total = _counts(body.get("usage"))
     return prompt or total or 0
 
 

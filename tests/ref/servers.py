@@ -164,6 +164,9 @@ TEXTS = [
     whole("OpenAI", "refuses in words", message(content=None, refusal="I cannot."), Text("I cannot.")),
     streamed("OpenAI", "streams a refusal in words", sse(openai_chunk(refusal="I "), openai_chunk(refusal="cannot."), STOP, DONE), want=Text("I cannot.")),
     streamed("Azure", "has a delta that is null in its last chunk", sse(A, chunk(delta=None, finish_reason="stop"), DONE), want=Text("A")),
+    streamed("a gateway for completions", "has a text instead of a delta", sse(chunk(text="A"), chunk(text="B", finish_reason="stop"), DONE), want=Text("AB")),
+    whole("a gateway for completions", "has a text instead of a message", {"choices": [{"text": "A", "finish_reason": "stop"}]}, Text("A")),
+    whole("a gateway that joins a stream", "leaves the text in a delta", chunk(delta={"content": "A"}, finish_reason="stop"), Text("A")),
     streamed("RAGFlow", "repeats the whole text in its last chunk", sse(A, B, chunk(message={"role": "assistant", "content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
     streamed("a gateway that cannot stream", "sends the role in a delta, and a message", sse(openai_chunk(role="assistant"), chunk(message={"content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
     streamed("DeepSeek", "streams thoughts beside the text", sse(openai_chunk(reasoning_content="Hm.", content=None), A, STOP, DONE), want=Text("A"), thinks=True),
@@ -230,6 +233,11 @@ BYTES = [
     ),
     streamed("LiteLLM", "has a status as text", sse({"error": {"message": "litellm.RateLimitError: slow down", "type": "None", "param": "None", "code": "429"}}, DONE), want=RateLimited),
     streamed("Gemini", "sends an error without events, over several lines", b'[{\n  "error": {\n    "code": 429,\n    "status": "RESOURCE_EXHAUSTED"\n  }\n}\n]\n', want=RateLimited),
+    *(
+        streamed("a gateway", f"ends with {end!r}", sse(A, STOP) + end, want=Text("A"))
+        for end in (b"data: [done]\n\n", b"[DONE]\n\n", b"data: <html>\n\n")
+    ),
+    whole("a gateway", "has an error of its own shape", {"code": 429, "msg": "slow down"}, RateLimited),
     streamed("a proxy", "sends a web page", b"<html>\n<p>Hi</p>\n</html>\n", want=Broken),
 ]  # fmt: skip
 
