@@ -294,14 +294,17 @@ ENVIRONMENT: Mapping[str, str] = os.environ
 
 def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
     """Raises SettingsError for a wrong value."""
-    for variable in CERTIFICATES:
-        _check_certificates(variable, environ.get(variable, ""))
     given = {
         setting.name: _read(setting, text)
         for setting in fields(Settings)
         if (text := _text(setting, environ)) is not None
     }
-    return Settings(**given)
+    settings = Settings(**given)
+    urls = (settings.ollama_base_url, settings.openai_api_endpoint)
+    if any(url.startswith("https:") for url in urls):
+        for variable in CERTIFICATES:
+            _check_certificates(variable, environ.get(variable, ""))
+    return settings
 
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

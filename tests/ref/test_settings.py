@@ -244,12 +244,14 @@ def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expecte
 def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable):
     empty = tmp_path / "ca.pem"
     empty.touch()
-    load({variable: str(tmp_path)})
+    tls = {"OPENAI_API_ENDPOINT": "https://host"}
 
     for path in (empty, tmp_path / "missing"):
-        assert complaint({variable: str(path)}) == (
+        load({variable: str(path)})  # without TLS it does not matter
+        assert complaint({variable: str(path), **tls}) == (
             f"{variable}: expected a file with certificates, got {str(path)!r}"
         )
+    load({variable: str(tmp_path), **tls})
 
 
 def test_published_variables_are_set_for_child_processes():
