@@ -38,7 +38,15 @@ AT_ONCE = (4, 4, 12)
 NEEDS_BOTH = frozenset(
     [
         *(f"FALLBACK-{number:02}" for number in range(1, 13)),
-        *("HEALTH-21", "HEALTH-26", "STREAM-34", "FAULT-16", "FAULT-17", "BATCH-27"),
+        *(
+            "HEALTH-21",
+            "HEALTH-26",
+            "HEALTH-28",
+            "STREAM-34",
+            "FAULT-16",
+            "FAULT-17",
+            "BATCH-27",
+        ),
         "FALLBACK-14",
     ]
 )

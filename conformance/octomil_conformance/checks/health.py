@@ -6,7 +6,7 @@ from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.exchange import field
+from octomil_conformance.exchange import Exchange, field, items
 from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.health import ADDRESS
@@ -14,6 +14,11 @@ from octomil_conformance.wire.health import ADDRESS
 LIVENESS = "/health"
 DOWN: list[Outage] = ["refuse", "fail", "deny"]
 ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))
+
+
+def places(answer: Exchange) -> list[object]:
+    """The providers in the order of the report."""
+    return [field(each, "provider") for each in items(field(answer.fields, "backends"))]
 
 
 @requirement("HEALTH-06")
@@ -89,6 +94,15 @@ def no_secret_is_shown_while_upstreams_are_down(api: Api, kind: Outage) -> None:
 
     expect(shown_of(hidden, answer), [], "no secret")
     expect(addresses, [], "no URL, no address, no port")
+
+
+@requirement("HEALTH-28", ["refuse", "hang"], serial=True)
+def the_upstreams_keep_their_places(api: Api, kind: Outage) -> None:
+    before = api.settled("ok")
+    with api.outage(kind, "ollama"):
+        answer = api.settled("degraded")
+
+    expect(places(answer), places(before), "the same order")
 
 
 @requirement("HEALTH-26", DOWN, serial=True)

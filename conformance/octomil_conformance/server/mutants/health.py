@@ -179,6 +179,12 @@ def another_address_is_shown_in_an_outage(response: Response) -> None:
         response.send({**response.fields, "hint": "no route to 10.0.0.7"})
 
 
+@answers("health@2", "HEALTH-28", shows=None)
+def those_that_answer_come_first(fields: Json) -> None:
+    """Upstreams that do not answer are at the end of the list."""
+    fields["backends"].sort(key=lambda each: each["status"] != "ok")
+
+
 @upstreams("health@2", "HEALTH-20", shows=None)
 def upstreams_need_a_page(upstreams: Upstreams) -> Upstreams:
     """An upstream counts as available only if it has the page that is asked for."""
