@@ -1,0 +1,206 @@
+"""Inputs of batches that are refused, accepted or sent to the model wrongly, and their parameters."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.mutants.batch import field
+from octomil_conformance.server.subjects import bodies, failures, layer, responses
+
+MALFORMED = {"messages": [{"role": "user"}]}
+
+
+@bodies("batch@1", "BATCH-06")
+def input_data_is_not_known(fields: Json) -> None:
+    """`input_data` is refused if the first input has `messages`."""
+    inputs = fields.get("inputs")
+    if isinstance(inputs, list) and inputs and "messages" in inputs[0]:
+        inputs[1:] = [each if "messages" in each or not each else MALFORMED for each in inputs[1:]]  # fmt: skip
+
+
+@bodies("batch@1", "BATCH-07")
+def no_inputs_are_one(fields: Json) -> None:
+    """`inputs` that are empty or no array become one input."""
+    inputs = fields.get("inputs")
+    is_good = isinstance(inputs, list) and inputs
+    if "model_id" in fields and "inputs" in fields and not is_good:
+        fields["inputs"] = [{"input_data": "Hi"}]
+
+
+failures.sets(
+    *("batch@1", "BATCH-08", "BATCH-35"),
+    malformed_input_is_not_named=("message", "Validation failed."),
+    shows="echo",
+)
+
+
+@responses("batch@2", "BATCH-08", "BATCH-24", "BATCH-35")
+def a_malformed_input_is_not_found(response: Response) -> None:
+    """A malformed input is answered with 404."""
+    if response.status == 400 and b"inputs[1]" in response.body:
+        response.fail(404)
+
+
+def without_malformed(fields: Json) -> None:
+    inputs = fields.get("inputs")
+    if isinstance(inputs, list):
+        fields["inputs"] = [each for each in inputs if each != MALFORMED]
+
+
+@bodies("batch@1", "BATCH-08")
+def malformed_inputs_are_passed_over(fields: Json) -> None:
+    """A malformed input is silently dropped."""
+    without_malformed(fields)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
+def malformed_inputs_are_dropped(fields: Json) -> None:
+    """A malformed input is dropped, and the others run."""
+    without_malformed(fields)
+
+
+@bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+def batch_has_a_default_model(fields: Json) -> None:
+    """A batch without `model_id` runs on a default model."""
+    fields.setdefault("model_id", "conf-echo")
+
+
+@bodies("batch@1", "BATCH-10")
+def odd_max_concurrency_is_one(fields: Json) -> None:
+    """An invalid `max_concurrency` counts as 1."""
+    value = fields.get("max_concurrency")
+    if value is not None and (type(value) is not int or value < 1):
+        fields["max_concurrency"] = 1
+
+
+@bodies("batch@1", "BATCH-11")
+def large_max_concurrency_is_refused(fields: Json) -> None:
+    """A large `max_concurrency` is refused."""
+    if fields.get("max_concurrency") == 100_000:
+        fields["max_concurrency"] = 0
+
+
+@layer("batch@2", "BATCH-24", shows=None)
+def good_inputs_run_first(request: Request, server: Server) -> Response:
+    """The good inputs run although another one is malformed."""
+    fields = request.fields
+    without_malformed(fields)
+    if fields.get("inputs") != request.fields.get("inputs"):
+        again = dataclasses.replace(request).send(fields)
+        b"".join(server(again).pieces)
+    return server(request)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25", "BATCH-35", "BATCH-36")
+def own_parameters_are_lost(fields: Json) -> None:
+    """The own parameters of an input are ignored."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict):
+            each.pop("parameters", None)
+
+
+@bodies("batch@2", "BATCH-25")
+def own_parameters_replace_all(fields: Json) -> None:
+    """The own parameters of an input replace all parameters of the batch."""
+    inputs = [each for each in fields.get("inputs") or () if isinstance(each, dict)]
+    if any("parameters" in each for each in inputs):
+        common = fields.pop("parameters", {})
+        for each in inputs:
+            each.setdefault("parameters", common)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
+def own_parameters_are_not_checked(fields: Json) -> None:
+    """Parameters of an input that are out of range are ignored."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict) and each.get("parameters") == {"temperature": "hot"}:
+            del each["parameters"]
+
+
+def of_inputs(fields: Json, change: Callable[[Json], object]) -> None:
+    """Changes each input that is an object."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict):
+            change(each)
+
+
+@bodies("batch@1", "BATCH-35")
+def seeds_of_inputs_are_not_checked(fields: Json) -> None:
+    """A seed of an input that is no integer counts as missing."""
+
+    def change(given: Json) -> None:
+        own = given.get("parameters")
+        if isinstance(own, dict) and type(own.get("seed")) is not int:
+            own.pop("seed", None)
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@1", "BATCH-35")
+def roles_of_inputs_are_not_checked(fields: Json) -> None:
+    """Any role in a message of an input counts as `user`."""
+    of_inputs(fields, lambda given: [each.update(role="user") for each in given.get("messages") or () if isinstance(each, dict)])  # fmt: skip
+
+
+@bodies("batch@2", "BATCH-36")
+def objects_in_inputs_are_json(fields: Json) -> None:
+    """An object as `input_data` of an input is always JSON text."""
+
+    def change(given: Json) -> None:
+        if isinstance(given.get("input_data"), dict):
+            given["input_data"] = json.dumps(given["input_data"])
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-36")
+def values_in_inputs_are_text(fields: Json) -> None:
+    """A value as `input_data` of an input is written as Python writes it."""
+
+    def change(given: Json) -> None:
+        if isinstance(given.get("input_data"), bool | int):
+            given["input_data"] = str(given["input_data"])
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-36")
+def parts_of_inputs_are_not_joined(fields: Json) -> None:
+    """Only the first part of a message of an input is read."""
+
+    def change(given: Json) -> None:
+        for each in given.get("messages") or ():
+            if isinstance(each, dict) and isinstance(each.get("content"), list):
+                del each["content"][1:]
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-35", "BATCH-36")
+def parameters_of_inputs_are_two(fields: Json) -> None:
+    """Only temperature and max_tokens are read from an input."""
+
+    def change(given: Json) -> None:
+        own = given.get("parameters")
+        if isinstance(own, dict):
+            given["parameters"] = {n: own[n] for n in own if n in ("temperature", "max_tokens")}  # fmt: skip
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-08", "BATCH-24")
+def strings_are_inputs(fields: Json) -> None:
+    """A string counts as an input."""
+    if isinstance(inputs := fields.get("inputs"), list):
+        fields["inputs"] = [{"input_data": each} if isinstance(each, str) else each for each in inputs]  # fmt: skip
+
+
+@bodies("batch@2", "BATCH-25")
+def nulls_undo_common_parameters(fields: Json) -> None:
+    """A parameter of an input that is null removes that of the batch."""
+    for each in fields.get("inputs") or ():
+        own = field(each, "parameters")
+        nulls = [name for name in own if own[name] is None] if isinstance(own, dict) else []  # fmt: skip
+        for name in nulls:
+            fields.get("parameters", {}).pop(name, None)
