@@ -38,11 +38,14 @@ from octomil_conformance.server.variants import ALL, all_variants
 
 TOKEN = "conf-token-4711"
 TIMEOUT = 1.0
-"""Seconds that a server waits for a backend."""
+"""Seconds that a mutant waits for a backend."""
+UNHURRIED = 2.0
+"""Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
 AT_ONCE = 6
 """Processes. They spend most of their time waiting."""
 IMPORTED = ["octomil_conformance.runner", "octomil_conformance.server.served"]
-MOST_AGAIN = 10
+AGAIN_FOR = 120.0
+"""Seconds after which no more surprising results are repeated."""
 SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
 """Started first, so that the others run beside them."""
 LOOKS_AT_ALL = "HTTP-25"
@@ -110,6 +113,7 @@ class Job:
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
     """Requirements, or halves of them; empty for all that the claims bring."""
+    timeout: float = TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -141,10 +145,13 @@ def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
     return next(each.through for each in runner.all_checks() if each.requirement.id == requirement)  # fmt: skip
 
 
-def first_halves() -> frozenset[str]:
-    """All requirements. If the checks of one go through each upstream, only the half with the first upstream."""
-    checked = {check.requirement.id: check.through[0] for check in runner.all_checks()}
-    return frozenset(half(*each) for each in checked.items())
+def halves(through: Provider | None = None) -> frozenset[str]:
+    """All requirements. If the checks of one go through each upstream, only the half with this upstream, or with the first."""
+    checked = {check.requirement.id: check.through for check in runner.all_checks()}
+    return frozenset(
+        half(name, through if through in each else each[0])
+        for name, each in checked.items()
+    )
 
 
 def declared(mutant: Subject) -> frozenset[str]:
@@ -169,7 +176,10 @@ def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
     jobs = sorted(jobs, key=lambda job: job.name not in SLOW)
     found = {result.name: result for result in _processes(AT_ONCE).map(play, jobs)}
     again = [job for job in jobs if surprising(found[job.name])]
-    found |= {each.name: each for each in _processes(1).map(play, again[:MOST_AGAIN])}
+    until = time.monotonic() + AGAIN_FOR
+    for job in again:
+        if time.monotonic() < until:
+            found[job.name] = _processes(1).submit(play, job).result()
     return Matrix(found, time.monotonic() - began, [job.name for job in again])
 
 
@@ -213,10 +223,10 @@ def play(job: Job) -> Result:
 
 def _play(job: Job) -> Result:
     runner.collected = lambda: collected(_Located())
-    backend = _backend()
+    backend = _backend(job.timeout)
     with server(job.name, backend) as url:
         url += BASE_PATH
-        config = Config(url, job.claims, token=TOKEN, backend_timeout=TIMEOUT)
+        config = Config(url, job.claims, token=TOKEN, backend_timeout=job.timeout)
         run = runner.judge(config, only=job.only, backend=backend)
     cells = {_cell(verdict) for verdict in run.verdicts if verdict.outcome != "pass"}
     return Result(job.name, run.conclusion(), tuple(sorted(cells, key=str)), run.seconds)  # fmt: skip
@@ -243,10 +253,10 @@ class _Located(list):
 
 
 @cache
-def _backend() -> ScriptedBackend:
-    """The backend of this process, which runs until the process ends."""
+def _backend(timeout: float) -> ScriptedBackend:
+    """A backend of this process, which runs until the process ends."""
     logging.disable()
-    return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=TIMEOUT).__enter__()  # fmt: skip
+    return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=timeout).__enter__()  # fmt: skip
 
 
 @contextmanager
@@ -255,7 +265,7 @@ def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
     subjects = {**all_mutants(), **all_variants()}
     subject = combined(TOGETHER[name]) if name in TOGETHER else subjects.get(name)
     openai = "" if name == ONE_UPSTREAM else backend.openai_url
-    upstreams = Upstreams(backend.ollama_url, openai, TIMEOUT)
+    upstreams = Upstreams(backend.ollama_url, openai, backend.timeout)
     with serving(served(upstreams, TOKEN, subject), TOKEN) as url:
         yield url
 

@@ -1,16 +1,18 @@
 """Conformant servers pass, each mutant fails exactly what it declares, each check finds a mutant, and so does each of its expectations."""
 
 import re
+from functools import partial
 
 import pytest
 from kill_matrix import (
     ONE_UPSTREAM,
     TOGETHER,
+    UNHURRIED,
     Job,
     combined,
     difference,
     expectations,
-    first_halves,
+    halves,
     played,
     survivor_without,
     upstreams_of,
@@ -22,19 +24,21 @@ from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import ALL, all_variants
 
+unhurried = partial(Job, timeout=UNHURRIED)
+
 
 @pytest.fixture(scope="module")
 def good(counts):
     jobs = [
-        Job("conformant", parse_claims(ALL.split())),
-        Job(ONE_UPSTREAM, {"infer": 2}),
+        unhurried("conformant", parse_claims(ALL.split())),
+        unhurried(ONE_UPSTREAM, {"infer": 2}),
     ]
     jobs += [
-        Job(name, combined(names).claims, first_halves())
+        unhurried(name, combined(names).claims, halves())
         for name, names in TOGETHER.items()
     ]
     jobs += [
-        Job(each.name, alone(each), first_halves() if is_layer(each) else frozenset())
+        unhurried(each.name, alone(each), heard_by(each))
         for each in all_variants().values()
     ]
     matrix = played(
@@ -45,9 +49,11 @@ def good(counts):
     return matrix.results
 
 
-def is_layer(variant):
-    """It does not know which upstream answers, so that the first is enough."""
-    return variant.upstreams is Subject.upstreams
+def heard_by(variant):
+    """The requirements whose checks can tell it from another server; empty for all."""
+    if variant.upstreams is Subject.upstreams:
+        return halves()  # a layer does not know which upstream answers
+    return halves(variant.through) if variant.through else frozenset()
 
 
 def alone(variant):

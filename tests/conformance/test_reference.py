@@ -1,6 +1,7 @@
 """The reference server, as it is deployed, passes everything at level 2 under both of its servers."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from octomil_conformance import spec
@@ -11,26 +12,27 @@ from octomil_conformance.runner import judge
 from processes import serve
 
 ANY = ("127.0.0.1", 0)
-TIMEOUT = 2.0
+TIMEOUT = 3.0
+"""Seconds. A busy machine is slow, and a run is mostly waiting: it takes little from the tests beside it."""
 TOKEN = "token-of-the-reference"
 COOLDOWNS = {"gunicorn": 0, "waitress": 1}
 
 
 @pytest.fixture(scope="module")
 def runs():
-    """Both servers are judged at once, because most of a run is waiting for timeouts."""
-    with ThreadPoolExecutor() as pool:
+    """Both servers are judged at once, because most of a run is waiting for timeouts. Threads would wait for each other too."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         found = pool.map(run_of, COOLDOWNS, COOLDOWNS.values())
         return dict(zip(COOLDOWNS, found, strict=True))
 
 
 @pytest.mark.parametrize("server", COOLDOWNS)
 def test_the_reference_passes_everything(runs, server):
-    run = runs[server]
+    conclusion, outcomes, judged, report = runs[server]
 
-    assert run.conclusion() == "conformant", "\n".join(lines(run))
-    assert run.counts().keys() == {"pass"}, "\n".join(lines(run))
-    assert judged(run) == {
+    assert conclusion == "conformant", report
+    assert outcomes == {"pass"}, report
+    assert judged == {
         name for name, each in spec.requirements().items() if not each.untestable
     }
 
@@ -42,7 +44,9 @@ def run_of(server, cooldown):
     ):
         claims = dict.fromkeys(spec.PROFILES, 2)
         config = Config(base_url(process.url), claims, TOKEN, backend_timeout=TIMEOUT)
-        return judge(config, backend=backend)
+        run = judge(config, backend=backend)
+    judged = {verdict.requirement.id for verdict in run.verdicts}
+    return run.conclusion(), {*run.counts()}, judged, "\n".join(lines(run))
 
 
 def variables(backend, cooldown):
@@ -51,7 +55,3 @@ def variables(backend, cooldown):
         "OCTOMIL_API_KEYS": TOKEN,
         "OCTOMIL_BACKEND_COOLDOWN": str(cooldown),
     }
-
-
-def judged(run):
-    return {verdict.requirement.id for verdict in run.verdicts}

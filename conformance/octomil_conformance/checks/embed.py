@@ -118,7 +118,7 @@ def large_answers_are_read(api: Api) -> None:
     expect(with_another(found, MANY[:16]), [], OWN)
 
 
-@requirement("EMBED-26", ["echo", "late-beginning"], through=EACH_BACKEND)
+@requirement("EMBED-26", ["echo", "late-beginning"], serial=True, through=EACH_BACKEND)
 def each_of_hundreds_of_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario, input=HUNDREDS)
     found = vectors(answer)
