@@ -62,6 +62,8 @@ class Post:
     """Spaces after the body."""
     headers: tuple[tuple[str, str | None], ...] = ()
     """A header of None is left out."""
+    target: str = ""
+    """In the request line, instead of the path."""
 
 
 class Api:
@@ -138,7 +140,7 @@ class Api:
         answers = []
         for post in asked:
             path = post.path or self.path
-            call = self._call("POST", path, post.body, dict(post.headers), post.padding, keep=True, after=call)  # fmt: skip
+            call = self._call("POST", path, post.body, dict(post.headers), post.padding, keep=True, after=call, target=post.target)  # fmt: skip
             answers.append(answered(call.finish()))
         return answers
 
@@ -335,22 +337,25 @@ class Api:
         padding: int = 0,
         keep: bool = False,
         after: Transfer | None = None,
+        target: str = "",
     ) -> Transfer:
         headers = self._headers(changes, has_body=method == "POST" or body != b"")
         names = {name.lower() for name, _ in headers}
         if method == "POST" and "transfer-encoding" not in names:
             headers = (*headers, ("Content-Length", str(len(body) + padding)))
-        known = (method, path) == (METHODS[self.profile], self.path)
+        known = (method, path, target) == (METHODS[self.profile], self.path, "")
         url = self.target.config.url + path
-        spaces = [f"{padding} spaces after the body"] if padding else []
+        unusual = [f"{padding} spaces after the body"] if padding else []
+        unusual += [f"{target} as the target of the request"] if target else []
         request = Request(
             method,
             url,
             headers,
             body,
             self.profile if known else None,
-            needs="; ".join([*spaces, *self._needs(body)]),
+            needs="; ".join([*unusual, *self._needs(body)]),
             padding=padding,
+            target=target,
         )
         transfer = Transfer(request, self._deadline, self.observe, keep, after)
         self._transfers.append(transfer)

@@ -61,6 +61,8 @@ class Request:
     """What is needed, besides the server, to repeat the request."""
     padding: int = 0
     """Spaces that are sent after the body and not recorded: for requests that are large and nothing else."""
+    target: str = ""
+    """In the request line; empty for the path and query of the URL."""
 
     @cached_property
     def fields(self) -> Any:

@@ -254,7 +254,7 @@ def _connect(url: str, timeout: float) -> socket.socket:
 def _head(request: Request) -> bytes:
     parts = urlsplit(request.url)
     query = f"?{parts.query}" if parts.query else ""
-    target = f"{parts.path or '/'}{query}"
+    target = request.target or f"{parts.path or '/'}{query}"
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -28,13 +28,20 @@ def _refusal(
 
 _refusal("http-400", 400, "a fault in the request", "invalid value for seed")
 _refusal("http-400-trace", 400, "a fault in the request, with a traceback", TRACE)
+_refusal(
+    "http-400-path", 400, "a fault in the request, with a path", "no file /seed.py"
+)
 _refusal("http-402", 402, "the account is empty", "insufficient balance")
 _refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
 _refusal("http-404", 404, "it does not have the model", "model not found")
 _refusal("http-408", 408, "it stopped waiting", "request timeout")
 _refusal("http-413", 413, "the request is too large", "request too large")
 _refusal("http-422", 422, "a fault in the request", "unprocessable seed")
+_refusal(
+    "http-422-path", 422, "a fault in the request, with a path", "no file /seed.py"
+)
 _refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
+_refusal("http-429-later", 429, "too many, Retry-After 300", "slow down", retry_after="300")  # fmt: skip
 _refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
 _refusal("http-429-date", 429, "too many, Retry-After as a date", "slow down", retry_after="Fri, 02 Jan 2026 03:04:05 GMT")  # fmt: skip
 _refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip

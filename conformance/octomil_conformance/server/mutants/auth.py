@@ -207,3 +207,16 @@ def large_requests_are_too_large(request: Request, server: Server) -> Response:
 def bearer_tokens_are_ignored(request: Request) -> None:
     """Authorization is ignored; only X-API-Key counts."""
     request.headers.pop("authorization", None)
+
+
+@accepts("embed@0 auth@1", "AUTH-08")
+def the_first_word_counts(request: Request) -> bool:
+    """Only the first word behind `Bearer` is compared."""
+    words = request.headers.get("authorization", "").split()
+    return words[1:2] == [request.token]
+
+
+@accepts("embed@0 auth@1", "AUTH-08")
+def one_value_of_a_list_will_do(request: Request) -> bool:
+    """An X-API-Key is a list, in which one API token is enough."""
+    return request.token in request.headers.get("x-api-key", "").split(", ")

@@ -326,3 +326,92 @@ def options_names_nothing(request: Request, server: Server) -> Response:
     if request.method == "OPTIONS":
         return Response(204, {}, [])
     return server(request)
+
+
+@requests("embed@1", "HTTP-38")
+def upgrades_are_cut(request: Request) -> None:
+    """The connection breaks off at a request that offers an upgrade."""
+    if "upgrade" in request.headers:
+        raise ConnectionError
+
+
+@layer("embed@1", "HTTP-26")
+def a_percent_sign_is_a_500(request: Request, server: Server) -> Response:
+    """A path that is not well encoded is answered with 500."""
+    response = server(request)
+    return response.fail(500) if request.path == "/%" else response
+
+
+@requests("embed@1", "HTTP-26")
+def two_slashes_are_cut(request: Request) -> None:
+    """The connection breaks off at a path of slashes alone."""
+    if request.path and not request.path.strip("/"):
+        raise ConnectionError
+
+
+@layer("embed@1", "HTTP-37")
+def parsers_are_quoted(request: Request, server: Server) -> Response:
+    """The message about a body that is not JSON quotes ten characters of it."""
+    response = server(request)
+    if response.status == 400 and request.body:
+        place = _fault_in(request.body.decode(errors="replace"))
+        response.send(response.fields | {"message": f"Unexpected: {place}"})
+    return response
+
+
+def _fault_in(text: str) -> str:
+    """The beginning of what is no JSON."""
+    try:
+        json.loads(text)
+    except ValueError as ex:
+        return text[getattr(ex, "pos", 0) :][:10]
+    return "a value"
+
+
+@layer("embed@1", "HTTP-37")
+def wrong_values_are_quoted(request: Request, server: Server) -> Response:
+    """The message about a field of the wrong type quotes its value."""
+    response = server(request)
+    if response.status == 400 and request.fields.get("input"):
+        response.send(response.fields | {"message": f"Not text: {request.fields}"})
+    return response
+
+
+_noted: set[str] = set()
+
+
+@requests("embed@1", "HTTP-13")
+def a_pattern_remembers_its_place(request: Request) -> None:
+    """Of equal requests in a row, each second one has another X-Request-Id."""
+    given = request.headers.get("x-request-id", "")
+    if given in _noted:
+        del request.headers["x-request-id"]
+    _noted.symmetric_difference_update({given} - {""})
+
+
+@responses("embed@1", "HTTP-33")
+def every_404_is_about_a_model(response: Response) -> None:
+    """A 404 for an unknown path has the code `model_not_found`."""
+    if response.status == 404:
+        response.send(response.fields | {"code": "model_not_found"})
+
+
+@headers("embed@2", "HTTP-35", shows="http-429-later")
+def nobody_waits_for_more_than_a_minute(headers: dict[str, str]) -> None:
+    """Retry-After is at most 60."""
+    if "retry-after" in headers:
+        headers["retry-after"] = str(min(60, int(headers["retry-after"])))
+
+
+_refused: set[str] = set()
+
+
+@layer("embed@2", "HTTP-36", shows="http-400-path")
+def every_second_refusal_is_quoted(request: Request, server: Server) -> Response:
+    """Each second time the message of a refused request is the upstream's, with its path."""
+    response = server(request)
+    if request.scenario == "http-400-path":
+        _refused.symmetric_difference_update({request.scenario})
+        if not _refused:
+            response.send({**response.fields, "message": "no file /seed.py"})
+    return response
