@@ -410,8 +410,8 @@ _refused: set[str] = set()
 def every_second_refusal_is_quoted(request: Request, server: Server) -> Response:
     """Each second time the message of a refused request is the upstream's, with its path."""
     response = server(request)
-    if request.scenario == "http-400-path":
+    if "400-path" in request.scenario:
         _refused.symmetric_difference_update({request.scenario})
-        if not _refused:
+        if request.scenario not in _refused:
             response.send({**response.fields, "message": "no file /seed.py"})
     return response
