@@ -303,14 +303,14 @@ _NOT_REACHED = (
 _TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 
 
-def _caused_by(ex: object, *kinds: type[BaseException]) -> bool:
-    """True if `ex` is or wraps one of `kinds`: requests and urllib3 keep the cause in `args` or `reason`."""
+def _caused_by(ex: object, *kinds: type[BaseException]) -> BaseException | None:
+    """`ex`, or what it wraps, if that is one of `kinds`: requests and urllib3 keep the cause in `args` or `reason`."""
     if isinstance(ex, kinds):
-        return True
+        return ex
     if not isinstance(ex, BaseException):
-        return False
+        return None
     inner = [*ex.args, getattr(ex, "reason", None), ex.__cause__]
-    return any(_caused_by(each, *kinds) for each in inner)
+    return next(filter(None, (_caused_by(each, *kinds) for each in inner)), None)
 
 
 def _reason(ex: Exception) -> str:
@@ -329,7 +329,9 @@ def _reason(ex: Exception) -> str:
         (requests.exceptions.ProxyError, "the proxy refused"),
     )
     found = (words for kind, words in reasons if _caused_by(ex, kind))
-    return next(found, type(ex).__name__)
+    # Of HTTP that is malformed. urllib3 and framing.py say how, and quote nothing.
+    malformed = _caused_by(ex, urllib3.exceptions.ProtocolError)
+    return next(found, str(malformed) if malformed else type(ex).__name__)
 
 
 class _Adapter(HTTPAdapter):

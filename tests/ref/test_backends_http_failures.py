@@ -161,8 +161,10 @@ def test_a_head_that_is_no_http_is_broken():
     with scripted(raw(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
         to = upstream(server.url)
 
-        with pytest.raises(Broken):
+        with pytest.raises(Broken) as failure:
             to.get("/", 20)
+
+    assert failure.value.detail == "this is not the head of a response"
 
 
 @responses.activate
