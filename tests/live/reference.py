@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.scripts import OLLAMA
 from octomil_conformance.backend.upstream import ANY_PORT, PATIENCE
 from processes import ServerProcess
 
@@ -22,6 +23,9 @@ ASK: dict[str, Any] = {
     "messages": [{"role": "user", "content": PROMPT}],
 }
 """The smallest body of `/inference` and `/inference/stream`. Without a script both upstreams repeat the prompt."""
+
+RUNNER_DIED = OLLAMA.frame(OLLAMA.error(500, "runner died", "server_error"))
+"""The last line of an answer that Ollama cannot finish."""
 
 MODEL_PATIENCE = 300.0
 """Seconds for an answer of a real model on a busy machine."""

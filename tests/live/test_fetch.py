@@ -6,11 +6,11 @@ import threading
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
-from reference import ASK, PATIENCE, TOKEN, Reference
+from reference import ASK, PATIENCE, RUNNER_DIED, TOKEN, Reference
 
 pytestmark = pytest.mark.machine
 
-CUT = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
+CUT = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
 
 FETCH = """
 const [url, token, body] = process.argv.slice(1);

@@ -19,6 +19,7 @@ from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
     PATIENCE,
+    RUNNER_DIED,
     Events,
     Reference,
     client_of,
@@ -147,7 +148,7 @@ def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
 def test_a_cut_stream_is_seen_as_broken_through_nginx(site: Site) -> None:
     site.on(
         "/api/chat",
-        stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died")),
+        stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED),
     )
 
     with site.client.stream("POST", "/inference/stream", json=ASK) as response:

@@ -11,9 +11,9 @@ from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
 from python_client import PythonClient, python_client
-from reference import TOKEN, Reference
+from reference import RUNNER_DIED, TOKEN, Reference
 
-CUT = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
+CUT = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
 
 PRELUDE = """
 import openai

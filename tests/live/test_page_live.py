@@ -9,7 +9,7 @@ from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from playwright.sync_api import Page
 from processes import serve
-from reference import PATIENCE, TOKEN, Reference, Shared, reference
+from reference import PATIENCE, RUNNER_DIED, TOKEN, Reference, Shared, reference
 
 pytestmark = pytest.mark.machine
 
@@ -131,7 +131,7 @@ def test_stop_closes_the_connection(
 
 def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
     gate = threading.Event()
-    frames = OLLAMA.token("Good"), OLLAMA.error_frame("runner died")
+    frames = OLLAMA.token("Good"), RUNNER_DIED
     server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
     opened(page, server)
 

@@ -10,7 +10,7 @@ import pytest
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from python_client import PythonClient, python_client
-from reference import TOKEN, Reference
+from reference import RUNNER_DIED, TOKEN, Reference
 
 PRELUDE = """
 import asyncio, os
@@ -144,7 +144,7 @@ def test_the_sdk_raises_for_an_error_status(server: Reference, sdk: Sdk) -> None
 
 
 def test_the_sdk_raises_when_a_stream_is_cut(server: Reference, sdk: Sdk) -> None:
-    cut = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
+    cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
     server.ollama.on("/api/chat", cut)
 
     said = sdk.run(
@@ -227,7 +227,7 @@ def test_the_facade_for_hosted_models_raises_for_an_error_status(
 def test_the_facade_for_hosted_models_raises_when_a_stream_is_cut(
     server: Reference, sdk: Sdk
 ) -> None:
-    cut = stream(NDJSON, OLLAMA.token("Good"), OLLAMA.error_frame("runner died"))
+    cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
     server.ollama.on("/api/chat", cut)
 
     [(kind, _)] = sdk.run_hosted(server, READ + 'await read("m")')
