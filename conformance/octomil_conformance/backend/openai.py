@@ -19,6 +19,8 @@ from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN, UNSEEN_TOKENS
 
 _CREATED = 1_767_225_600
 CHUNK = "chat.completion.chunk"
+CODES = ("insufficient_quota",)
+"""Kinds of errors that are also their code. Other errors have the status as their code."""
 REVISION = "-2026-01-01"
 """Behind the name of the model in answers, as in OpenAI's."""
 NOTHING: Mapping[str, Any] = {}
@@ -137,7 +139,8 @@ class OpenAIDialect:
         }
 
     def error(self, status: int, message: str, kind: str) -> Json:
-        return {"error": {"message": message, "type": kind, "code": status}}
+        code = kind if kind in CODES else status
+        return {"error": {"message": message, "type": kind, "code": code}}
 
     def other_error(self, message: str) -> Json:
         return {"error": message}

@@ -364,8 +364,8 @@ def each_parameter_of_an_input_reaches_the_model(
 
 @requirement("BATCH-37", through=EACH_BACKEND)
 def each_input_has_the_whole_timeout(api: Api) -> None:
-    texts = SIX[:3]
-    answer = api.ask(texts, scenario="late", max_concurrency=1)
+    texts = SIX[:4]
+    answer = api.ask(texts, scenario="wait", max_concurrency=1)
     results = items(field(answer.fields, "results"))
 
     expect([field(result, "output") for result in results], texts)

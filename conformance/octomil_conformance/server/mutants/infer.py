@@ -89,13 +89,13 @@ def change_latency(fields: Json, factor: float) -> None:
         fields["latency_ms"] *= factor
 
 
-@answers("infer@2", "INFER-12")
+@answers("infer@2", "INFER-12", "FALLBACK-14")
 def latency_is_in_seconds(fields: Json) -> None:
     """`latency_ms` is in seconds."""
     change_latency(fields, 0.001)
 
 
-@answers("infer@2", "INFER-12")
+@answers("infer@2", "INFER-12", "FALLBACK-14")
 def latency_is_in_microseconds(fields: Json) -> None:
     """`latency_ms` is in microseconds."""
     change_latency(fields, 1000)

@@ -120,7 +120,7 @@ def is_of_the_upstream(request: Request, response: Response) -> bool:
     return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
 
 
-@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
+@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "HTTP-35", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
 def status_before_first_token(request: Request, server: Server) -> Response:
     """200 is sent before the first token has come."""
     response = server(request)
@@ -273,7 +273,7 @@ def asks_the_other_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@final_events("stream@2", "INFER-12")
+@final_events("stream@2", "INFER-12", "FALLBACK-14")
 def latency_ends_at_the_first_token(fields: Json) -> None:
     """`latency_ms` is half of the time, as if it ended at the first token."""
     fields["latency_ms"] /= 2
