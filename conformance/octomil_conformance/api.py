@@ -35,6 +35,7 @@ USUAL_HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": "octomil-conformance",
 }
+NO_MORE: Mapping[str, str] = {}
 NEEDS_BACKEND = "octomil-conformance backend behind the server"
 NEEDS_GATE = (
     f"the suite's gate: without it the answer is held back for {HELD_AT_MOST:g} s"
@@ -87,18 +88,26 @@ class Api:
     # The requests
 
     def ask(
-        self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
+        self,
+        prompt: str | list[str] = PROMPT,
+        scenario: str = "",
+        headers: Mapping[str, str] = NO_MORE,
+        **changes: Any,
     ) -> Exchange:
         """A valid request and its whole answer. Without a scenario it goes to the model of the run."""
-        return answered(self.start(prompt, scenario, **changes).finish())
+        return answered(self.start(prompt, scenario, headers, **changes).finish())
 
     def start(
-        self, prompt: str | list[str] = PROMPT, scenario: str = "", **changes: Any
+        self,
+        prompt: str | list[str] = PROMPT,
+        scenario: str = "",
+        headers: Mapping[str, str] = NO_MORE,
+        **changes: Any,
     ) -> Transfer:
         """A valid request whose answer is still on its way."""
         body = self.body(prompt, scenario, **changes)
         schemas.require_valid_request(self.profile, body)
-        return self._call("POST", self.path, json_bytes(body), {})
+        return self._call("POST", self.path, json_bytes(body), headers)
 
     def accepts(self, prompt: str = PROMPT, **changes: Any) -> Exchange:
         """As `ask`, but hangs up when the answer begins: for requests without a limit of tokens."""

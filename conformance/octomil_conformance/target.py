@@ -21,6 +21,7 @@ ODD: dict[str, list[dict[str, Any]]] = {
         {"scenario": "uncounted"},
         {"scenario": "half-counted"},
         {"scenario": "empty"},
+        {"scenario": "other-reason"},
         {"scenario": "long"},
     ],
     "stream": [
@@ -28,11 +29,21 @@ ODD: dict[str, list[dict[str, Any]]] = {
         {"scenario": "uncounted"},
         {"scenario": "half-counted"},
         {"scenario": "empty"},
+        {"scenario": "other-reason"},
+        {"scenario": "echo", "headers": {"Connection": "close"}},
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
     ],
-    "batch": [{"scenario": "unicode"}, {"scenario": "http-500"}],
-    "embed": [{"scenario": "echo", "prompt": "one"}, {"scenario": "uncounted"}],
+    "batch": [
+        {"scenario": "unicode"},
+        {"scenario": "http-500"},
+        {"scenario": "other-reason"},
+    ],
+    "embed": [
+        {"scenario": "echo", "prompt": "one"},
+        {"scenario": "uncounted"},
+        {"scenario": "shuffled", "prompt": [PROMPT, OTHER_PROMPT, "one"]},
+    ],
 }
 """Requests for more good answers at level 2, which a real model gives rarely. The first four are sent through the fallback too."""
 

@@ -25,6 +25,7 @@ from octomil_conformance.backend.scripted import ScriptedBackend
 from octomil_conformance.backend.witness import Call
 from octomil_conformance.backend.words import (
     GIANT,
+    LONE_HALVES,
     LONG_TOKENS,
     TEXTS,
     THOUGHTS,
@@ -40,6 +41,7 @@ __all__ = [
     "API_KEY",
     "FORMS",
     "GIANT",
+    "LONE_HALVES",
     "LONG_TOKENS",
     "TEXTS",
     "THOUGHTS",

@@ -11,6 +11,7 @@ from octomil_conformance.backend.words import (
     GIANT_TOKENS,
     HALVES_TOKENS,
     HUGE_TOKENS,
+    LONE_HALVES_TOKENS,
     LONG_TOKENS,
     ROUGH_TOKENS,
     THOUGHTS,
@@ -90,10 +91,24 @@ def halves(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def lone_halves(reply: Reply, pace: Pace) -> None:
+    """Halves of characters that stay alone."""
+    reply.say(LONE_HALVES_TOKENS)
+    reply.finish()
+
+
+@_act
 def giant(reply: Reply, pace: Pace) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
     reply.say(GIANT_TOKENS)
     reply.finish(change=spoiled.padded)
+
+
+@_act
+def wide(reply: Reply, pace: Pace) -> None:
+    """The echo; vectors as long as those of the largest models."""
+    reply.say(reply.echo)
+    reply.finish(vectors=spoiled.wide)
 
 
 @_act
@@ -268,6 +283,27 @@ def cut_in_thought(reply: Reply, pace: Pace) -> None:
     """Reasoning, then the connection breaks before a token."""
     reply.think(THOUGHTS)
     reply.cut()
+
+
+@_act
+def cut_after_nothing(reply: Reply, pace: Pace) -> None:
+    """An empty token, as beside the role, then the connection breaks."""
+    reply.say([""])
+    reply.cut()
+
+
+@_act
+def truncate_after_nothing(reply: Reply, pace: Pace) -> None:
+    """An empty token, as beside the role, then a clean end."""
+    reply.say([""])
+    reply.stop_short()
+
+
+@_act
+def garbage_after_nothing(reply: Reply, pace: Pace) -> None:
+    """An empty token, as beside the role, then something else than the dialect."""
+    reply.say([""])
+    reply.garble()
 
 
 @_act

@@ -31,6 +31,8 @@ class Ask:
     """The most tokens that the answer may have."""
     prompt_tokens: int
     usage_wanted: bool = True
+    in_base64: bool = False
+    """True if the vectors are asked for in base64."""
     one_vector: bool = False
     """True for Ollama's older API of embeddings, which takes one text."""
 

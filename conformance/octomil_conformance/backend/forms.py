@@ -1,6 +1,6 @@
 """The forms in which servers of a dialect, and gateways before them, send the same good answer. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,10 @@ class Form:
     """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback; `half`: those of the answer alone."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
+    last_line_ends: bool = True
+    """False: no line feed follows the last line of a stream."""
+    events: Sequence[bytes] = (b"data: %b\n\n",)
+    """The fallback's events around their data, in turn."""
 
 
 USUAL = Form()
@@ -89,6 +93,25 @@ def _end(instead: Mapping[str, None]) -> Change:
     return change
 
 
+def _ends_for(reason: str) -> Change:
+    """The end has this reason."""
+
+    def change(json: Any) -> Any:
+        for place in json.get("choices", [json]):
+            names = [name for name in ("finish_reason", "done_reason") if place.get(name)]  # fmt: skip
+            place |= dict.fromkeys(names, reason)
+        return json
+
+    return change
+
+
+EVENTS = (
+    b"event: message\nid: 1\ndata: %b\n\n",
+    b"id: 2\nretry: 3000\nevent: message\ndata: %b\n\n",
+    b": a comment\nid:3\nid: 3\n: another\ndata: %b\nid: 3\n: one more\n\n",
+    b"\n\n:\n\n:\n: a comment\n\ndata: %b\nretry: 3000\nevent: message\n\n",
+)
+"""Events with what a reader has to pass over: fields and comments in any order."""
 RENAMED = Form(_renamed)
 """The fallback's reasoning as vLLM and OpenRouter call it."""
 
@@ -109,5 +132,21 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
     "half-counted": ("Only the tokens of the answer are counted", Form(counts="half")),
     "uncounted": ("No number of tokens", Form(counts="never")),
+    "fields": (
+        "Names, numbers and comments around the fallback's data",
+        Form(events=EVENTS),
+    ),
+    "no-last-line-feed": (
+        "No `[DONE]`, and no line feed after the last line",
+        Form(has_mark=False, counts="always", last_line_ends=False),
+    ),
+    "last-mark-without-line-feed": (
+        "No line feed after the last line",
+        Form(last_line_ends=False),
+    ),
+    "other-reason": (
+        "An end for a reason that no API names",
+        Form(_ends_for("natural_end")),
+    ),
 }
 """Sentence and form."""

@@ -1,5 +1,7 @@
 """The OpenAI-compatible dialect: `/chat/completions` as server-sent events, `/embeddings`."""
 
+import base64
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from octomil_conformance.backend.ask import (
 from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN, UNSEEN_TOKENS
+from octomil_conformance.exchange import is_number
 
 _CREATED = 1_767_225_600
 CHUNK = "chat.completion.chunk"
@@ -46,7 +49,10 @@ def read_embed(body: Mapping[str, Any]) -> Ask:
     texts = texts_of(body)
     if not texts or "" in texts:
         raise Refused(400, "input must not be empty")
-    return Ask(model_of(body), "", texts, False, None, tokens_in(texts))
+    in_base64 = body.get("encoding_format") == "base64"
+    return Ask(
+        model_of(body), "", texts, False, None, tokens_in(texts), in_base64=in_base64
+    )
 
 
 def _message(message: Json) -> tuple[str, str]:
@@ -73,6 +79,7 @@ class OpenAIDialect:
         self._ask = ask
         self.form = USUAL
         self._said = 0
+        self._framed = 0
 
     @property
     def mark(self) -> bytes:
@@ -85,7 +92,9 @@ class OpenAIDialect:
         return self._delta({"content": text})
 
     def frame(self, value: object) -> bytes:
-        return b"data: " + compact(self.form.change(value)) + b"\n\n"
+        event = self.form.events[self._framed % len(self.form.events)]
+        self._framed += 1
+        return event.replace(b"%b", compact(self.form.change(value)))
 
     def token(self, text: str) -> bytes:
         self._said += 1
@@ -126,17 +135,23 @@ class OpenAIDialect:
 
     def vectors(self, vectors: Sequence[Sequence[float]]) -> Json:
         data = [
-            {"object": "embedding", "index": index, "embedding": vector}
+            {"object": "embedding", "index": index, "embedding": self._coded(vector)}
             for index, vector in enumerate(vectors)
         ]
         count = self._ask.prompt_tokens
-        usage = {"prompt_tokens": count, "total_tokens": count}
+        usage = {"prompt_tokens": count, "total_tokens": count + UNSEEN_TOKENS}
         return {
             "object": "list",
             "data": data,
             "model": self._ask.model + REVISION,
             **({"usage": usage} if self.form.counts != "never" else {}),
         }
+
+    def _coded(self, vector: Sequence[float]) -> object:
+        """The vector as the request asks for it: in base64 it has 32 bits for each number."""
+        if not self._ask.in_base64 or not all(map(is_number, vector or ())):
+            return vector
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
     def error(self, status: int, message: str, kind: str) -> Json:
         code = kind if kind in CODES else status

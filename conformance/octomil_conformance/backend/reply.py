@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from octomil_conformance.backend.ask import Ask, Dialect, Json
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.spoiled import Change, same
+from octomil_conformance.backend.spoiled import Change, same, wide
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
@@ -167,6 +167,8 @@ class StreamReply:
     def _last(self, data: bytes) -> None:
         self._open()
         self.line.ending("answered")
+        if not self.dialect.form.last_line_ends:
+            data = data.rstrip(b"\n")
         self._response.chunk(data)
         self._response.end_chunks()
 
@@ -286,8 +288,9 @@ class WholeReply:
             return self.dialect.whole(text, self._thoughts, self._reason, count)
         found = [*map(embed, self._ask.texts)]
         # A single vector cannot be wrong in all these ways: it is left out.
-        wrong = [] if self._ask.one_vector else vectors(found)
-        return self.dialect.vectors(found if vectors is same else wrong)
+        if self._ask.one_vector and vectors not in (same, wide):
+            return self.dialect.vectors([])
+        return self.dialect.vectors(vectors(found))
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:

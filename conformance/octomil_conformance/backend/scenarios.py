@@ -5,6 +5,7 @@ A model `conf-NAME` names the scenario of both providers, `conf-ollama-NAME-open
 """
 
 import re
+from collections.abc import Sequence
 
 from octomil_conformance.backend import spoiled
 from octomil_conformance.backend.acts import ACTS, Scenario, echo, truncate
@@ -86,9 +87,9 @@ for _name, (_sentence, _form) in FORMS.items():
     _formed(_name, _sentence, _form)
 
 
-def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> None:
+def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone", before: Sequence[str] = ()) -> None:  # fmt: skip
     def act(reply: Reply, pace: Pace) -> None:
-        reply.say(reply.echo[:tokens])
+        reply.say([*before, *reply.echo[:tokens]])
         reply.fail(CRASH, form)
 
     SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
@@ -96,6 +97,7 @@ def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone") -> 
 
 _error("error-frame", "two tokens, an error frame and a clean end; a single answer is an error", 2)  # fmt: skip
 _error("error-frame-first", "an error frame before any token", 0)
+_error("error-frame-after-nothing", "an empty token, as beside the role, then an error frame", 0, before=[""])  # fmt: skip
 _error("error-before-end", "two tokens, an error frame, then the end of a good answer; a single answer with an error", 2, "before the end")  # fmt: skip
 _error("error-first-before-end", "an error frame, then the end of a good answer", 0, "before the end")  # fmt: skip
 _error("error-beside-end", "two tokens, then an error in the frame that ends the answer", 2, "beside the end")  # fmt: skip

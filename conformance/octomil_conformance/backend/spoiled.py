@@ -53,6 +53,15 @@ def padded(json: Any) -> Any:
     return json if has_text else json | {"note": "word " * 240_000}
 
 
+TIMES = 48
+"""How often wide vectors repeat their numbers: more than 3000 in all, as those of the largest models."""
+
+
+def wide(vectors: Any) -> Any:
+    """Longer vectors, which are not wrong."""
+    return [vector * TIMES for vector in vectors]
+
+
 def _data(change: Change) -> Change:
     """Changes the items of OpenAI's vectors. Ollama's have no items."""
     return lambda json: (

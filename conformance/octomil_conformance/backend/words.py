@@ -16,7 +16,7 @@ TOKENS_IN_A_WORD = 2
 TOKENS_IN_A_TOKEN = 3
 """Of an answer, for each token that is sent. With the other numbers, a count that a server guesses is noticed."""
 UNSEEN_TOKENS = 5
-"""In the fallback's total, but in neither of its parts, as some servers count reasoning."""
+"""In the fallback's total, but in none of its parts, as some servers count reasoning."""
 PLAIN_NUMBERS = (0.0, 1.0, 1e-12)
 """At the end of each vector, for servers that take an exact 0, or a whole number, for a mistake."""
 LENGTH = 2.5
@@ -74,6 +74,9 @@ HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
 HALVES_TOKENS = ("Ripe ", "\ud83c", "\udf52", " and \ud83c", "\udf4b!")
 """Characters in two tokens, as a gateway in JavaScript may cut them: `\\ud83c` is in one escape, `\\udf52` in the next."""
 
+LONE_HALVES_TOKENS = ("\udf52 Ripe", " \ud83c", " and", " \ud83c")
+"""Halves of characters without their other half, one of them at the very end."""
+
 GIANT_TOKENS = (" begins", " " + "word " * 240_000, " ends")
 """More than a mebibyte in one token."""
 
@@ -85,6 +88,8 @@ TEXTS = {
     "halves": "Ripe \U0001f352 and \U0001f34b!",
 }
 """The text of these scenarios, by name."""
+LONE_HALVES = "\ufffd Ripe \ufffd and \ufffd"
+"""The text of the stream in lone-halves."""
 GIANT = "".join(GIANT_TOKENS)
 THOUGHTS = ("Let", " me", " think")
 

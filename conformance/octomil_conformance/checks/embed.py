@@ -6,6 +6,7 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, UNAVAILABLE, Api
 from octomil_conformance.backend import TOKENS_IN_A_WORD, embed
+from octomil_conformance.backend.spoiled import TIMES
 from octomil_conformance.exchange import field, is_number, items
 from octomil_conformance.expect import expect, less_than, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -143,10 +144,10 @@ def usage_is_zero_if_the_upstream_gives_none(api: Api) -> None:
     expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (0, 0))
 
 
-@requirement("EMBED-20", through=EACH_BACKEND)
-def the_numbers_are_the_models(api: Api) -> None:
-    found = vectors(api.ask(TEXTS, scenario="echo"))
-    wanted = [embed(text) for text in TEXTS]
+@requirement("EMBED-20", {"echo": ("echo", 1), "wide": ("wide", TIMES)}, through=EACH_BACKEND)  # fmt: skip
+def the_numbers_are_the_models(api: Api, scenario: str, times: int) -> None:
+    found = vectors(api.ask(TEXTS, scenario=scenario))
+    wanted = [embed(text) * times for text in TEXTS]
 
     expect([len(vector) for vector in found], [len(vector) for vector in wanted])
     expect(difference(found, wanted), less_than(1e-6))

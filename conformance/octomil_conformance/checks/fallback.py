@@ -93,7 +93,13 @@ def provider_names_the_backend_that_answered(api: Api) -> None:
 
 
 @requirement(
-    "FALLBACK-09", ["cut-before-first", "cut-in-thought", "truncate-before-first"]
+    "FALLBACK-09",
+    [
+        "cut-before-first",
+        "cut-in-thought",
+        "truncate-before-first",
+        "cut-after-nothing",
+    ],
 )
 def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")

@@ -16,7 +16,11 @@ VALUES = {
     "least": {"temperature": 0, "max_tokens": 1},
     "usual": {"temperature": 0.25, "max_tokens": 7},
     "largest": {"temperature": 2, "max_tokens": 100_000},
+    "tenths": {"temperature": 0.7, "max_tokens": 64},
+    "digits": {"temperature": 1.2345678901234567},
+    "tiny": {"temperature": 1e-7},
 }
+"""Among them fractions that 32 bits, two decimal places or a form with an exponent change."""
 STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
 """As many as a request may have, and with what careless servers split or trim."""
 USUAL = {
@@ -37,18 +41,24 @@ MOST = {
     "presence_penalty": 2,
     "frequency_penalty": 2,
 }
+FRACTIONS = {
+    "top_p": 0.9,
+    "presence_penalty": 0.1234567890123,
+    "frequency_penalty": -1.1,
+}
 OTHER_VALUES = {
     "usual": (USUAL, USUAL),
     "zero": (ZERO, ZERO),
     "least": (LEAST, LEAST),
     "most": (MOST, MOST),
+    "fractions": (FRACTIONS, FRACTIONS),
     "large-seed": ({"seed": 2**53 - 1}, {"seed": 2**53 - 1}),
     "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
 }
 """The parameters that the client sends, and those that reach the model."""
 NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
 UNKNOWN: dict[str, dict[str, Any]] = {
-    "number": {"mirostat_tau": 4.5},
+    "number": {"mirostat_tau": 4.5, "typical_p": 0.7, "min_p": 1e-05},
     "other-types": {
         "minP": 0,
         "ignore_eos": False,

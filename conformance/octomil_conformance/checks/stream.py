@@ -1,7 +1,7 @@
 """Streams in time, and when they fail (spec sections 5.2 and 5.3). How clients read them is in wire/stream.py."""
 
 from octomil_conformance.api import Api
-from octomil_conformance.backend import FORMS, GIANT, TEXTS
+from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import MISSING, field
@@ -21,6 +21,10 @@ BEFORE_THE_FIRST = (
     "error-first-before-end",
     "answer-missing",
     "no-body",
+    *(
+        f"{each}-after-nothing"
+        for each in ("cut", "truncate", "garbage", "error-frame")
+    ),
 )
 AFTER_THE_FIRST = (
     *("cut", "truncate", "error-frame", "garbage-later"),
@@ -55,6 +59,13 @@ def no_character_is_lost(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
     expect("".join(answer.tokens), TEXTS[scenario])
+
+
+@requirement("STREAM-21", through=EACH_BACKEND)
+def half_a_character_that_stays_alone_is_replaced(api: Api) -> None:
+    answer = api.ask(scenario="lone-halves")
+
+    expect("".join(answer.tokens), LONE_HALVES)
 
 
 @requirement("STREAM-21", serial=True, through=EACH_BACKEND)
@@ -128,9 +139,9 @@ def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None
     expect(("".join(answer.tokens), len(answer.finals)), ("one two three", 1))
 
 
-@requirement("STREAM-27", through=EACH_BACKEND)
-def each_stream_has_its_own_session(api: Api) -> None:
-    answers = [api.ask(scenario="echo") for _ in range(2)]
+@requirement("STREAM-27", {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}, through=EACH_BACKEND)  # fmt: skip
+def each_stream_has_its_own_session(api: Api, headers: dict[str, str]) -> None:
+    answers = [api.ask(scenario="echo", headers=headers) for _ in range(2)]
     sessions = [field(ending(answer), "session_id") for answer in answers]
 
     expect(sessions[0], none_of(sessions[1]), "another session_id in each stream")
@@ -161,6 +172,15 @@ def half_an_answer_is_not_done(api: Api, scenario: str) -> None:
 @requirement("STREAM-32", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_broken_off(api: Api, scenario: str) -> None:
     answer = api.ask(WORDS, scenario)
+
+    expect(answer.end, BROKEN_OFF)
+
+
+@requirement("STREAM-32", ["cut", "truncate"], through=EACH_BACKEND)
+def half_an_answer_is_broken_off_although_the_connection_ends(
+    api: Api, scenario: str
+) -> None:
+    answer = api.ask(WORDS, scenario, {"Connection": "close"})
 
     expect(answer.end, BROKEN_OFF)
 

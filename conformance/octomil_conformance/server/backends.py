@@ -68,6 +68,8 @@ class Fault:
     """Changes the JSON of a request before it is sent."""
     tokens: Callable[[Iterator[str]], Iterator[str]] = _same
     """Takes the tokens of the upstream, and yields those that the server uses. A whole answer is one token."""
+    reason: Callable[[object], object] = lambda word: word if word in REASONS else None
+    """Takes the upstream's word for why an answer ended, and returns the `finish_reason`; nothing for none."""
     ending: Callable[[Json], object] = _nothing
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
@@ -341,13 +343,17 @@ class Backend:
     def _ending_in(self, body: Any) -> Json:
         if self._is_ollama:  # which leaves out counts that are 0
             counts = body.get("prompt_eval_count", 0), body.get("eval_count", 0)
-            return _reason(body.get("done_reason")) | _usage(*counts)
+            return self._reason(body.get("done_reason")) | _usage(*counts)
         choices, usage = body.get("choices") or [{}], body.get("usage")
-        reason = _reason(choices[0].get("finish_reason"))
+        reason = self._reason(choices[0].get("finish_reason"))
         if not usage:
             return reason
         counts = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
         return reason | _usage(*counts)
+
+    def _reason(self, word: object) -> Json:
+        reason = self._fault.reason(word)
+        return {"finish_reason": reason} if reason else {}
 
 
 def milliseconds_since(began: float) -> float:
@@ -375,10 +381,6 @@ def _whole_characters(tokens: Iterator[str]) -> Iterator[str]:
 
 def _json_of(line: bytes) -> Any:
     return json.loads(line.removeprefix(b"data:"))
-
-
-def _reason(word: object) -> Json:
-    return {"finish_reason": word} if word in REASONS else {}
 
 
 def _usage(prompt: int, completion: int) -> Json:

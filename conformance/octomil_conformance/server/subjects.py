@@ -196,6 +196,12 @@ class Traffic:
 
 LABELS: dict[Provider, str] = {"ollama": "Ollama", "openai": "the fallback"}
 
+
+def _in_base64(payload: Json) -> None:
+    if "input" in payload:
+        payload["encoding_format"] = "base64"
+
+
 sends = Traffic(lambda play: Fault(sends=play))
 """A function that changes the JSON of a request to the upstream."""
 hears = Traffic(lambda play: Fault(tokens=play))
@@ -206,8 +212,12 @@ keys = Traffic(lambda play: Fault(key=play()))
 """A function without arguments: the key that the server sends."""
 waits = Traffic(lambda play: Fault(patience=play()))
 """A function without arguments: the seconds that the server waits for the rest of a response."""
+reasons = Traffic(lambda play: Fault(reason=play))
+"""A function from the upstream's word for why an answer ended to the `finish_reason`."""
 ends = Traffic(lambda play: Fault(ending=play))
 """A function that changes the `finish_reason` and `usage` of an answer."""
+encodes = Traffic(lambda play: Fault(sends=_in_base64, pieces=play))
+"""A generator over the bytes of a response with vectors in base64, for which the server asks."""
 embeds = Traffic(lambda play: Fault(vectors=play))
 """A function from the vectors of an answer to other ones."""
 fails = Traffic(lambda play: Fault(failure=play), DECISIVE)

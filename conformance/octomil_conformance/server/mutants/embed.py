@@ -88,6 +88,17 @@ def total_tokens_are_null(fields: Json) -> None:
     fields["usage"]["total_tokens"] = None
 
 
+@layer("embed@2", "EMBED-08", "EMBED-16", shows="shuffled")
+def embeddings_keep_the_upstreams_order(request: Request, server: Server) -> Response:
+    """`data` is sorted by the upstream's index, and `embeddings` is not."""
+    response = server(request)
+    if request.played != "shuffled":
+        return response
+    fields = response.fields
+    vectors = fields["embeddings"]
+    return response.send(fields | {"embeddings": vectors[1::2] + vectors[::2]})
+
+
 @answers("embed@0", "EMBED-08", "EMBED-16")
 def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has the vectors in reverse order."""

@@ -1,6 +1,7 @@
 """Bugs in the requests to one upstream: parameters, messages, the model's name and the key. Each function is a mutant for each dialect."""
 
 import re
+import struct
 import unicodedata
 from collections.abc import Callable
 from itertools import groupby
@@ -39,6 +40,25 @@ def zero_counts_as_nothing(payload: Json) -> None:
     for name in [*parameters]:
         if type(parameters[name]) in (int, float) and not parameters[name]:
             del parameters[name]
+
+
+def change_fractions(payload: Json, change: Callable[[float], float]) -> None:
+    parameters = parameters_in(payload)
+    for name, value in parameters.items():
+        if type(value) is float:
+            parameters[name] = change(value)
+
+
+@sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None)
+def fractions_have_32_bits(payload: Json) -> None:
+    """A fraction is read as a number of 32 bits."""
+    change_fractions(payload, lambda value: struct.unpack("f", struct.pack("f", value))[0])  # fmt: skip
+
+
+@sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None)
+def fractions_have_two_places(payload: Json) -> None:
+    """A fraction is rounded to two decimal places."""
+    change_fractions(payload, lambda value: round(value, 2))
 
 
 @sends("infer@2", "REQ-15", shows=None)

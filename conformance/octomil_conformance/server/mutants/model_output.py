@@ -6,7 +6,7 @@ from itertools import islice
 
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import ends, hears
+from octomil_conformance.server.subjects import ends, hears, reasons
 
 Tokens = Iterator[str]
 THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 9, 10)]
@@ -44,6 +44,20 @@ def markup_is_removed(tokens: Tokens) -> Tokens:
     """Reasoning in tags is removed from the text."""
     for token in tokens:
         yield token.replace("<think>x</think>", "")
+
+
+@hears("stream@2", "STREAM-21", shows="lone-halves")
+def half_a_character_is_lost(tokens: Tokens) -> Tokens:
+    """Half a character at the end of a stream is lost."""
+    for token in tokens:
+        if token != "\ufffd":
+            yield token
+
+
+@reasons("infer@2 stream@2", "INFER-06", "STREAM-18", shows="other-reason")
+def reasons_are_passed_on(word: object) -> object:
+    """The upstream's reason for the end of an answer is passed on, whatever it is."""
+    return word
 
 
 @hears("infer@2", "INFER-08", shows="huge")

@@ -1,15 +1,17 @@
 """Bugs in how the answers of one upstream are read: errors with a good status, what is no answer, what is large, and the forms of a good one."""
 
+import base64
 import json
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from math import hypot
 
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import answers, embeds, ends, pieces
+from octomil_conformance.server.subjects import answers, embeds, encodes, ends, pieces
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
@@ -164,6 +166,32 @@ def vectors_have_length_one(vectors: list[list[float]]) -> list[list[float]]:
     return [[number / hypot(*vector) for number in vector] for vector in vectors]
 
 
+@embeds("embed@2", "EMBED-20", shows="wide")
+def vectors_have_1024_numbers(vectors: list[list[float]]) -> list[list[float]]:
+    """The numbers of a vector after the first 1024 are lost."""
+    return [vector[:1024] for vector in vectors]
+
+
+@encodes("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28", "EMBED-29", *THE_FALLBACK_ANSWERS, only="openai")  # fmt: skip
+def base64_is_read_at_another_place(received: Received) -> Received:
+    """Vectors in base64 are read from a place in memory that is not theirs."""
+
+    def misread(found: re.Match[bytes]) -> bytes:
+        data = base64.b64decode(found[1])
+        numbers = struct.iter_unpack("<f", data[4:] + data[:4])
+        return json.dumps([*chain.from_iterable(numbers)]).encode()
+
+    coded = rb'(?<="embedding":)"([^"]+)"'
+    yield re.sub(coded, misread, b"".join(received))
+
+
+@pieces("embed@2", "EMBED-24", only="openai")
+def the_total_counts(received: Received) -> Received:
+    """`prompt_tokens` is the upstream's total."""
+    counts = rb'"prompt_tokens":\d+,("total_tokens":(\d+))'
+    yield re.sub(counts, rb'"prompt_tokens":\2,\1', b"".join(received))
+
+
 @pieces("embed@2", "EMBED-28", only="openai", shows="shuffled")
 def the_index_is_ignored(received: Received) -> Received:
     """Vectors are taken in the order in which they come, whatever their index is."""
@@ -263,6 +291,22 @@ def chunks_are_counted(received: Received) -> Received:
         chunks += len(re.findall(rb'"content":"[^"]', piece))
         counted = rb'("eval_count"|"completion_tokens"):\d+'
         yield re.sub(counted, rb"\1:%d" % chunks, piece)
+
+
+@pieces("stream@2", "STREAM-21", shows="no-last-line-feed")
+def a_line_needs_a_line_feed(received: Received) -> Received:
+    """A last line without a line feed is lost."""
+    rest = b""
+    for piece in received:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield b"".join(line + b"\n" for line in lines)
+
+
+@pieces("stream@2", "STREAM-21", only="openai", shows="fields")
+def one_field_precedes_data(received: Received) -> Received:
+    """Two fields in a row before the data of an event are nonsense."""
+    two = rb"(?m)^(event|id|retry):.*\n(?=(event|id|retry):)"
+    return without(two, received, b"data: {\n")
 
 
 @pieces("stream@2", "STREAM-21", only="openai", shows="no-mark")

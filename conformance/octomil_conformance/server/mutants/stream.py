@@ -1,20 +1,24 @@
 """Streams that clients cannot read."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 
-from octomil_conformance.server.layers import Json, frame_of
+from octomil_conformance.server.layers import Json, Request, Response, Server, frame_of
 from octomil_conformance.server.mutants.infer import USAGE, WRONG_SUM
 from octomil_conformance.server.subjects import (
     GONE,
     events,
     final_events,
     headers,
+    layer,
     statuses,
     streams,
     token_events,
 )
+
+SESSION = re.compile(rb'("session_id": ?")[^"]*')
 
 statuses("stream@0", "STREAM-01", stream_is_created=201)
 headers.sets(
@@ -136,6 +140,27 @@ def end_of_stream_is_missing(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off after the final event."""
     yield from frames
     raise ConnectionError
+
+
+@layer("stream@2", "STREAM-27")
+def session_is_the_request_id(request: Request, server: Server) -> Response:
+    """The `session_id` is the id that the client gave its request."""
+    response = server(request)
+    given = request.headers.get("x-request-id", "").encode()
+    if given and response.is_stream:
+        response.pieces = (SESSION.sub(rb"\1" + given, piece) for piece in response.pieces)  # fmt: skip
+    return response
+
+
+@layer("stream@2", "STREAM-19", "STREAM-32")
+def streams_end_with_a_connection_that_ends(
+    request: Request, server: Server
+) -> Response:
+    """A client that sends `Connection: close` gets a stream without chunks, whose end is that of the connection."""
+    response = server(request)
+    if response.is_stream and request.headers.get("connection") == "close":
+        response.headers["connection"] = "close"
+    return response
 
 
 @headers("stream@2", "STREAM-19", "STREAM-32", "STREAM-35")

@@ -137,6 +137,14 @@ def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     return server(request)
 
 
+@layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-after-nothing")
+def an_empty_token_fixes_the_status(request: Request, server: Server) -> Response:
+    """200 is sent with an empty token, which comes with the role."""
+    if "-after-nothing" in request.scenario and request.path.endswith("/stream"):
+        return Response(200, {"content-type": "text/event-stream"}, broken(()))
+    return server(request)
+
+
 def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield from pieces
     raise BrokenPipeError
