@@ -45,7 +45,7 @@ ODD: dict[str, list[dict[str, Any]]] = {
         {"scenario": "shuffled", "prompt": [PROMPT, OTHER_PROMPT, "one"]},
     ],
 }
-"""Requests for more good answers at level 2, which a real model gives rarely. The first four are sent through the fallback too."""
+"""Requests for more good answers at level 2, which a real model gives rarely. The first five are sent through the fallback too."""
 
 
 class Target:
@@ -93,6 +93,6 @@ class Target:
         """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. At level 2 there are more, some from the fallback."""
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []
-        through_fallback = odd[:4] if "openai" in self.wired else []
+        through_fallback = odd[:5] if "openai" in self.wired else []
         first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
         return [first, *((None, each) for each in odd), *(("openai", each) for each in through_fallback)]  # fmt: skip
