@@ -31,6 +31,7 @@ class Ask:
     """The most tokens that the answer may have."""
     prompt_tokens: int
     usage_wanted: bool = True
+    has_seed: bool = False
     in_base64: bool = False
     """True if the vectors are asked for in base64."""
     one_vector: bool = False

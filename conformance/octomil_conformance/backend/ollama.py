@@ -34,7 +34,8 @@ _OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 def read_chat(body: Mapping[str, Any]) -> Ask:
     messages = [_message(message) for message in messages_of(body)]
-    limit = _options(body.get("options") or {}).get("num_predict", 0)
+    options = _options(body.get("options") or {})
+    limit = options.get("num_predict", 0)
     return Ask(
         model=model_of(body),
         prompt=to_be_echoed(messages),
@@ -42,6 +43,7 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
         stream=body.get("stream", True) is not False,
         limit=limit if limit > 0 else None,
         prompt_tokens=tokens_in([text for _, text in messages]),
+        has_seed="seed" in options,
     )
 
 

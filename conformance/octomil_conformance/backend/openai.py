@@ -42,6 +42,7 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
         limit=_limit(body),
         prompt_tokens=tokens_in([text for _, text in messages]),
         usage_wanted=options.get("include_usage") is True,
+        has_seed="seed" in body,
     )
 
 

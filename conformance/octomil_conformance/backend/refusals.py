@@ -1,6 +1,8 @@
 """Refusals of the scripted backend, in the words of real servers. Servers decide by some of them: `context`, `does not support`, `option "`."""
 
-from octomil_conformance.backend.acts import Scenario
+from collections.abc import Callable
+
+from octomil_conformance.backend.acts import Scenario, echo
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.stage import Pace
@@ -17,9 +19,12 @@ def _refusal(
     sentence: str,
     message: str,
     kind: str = "api_error",
+    applies: Callable[[Reply], bool] = lambda reply: True,
     **headers: str,
 ) -> None:
     def act(reply: Reply, pace: Pace) -> None:
+        if not applies(reply):
+            return echo(reply, pace)
         error = reply.dialect.error(status, reply.line.quoting(message), kind)
         reply.line.answer(status, compact(error), **headers)
 
@@ -67,6 +72,13 @@ _refusal(
     400,
     "the model cannot do this",
     '"conf-no-support" does not support chat',
+)
+_refusal(
+    "no-seed",
+    400,
+    "it does not know `seed`; without one, the echo",
+    "Unsupported parameter: 'seed' is not supported with this model.",
+    applies=lambda reply: reply.has_seed,
 )
 _refusal(
     "bad-option",

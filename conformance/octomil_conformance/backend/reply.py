@@ -32,6 +32,8 @@ class Reply(Protocol):
     """Its `form` may be set before the first verb."""
     echo: list[str]
     """The tokens of the prompt, or of the first text to embed."""
+    has_seed: bool
+    """True if the request has the parameter `seed`."""
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
         """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
@@ -75,6 +77,7 @@ class StreamReply:
         self.line = line
         self.dialect = dialect
         self.echo = echo_tokens(ask.prompt)
+        self.has_seed = ask.has_seed
         self._ask = ask
         self._response = line.response
         self._opened = False
@@ -178,6 +181,7 @@ class WholeReply:
         self.line = line
         self.dialect = dialect
         self.echo = echo_tokens((ask.texts or [ask.prompt])[0])
+        self.has_seed = ask.has_seed
         self._ask = ask
         self._response = line.response
         self._said: list[str] = []

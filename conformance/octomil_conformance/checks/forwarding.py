@@ -6,8 +6,8 @@ from typing import Any
 from octomil_conformance.api import Api, model_for
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
-from octomil_conformance.checks.answers import said
-from octomil_conformance.exchange import read_json
+from octomil_conformance.checks.answers import ending, said
+from octomil_conformance.exchange import field, read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
@@ -192,6 +192,27 @@ def other_parameters_reach_the_model(
     sent, known = upstream.parameters(call), upstream.known(wanted, call)
 
     expect({name: sent.get(name) for name in known}, known)
+
+
+@requirement("REQ-21", through=EACH_BACKEND)
+def what_one_model_refuses_reaches_another(api: Api) -> None:
+    given = {"seed": 42}
+    api.ask(scenario="no-seed", parameters=given)
+    before = len(api.calls())
+    api.ask(scenario="echo", parameters=given)
+    sent = [upstream.parameters(call).get("seed") for call in api.calls()[before:]]
+
+    expect(sent, [42], "the parameter, whatever another model refused")
+
+
+@requirement("REQ-30", through=EACH_BACKEND)
+def a_parameter_that_is_left_out_is_named(api: Api) -> None:
+    given = {"seed": 42}
+    answers = [api.ask(scenario="no-seed", parameters=given) for _ in range(2)]
+    good = [answer for answer in answers if answer.status == 200]
+    named = [field(ending(answer), "ignored_parameters") for answer in good]
+
+    expect(named, [["seed"]] * len(named), "each answer without it names it")
 
 
 @requirement("REQ-22", {"none": {}, "nulls": NULLS}, through=EACH_BACKEND)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from itertools import groupby
 
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import keys, sends
+from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.subjects import keys, layer, sends
 
 TEXTS = ("REQ-17", "REQ-23", "REQ-24")
 
@@ -126,6 +126,28 @@ def seeds_are_the_servers_own(payload: Json) -> None:
     parameters = parameters_in(payload)
     if "seed" in parameters:
         parameters["seed"] = 4711
+
+
+_refusing: set[str] = set()
+
+
+@sends("infer@2", "REQ-21", shows=None)
+def a_refused_seed_is_never_sent_again(payload: Json) -> None:
+    """A parameter that one model refuses is not sent to any other model later."""
+    if "no-seed" in payload["model"]:
+        _refusing.add("seed")
+        return
+    for name in _refusing:
+        parameters_in(payload).pop(name, None)
+
+
+@layer("infer@2 stream@2", "REQ-30", shows="no-seed")
+def refused_parameters_are_left_out_silently(request: Request, server: Server) -> Response:  # fmt: skip
+    """If the upstream refuses a parameter, it is asked again without it, and the answer does not say so."""
+    response, fields = server(request), request.fields
+    if response.status not in (400, 422) or "no-seed" not in request.scenario:
+        return response
+    return server(request.send({**fields, "parameters": {}}))
 
 
 @sends("infer@2", "REQ-21", shows=None)
