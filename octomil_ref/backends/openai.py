@@ -152,7 +152,7 @@ def _content(message: Mapping[str, Any]) -> tuple[object, object]:
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """The message of a whole answer. Gateways leave it in a delta, or as the text of a completion.
 
-    Gemini has none in the answer of a model that had no tokens left after it thought.
+    Gemini sends none if the model used up its tokens while it was thinking.
     """
     message = choice.get("message") or choice.get("delta")
     return message or {"content": choice.get("text")}

@@ -25,7 +25,7 @@ CHUNK = "chat.completion.chunk"
 CODES = ("insufficient_quota",)
 """Kinds of errors that are also their code. Other errors have the status as their code."""
 REVISION = "-2026-01-01"
-"""Behind the name of the model in answers, as in OpenAI's."""
+"""Added to the name of the model in answers, as OpenAI does."""
 NOTHING: Mapping[str, Any] = {}
 
 

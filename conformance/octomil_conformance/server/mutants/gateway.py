@@ -235,7 +235,7 @@ def refused_key_is_a_401(response: Response) -> None:
 
 
 RANKED_FAILURES = ("FAULT-05", "FAULT-09", "FAULT-10", "FAULT-14", "HTTP-35")
-"""Whose checks fail if the client gets the failure of the other upstream."""
+"""Requirements whose checks fail if the client gets the failure of the other upstream."""
 
 
 def through(provider: str) -> list[str]:
