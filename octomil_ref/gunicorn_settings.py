@@ -44,7 +44,7 @@ _cores: dict[Any, int] = {}
 """The core of each worker that runs."""
 
 _metrics: list[SharedFolder] = []
-"""Has one folder once the server has started, if metrics are on."""
+"""Has the folder of the metrics once the server has started, if they are on."""
 
 
 _log = logging.getLogger("gunicorn.error")

@@ -34,7 +34,7 @@ RUN_SECONDS = (60.0, 90.0, 240.0)
 """Seconds for the whole run, by the highest claimed level."""
 
 TOO_LONG = 86400.0
-"""Seconds of a timeout, at most. Larger numbers overflow in sockets."""
+"""The most seconds of a timeout. Larger numbers overflow in sockets."""
 POSITIVE = f"a number above 0 and below {TOO_LONG:.0f}"
 
 FILE = "octomil-conformance.toml"

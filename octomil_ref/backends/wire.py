@@ -49,7 +49,7 @@ class TimedSocket:
             sock.settimeout(None)
 
     def receive(self, size: int, deadline: Deadline) -> bytes:
-        """Empty at the end of the connection."""
+        """The next bytes; empty once the connection has ended."""
         while True:
             self._limit(socket.SO_RCVTIMEO, deadline.remaining())
             try:

@@ -137,7 +137,7 @@ def late_failure(reply: Reply, pace: Pace) -> None:
 
 @_act
 def late_beginning(reply: Reply, pace: Pace) -> None:
-    """The echo; what begins with `text 0` is a fifth of the timeout late, so that portions of one request come in another order."""
+    """The echo; if the first text is `text 0`, a fifth of the timeout late, so that the portions of one request come back in another order."""
     if reply.echo[-1:] == [" 0"]:
         reply.line.pause(pace.gap / 2)
     echo(reply, pace)
