@@ -1,20 +1,13 @@
-"""What all endpoints have in common (spec sections 1.1 to 1.3)."""
+"""What all endpoints have in common: methods, paths, bodies, connections (spec sections 1.1 and 1.2). Failures are in envelopes.py."""
 
-import re
 from typing import Any
 
-from octomil_conformance import spec
 from octomil_conformance.api import REFUSED, Api, Post, json_bytes
-from octomil_conformance.exchange import Exchange, field
-from octomil_conformance.expect import FALSE, Want, at_least, expect, less_than, one_of
-from octomil_conformance.report.redact import redact
-from octomil_conformance.requirement import EACH_BACKEND, requirement
+from octomil_conformance.exchange import field
+from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
+from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
-from octomil_conformance.wire.common import BOOLEAN, INTEGER, NAME
-
-TRACE = re.compile(
-    r'Traceback \(most recent|File "[^"]+", line \d+|\bat .+:\d+:\d+\b|/[\w./-]+\.(?:py|js|ts|go|rb|java|php)\b'
-)
+from octomil_conformance.wire.common import NAME
 
 NO_REDIRECT = Want(
     "a response without a redirect", lambda status: status not in range(300, 400)
@@ -38,24 +31,6 @@ LARGE = 10 * MEBIBYTE
 """More than many servers read."""
 UNREAD = 100_000
 """More than a server reads after it has refused the request."""
-UNKNOWN = "conf-1111-an-unknown-token"
-SECRET = "q7Zk29vXw3Lm58TrB1Yd6Hs4"
-"""An unknown token that no server says by chance, not even a piece of it."""
-PIECE = 8
-"""Characters of a token that are worth something to whoever finds them."""
-QUOTED = {
-    "bare": "...",
-    "header": "Authorization: Bearer ...",
-    "form": "api_key=...",
-    "value": '{"model_id": ...}',
-    "cut": '{"model_id": "...',
-    "name": '{"...": }',
-    "behind": '{"model_id": "conf-echo"} ...',
-    "text": '"..."',
-    "array": '["..."]',
-    "wrong-type": '{"model_id": ["..."], "inputs": "...", "input": {"a": "..."}}',
-}
-"""Bodies at fault with a token instead of the dots. Parsers quote a piece of them."""
 UPGRADES = {
     "h2c": {
         "Connection": "Upgrade, HTTP2-Settings",
@@ -98,49 +73,6 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "temperature": "hot",
     "__proto__": {"a": 1},
     "constructor": 1,
-}
-CLASSES = {
-    each["status"]: each["error"]
-    for each in spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
-}
-SECONDS = Want("a whole number of seconds", lambda value: (value or "").isdecimal())
-IN_A_ROW = 3
-"""Equal requests. A server whose patterns remember their place treats the second one differently."""
-
-
-def seconds_from(least: int) -> Want:
-    return Want(
-        f"whole seconds, the upstream's {least} or more, at most an hour",
-        lambda value: str(value).isdecimal() and least <= int(value) <= 3600,
-    )
-
-
-TIMES = {
-    "usual": ("http-429", seconds_from(7)),
-    "minutes": ("http-429-later", seconds_from(300)),
-}
-
-
-def everything(answer: Exchange) -> str:
-    """Headers and body."""
-    return f"{answer.headers} {answer.text}"
-
-
-def pieces_in(text: str, token: str) -> list[str]:
-    """The pieces of the token that the text has."""
-    pieces = (token[n : n + PIECE] for n in range(len(token) - PIECE + 1))
-    return [each for each in pieces if each in text]
-
-
-QUOTING = (
-    *("http-500", "garbage", "http-400", "http-400-trace", "http-400-path"),
-    *("http-422-path", "missing"),
-)
-"""Failures of an upstream whose words a server may pass on."""
-WRONG = {
-    "malformed": b'{"model_id": ',
-    "no-object": b'["model_id"]',
-    "no-model": b'{"input_data": "Hi", "input": "Hi", "inputs": [{"input_data": "Hi"}]}',
 }
 
 
@@ -315,154 +247,6 @@ def an_unknown_path_is_not_found(api: Api, path: str) -> None:
 
     expect(answer.status, 404)
     expect(field(answer.fields, "error"), NAME, "an envelope")
-
-
-@requirement("HTTP-09", WRONG)
-def a_failure_has_an_envelope(api: Api, body: bytes) -> None:
-    answer = api.send(body)
-
-    expect(field(answer.fields, "error"), NAME)
-    expect(field(answer.fields, "message"), NAME)
-    expect(field(answer.fields, "status_code"), answer.status)
-    expect(field(answer.fields, "status_code"), INTEGER)
-
-
-@requirement("HTTP-10", WRONG)
-def a_failure_has_a_code_and_says_whether_to_retry(api: Api, body: bytes) -> None:
-    answer = api.send(body)
-
-    expect(field(answer.fields, "code"), NAME)
-    expect(field(answer.fields, "retryable"), BOOLEAN)
-
-
-@requirement("HTTP-32", WRONG)
-def a_request_at_fault_is_not_to_be_tried_again(api: Api, body: bytes) -> None:
-    answer = api.send(body)
-
-    expect(field(answer.fields, "retryable"), FALSE)
-
-
-@requirement("HTTP-33", {"400": ("POST", ""), "404": ("POST", "/no-such-thing"), "405": ("GET", "")})  # fmt: skip
-def a_failure_has_the_class_of_its_status(api: Api, method: str, more: str) -> None:
-    answer = api.send(b"", method, api.path + more)
-
-    expect(field(answer.fields, "error"), CLASSES.get(answer.status))
-    expect(field(answer.fields, "code"), "invalid_input")
-
-
-@requirement("HTTP-17")
-def a_failure_is_json_whatever_accept_says(api: Api) -> None:
-    answer = api.send(b"{", headers={"Accept": "text/event-stream"})
-
-    expect(field(answer.fields, "error"), NAME, "an envelope")
-    expect(answer.media_type, "application/json")
-
-
-@requirement("HTTP-16", WRONG)
-def a_failure_shows_no_internals(api: Api, body: bytes) -> None:
-    answer = api.send(body)
-
-    expect(TRACE.findall(answer.text), [], "no traceback and no source path")
-    expect(redact(answer.text, api.token), answer.text, "no token in the answer")
-
-
-@requirement(
-    "HTTP-37",
-    {
-        "404": ("POST", "/no-such-thing", 0),
-        "405": ("GET", "", 0),
-        "413": ("POST", "", LARGE),
-        "415": ("POST", "", 0),
-    },
-)
-def no_failure_repeats_the_token(
-    api: Api, method: str, more: str, padding: int
-) -> None:
-    text_type = {"Content-Type": "text/plain"}
-    answer = api.send(b"", method, api.path + more, text_type, padding)
-
-    expect(redact(everything(answer), api.token), everything(answer), "no token")
-
-
-@requirement("HTTP-37")
-def an_unknown_token_is_not_repeated(api: Api) -> None:
-    answer = api.send(b"{", headers={"Authorization": f"Bearer {UNKNOWN}"})
-
-    expect(UNKNOWN in everything(answer), False, "no token")
-
-
-@requirement("HTTP-37", QUOTED)
-def a_body_at_fault_is_not_quoted(api: Api, body: str) -> None:
-    answer = api.send(
-        body.replace("...", SECRET).encode(), headers={"X-API-Key": SECRET}
-    )
-
-    expect(pieces_in(everything(answer), SECRET), [], "no piece of the token")
-
-
-@requirement("HTTP-37")
-def a_good_answer_does_not_repeat_the_token(api: Api) -> None:
-    answer = api.works()
-
-    expect(redact(everything(answer), api.token), everything(answer), "no token")
-
-
-@requirement("HTTP-36", QUOTING, through=EACH_BACKEND)
-def a_failure_of_an_upstream_shows_no_internals(api: Api, scenario: str) -> None:
-    answers = [api.ask(scenario=api.failing(scenario)) for _ in range(IN_A_ROW)]
-    bodies = " ".join(answer.text for answer in answers)
-    whole = " ".join(map(everything, answers))
-
-    expect(TRACE.findall(bodies), [], "no traceback and no source path")
-    expect(redact(whole, api.token), whole, "no token")
-
-
-@requirement("HTTP-35", through=EACH_BACKEND)
-def a_date_becomes_seconds(api: Api) -> None:
-    answer = api.ask(scenario="http-429-date")
-
-    expect(answer.header("Retry-After"), SECONDS)
-
-
-@requirement("HTTP-35", TIMES, through=EACH_BACKEND)
-def the_time_to_wait_is_the_upstreams_in_seconds(
-    api: Api, scenario: str, seconds: Want
-) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(answer.header("Retry-After"), seconds)
-
-
-@requirement("HTTP-11")
-def every_answer_has_a_request_id(api: Api) -> None:
-    good = api.works()
-    bad = api.send(b"{")
-
-    expect(good.header("X-Request-Id"), NAME, "X-Request-Id on a good answer")
-    expect(bad.header("X-Request-Id"), NAME, "X-Request-Id on a failure")
-
-
-@requirement("HTTP-12")
-def the_envelope_names_the_request_id(api: Api) -> None:
-    answer = api.send(b"{")
-
-    expect(field(answer.fields, "request_id"), answer.header("X-Request-Id"))
-
-
-@requirement("HTTP-34")
-def each_request_has_an_id_of_its_own(api: Api) -> None:
-    answers = [api.works(), *api.in_a_row(Post(b"{"), Post(b"{"))]
-
-    expect(len({each.header("X-Request-Id") for each in answers}), 3, "three ids")
-
-
-@requirement("HTTP-13", {"plain": "conf-", "other": "A.b_9-", "longest": "x" * 64})
-def a_request_id_of_the_client_is_kept(api: Api, beginning: str) -> None:
-    sent = beginning + api.nonce[: 64 - len(beginning)]
-    asked = Post(b"{", headers=(("X-Request-Id", sent),))
-    answers = api.in_a_row(*[asked] * IN_A_ROW)
-
-    expect([each.header("X-Request-Id") for each in answers], [sent] * IN_A_ROW)
 
 
 @requirement("HTTP-25", serial=True)
