@@ -48,7 +48,7 @@ def result_has_no_provider(fields: Json) -> None:
     fields["results"][0].pop("provider", None)
 
 
-@answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", shows="http-500")
+@answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", "HTTP-25", shows="http-500")
 def error_is_a_word(fields: Json) -> None:
     """The `error` of a failed input is a string."""
     for result in fields["results"]:
@@ -74,7 +74,7 @@ def second_result_is_null(fields: Json) -> None:
     fields["results"][-1]["output"] = None
 
 
-@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36")  # fmt: skip
+@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36", "BATCH-37")  # fmt: skip
 def results_are_backwards(fields: Json) -> None:
     """The results are in reverse order."""
     fields["results"].reverse()
@@ -98,7 +98,7 @@ def bounded(fields: Json, bound: int) -> None:
         fields["max_concurrency"] = bound
 
 
-@bodies("batch@2", "BATCH-29", shows=None)
+@bodies("batch@2", "BATCH-29", "BATCH-33", shows=None)
 def thirty_two_inputs_are_run(fields: Json) -> None:
     """Only the first 32 inputs are run."""
     if isinstance(fields.get("inputs"), list):
