@@ -48,6 +48,9 @@ OUTAGES: Mapping[Outage, str] = {
     "lost": "answering with 404",
 }
 
+NOTHING: Mapping[str, str | None] = {}
+LINGERS = 0.3
+"""Seconds for a server to read, or to answer, what was sent of a request so far."""
 REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
 
@@ -152,6 +155,12 @@ class Api:
             call = self._call("POST", path, post.body, dict(post.headers), post.padding, keep=True, after=call, target=post.target)  # fmt: skip
             answers.append(answered(call.finish()))
         return answers
+
+    def hold(
+        self, body: bytes, held: int = 1, headers: Mapping[str, str | None] = NOTHING
+    ) -> Transfer:
+        """A request of which so many bytes of the body are still to be sent."""
+        return self._call("POST", self.path, body, headers, held=held)
 
     def get(
         self,
@@ -347,6 +356,7 @@ class Api:
         keep: bool = False,
         after: Transfer | None = None,
         target: str = "",
+        held: int = 0,
     ) -> Transfer:
         headers = self._headers(changes, has_body=method == "POST" or body != b"")
         names = {name.lower() for name, _ in headers}
@@ -366,7 +376,7 @@ class Api:
             padding=padding,
             target=target,
         )
-        transfer = Transfer(request, self._deadline, self.observe, keep, after)
+        transfer = Transfer(request, self._deadline, self.observe, keep, after, held)
         self._transfers.append(transfer)
         return transfer
 
@@ -405,4 +415,5 @@ def model_for(scenario: str, through: Provider | None) -> str:
 
 
 def json_bytes(value: object) -> bytes:
-    return json.dumps(value).encode()
+    """As JavaScript and Swift write it: characters as themselves, only half a surrogate pair as an escape."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

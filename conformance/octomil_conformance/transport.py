@@ -19,6 +19,9 @@ from octomil_conformance.exchange import Chunk, End, Exchange, Request
 
 READ = 65536
 
+AFTER_A_PIECE = 0.02
+"""Seconds after a piece of a body that was held back."""
+
 CONTINUE = 1.0
 """Seconds to wait for `100 Continue` before the body is sent all the same, as curl does."""
 
@@ -36,8 +39,12 @@ class Transfer:
         observe: Callable[[Exchange], object] = lambda exchange: None,
         keep: bool = False,
         after: "Transfer | None" = None,
+        held: int = 0,
     ) -> None:
-        """With `keep` the connection stays open for another request. `after` is a complete transfer whose connection is used again."""
+        """With `keep` the connection stays open for another request. `after` is a complete transfer whose connection is used again.
+
+        `held`: so many bytes at the end of the body are only sent by `go_on`.
+        """
         self.request = request
         self.status = 0
         self.error: Exception | None = None
@@ -49,6 +56,8 @@ class Transfer:
         self._problem = ""
         self._stopped: float | None = None
         self._keep = keep
+        self._held = held
+        self._rest = b""
         self._closes = True
         self._connection = after.release() if after else None
         self._sent = time.monotonic()
@@ -70,6 +79,19 @@ class Transfer:
     def is_connected(self) -> bool:
         """True if the server accepted the connection."""
         return self._connection is not None
+
+    def wait_for_response(self, seconds: float) -> None:
+        """Returns when some of the response can be read, or after so many seconds."""
+        if self._connection is not None:
+            select.select([self._connection], [], [], seconds)
+
+    def go_on(self) -> None:
+        """Send the rest of the body, in two pieces: the first one learns that the server has closed the connection, the second one fails."""
+        with self._noting_problems():
+            for piece in filter(None, (self._rest[:-1], self._rest[-1:])):
+                if self._connection is not None:
+                    self._connection.sendall(piece)
+                    time.sleep(AFTER_A_PIECE)
 
     def wait_until(self, deadline: float) -> None:
         """Change the deadline."""
@@ -138,7 +160,9 @@ class Transfer:
                 connection.sendall(head)
                 select.select([connection], [], [], CONTINUE)
                 head = b""
-            connection.sendall(head + self.request.body)
+            body = self.request.body
+            self._rest = body[len(body) - self._held :]
+            connection.sendall(head + body[: len(body) - self._held])
             self._send_padding(connection)
 
     def _send_padding(self, connection: socket.socket) -> None:

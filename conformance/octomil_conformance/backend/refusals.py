@@ -31,6 +31,18 @@ def _refusal(
     REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
 
 
+def _later_portions(reply: Reply, pace: Pace) -> None:
+    if reply.echo[-1:] == [" 0"]:
+        echo(reply, pace)
+    else:
+        REFUSALS["http-500"].act(reply, pace)
+
+
+REFUSALS["later-portions-fail"] = Scenario(
+    "later-portions-fail",
+    "The echo of what begins with `text 0`, 500 for anything else, so that all portions of a request but the first fail.",
+    _later_portions,
+)
 _refusal("http-400", 400, "a fault in the request", "invalid value for seed")
 _refusal("http-400-trace", 400, "a fault in the request, with a traceback", TRACE)
 _refusal(

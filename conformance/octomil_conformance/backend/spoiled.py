@@ -94,6 +94,10 @@ def _first_number(value: Any) -> Change:
 
 
 VECTORS: Mapping[str, tuple[str, Change]] = {
+    "another-model": (
+        "The vectors of another model, the opposite ones",
+        lambda vectors: [[-number for number in vector] for vector in vectors],
+    ),
     "missing-vectors": (
         "One vector less than there are texts",
         lambda vectors: vectors[:-1],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from octomil_conformance.api import REFUSED, Api
+from octomil_conformance.api import REFUSED, Api, model_for
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import forwarding, upstream, validation
 from octomil_conformance.checks.fault import secrets, shown_of
@@ -63,6 +63,38 @@ EACH_FAILS = {
     "http-429": (KINDS[429], True),
 }
 """How an input fails, and whether it may be tried again, by the scenario of its model."""
+SPREADING = [
+    *[("http-500", 8), ("http-429", 8), ("auth", 8), ("missing", 8)],
+    *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
+]
+"""How inputs fail, and how many of them before the good ones: enough for every worker, and for whatever counts failures."""
+OWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "usual": ({"temperature": 0.5, "max_tokens": 5}, {"max_tokens": 3, "seed": 7}),
+    "zeros": (
+        {"temperature": 0.5, "seed": 7, "presence_penalty": 1},
+        {"temperature": 0, "seed": 0, "presence_penalty": 0},
+    ),
+    "lists": (
+        {"stop": ["a", "b"], "bad_words": ["a", "b"]},
+        {"stop": ["c"], "bad_words": []},
+    ),
+    "objects": (
+        {"logit_bias": {"7": 1, "8": 2}, "ignore_eos": True},
+        {"logit_bias": {"9": 3}, "ignore_eos": False},
+    ),
+}
+"""The parameters of a batch, and those of one of its inputs."""
+FOREIGN: dict[str, Any] = {
+    "model_id": "conf-http-400",
+    "model": "conf-http-400",
+    "stream": True,
+    "temperature": 0.1,
+    "max_tokens": 1,
+    "max_concurrency": 1,
+    "index": 7,
+    "provider": "openai",
+}
+"""Fields that an input does not have."""
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -139,6 +171,17 @@ def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
     expect([*map(is_failure, results)], [False, True, False])
 
 
+@requirement("BATCH-21", SPREADING, through=EACH_BACKEND)
+def failures_do_not_spread_to_later_inputs(api: Api, failing: str, count: int) -> None:
+    scenarios = [*[api.failing(failing)] * count, "", "", ""]
+    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
+    inputs = [{"messages": api.messages(text)} for text in texts]
+    answer = api.ask(scenario="echo", inputs=inputs, max_concurrency=3)
+    results = items(field(answer.fields, "results"))
+
+    expect([field(result, "output") for result in results][count:], ["Hi"] * 3)
+
+
 @requirement("BATCH-22", through=EACH_BACKEND)
 def max_concurrency_is_not_exceeded(api: Api) -> None:
     call = api.start(SIX, "gated", max_concurrency=2)
@@ -173,6 +216,24 @@ def the_next_input_begins_when_any_other_is_done(api: Api) -> None:
     expect([field(result, "output") for result in results], NINE)
 
 
+@requirement("BATCH-23", [(1, 3), (3, 1)], through=EACH_BACKEND)
+def batches_at_once_have_their_own_max_concurrency(
+    api: Api, one: int, other: int
+) -> None:
+    calls, together = [], []
+    for bound in (one, other):
+        texts = [api.tag("Hi", f"{bound}.{n}") for n in range(4)]
+        inputs = [{"messages": api.messages(text)} for text in texts]
+        calls.append(api.start(scenario="gated", inputs=inputs, max_concurrency=bound))
+        together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.4 * api.timeout))  # fmt: skip
+    api.backend.open(api.nonce)
+    for call in calls:
+        call.finish()
+    most = [api.backend.high_water(f"{api.nonce}.{bound}") for bound in (one, other)]
+
+    expect((together, most), ([True, True], [one, other]), "each batch runs as many inputs at once as it says")  # fmt: skip
+
+
 @requirement("BATCH-24", MALFORMED)
 def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     good = {"messages": api.messages(api.tag("Hi"))}
@@ -182,23 +243,21 @@ def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     expect(api.backend.wait_for_calls(api.nonce, 1, 0.3), [], "no upstream call")
 
 
-@requirement("BATCH-25", through=EACH_BACKEND)
-def the_own_parameters_of_an_input_win(api: Api) -> None:
-    inputs: list[dict[str, Any]] = [
-        {"messages": api.messages(api.tag("one", "0"))},
-        {
-            "messages": api.messages(api.tag("two", "1")),
-            "parameters": {"max_tokens": 3},
-        },
-    ]
-    api.ask(
-        scenario="echo", inputs=inputs, parameters={"temperature": 0.5, "max_tokens": 5}
-    )
-    calls = [api.call(index) for index in ("0", "1")]
-    sent = [upstream.parameters(call) for call in calls]
+@requirement("BATCH-25", OWN, through=EACH_BACKEND)
+def the_own_parameters_of_an_input_win(
+    api: Api, common: dict[str, Any], own: dict[str, Any]
+) -> None:
+    inputs: list[dict[str, Any]] = [{"messages": api.messages(api.tag("Hi", str(n)))} for n in range(3)]  # fmt: skip
+    inputs[1] |= {"parameters": own}
+    api.ask(scenario="echo", inputs=inputs, parameters=common)
+    sent = [upstream.parameters(api.call(str(n))) for n in range(3)]
+    both = common | own
 
-    expect([each.get("max_tokens") for each in sent], [5, 3])
-    expect([each.get("temperature") for each in sent], [0.5, 0.5])
+    expect(
+        [{name: each.get(name) for name in both} for each in sent],
+        [{name: each.get(name) for name in both} for each in (common, both, common)],
+        "whole values of the input itself, and the batch's for the others",
+    )
 
 
 @requirement("BATCH-25", through=EACH_BACKEND)
@@ -256,11 +315,25 @@ def sixty_four_inputs_have_their_results(api: Api) -> None:
 def each_input_reaches_the_model_as_it_is(api: Api) -> None:
     given = [("system", api.tag("Speak French.", "0")), *forwarding.CONVERSATION]
     messages = [{"role": role, "content": text} for role, text in given]
-    text = api.tag(forwarding.ROUGH, "1")
-    api.ask(scenario="echo", inputs=[{"messages": messages}, {"input_data": text}])
-    sent = [upstream.messages(api.call(index)) for index in ("0", "1")]
+    texts = [api.tag(forwarding.ROUGH, "1"), api.tag(forwarding.LONG_TEXT, "2")]
+    inputs = [{"messages": messages}, *[{"input_data": text} for text in texts]]
+    api.ask(scenario="empty", inputs=inputs)
+    sent = [upstream.messages(api.call(index)) for index in ("0", "1", "2")]
 
-    expect(sent, [given, [("user", text)]])
+    expect(sent, [given, *[[("user", text)] for text in texts]])
+
+
+@requirement("BATCH-30", through=EACH_BACKEND)
+def unknown_fields_of_an_input_change_nothing(api: Api) -> None:
+    messages = api.messages(api.tag("one two"))
+    answer = api.ask(scenario="echo", inputs=[{**FOREIGN, "messages": messages}])
+    results = items(field(answer.fields, "results"))
+    asked = (api.call().model, upstream.parameters(api.call()).get("temperature"))
+
+    expect(
+        (*asked, [field(result, "output") for result in results]),
+        (model_for("echo", api.through), None, ["one two"]),
+    )
 
 
 @requirement("BATCH-31", ["unicode", "rough", "huge"], through=EACH_BACKEND)

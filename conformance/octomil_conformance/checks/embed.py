@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from octomil_conformance.api import REFUSED, UNAVAILABLE, Api
+from octomil_conformance.api import REFUSED, UNAVAILABLE, Api, json_bytes
 from octomil_conformance.backend import TOKENS_IN_A_WORD, embed
 from octomil_conformance.backend.spoiled import TIMES
 from octomil_conformance.exchange import field, is_number, items
@@ -41,9 +41,17 @@ OF_ANOTHER = 2.5e-3
 """How much numbers differ, at least, if the text is another one."""
 MANY = ODD + [f"sentence number {number}" for number in range(27)]
 """Texts that careless servers change, drop or mix up."""
+LARGE_TEXT = "fruit " + "\U0001f352" * 50_000
+"""200 kB in characters of four bytes, which servers that decode a body piece by piece cut."""
 COUNTED = {"few": TEXTS, "many": MANY}
 """Many: more than careless servers send at once; `prompt_tokens` counts all of them."""
 HUNDREDS = [f"text {number}" for number in range(300)]
+OF_ONE_MODEL = one_of(
+    *[(200, 300, 300), (200, 300, 0), (400, 0, 0), (413, 0, 0), (422, 0, 0)]
+)
+"""The status, the number of vectors, and how many of them are Ollama's."""
+KEPT_APART = one_of((200, 3), (400, 0), (422, 0))
+"""The status, and the number of vectors, if one of three texts is empty."""
 SHORTER: dict[str, Any] = {
     "dimensions": {"dimensions": 8},
     "base64": {"encoding_format": "base64"},
@@ -112,6 +120,22 @@ def each_of_many_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     expect(with_another(found, MANY), [], OWN)
 
 
+@requirement("EMBED-23", through=EACH_BACKEND)
+def an_empty_text_does_not_move_the_others(api: Api) -> None:
+    texts = [TEXTS[0], "", TEXTS[1]]
+    answer = api.ask_raw(json_bytes(api.body(scenario="echo", input=texts)))
+
+    expect((answer.status, len(vectors(answer))), KEPT_APART)
+
+
+@requirement("EMBED-23", through=EACH_BACKEND)
+def a_large_text_has_its_own_vector(api: Api) -> None:
+    texts = [TEXTS[0], LARGE_TEXT, TEXTS[1]]
+    found = vectors(api.ask(scenario="echo", input=texts))
+
+    expect(with_another(found, texts), [], OWN)
+
+
 @requirement("EMBED-23", serial=True, through=EACH_BACKEND)
 def large_answers_are_read(api: Api) -> None:
     found = vectors(api.ask(scenario="giant", input=MANY[:16]))
@@ -126,6 +150,16 @@ def each_of_hundreds_of_texts_has_its_own_vector(api: Api, scenario: str) -> Non
 
     expect((answer.status, len(found)), ALL_OR_NONE)
     expect(with_another(found, HUNDREDS[: len(found)]), [], OWN)
+
+
+@requirement("EMBED-30")
+def all_vectors_are_of_one_model(api: Api) -> None:
+    scenario = "ollama-later-portions-fail-openai-another-model"
+    answer = api.ask(scenario=scenario, input=HUNDREDS)
+    found = vectors(answer)
+    of_ollama = len(HUNDREDS) - len(with_another(found, HUNDREDS))
+
+    expect((answer.status, len(found), of_ollama), OF_ONE_MODEL)
 
 
 @requirement("EMBED-24", COUNTED, through=EACH_BACKEND)

@@ -3,7 +3,7 @@
 import re
 
 from octomil_conformance import spec
-from octomil_conformance.api import Api, Post
+from octomil_conformance.api import LINGERS, Api, Post
 from octomil_conformance.checks.http import LARGE
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import FALSE, Want, expect
@@ -207,6 +207,18 @@ def the_envelope_names_the_request_id(api: Api) -> None:
     answer = api.send(b"{")
 
     expect(field(answer.fields, "request_id"), answer.header("X-Request-Id"))
+
+
+@requirement("HTTP-12")
+def requests_at_once_have_their_own_ids(api: Api) -> None:
+    calls = [api.hold(b'{"model_id": ') for _ in range(2)]
+    calls[-1].wait_for_response(LINGERS)
+    for call in calls:
+        call.go_on()
+    answers = [call.finish() for call in calls]
+    named = [field(answer.fields, "request_id") for answer in answers]
+
+    expect(named, [answer.header("X-Request-Id") for answer in answers])
 
 
 @requirement("HTTP-34")

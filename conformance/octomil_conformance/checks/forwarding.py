@@ -117,7 +117,10 @@ NAMES = [
     "{}:hf.co/a/B",
 ]
 """Around the name of a scripted model."""
-LONG_TEXT = " ".join(f"word{number}" for number in range(20_000))
+LONG_TEXT = " ".join(
+    f"\u4f60\u597d\U0001f352\u00e9{number}" for number in range(20_000)
+)
+"""340 kB, mostly in characters of two to four bytes, which servers that decode a body piece by piece cut."""
 LONG_CONVERSATION = [
     *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
     *[("system", "Be brief."), ("user", LONG_TEXT), ("user", "Again."), ("user", "Again.")],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from octomil_conformance.api import REFUSED, Api, Post, json_bytes
+from octomil_conformance.api import LINGERS, REFUSED, Api, Post, json_bytes
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.requirement import requirement
@@ -74,6 +74,11 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "__proto__": {"a": 1},
     "constructor": 1,
 }
+
+HEARD_OUT = Want(
+    "a 400, 413 or 422 and no broken connection",
+    lambda seen: seen[0] in (400, 413, 422) and seen[1] is None,
+)
 
 
 @requirement("HTTP-01")
@@ -200,6 +205,17 @@ def a_body_that_is_too_large_is_a_failure(api: Api) -> None:
 
     expect(answer.status, one_of(400, 413, 422))
     expect(field(answer.fields, "status_code"), answer.status, "an envelope")
+
+
+@requirement("HTTP-29")
+def a_client_that_sends_a_body_that_is_too_large_is_heard_out(api: Api) -> None:
+    api.works()
+    call = api.hold(b'{"model_id": ' + b" " * LARGE, held=UNREAD)
+    call.wait_for_response(LINGERS)
+    call.go_on()
+    answer = call.finish()
+
+    expect((answer.status, call.error), HEARD_OUT)
 
 
 @requirement("HTTP-30")

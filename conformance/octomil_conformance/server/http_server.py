@@ -58,6 +58,7 @@ class Handler(BaseHTTPRequestHandler):
                 response = self.server.ask(request)
             try:
                 self._send(response)
+                self.unread *= not response.drops
             finally:
                 response.close()
         except Exception:  # noqa: BLE001 - an error of the application, or a client that has left

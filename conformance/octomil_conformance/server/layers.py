@@ -87,6 +87,8 @@ class Response:
     """Each piece is sent at once. An exception breaks the transfer off."""
     close: Callable[[], object] = lambda: None
     """Called when no more pieces are wanted."""
+    drops: bool = False
+    """True if the rest of the request is not read before the connection is closed."""
 
     @property
     def body(self) -> bytes:

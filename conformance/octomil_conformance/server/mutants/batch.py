@@ -271,3 +271,43 @@ def a_batch_has_one_timeout(request: Request, server: Server) -> Response:
             fields | {"results": results, "succeeded": len(others), "failed": 1}
         )
     return response
+
+
+@answers("batch@2", "BATCH-21", shows=None)
+def a_rate_limit_spreads(fields: Json) -> None:
+    """The inputs behind one that is rate limited have the same failure."""
+    limit = None
+    for result in fields["results"]:
+        limit = limit or (field(result, "error", "status_code") == 429 and result["error"])  # fmt: skip
+        if limit and "output" in result:
+            del result["output"]
+            result["error"] = limit
+            fields["failed"] += 1
+            fields["succeeded"] -= 1
+
+
+@answers("batch@2", "BATCH-21", shows=None)
+def failures_end_workers(fields: Json) -> None:
+    """After three failures the inputs behind them are not asked."""
+    failed = 0
+    for result in fields["results"]:
+        if failed >= 3 and "output" in result:
+            result["output"] = None
+        failed += "error" in result
+
+
+_bounds: list[int] = []
+
+
+@layer("batch@2", "BATCH-23", shows=None)
+def batches_share_a_bound(request: Request, server: Server) -> Response:
+    """Of two batches at once both run with the smaller `max_concurrency`."""
+    fields = request.fields
+    bound = fields.get("max_concurrency")
+    if len(fields.get("inputs") or ()) != 4 or type(bound) is not int:
+        return server(request)
+    _bounds.append(bound)
+    try:
+        return server(request.send(fields | {"max_concurrency": min(_bounds)}))
+    finally:
+        _bounds.remove(bound)

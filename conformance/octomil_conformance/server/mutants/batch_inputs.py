@@ -204,3 +204,49 @@ def nulls_undo_common_parameters(fields: Json) -> None:
         nulls = [name for name in own if own[name] is None] if isinstance(own, dict) else []  # fmt: skip
         for name in nulls:
             fields.get("parameters", {}).pop(name, None)
+
+
+def merged(common: object, own: object) -> object:
+    """The values of two parameters in one, as programs merge settings."""
+    if isinstance(common, dict) and isinstance(own, dict):
+        return common | own
+    if isinstance(common, list) and isinstance(own, list):
+        return own + common[len(own) :]
+    return own
+
+
+@bodies("batch@2", "BATCH-25")
+def lists_and_objects_are_merged(fields: Json) -> None:
+    """A list or an object among an input's own parameters is merged with that of the batch."""
+    common = fields.get("parameters") or {}
+
+    def change(given: Json) -> None:
+        own = given.get("parameters")
+        if isinstance(own, dict):
+            given["parameters"] = {name: merged(common.get(name), own[name]) for name in own}  # fmt: skip
+
+    of_inputs(fields, change)
+
+
+@bodies("batch@2", "BATCH-25")
+def own_parameters_stay(fields: Json) -> None:
+    """The own parameters of an input apply to all inputs behind it, too."""
+    before: Json = {}
+
+    def change(given: Json) -> None:
+        own = given.get("parameters", {})
+        if isinstance(own, dict):
+            before.update(own)
+            given["parameters"] = {**before}
+
+    of_inputs(fields, change)
+
+
+@layer("batch@2", "BATCH-30", shows=None)
+def inputs_choose_their_model(request: Request, server: Server) -> Response:
+    """A `model_id` inside the first input takes precedence over that of the batch."""
+    for each in request.fields.get("inputs") or ():
+        model = field(each, "model_id") if isinstance(each, dict) else None
+        if isinstance(model, str):
+            request.scenario = model.removeprefix("conf-")
+    return server(request)

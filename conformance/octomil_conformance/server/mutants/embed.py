@@ -332,3 +332,24 @@ def vectors_are_kept_by_their_text(request: Request, server: Server) -> Response
     if text not in _known:
         _known[text] = server(request)
     return replace(_known[text])
+
+
+@layer("embed@2", "EMBED-30", shows=None)
+def each_portion_has_its_own_fallback(request: Request, server: Server) -> Response:
+    """Hundreds of texts are asked for in portions, each with a fallback of its own."""
+    fields = request.fields
+    texts = fields.get("input")
+    if not isinstance(texts, list) or len(texts) < 100:
+        return server(request)
+    portions = [texts[n : n + 50] for n in range(0, len(texts), 50)]
+    answers = [server(replace(request).send(fields | {"input": each})) for each in portions]  # fmt: skip
+    vectors = [vector for each in answers for vector in each.fields.get("embeddings", ())]  # fmt: skip
+    data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]  # fmt: skip
+    return answers[0].send(answers[0].fields | {"data": data, "embeddings": vectors})
+
+
+@bodies("embed@2", "EMBED-15", "EMBED-23")
+def empty_texts_are_left_out(fields: Json) -> None:
+    """Empty texts among others are left out."""
+    if isinstance(texts := fields.get("input"), list):
+        fields["input"] = [text for text in texts if text != ""] or texts

@@ -270,6 +270,16 @@ def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
 
 
+def a_refused_key(failures: Sequence[Failure]) -> Failure:
+    return min(failures, key=lambda each: (each.kind != "bad_key", RANKED.index(each.kind)))  # fmt: skip
+
+
+@upstreams("embed@2", "FAULT-16", shows="ollama-500-openai-auth")
+def a_refused_key_counts(upstreams: Upstreams) -> Upstreams:
+    """If one backend refuses the key, that failure is passed on, whatever the failure of the other one is."""
+    return replace(upstreams, choice=a_refused_key)
+
+
 def an_outage(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "unreached", RANKED.index(each.kind)))  # fmt: skip
 

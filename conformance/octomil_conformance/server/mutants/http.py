@@ -297,3 +297,33 @@ def nobody_waits_for_more_than_a_minute(headers: dict[str, str]) -> None:
     """Retry-After is at most 60."""
     if "retry-after" in headers:
         headers["retry-after"] = str(min(60, int(headers["retry-after"])))
+
+
+@requests("embed@2", "EMBED-23")
+def bodies_are_decoded_piece_by_piece(request: Request) -> None:
+    """The body of a request is decoded in pieces of 10 kB, so that a character that lies across two is lost."""
+    parts = [request.body[n : n + 10_001] for n in range(0, len(request.body), 10_001)]
+    if b"{" in request.body[:1]:
+        request.body = "".join(each.decode(errors="replace") for each in parts).encode()
+
+
+_latest: list[str] = []
+
+
+@layer("embed@1", "HTTP-12")
+def ids_are_in_one_variable(request: Request, server: Server) -> Response:
+    """The envelope has the id of the request before."""
+    response = server(request)
+    if response.status == 400 and request.body == b'{"model_id": ':
+        _latest.append(response.headers["x-request-id"])
+        response.send(response.fields | {"request_id": _latest[-2:][0]})
+    return response
+
+
+@layer("embed@1", "HTTP-29")
+def large_bodies_are_dropped(request: Request, server: Server) -> Response:
+    """After the response to a body that is too large the connection is closed at once."""
+    response = server(request)
+    if response.status == 413:
+        response.drops = True
+    return response
