@@ -266,9 +266,12 @@ class Api:
         return self.target.backend
 
     def calls(self, suffix: str = "") -> list[Call]:
-        """The upstream calls that the server made for this check, or for one input of it. If the fallback has to answer, only its calls."""
+        """The upstream calls that the server made for this check, or for one input of it. If one upstream has to answer, only its calls.
+
+        The other one fails before it, or after it while Ollama cools down.
+        """
         calls = self.backend.calls(self._nonce(suffix))
-        return [call for call in calls if self.through != "openai" or call.backend == "openai"]  # fmt: skip
+        return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
         """Wait until the upstream that has to answer is called, and return the number of all calls. Before the fallback is called, Ollama is."""

@@ -22,13 +22,13 @@ headers.sets("embed@1", "HTTP-14", allow_is_missing=("allow", GONE))
 answers.sets("health@0", "HTTP-25", version_is_a_number=("version", 1))
 
 
-@responses("embed@1", *(f"HTTP-{number:02}" for number in (1, 5, 6, 9, 14, 15, 22, 25, 26, 27, 29, 30, 31, 33)), "EMBED-13", "EMBED-14", "EMBED-15", shows="http-500")  # fmt: skip
+@responses("embed@1", *(f"HTTP-{number:02}" for number in (1, 5, 6, 9, 14, 15, 22, 25, 26, 27, 29, 30, 31, 33, 38)), "EMBED-13", "EMBED-14", "EMBED-15", shows="http-500")  # fmt: skip
 def failures_are_200(response: Response) -> None:
     """A failure has the status 200."""
     response.status = 200
 
 
-@layer("batch@1", *all_but("batch@1", "BATCH-02", "BATCH-03", "BATCH-04", "BATCH-05", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-19", "HTTP-21"))  # fmt: skip
+@layer("batch@1", *all_but("batch@1", "BATCH-02", "BATCH-03", "BATCH-04", "BATCH-05", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-19", "HTTP-21"))  # fmt: skip
 def posts_are_redirected(request: Request, server: Server) -> Response:
     """A path without a slash at its end is redirected to the path with one."""
     response = server(request)

@@ -67,7 +67,7 @@ def parts_are_refused(fields: Json) -> bool:
     return '"content": [' in json.dumps(fields)
 
 
-@refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
+@refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
 def messages_are_refused(fields: Json) -> bool:
     """`messages` are refused; only `input_data` is accepted."""
     return "messages" in fields
