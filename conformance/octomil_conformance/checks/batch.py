@@ -225,7 +225,7 @@ def batches_at_once_have_their_own_max_concurrency(
         texts = [api.tag("Hi", f"{bound}.{n}") for n in range(4)]
         inputs = [{"messages": api.messages(text)} for text in texts]
         calls.append(api.start(scenario="gated", inputs=inputs, max_concurrency=bound))
-        together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.4 * api.timeout))  # fmt: skip
+        together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.8 * api.timeout))  # fmt: skip
     api.backend.open(api.nonce)
     for call in calls:
         call.finish()
