@@ -141,7 +141,7 @@ def a_refused_seed_is_never_sent_again(payload: Json) -> None:
         parameters_in(payload).pop(name, None)
 
 
-@layer("infer@2 stream@2", "REQ-30", shows="no-seed")
+@layer("infer@2 stream@2", "REQ-30", shows=None)
 def refused_parameters_are_left_out_silently(request: Request, server: Server) -> Response:  # fmt: skip
     """If the upstream refuses a parameter, it is asked again without it, and the answer does not say so."""
     response, fields = server(request), request.fields

@@ -130,9 +130,10 @@ def lines_have_a_mebibyte(received: Received) -> Received:
     """A line of more than a mebibyte is a failure."""
     length = 0
     for piece in received:
-        length = len(piece) - piece.rfind(b"\n") + length * (b"\n" not in piece)
-        if length > MEBIBYTE:
+        first, *others = map(len, piece.split(b"\n"))
+        if max(length + first, *others, 0) > MEBIBYTE:
             raise Failure("bad_gateway", "A line is too long.")
+        length = others[-1] if others else length + first
         yield piece
 
 
