@@ -43,8 +43,8 @@ BODIES = {
     "stream": {"model_id": "any", "input_data": "one two three"},
     "embed": {"model_id": "any", "input": ["apple", "pear"]},
 }
-SLOW = ("long", "ponder")
-"""Scenarios that last ten seconds. What clients make of them is seen with `huge` and `drip`."""
+SLOW = ("long", "ponder", "giant", "wait", "late", "late-beginning")
+"""Scenarios that take seconds, or more than the timeout on a busy machine. `huge` and `drip` show what clients make of them."""
 SAME = "the same"
 WORDS = {"stream": stream_words, "embed": embed_words}
 

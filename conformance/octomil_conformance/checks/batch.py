@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from octomil_conformance.api import REFUSED, Api, model_for
+from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
-from octomil_conformance.checks import forwarding, upstream, validation
+from octomil_conformance.checks import validation
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.exchange import field, items, read_json
+from octomil_conformance.exchange import field, items
 from octomil_conformance.expect import Want, expect, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure
@@ -46,10 +46,6 @@ OTHERS: dict[str, Any] = {
 }
 REJECTED_ALONE = {name: OTHERS[name] for name in OTHERS if OTHERS[name] not in MALFORMED.values()}  # fmt: skip
 """Inputs that would be rejected in a request of their own, besides those in MALFORMED."""
-PARAMETERS = {
-    **forwarding.OTHER_VALUES,
-    **{name: (forwarding.UNKNOWN[name],) * 2 for name in forwarding.UNKNOWN},
-}
 KINDS = {
     **dict.fromkeys((400, 422), "the request is at fault"),
     404: "there is no such model",
@@ -68,33 +64,6 @@ SPREADING = [
     *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
 ]
 """How inputs fail, and how many of them before the good ones: enough for every worker, and for whatever counts failures."""
-OWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "usual": ({"temperature": 0.5, "max_tokens": 5}, {"max_tokens": 3, "seed": 7}),
-    "zeros": (
-        {"temperature": 0.5, "seed": 7, "presence_penalty": 1},
-        {"temperature": 0, "seed": 0, "presence_penalty": 0},
-    ),
-    "lists": (
-        {"stop": ["a", "b"], "bad_words": ["a", "b"]},
-        {"stop": ["c"], "bad_words": []},
-    ),
-    "objects": (
-        {"logit_bias": {"7": 1, "8": 2}, "ignore_eos": True},
-        {"logit_bias": {"9": 3}, "ignore_eos": False},
-    ),
-}
-"""The parameters of a batch, and those of one of its inputs."""
-FOREIGN: dict[str, Any] = {
-    "model_id": "conf-http-400",
-    "model": "conf-http-400",
-    "stream": True,
-    "temperature": 0.1,
-    "max_tokens": 1,
-    "max_concurrency": 1,
-    "index": 7,
-    "provider": "openai",
-}
-"""Fields that an input does not have."""
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -243,32 +212,6 @@ def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     expect(api.backend.wait_for_calls(api.nonce, 1, 0.3), [], "no upstream call")
 
 
-@requirement("BATCH-25", OWN, through=EACH_BACKEND)
-def the_own_parameters_of_an_input_win(
-    api: Api, common: dict[str, Any], own: dict[str, Any]
-) -> None:
-    inputs: list[dict[str, Any]] = [{"messages": api.messages(api.tag("Hi", str(n)))} for n in range(3)]  # fmt: skip
-    inputs[1] |= {"parameters": own}
-    api.ask(scenario="echo", inputs=inputs, parameters=common)
-    sent = [upstream.parameters(api.call(str(n))) for n in range(3)]
-    both = common | own
-
-    expect(
-        [{name: each.get(name) for name in both} for each in sent],
-        [{name: each.get(name) for name in both} for each in (common, both, common)],
-        "whole values of the input itself, and the batch's for the others",
-    )
-
-
-@requirement("BATCH-25", through=EACH_BACKEND)
-def a_null_leaves_the_parameter_of_the_batch(api: Api) -> None:
-    text = {"messages": api.messages(api.tag("one"))}
-    inputs = [{**text, "parameters": {"max_tokens": None}}]
-    api.ask(scenario="echo", inputs=inputs, parameters={"max_tokens": 5})
-
-    expect(upstream.parameters(api.call()).get("max_tokens"), 5)
-
-
 @requirement("BATCH-26", through=EACH_BACKEND)
 def each_input_has_its_own_failure(api: Api) -> None:
     scenarios = [*map(api.failing, EACH_FAILS)]
@@ -311,34 +254,6 @@ def sixty_four_inputs_have_their_results(api: Api) -> None:
     expect([field(result, "output") for result in results], SIXTY_FOUR)
 
 
-@requirement("BATCH-30", through=EACH_BACKEND)
-def each_input_reaches_the_model_as_it_is(api: Api) -> None:
-    given = [("system", api.tag("Speak French.", "0")), *forwarding.CONVERSATION]
-    messages = [{"role": role, "content": text} for role, text in given]
-    texts = [api.tag(forwarding.ROUGH, "1"), api.tag(forwarding.LONG_TEXT, "2")]
-    inputs = [{"messages": messages}, *[{"input_data": text} for text in texts]]
-    api.ask(scenario="empty", inputs=inputs)
-    sent = [upstream.messages(api.call(index)) for index in ("0", "1", "2")]
-
-    expect(sent, [given, *[[("user", text)] for text in texts]])
-
-
-@requirement("BATCH-30", through=EACH_BACKEND)
-def unknown_fields_of_an_input_change_nothing(api: Api) -> None:
-    messages = api.messages(api.tag("one two"))
-    answer = api.ask(scenario="echo", inputs=[{**FOREIGN, "messages": messages}])
-    results = items(field(answer.fields, "results"))
-    asked = [
-        (call.model, upstream.parameters(call).get("temperature"))
-        for call in api.calls()
-    ]
-
-    expect(
-        (asked, [field(result, "output") for result in results]),
-        ([(model_for("echo", api.through), None)], ["one two"]),
-    )
-
-
 @requirement("BATCH-31", ["unicode", "rough", "huge"], through=EACH_BACKEND)
 def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
     results = items(field(api.ask(scenario=scenario).fields, "results"))
@@ -363,79 +278,12 @@ def no_input_is_left_out(api: Api) -> None:
     expect((answer.status, len(results)), ALL_OR_NONE)
 
 
-@requirement("BATCH-34", through=EACH_BACKEND)
-def each_of_equal_inputs_reaches_the_model(api: Api) -> None:
-    input = {"messages": api.messages(api.tag("one"))}
-    inputs = [input, input, input | {"parameters": {"max_tokens": 2}}]
-    api.ask(scenario="echo", inputs=inputs)
-
-    expect(len(api.calls()), 3, "an upstream call for each input")
-
-
 @requirement("BATCH-35", REJECTED_ALONE)
 def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
     answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, wrong]))
 
     expect(answer.status, REFUSED)
     expect(field(answer.fields, "message"), NAMES_THE_SECOND)
-
-
-@requirement("BATCH-36", through=EACH_BACKEND)
-def an_input_has_every_form_of_text(api: Api) -> None:
-    texts = [api.tag(" Bien.\n", str(n)) for n in range(len(forwarding.TEXT_FIELDS))]
-    inputs = [
-        {"input_data": {name: text if value is ... else value for name, value in fields.items()}}
-        for fields, text in zip(forwarding.TEXT_FIELDS.values(), texts)
-    ]  # fmt: skip
-    api.ask(scenario="echo", inputs=inputs)
-    sent = [upstream.messages(api.call(str(n))) for n in range(len(texts))]
-
-    expect(sent, [[("user", text)] for text in texts])
-
-
-@requirement("BATCH-36", through=EACH_BACKEND)
-def an_input_has_every_form_of_messages(api: Api) -> None:
-    given = [[("system", api.tag("Be brief.", str(n))), ("user", "Bien.")] for n in range(2)]  # fmt: skip
-    first, other = ([{"role": role, "content": text} for role, text in each] for each in given)  # fmt: skip
-    inputs = [{"input_data": first}, {"input_data": {"messages": other}}]
-    api.ask(scenario="echo", inputs=inputs)
-    sent = [upstream.messages(api.call(str(n))) for n in range(2)]
-
-    expect(sent, given)
-
-
-@requirement("BATCH-36", through=EACH_BACKEND)
-def an_input_may_have_parts(api: Api) -> None:
-    texts = [api.tag(" One"), "two "]
-    parts = [{"type": "text", "text": text} for text in texts]
-    api.ask(scenario="echo", inputs=[{"messages": [{"role": "user", "content": parts}]}])  # fmt: skip
-
-    expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
-
-
-@requirement("BATCH-36", through=EACH_BACKEND)
-def an_input_may_be_any_value(api: Api) -> None:
-    inputs = [{"input_data": value} for value in forwarding.OTHER_FORMS.values()]
-    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
-    sent = [read_json(str(field(result, "output")).encode()) for result in results]
-
-    expect(
-        sent,
-        [*forwarding.OTHER_FORMS.values()],
-        "JSON text with the value of each input",
-    )
-
-
-@requirement("BATCH-36", PARAMETERS, through=EACH_BACKEND)
-def each_parameter_of_an_input_reaches_the_model(
-    api: Api, given: dict[str, Any], wanted: dict[str, Any]
-) -> None:
-    messages = api.messages(api.tag("Hi"))
-    api.ask(scenario="echo", inputs=[{"messages": messages, "parameters": given}])
-    call = api.call()
-    sent, known = upstream.parameters(call), upstream.known(wanted, call)
-
-    expect({name: sent.get(name) for name in known}, known)
 
 
 @requirement("BATCH-37", through=EACH_BACKEND)
