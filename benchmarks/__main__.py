@@ -1,8 +1,7 @@
 """`python -m benchmarks`: compares the reference server with others in one run. The ratios hold on any machine.
 
 Each round measures every contender once, in an order of its own. Servers run on the first core, load and upstream on the
-others, and every answer is checked. A round beside three other gateways takes about a quarter of an hour; `--quick` is one short
-round of less than two minutes, and `--quick --only lone --against relay` takes half a minute.
+others, and every answer is checked. `--quick` is one short round, and `--quick --only lone --against relay` measures one figure.
 """
 
 import argparse

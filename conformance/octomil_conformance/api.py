@@ -159,7 +159,7 @@ class Api:
     def hold(
         self, body: bytes, held: int = 1, headers: Mapping[str, str | None] = NOTHING
     ) -> Transfer:
-        """A request of which so many bytes of the body are still to be sent."""
+        """A request whose last `held` bytes are sent later."""
         return self._call("POST", self.path, body, headers, held=held)
 
     def get(

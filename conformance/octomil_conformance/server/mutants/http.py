@@ -293,7 +293,7 @@ def every_404_is_about_a_model(response: Response) -> None:
 
 
 @headers("embed@2", "HTTP-35", shows="http-429-later")
-def nobody_waits_for_more_than_a_minute(headers: dict[str, str]) -> None:
+def retry_after_is_at_most_a_minute(headers: dict[str, str]) -> None:
     """Retry-After is at most 60."""
     if "retry-after" in headers:
         headers["retry-after"] = str(min(60, int(headers["retry-after"])))
