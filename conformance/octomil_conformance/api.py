@@ -274,9 +274,13 @@ class Api:
         return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
-        """Wait until the upstream that has to answer is called, and return the number of all calls. Before the fallback is called, Ollama is."""
-        count = 2 * times if self.through == "openai" else times
-        return len(self.backend.wait_for_calls(self.nonce, count, self.timeout))
+        """Wait until the upstream that has to answer is called so often, and return the number of all calls. In a cooldown the fallback is called first."""
+        end = time.monotonic() + self.timeout
+        calls = self.backend.calls(self.nonce)
+        while len(self.calls()) < times and time.monotonic() < end:
+            left = end - time.monotonic()
+            calls = self.backend.wait_for_calls(self.nonce, len(calls) + 1, left)
+        return len(calls)
 
     def failing(self, scenario: str) -> str:
         """The scenario in which the upstream that has to answer fails like this, and its failure is the one for the client."""

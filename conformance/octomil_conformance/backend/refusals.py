@@ -1,6 +1,8 @@
 """Refusals of the scripted backend, in the words of real servers. Servers decide by some of them: `context`, `does not support`, `option "`."""
 
+import time
 from collections.abc import Callable
+from email.utils import formatdate
 
 from octomil_conformance.backend.acts import Scenario, echo
 from octomil_conformance.backend.reply import Reply
@@ -20,13 +22,14 @@ def _refusal(
     message: str,
     kind: str = "api_error",
     applies: Callable[[Reply], bool] = lambda reply: True,
-    **headers: str,
+    **headers: str | Callable[[], str],
 ) -> None:
     def act(reply: Reply, pace: Pace) -> None:
         if not applies(reply):
             return echo(reply, pace)
         error = reply.dialect.error(status, reply.line.quoting(message), kind)
-        reply.line.answer(status, compact(error), **headers)
+        given = {name: value if isinstance(value, str) else value() for name, value in headers.items()}  # fmt: skip
+        reply.line.answer(status, compact(error), **given)
 
     REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
 
@@ -59,8 +62,11 @@ _refusal(
 )
 _refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
 _refusal("http-429-later", 429, "too many, Retry-After 300", "slow down", retry_after="300")  # fmt: skip
+_refusal("http-429-fraction", 429, "too many, Retry-After 1.5", "slow down", retry_after="1.5")  # fmt: skip
+_refusal("http-429-long-fraction", 429, "too many, Retry-After 90.5", "slow down", retry_after="90.5")  # fmt: skip
 _refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
 _refusal("http-429-date", 429, "too many, Retry-After as a date", "slow down", retry_after="Fri, 02 Jan 2026 03:04:05 GMT")  # fmt: skip
+_refusal("http-429-future", 429, "too many, Retry-After as a date in 90 seconds", "slow down", retry_after=lambda: formatdate(time.time() + 90, usegmt=True))  # fmt: skip
 _refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip
 _refusal("http-500-memory", 500, "no room for the model", "model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
 _refusal(
@@ -68,6 +74,7 @@ _refusal(
 )
 _refusal("http-502", 502, "its own upstream failed", "bad gateway: {host}")
 _refusal("http-503", 503, "overloaded or starting", "server busy: {host}")
+_refusal("http-503-later", 503, "busy, Retry-After 8.5", "server busy", retry_after="8.5")  # fmt: skip
 _refusal("http-504", 504, "its own upstream was late", "gateway timeout: {host}")
 _refusal(
     "auth", 401, "it refuses the key of the server", "Incorrect API key provided: {key}"

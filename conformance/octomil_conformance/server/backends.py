@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any, TypeVar
 
 from octomil_conformance.backend import API_KEY
@@ -60,6 +61,15 @@ def _nothing(fields: Json) -> None:
     pass
 
 
+def whole_seconds(given: str) -> str:
+    """The upstream's Retry-After, a number of seconds or a date, as a whole number of seconds; 1 if it is neither."""
+    if date := parsedate_tz(given):
+        return str(max(0, math.ceil(mktime_tz(date) - time.time())))
+    with suppress(ValueError):
+        return str(math.ceil(float(given)))
+    return "1"
+
+
 @dataclass(frozen=True)
 class Fault:
     """The changes that a server with a bug makes to the traffic with one upstream; by default none."""
@@ -80,6 +90,8 @@ class Fault:
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
     """Takes the vectors of the upstream, and returns those that the server uses."""
+    delay: Callable[[str], str] = whole_seconds
+    """Takes the upstream's Retry-After, empty if there is none, and returns the one that the server sends."""
     failure: Callable[[Failure, str], Failure] = lambda failure, words: failure
     """Takes a failure and the upstream's words in it, and returns the failure that the server uses."""
 
@@ -279,8 +291,7 @@ class Backend:
         if status in (400, 422) and "not support" in words:
             return self._failure("validation_error", "cannot do this")
         kind = REFUSALS.get(status, "bad_gateway" if status >= 500 else "bad_request")
-        given = exchange.header("Retry-After") or ""
-        wait = {"Retry-After": given if given.isdecimal() else "1"}
+        wait = {"Retry-After": self._fault.delay(exchange.header("Retry-After") or "")}
         headers = wait if status in (429, 503) else {}
         return self._failure(kind, "refused the request", headers, words)
 

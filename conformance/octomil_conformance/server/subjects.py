@@ -220,6 +220,8 @@ encodes = Traffic(lambda play: Fault(sends=_in_base64, pieces=play))
 """A generator over the bytes of a response with vectors in base64, for which the server asks."""
 embeds = Traffic(lambda play: Fault(vectors=play))
 """A function from the vectors of an answer to other ones."""
+delays = Traffic(lambda play: Fault(delay=play))
+"""A function from the upstream's Retry-After to the one that the server sends."""
 fails = Traffic(lambda play: Fault(failure=play), DECISIVE)
 """A function from a failure, and the upstream's words in it, to the failure that the server uses."""
 

@@ -307,19 +307,6 @@ def bodies_are_decoded_piece_by_piece(request: Request) -> None:
         request.body = "".join(each.decode(errors="replace") for each in parts).encode()
 
 
-_latest: list[str] = []
-
-
-@layer("embed@1", "HTTP-12")
-def ids_are_in_one_variable(request: Request, server: Server) -> Response:
-    """The envelope has the id of the request before."""
-    response = server(request)
-    if response.status == 400 and request.body == b'{"model_id": ':
-        _latest.append(response.headers["x-request-id"])
-        response.send(response.fields | {"request_id": _latest[-2:][0]})
-    return response
-
-
 @layer("embed@1", "HTTP-29")
 def large_bodies_are_dropped(request: Request, server: Server) -> Response:
     """After the response to a body that is too large the connection is closed at once."""

@@ -1,8 +1,9 @@
 """Failures of one upstream that reach the client wrongly, while those of the other one are reported well."""
 
-from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.backends import whole_seconds
+from octomil_conformance.server.failures import RETRY, Failure
 from octomil_conformance.server.layers import CLIENT, Client, Json
-from octomil_conformance.server.subjects import fails, final_events, sends
+from octomil_conformance.server.subjects import delays, fails, final_events, sends
 
 
 @fails("batch@2 embed@2", "BATCH-32", "FAULT-08", only="openai", shows="auth")
@@ -26,6 +27,38 @@ def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which a request is refused are passed on, with their traceback."""
     if failure.kind == "bad_request":
         failure.message = words
+    return failure
+
+
+@delays("embed@2", "HTTP-35", shows="http-429-fraction")
+def retry_after_is_passed_on(given: str) -> str:
+    """Retry-After is passed on as it is."""
+    return given or "1"
+
+
+@delays("embed@2", "HTTP-35", shows="http-429-long-fraction")
+def a_fraction_of_retry_after_is_none(given: str) -> str:
+    """Retry-After is read only if it is a whole number."""
+    return given if given.isdecimal() else "5"
+
+
+@delays("embed@2", "HTTP-35", shows="http-429-fraction")
+def retry_after_is_rounded_down(given: str) -> str:
+    """A fraction in Retry-After is left out."""
+    return whole_seconds(given.partition(".")[0])
+
+
+@delays("embed@2", "HTTP-35", shows="http-429-future")
+def dates_in_retry_after_are_not_read(given: str) -> str:
+    """A date in Retry-After is a second."""
+    return "1" if "GMT" in given else whole_seconds(given)
+
+
+@fails("embed@2", "HTTP-35", shows="http-503-later")
+def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure:
+    """Retry-After is always 1 if an upstream is busy."""
+    if failure.kind == "service_unavailable":
+        failure.headers = RETRY
     return failure
 
 
