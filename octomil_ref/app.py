@@ -9,7 +9,7 @@ from octomil_ref import resources
 from octomil_ref.backends import Backend
 from octomil_ref.backends.ollama import OllamaBackend
 from octomil_ref.backends.openai import OpenAIBackend
-from octomil_ref.fallback import Fallback
+from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging
@@ -17,11 +17,7 @@ from octomil_ref.metrics import observers_of
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.sdk_endpoints import add_sdk_endpoints
-from octomil_ref.settings import (
-    Settings,
-    load_or_exit,
-    require_complete,
-)
+from octomil_ref.settings import Settings, load_or_exit, require_complete
 from octomil_ref.settings_report import warnings
 
 log = logging.getLogger("octomil_ref")
@@ -41,12 +37,13 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     fallback = Fallback(backends, settings.backend_cooldown, observers.on_attempt)
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)
+    limit = InflightLimit(settings.inflight_limit(), observers.in_flight)
 
     app = App(middleware=middleware(settings, keys, observers.on_end))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 
-    gateway = resources.Gateway(fallback, observers.limit)
+    gateway = resources.Gateway(fallback, limit)
     batch = resources.Batch(gateway, settings, pool)
     app.add_route("/api/v1/inference", resources.Inference(gateway, settings))
     app.add_route(

@@ -21,13 +21,8 @@ from octomil_ref import __version__, setting_values
 from octomil_ref.backends import Backend
 from octomil_ref.errors import UpstreamError
 from octomil_ref.listening import check_address
-from octomil_ref.settings import (
-    Settings,
-    SettingsError,
-    load,
-    or_exit,
-    publish,
-)
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings, load, or_exit, publish
 from octomil_ref.settings_report import report, warnings
 
 T = TypeVar("T")

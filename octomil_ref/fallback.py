@@ -1,9 +1,10 @@
 """Decides which backend answers, in the promised order (spec sections 9 and 10), and limits how many requests wait at once."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 from octomil_ref.backends import (
     Backend,
@@ -33,32 +34,28 @@ THINKING = 1.0
 """Seconds of thinking after which a stream commits without a token, so that a comment keeps its connection awake."""
 
 
-class Limit(Protocol):
-    """Decides whether one more request may wait for a model."""
-
-    def slot(self) -> AbstractContextManager[None]: ...
-
-
 class InflightLimit:
     """Limits how many requests wait for a model at once."""
 
-    def __init__(self, limit: int | None) -> None:
-        """None: no limit."""
-        self._limit = limit
-        self._slots = threading.BoundedSemaphore(limit or 1)
+    def __init__(
+        self,
+        limit: int | None,
+        counted: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """None: no limit. The context of `counted` is entered with each slot."""
+        self._slots = threading.BoundedSemaphore(limit or sys.maxsize)
+        self._counted = counted
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Holds one slot. Raises Overloaded at once if none is free."""
-        if self._limit is None:
-            yield
-            return
         if not self._slots.acquire(blocking=False):
             raise Overloaded(
                 "Too many requests are waiting for a model.", {"Retry-After": "1"}
             )
         try:
-            yield
+            with self._counted():
+                yield
         finally:
             self._slots.release()
 

@@ -16,7 +16,7 @@ class KeyRing:
     """All keys of the settings. Those in the file follow its changes."""
 
     def __init__(self, entries: Iterable[str], path: str) -> None:
-        """Raises ValueError if the file could never be read."""
+        """Raises SettingsError if the file could never be read."""
         self._entries = _names(
             (f"key-{number}", entry) for number, entry in enumerate(entries, 1)
         )

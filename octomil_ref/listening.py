@@ -5,7 +5,8 @@ import socket
 import stat
 from contextlib import ExitStack, closing, suppress
 
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings
 
 EVERYONE = 0o666
 """Every user may use the Unix socket: the permissions of its folder decide who can reach it, as with gunicorn's."""

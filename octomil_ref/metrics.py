@@ -6,19 +6,17 @@ of them can show the sum: prometheus-client calls this its multiprocess mode.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from octomil_ref.fallback import InflightLimit, Limit, Observe
+from octomil_ref.fallback import Observe
 from octomil_ref.logs import write_access_line, write_attempt
 from octomil_ref.records import AccessRecord, Attempt
-from octomil_ref.setting_values import PROVIDERS
-from octomil_ref.settings import Settings, SettingsError
-
-T = TypeVar("T")
+from octomil_ref.setting_values import PROVIDERS, SettingsError
+from octomil_ref.settings import Settings
 
 COUNTERS = {
     "octomil_requests_total": (
@@ -141,9 +139,12 @@ class Metrics:
         if failure and failure.cools_down and self._cools_down:
             self._add("octomil_cooldowns_total", 1, provider)
 
-    def counted(self, limit: Limit) -> Limit:
-        """Wraps `limit` so that the slots in use are counted."""
-        return _CountedLimit(limit, self._gauges[INFLIGHT])
+    def in_flight(self) -> AbstractContextManager[object]:
+        """Counts a request while it is entered."""
+        tracker: AbstractContextManager[object] = self._gauges[
+            INFLIGHT
+        ].track_inprogress()
+        return tracker
 
     def _add(self, name: str, amount: int | None, *labels: str) -> None:
         if amount is not None:
@@ -170,50 +171,31 @@ def _outcome(attempt: Attempt) -> str:
 
 
 @dataclass(frozen=True)
-class _CountedLimit:
-    limit: Limit
-    gauge: Any
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        with self.limit.slot(), self.gauge.track_inprogress():
-            yield
-
-
-@dataclass(frozen=True)
 class Observers:
-    """The functions that are called with requests and attempts: for the log, and for the metrics if they are on."""
+    """What is called with requests and attempts: the log, and the metrics if they are on."""
 
-    on_end: Callable[[AccessRecord], None]
+    on_end: Callable[[AccessRecord], None] = write_access_line
     """Called with each request once its response has ended."""
-    on_attempt: Observe
-    limit: Limit
-    metrics: Metrics | None
-    """None if they are switched off."""
+    on_attempt: Observe = write_attempt
+    in_flight: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Entered for as long as a request waits for a model."""
+    metrics: Metrics | None = None
 
 
 def observers_of(settings: Settings) -> Observers:
-    """The log, and metrics if they are switched on."""
-    limit = InflightLimit(settings.inflight_limit())
     if not settings.metrics:
-        return Observers(write_access_line, write_attempt, limit, None)
+        return Observers()
     metrics = Metrics(settings)
-    return Observers(
-        _both(metrics.count_request, write_access_line),
-        _both(metrics.count_attempt, write_attempt),
-        metrics.counted(limit),
-        metrics,
-    )
 
+    def on_end(record: AccessRecord) -> None:
+        metrics.count_request(record)
+        write_access_line(record)
 
-def _both(
-    first: Callable[[T], None], second: Callable[[T], None]
-) -> Callable[[T], None]:
-    def observe(seen: T) -> None:
-        first(seen)
-        second(seen)
+    def on_attempt(attempt: Attempt) -> None:
+        metrics.count_attempt(attempt)
+        write_attempt(attempt)
 
-    return observe
+    return Observers(on_end, on_attempt, metrics.in_flight, metrics)
 
 
 def _make(folder: str) -> None:

@@ -14,7 +14,7 @@ from octomil_ref.backends import Completion, Usage
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.body import read_json
 from octomil_ref.clock import stopwatch
-from octomil_ref.fallback import Fallback, Limit
+from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
 from octomil_ref.metrics import Metrics
 from octomil_ref.page import Document
@@ -35,7 +35,7 @@ class Gateway:
     """Asks the backends, within the limit, and adds the model and the usage to the record of the request."""
 
     fallback: Fallback
-    limit: Limit
+    limit: InflightLimit
 
     def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
         record.model = request.model_id

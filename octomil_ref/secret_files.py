@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from octomil_ref.clock import Deadline
+from octomil_ref.setting_values import SettingsError
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class SecretFile(Generic[T]):
     """The parsed content of a file. Threads may share it. No message quotes the content."""
 
     def __init__(self, variable: str, path: str, parse: Callable[[str], T]) -> None:
-        """`parse` raises ValueError with what it expected. Raises ValueError if the file was never readable."""
+        """`parse` raises ValueError with what it expected. Raises SettingsError if the file was never readable."""
         self._variable = variable
         self._path = path
         self._parse = parse
@@ -79,7 +80,7 @@ class SecretFile(Generic[T]):
         complaint = f"{self._variable}: expected {expected}, got {self._path!r}{reason}"
         text = remembered(self._path)
         if text is None:
-            raise ValueError(complaint) from ex
+            raise SettingsError(complaint) from ex
         self._content, self._version = self._parse(text), "old"
         if complaint != self._complaint:
             log.error(f"{complaint}; what it held before stays valid")

@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 
 PROVIDERS = ("ollama", "openai")
 
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message is one line with the variable and the expected value."""
+
+
 Aliases = Mapping[str, Mapping[str, str]]
 
 _OLLAMA_NAMES = {

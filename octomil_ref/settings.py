@@ -12,13 +12,10 @@ from typing import Any, Self
 from octomil_ref import keys
 from octomil_ref import setting_values as parse
 from octomil_ref.secret_files import SecretFile
+from octomil_ref.setting_values import SettingsError
 
 SPARE_THREADS = 4
 """Threads that stay free for health checks and errors while all others wait for a model."""
-
-
-class SettingsError(ValueError):
-    """A setting is wrong. The message is one line with the variable and the expected value."""
 
 
 def _var(
@@ -266,10 +263,7 @@ class Settings:
 
     def key_ring(self) -> keys.KeyRing:
         """Raises SettingsError if the file could never be read."""
-        try:
-            return keys.KeyRing(self.api_keys, self.api_keys_file)
-        except ValueError as ex:
-            raise SettingsError(str(ex)) from ex
+        return keys.KeyRing(self.api_keys, self.api_keys_file)
 
     def with_threads(self) -> Self:
         """The settings of a server that starts its own threads."""
@@ -342,12 +336,7 @@ def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
     if is_given(setting, environ):
         return environ[setting.metadata["variable"]]
     file_variable, path = secret_file(setting, environ)
-    if not path:
-        return None
-    try:
-        return SecretFile(file_variable, path, _not_blank).content()
-    except ValueError as ex:
-        raise SettingsError(str(ex)) from ex
+    return SecretFile(file_variable, path, _not_blank).content() if path else None
 
 
 def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:

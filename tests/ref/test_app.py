@@ -24,7 +24,8 @@ from octomil_conformance import spec
 from openapi_spec_validator import validate
 
 from octomil_ref.app import create_app, create_backends
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings
 
 PAGES = ["/", "/openapi.json"]
 LIVENESS = ["/health", "/api/v1/health"]

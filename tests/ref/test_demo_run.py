@@ -15,7 +15,8 @@ import pytest
 
 from octomil_ref.demo import run as demo
 from octomil_ref.demo.run import DemoError
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings
 from octomil_ref.waitress_server import WaitressServer
 
 SETTINGS = Settings(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from octomil_ref.listening import check_address, listen
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings
 
 
 @contextmanager

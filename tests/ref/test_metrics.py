@@ -27,7 +27,8 @@ from octomil_ref.errors import Broken, ModelNotFound, NotReached, Overloaded
 from octomil_ref.fallback import InflightLimit
 from octomil_ref.metrics import Metrics, SharedFolder
 from octomil_ref.records import AccessRecord, Attempt
-from octomil_ref.settings import Settings, SettingsError
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
@@ -158,7 +159,7 @@ def test_an_interrupted_stream_is_no_further_attempt(metrics):
 
 
 def test_requests_in_flight_are_those_that_have_a_slot(metrics):
-    limit = metrics.counted(InflightLimit(1))
+    limit = InflightLimit(1, metrics.in_flight)
 
     with limit.slot(), pytest.raises(Overloaded), limit.slot():
         pass

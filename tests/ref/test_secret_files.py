@@ -9,6 +9,7 @@ import pytest
 
 from octomil_ref import secret_files
 from octomil_ref.secret_files import SecretFile
+from octomil_ref.setting_values import SettingsError
 
 
 def shouted(text: str) -> str:
@@ -126,7 +127,7 @@ def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
 def test_a_file_that_was_never_readable_is_an_error(path, spoil, expected, reason):
     spoil(path)
 
-    with pytest.raises(ValueError, match="A_FILE") as caught:
+    with pytest.raises(SettingsError, match="A_FILE") as caught:
         opened(path)
 
     assert (
@@ -174,7 +175,7 @@ def test_what_two_processes_write_at_once_is_not_remembered(path):
     block[36:37] = b"x"  # in the text, behind its size and its digest
     path.unlink()
 
-    with pytest.raises(ValueError, match="A_FILE"):
+    with pytest.raises(SettingsError, match="A_FILE"):
         opened(path)
 
 

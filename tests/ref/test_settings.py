@@ -6,7 +6,8 @@ from dataclasses import fields
 import pytest
 
 from octomil_ref import setting_values, settings
-from octomil_ref.settings import Settings, SettingsError, load
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import Settings, load
 
 GIVEN = {
     "OLLAMA_BASE_URL": ("ollama_base_url", "http://gpu:11434/", "http://gpu:11434"),

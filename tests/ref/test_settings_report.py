@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from octomil_ref.settings import SettingsError, load
+from octomil_ref.setting_values import SettingsError
+from octomil_ref.settings import load
 from octomil_ref.settings_report import report, warnings
 
 README = Path(__file__).parents[2] / "README.md"
