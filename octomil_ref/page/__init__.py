@@ -13,7 +13,6 @@ from typing import Any
 from octomil_conformance import spec
 
 from octomil_ref import __version__
-from octomil_ref.page.clients import merged
 from octomil_ref.page.contents import contents
 from octomil_ref.payloads import DEFAULT_MAX_CONCURRENCY
 from octomil_ref.settings import Settings
@@ -48,8 +47,9 @@ class Document:
 def openapi_document(settings: Settings) -> Document:
     """The spec's, and after it what only SDKs and OpenAI clients call."""
     document: Mapping[str, Any] = spec.openapi()
-    if other_endpoints := _other_endpoints(settings):
-        document = merged(document, other_endpoints)
+    if others := _other_endpoints(settings):
+        paths = {**document["paths"], **others["paths"]}
+        document = {**document, "tags": others["tags"], "paths": paths}
     text = json.dumps(document, ensure_ascii=False, indent=2)
     return Document(text.encode(), "application/json", HEADERS)
 

@@ -1,14 +1,20 @@
 """The HTML for each placeholder in the page's template: the endpoints, and the chapters for all of them. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
 
-from octomil_ref.page import clients
-from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints, section
+from octomil_ref.page.endpoint import (
+    BASE,
+    ORIGIN,
+    TOKEN,
+    Endpoint,
+    endpoints,
+    section,
+)
 from octomil_ref.page.fields import Fields
 from octomil_ref.page.markup import (
     copied,
@@ -18,7 +24,7 @@ from octomil_ref.page.markup import (
     requirement_links,
     tag,
 )
-from octomil_ref.page.snippets import sdks
+from octomil_ref.page.snippets import curl, sdks
 from octomil_ref.page.tables import sentences, table
 
 Spec = Mapping[str, Requirement]
@@ -42,11 +48,7 @@ def contents(
     ]
     return {
         "links": html(*map(_link, found)),
-        "clients_link": html(clients.LINK) if other_endpoints else "",
-        "list_models": html(clients.LIST) if other_endpoints else "",
-        "clients": html(clients.chapter(other_endpoints, chosen))
-        if other_endpoints
-        else "",
+        **_for_clients(other_endpoints, chosen),
         "tokens": html(_tokens(document)),
         "model": html(_choice("model", models)),
         "embed_model": html(_choice("embed-model", models)),
@@ -131,6 +133,50 @@ def _failure(kind: Mapping[str, Any]) -> list[Element]:
     if kind["retryable"]:
         filled(term, [" ", tag("i", "retryable")])
     return [term, filled(tag("dd"), _described(kind))]
+
+
+def _for_clients(
+    document: Mapping[str, Any] | None, chosen: Mapping[str, str]
+) -> dict[str, str]:
+    """What SDKs and OpenAI clients call besides the five endpoints."""
+    if document is None:
+        return {"clients_link": "", "list_models": "", "clients": ""}
+    [about] = document["tags"]
+    chapter = _chapter(
+        "clients",
+        about["name"],
+        tag("p", *prose(about["description"])),
+        *_client_endpoints(document, chosen),
+    )
+    link = tag("li", tag("a", "OpenAI clients", href="#clients"))
+    # The page's script requests `GET /v1/models`.
+    button = tag("button", "List the models", type="button", id="list-models")
+    models = tag("p", button, " ", tag("span", id="models", role="status"))
+    return {
+        "clients_link": html(link),
+        "list_models": html(models),
+        "clients": html(chapter),
+    }
+
+
+def _client_endpoints(
+    document: Mapping[str, Any], chosen: Mapping[str, str]
+) -> Iterator[Element]:
+    for path, item in document["paths"].items():
+        [method] = item.keys() - {"servers"}
+        operation = item[method]
+        about = f"{operation['summary']}. {operation['description']}"
+        lines = _client_curl(path, operation)
+        yield copied(f"{method.upper()} {path}", lines, chosen, *prose(about))
+
+
+def _client_curl(path: str, operation: Mapping[str, Any]) -> str:
+    for parameter in operation.get("parameters", ()):
+        path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+    content = operation.get("requestBody", {}).get("content", {})
+    body = content.get("application/json", {}).get("example")
+    authorization = "" if operation.get("security") == [] else TOKEN
+    return curl(f"{ORIGIN}{path}", authorization, body, between=" \\\n  ")
 
 
 def _sdk_lines(model: str, chosen: Mapping[str, str]) -> Element:

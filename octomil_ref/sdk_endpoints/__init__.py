@@ -2,7 +2,6 @@
 
 openai_requests.py      OpenAI's request bodies as the API's own requests
 openai_responses.py     the API's results as OpenAI's response bodies and events
-models.py               which models the backends have
 openai.py               POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models
 octomil.py              what Octomil's SDKs ask before or beside inference: route, plan, manifest, telemetry
 """
@@ -14,7 +13,6 @@ import falcon
 from octomil_ref.backends import Backend
 from octomil_ref.resources import Gateway
 from octomil_ref.sdk_endpoints import octomil, openai
-from octomil_ref.sdk_endpoints.models import ModelList
 from octomil_ref.settings import Settings
 
 
@@ -24,7 +22,9 @@ def add_sdk_endpoints(
     backends: Sequence[Backend],
     settings: Settings,
 ) -> None:
-    models = ModelList(backends, settings.backend_timeout, settings.model_aliases)
+    models = openai.ModelList(
+        backends, settings.backend_timeout, settings.model_aliases
+    )
     index = openai.ModelIndex(models)
     app.add_route("/v1/chat/completions", openai.ChatCompletions(gateway, settings))
     app.add_route("/v1/embeddings", openai.EmbeddingVectors(gateway, settings))

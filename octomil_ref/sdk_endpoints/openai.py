@@ -3,15 +3,19 @@
 They use the validation, fallback, limits and log of the five endpoints. Errors below `/v1` have OpenAI's shape.
 """
 
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import falcon
 
 from octomil_ref import json_codec
+from octomil_ref.backends import Backend
 from octomil_ref.body import read_json
+from octomil_ref.clock import Deadline
+from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
 from octomil_ref.resources import Gateway, send_events
 from octomil_ref.sdk_endpoints import openai_responses as write
-from octomil_ref.sdk_endpoints.models import ModelList
 from octomil_ref.sdk_endpoints.openai_requests import parse_chat, parse_vectors
 from octomil_ref.settings import Settings
 
@@ -52,18 +56,83 @@ class EmbeddingVectors:
         resp.data = json_codec.encode(body)
 
 
+LIST_TIMEOUT = 2.0
+"""Seconds for one backend to list its models, at most."""
+
+LIST_CACHED = 5.0
+"""Seconds for which a list is reused."""
+
+Models = Mapping[str, str]
+"""Model id to the provider that is asked for it first."""
+
+
+class ModelList:
+    """The union of all backends' models. Simultaneous callers share one round of requests."""
+
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        backend_timeout: float,
+        aliases: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._backends = backends
+        self._timeout = min(LIST_TIMEOUT, backend_timeout)
+        self._aliases = aliases
+        self._lock = threading.Lock()
+        self._fresh = Deadline(0)
+        self._models: Models = {}
+
+    def all(self) -> Models:
+        """Raises an UpstreamError if no backend can be asked. A backend that fails adds no models."""
+        with self._lock:
+            if self._fresh.remaining() <= 0:
+                self._models = self._ask()
+                self._fresh.renew(LIST_CACHED)
+            return self._models
+
+    def provider(self, model_id: str) -> str:
+        """The provider of one model. Raises ModelNotFound."""
+        found = self.all().get(model_id)
+        if found is None:
+            raise ModelNotFound(f"No backend has the model {model_id!r}.")
+        return found
+
+    def _ask(self) -> Models:
+        models: dict[str, str] = {}
+        failure: UpstreamError = NotReached("No backend is configured.")
+        answered = False
+        for backend in self._backends:
+            try:
+                names = backend.models(self._timeout)
+            except UpstreamError as ex:
+                failure = ex
+                continue
+            answered = True
+            for name in [*names, *self._known_as(backend.provider, names)]:
+                models.setdefault(name, backend.provider)
+        if not answered:
+            raise failure
+        return models
+
+    def _known_as(self, provider: str, names: Sequence[str]) -> list[str]:
+        """The aliases whose model is there. Ollama lists the model `name` as `name:latest`."""
+        there = {*names, *(name.removesuffix(":latest") for name in names)}
+        aliases = self._aliases[provider]
+        return [alias for alias, name in aliases.items() if name in there]
+
+
 @dataclass(frozen=True)
 class ModelIndex:
     """GET /v1/models and GET /v1/models/{model_id}."""
 
-    list: ModelList
+    models: ModelList
 
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, model_id: str | None = None
     ) -> None:
         if model_id is None:
-            models = [write.model(*item) for item in self.list.all().items()]
+            models = [write.model(*item) for item in self.models.all().items()]
             resp.data = json_codec.encode({"object": "list", "data": models})
         else:
-            found = write.model(model_id, self.list.provider(model_id))
+            found = write.model(model_id, self.models.provider(model_id))
             resp.data = json_codec.encode(found)

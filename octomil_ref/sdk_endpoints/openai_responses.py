@@ -5,31 +5,23 @@ import struct
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from octomil_ref import json_codec
 from octomil_ref.backends import Completion, Embeddings, Ending
 from octomil_ref.errors import Broken
+from octomil_ref.streaming import event
 
 END_OF_STREAM = b"data: [DONE]\n\n"
 
 
-@dataclass(frozen=True)
-class ChatHead:
+def _head(kind: str, model: str) -> dict[str, object]:
     """The fields that are the same in all events of one stream. A whole response has them too."""
-
-    model: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
-    created: int = field(default_factory=lambda: int(time.time()))
-    """Seconds since 1970."""
-
-    def to_json(self, kind: str) -> dict[str, object]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-        }
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": model,
+    }
 
 
 def chat_completion(completion: Completion, model: str) -> dict[str, object]:
@@ -42,7 +34,7 @@ def chat_completion(completion: Completion, model: str) -> dict[str, object]:
         "finish_reason": completion.ending.finish_reason or "stop",
     }
     body = {
-        **ChatHead(model).to_json("chat.completion"),
+        **_head("chat.completion", model),
         "choices": [choice],
         "provider": completion.provider,
     }
@@ -59,7 +51,7 @@ class ChatEvents:
     """
 
     def __init__(self, model: str, include_usage: bool) -> None:
-        self._head = ChatHead(model).to_json("chat.completion.chunk")
+        self._head = _head("chat.completion.chunk", model)
         self._include_usage = include_usage
         self._first = True
         # A stream consists of tokens, so what is around their text is written once.
@@ -79,7 +71,7 @@ class ChatEvents:
         events = self._role() + self._chunk({}, ending.finish_reason or "stop")
         if self._include_usage and ending.usage:
             usage = {**self._head, "choices": [], "usage": ending.usage.to_json()}
-            events += _event(usage)
+            events += event(usage)
         return events + END_OF_STREAM
 
     def interruption(self, error: dict[str, object]) -> bytes:
@@ -87,7 +79,7 @@ class ChatEvents:
 
         Octomil's Python SDK reads the first choice of every event, and would raise an IndexError if there were none.
         """
-        return _event({**self._chunk_fields({}, None), "error": error})
+        return event({**self._chunk_fields({}, None), "error": error})
 
     def _role(self) -> bytes:
         if not self._first:
@@ -98,17 +90,13 @@ class ChatEvents:
     def _chunk(
         self, delta: dict[str, object], finish_reason: str | None = None
     ) -> bytes:
-        return _event(self._chunk_fields(delta, finish_reason))
+        return event(self._chunk_fields(delta, finish_reason))
 
     def _chunk_fields(
         self, delta: dict[str, object], finish_reason: str | None
     ) -> dict[str, object]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return {**self._head, "choices": [choice]}
-
-
-def _event(data: dict[str, object]) -> bytes:
-    return b"data: %b\n\n" % json_codec.encode(data)
 
 
 def embeddings(found: Embeddings, model: str, as_base64: bool) -> dict[str, object]:

@@ -36,13 +36,11 @@ LAYERS = [
     {"app", "listening"},
     {"sdk_endpoints"},
     {"sdk_endpoints.openai", "sdk_endpoints.octomil"},
-    {"sdk_endpoints.models"},
     {"sdk_endpoints.openai_requests", "sdk_endpoints.openai_responses"},
     {"middleware", "resources"},
     {"metrics"},
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},
-    {"page.clients"},
     {"page.endpoint"},
     {"page.tables"},
     {"page.fields", "page.markup"},
@@ -89,7 +87,7 @@ PURE = {
     *("backends", "backends.refusals", "backends.framing", "demo.guide"),
     "sdk_endpoints.openai_requests",
     *("page.contents", "page.endpoint", "page.snippets"),
-    *("page.tables", "page.fields", "page.markup", "page.clients"),
+    *("page.tables", "page.fields", "page.markup"),
 }
 """They call themselves pure: no files, no network, no environment, no clock."""
 
