@@ -9,37 +9,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from octomil_conformance import schemas
+from octomil_conformance import parts, schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
-from octomil_conformance.backend.gates import HELD_AT_MOST
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import METHODS, PATHS
-from octomil_conformance.exchange import Exchange, Headers, Request, field
+from octomil_conformance.exchange import Exchange, Request, field
 from octomil_conformance.expect import Finding, SuiteFault, one_of
-from octomil_conformance.target import OTHER_PROMPT, PROMPT, Target
+from octomil_conformance.target import PROMPT, Target
 from octomil_conformance.transport import Transfer
-
-MAX_TOKENS = 4
 
 HEALTH_PATIENCE = 4.0
 """Seconds in which a health report has to change: servers may cache it."""
 RECOVERY = 8.0
 """Seconds that a server may need until it asks an upstream again."""
 
-USUAL_HEADERS = {
-    "Content-Type": "application/json",
-    "Accept": "*/*",
-    "Accept-Encoding": "gzip",
-    "User-Agent": "octomil-conformance",
-}
 NO_MORE: Mapping[str, str] = {}
-NEEDS_BACKEND = "octomil-conformance backend behind the server"
-NEEDS_GATE = (
-    f"the suite's gate: without it the answer is held back for {HELD_AT_MOST:g} s"
-)
 OUTAGES: Mapping[Outage, str] = {
     "refuse": "refusing connections",
     "hang": "hanging",
@@ -184,7 +171,7 @@ class Api:
         body: dict[str, Any] = {
             "model_id": model_for(scenario, self.through) if scenario else model
         }
-        body |= self._content(prompt, limited=not scenario)
+        body |= parts.content(self.profile, prompt, self.tag, limited=not scenario)
         body |= changes
         return {name: value for name, value in body.items() if name not in without}
 
@@ -195,7 +182,7 @@ class Api:
         return tagged(self._nonce(suffix), text, scenario)
 
     def messages(self, *texts: str) -> list[dict[str, str]]:
-        return [{"role": "user", "content": text} for text in texts]
+        return parts.messages(*texts)
 
     # What was seen
 
@@ -319,40 +306,6 @@ class Api:
     def _nonce(self, suffix: str) -> str:
         return f"{self.nonce}.{suffix}" if suffix else self.nonce
 
-    def _content(self, prompt: str | list[str], limited: bool) -> dict[str, Any]:
-        parameters = {"parameters": {"max_tokens": MAX_TOKENS}} if limited else {}
-        if self.profile == "embed":
-            if isinstance(prompt, str):
-                return {"input": self.tag(prompt)}
-            return {"input": [self.tag(text) for text in prompt]}
-        if self.profile == "batch":
-            texts = prompt if isinstance(prompt, list) else [prompt, OTHER_PROMPT]
-            inputs = [
-                {"messages": self.messages(self.tag(text, str(index)))}
-                for index, text in enumerate(texts)
-            ]
-            return {"inputs": inputs, **parameters}
-        texts = prompt if isinstance(prompt, list) else [prompt]
-        return {"messages": self.messages(*map(self.tag, texts)), **parameters}
-
-    def _headers(self, changes: Mapping[str, str | None], has_body: bool) -> Headers:
-        headers: dict[str, str | None] = {**USUAL_HEADERS}
-        if not has_body:
-            del headers["Content-Type"]
-        if self.target.config.token:
-            headers["Authorization"] = f"Bearer {self.target.config.token}"
-        headers |= changes
-        return tuple(
-            (name, value) for name, value in headers.items() if value is not None
-        )
-
-    def _needs(self, body: bytes) -> list[str]:
-        """What is needed, besides the server, to repeat a request with this body."""
-        is_scripted = self.target.backend is not None and MODEL_PREFIX.encode() in body
-        backend = [NEEDS_BACKEND] if is_scripted else []
-        gate = [NEEDS_GATE] if is_scripted and b"gated" in body else []
-        return [*backend, *gate, *self._outage]
-
     def _call(
         self,
         method: str,
@@ -365,12 +318,13 @@ class Api:
         target: str = "",
         held: int = 0,
     ) -> Transfer:
-        headers = self._headers(changes, has_body=method == "POST" or body != b"")
-        names = {name.lower() for name, _ in headers}
-        if method == "POST" and "transfer-encoding" not in names:
-            headers = (*headers, ("Content-Length", str(len(body) + padding)))
+        length = len(body) + padding if method == "POST" else None
+        has_body = method == "POST" or body != b""
+        token = self.target.config.token
+        headers = parts.headers(token, changes, has_body, length)
         known = (method, path, target) == (METHODS[self.profile], self.path, "")
         url = self.target.config.url + path
+        needs = parts.needs(body) if self.target.backend is not None else []
         unusual = [f"{padding} spaces after the body"] if padding else []
         unusual += [f"{target} as the target of the request"] if target else []
         request = Request(
@@ -379,7 +333,7 @@ class Api:
             headers,
             body,
             self.profile if known else None,
-            needs="; ".join([*unusual, *self._needs(body)]),
+            needs="; ".join([*unusual, *needs, *self._outage]),
             padding=padding,
             target=target,
         )

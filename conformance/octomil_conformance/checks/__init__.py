@@ -3,8 +3,8 @@
 A check is a function of an `Api` of three to eight lines. It states what it got and wants with `expect`, and decides nothing else.
 """
 
-from octomil_conformance.api import MAX_TOKENS
 from octomil_conformance.config import Config
+from octomil_conformance.parts import MAX_TOKENS
 
 MODEL_ANSWERS = {"infer": 16, "stream": 16, "batch": 18, "embed": 14}
 """How many answers a run at level 1 asks a model for, by profile. A test counts them, and says what to write here after a change."""

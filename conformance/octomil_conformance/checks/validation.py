@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from octomil_conformance.api import MAX_TOKENS, REFUSED, Api
+from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.checks.forwarding import NULLS
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import expect
+from octomil_conformance.parts import MAX_TOKENS
 from octomil_conformance.requirement import requirement
 
 SHORT = {"max_tokens": MAX_TOKENS}
