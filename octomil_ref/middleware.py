@@ -39,7 +39,7 @@ def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
     found = [RequestId(), AccessLog(on_end), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         found.append(Auth(keys))
-    return found
+    return [*found, Methods()]
 
 
 class RequestId:
@@ -67,10 +67,7 @@ class AccessLog:
         self._on_end = on_end
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        record = AccessRecord(req.context.request_id, req.method, req.path)
-        record.passed_on = {**record.passed_on, **_trace(req)}
-        record.client = client_of(req.env)
-        req.context.record = record
+        req.context.record = _record(req)
 
     def process_response(
         self,
@@ -79,15 +76,21 @@ class AccessLog:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        record: AccessRecord | None = req.context.get("record")
-        if record is None:
-            return  # Falcon refused the request before any middleware
+        # Falcon refuses the method WEBSOCKET before any middleware.
+        record: AccessRecord = req.context.get("record") or _record(req)
         record.status = resp.status_code
         record.endpoint = req.uri_template
         if resp.stream is None:
             self._on_end(record)
         else:
             resp.stream = _Watched(resp.stream, lambda: self._on_end(record))
+
+
+def _record(req: falcon.Request) -> AccessRecord:
+    record = AccessRecord(req.context.request_id, req.method, req.path)
+    record.passed_on = {**record.passed_on, **_trace(req)}
+    record.client = client_of(req.env)
+    return record
 
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")
@@ -183,9 +186,29 @@ class Auth:
 
 
 def _tokens(req: falcon.Request) -> list[str]:
+    # Between the two there may be several spaces, but no tab (RFC 9110 section 11.4).
     scheme, _, token = (req.auth or "").partition(" ")
-    given = [token.strip()] if scheme.lower() == "bearer" else []
+    given = [token.strip(" ")] if scheme.lower() == "bearer" else []
     return given + [req.get_header("X-API-Key") or ""]
+
+
+class Methods:
+    """Answers a method that Falcon does not know, such as `BREW`, like any other wrong one."""
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        params: dict[str, object],
+    ) -> None:
+        if req.method not in falcon.COMBINED_METHODS:
+            there = [
+                m
+                for m in ("GET", "HEAD", "POST")
+                if hasattr(resource, f"on_{m.lower()}")
+            ]
+            raise falcon.HTTPMethodNotAllowed([*there, "OPTIONS"])
 
 
 def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> None:

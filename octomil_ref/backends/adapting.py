@@ -77,7 +77,7 @@ class Adapter:
         ours: Mapping[str, Any],
         deadline: Deadline | None = None,
     ) -> tuple[UpstreamResponse, tuple[str, ...]]:
-        """A response with status 200, and the parameters in `payload` that it ignores. `ours` are fields that we add."""
+        """A successful response, and the parameters in `payload` that it ignores. `ours` are fields that we add."""
         deadline = deadline or self.deadline()
         known = self._changes.get(payload["model"]) or {}
         changes, requests = known, 0
@@ -85,7 +85,7 @@ class Adapter:
             requests += 1
             asked = changed({**payload, **ours}, changes)
             response = self._upstream.post(path, asked, deadline.remaining())
-            if response.status == 200:
+            if reading.is_success(response):
                 break
             failure, said = reading.failure(response)
             new = refused(said, asked, ours)

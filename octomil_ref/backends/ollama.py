@@ -86,8 +86,7 @@ class OllamaBackend:
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_answer(self._upstream.get("/api/tags", timeout)) as tags:
-            # Older ones send null if there are none.
-            return [reading.name(model["name"]) for model in tags["models"] or []]
+            return reading.names(tags["models"], "name")
 
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/api/version", timeout))
@@ -137,7 +136,7 @@ class OllamaBackend:
         try:
             response = self._upstream.get("/api/ps", timeout)
             with reading.whole_answer(response) as body:
-                names = {reading.name(each["name"]) for each in body["models"] or []}
+                names = set(reading.names(body["models"], "name"))
         except UpstreamError:
             return True
         return not names.isdisjoint((model, f"{model}:latest"))
@@ -149,6 +148,8 @@ class _Lines:
     def __init__(self, ignored: tuple[str, ...]) -> None:
         self._ignored = ignored
         self._text = reading.SplitText()
+        self._is_chat = False
+        """A message has come. `/api/generate` has a `response` instead, whose text would be lost."""
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():
@@ -157,11 +158,14 @@ class _Lines:
         if chunk.get("error") is not None:
             raise reported(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
+        self._is_chat = self._is_chat or "message" in chunk
         words = self._text.add(message.get("content"))
         if chunk["done"]:
             words += self._text.rest()
         pieces = reading.pieces(message.get("thinking"), words)
         if chunk["done"]:
+            if not self._is_chat:
+                raise ValueError("no message")
             pieces.append(_ending(chunk, self._ignored))
         return pieces
 

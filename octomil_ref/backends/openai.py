@@ -83,9 +83,9 @@ class OpenAIBackend:
     def models(self, timeout: float) -> list[str]:
         with reading.whole_body(self._upstream.get("/models", timeout)) as body:
             found = reading.json_value(body)
-            # Together answers with the array alone, Ollama without models with a null.
-            models = found if isinstance(found, list) else found["data"] or []
-            return [reading.name(model["id"]) for model in models]
+            # Together answers with the array alone.
+            models = found if isinstance(found, list) else found["data"]
+            return reading.names(models, "id")
 
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/models", timeout))
@@ -214,6 +214,12 @@ def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Endi
 
 BOM = b"\xef\xbb\xbf"
 
+KEEP_ALIVE = re.compile(
+    rb"""["\[]*(ping|pong|keep[ _-]?alive|heart[ _-]?beat|null|:.*)?["\]]*""",
+    re.IGNORECASE,
+)
+"""Matches data that only keeps a connection awake. Proxies: nothing. One API: null. Manifest: comments of OpenRouter."""
+
 MAX_STRAY = 16 * 1024 * 1024
 """The most bytes of JSON outside of events, or on several lines of one event, that are read."""
 
@@ -230,7 +236,8 @@ class _Lines:
         self._text = reading.SplitText()
         self._has_deltas = False
         """Text has come in a delta."""
-        self._error_event = False
+        self._name = b""
+        """The name of the current event."""
         self._stray = bytearray()
         """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
         self._event = bytearray()
@@ -267,7 +274,11 @@ class _Lines:
             return []
         if data == b"[DONE]":
             return self._ending() if self._reason else []
-        if data in (b"", b"null"):  # proxies, to keep the connection awake
+        if (
+            KEEP_ALIVE.fullmatch(data)
+            or self._name
+            and KEEP_ALIVE.fullmatch(self._name)
+        ):
             return []
         if not self._is_complete():
             raise ValueError("neither a chunk nor a mark")
@@ -276,13 +287,14 @@ class _Lines:
     def _read_other(self, line: bytes) -> list[Piece]:
         """A line that does not begin with `data:`: mostly the blank one after each event."""
         if line in (b"", b"\r"):
+            self._name = b""
             return self._end_event() if self._event else []
         line = line.removeprefix(BOM).strip()
         if line.startswith(b"data:"):
             return self.read(line)
         name, _, value = line.partition(b":")
         if name == b"event":
-            self._error_event = value.strip() == b"error"
+            self._name = value.strip()
         elif name == b"error":  # llama.cpp until 2025
             raise reported(PROVIDER, {"error": parsed(value)})
         elif line.startswith((b"{", b"[")) or self._stray:
@@ -331,7 +343,7 @@ class _Lines:
         return pieces
 
     def _without_choice(self, chunk: dict[str, Any]) -> list[Piece]:
-        if self._error_event or has_error(chunk):
+        if self._name == b"error" or has_error(chunk):
             raise reported(PROVIDER, chunk)
         # The usage comes in a chunk of its own, after the last choice.
         return self._ending() if self._is_complete() and self._usage else []

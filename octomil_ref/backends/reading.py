@@ -24,7 +24,7 @@ MAX_COUNT = 2**53
 
 
 def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
-    """The error that a response with a status other than 200 means, and its text. Closes the response."""
+    """The error that a response without success means, and its text. Closes the response."""
     body = b""
     with suppress(UpstreamError):  # the status alone is enough
         body = response.body()
@@ -33,9 +33,14 @@ def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
     return response.redacted(error), said(parsed(body))
 
 
+def is_success(response: UpstreamResponse) -> bool:
+    """True for 200, and for 201 too, with which gateways in NestJS answer a POST. The body still has to be an answer."""
+    return 200 <= response.status < 300
+
+
 def require_success(response: UpstreamResponse) -> None:
-    """Raises UpstreamError, and closes the response, unless its status is 200."""
-    if response.status != 200:
+    """Raises UpstreamError, and closes the response, unless it is a success."""
+    if not is_success(response):
         raise failure(response)[0]
 
 
@@ -231,6 +236,15 @@ def name(value: object) -> str:
     return found
 
 
+def names(models: Any, field: str) -> list[str]:
+    """The names of listed models. A malformed entry says nothing against the others."""
+    found = []
+    for model in models or []:  # older Ollamas send null if there are none
+        with suppress(*MALFORMED):
+            found.append(name(model[field]))
+    return found
+
+
 def count(value: object) -> int | None:
     """A number of tokens; None if it is absent or no such number, which says nothing against the answer beside it."""
     if type(value) is float and value.is_integer():
@@ -245,7 +259,7 @@ def probe(response: UpstreamResponse) -> str | None:
 
     Any other response shows that the upstream can be asked: not every server lists its models.
     """
-    if response.status != 200:
+    if not is_success(response):
         error: UpstreamError | None = failure(response)[0]
         lost = response.status == 404 or isinstance(error, NoSuchPath)
     else:

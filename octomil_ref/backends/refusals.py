@@ -81,19 +81,20 @@ TABLE = (
         ANY,
         r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
         r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
-        r"|http request to an https server"
+        r"|http request to an https server|api version not supported"
         r"|^(not found|resource not found)(\n|$)",
-        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404",
+        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400",
     ),
     Row(
         ModelNotFound,
         ANY,
-        r"model[ _]?not[ _]?(found|exist|supported)|model.{0,100}(not found|not exist|n't exist|not available)"
-        r"|not found the model|no such model|(unknown|invalid)[ _]model|model is required|not a valid model|unable to access model"
+        r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not available|decommissioned)"
+        r"|not found the model|no such model|(unknown|invalid)[ _]model|model is required|not a valid model"
+        r"|unable to access (\S+ )?model|on-demand throughput"
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? loaded"
         r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
-        r"|not have access to.{0,40}model",
-        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock 400; OpenAI 403; Ollama 400 where"
+        r"|not (have access to|allowed to access).{0,40}model",
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together 400; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
     # A refused parameter "does not support" things too: only a modality that is named counts.
@@ -101,8 +102,9 @@ TABLE = (
         ModalityRefused,
         ANY,
         rf"(not|n't) support[^.:]{{0,30}}{MODALITY}|{MODALITY}(\s\w+){{0,2}}\s(not |un)support"
-        r"|not a chat model|is an embedding model|no endpoints found that support image",
-        "Ollama 400, vLLM 400, llama.cpp 500 and 501, OpenAI 404, OpenRouter 404",
+        r"|not a chat model|is an embedding model|no endpoints found that support image"
+        r"|operation does not work with the specified model|provide a chat template",
+        "Ollama 400, vLLM 400, Azure 400, llama.cpp 500 and 501, OpenAI 404, OpenRouter 404",
     ),
     Row(
         RateLimited,
@@ -130,8 +132,9 @@ TABLE = (
         ANY,
         r"api(%20|[ _-])?key|no connected db|no_db_connection|unauthori[sz]ed|authentication|access denied"
         r"|permission.{0,3}denied|invalid (access|auth\w*|bearer|proxy server) token"
-        r"|insufficient.{0,12}(balance|credit|fund)",
-        "Gemini 400, xAI 400, LiteLLM 400",
+        r"|authorization header|insufficient.{0,12}(balance|credit|fund)|budget.{0,20}exceeded|spending limit"
+        r"|terms acceptance|must be verified|location is not supported",
+        "Gemini 400, xAI 400, LiteLLM 400, Groq 400, OpenAI 400, Fireworks 412",
     ),
     Row(KeyRefused, [402, 403], "", "all; 402: DeepSeek, OpenRouter"),
     Row(ModelNotFound, [404, 410], "", "all; 410: Hugging Face"),
@@ -159,7 +162,12 @@ TABLE = (
         "Ollama 500 while a model loads, Together 500, OpenRouter 502",
     ),
     Row(RequestRefused, [500], r'option \\?"', "Ollama, for the type of an option"),
-    Row(Broken, REQUEST, "degraded function", "NIM 400"),
+    Row(
+        Broken,
+        REQUEST,
+        "degraded function|model has crashed|model unloaded|failed to load model",
+        "NIM 400, LM Studio 400",
+    ),
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
     Row(
         Broken,

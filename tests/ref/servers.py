@@ -182,6 +182,15 @@ FIRST_HALF, SECOND_HALF = (
 BYTES = [
     streamed("a proxy", "sends an empty data line to keep the connection awake", b"data:\n\n" + sse(A) + b"data: \n\n" + sse(STOP, DONE), want=Text("A")),
     streamed("One API", "sends null", sse("null", A, STOP, DONE), want=Text("A")),
+    *(
+        streamed("a gateway", f"keeps the connection awake with {awake!r}", sse(A) + awake + sse(STOP, DONE), want=Text("A"))
+        for awake in [
+            *(b"data: %b\n\n" % data for data in (b"ping", b"[PING]", b"Keep-Alive", b"heartbeat", b": OPENROUTER PROCESSING", b'""', b"[]", b'{"type":"ping"}')),
+            *(b"event: %b\ndata: 2026-01-01\n\n" % name for name in (b"ping", b"keepalive")),
+        ]
+    ),
+    streamed("a gateway", "sends text in an event after a ping", sse(A) + b"event: ping\n\n" + sse("text", STOP, DONE), want=Broken),
+    Case("a gateway in NestJS", "answers with 201", (Reply(sse(A, STOP, DONE), 201),), Text("A")),
     streamed("IIS", "begins with a byte order mark", b"\xef\xbb\xbf" + sse(A, STOP, DONE), want=Text("A")),
     whole("IIS", "begins a whole answer with a byte order mark", b"\xef\xbb\xbf" + json.dumps(openai_chat("A")).encode(), Text("A")),
     streamed("a gateway in JavaScript", "cuts a character in two", FIRST_HALF, SECOND_HALF + sse(STOP, DONE), want=Text("A🍒")),

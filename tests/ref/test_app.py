@@ -213,11 +213,14 @@ def test_options_lists_the_methods_and_needs_no_token(path, methods):
     assert (answer.status_code, answer.headers["Allow"]) == (200, methods)
 
 
-def test_an_unknown_method_is_refused():
-    answer = unchecked(app_client(), INFERENCE, REQUEST_METHOD="SING")
+@pytest.mark.parametrize(
+    "path, methods", [(INFERENCE, "POST, OPTIONS"), (HEALTH, "GET, HEAD, OPTIONS")]
+)
+def test_an_unknown_method_is_a_wrong_one(path, methods):
+    answer = unchecked(app_client(), path, REQUEST_METHOD="SING")
 
-    assert answer.status_code in (400, 405)
-    assert refusal_of(answer, answer.status_code)
+    assert refusal_of(answer, 405)
+    assert answer.headers["Allow"] == methods
 
 
 # The page

@@ -227,7 +227,7 @@ STREAMS = {
     ),
     "no token": ([ndjson(ollama_chat("", done_reason="load"))], CHERRY[1:]),
     "no message in the last line": (
-        [ndjson({"done": True, "done_reason": "stop"})],
+        [ndjson(ollama_line(""), {"done": True, "done_reason": "stop"})],
         [STOPPED],
     ),
     "thoughts before a token": (
@@ -312,6 +312,13 @@ def test_a_stream_fails_after_its_first_token_by(bad):
     assert next(pieces) == [Token("Che")]
     with pytest.raises(Broken):
         next(pieces)
+
+
+@pytest.mark.parametrize("line", [{}, {"response": "A"}], ids=["", "/api/generate"])
+@responses.activate
+def test_a_stream_without_any_message_is_no_answer(line):
+    with pytest.raises(Broken):
+        streamed(ndjson({**line, "done": False}, {**line, "done": True}))
 
 
 @responses.activate

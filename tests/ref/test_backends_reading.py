@@ -45,9 +45,15 @@ def test_a_body_is_malformed(body):
         whole_answer(200, body)
 
 
-@pytest.mark.parametrize("status", [201, 204, 500])
+@pytest.mark.parametrize("status", [201, 206])
 @responses.activate
-def test_only_status_200_is_an_answer(status):
+def test_a_status_that_means_success_may_have_an_answer(status):
+    assert whole_answer(status, b'{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("status", [304, 500])
+@responses.activate
+def test_another_status_has_no_answer(status):
     with pytest.raises(Broken):
         whole_answer(status, b'{"a": 1}')
 

@@ -14,7 +14,7 @@ from builders import Clock, asking, new_record
 from octomil_ref import logs
 from octomil_ref.errors import Busy, UpstreamError
 from octomil_ref.logs import configure_logging, write_access_line
-from octomil_ref.middleware import AccessLog, RequestId
+from octomil_ref.middleware import AccessLog, RequestId, add_error_handlers
 from octomil_ref.records import Attempt
 from octomil_ref.settings import Settings
 
@@ -81,6 +81,7 @@ def answer(
 ):
     """The body that the WSGI server gets for one request."""
     app = falcon.App(middleware=[RequestId(), AccessLog(write_access_line)])
+    add_error_handlers(app)
     app.add_route("/thing", resource)
     environ = falcon.testing.create_environ(
         path,
@@ -94,7 +95,7 @@ def answer(
 
 @pytest.mark.parametrize(
     "method, path, status",
-    [("POST", "/thing", 403), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],
+    [("POST", "/thing", 400), ("GET", "/nowhere", 404), ("PUT", "/thing", 405)],
 )
 def test_a_failed_request_has_its_line_too(lines, clock, method, path, status):
     answer(Resource(), method, path)
@@ -170,13 +171,13 @@ def test_a_stream_whose_close_fails_has_its_line(lines, clock):
     assert len(lines) == 1
 
 
-def test_a_request_that_falcon_refuses_before_the_middleware_is_answered(lines, clock):
+def test_a_request_that_falcon_refuses_before_the_middleware_has_its_line(lines, clock):
     head = falcon.testing.StartResponseMock()
 
     answer(Resource(), method="WEBSOCKET", start_response=head)
 
     assert head.status == "400 Bad Request"
-    assert lines == []
+    assert len(lines) == 1
 
 
 # Attempts at backends

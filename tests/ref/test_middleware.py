@@ -166,6 +166,8 @@ WRONG = {
     "the beginning of a token": {"Authorization": "Bearer first"},
     "more than a token": {"Authorization": "Bearer first-token-and-more"},
     "a token in another case": {"Authorization": "Bearer FIRST-TOKEN"},
+    "a tab": {"Authorization": "Bearer\tfirst-token"},
+    "a tab after a space": {"Authorization": "Bearer \tfirst-token"},
     "a scheme alone": {"Authorization": "Bearer"},
     "an empty token": {"Authorization": "Bearer "},
     "another scheme": {"Authorization": "Basic first-token"},

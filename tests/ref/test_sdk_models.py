@@ -48,8 +48,12 @@ def test_a_model_that_no_backend_has_is_a_404(upstream, client):
 
 @pytest.mark.parametrize(
     "body",
-    [[{"id": "gpt-4o"}], {"data": [{"id": "gpt-4o"}]}],
-    ids=["an array, as Together sends it", "an object"],
+    [
+        [{"id": "gpt-4o"}],
+        {"data": [{"id": "gpt-4o"}]},
+        {"data": [{"id": None}, {}, None, 7, {"id": "gpt-4o"}, {"id": ""}]},
+    ],
+    ids=["an array, as Together sends it", "an object", "malformed entries"],
 )
 def test_models_of_one_backend_are_listed_while_the_other_is_down(
     upstream, client, body
@@ -66,7 +70,7 @@ def test_backends_without_a_model_may_say_null(upstream, client):
     assert names(client.simulate_get("/v1/models")) == {}
 
 
-@pytest.mark.parametrize("body", [{"data": [{"id": ""}]}, {"data": 1}, "[" * 99999])
+@pytest.mark.parametrize("body", [{}, {"data": 1}, "[" * 99999])
 def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
     client = app_client(ollama_base_url="")
     text = body if isinstance(body, str) else json.dumps(body)
