@@ -51,6 +51,13 @@ def aliases(text: str) -> Aliases:
     return table
 
 
+def unquoted(text: str) -> str:
+    """`docker --env-file` keeps the quotes of a value, which a shell removes."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError("a value without quotes around it")
+    return text
+
+
 def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -69,16 +76,19 @@ def key_name_and_token(entry: str) -> tuple[str, str]:
         raise ValueError("entries of printable characters")
     name, colon, token = (part.strip() for part in entry.partition(":"))
     if not colon:
-        return "", name
-    if not name or not token:
+        name, token = "", name
+    if (colon and not name) or not token or " " in token:
         raise ValueError("entries like name:token or token")
     return name, token
 
 
 FIXED_HEADERS = frozenset(
-    ("accept-encoding", "connection", "content-length", "content-type", "host")
+    [
+        *("accept-encoding", "connection", "content-length", "content-type"),
+        *("expect", "host", "transfer-encoding", "upgrade"),
+    ]
 )
-"""The server sets these itself."""
+"""The server sets these itself, or they would change what a request means."""
 
 
 def headers(text: str) -> Mapping[str, str]:
@@ -92,12 +102,14 @@ def headers(text: str) -> Mapping[str, str]:
     return found
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?")
+
+
 def origins(text: str) -> tuple[str, ...]:
     # Browsers write origins in lower case.
     found = tuple(origin.rstrip("/").lower() for origin in names(text))
     for origin in found:
-        scheme, _, host = origin.partition("://")
-        if origin != "*" and (not scheme or not host or "/" in host):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError("* or origins like https://example.com")
     return found
 
@@ -134,6 +146,12 @@ def _url(text: str) -> str:
 def host(text: str) -> str:
     """A name or an address. An IPv6 address may be in brackets, as in a URL."""
     return text.removeprefix("[").removesuffix("]")
+
+
+def api_key(text: str) -> str:
+    if " " in header_text(text):
+        raise ValueError("a key without spaces, such as that of `Bearer `")
+    return text
 
 
 def header_text(text: str) -> str:

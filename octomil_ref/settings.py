@@ -50,7 +50,7 @@ class Settings:
     )
     ollama_api_key: str = _var(
         "OLLAMA_API_KEY",
-        parse.header_text,
+        parse.api_key,
         "",
         "sent to Ollama as a Bearer token, as ollama.com needs it",
         secret=True,
@@ -63,7 +63,7 @@ class Settings:
     )
     openai_api_key: str = _var(
         "OPENAI_API_KEY",
-        parse.header_text,
+        parse.api_key,
         "",
         "sent to the fallback as a Bearer token",
         secret=True,
@@ -383,7 +383,7 @@ def publish(**variables: object) -> None:
 
 def _read(setting: Field[Any], text: str) -> Any:
     try:
-        return setting.metadata["parse"](text.strip())
+        return setting.metadata["parse"](parse.unquoted(text.strip()))
     except ValueError as ex:
         variable = setting.metadata["variable"]
         # A URL with a user or a query may hold a password.

@@ -60,10 +60,24 @@ def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> li
         found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
     known = [setting.metadata["variable"] for setting in fields(Settings)]
     for variable in environ:
-        if variable.startswith("OCTOMIL_") and variable not in known:
+        if variable.startswith(("OCTOMIL_", "LLM_")) and variable not in known:
             near = get_close_matches(variable, known, 1, SIMILAR)
             found += [f"{variable} is not a setting: is it {name}?" for name in near]
+    found += [
+        f"{theirs} is not a setting: is it {name}?"
+        for theirs, name in OTHER_NAMES.items()
+        if environ.get(theirs) and name not in environ
+    ]
     return found
+
+
+OTHER_NAMES = {
+    "OPENAI_BASE_URL": "OPENAI_API_ENDPOINT",
+    "OPENAI_API_BASE": "OPENAI_API_ENDPOINT",
+    "OLLAMA_HOST": "OLLAMA_BASE_URL",
+    "OLLAMA_URL": "OLLAMA_BASE_URL",
+}
+"""Variables of other programs, and the settings that mean the same."""
 
 
 SIMILAR = 0.85

@@ -171,9 +171,9 @@ TABLE = (
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
     Row(
         Broken,
-        [409, 421, 423, 424, 425, 499],
+        [406, 409, 411, 415, 421, 423, 424, 425, 426, 428, 431, 499],
         "",
-        "TGI 424: generation failed; Ollama 499: the connection behind it was closed",
+        "TGI 424: generation failed; Ollama 499: the connection behind it was closed; proxies: how we ask, not what",
     ),
     Row(RequestRefused, REQUEST, "", "all"),
     Row(Broken, ANY, "", "all"),

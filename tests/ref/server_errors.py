@@ -101,6 +101,8 @@ ERRORS: list[tuple[str, int, object, type[UpstreamError]]] = [
     ("Ollama", 400, {"error": "\"llama-vision\" does not support thinking"}, RequestRefused),
     # The upstream's own
     ("TGI", 424, {"error": "Request failed during generation: Server error: index 1 is out of bounds", "error_type": "generation"}, Broken),
+    ("Envoy", 426, "Upgrade Required", Broken),
+    ("a proxy", 415, {"error": "Unsupported Media Type"}, Broken),
     ("Ollama", 499, {"error": "context canceled"}, Broken),
     ("NIM", 400, {"status": 400, "title": "Bad Request", "detail": "Function id '87ea': DEGRADED function cannot be invoked"}, Broken),
     ("LM Studio", 400, {"error": "The model has crashed without additional information. (Exit code: null)"}, Broken),

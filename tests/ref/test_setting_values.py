@@ -26,7 +26,8 @@ PARSED = [
     (values.openai_url, "https://host/openai/v2", "https://host/openai/v2"),
     (values.host, "[::1]", "::1"),
     (values.host, "localhost", "localhost"),
-    (values.header_text, "sk-a_B.1", "sk-a_B.1"),
+    (values.api_key, "sk-a_B.1", "sk-a_B.1"),
+    (values.unquoted, '"', '"'),
     (values.headers, "", {}),
     (values.headers, " x-a :b:c , X-D: e f ", {"x-a": "b:c", "X-D": "e f"}),
     (values.positive, "30", 30.0),
@@ -63,17 +64,27 @@ NO_URLS = [
     *("http://host#", "http://ho;st", "http://host/%zz"),
 ]
 
+NO_ORIGINS = [
+    *("a.example", "https://", "null", "https://*.example", "https://a b"),
+    '["https://a.example"]',
+]
+
 NOT_PARSED = [
-    *((values.origins, text, AN_ORIGIN) for text in ("a.example", "https://", "null")),
+    *((values.origins, text, AN_ORIGIN) for text in NO_ORIGINS),
     *((values.origins, f"https://a.example{tail}", AN_ORIGIN) for tail in ("/x", ",b")),
     *((values.optional_url, text, A_URL) for text in NO_URLS),
     (values.openai_url, "host/v1", A_URL),
     (values.openai_url, "http://user:pass@host/v1", A_URL),
-    (values.header_text, "sk-\u00e4", "printable ASCII"),
-    (values.header_text, "sk\r\nX-Evil: 1", "printable ASCII"),
+    (values.api_key, "sk-\u00e4", "printable ASCII"),
+    (values.api_key, "sk\r\nX-Evil: 1", "printable ASCII"),
+    (values.api_key, "Bearer sk-1", "a key without spaces, such as that of `Bearer `"),
+    (values.unquoted, "'a'", "a value without quotes around it"),
     *(
         (values.headers, text, A_HEADER)
-        for text in ("x-a", "x-a:", ": b", "x a: b", "Host: b", "content-length: 3")
+        for text in (
+            *("x-a", "x-a:", ": b", "x a: b", "Host: b", "content-length: 3"),
+            "Transfer-Encoding: chunked",
+        )
     ),
     (values.positive, "0", A_TIME),
     (values.positive, "-1", A_TIME),
@@ -96,7 +107,7 @@ NOT_PARSED = [
     ),
     *(
         (values.keys, text, "entries like name:token or token")
-        for text in (":secret", "name: ", "a,:")
+        for text in (":secret", "name: ", "a,:", "Bearer a", "name:a b")
     ),
     *(
         (values.keys, text, "entries of printable characters")

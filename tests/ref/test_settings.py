@@ -93,7 +93,8 @@ def test_settings_come_from_the_environment_of_the_process(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "variable, text", [("OCTOMIL_PORT", "99999"), ("OCTOMIL_LOG_FORMAT", " ")]
+    "variable, text",
+    [("OCTOMIL_PORT", "99999"), ("OCTOMIL_LOG_FORMAT", " "), ("OCTOMIL_HOST", '"::"')],
 )
 def test_the_error_of_a_wrong_setting_is_one_line_that_names_the_variable(
     variable, text

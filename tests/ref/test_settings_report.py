@@ -103,6 +103,11 @@ def test_the_report_of_a_wrong_setting_is_an_error():
             ],
         ),
         (
+            {"OPENAI_BASE_URL": "http://gpu/v1", "OLLAMA_HOST": "gpu"}
+            | {"OLLAMA_BASE_URL": "http://gpu:11434"},
+            ["OPENAI_BASE_URL is not a setting: is it OPENAI_API_ENDPOINT?"],
+        ),
+        (
             {"OLLAMA_BASE_URL": ""},
             ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
         ),
@@ -112,6 +117,7 @@ def test_the_report_of_a_wrong_setting_is_an_error():
         "nothing",
         "other names",
         "misspelt names",
+        "names of other programs",
         "no backend",
         "one backend",
     ],
