@@ -2,5 +2,4 @@
 
 from octomil_ref.cli import main
 
-if __name__ == "__main__":
-    main()
+main()

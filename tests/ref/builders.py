@@ -20,6 +20,9 @@ from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.records import AccessRecord
 from octomil_ref.settings import Settings
 
+WAIT = 20
+"""Seconds after which a stuck test fails; no test depends on its length."""
+
 INFERENCE = "/api/v1/inference"
 STREAM = "/api/v1/inference/stream"
 BATCH = "/api/v1/inference/batch"

@@ -5,15 +5,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from builders import asking, new_record
+from builders import WAIT, asking, new_record
 
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.errors import A_BUG, Broken, ClientLeft
 from octomil_ref.payloads import BatchRequest
 from octomil_ref.streaming import TransferCut
-
-WAIT = 20
-"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,26 +42,6 @@ def body_of(run: BatchRun, close=lambda: None, record=None) -> BatchBody:
 
 def read(run: BatchRun) -> dict:
     return json.loads(b"".join(body_of(run)))
-
-
-def test_batches_share_the_threads_of_their_pool():
-    gate, started = threading.Event(), threading.Semaphore(0)
-
-    def run_one(request):
-        started.release()
-        assert gate.wait(WAIT)
-        return echo(request)
-
-    with ThreadPoolExecutor(2) as pool:
-        runs = [BatchRun(batch(*"abc"), run_one, pool, 3) for _ in range(2)]
-        assert started.acquire(timeout=WAIT) and started.acquire(timeout=WAIT)
-        more_than_the_pool_has = started.acquire(blocking=False)
-        gate.set()
-
-        answers = [read(run) for run in runs]
-
-    assert not more_than_the_pool_has
-    assert [answer["succeeded"] for answer in answers] == [3, 3]
 
 
 def test_a_bug_is_logged_and_the_client_learns_nothing_about_it(pool, caplog):
@@ -111,7 +88,8 @@ def test_an_incomplete_body_is_never_valid_json(pool):
             json.loads(b"".join(pieces[:count]))
 
 
-def test_closing_a_body_cancels_inputs_that_have_not_started():
+@pytest.mark.parametrize("at_once", [1, 3], ids=["not yet", "in the pool"])
+def test_closing_a_body_cancels_inputs_that_wait(at_once):
     gate, started, ran = threading.Event(), threading.Event(), []
 
     def run_one(request):
@@ -121,7 +99,7 @@ def test_closing_a_body_cancels_inputs_that_have_not_started():
         return echo(request)
 
     with ThreadPoolExecutor(1) as pool:
-        body = body_of(BatchRun(batch("a", "b", "c"), run_one, pool, 1))
+        body = body_of(BatchRun(batch("a", "b", "c"), run_one, pool, at_once))
         next(iter(body))
         assert started.wait(WAIT)
 
@@ -160,25 +138,6 @@ def test_closing_a_body_releases_what_it_holds(pool):
     body.close()
 
     assert held == []
-
-
-def test_closing_a_body_cancels_inputs_that_wait_in_the_pool():
-    ran, first_runs, go_on = [], threading.Event(), threading.Event()
-
-    def run_one(request):
-        ran.append(text(request))
-        first_runs.set()
-        go_on.wait(WAIT)
-        return {}
-
-    with ThreadPoolExecutor(1) as pool:
-        run = BatchRun(batch("a", "b", "c"), run_one, pool, 3)
-        first_runs.wait(WAIT)
-
-        body_of(run).close()
-        go_on.set()
-
-    assert ran == ["a"]
 
 
 def test_inputs_that_a_stopped_pool_does_not_start_fail():

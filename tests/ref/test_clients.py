@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from builders import keeping, new_record, plain, scripted
+from builders import WAIT, keeping, new_record, plain, scripted
 from octomil_conformance.backend.scripts import raw, stall
 
 from octomil_ref import clients
@@ -14,9 +14,6 @@ from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.clients import NOBODY, Client, client_of, look, watched
 from octomil_ref.errors import ClientLeft
 from octomil_ref.records import asking_for
-
-WAIT = 20
-"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,6 @@ def test_a_deadline_knows_the_seconds_left(clock):
     assert deadline.remaining() == 19.5
 
 
-@pytest.mark.parametrize("late, remaining", [(0, 0), (0.5, -0.5)])
-def test_nothing_remains_after_a_deadline(clock, late, remaining):
-    deadline = Deadline(2)
-
-    clock.advance(2 + late)
-
-    assert deadline.remaining() == remaining
-
-
 def test_a_renewed_deadline_starts_again(clock):
     deadline = Deadline(2)
 

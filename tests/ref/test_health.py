@@ -5,13 +5,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import pytest
+from builders import WAIT
 
 from octomil_ref import __version__, health
 from octomil_ref.errors import Busy, RequestRefused
 from octomil_ref.health import HealthCheck
-
-WAIT = 20
-"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 @dataclass

@@ -100,11 +100,6 @@ def test_a_null_parameter_counts_as_not_given(name):
     assert parse_parameters("parameters", {name: None}) == {}
 
 
-@pytest.mark.parametrize("value", [None, {}], ids=["null", "an empty object"])
-def test_a_request_may_have_no_parameters(value):
-    assert parse_parameters("parameters", value) == {}
-
-
 @pytest.mark.parametrize("value", [[], "", 0, False, "temperature=1"], ids=repr)
 def test_parameters_that_are_not_an_object_are_refused(value):
     with pytest.raises(BadRequest, match="'inputs\\[1\\].parameters' must be an objec"):

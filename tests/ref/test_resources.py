@@ -16,6 +16,7 @@ from builders import (
     OLLAMA,
     OPENAI,
     STREAM,
+    WAIT,
     app_client,
     arriving,
     ndjson,
@@ -31,8 +32,6 @@ from octomil_ref.resources import embeddings_body
 
 CHAT = f"{OLLAMA}/api/chat"
 EMBED = f"{OLLAMA}/api/embed"
-WAIT = 20
-"""Seconds after which a stuck test fails; no test depends on its length."""
 
 
 def events(text: str) -> list[dict]:

@@ -13,6 +13,7 @@ from builders import (
     INFERENCE,
     OLLAMA,
     STREAM,
+    WAIT,
     app_client,
     ndjson,
     ollama_chat,
@@ -24,9 +25,6 @@ from octomil_ref.streaming import TransferCut
 
 CHAT = f"{OLLAMA}/api/chat"
 EMBED = f"{OLLAMA}/api/embed"
-WAIT = 20
-"""Seconds after which a stuck test fails; no test depends on its length."""
-
 ASKING = [
     pytest.param(INFERENCE, ASK, id="an inference"),
     pytest.param(STREAM, ASK, id="a stream"),
