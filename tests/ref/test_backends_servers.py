@@ -1,9 +1,10 @@
-"""Each behaviour of a real server, as `servers.py` lists them, is understood as its users expect."""
+"""Each behaviour of a real server, as `servers.py` and `server_fields.py` list them, is understood as its users expect."""
 
 import json
 
 import pytest
 import responses
+import server_fields
 import servers
 from builders import (
     OPENAI,
@@ -26,9 +27,9 @@ ALL = [
     *servers.TEXTS,
     *servers.BYTES,
     *servers.EMBEDDINGS,
-    *servers.OUR_FIELDS,
-    *servers.PARAMETERS,
-    *servers.REFUSED_FOR_GOOD,
+    *server_fields.OUR_FIELDS,
+    *server_fields.PARAMETERS,
+    *server_fields.REFUSED_FOR_GOOD,
 ]
 
 
@@ -96,7 +97,9 @@ def test_it_is_understood_what_is_sent_by(case):
 
 
 @pytest.mark.parametrize(
-    "case", servers.OUR_FIELDS + servers.PARAMETERS, ids=lambda case: case.id
+    "case",
+    server_fields.OUR_FIELDS + server_fields.PARAMETERS,
+    ids=lambda case: case.id,
 )
 @responses.activate
 def test_the_next_request_does_not_pay_again_for(case):
@@ -111,7 +114,7 @@ def test_the_next_request_does_not_pay_again_for(case):
 
 @responses.activate
 def test_another_model_is_asked_with_all_fields():
-    case = servers.OUR_FIELDS[0]
+    case = server_fields.OUR_FIELDS[0]
     play(*case.replies)
     asked = OpenAIBackend(OPENAI, "a-key", 20, {"m": "first"})
     outcome(asked, case)
@@ -129,9 +132,9 @@ def test_another_model_is_asked_with_all_fields():
 
 @responses.activate
 def test_max_tokens_goes_by_its_other_name_with_its_value():
-    play(*servers.PARAMETERS[0].replies)
+    play(*server_fields.PARAMETERS[0].replies)
 
-    outcome(backend(), servers.PARAMETERS[0])
+    outcome(backend(), server_fields.PARAMETERS[0])
 
     assert sent()["max_completion_tokens"] == 5
     assert "max_tokens" not in sent()
@@ -139,7 +142,7 @@ def test_max_tokens_goes_by_its_other_name_with_its_value():
 
 @responses.activate
 def test_nothing_is_remembered_of_a_request_that_failed():
-    refusal = servers.refusing("top_k", 400, {"error": "unknown field 'top_k'"})
+    refusal = server_fields.refusing("top_k", 400, {"error": "unknown field 'top_k'"})
     play(refusal, Reply(b'{"error": "no"}', 400))
     asked = backend()
     for _ in range(2):
