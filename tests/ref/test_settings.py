@@ -86,12 +86,6 @@ def test_an_empty_url_switches_ollama_off(text):
     assert load({"OLLAMA_BASE_URL": text}).ollama_base_url == ""
 
 
-def test_settings_come_from_the_environment_of_the_process(monkeypatch):
-    monkeypatch.setenv("OCTOMIL_PORT", "1234")
-
-    assert load().port == 1234
-
-
 @pytest.mark.parametrize(
     "variable, text",
     [("OCTOMIL_PORT", "99999"), ("OCTOMIL_LOG_FORMAT", " "), ("OCTOMIL_HOST", '"::"')],
@@ -199,12 +193,6 @@ def test_wrong_settings_end_the_process_with_one_line(
 
     assert caught.value.code.startswith(line)
     assert "\n" not in caught.value.code
-
-
-def test_complete_settings_are_loaded(monkeypatch):
-    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
-
-    assert settings.load_or_exit().api_keys == ("t",)
 
 
 UPSTREAM_KEYS = ["OLLAMA_API_KEY", "OPENAI_API_KEY"]
