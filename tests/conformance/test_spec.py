@@ -45,7 +45,7 @@ NOT_ABOUT_THE_FIELD = {
 """Requirements that contain the name of a field but do not refer to it."""
 
 OURS_AND_BINDING = {
-    *("HTTP-16", "HTTP-36", "HTTP-37"),
+    *("HTTP-16", "HTTP-36", "HTTP-37", "STREAM-36", "FALLBACK-12"),
     *("REQ-21", "REQ-24", "REQ-25", "INFER-11"),
 }
 """MUSTs of `ours` outside of batch and health. The spec says why."""

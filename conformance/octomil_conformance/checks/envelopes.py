@@ -4,6 +4,7 @@ import re
 
 from octomil_conformance import spec
 from octomil_conformance.api import LINGERS, Api, Post
+from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.http import LARGE
 from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import FALSE, Want, expect
@@ -72,7 +73,7 @@ def pieces_in(text: str, token: str) -> list[str]:
 
 QUOTING = (
     *("http-500", "garbage", "http-400", "http-400-trace", "http-400-path"),
-    *("http-422-path", "missing"),
+    *("http-422-path", "missing", "auth"),
 )
 """Failures of an upstream whose words a server may pass on."""
 WRONG = {
@@ -180,6 +181,7 @@ def a_failure_of_an_upstream_shows_no_internals(api: Api, scenario: str) -> None
 
     expect(TRACE.findall(bodies), [], "no traceback and no source path")
     expect(redact(whole, api.token), whole, "no token")
+    expect(API_KEY in whole, False, "no key for an upstream")
 
 
 @requirement("HTTP-35", TIMES, through=EACH_BACKEND)

@@ -220,7 +220,7 @@ def failures_are_kept(request: Request, server: Server) -> Response:
     return response
 
 
-@failures("infer@2", "FAULT-08", shows="auth")
+@failures("infer@2", "FAULT-08", "HTTP-36", shows="auth")
 def key_is_shown(fields: Json) -> None:
     """The message of a failure shows the server's own key."""
     if fields["code"] == "cloud_provider_auth_failed":

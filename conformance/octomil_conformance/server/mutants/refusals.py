@@ -6,7 +6,9 @@ from octomil_conformance.server.layers import CLIENT, Client, Json
 from octomil_conformance.server.subjects import delays, fails, final_events, sends
 
 
-@fails("batch@2 embed@2", "BATCH-32", "FAULT-08", only="openai", shows="auth")
+@fails(
+    "batch@2 embed@2", "BATCH-32", "FAULT-08", "HTTP-36", only="openai", shows="auth"
+)
 def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which the server's key is refused are passed on."""
     if failure.kind == "bad_key":
