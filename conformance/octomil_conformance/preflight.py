@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import product
 
 from octomil_conformance.api import Api, specimens
 from octomil_conformance.backend import (
@@ -73,9 +74,11 @@ def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:
         apis = [_ask(target, "health", "")] if "health" in profiles else []
         seen = {call.backend for call in backend.calls("")}
     else:
-        scenarios = ("echo", "ollama-500-openai-ok")
-        apis = [_ask(target, profile, each) for profile in asked for each in scenarios]
-        seen = _callers(backend, apis)
+        apis, seen = [], set()
+        for scenario, profile in product(("ollama-500-openai-ok", "echo"), asked):
+            if seen < {*BOTH}:
+                apis.append(_ask(target, profile, scenario))
+                seen |= _callers(backend, apis[-1:])
     for first, other in (BOTH, BOTH[::-1]):
         if asked and other not in seen:
             with backend.outage("refuse", backends=(first,)):

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -123,7 +123,7 @@ def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
             if task in ahead:
                 verdict = ahead[task].result()
             else:
-                wait(ahead.values())
+                pool.shutdown()  # returns when all others are done, at once from then on
                 verdict = judged(target, task.check, task.profile, task.sentence, task, task.through)  # fmt: skip
             target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
             yield verdict

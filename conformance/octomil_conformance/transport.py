@@ -107,15 +107,13 @@ class Transfer:
     def finish(self) -> Exchange:
         for _ in self.pieces():
             pass
-        self._observe(self.so_far())
-        return self.so_far()
+        return self._observed()
 
     def hang_up(self) -> Exchange:
         """Close the connection as a client does that leaves."""
         self._end = "hung up"
         self.close()
-        self._observe(self.so_far())
-        return self.so_far()
+        return self._observed()
 
     def close(self) -> None:
         """May be called again."""
@@ -136,6 +134,11 @@ class Transfer:
         if self._connection is not None:
             with suppress(OSError):  # it is closed already
                 self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _observed(self) -> Exchange:
+        exchange = self.so_far()
+        self._observe(exchange)
+        return exchange
 
     def so_far(self) -> Exchange:
         return Exchange(

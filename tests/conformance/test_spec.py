@@ -127,7 +127,7 @@ def test_example_requests_are_valid():
 
     assert examples.keys() == schemas.REQUESTS.keys()
     for profile, body in examples.items():
-        schemas.require_valid_request(profile, body)
+        schemas.require_valid_request(profile, json.dumps(body).encode())
 
 
 def test_the_failures_have_the_classes_and_codes_of_the_prose():

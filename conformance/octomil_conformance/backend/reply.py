@@ -1,5 +1,6 @@
 """The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings."""
 
+import re
 from collections.abc import Iterable
 from itertools import cycle
 from typing import Literal, Protocol
@@ -13,6 +14,8 @@ from octomil_conformance.backend.words import echo_tokens, embed
 
 ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"]  # fmt: skip
 """How an upstream says in a response with status 200 that it failed. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON that is in no event."""
+
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 GARBAGE = b"<html><body>It works!</body></html>\n"
 
@@ -299,7 +302,7 @@ class WholeReply:
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:
     """The frame, or its two parts, the first of which ends inside a character of several bytes."""
-    inside = next((index for index, byte in enumerate(frame) if byte >= 0x80), None)
-    if not split or inside is None:
+    inside = NOT_ASCII.search(frame) if split else None
+    if inside is None:
         return [frame]
-    return [frame[: inside + 1], frame[inside + 1 :]]
+    return [frame[: inside.end()], frame[inside.end() :]]
