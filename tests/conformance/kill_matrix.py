@@ -11,6 +11,7 @@ import ast
 import inspect
 import logging
 import multiprocessing
+import pkgutil
 import sys
 import textwrap
 import time
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
-from octomil_conformance import runner
+from octomil_conformance import checks, runner
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.backend.witness import Provider
@@ -29,6 +30,7 @@ from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_cl
 from octomil_conformance.expect import collected
 from octomil_conformance.requirement import Check, half
 from octomil_conformance.run import Verdict
+from octomil_conformance.server import mutants, variants
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
@@ -43,7 +45,14 @@ UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
 AT_ONCE = 6
 """Processes. They spend most of their time waiting."""
-IMPORTED = ["octomil_conformance.runner", "octomil_conformance.server.served"]
+IMPORTED = [
+    *("octomil_conformance.runner", "octomil_conformance.server.served"),
+    *(
+        module.name
+        for package in (checks, mutants, variants)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ),
+]
 AGAIN_FOR = 120.0
 """Seconds after which no more surprising results are repeated."""
 SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip

@@ -48,8 +48,6 @@ class Subject:
     """Empty for a variant."""
     shows: str | None
     """The scenario in which a client meets it. None: only the backend meets it, or a client during an outage."""
-    lines: int
-    """The lines of the function, without its docstring."""
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
     """Takes the upstreams in the settings, and returns those that the server asks."""
@@ -90,9 +88,8 @@ class Kind:
         """If `shows` is empty, the subject has the scenario of the kind."""
 
         def decorate(play: Function) -> Function:
-            lines = len(inspect.getsource(play).splitlines()) - 1
             sentence = inspect.getdoc(play) or ""
-            self._add(play.__name__, sentence, claims, violates, shows, lines, play)
+            self._add(play.__name__, sentence, claims, violates, shows, play)
             return play
 
         return decorate
@@ -107,7 +104,7 @@ class Kind:
         """Subjects that set one field: `name=(field, value)`, and a sentence if the usual one says too little."""
         for name, (field, value, *sentence) in changes.items():
             words = sentence[0] if sentence else self._sentence(field, value)
-            self._add(name, words, claims, violates, shows, 1, _setting(field, value))
+            self._add(name, words, claims, violates, shows, _setting(field, value))
 
     def _sentence(self, field: str, value: Any) -> str:
         if value is GONE:
@@ -121,11 +118,10 @@ class Kind:
         claims: str,
         violates: Iterable[str],
         shows: str | None,
-        lines: int,
         play: Function,
     ) -> None:
         shows = self.shows if shows == "" else shows
-        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), shows, lines, self.made(play)))  # fmt: skip
+        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), shows, self.made(play)))  # fmt: skip
 
 
 def register(subject: Subject) -> None:
@@ -138,7 +134,7 @@ def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
     """Decorates a function from upstreams to other upstreams. For what no layer around a server can change."""
 
     def decorate(play: Function) -> Function:
-        register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, 1, upstreams=play))  # fmt: skip
+        register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, upstreams=play))  # fmt: skip
         return play
 
     return decorate
@@ -187,7 +183,6 @@ class Traffic:
                 parse_claims(claims.split()),
                 frozenset(each for each in mine if "[" not in each),
                 shows,
-                len(inspect.getsource(play).splitlines()) - 1,
                 upstreams=lambda urls: replace(urls, faults={provider: fault}),
                 through=provider,
             )
@@ -230,7 +225,7 @@ def statuses(claims: str, *violates: str, **changes: int) -> None:
     """Subjects whose good answers have another status: `name=status`."""
     for name, status in changes.items():
         sentence = f"A good answer has the status {status}."
-        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), "echo", 1, _after(_with_status(status))))  # fmt: skip
+        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), "echo", _after(_with_status(status))))  # fmt: skip
 
 
 def _with_status(status: int) -> Callable[[Response], None]:
