@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
 
 from octomil_conformance import checks, runner
 from octomil_conformance.backend import ScriptedBackend
@@ -66,12 +67,18 @@ TOGETHER = {
     "freedoms of answers": (
         *("null_fields", "more_fields", "whole_milliseconds", "other_order", "spaced_json", "other_labels"),
         *("refuses_with_422", "other_challenge", "long_request_ids", "gzipped", "header_case"),
+        *("prompts_stay_whole_ollama", "older_embeddings"),
     ),
     "other freedoms of answers": (
         *("fewer_fields", "bare_vectors", "gateway_is_503", "chunked"),
+        *("newer_words_openai", "cools_down"),
+    ),
+    "freedoms that level 2 does not have": (
+        *("structured_output", "zero_milliseconds", "one_token"),
+        *("strict_about_types", "one_request_a_connection"),
     ),
 }  # fmt: skip
-"""Conformant servers that use many freedoms at once, the first innermost. They are judged at level 2, each freedom alone at level 0."""
+"""Conformant servers that use many freedoms at once, the first innermost. They are judged by the highest claims, each freedom alone at level 0."""
 ONE_UPSTREAM = "one upstream"
 """The name of a conformant server that has only Ollama."""
 
@@ -280,16 +287,23 @@ def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
 
 
 def combined(names: Iterable[str]) -> Subject:
-    """One server with the layers of all of these variants."""
+    """One server with the layers and the upstreams of all of these variants."""
     parts = [all_variants()[name] for name in names]
-    claims = dict.fromkeys((name for each in parts for name in each.claims), 2)
+    levels = sorted((item for each in parts for item in each.claims.items()), key=itemgetter(1))  # fmt: skip
+    through = {each.through for each in parts} & {"openai"}
 
     def layer(request: Request, server: Server) -> Response:
         for each in parts:
             server = around(server, where_claimed(each.layer, each.claims))
         return server(request)
 
-    return replace(parts[0], claims=claims, layer=layer)
+    def upstreams(given: Upstreams) -> Upstreams:
+        for each in parts:
+            given = each.upstreams(given)
+        return given
+
+    # With an upstream that is not the first, the halves that it answers are judged. Layers do not know which one answers.
+    return replace(parts[0], claims=dict(levels), layer=layer, upstreams=upstreams, through=next(iter(through), None))  # fmt: skip
 
 
 # The proof that every expectation matters

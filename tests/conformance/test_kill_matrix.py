@@ -37,7 +37,7 @@ def good(counts):
         unhurried(ONE_UPSTREAM, {"infer": 2}),
     ]
     jobs += [
-        unhurried(name, combined(names).claims, halves())
+        unhurried(name, combined(names).claims, halves(combined(names).through))
         for name, names in TOGETHER.items()
     ]
     jobs += [

@@ -348,12 +348,12 @@ def test_a_mutant_falls_over_nothing(upstreams, name):
 
 
 @pytest.mark.parametrize("mutant", UNSEEN.values(), ids=UNSEEN.keys())
-def test_who_is_answered_does_not_meet_what_is_not_offered(upstreams, mutant):
-    right, wrong = served(upstreams, TOKEN), served(upstreams, TOKEN, mutant)
+def test_who_is_answered_does_not_meet_what_is_not_offered(upstreams, rightly, mutant):
+    wrong = served(upstreams, TOKEN, mutant)
 
     for path in BODIES:
-        for model in ("any", "conf-status-500"):
-            assert answered(wrong, path, model) == answered(right, path, model)
+        for scenario in ("echo", "status-500"):
+            assert answered(wrong, path, f"conf-{scenario}") == rightly(scenario, path)
 
 
 def claimed(mutant):

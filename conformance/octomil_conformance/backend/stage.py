@@ -104,7 +104,8 @@ class Line:
         self._expired = self._expired or not passed
 
     def pause(self, seconds: float) -> None:
-        self._until(self.response.stopped.wait, seconds)
+        if seconds:
+            self._until(self.response.stopped.wait, seconds)
 
     def await_restoration(self) -> None:
         self._until(self._stage.restored.wait, HELD_AT_MOST)

@@ -183,7 +183,9 @@ class Traffic:
                 parse_claims(claims.split()),
                 frozenset(each for each in mine if "[" not in each),
                 shows,
-                upstreams=lambda urls: replace(urls, faults={provider: fault}),
+                upstreams=lambda urls: replace(
+                    urls, faults={**urls.faults, provider: fault}
+                ),
                 through=provider,
             )
         )

@@ -8,30 +8,20 @@ from octomil_conformance.server.subjects import sends, upstreams
 
 
 @sends("infer@2", only="openai")
-def newer_limit(payload: Json) -> None:
-    """The limit of tokens is called max_completion_tokens."""
+def newer_words(payload: Json) -> None:
+    """The limit of tokens is called max_completion_tokens, one stop is sent as a string, and the answer is not stored."""
     if "max_tokens" in payload:
         payload["max_completion_tokens"] = payload.pop("max_tokens")
-
-
-@sends("infer@2", only="openai")
-def one_stop_is_a_string(payload: Json) -> None:
-    """An array of one string as stop is sent as that string."""
     stops = payload.get("stop", ())
     if len(stops) == 1:
         payload["stop"] = stops[0]
+    payload |= {"store": False, "user": "gateway"}
 
 
 @sends("infer@2", only="ollama")
 def prompts_stay_whole(payload: Json) -> None:
     """Ollama is asked not to shorten a long prompt."""
     payload |= {"truncate": False, "shift": False}
-
-
-@sends("infer@2", only="openai")
-def keeps_nothing(payload: Json) -> None:
-    """The fallback is asked not to store the answer, and who asks."""
-    payload |= {"store": False, "user": "gateway"}
 
 
 @upstreams("infer@2 stream@2 embed@2", shows="echo")
