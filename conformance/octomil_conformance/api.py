@@ -33,6 +33,7 @@ OUTAGES: Mapping[Outage, str] = {
     "fail": "answering with 503",
     "deny": "answering with 401",
     "lost": "answering with 404",
+    "limit": "answering with 429",
 }
 
 NOTHING: Mapping[str, str | None] = {}
@@ -86,6 +87,12 @@ class Api:
     ) -> Exchange:
         """A valid request and its whole answer. Without a scenario it goes to the model of the run."""
         return answered(self.start(prompt, scenario, headers, **changes).finish())
+
+    def plain(self, headers: Mapping[str, str] = NO_MORE, **options: Any) -> Exchange:
+        """A plain request: `ask`, or a health report."""
+        if self.profile == "health":
+            return self.get(headers=headers)
+        return self.ask(headers=headers, **options)
 
     def start(
         self,
@@ -359,7 +366,7 @@ def _specimen(
     api = Api(target, profile, through)
     api.begin(target.config.check_seconds)
     try:
-        return api.get() if profile == "health" else api.ask(**options)
+        return api.plain(**options)
     except Finding:
         return api.seen[-1]
 

@@ -16,6 +16,7 @@ FAILING = {
     "fail": (503, "{host} is busy"),
     "deny": (401, "{key} is unknown at {host}"),
     "lost": (404, "{host} has no such page"),
+    "limit": (429, "too many requests to {host}"),
 }
 """Outages in which every request gets this status and this message."""
 

@@ -52,11 +52,10 @@ def alone(name: str) -> str:
 
 
 def scenario_of(model: str, backend: Provider) -> Scenario | None:
-    """None if the model is not one of the scripted backend."""
-    name = model.removesuffix(":latest")
-    if not name.startswith(MODEL_PREFIX):
+    """None if the model is not one of the scripted backend. Before its name there may be white space, or another name and a slash."""
+    before, found, name = model.removesuffix(":latest").partition(MODEL_PREFIX)
+    if not found or before.strip()[-1:] not in ("", "/"):
         return None
-    name = name.removeprefix(MODEL_PREFIX)
     if each := _BOTH.fullmatch(name):
         name = each[backend]
     return scenario_named(name)

@@ -10,7 +10,7 @@ from octomil_conformance.backend.gates import HELD_AT_MOST, Gates
 from octomil_conformance.backend.response import Response, Wire
 from octomil_conformance.backend.witness import Outcome, Provider, Witness
 
-Outage = Literal["refuse", "hang", "fail", "deny", "lost"]
+Outage = Literal["refuse", "hang", "fail", "deny", "lost", "limit"]
 
 Control = Callable[[str, dict[str, Any], Wire], Any]
 """Takes name, arguments and connection of a call of the control API, and returns its result.

@@ -12,7 +12,19 @@ WRONG = "conf-0000-an-unknown-token"
 
 Change = Callable[[str], str]
 
+
+def in_the_path(instead: str) -> Change:
+    """Changes what is between `/api` and the version."""
+    return lambda path: path.replace("/v1/", f"{instead}/")
+
+
 SPELLINGS: dict[str, Change] = {
+    "encoded": in_the_path("/%761"),
+    "inner-slashes": in_the_path("//v1/"),
+    "dots": in_the_path("/x/../v1"),
+    "parameter": in_the_path("/v1;x=1"),
+    "parameter-at-end": "{};x=1".format,
+    "type": "{}.json".format,
     "slash": "{}/".format,
     "query": "{}?x=1".format,
     "slashes": "/{}".format,
@@ -42,6 +54,29 @@ def in_another_case(token: str) -> str:
 
 def with_another_end(token: str) -> str:
     return f"{token[:-1]}{'b' if token.endswith('a') else 'a'}"
+
+
+def with_a_sign(sign: str) -> Change:
+    """Another last character, which patterns take for any character."""
+    return lambda token: f"{token[:-1]}{'?' if token.endswith(sign) else sign}"
+
+
+def with_accents(token: str) -> str:
+    """A token without such letters gets one instead."""
+    accents = str.maketrans(
+        "aeiounAEIOUN", "\xe0\xe8\xec\xf2\xf9\xf1\xc0\xc8\xcc\xd2\xd9\xd1"
+    )
+    changed = token.translate(accents)
+    return changed if changed != token else f"{token[:-1]}\xe0"
+
+
+NEARLY: dict[str, Change] = {
+    "case": in_another_case,
+    "end": with_another_end,
+    "accents": with_accents,
+    "any": lambda token: "%",
+    **{sign: with_a_sign(sign) for sign in "_%.*"},
+}
 
 
 @requirement("AUTH-01", {"none": None, "empty": "Bearer ", "scheme": "Bearer"})
@@ -138,7 +173,7 @@ def more_than_a_token_is_unknown(api: Api, name: str, value: str) -> None:
     expect(answer.status, 401)
 
 
-@requirement("AUTH-11", {"case": in_another_case, "end": with_another_end})
+@requirement("AUTH-11", NEARLY)
 def a_token_that_is_nearly_right_is_unknown(api: Api, changed: Change) -> None:
     headers = {"Authorization": f"Bearer {changed(api.token)}"}
     answer = api.send(json_bytes(api.body()), headers=headers)

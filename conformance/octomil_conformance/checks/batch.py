@@ -107,9 +107,9 @@ def a_wrong_max_concurrency_is_refused(api: Api, value: Any) -> None:
     expect(answer.status, REFUSED)
 
 
-@requirement("BATCH-11")
-def a_large_max_concurrency_is_lowered(api: Api) -> None:
-    answer = api.ask(max_concurrency=100_000)
+@requirement("BATCH-11", [100_000, 2**31, 2**53])
+def a_large_max_concurrency_is_lowered(api: Api, value: int) -> None:
+    answer = api.ask(max_concurrency=value)
 
     expect(answer.status, 200)
 

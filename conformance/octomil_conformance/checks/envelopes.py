@@ -228,7 +228,16 @@ def each_request_has_an_id_of_its_own(api: Api) -> None:
     expect(len({each.header("X-Request-Id") for each in answers}), 3, "three ids")
 
 
-@requirement("HTTP-13", {"plain": "conf-", "other": "A.b_9-", "longest": "x" * 64})
+@requirement(
+    "HTTP-13",
+    {
+        "plain": "conf-",
+        "other": "A.b_9-",
+        "longest": "x" * 64,
+        "digits": "007".ljust(64, "0"),
+        "signs": "-._",
+    },
+)
 def a_request_id_of_the_client_is_kept(api: Api, beginning: str) -> None:
     sent = beginning + api.nonce[: 64 - len(beginning)]
     asked = Post(b"{", headers=(("X-Request-Id", sent),))

@@ -63,8 +63,19 @@ UNKNOWN: dict[str, dict[str, Any]] = {
         "minP": 0,
         "ignore_eos": False,
         "grammar": "root ::= [a-z]+, ' '",
-        "logit_bias": {"7": -1.5, "8": [None, True]},
+        "logit_bias": {"7": -1.5, "8": [None, True], "9": None},
         "bad_words": [],
+        "samplers": {},
+        "extra_body": {"a": {}, "b": {"c": []}, "snakeCase_and": ""},
+    },
+    "odd-names": {
+        **dict.fromkeys(("constructor", "toString", "hasOwnProperty"), 1),
+        "a.b": 2,
+        "$a": 3,
+        "with space": 4,
+        "\u00e9": 5,
+        "camelCase": 6,
+        "Min_P": 7,
     },
     "beside-options": {
         "think": True,
@@ -107,25 +118,45 @@ OTHER_FORMS: dict[str, Any] = {
     "strings": ["a, b", '"c"', ""],
     "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
     "object": {"a": {"b": [1, 2]}, "c": None, "d": False},
+    "empty-inside": {"a": {}, "b": [], "c": [{}, [], ""]},
+    "names": {"constructor": 1, "a.b": 2, "camelCase": {"snake_case": 3}, "": 4},
 }
 """Values that reach the model as JSON text."""
 NAMES = [
     "{}",
     "{}:8b-instruct-Q4_K_M",
     "{}:8b ",
+    "{}:latest",
+    " {}:8b",
     "{}:caf\u00e9 \u4f60",
+    "{}:cafe\u0301 \ufb01",
     "{}:hf.co/a/B",
+    "openai/{}",
+    "ollama/library/{}",
+    "models/a:b/{}@1",
 ]
 """Around the name of a scripted model."""
+BLANK = "\n\t\n"
+FAMILIES = [
+    "o3-mini",
+    "gpt-5-chat",
+    "claude-opus-4",
+    "gemma-3:27b",
+    "mistral-7b",
+    "deepseek-r1",
+    "qwen3",
+    "llama-2",
+]
+"""Names of models that some servers treat in their own way, because their templates or their APIs are special."""
 LONG_TEXT = " ".join(
     f"\u4f60\u597d\U0001f352\u00e9{number}" for number in range(20_000)
 )
 """340 kB, mostly in characters of two to four bytes, which servers that decode a body piece by piece cut."""
 LONG_CONVERSATION = [
-    *[(role, f"{role} {number}: {'so it goes, ' * 20}") for number in range(40) for role in ("user", "assistant", "tool")],
+    *[(role, f"{role} {number}: {'so it goes, ' * 9}") for number in range(80) for role in ("user", "assistant", "tool")],
     *[("system", "Be brief."), ("user", LONG_TEXT), ("user", "Again."), ("user", "Again.")],
 ]  # fmt: skip
-"""124 messages, some of them equal, and one that is longer than a careless server reads."""
+"""244 messages, some of them equal, and one that is longer than a careless server reads."""
 PARTS = ("apple", "birch", "cedar")
 
 
@@ -208,6 +239,30 @@ def what_one_model_refuses_reaches_another(api: Api) -> None:
     expect(sent, [42], "the parameter, whatever another model refused")
 
 
+@requirement("REQ-21", through=EACH_BACKEND)
+def the_name_of_a_model_does_not_change_its_parameters(api: Api) -> None:
+    given = {"temperature": 0.25, "max_tokens": 7, **USUAL}
+    for family in FAMILIES:
+        name = f"{family}/{model_for('echo', api.through)}"
+        api.ask(scenario="echo", model_id=name, parameters=given)
+    calls = api.calls()
+    sent = [{name: upstream.parameters(call).get(name) for name in upstream.known(given, call)} for call in calls]  # fmt: skip
+
+    expect(sent, [upstream.known(given, call) for call in calls])
+
+
+@requirement("REQ-17", through=EACH_BACKEND)
+def the_name_of_a_model_does_not_change_its_messages(api: Api) -> None:
+    given = [("system", api.tag("Speak French.")), *CONVERSATION]
+    messages = [{"role": role, "content": text} for role, text in given]
+    for family in FAMILIES:
+        name = f"{family}/{model_for('echo', api.through)}"
+        api.ask(scenario="echo", model_id=name, messages=messages)
+    sent = [upstream.messages(call) for call in api.calls()]
+
+    expect(sent, [given] * len(FAMILIES))
+
+
 @requirement("REQ-30", through=EACH_BACKEND)
 def a_parameter_that_is_left_out_is_named(api: Api) -> None:
     given = {"seed": 42}
@@ -233,6 +288,13 @@ def a_string_reaches_the_model_as_it_is(api: Api) -> None:
     api.ask(scenario="echo", without=("messages",), input_data=text)
 
     expect(upstream.messages(api.call()), [("user", text)])
+
+
+@requirement("REQ-23", through=EACH_BACKEND)
+def a_string_of_white_space_reaches_the_model_as_it_is(api: Api) -> None:
+    answer = api.ask(scenario="echo", without=("messages",), input_data=BLANK)
+
+    expect(said(answer), BLANK)
 
 
 @requirement("REQ-23", through=EACH_BACKEND)

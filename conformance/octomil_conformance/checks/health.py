@@ -11,6 +11,11 @@ from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.health import ADDRESS
 
+REFUSING: list[tuple[Outage, Provider]] = [
+    *(("lost", each) for each in BOTH),
+    *(("limit", each) for each in BOTH),
+]
+"""How an upstream that is there answers a probe for a page that it does not have, or that it is asked for too often."""
 LIVENESS = "/health"
 DOWN: list[Outage] = ["refuse", "fail", "deny"]
 ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))
@@ -58,9 +63,11 @@ def it_is_ok_when_all_backends_answer(api: Api) -> None:
     expect((answer.status, field(answer.fields, "status")), (200, "ok"))
 
 
-@requirement("HEALTH-20", BOTH, serial=True)
-def an_upstream_without_such_a_page_answers(api: Api, name: Provider) -> None:
-    with api.outage("lost", name):
+@requirement("HEALTH-20", REFUSING, serial=True)
+def an_upstream_that_refuses_a_probe_answers(
+    api: Api, kind: Outage, name: Provider
+) -> None:
+    with api.outage(kind, name):
         answer = api.settled("ok")
 
     expect((answer.status, field(answer.fields, "status")), (200, "ok"))
@@ -121,6 +128,15 @@ def it_is_unavailable_when_no_backend_answers(api: Api) -> None:
         answer = api.settled("unavailable")
 
     expect((answer.status, field(answer.fields, "status")), (503, "unavailable"))
+
+
+@requirement("HEALTH-22", serial=True)
+def head_says_that_no_backend_answers(api: Api) -> None:
+    with api.outage("refuse"):
+        whole = api.settled("unavailable")
+        head = api.get("HEAD")
+
+    expect((whole.status, head.status), (503, 503))
 
 
 @requirement("HEALTH-23", serial=True)

@@ -39,6 +39,29 @@ UPGRADES = {
     },
     "tls": {"Connection": "Upgrade", "Upgrade": "TLS/1.2, HTTP/1.1"},
 }
+ODD_HEADERS = {
+    "stream": {"Accept": "text/event-stream"},
+    "json": {"Accept": "application/json"},
+    "page": {
+        "Accept": "text/html",
+        "Accept-Language": "de",
+        "Accept-Charset": "iso-8859-1",
+        "Cookie": "session=1",
+    },
+    "conditions": {
+        "If-None-Match": "*",
+        "If-Modified-Since": "Sat, 03 Jan 2026 03:04:05 GMT",
+        "Range": "bytes=0-3",
+    },
+    "proxy": {
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Prefix": "/a",
+        "Forwarded": "for=192.0.2.1;proto=http",
+        "X-HTTP-Method-Override": "DELETE",
+    },
+}
+"""What clients, web pages and proxies may add."""
 UNUSUAL = {
     "slashes": "//",
     "three-slashes": "///",
@@ -247,6 +270,22 @@ def another_method_is_not_allowed(api: Api, method: str) -> None:
 
     expect(answer.status, 405)
     expect(answer.header("Allow"), ALLOWS_POST)
+
+
+@requirement("HTTP-14")
+def a_header_does_not_change_the_method(api: Api) -> None:
+    body = json_bytes(api.body())
+    headers = {"X-HTTP-Method-Override": "POST", "Content-Length": str(len(body))}
+    answer = api.send(body, "PUT", headers=headers)
+
+    expect(answer.status, 405)
+
+
+@requirement("HTTP-39", ODD_HEADERS)
+def other_headers_make_no_difference(api: Api, headers: dict[str, str]) -> None:
+    plain, answer = next(api.specimens()), api.plain(headers)
+
+    expect((answer.status, answer.media_type), (plain.status, plain.media_type))
 
 
 @requirement("HTTP-14")

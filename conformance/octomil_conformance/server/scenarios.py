@@ -48,12 +48,16 @@ def scenario_in(body: Json, otherwise: str) -> str:
     model = body.get("model_id")
     if not isinstance(model, str) or not model.strip():
         return ""
-    named = model.startswith(MODEL_PREFIX)
-    return model.removeprefix(MODEL_PREFIX) if named else otherwise
+    if model.startswith(MODEL_PREFIX):
+        return model.removeprefix(MODEL_PREFIX)
+    # Something before the name belongs to the name.
+    return model if scenario_of(model, "ollama") else otherwise
 
 
 def upstream_model(scenario: str) -> str:
     """The name that backends know. Raises the Failure of a scenario that is one of the server itself."""
+    if MODEL_PREFIX in scenario:
+        return scenario
     if scenario not in OWN:
         return MODEL_PREFIX + (scenario or "echo")
     kind, sentence = OWN[scenario]

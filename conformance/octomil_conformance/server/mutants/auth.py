@@ -1,5 +1,9 @@
 """Servers that accept the wrong tokens, or refuse the right ones."""
 
+import re
+import unicodedata
+from urllib.parse import unquote
+
 from octomil_conformance.server.layers import Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
@@ -136,6 +140,34 @@ def two_slashes_open(request: Request) -> bool:
 
 
 @accepts("embed@0 auth@1", "AUTH-01")
+def encoded_paths_open(request: Request) -> bool:
+    """Characters of a path may be encoded, and such a path needs no token."""
+    path, request.path = request.path, unquote(request.path)
+    return path != request.path
+
+
+@accepts("embed@0 auth@1", "AUTH-01")
+def parameters_of_a_path_open(request: Request) -> bool:
+    """What is behind a semicolon in a path is ignored, and such a path needs no token."""
+    path, request.path = request.path, re.sub(";[^/]*", "", request.path)
+    return path != request.path
+
+
+@accepts("embed@0 auth@1", "AUTH-01")
+def dots_open(request: Request) -> bool:
+    """`..` in a path leads up, and such a path needs no token."""
+    path, request.path = request.path, re.sub(r"/[^/]+/\.\.(?=/)", "", request.path)
+    return path != request.path
+
+
+@accepts("embed@0 auth@1", "AUTH-01")
+def types_open(request: Request) -> bool:
+    """A path may name a type of file, and such a path needs no token."""
+    path, request.path = request.path, request.path.removesuffix(".json")
+    return path != request.path
+
+
+@accepts("embed@0 auth@1", "AUTH-01")
 def put_opens(request: Request) -> bool:
     """PUT is answered like POST, and needs no token."""
     method, request.method = request.method, request.method.replace("PUT", "POST")
@@ -158,6 +190,20 @@ def one_token_opens_a_connection(request: Request) -> bool:
 def tokens_have_no_case(request: Request) -> bool:
     """Tokens are compared without case."""
     return given(request).lower() == request.token.lower()
+
+
+@accepts("embed@0 auth@1", "AUTH-11")
+def tokens_are_patterns(request: Request) -> bool:
+    """Tokens are looked up as a database does with LIKE: `_` is any character."""
+    pattern = re.escape(given(request)).replace("_", ".").replace("%", ".*")
+    return pattern != "" and re.fullmatch(pattern, request.token) is not None
+
+
+@accepts("embed@0 auth@1", "AUTH-11")
+def tokens_have_no_accents(request: Request) -> bool:
+    """Tokens are compared without accents, as some databases do."""
+    plain = unicodedata.normalize("NFD", given(request))
+    return plain.encode("ascii", "ignore").decode() == request.token
 
 
 @accepts("embed@0 auth@1", "AUTH-11")

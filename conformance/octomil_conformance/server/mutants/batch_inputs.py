@@ -81,6 +81,14 @@ def large_max_concurrency_is_refused(fields: Json) -> None:
         fields["max_concurrency"] = 0
 
 
+@bodies("batch@1", "BATCH-11")
+def max_concurrency_has_32_bits(fields: Json) -> None:
+    """A `max_concurrency` of more than 32 bits is refused."""
+    value = fields.get("max_concurrency")
+    if type(value) is int and value > 2**31 - 1:
+        fields["max_concurrency"] = 0
+
+
 @layer("batch@2", "BATCH-24", shows=None)
 def good_inputs_run_first(request: Request, server: Server) -> Response:
     """The good inputs run although another one is malformed."""

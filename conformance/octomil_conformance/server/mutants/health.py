@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from octomil_conformance.server.backends import Upstreams
+from octomil_conformance.server.backends import ALIVE, Upstreams
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.subjects import (
     GONE,
@@ -189,6 +189,29 @@ def those_that_answer_come_first(fields: Json) -> None:
 def upstreams_need_a_page(upstreams: Upstreams) -> Upstreams:
     """An upstream counts as available only if it has the page that is asked for."""
     return replace(upstreams, alive={"ollama": {200}, "openai": {200}})
+
+
+@upstreams("health@2", "HEALTH-20", shows=None)
+def too_many_probes_are_an_outage(upstreams: Upstreams) -> Upstreams:
+    """An upstream that answers a probe with 429 counts as unavailable."""
+    return replace(upstreams, alive=dict.fromkeys(("ollama", "openai"), ALIVE - {429}))
+
+
+@layer("health@2", "HEALTH-22", shows=None)
+def head_is_always_well(request: Request, server: Server) -> Response:
+    """HEAD is answered with 200, also if no backend answers."""
+    response = server(request)
+    if request.method == "HEAD" and response.status == 503:
+        response.status = 200
+    return response
+
+
+@layer("health@1", "HTTP-39")
+def reports_have_not_changed(request: Request, server: Server) -> Response:
+    """A condition in the request is answered with 304."""
+    if "if-none-match" in request.headers:
+        return Response(304, {"content-length": "0"}, [])
+    return server(request)
 
 
 @keys("health@2", "HEALTH-27", only="openai", shows=None)

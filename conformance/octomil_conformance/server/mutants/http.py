@@ -208,6 +208,45 @@ def put_is_post(request: Request) -> None:
     request.method = request.method.replace("PUT", "POST")
 
 
+@requests("embed@1", "HTTP-14", "HTTP-39")
+def a_header_is_the_method(request: Request) -> None:
+    """X-HTTP-Method-Override says which method it is."""
+    request.method = request.headers.get("x-http-method-override", request.method)
+
+
+@layer("embed@1", "HTTP-39")
+def plain_http_is_redirected(request: Request, server: Server) -> Response:
+    """A request that came to a proxy over plain HTTP is redirected to HTTPS."""
+    response = server(request)
+    if request.headers.get("x-forwarded-proto") == "http":
+        response.status = 308
+        response.headers["location"] = f"https://a.example{request.path}"
+    return response
+
+
+@requests("infer@1", "HTTP-39")
+def accept_chooses_a_stream(request: Request) -> None:
+    """A request that accepts event streams gets one."""
+    accepted = request.headers.get("accept", "")
+    if accepted == "text/event-stream" and request.path.endswith("/inference"):
+        request.path += "/stream"
+
+
+@requests("embed@1", "HTTP-13")
+def ids_are_numbers(request: Request) -> None:
+    """An X-Request-Id of digits is read as a number, without the zeros at its beginning."""
+    given = request.headers.get("x-request-id", "")
+    if given.isdecimal():
+        request.headers["x-request-id"] = str(int(given))
+
+
+@requests("embed@1", "HTTP-13")
+def ids_begin_with_a_letter(request: Request) -> None:
+    """An X-Request-Id that begins with a sign is replaced."""
+    if request.headers.get("x-request-id", "x")[:1] in "-._":
+        del request.headers["x-request-id"]
+
+
 @layer("embed@1", "HTTP-14")
 def head_is_a_200(request: Request, server: Server) -> Response:
     """HEAD is answered with 200."""

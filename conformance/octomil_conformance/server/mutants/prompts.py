@@ -239,6 +239,12 @@ def unknown_objects_are_refused(fields: Json) -> bool:
     return isinstance(given_parameters(fields).get("logit_bias"), dict)
 
 
+@refuses("infer@2", "REQ-16", shows=None)
+def names_of_a_prototype_are_refused(fields: Json) -> bool:
+    """A parameter with the name of a method that all objects have is refused."""
+    return "toString" in given_parameters(fields)
+
+
 @bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
     """Only the values of an object as `input_data` reach the model."""
@@ -301,6 +307,21 @@ def falsy_values_count_as_missing(fields: Json) -> bool:
     """0, false and an empty object as `input_data` count as missing."""
     data = fields.get("input_data")
     return data is not None and data != "" and not data
+
+
+@bodies("infer@2", "REQ-24", shows=None)
+def empty_objects_inside_are_arrays(fields: Json) -> None:
+    """An empty object inside `input_data` reaches the model as an empty array."""
+    data = fields.get("input_data")
+    if isinstance(data, dict):
+        fields["input_data"] = {name: [] if value == {} else value for name, value in data.items()}  # fmt: skip
+
+
+@refuses("infer@2", "REQ-23", shows=None)
+def blank_prompts_are_refused(fields: Json) -> bool:
+    """A string of white space alone as `input_data` is refused."""
+    data = fields.get("input_data")
+    return isinstance(data, str) and data != "" and not data.strip()
 
 
 @bodies("infer@2", "REQ-24", shows=None)
