@@ -1,6 +1,7 @@
 """Tokens (spec section 2), tried at every claimed endpoint."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from octomil_conformance.api import Api, Post, json_bytes
 from octomil_conformance.exchange import field
@@ -13,23 +14,22 @@ WRONG = "conf-0000-an-unknown-token"
 Change = Callable[[str], str]
 
 
-def in_the_path(instead: str) -> Change:
-    """Changes what is between `/api` and the version."""
-    return lambda path: path.replace("/v1/", f"{instead}/")
-
-
 SPELLINGS: dict[str, Change] = {
-    "encoded": in_the_path("/%761"),
-    "inner-slashes": in_the_path("//v1/"),
-    "dots": in_the_path("/x/../v1"),
-    "parameter": in_the_path("/v1;x=1"),
-    "parameter-at-end": "{};x=1".format,
+    "parameter": "{};x=1".format,
     "type": "{}.json".format,
     "slash": "{}/".format,
     "query": "{}?x=1".format,
     "slashes": "/{}".format,
     "capitals": str.upper,
 }
+TARGETS: dict[str, Change] = {
+    "encoded": lambda path: f"{path[:-1]}%{ord(path[-1]):02x}",
+    "inner-slashes": lambda path: path.replace("/", "//"),
+    "dots": "/x/..{}".format,
+    "dot": "/.{}".format,
+    "absolute": "http://a.example{}".format,
+}
+"""Other ways to write the whole path."""
 NO_ANSWER = Want("any status but 2xx", lambda status: status // 100 != 2)
 
 
@@ -90,6 +90,15 @@ def without_a_token_there_is_a_401(api: Api, value: str | None) -> None:
 def no_spelling_of_the_path_opens_without_a_token(api: Api, spelled: Change) -> None:
     path = spelled(api.path)
     answer = api.send(json_bytes(api.body()), "POST", path, {"Authorization": None})
+
+    expect(answer.status, NO_ANSWER)
+
+
+@requirement("AUTH-01", TARGETS)
+def no_other_target_opens_without_a_token(api: Api, written: Change) -> None:
+    api.works()
+    target = written(urlsplit(api.target.config.url).path + api.path)
+    [answer] = api.in_a_row(Post(json_bytes(api.body()), target=target, headers=(("Authorization", None),)))  # fmt: skip
 
     expect(answer.status, NO_ANSWER)
 
