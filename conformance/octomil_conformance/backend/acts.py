@@ -191,6 +191,13 @@ def thinking(reply: Reply, pace: Pace) -> None:
 
 
 @_act
+def thinking_only(reply: Reply, pace: Pace) -> None:
+    """Reasoning, and an empty answer."""
+    reply.think(THOUGHTS)
+    reply.finish()
+
+
+@_act
 def long(reply: Reply, pace: Pace) -> None:
     """A thousand tokens, 10 ms before each; a single answer at once."""
     reply.say(LONG_TOKENS, gap=LONG_GAP)

@@ -24,6 +24,8 @@ from octomil_conformance.wire.common import NAME
 FAILING = ("http-500", "http-503", "garbage")
 QUOTING = (*FAILING, "auth", "http-403", "error-frame-first", "drop")
 """Failures in which upstreams quote their address or the key, or in which a server may name the address itself."""
+REFUSED_KEYS = ["auth", "http-402", "http-403"]
+"""Ways in which upstreams refuse the server's own key. A 402: its account is empty."""
 
 CLASSES = ["http-429", "http-500", "http-503", "garbage", "slow", "auth"]
 CLASS_OF = {
@@ -178,7 +180,7 @@ def a_gateways_failure_may_be_tried_again(api: Api, scenario: str) -> None:
     expect(field(answer.fields, "retryable"), TRUE)
 
 
-@requirement("FAULT-10", ["auth", "http-403"], through=EACH_BACKEND)
+@requirement("FAULT-10", REFUSED_KEYS, through=EACH_BACKEND)
 def a_key_that_the_upstream_refuses_is_not_a_401(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=api.failing(scenario))
 
@@ -214,9 +216,9 @@ def the_code_tells_failures_apart(api: Api, scenario: str, codes: Want) -> None:
     expect(field(answer.fields, "code"), codes)
 
 
-@requirement("FAULT-15", through=EACH_BACKEND)
-def a_refused_key_will_be_refused_again(api: Api) -> None:
-    answer = api.ask(scenario=api.failing("auth"))
+@requirement("FAULT-15", REFUSED_KEYS, through=EACH_BACKEND)
+def a_refused_key_will_be_refused_again(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=api.failing(scenario))
 
     expect(field(answer.fields, "retryable"), FALSE)
 

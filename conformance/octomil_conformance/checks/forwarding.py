@@ -86,6 +86,8 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     },
 }
 """Parameters that only the model's server knows. Ollama reads those of the last case beside its `options`."""
+SURE = {"temperature": 0}
+"""A model says the same again, so that programs may keep its answer."""
 ROUGH = TEXTS["rough"]
 CONVERSATION = [
     ("user", ROUGH),
@@ -357,11 +359,12 @@ def the_upstream_is_asked_for_the_model_by_its_name(api: Api) -> None:
 
 @requirement("REQ-29", through=EACH_BACKEND)
 def equal_requests_are_asked_anew(api: Api) -> None:
-    calls = [api.start(scenario="gated") for _ in range(2)]
+    calls = [api.start(scenario="gated", parameters=SURE) for _ in range(2)]
     together = api.backend.wait_for_active(api.nonce, 2, 0.8 * api.timeout)
     calls[0].hang_up()
     api.backend.open(api.nonce)
-    answers = [said(calls[1].finish()), said(api.ask(scenario="gated"))]
+    later = api.ask(scenario="gated", parameters=SURE)
+    answers = [said(calls[1].finish()), said(later)]
     seen = (together, answers, len(api.calls()))
 
     expect(seen, (True, [PROMPT, PROMPT], 3), "two calls at once and one later")

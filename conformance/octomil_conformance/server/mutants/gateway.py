@@ -369,10 +369,11 @@ _kept: dict[bytes, Response] = {}
 
 @layer("infer@2", "REQ-29", shows=None)
 def answers_are_kept(request: Request, server: Server) -> Response:
-    """A request that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
+    """A request at a temperature of 0 that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
     if request.played == "gated" and request.body in _kept:
         return replace(_kept[request.body])
     response = server(request)
-    if response.status == 200 and response.body:
+    parameters = request.fields.get("parameters", {})
+    if response.status == 200 and response.body and parameters.get("temperature") == 0:
         _kept[request.body] = response
     return response

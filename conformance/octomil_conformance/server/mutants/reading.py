@@ -267,6 +267,14 @@ def reasoning_hides_text(received: Received) -> Received:
     return without(beside, received, b'"content":""')
 
 
+@pieces("infer@2", "INFER-13", shows="thinking-only")
+def reasoning_fills_an_empty_answer(received: Received) -> Received:
+    """The reasoning is the text of an answer that has none."""
+    empty = rb'"content":(""|null),(?=[^{}]*"(thinking|reasoning_content)":)'
+    bare = without(empty, received, b"")
+    return without(rb'"(thinking|reasoning_content)":(?!null)', bare, b'"content":')
+
+
 @pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
 def the_first_usage_stays(received: Received) -> Received:
     """Of several usages in one stream the first one counts."""

@@ -77,6 +77,12 @@ def refused_keys_are_a_401(failure: Failure, words: str) -> Failure:
     return failure
 
 
+@fails("embed@2", "FAULT-10", shows="http-402")
+def an_empty_account_is_an_unknown_model(failure: Failure, words: str) -> Failure:
+    """A 402 counts as a missing model."""
+    return Failure("missing_model", failure.message) if "balance" in words else failure
+
+
 @fails("embed@2", "FAULT-15", shows="auth")
 def refused_keys_may_be_tried_again(failure: Failure, words: str) -> Failure:
     """A refused key may be tried again."""
