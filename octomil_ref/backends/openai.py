@@ -3,9 +3,7 @@
 Many servers speak it, each a little differently. For each deviation a comment names a server that has it.
 """
 
-import base64
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -77,7 +75,7 @@ class OpenAIBackend:
         floats = {"encoding_format": "float"}
         response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
         with reading.whole_answer(response) as body:
-            vectors = reading.vectors(_in_order(body["data"]), len(texts))
+            vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
             return Embeddings(vectors, self.provider, _tokens_of_input(body))
 
     def models(self, timeout: float) -> list[str]:
@@ -386,25 +384,3 @@ def _tokens_of_input(body: Mapping[str, Any]) -> int:
     """0 if the upstream did not count. Voyage gives only the total."""
     prompt, _, total = _counts(body.get("usage"))
     return prompt or total or 0
-
-
-def _in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index."""
-    found = {}
-    for position, item in enumerate(data):
-        index = item.get("index")
-        found[position if index is None else index] = _vector(item["embedding"])
-    return [found[index] for index in range(len(data))]
-
-
-def _vector(embedding: object) -> object:
-    """The numbers. Some servers send them as base64 of little-endian floats, even if numbers were asked for."""
-    if isinstance(embedding, list) and len(embedding) == 1:
-        # llama-cpp-python: an array of vectors
-        return embedding[0] if isinstance(embedding[0], list) else embedding
-    if not isinstance(embedding, str):
-        return embedding
-    data = base64.b64decode(embedding, validate=True)
-    if len(data) % 4:
-        raise ValueError("not a sequence of floats")
-    return [number for (number,) in struct.iter_unpack("<f", data)]

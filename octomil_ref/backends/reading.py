@@ -3,8 +3,10 @@
 Each function returns a sound value, or the attempt fails with an UpstreamError.
 """
 
+import base64
 import math
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -284,3 +286,25 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
         if not math.isfinite(sum(vector)) and not all(map(math.isfinite, vector)):
             raise ValueError("a number is not finite")
     return list(value)
+
+
+def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index."""
+    found = {}
+    for position, item in enumerate(data):
+        index = item.get("index")
+        found[position if index is None else index] = _vector(item["embedding"])
+    return [found[index] for index in range(len(data))]
+
+
+def _vector(embedding: object) -> object:
+    """The numbers. Some servers send them as base64 of little-endian floats, even if numbers were asked for."""
+    if isinstance(embedding, list) and len(embedding) == 1:
+        # llama-cpp-python: an array of vectors
+        return embedding[0] if isinstance(embedding[0], list) else embedding
+    if not isinstance(embedding, str):
+        return embedding
+    data = base64.b64decode(embedding, validate=True)
+    if len(data) % 4:
+        raise ValueError("not a sequence of floats")
+    return [number for (number,) in struct.iter_unpack("<f", data)]
