@@ -90,11 +90,13 @@ TABLE = (
         ANY,
         r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not available|decommissioned)"
         r"|not found the model|no such model|(unknown|invalid)[ _]model|model is required|not a valid model"
-        r"|unable to access (\S+ )?model|on-demand throughput"
-        r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? loaded"
+        r"|unable to access (\S+ )?model|on-demand throughput|allowed now, your model|could not find real modelid"
+        r"|llm provider not provided|not supported for task|模型不存在"
+        r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? (are currently )?loaded"
+        r"|model (is|has) not (been )?loaded"
         r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
         r"|not (have access to|allowed to access).{0,40}model",
-        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together 400; OpenAI, LiteLLM 403; Ollama 400 where"
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
     # A refused parameter "does not support" things too: only a modality that is named counts.
@@ -133,8 +135,9 @@ TABLE = (
         r"api(%20|[ _-])?key|no connected db|no_db_connection|unauthori[sz]ed|authentication|access denied"
         r"|permission.{0,3}denied|invalid (access|auth\w*|bearer|proxy server) token"
         r"|authorization header|insufficient.{0,12}(balance|credit|fund)|budget.{0,20}exceeded|spending limit"
+        r"|balance is too low"
         r"|terms acceptance|must be verified|location is not supported",
-        "Gemini 400, xAI 400, LiteLLM 400, Groq 400, OpenAI 400, Fireworks 412",
+        "Gemini 400, xAI 400, LiteLLM 400, Groq 400, OpenAI 400, Anthropic 400, Fireworks 412",
     ),
     Row(KeyRefused, [402, 403], "", "all; 402: DeepSeek, OpenRouter"),
     Row(ModelNotFound, [404, 410], "", "all; 410: Hugging Face"),
@@ -142,16 +145,19 @@ TABLE = (
         BatchTooLarge,
         ANY,
         r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
-        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array too long",
-        "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, NIM 422",
+        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array too long"
+        r"|tokens per (submitted batch|request)",
+        "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422",
     ),
     Row(
         ContextTooLong,
         ANY,
         r"context[ _](length|size|window|limit)|maximum context|exceed_context_size|too large to process"
-        r"|(prompt|input)s? .{0,60}(too long|too large|exceed|longer than)|too many (input )?tokens"
+        r"|(prompt|input)s? .{0,60}(too long|too large|exceed|longer than|larger than)|too many (input )?tokens"
         r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens|string too long"
-        r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -",
+        r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -"
+        r"|prompt length .{0,20}greater than|token count.{0,40}only supports|range of input length|model token limit"
+        r"|supported sequence length",
         "all; llama.cpp 500, TGI 422, SGLang inside 200, vLLM's negative max_tokens",
     ),
     Row(BatchTooLarge, [413], "", "nginx, Cloudflare: a web page"),
@@ -165,8 +171,9 @@ TABLE = (
     Row(
         Broken,
         REQUEST,
-        "degraded function|model has crashed|model unloaded|failed to load model",
-        "NIM 400, LM Studio 400",
+        "degraded function|model has crashed|model unloaded|failed to load model"
+        "|no healthy deployments",
+        "NIM 400, LM Studio 400, LiteLLM 400",
     ),
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
     Row(
