@@ -34,7 +34,7 @@ SCENARIOS = (
 QUICK_SCENARIOS = ("single", "streams", "lone", "embeddings", "batch", "start")
 """What `--quick` measures without `--only`. The other scenarios need a longer round."""
 
-AGAINST = ("relay", "hello", "prepared", "naive")
+AGAINST = ("relay", "relayed", "hello", "prepared", "naive")
 """The servers of our own that are measured beside the reference."""
 
 AT_ONCE = (1, 8, 32, 64)

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import falcon
 import requests
 
+from benchmarks import relay
 from benchmarks.contenders import THREADS
 
 CHAT = os.environ.get("BENCHMARK_UPSTREAM", "") + "/v1/chat/completions"
@@ -52,6 +54,16 @@ def _tokens(answer: requests.Response) -> Iterator[bytes]:
             yield f"data: {json.dumps(event)}\n\n".encode()
 
 
+class Relayed:
+    """The work of the bare relay and nothing else: what a streamed token costs under this server at least."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        url = urlsplit(CHAT)
+        upstream = (url.hostname or "", url.port or 80)
+        resp.content_type = "text/event-stream"
+        resp.stream = relay.events(relay.ask(upstream, req.bounded_stream.read()))
+
+
 class Prepared:
     """The shortest proxy that uses requests' adapter as the reference does: no checks, deadlines, log lines or retries."""
 
@@ -87,4 +99,10 @@ def naive() -> falcon.App[falcon.Request, falcon.Response]:
 def prepared() -> falcon.App[falcon.Request, falcon.Response]:
     app = falcon.App()
     app.add_route("/api/v1/inference", Prepared())
+    return app
+
+
+def relayed() -> falcon.App[falcon.Request, falcon.Response]:
+    app = falcon.App()
+    app.add_route("/api/v1/inference/stream", Relayed())
     return app

@@ -1,7 +1,8 @@
 """The servers that are measured: the reference server, the cheapest possible ones, and alternatives for users.
 
 On the same servers with the same settings run a bare Falcon (the ceiling), requests' adapter alone, and twenty lines of
-`requests.post`. A bare relay shows what a streamed token costs in Python threads. `gateways.py` has the gateways of others.
+`requests.post`. A bare relay shows what a streamed token costs in Python threads, alone and in a Falcon application.
+`gateways.py` has the gateways of others.
 """
 
 import os
@@ -62,7 +63,7 @@ def reference(
 
 
 def on_falcon(name: str, server: str) -> Contender:
-    """`hello`, `prepared` or `naive`, with the settings that the reference has."""
+    """`hello`, `relayed`, `prepared` or `naive`, with the settings that the reference has."""
     app = f"benchmarks.apps:{name}"
     if server == "gunicorn":
         command = [sys.executable, "-m", "gunicorn", "-k", "gthread"]
@@ -77,8 +78,8 @@ def on_falcon(name: str, server: str) -> Contender:
         server,
         command,
         {"BENCHMARK_UPSTREAM": "{upstream}"},
-        answers=b"hello" if name == "hello" else Contender.answers,
-        streams=name == "naive",
+        answers={"hello": b"hello", "relayed": None}.get(name, Contender.answers),
+        streams=name in ("naive", "relayed"),
     )
 
 

@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from octomil_ref import json_codec
@@ -26,16 +27,11 @@ def _answer(client: socket.socket, upstream: tuple[str, int]) -> None:
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with client:
         while body := _body(client):
-            asked = json_codec.decode(body)
-            payload = {"model": asked["model_id"], "messages": asked["messages"]}
-            body = json_codec.encode({**payload, "stream": True})
-            with socket.create_connection(upstream) as stream:
-                stream.sendall(
-                    b"POST /v1/chat/completions HTTP/1.1\r\nHost: upstream\r\n"
-                    b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-                )
-                client.sendall(HEAD)
-                _relay(stream, client)
+            stream = ask(upstream, body)
+            client.sendall(HEAD)
+            for found in events(stream):
+                client.sendall(b"%x\r\n%b\r\n" % (len(found), found))
+            client.sendall(b"0\r\n\r\n")
 
 
 def _body(client: socket.socket) -> bytes:
@@ -53,15 +49,29 @@ def _body(client: socket.socket) -> bytes:
     return b""
 
 
-def _relay(stream: socket.socket, client: socket.socket) -> None:
+def ask(upstream: tuple[str, int], body: bytes) -> socket.socket:
+    """The connection on which the answer to a client's request will come."""
+    asked = json_codec.decode(body)
+    payload = {"model": asked["model_id"], "messages": asked["messages"]}
+    body = json_codec.encode({**payload, "stream": True})
+    stream = socket.create_connection(upstream)
+    stream.sendall(
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: upstream\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    return stream
+
+
+def events(stream: socket.socket) -> Iterator[bytes]:
+    """The events of an answer; those that arrived together are joined."""
     rest, done = b"", False
-    while not done and (data := stream.recv(65536)):
-        *lines, rest = (rest + data).split(b"\n")
-        events = b"".join(map(_event, lines))
-        done = b'"done":true' in events
-        if events:
-            client.sendall(b"%x\r\n%b\r\n" % (len(events), events))
-    client.sendall(b"0\r\n\r\n")
+    with stream:
+        while not done and (data := stream.recv(65536)):
+            *lines, rest = (rest + data).split(b"\n")
+            found = b"".join(map(_event, lines))
+            done = b'"done":true' in found
+            if found:
+                yield found
 
 
 def _event(line: bytes) -> bytes:
