@@ -1,6 +1,6 @@
 """The forms in which servers of a dialect, and gateways before them, send the same good answer. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,10 @@ class Form:
     """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback; `half`: those of the answer alone."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
+    spread: bool = False
+    """True: the JSON of an event of the fallback is on several lines."""
+    repeats: bool = False
+    """True: the end of a stream of the fallback has the whole text as its message."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
     events: Sequence[bytes] = (b"data: %b\n\n",)
@@ -93,6 +97,23 @@ def _end(instead: Mapping[str, None]) -> Change:
     return change
 
 
+COUNTS = (
+    *("prompt_tokens", "completion_tokens", "total_tokens"),
+    *("prompt_eval_count", "eval_count"),
+)
+
+
+def _counted(instead: Callable[[int], object]) -> Change:
+    """The numbers of tokens are changed in this way."""
+
+    def change(json: Any) -> Any:
+        for place in (json, json.get("usage") or {}):
+            place |= {name: instead(place[name]) for name in COUNTS if name in place}
+        return json
+
+    return change
+
+
 def _ends_for(reason: str) -> Change:
     """The end has this reason."""
 
@@ -123,6 +144,10 @@ FORMS: Mapping[str, tuple[str, Form]] = {
         "Chunks with an empty `finish_reason`",
         Form(_reason({"finish_reason": ""})),
     ),
+    "null-word": (
+        "Chunks whose `finish_reason` is the text `null`",
+        Form(_reason({"finish_reason": "null"})),
+    ),
     "bare-end": ("A last chunk without a delta or message", Form(_end({}))),
     "null-end": (
         "A last chunk whose delta or message is null",
@@ -132,6 +157,27 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
     "half-counted": ("Only the tokens of the answer are counted", Form(counts="half")),
     "uncounted": ("No number of tokens", Form(counts="never")),
+    "negative-counts": (
+        "Numbers of tokens below 0",
+        Form(_counted(lambda count: -35)),
+    ),
+    "float-counts": (
+        "Numbers of tokens with a decimal point, such as 12.0",
+        Form(_counted(float)),
+    ),
+    "odd-counts": (
+        "Numbers of tokens that are fractions",
+        Form(_counted(lambda count: count + 0.5)),
+    ),
+    "no-mark-uncounted": (
+        "Nothing after the reason: no number of tokens and no `[DONE]`",
+        Form(counts="never", has_mark=False),
+    ),
+    "spread": ("Events of the fallback on several `data:` lines", Form(spread=True)),
+    "repeated": (
+        "A last chunk of the fallback whose message is the whole text",
+        Form(repeats=True),
+    ),
     "fields": (
         "Names, numbers and comments around the fallback's data",
         Form(events=EVENTS),

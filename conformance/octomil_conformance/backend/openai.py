@@ -1,6 +1,7 @@
 """The OpenAI-compatible dialect: `/chat/completions` as server-sent events, `/embeddings`."""
 
 import base64
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,6 +81,7 @@ class OpenAIDialect:
         self._ask = ask
         self.form = USUAL
         self._said = 0
+        self._text = ""
         self._framed = 0
 
     @property
@@ -95,10 +97,13 @@ class OpenAIDialect:
     def frame(self, value: object) -> bytes:
         event = self.form.events[self._framed % len(self.form.events)]
         self._framed += 1
-        return event.replace(b"%b", compact(self.form.change(value)))
+        data = self.form.change(value)
+        lines = b"\ndata: ".join(json.dumps(data, indent=0).encode().split(b"\n"))
+        return event.replace(b"%b", lines if self.form.spread else compact(data))
 
     def token(self, text: str) -> bytes:
         self._said += 1
+        self._text += text
         return self._chunk({"content": text})
 
     def thought(self, text: str) -> bytes:
@@ -110,7 +115,11 @@ class OpenAIDialect:
     def ending(
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING
     ) -> bytes:
-        last = self._chunk(delta, reason)
+        end = self._delta(delta, reason)
+        if self.form.repeats:
+            message = {"role": "assistant", "content": self._text}
+            end["choices"][0]["message"] = message
+        last = self.frame(end)
         if self._ask.usage_wanted and self.form.counts in ("at the end", "half"):
             last += self.frame(self._body([], CHUNK) | self._usage(tokens))
         return last + self.mark

@@ -41,6 +41,15 @@ def _later_portions(reply: Reply, pace: Pace) -> None:
         REFUSALS["http-500"].act(reply, pace)
 
 
+PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
+"""From a server in front of the upstream."""
+
+
+def _page(reply: Reply, pace: Pace) -> None:
+    reply.line.answer(400, PAGE, content_type="text/html")
+
+
+REFUSALS["http-400-page"] = Scenario("http-400-page", "400 and a web page, with a path in it.", _page)  # fmt: skip
 REFUSALS["later-portions-fail"] = Scenario(
     "later-portions-fail",
     "The echo of what begins with `text 0`, 500 for anything else, so that all portions of a request but the first fail.",

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from octomil_conformance.api import Api, Post, json_bytes
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import FALSE, Want, expect
+from octomil_conformance.expect import FALSE, Want, expect, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import NAME
 
@@ -45,6 +45,12 @@ MORE = {
     "key-values": ("X-API-Key", f"{WRONG}, ..."),
 }
 """Headers in which the token is not all. The dots stand for the token."""
+TWICE = {
+    "unknown": (WRONG, f"{WRONG}-2", one_of(400, 401)),
+    "first-known": ("...", WRONG, one_of(200, 400, 401)),
+    "last-known": (WRONG, "...", one_of(200, 400, 401)),
+}
+"""Tokens in two headers of the same name, and the statuses. Servers differ in what they read of them."""
 
 
 def in_another_case(token: str) -> str:
@@ -118,6 +124,15 @@ def with_an_unknown_token_there_is_a_401(api: Api, name: str, value: str) -> Non
     answer = api.send(json_bytes(api.body()), headers=headers)
 
     expect(answer.status, 401)
+
+
+@requirement("AUTH-02", TWICE)
+def two_headers_are_no_way_in(api: Api, one: str, other: str, statuses: Want) -> None:
+    given = [f"Bearer {each}".replace("...", api.token) for each in (one, other)]
+    headers = {"Authorization": given[0], "authorization": given[1]}
+    answer = api.send(json_bytes(api.body()), headers=headers)
+
+    expect(answer.status, statuses)
 
 
 @requirement("AUTH-02")

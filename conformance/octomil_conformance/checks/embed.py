@@ -113,7 +113,7 @@ def input_that_is_not_text_is_refused(api: Api, value: Any) -> None:
     expect(answer.status, REFUSED)
 
 
-@requirement("EMBED-23", ["echo", "nulls"], through=EACH_BACKEND)
+@requirement("EMBED-23", ["echo", "nulls", "odd-counts"], through=EACH_BACKEND)
 def each_of_many_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     found = vectors(api.ask(scenario=scenario, input=MANY))
 
@@ -171,9 +171,9 @@ def usage_is_the_upstreams(api: Api, texts: list[str]) -> None:
     expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (count, count))  # fmt: skip
 
 
-@requirement("EMBED-24", through=EACH_BACKEND)
-def usage_is_zero_if_the_upstream_gives_none(api: Api) -> None:
-    usage = field(api.ask(TEXTS, scenario="uncounted").fields, "usage")
+@requirement("EMBED-24", ["uncounted", "negative-counts", "odd-counts"], through=EACH_BACKEND)  # fmt: skip
+def usage_is_zero_if_the_upstream_gives_none(api: Api, scenario: str) -> None:
+    usage = field(api.ask(TEXTS, scenario=scenario).fields, "usage")
 
     expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (0, 0))
 

@@ -73,7 +73,7 @@ def pieces_in(text: str, token: str) -> list[str]:
 
 QUOTING = (
     *("http-500", "garbage", "http-400", "http-400-trace", "http-400-path"),
-    *("http-422-path", "missing", "auth"),
+    *("http-422-path", "missing", "auth", "http-400-page"),
 )
 """Failures of an upstream whose words a server may pass on."""
 WRONG = {

@@ -58,9 +58,9 @@ def the_other_answers_when_ollama_is_late(api: Api, ollama: str, fallback: str) 
     expect(answer.seconds, less_than(api.within(api.timeout + 3)))
 
 
-@requirement("FALLBACK-05")
-def the_other_answers_when_ollama_sends_garbage(api: Api) -> None:
-    answer = api.ask(scenario="ollama-garbage-openai-ok")
+@requirement("FALLBACK-05", ["garbage", "http-400-page"])
+def the_other_answers_when_ollama_sends_garbage(api: Api, garbage: str) -> None:
+    answer = api.ask(scenario=f"ollama-{garbage}-openai-ok")
 
     expect(answer.status, 200)
     expect(said(answer), echoed(api))

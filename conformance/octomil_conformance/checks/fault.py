@@ -155,6 +155,14 @@ def a_gateways_failure_has_an_envelope(api: Api, scenario: str) -> None:
     expect(field(answer.fields, "status_code"), answer.status)
 
 
+@requirement("FAULT-07", through=EACH_BACKEND)
+def a_web_page_instead_of_a_rejection_is_a_failure(api: Api) -> None:
+    answer = api.ask(scenario=api.failing("http-400-page"))
+
+    expect(answer.status, one_of(400, 422, 502, 503, 504))
+    expect(field(answer.fields, "status_code"), answer.status, "an envelope")
+
+
 @requirement("FAULT-08", QUOTING, through=EACH_BACKEND)
 def a_gateways_failure_shows_no_secret(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=api.failing(scenario))

@@ -77,6 +77,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
         "camelCase": 6,
         "Min_P": 7,
     },
+    "thousands": {f"p{number}": number for number in range(2_000)},
     "beside-options": {
         "think": True,
         "format": {"type": "object", "properties": {"a": {"type": "string"}}},

@@ -31,6 +31,7 @@ AFTER_THE_FIRST = (
     *("error-before-end", "error-beside-end", "error-of-other-type", "error-odd"),
     *("error-reason", "error-bare"),
     *("nulls-truncate", "no-reason-truncate", "blank-reason-truncate"),
+    "null-word-truncate",
 )
 BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
+from itertools import chain
 from typing import Any, TypeVar
 
 from octomil_conformance.backend import API_KEY
@@ -152,11 +153,11 @@ class Backend:
     def _tokens(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
         transfer = self._sent("POST", *self._chat(prompt, stream=True), self._timeout)
         with closing(transfer):
-            lines = filter(self._has_data, self._lines(transfer))
+            lines = self._data(self._lines(transfer))
             finished = False
             while not finished and (line := next(lines, b"")):
                 with self._understanding():
-                    chunk = _json_of(line)
+                    chunk = json.loads(line)
                     token, thought, finished = self._increment(chunk)
                     ending |= self._ending(chunk) if finished else {}
                 if thought:
@@ -171,7 +172,7 @@ class Backend:
             # The answer is complete; OpenAI's usage comes in one more chunk, if at all.
             with suppress(Failure), self._understanding():
                 if "usage" not in ending:
-                    ending |= self._ending(_json_of(next(lines, b"{}")))
+                    ending |= self._ending(json.loads(next(lines, b"{}")))
 
     def embed(self, model: str, texts: list[str]) -> Vectors:
         is_old = self._is_ollama and self._settings.old_embeddings
@@ -256,7 +257,7 @@ class Backend:
             yield piece
 
     def _lines(self, transfer: Transfer) -> Iterator[bytes]:
-        """The lines of an answer that are not blank."""
+        """The lines of an answer, without white space around them."""
         rest: list[bytes] = []
         for piece in self._pieces(transfer):
             if transfer.status != 200:
@@ -266,9 +267,9 @@ class Backend:
             if b"\n" in piece:
                 *lines, last = b"".join(rest).split(b"\n")
                 rest = [last]
-            yield from filter(bytes.strip, lines)
+            yield from map(bytes.strip, lines)
         self._require_answer(transfer, transfer.finish())
-        yield from filter(bytes.strip, [b"".join(rest)])
+        yield b"".join(rest).strip()
 
     def _require_answer(self, transfer: Transfer, exchange: Exchange) -> None:
         """Raises Failure for a transfer that did not bring one."""
@@ -286,6 +287,8 @@ class Backend:
         status = exchange.status
         if status >= 500 and 'option "' in words:
             status = 400
+        if status == 400 and words.startswith("<"):
+            return self._failure("bad_gateway", "is behind a server that refuses the request", words=words)  # fmt: skip
         if status == 400 and ("context" in words or "too long" in words):
             return self._failure("payload_too_large", "finds the prompt too long")
         if status in (400, 422) and "not support" in words:
@@ -315,10 +318,17 @@ class Backend:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as ex:
             raise self._failure("bad_gateway", "sent nonsense") from ex
 
-    def _has_data(self, line: bytes) -> bool:
-        if self._is_ollama or line.startswith(b"{"):  # an error that is in no event
-            return True
-        return line.startswith(b"data:") and line[5:].strip() != b"[DONE]"
+    def _data(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """Ollama's lines, or the data of the fallback's events."""
+        data: list[bytes] = []
+        for line in chain(lines, [b""]):
+            if line.startswith(b"data:"):
+                data.append(line[5:])
+            elif line and (self._is_ollama or line.startswith(b"{")):
+                yield line  # or an error that is in no event
+            elif not line and data:
+                yield from filter(_is_no_mark, [b"\n".join(data)])
+                data = []
 
     def _increment(self, chunk: Any) -> tuple[str | None, str | None, bool]:
         """A token, a thought, and whether that was all."""
@@ -329,7 +339,8 @@ class Backend:
         choice = (chunk.get("choices") or [{}])[0]
         delta = choice.get("delta") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        return _text_in(delta), thought, bool(choice.get("finish_reason"))
+        finished = choice.get("finish_reason") not in (None, "", "null")
+        return _text_in(delta), thought, finished
 
     def _require_success(self, answer: Any) -> None:
         """Raises Failure if a response with status 200 reports an error."""
@@ -340,9 +351,9 @@ class Backend:
 
     def _vectors(self, body: Any) -> Vectors:
         if self._is_ollama:
-            return body["embeddings"], body.get("prompt_eval_count", 0)
+            return body["embeddings"], _count(body.get("prompt_eval_count"))
         found = {item.get("index", place): item["embedding"] for place, item in enumerate(body["data"])}  # fmt: skip
-        count = (body.get("usage") or {}).get("prompt_tokens", 0)
+        count = _count((body.get("usage") or {}).get("prompt_tokens"))
         return [found[place] for place in range(len(body["data"]))], count
 
     def _ending(self, body: Any) -> Json:
@@ -353,13 +364,13 @@ class Backend:
 
     def _ending_in(self, body: Any) -> Json:
         if self._is_ollama:  # which leaves out counts that are 0
-            counts = body.get("prompt_eval_count", 0), body.get("eval_count", 0)
+            counts = body.get("prompt_eval_count"), body.get("eval_count")
             return self._reason(body.get("done_reason")) | _usage(*counts)
         choices, usage = body.get("choices") or [{}], body.get("usage")
         reason = self._reason(choices[0].get("finish_reason"))
         if not usage:
             return reason
-        counts = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
         return reason | _usage(*counts)
 
     def _reason(self, word: object) -> Json:
@@ -390,10 +401,18 @@ def _whole_characters(tokens: Iterator[str]) -> Iterator[str]:
         yield "\ufffd"
 
 
-def _json_of(line: bytes) -> Any:
-    return json.loads(line.removeprefix(b"data:"))
+def _is_no_mark(data: bytes) -> bool:
+    return data.strip() != b"[DONE]"
 
 
-def _usage(prompt: int, completion: int) -> Json:
+def _usage(*given: object) -> Json:
+    prompt, completion = map(_count, given)
     counts = {"prompt_tokens": prompt, "completion_tokens": completion}
     return {"usage": counts | {"total_tokens": prompt + completion}}
+
+
+def _count(given: object) -> int:
+    """A number of tokens; 0 for what is no such number."""
+    if isinstance(given, int | float) and given >= 0 and given == int(given):
+        return int(given)
+    return 0

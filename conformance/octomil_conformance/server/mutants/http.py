@@ -92,6 +92,12 @@ def unknown_fields_are_refused(fields: Json) -> bool:
     return fields.keys() - {"model_id", "input"} != set()
 
 
+@refuses("embed@1", "HTTP-08")
+def fields_are_known_in_any_case(fields: Json) -> bool:
+    """A field that equals a known one in another case is taken for it."""
+    return any(name != "model_id" and name.casefold() == "model_id" for name in fields)
+
+
 @responses("embed@1", "HTTP-14", "HTTP-33")
 def other_methods_are_not_found(response: Response) -> None:
     """A wrong method is answered with 404."""

@@ -219,6 +219,14 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
         given.pop("mirostat_tau", None)
 
 
+@bodies("infer@2", "REQ-16", shows=None)
+def a_thousand_parameters_are_read(fields: Json) -> None:
+    """Of more than a thousand parameters the last ones are silently dropped."""
+    given = fields.get("parameters")
+    if isinstance(given, dict):
+        fields["parameters"] = dict([*given.items()][:1000])
+
+
 @refuses("infer@2", "REQ-21", shows=None)
 def five_stops_are_refused(fields: Json) -> bool:
     """More than four strings as `stop` are refused."""

@@ -70,6 +70,19 @@ def an_empty_account_is_a_refused_key(failure: Failure, words: str) -> Failure:
     return Failure("bad_key", failure.message) if "quota" in words else failure
 
 
+@fails("embed@2", "FALLBACK-05", only="ollama", shows=None)
+def a_web_page_is_a_rejection(failure: Failure, words: str) -> Failure:
+    """A 400 with a web page rejects the request."""
+    return Failure("bad_request", failure.message) if "<" in words else failure
+
+
+@fails("embed@2", "FAULT-07", shows="http-400-page")
+def a_web_page_is_a_500(failure: Failure, words: str) -> Failure:
+    """A web page instead of a rejection is answered with 500."""
+    failure.status = 500 if "<" in words else failure.status
+    return failure
+
+
 @fails("embed@2", "FAULT-10", shows="auth")
 def refused_keys_are_a_401(failure: Failure, words: str) -> Failure:
     """A refused key is answered with 401."""
