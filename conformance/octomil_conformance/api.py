@@ -1,6 +1,7 @@
 """The requests that a check may send to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
 
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -159,6 +160,14 @@ class Api:
         """A request whose last `held` bytes are sent later."""
         return self._call("POST", self.path, body, headers, held=held)
 
+    def overload(self, body: bytes, length: int, most: int) -> Transfer | None:
+        """A body that is announced as far too long. It is sent until the server responds, or up to `most` bytes. None if there was no response."""
+        call = self._call("POST", self.path, body, NOTHING, length, most=most)
+        if call.wait_for_response(LINGERS):
+            return call
+        call.hang_up()
+        return None
+
     def get(
         self,
         method: str = "GET",
@@ -295,6 +304,10 @@ class Api:
         """Seconds that the server waits for an upstream, by its settings."""
         return self.target.config.backend_timeout
 
+    def steps(self, seconds: float) -> int:
+        """How often so many seconds pass in a time that is longer than timers of servers: five seconds, or both timeouts and one second."""
+        return math.ceil(max(5.5, 2 * self.timeout + 1.5) / seconds)
+
     def within(self, seconds: float) -> float:
         """`seconds`, prolonged for slow machines by `--timeout-factor`."""
         return seconds * self.target.config.timeout_factor
@@ -327,6 +340,7 @@ class Api:
         after: Transfer | None = None,
         target: str = "",
         held: int = 0,
+        most: int | None = None,
     ) -> Transfer:
         length = len(body) + padding if method == "POST" else None
         has_body = method == "POST" or body != b""
@@ -347,7 +361,9 @@ class Api:
             padding=padding,
             target=target,
         )
-        transfer = Transfer(request, self._deadline, self.observe, keep, after, held)
+        transfer = Transfer(
+            request, self._deadline, self.observe, keep, after, held, most
+        )
         self._transfers.append(transfer)
         return transfer
 

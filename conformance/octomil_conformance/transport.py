@@ -40,10 +40,11 @@ class Transfer:
         keep: bool = False,
         after: "Transfer | None" = None,
         held: int = 0,
+        most: int | None = None,
     ) -> None:
         """With `keep` the connection stays open for another request. `after` is a complete transfer whose connection is used again.
 
-        `held`: so many bytes at the end of the body are only sent by `go_on`.
+        `held`: so many bytes at the end of the body are only sent by `go_on`. `most`: so much of the padding is sent, at most.
         """
         self.request = request
         self.status = 0
@@ -57,6 +58,7 @@ class Transfer:
         self._stopped: float | None = None
         self._keep = keep
         self._held = held
+        self._most = request.padding if most is None else most
         self._rest = b""
         self._closes = True
         self._connection = after.release() if after else None
@@ -80,15 +82,17 @@ class Transfer:
         """True if the server accepted the connection."""
         return self._connection is not None
 
-    def wait_for_response(self, seconds: float) -> None:
-        """Returns when some of the response can be read, or after so many seconds."""
-        if self._connection is not None:
-            select.select([self._connection], [], [], seconds)
+    def wait_for_response(self, seconds: float) -> bool:
+        """Returns when some of the response can be read, or the connection was closed, or after so many seconds. True if it was in time."""
+        if self._connection is None:
+            return True
+        return bool(select.select([self._connection], [], [], seconds)[0])
 
-    def go_on(self) -> None:
-        """Send the rest of the body, in two pieces: the first one learns that the server has closed the connection, the second one fails."""
+    def go_on(self, more: int = 0) -> None:
+        """Send the rest of the body, or so many more spaces, in two pieces: the first one learns that the server has closed the connection, the second one fails."""
+        rest = self._rest + b" " * more
         with self._noting_problems():
-            for piece in filter(None, (self._rest[:-1], self._rest[-1:])):
+            for piece in filter(None, (rest[:-1], rest[-1:])):
                 if self._connection is not None:
                     self._connection.sendall(piece)
                     time.sleep(AFTER_A_PIECE)
@@ -169,7 +173,7 @@ class Transfer:
             self._send_padding(connection)
 
     def _send_padding(self, connection: socket.socket) -> None:
-        left = self.request.padding
+        left = self._most
         # A connection can only be used again when the whole body was sent, even if the response came before that.
         heard = [] if self._keep else [connection]
         while left:

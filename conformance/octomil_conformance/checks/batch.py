@@ -4,6 +4,8 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
+from octomil_conformance.backend.acts import LATE
+from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import field, items
@@ -288,8 +290,9 @@ def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
 
 @requirement("BATCH-37", through=EACH_BACKEND)
 def each_input_has_the_whole_timeout(api: Api) -> None:
-    texts = SIX[:4]
-    answer = api.ask(texts, scenario="wait", max_concurrency=1)
+    count = api.steps(LATE * pace_for(api.timeout).gap)
+    texts = [f"text {number}" for number in range(count)]
+    answer = api.ask(texts, scenario="late", max_concurrency=1)
     results = items(field(answer.fields, "results"))
 
     expect([field(result, "output") for result in results], texts)

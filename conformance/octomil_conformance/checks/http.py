@@ -7,6 +7,7 @@ from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
+from octomil_conformance.transport import Transfer
 from octomil_conformance.wire.common import NAME
 
 NO_REDIRECT = Want(
@@ -29,6 +30,10 @@ HOSTILE = {
 MEBIBYTE = 1 << 20
 LARGE = 10 * MEBIBYTE
 """More than many servers read."""
+ANNOUNCED = 50 * MEBIBYTE
+"""The length of a body of which the rest never comes. A server may drop a longer one."""
+SENT = 40 * MEBIBYTE
+"""So much of it is sent, at most."""
 UNREAD = 100_000
 """More than a server reads after it has refused the request."""
 UPGRADES = {
@@ -103,6 +108,13 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "me\u017f\u017fages": 7,
 }
 """The last ones equal fields of this API only in another case: `\u017f` is a small `S`."""
+
+
+def heard_out(call: Transfer) -> tuple[int, Exception | None]:
+    """The status, and what went wrong, of a client that goes on sending after the response has begun."""
+    call.go_on(UNREAD)
+    return call.finish().status, call.error
+
 
 HEARD_OUT = Want(
     "a 400, 413 or 422 and no broken connection",
@@ -245,6 +257,16 @@ def a_client_that_sends_a_body_that_is_too_large_is_heard_out(api: Api) -> None:
     answer = call.finish()
 
     expect((answer.status, call.error), HEARD_OUT)
+
+
+@requirement("HTTP-29")
+def a_client_that_goes_on_sending_is_heard_out(api: Api) -> None:
+    api.works()
+    calls = filter(None, [api.overload(b'{"model_id": ', ANNOUNCED, SENT)])
+    seen = [heard_out(call) for call in calls]
+    broken = [each for each in seen if not HEARD_OUT.holds(each)]
+
+    expect(broken, [], f"{HEARD_OUT}, or no response yet")
 
 
 @requirement("HTTP-30")

@@ -2,6 +2,7 @@
 
 from octomil_conformance.api import Api
 from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
+from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import MISSING, field
@@ -135,9 +136,10 @@ def thoughts_are_not_sent(api: Api, scenario: str) -> None:
 
 @requirement("STREAM-26", ["drip", "muse", "muse-renamed"], through=EACH_BACKEND)
 def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None:
-    answer = api.ask("one two three", scenario)
+    text = " ".join("a" * api.steps(pace_for(api.timeout).gap))
+    answer = api.ask(text, scenario)
 
-    expect(("".join(answer.tokens), len(answer.finals)), ("one two three", 1))
+    expect(("".join(answer.tokens), len(answer.finals)), (text, 1))
 
 
 @requirement("STREAM-27", {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}, through=EACH_BACKEND)  # fmt: skip

@@ -274,6 +274,16 @@ def a_batch_has_one_timeout(request: Request, server: Server) -> Response:
     return response
 
 
+@layer("batch@2", "BATCH-37", shows=None)
+def a_batch_has_five_seconds(request: Request, server: Server) -> Response:
+    """The connection breaks off if a batch takes more than five seconds."""
+    began = time.monotonic()
+    response = server(request)
+    if time.monotonic() > began + 5:
+        raise ConnectionError
+    return response
+
+
 @answers("batch@2", "BATCH-21", shows=None)
 def a_rate_limit_spreads(fields: Json) -> None:
     """The inputs behind one that is rate limited have the same failure."""

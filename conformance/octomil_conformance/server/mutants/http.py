@@ -353,6 +353,15 @@ def bodies_are_decoded_piece_by_piece(request: Request) -> None:
 
 
 @layer("embed@1", "HTTP-29")
+def huge_bodies_are_dropped(request: Request, server: Server) -> Response:
+    """After the response to a body of more than 16 MiB the connection is closed at once."""
+    response = server(request)
+    declared = request.headers.get("content-length", "0")
+    response.drops = int(declared) > 16 * 1024 * 1024
+    return response
+
+
+@layer("embed@1", "HTTP-29")
 def large_bodies_are_dropped(request: Request, server: Server) -> Response:
     """After the response to a body that is too large the connection is closed at once."""
     response = server(request)

@@ -31,6 +31,16 @@ def streams_have_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
+@hears("stream@2", "STREAM-26", shows=None)
+def streams_have_five_seconds(tokens: Tokens) -> Tokens:
+    """A stream breaks off after five seconds."""
+    end = time.monotonic() + 5
+    for token in tokens:
+        if time.monotonic() > end:
+            raise Failure("gateway_timeout", "The stream took too long.")
+        yield token
+
+
 @hears("stream@2", "STREAM-24", shows=None)
 def the_model_goes_on(tokens: Tokens) -> Tokens:
     """The model goes on after the client has left."""
