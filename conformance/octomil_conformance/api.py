@@ -194,6 +194,12 @@ class Api:
         body |= changes
         return {name: value for name, value in body.items() if name not in without}
 
+    def content(self, scenario: str) -> dict[str, Any]:
+        """The prompt or the texts of a request, in which a tag names the scenario, whatever the model is."""
+        text = self.tag(PROMPT, scenario=scenario)
+        is_chat = self.profile in ("infer", "stream")
+        return {"messages": self.messages(text)} if is_chat else {"input": text}
+
     def tag(self, text: str, suffix: str = "", scenario: str = "") -> str:
         """The text with the nonce, if the scripted backend is there to read it."""
         if self.target.backend is None:

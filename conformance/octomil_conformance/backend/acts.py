@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.forms import RENAMED
+from octomil_conformance.backend.forms import RENAMED, WITH_CALL
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.words import (
+    AFTER_THOUGHT_TOKENS,
     GIANT_TOKENS,
     HALVES_TOKENS,
     HUGE_TOKENS,
@@ -195,6 +196,28 @@ def thinking_only(reply: Reply, pace: Pace) -> None:
     """Reasoning, and an empty answer."""
     reply.think(THOUGHTS)
     reply.finish()
+
+
+@_act
+def after_thought(reply: Reply, pace: Pace) -> None:
+    """Reasoning first, then text that begins and ends with line feeds."""
+    reply.think(THOUGHTS)
+    reply.say(AFTER_THOUGHT_TOKENS)
+    reply.finish()
+
+
+@_act
+def call_alone(reply: Reply, pace: Pace) -> None:
+    """A tool call, and no text."""
+    reply.dialect.form = WITH_CALL
+    reply.finish()
+
+
+@_act
+def small(reply: Reply, pace: Pace) -> None:
+    """The echo; vectors of numbers below 0.00001."""
+    reply.say(reply.echo)
+    reply.finish(vectors=spoiled.small)
 
 
 @_act

@@ -31,6 +31,8 @@ class Form:
     """True: the end of a stream of the fallback has the whole text as its message."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
+    content_type: str = ""
+    """Empty for the usual one."""
     events: Sequence[bytes] = (b"data: %b\n\n",)
     """The fallback's events around their data, in turn."""
 
@@ -126,6 +128,18 @@ def _ends_for(reason: str) -> Change:
     return change
 
 
+CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}  # fmt: skip
+
+
+def _calls(json: Any) -> Any:
+    """The end has a tool call."""
+    if _is_end(json):
+        place = json["choices"][0] if json.get("choices") else json
+        name = "delta" if "delta" in place else "message"
+        place[name] = (place.get(name) or {}) | {"tool_calls": [CALL]}
+    return json
+
+
 EVENTS = (
     b"event: message\nid: 1\ndata: %b\n\n",
     b"id: 2\nretry: 3000\nevent: message\ndata: %b\n\n",
@@ -133,6 +147,7 @@ EVENTS = (
     b"\n\n:\n\n:\n: a comment\n\ndata: %b\nretry: 3000\nevent: message\n\n",
 )
 """Events with what a reader has to pass over: fields and comments in any order."""
+WITH_CALL = Form(_calls)
 RENAMED = Form(_renamed)
 """The fallback's reasoning as vLLM and OpenRouter call it."""
 
@@ -189,6 +204,16 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "last-mark-without-line-feed": (
         "No line feed after the last line",
         Form(last_line_ends=False),
+    ),
+    "call": ("A tool call at the end", WITH_CALL),
+    "plain-type": ("Content-Type text/plain", Form(content_type="text/plain")),
+    "length-reason": (
+        "An end at the limit of tokens, in another API's word",
+        Form(_ends_for("max_output_tokens")),
+    ),
+    "filter-reason": (
+        "An end by a filter, in another API's word",
+        Form(_ends_for("SAFETY")),
     ),
     "other-reason": (
         "An end for a reason that no API names",

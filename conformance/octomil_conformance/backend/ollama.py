@@ -17,6 +17,8 @@ from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN
 
+REVISION = "@2026-01-01"
+"""Added to the name of the model in answers, as gateways do."""
 _CREATED = "2026-01-01T00:00:00Z"
 
 _OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -142,7 +144,7 @@ class OllamaDialect:
         if self._ask.one_vector:
             return {"embedding": vectors[0] if vectors else []}
         count = {"prompt_eval_count": self._ask.prompt_tokens} if self._counts else {}
-        return {"model": self._ask.model, "embeddings": vectors, **count}
+        return {"model": self._ask.model + REVISION, "embeddings": vectors, **count}
 
     def error(self, status: int, message: str, kind: str) -> Json:
         return {"error": message}
@@ -158,4 +160,8 @@ class OllamaDialect:
         return self.frame(self.whole("", "", "stop", tokens) | {"error": message})
 
     def _head(self, message: Json) -> Json:
-        return {"model": self._ask.model, "created_at": _CREATED, "message": message}
+        return {
+            "model": self._ask.model + REVISION,
+            "created_at": _CREATED,
+            "message": message,
+        }

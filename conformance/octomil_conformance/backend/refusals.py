@@ -28,7 +28,7 @@ def _refusal(
         if not applies(reply):
             return echo(reply, pace)
         error = reply.dialect.error(status, reply.line.quoting(message), kind)
-        given = {name: value if isinstance(value, str) else value() for name, value in headers.items()}  # fmt: skip
+        given = {name: reply.line.quoting(value) if isinstance(value, str) else value() for name, value in headers.items()}  # fmt: skip
         reply.line.answer(status, compact(error), **given)
 
     REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
@@ -79,14 +79,28 @@ _refusal("http-429-future", 429, "too many, Retry-After as a date in 90 seconds"
 _refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip
 _refusal("http-500-memory", 500, "no room for the model", "model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
 _refusal(
-    "http-500", 500, "a fault of its own", "dial tcp {host}: unexpected server error"
+    "http-500",
+    500,
+    "a fault of its own",
+    "dial tcp {host}: unexpected server error",
+    x_served_by="{host}",
+    x_api_key="{key}",
 )
+_refusal("http-501", 501, "it does not do this", "not implemented")
+_refusal("http-507", 507, "its disk is full", "insufficient storage")
+_refusal("http-520", 520, "a proxy got no good response", "unknown error")
+_refusal("http-529", 529, "overloaded", "overloaded")
 _refusal("http-502", 502, "its own upstream failed", "bad gateway: {host}")
 _refusal("http-503", 503, "overloaded or starting", "server busy: {host}")
 _refusal("http-503-later", 503, "busy, Retry-After 8.5", "server busy", retry_after="8.5")  # fmt: skip
 _refusal("http-504", 504, "its own upstream was late", "gateway timeout: {host}")
 _refusal(
-    "auth", 401, "it refuses the key of the server", "Incorrect API key provided: {key}"
+    "auth",
+    401,
+    "it refuses the key of the server",
+    "Incorrect API key provided: {key}",
+    x_served_by="{host}",
+    x_api_key="{key}",
 )
 _refusal(
     "context-too-long",

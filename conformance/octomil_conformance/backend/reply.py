@@ -166,7 +166,8 @@ class StreamReply:
     def _open(self) -> None:
         if not self._opened:
             self._opened = True
-            self._response.start_chunked(self.dialect.stream_type)
+            form = self.dialect.form
+            self._response.start_chunked(form.content_type or self.dialect.stream_type)
             if opening := self.dialect.opening():
                 self._response.chunk(opening)
 
@@ -221,7 +222,7 @@ class WholeReply:
         self.line.pass_gate(WHOLE)
         body = compact(self.dialect.form.change(change(self._body(vectors))))
         if not gap and not self._split:
-            self.line.answer(200, body)
+            self.line.answer(200, body, self.dialect.form.content_type or JSON)
             return
         self._start(len(body))
         if self._split:

@@ -62,6 +62,14 @@ def wide(vectors: Any) -> Any:
     return [vector * TIMES for vector in vectors]
 
 
+TINY = 1e-6
+
+
+def small(vectors: Any) -> Any:
+    """Vectors of small numbers, which are not wrong."""
+    return [[TINY * number for number in vector] for vector in vectors]
+
+
 def _data(change: Change) -> Change:
     """Changes the items of OpenAI's vectors. Ollama's have no items."""
     return lambda json: (
@@ -112,4 +120,6 @@ VECTORS: Mapping[str, tuple[str, Change]] = {
     "null-number": ("Null instead of a number", _first_number(None)),
     "nan-number": ("NaN instead of a number", _first_number(float("nan"))),
     "text-number": ("A string instead of a number", _first_number("one")),
+    "number-in-text": ("A number as a string", _first_number("0.5")),
+    "true-number": ("True instead of a number", _first_number(True)),
 }

@@ -37,7 +37,18 @@ UNICODE_TOKENS = (
 
 ROUGH_TOKENS = (
     *("  Well", ",\tthen", " \r\n", "\n\ndata: [DONE]", "\n\n", "data: {}\n\n", ": \n"),
-    *(" <b>&amp;</b>", " </script>", " <think>x</think>", " <|end|>", " `x`", " **y**"),
+    *(
+        " <b>&amp;</b>",
+        " </script>",
+        " <think>x</think>",
+        " <|end|>",
+        " <|im_end|>",
+        "</s>",
+        "[/INST]",
+        "<|eot_id|>",
+        " `x`",
+        " **y**",
+    ),
     *(
         r" \n \u0000 \x41 \\",
         " %20%0A+",
@@ -81,10 +92,13 @@ GIANT_TOKENS = (" begins", " " + "word " * 240_000, " ends")
 """More than a mebibyte in one token."""
 
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
+AFTER_THOUGHT_TOKENS = ("\n\n", "Well", ",\n\n")
+"""Behind reasoning, with line feeds at both ends."""
 TEXTS = {
     "unicode": "".join(UNICODE_TOKENS),
     "rough": "".join(ROUGH_TOKENS),
     "huge": "".join(HUGE_TOKENS),
+    "after-thought": "".join(AFTER_THOUGHT_TOKENS),
     "halves": "Ripe \U0001f352 and \U0001f34b!",
 }
 """The text of these scenarios, by name."""

@@ -7,6 +7,8 @@ from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import between, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 
+IN_A_ROW = 5
+"""Failures after which careless servers leave an upstream out, or a model."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 """What Ollama and the fallback do: the whole timeout is there for the fallback too."""
 
@@ -39,7 +41,9 @@ def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     expect(said(answer), echoed(api))
 
 
-@requirement("FALLBACK-03", ["500", "502", "503", "http-500-memory"])
+@requirement(
+    "FALLBACK-03", ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
+)
 def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"ollama-{status}-openai-ok")
 
@@ -151,3 +155,14 @@ def a_failure_that_is_an_answer_starts_no_cooldown(api: Api, scenario: str) -> N
     api.ask(scenario="echo")
 
     expect(asked(api)[before:], ["ollama"])
+
+
+@requirement("FALLBACK-13", ["500", "429", "missing"])
+def failures_in_a_row_start_no_cooldown(api: Api, scenario: str) -> None:
+    content = api.content(f"ollama-{scenario}-openai-ok")
+    for _ in range(IN_A_ROW):
+        api.ask(scenario="echo", **content)
+    before = len(asked(api))
+    api.ask(scenario="echo")
+
+    expect(asked(api)[before:], ["ollama"], "the same model asked of Ollama first")

@@ -79,7 +79,7 @@ def secrets(api: Api) -> list[str]:
 
 
 def shown_of(hidden: list[str], answer: Exchange) -> list[str]:
-    return [each for each in hidden if each in answer.text]
+    return [each for each in hidden if each in f"{answer.headers} {answer.text}"]
 
 
 def kind_of(failure: Exchange) -> tuple[Any, ...]:

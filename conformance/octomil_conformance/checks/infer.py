@@ -1,5 +1,7 @@
 """Single answers of the model (spec section 4). How clients read them is in wire/infer.py."""
 
+from typing import Any
+
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending, said
@@ -14,6 +16,7 @@ NO_ANSWERS = (
     *("error-frame", "error-beside-end", "error-of-other-type", "error-odd"),
     *("error-reason", "no-body"),
 )
+OTHER_WORDS = [("length-reason", "length"), ("filter-reason", "content_filter")]
 REASONING = {
     "thinking": ("thinking", PROMPT),
     "thinking-renamed": ("thinking-renamed", PROMPT),
@@ -28,7 +31,22 @@ COUNTS = {
     "odd-counts": NOT_COUNTED,
 }
 """Three words in the prompt, three in the answer, as the upstream counts them, and the sum; or no usage. As text, in which 6 differs from 6.0."""
-FORMS = ["nulls", "negative-counts", "float-counts", "odd-counts", "beside-thoughts"]
+FORMS = [
+    "nulls",
+    "negative-counts",
+    "float-counts",
+    "odd-counts",
+    "beside-thoughts",
+    "call",
+    "plain-type",
+]
+FORMATS: dict[str, dict[str, Any]] = {
+    "format": {"format": "json"},
+    "response_format": {"response_format": {"type": "json_object"}},
+}
+"""Parameters that ask a model for JSON."""
+MANY = 32
+"""Clients that hang up: more than some servers have connections to an upstream."""
 LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
 
 
@@ -60,9 +78,16 @@ def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
     expect(field(answer.fields, "output"), text)
 
 
-@requirement("INFER-09", through=EACH_BACKEND)
-def an_empty_answer_is_an_answer(api: Api) -> None:
-    answer = api.ask(scenario="empty")
+@requirement("INFER-08", FORMATS, through=EACH_BACKEND)
+def text_in_a_format_stays_text(api: Api, parameters: dict[str, Any]) -> None:
+    answer = api.ask(LIKE_CODE[3], scenario="echo", parameters=parameters)
+
+    expect(field(answer.fields, "output"), LIKE_CODE[3])
+
+
+@requirement("INFER-09", ["empty", "call-alone"], through=EACH_BACKEND)
+def an_empty_answer_is_an_answer(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
 
     expect(answer.status, 200)
     expect(field(answer.fields, "output"), "")
@@ -73,6 +98,13 @@ def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
 
     expect(field(answer.fields, "finish_reason"), "length")
+
+
+@requirement("INFER-10", OTHER_WORDS, through=EACH_BACKEND)
+def another_word_for_a_reason_is_not_stop(api: Api, scenario: str, word: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(field(answer.fields, "finish_reason"), one_of(word, None, MISSING))
 
 
 @requirement("INFER-11", {name: (name, COUNTS[name]) for name in COUNTS}, through=EACH_BACKEND)  # fmt: skip
@@ -104,6 +136,19 @@ def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
     expect(answer.status, UNAVAILABLE)
+
+
+@requirement("INFER-14", serial=True, through=EACH_BACKEND)
+def clients_that_hung_up_take_no_place(api: Api) -> None:
+    calls = [api.start(scenario="gated") for _ in range(MANY)]
+    api.until_called(MANY)
+    for call in calls:
+        call.hang_up()
+    api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
+    api.backend.open(api.nonce)
+    answer = api.ask(scenario="echo")
+
+    expect((answer.status, said(answer)), (200, PROMPT))
 
 
 @requirement("INFER-15", through=EACH_BACKEND)

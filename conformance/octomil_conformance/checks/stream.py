@@ -5,6 +5,7 @@ from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
+from octomil_conformance.checks.infer import OTHER_WORDS
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -84,9 +85,11 @@ def text_is_read_in_every_form(api: Api, scenario: str) -> None:
     expect(("".join(answer.tokens), len(answer.finals)), ("one two three", 1))
 
 
-@requirement("STREAM-22", through=EACH_BACKEND)
-def an_empty_answer_is_a_final_event(api: Api) -> None:
-    answer = api.ask(scenario="empty")
+@requirement(
+    "STREAM-22", ["empty", "call-alone", "thinking-only"], through=EACH_BACKEND
+)
+def an_empty_answer_is_a_final_event(api: Api, scenario: str) -> None:
+    answer = api.ask(scenario=scenario)
 
     expect(answer.status, 200)
     expect((answer.tokens, len(answer.finals)), ([], 1))
@@ -155,6 +158,13 @@ def a_stream_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
 
     expect(field(ending(answer), "finish_reason"), one_of("length", None, MISSING))
+
+
+@requirement("STREAM-28", OTHER_WORDS, through=EACH_BACKEND)
+def another_word_for_a_reason_is_not_stop(api: Api, scenario: str, word: str) -> None:
+    answer = api.ask(scenario=scenario)
+
+    expect(field(ending(answer), "finish_reason"), one_of(word, None, MISSING))
 
 
 @requirement("STREAM-30", BEFORE_THE_FIRST, through=EACH_BACKEND)

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.exchange import Exchange, Request
+from octomil_conformance.exchange import Exchange, Request, is_number
 from octomil_conformance.server.failures import (
     RETRY,
     Choice,
@@ -183,7 +183,9 @@ class Backend:
             lengths = {len(vector) for vector in vectors}
             if len(vectors) != len(texts) or len(lengths) != 1 or 0 in lengths:
                 raise ValueError("vectors are missing")
-            if not all(math.isfinite(n) for vector in vectors for n in vector):
+            if not all(
+                is_number(n) and math.isfinite(n) for vector in vectors for n in vector
+            ):
                 raise ValueError("a number is not finite")
             return self._fault.vectors(vectors), count
 

@@ -84,6 +84,18 @@ def output_is_parsed(fields: Json) -> None:
         fields["output"] = json.loads(fields["output"])
 
 
+@layer("infer@2", "INFER-08")
+def output_in_a_format_is_parsed(request: Request, server: Server) -> Response:
+    """If the client asks for JSON, the text is sent as its value."""
+    response = server(request)
+    given = request.fields.get("parameters")
+    if isinstance(given, dict) and given.keys() & {"format", "response_format"}:
+        with suppress(ValueError, KeyError):
+            fields = response.fields
+            response.send(fields | {"output": json.loads(fields["output"])})
+    return response
+
+
 def change_latency(fields: Json, factor: float) -> None:
     if "latency_ms" in fields:
         fields["latency_ms"] *= factor
@@ -134,6 +146,20 @@ def requests_share_their_answer(request: Request, server: Server) -> Response:
         _latest.setdefault("output", response.fields["output"])
         response.send({**response.fields, **_latest})
     return response
+
+
+_left: list[bool] = []
+
+
+@layer("infer@2", "INFER-14", shows=None)
+def places_are_lost(request: Request, server: Server) -> Response:
+    """Each client that hangs up takes one of twenty places with it."""
+    if sum(_left) > 20:
+        raise ConnectionError
+    try:
+        return server(request)
+    finally:
+        _left.append(request.client.has_left)
 
 
 @requests("infer@2 stream@2", "INFER-15", shows=None)

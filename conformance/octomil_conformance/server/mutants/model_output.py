@@ -46,6 +46,31 @@ def markup_is_removed(tokens: Tokens) -> Tokens:
         yield token.replace("<think>x</think>", "")
 
 
+@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+def special_tokens_are_removed(tokens: Tokens) -> Tokens:
+    """Tokens with which a model ends its turn are removed from the text."""
+    for token in tokens:
+        yield token.replace("<|im_end|>", "").replace("</s>", "")
+
+
+@hears("stream@2", "STREAM-21", shows="after-thought")
+def line_feeds_after_reasoning_are_lost(tokens: Tokens) -> Tokens:
+    """Line feeds between the reasoning and the text are removed."""
+    is_thought = False
+    for token in tokens:
+        token = token.lstrip("\n") if is_thought else token
+        is_thought = not token
+        yield token
+
+
+@reasons("infer@2 stream@2", "INFER-10", "STREAM-28", shows="length-reason")
+def unknown_reasons_are_stop(word: object) -> object:
+    """A reason that the server does not know counts as stop."""
+    return (
+        word if word in ("stop", "length", "tool_calls", "content_filter") else "stop"
+    )
+
+
 @hears("stream@2", "STREAM-21", shows="lone-halves")
 def half_a_character_is_lost(tokens: Tokens) -> Tokens:
     """Half a character at the end of a stream is lost."""

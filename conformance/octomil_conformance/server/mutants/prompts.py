@@ -247,12 +247,6 @@ def unknown_objects_are_refused(fields: Json) -> bool:
     return isinstance(given_parameters(fields).get("logit_bias"), dict)
 
 
-@refuses("infer@2", "REQ-16", shows=None)
-def names_of_a_prototype_are_refused(fields: Json) -> bool:
-    """A parameter with the name of a method that all objects have is refused."""
-    return "toString" in given_parameters(fields)
-
-
 @bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
     """Only the values of an object as `input_data` reach the model."""

@@ -151,6 +151,18 @@ def pieces_are_decoded_alone(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece.decode(errors="replace").encode()
 
 
+@pieces("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
+def a_call_is_nonsense(received: Received) -> Received:
+    """An answer with a tool call is a failure."""
+    return without(rb'"tool_calls":\[\{', received, b'"content":[{')
+
+
+@pieces("embed@2", "EMBED-27", shows="number-in-text")
+def texts_are_numbers(received: Received) -> Received:
+    """A string instead of a number is read as a number."""
+    return without(rb'(?<=\[)"0\.5"(?=,-?\d)', received, b"0.5")
+
+
 # Many texts
 
 
@@ -165,6 +177,12 @@ def portions_are_mixed(vectors: list[list[float]]) -> list[list[float]]:
 def vectors_have_length_one(vectors: list[list[float]]) -> list[list[float]]:
     """Vectors are scaled to length 1."""
     return [[number / hypot(*vector) for number in vector] for vector in vectors]
+
+
+@embeds("embed@2", "EMBED-20", shows="small")
+def numbers_have_eight_places(vectors: list[list[float]]) -> list[list[float]]:
+    """Numbers are rounded to eight decimal places."""
+    return [[round(number, 8) for number in vector] for vector in vectors]
 
 
 @embeds("embed@2", "EMBED-20", shows="wide")
@@ -217,6 +235,14 @@ def an_index_is_needed(received: Received) -> Received:
     """Vectors without an index are a failure."""
     body = b"".join(received)
     yield body.replace(b'"object":"embedding","embedding"', b'"vector"')
+
+
+@answers("embed@2", "EMBED-24", shows=None)
+def the_last_portion_counts(fields: Json) -> None:
+    """Of more than 96 texts, which are sent in portions, only those of the last portion are counted."""
+    usage, texts = fields["usage"], len(fields["data"])
+    if texts > 96:
+        fields["usage"] = {name: usage[name] * (texts % 96) // texts for name in usage}
 
 
 @answers("embed@2", "EMBED-06", "EMBED-24", "HTTP-25", shows="uncounted")
