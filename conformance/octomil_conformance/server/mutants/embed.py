@@ -184,7 +184,7 @@ def later_vectors_change_places(fields: Json) -> None:
     replace_vectors(fields, *vectors[:2], *vectors[2:4][::-1], *vectors[4:])
 
 
-@bodies("embed@2", "EMBED-26", shows=None)
+@bodies("embed@2", "EMBED-24", "EMBED-26", shows=None)
 def two_hundred_texts_are_embedded(fields: Json) -> None:
     """Only the first two hundred texts are embedded."""
     if isinstance(fields.get("input"), list):

@@ -79,7 +79,7 @@ def half_a_character_is_lost(tokens: Tokens) -> Tokens:
             yield token
 
 
-@reasons("infer@2 stream@2", "INFER-06", "STREAM-18", shows="other-reason")
+@reasons("infer@2 stream@2", "INFER-06", "INFER-10", "STREAM-18", "STREAM-28", shows="other-reason")  # fmt: skip
 def reasons_are_passed_on(word: object) -> object:
     """The upstream's reason for the end of an answer is passed on, whatever it is."""
     return word
