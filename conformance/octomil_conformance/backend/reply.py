@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from octomil_conformance.backend.ask import Ask, Dialect, Json
 from octomil_conformance.backend.gates import WHOLE
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.spoiled import Change, same, wide
+from octomil_conformance.backend.spoiled import Change, same, small, wide
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
@@ -296,7 +296,7 @@ class WholeReply:
             return self.dialect.whole(text, self._thoughts, self._reason, count)
         found = [*map(embed, self._ask.texts)]
         # A single vector cannot be wrong in all these ways: it is left out.
-        if self._ask.one_vector and vectors not in (same, wide):
+        if self._ask.one_vector and vectors not in (same, wide, small):
             return self.dialect.vectors([])
         return self.dialect.vectors(vectors(found))
 
