@@ -60,7 +60,6 @@ class WaitressServer:
         self._stopping = self._interrupted = False
         self._spills = can_write_temporary_files()
         self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
-        logging.getLogger("waitress").addFilter(is_worth_logging)
         create_server(
             self._call,
             map=self._sockets,
@@ -157,11 +156,8 @@ def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
         "asyncore_use_poll": True,  # select() fails at 512 connections
         "channel_request_lookahead": 1,  # a client that left is noticed at once
         "max_request_header_size": 65536,
+        # No tracebacks when a client leaves or a stream is cut on purpose: the log line of the request says so.
+        "log_socket_errors": False,
         # The app refuses larger bodies itself, with an envelope; this bounds what is received of them.
         "max_request_body_size": 8 * settings.max_body_bytes,
     }
-
-
-def is_worth_logging(record: logging.LogRecord) -> bool:
-    """False for the traceback of a stream that was cut on purpose: the log line of its request has the upstream's failure."""
-    return not (record.exc_info and isinstance(record.exc_info[1], BrokenPipeError))
