@@ -311,7 +311,7 @@ class Api:
         return self.target.config.backend_timeout
 
     def steps(self, seconds: float) -> int:
-        """How often so many seconds pass in a time that is longer than timers of servers: five seconds, or both timeouts and one second."""
+        """How many steps of this length outlast the timers that servers have: five seconds, or both timeouts and a second."""
         return math.ceil(max(5.5, 2 * self.timeout + 1.5) / seconds)
 
     def within(self, seconds: float) -> float:

@@ -272,11 +272,9 @@ class _Lines:
             return []
         if data == b"[DONE]":
             return self._ending() if self._reason else []
-        if (
-            KEEP_ALIVE.fullmatch(data)
-            or self._name
-            and KEEP_ALIVE.fullmatch(self._name)
-        ):
+        if KEEP_ALIVE.fullmatch(data):
+            return []
+        if self._name and KEEP_ALIVE.fullmatch(self._name):
             return []
         if not self._is_complete():
             raise ValueError("neither a chunk nor a mark")

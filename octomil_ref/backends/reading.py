@@ -36,7 +36,7 @@ def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
 
 
 def is_success(response: UpstreamResponse) -> bool:
-    """True for 200, and for 201 too, with which gateways in NestJS answer a POST. The body still has to be an answer."""
+    """True for any 2xx: gateways in NestJS answer a POST with 201. The body still has to be an answer."""
     return 200 <= response.status < 300
 
 

@@ -31,9 +31,9 @@ MEBIBYTE = 1 << 20
 LARGE = 10 * MEBIBYTE
 """More than many servers read."""
 ANNOUNCED = 50 * MEBIBYTE
-"""The length of a body of which the rest never comes. A server may drop a longer one."""
+"""The `Content-Length` of a body that is never sent whole. A server may drop longer bodies."""
 SENT = 40 * MEBIBYTE
-"""So much of it is sent, at most."""
+"""At most this much of it is sent."""
 UNREAD = 100_000
 """More than a server reads after it has refused the request."""
 UPGRADES = {
