@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from octomil_ref.secret_files import SecretFile
 from octomil_ref.setting_values import key_name_and_token
 
-FILE_VARIABLE = "OCTOMIL_API_KEYS_FILE"
-
 Names = Mapping[bytes, str]
 """The names of keys by the digests of their tokens."""
 
@@ -20,7 +18,7 @@ class KeyRing:
         self._entries = _names(
             (f"key-{number}", entry) for number, entry in enumerate(entries, 1)
         )
-        self._file = SecretFile(FILE_VARIABLE, path, names_in_file) if path else None
+        self._file = path and SecretFile("OCTOMIL_API_KEYS_FILE", path, names_in_file)
 
     def name_of(self, token: bytes) -> str | None:
         """The name of the key with this token.

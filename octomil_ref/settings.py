@@ -19,233 +19,69 @@ SPARE_THREADS = 4
 
 
 def _var(
-    variable: str,
-    parser: Callable[[str], Any],
-    default: Any,
-    meaning: str,
-    secret: bool = False,
+    variable: str, parser: Callable[[str], Any], default: Any, secret: bool = False
 ) -> Any:
-    """`meaning` is for operators: the README's table has the same sentence."""
-    return field(
-        default_factory=lambda: default,
-        repr=not secret,
-        metadata={
-            "variable": variable,
-            "parse": parser,
-            "meaning": meaning,
-            "secret": secret,
-        },
-    )
+    about = {"variable": variable, "parse": parser, "secret": secret}
+    return field(default_factory=lambda: default, repr=not secret, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One field per variable. An empty variable counts as not given, except for OLLAMA_BASE_URL."""
+    """One field per variable; `settings_report.MEANINGS` says what each means.
+
+    An empty variable counts as not given, except for OLLAMA_BASE_URL.
+    """
 
     ollama_base_url: str = _var(
-        "OLLAMA_BASE_URL",
-        parse.optional_url,
-        "http://localhost:11434",
-        "the URL of Ollama; an empty value switches Ollama off",
+        "OLLAMA_BASE_URL", parse.optional_url, "http://localhost:11434"
     )
-    ollama_api_key: str = _var(
-        "OLLAMA_API_KEY",
-        parse.api_key,
-        "",
-        "sent to Ollama as a Bearer token, as ollama.com needs it",
-        secret=True,
-    )
-    openai_api_endpoint: str = _var(
-        "OPENAI_API_ENDPOINT",
-        parse.openai_url,
-        "",
-        "the base URL of the fallback; if it has no path, `/v1` is added",
-    )
-    openai_api_key: str = _var(
-        "OPENAI_API_KEY",
-        parse.api_key,
-        "",
-        "sent to the fallback as a Bearer token",
-        secret=True,
-    )
+    ollama_api_key: str = _var("OLLAMA_API_KEY", parse.api_key, "", secret=True)
+    openai_api_endpoint: str = _var("OPENAI_API_ENDPOINT", parse.openai_url, "")
+    openai_api_key: str = _var("OPENAI_API_KEY", parse.api_key, "", secret=True)
     openai_api_headers: Mapping[str, str] = _var(
-        "OPENAI_API_HEADERS",
-        parse.headers,
-        MappingProxyType({}),
-        "more headers for the fallback: `name: value`, separated by commas",
-        secret=True,
+        "OPENAI_API_HEADERS", parse.headers, MappingProxyType({}), secret=True
     )
-    backend_timeout: float = _var(
-        "LLM_BACKEND_TIMEOUT",
-        parse.positive,
-        30.0,
-        "seconds for one attempt: until the whole answer, or in a stream until the first token and then between two tokens",
-    )
-    load_timeout: float | None = _var(
-        "LLM_BACKEND_LOAD_TIMEOUT",
-        parse.positive,
-        None,
-        "the same while Ollama may still have to load the model",
-    )
-    backend_cooldown: float = _var(
-        "OCTOMIL_BACKEND_COOLDOWN",
-        parse.not_negative,
-        5.0,
-        "seconds for which a backend is asked last after it could not be reached, or after it timed out with the same model",
-    )
+    backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive, 30.0)
+    load_timeout: float | None = _var("LLM_BACKEND_LOAD_TIMEOUT", parse.positive, None)
+    backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.not_negative, 5.0)
     model_aliases: Mapping[str, Mapping[str, str]] = _var(
-        "OCTOMIL_MODEL_ALIASES",
-        parse.aliases,
-        parse.BUILT_IN_ALIASES,
-        "model ids and the upstream's names for them, added to the built-in ones: `phi-4-mini=phi4-mini,…`; the prefix `ollama:` or `openai:` limits an alias to that backend",
+        "OCTOMIL_MODEL_ALIASES", parse.aliases, parse.BUILT_IN_ALIASES
     )
 
-    api_keys: tuple[str, ...] = _var(
-        "OCTOMIL_API_KEYS",
-        parse.keys,
-        (),
-        "the API tokens that clients may use, separated by commas; `name:token` names one for the log",
-        secret=True,
-    )
-    api_keys_file: str = _var(
-        keys.FILE_VARIABLE,
-        str,
-        "",
-        "a file with more API tokens or `name:token` entries, one per line; lines that start with `#` are comments",
-    )
-    allow_anonymous: bool = _var(
-        "OCTOMIL_ALLOW_ANONYMOUS",
-        parse.switch,
-        False,
-        "`1` accepts requests without an API token",
-    )
-    cors_origins: tuple[str, ...] = _var(
-        "OCTOMIL_CORS_ORIGINS",
-        parse.origins,
-        (),
-        "the origins whose web pages may call the API, separated by commas, or `*`",
-    )
-    page: bool = _var(
-        "OCTOMIL_PAGE",
-        parse.switch,
-        True,
-        "`0` switches the reference page at `/` off; `/openapi.json` stays",
-    )
-    sdk_endpoints: bool = _var(
-        "OCTOMIL_SDK_ENDPOINTS",
-        parse.switch,
-        True,
-        "`0` removes what SDKs and OpenAI clients call besides the five endpoints, such as `/v1/chat/completions`",
-    )
+    api_keys: tuple[str, ...] = _var("OCTOMIL_API_KEYS", parse.keys, (), secret=True)
+    api_keys_file: str = _var("OCTOMIL_API_KEYS_FILE", str, "")
+    allow_anonymous: bool = _var("OCTOMIL_ALLOW_ANONYMOUS", parse.switch, False)
+    cors_origins: tuple[str, ...] = _var("OCTOMIL_CORS_ORIGINS", parse.origins, ())
+    page: bool = _var("OCTOMIL_PAGE", parse.switch, True)
+    sdk_endpoints: bool = _var("OCTOMIL_SDK_ENDPOINTS", parse.switch, True)
 
     max_body_bytes: int = _var(
-        "OCTOMIL_MAX_BODY_BYTES",
-        parse.at_least_one,
-        8 * 1024 * 1024,
-        "the largest request body; a larger one gets a 413",
+        "OCTOMIL_MAX_BODY_BYTES", parse.at_least_one, 8 * 1024 * 1024
     )
-    max_inflight: int | None = _var(
-        "OCTOMIL_MAX_INFLIGHT",
-        parse.at_least_one,
-        None,
-        "the most requests of one process that wait for a model at once; further ones get a 503 with `Retry-After`",
-    )
-    batch_max_inputs: int = _var(
-        "OCTOMIL_BATCH_MAX_INPUTS",
-        parse.at_least_one,
-        256,
-        "the most inputs in one batch",
-    )
+    max_inflight: int | None = _var("OCTOMIL_MAX_INFLIGHT", parse.at_least_one, None)
+    batch_max_inputs: int = _var("OCTOMIL_BATCH_MAX_INPUTS", parse.at_least_one, 256)
     batch_max_concurrency: int = _var(
-        "OCTOMIL_BATCH_MAX_CONCURRENCY",
-        parse.at_least_one,
-        32,
-        "the most upstream calls at once for all batches of one process together",
+        "OCTOMIL_BATCH_MAX_CONCURRENCY", parse.at_least_one, 32
     )
     embeddings_max_inputs: int = _var(
-        "OCTOMIL_EMBEDDINGS_MAX_INPUTS",
-        parse.at_least_one,
-        512,
-        "the most strings in one embeddings request",
+        "OCTOMIL_EMBEDDINGS_MAX_INPUTS", parse.at_least_one, 512
     )
 
-    host: str = _var(
-        "OCTOMIL_HOST",
-        parse.host,
-        "127.0.0.1",
-        "the address that `serve` and gunicorn listen on; `::` is all of IPv6 and IPv4",
-    )
-    port: int = _var(
-        "OCTOMIL_PORT",
-        parse.port,
-        8000,
-        "the port of that address; `0` is any free port",
-    )
-    unix_socket: str = _var(
-        "OCTOMIL_UNIX_SOCKET",
-        str,
-        "",
-        "the path of a Unix socket to listen on instead; every user who can enter its folder can connect",
-    )
-    threads: int | None = _var(
-        "OCTOMIL_THREADS",
-        parse.at_least_one,
-        None,
-        "the threads of one process; a stream holds one from its start to its end",
-    )
-    workers: int = _var(
-        "OCTOMIL_WORKERS", parse.at_least_one, 1, "the processes, under gunicorn"
-    )
-    pin_to_core: bool = _var(
-        "OCTOMIL_PIN_TO_CORE",
-        parse.switch,
-        False,
-        "`1` keeps each process of `serve` and gunicorn on one processor core (Linux), which is faster with many threads",
-    )
-    client_timeout: float = _var(
-        "OCTOMIL_CLIENT_TIMEOUT",
-        parse.positive,
-        75.0,
-        "seconds without traffic after which `serve` and gunicorn close a connection",
-    )
-    shutdown_grace: float = _var(
-        "OCTOMIL_SHUTDOWN_GRACE",
-        parse.not_negative,
-        60.0,
-        "seconds that running requests have to finish after SIGTERM",
-    )
+    host: str = _var("OCTOMIL_HOST", parse.host, "127.0.0.1")
+    port: int = _var("OCTOMIL_PORT", parse.port, 8000)
+    unix_socket: str = _var("OCTOMIL_UNIX_SOCKET", str, "")
+    threads: int | None = _var("OCTOMIL_THREADS", parse.at_least_one, None)
+    workers: int = _var("OCTOMIL_WORKERS", parse.at_least_one, 1)
+    pin_to_core: bool = _var("OCTOMIL_PIN_TO_CORE", parse.switch, False)
+    client_timeout: float = _var("OCTOMIL_CLIENT_TIMEOUT", parse.positive, 75.0)
+    shutdown_grace: float = _var("OCTOMIL_SHUTDOWN_GRACE", parse.not_negative, 60.0)
 
-    metrics: bool = _var(
-        "OCTOMIL_METRICS",
-        parse.switch,
-        False,
-        "`1` serves metrics for Prometheus at `/metrics`",
-    )
-    metrics_public: bool = _var(
-        "OCTOMIL_METRICS_PUBLIC",
-        parse.switch,
-        False,
-        "`1` serves the metrics without an API token",
-    )
-    metrics_folder: str = _var(
-        "PROMETHEUS_MULTIPROC_DIR",
-        str,
-        "",
-        "the folder in which gunicorn's workers keep their metrics; it is emptied at the start",
-    )
+    metrics: bool = _var("OCTOMIL_METRICS", parse.switch, False)
+    metrics_public: bool = _var("OCTOMIL_METRICS_PUBLIC", parse.switch, False)
+    metrics_folder: str = _var("PROMETHEUS_MULTIPROC_DIR", str, "")
 
-    log_level: str = _var(
-        "OCTOMIL_LOG_LEVEL",
-        parse.log_level,
-        "INFO",
-        "the lowest level that is logged: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
-    )
-    log_format: str = _var(
-        "OCTOMIL_LOG_FORMAT",
-        parse.log_format,
-        "text",
-        "`text`, or `json` for one JSON object per line",
-    )
+    log_level: str = _var("OCTOMIL_LOG_LEVEL", parse.log_level, "INFO")
+    log_format: str = _var("OCTOMIL_LOG_FORMAT", parse.log_format, "text")
 
     def url_host(self) -> str:
         """`host` as a URL writes it."""

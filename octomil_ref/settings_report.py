@@ -10,6 +10,43 @@ from octomil_ref.settings import ENVIRONMENT, Settings, is_given, load, secret_f
 
 MASKED = "(set, not shown)"
 
+MEANINGS = {
+    "OLLAMA_BASE_URL": "the URL of Ollama; an empty value switches Ollama off",
+    "OLLAMA_API_KEY": "sent to Ollama as a Bearer token, as ollama.com needs it",
+    "OPENAI_API_ENDPOINT": "the base URL of the fallback; if it has no path, `/v1` is added",
+    "OPENAI_API_KEY": "sent to the fallback as a Bearer token",
+    "OPENAI_API_HEADERS": "more headers for the fallback: `name: value`, separated by commas",
+    "LLM_BACKEND_TIMEOUT": "seconds for one attempt: until the whole answer, or in a stream until the first token and then between two tokens",
+    "LLM_BACKEND_LOAD_TIMEOUT": "the same while Ollama may still have to load the model",
+    "OCTOMIL_BACKEND_COOLDOWN": "seconds for which a backend is asked last after it could not be reached, or after it timed out with the same model",
+    "OCTOMIL_MODEL_ALIASES": "model ids and the upstream's names for them, added to the built-in ones: `phi-4-mini=phi4-mini,…`; the prefix `ollama:` or `openai:` limits an alias to that backend",
+    "OCTOMIL_API_KEYS": "the API tokens that clients may use, separated by commas; `name:token` names one for the log",
+    "OCTOMIL_API_KEYS_FILE": "a file with more API tokens or `name:token` entries, one per line; lines that start with `#` are comments",
+    "OCTOMIL_ALLOW_ANONYMOUS": "`1` accepts requests without an API token",
+    "OCTOMIL_CORS_ORIGINS": "the origins whose web pages may call the API, separated by commas, or `*`",
+    "OCTOMIL_PAGE": "`0` switches the reference page at `/` off; `/openapi.json` stays",
+    "OCTOMIL_SDK_ENDPOINTS": "`0` removes what SDKs and OpenAI clients call besides the five endpoints, such as `/v1/chat/completions`",
+    "OCTOMIL_MAX_BODY_BYTES": "the largest request body; a larger one gets a 413",
+    "OCTOMIL_MAX_INFLIGHT": "the most requests of one process that wait for a model at once; further ones get a 503 with `Retry-After`",
+    "OCTOMIL_BATCH_MAX_INPUTS": "the most inputs in one batch",
+    "OCTOMIL_BATCH_MAX_CONCURRENCY": "the most upstream calls at once for all batches of one process together",
+    "OCTOMIL_EMBEDDINGS_MAX_INPUTS": "the most strings in one embeddings request",
+    "OCTOMIL_HOST": "the address that `serve` and gunicorn listen on; `::` is all of IPv6 and IPv4",
+    "OCTOMIL_PORT": "the port of that address; `0` is any free port",
+    "OCTOMIL_UNIX_SOCKET": "the path of a Unix socket to listen on instead; every user who can enter its folder can connect",
+    "OCTOMIL_THREADS": "the threads of one process; a stream holds one from its start to its end",
+    "OCTOMIL_WORKERS": "the processes, under gunicorn",
+    "OCTOMIL_PIN_TO_CORE": "`1` keeps each process of `serve` and gunicorn on one processor core (Linux), which is faster with many threads",
+    "OCTOMIL_CLIENT_TIMEOUT": "seconds without traffic after which `serve` and gunicorn close a connection",
+    "OCTOMIL_SHUTDOWN_GRACE": "seconds that running requests have to finish after SIGTERM",
+    "OCTOMIL_METRICS": "`1` serves metrics for Prometheus at `/metrics`",
+    "OCTOMIL_METRICS_PUBLIC": "`1` serves the metrics without an API token",
+    "PROMETHEUS_MULTIPROC_DIR": "the folder in which gunicorn's workers keep their metrics; it is emptied at the start",
+    "OCTOMIL_LOG_LEVEL": "the lowest level that is logged: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
+    "OCTOMIL_LOG_FORMAT": "`text`, or `json` for one JSON object per line",
+}
+"""What each setting means, unit included. The README's table has the same sentences."""
+
 
 @dataclass(frozen=True)
 class Reported:
@@ -35,9 +72,9 @@ def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
         value = getattr(settings, setting.name)
         hidden = setting.metadata["secret"] and value
         text = MASKED if hidden else setting_values.shown(value)
-        about = setting.metadata
+        variable = setting.metadata["variable"]
         source = _source(setting, environ)
-        rows.append(Reported(about["variable"], text, source, about["meaning"]))
+        rows.append(Reported(variable, text, source, MEANINGS[variable]))
     return rows
 
 
@@ -58,10 +95,9 @@ def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> li
     found = []
     if not settings.ollama_base_url and not settings.openai_api_endpoint:
         found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
-    known = [setting.metadata["variable"] for setting in fields(Settings)]
     for variable in environ:
-        if variable.startswith(("OCTOMIL_", "LLM_")) and variable not in known:
-            near = get_close_matches(variable, known, 1, SIMILAR)
+        if variable.startswith(("OCTOMIL_", "LLM_")) and variable not in MEANINGS:
+            near = get_close_matches(variable, MEANINGS, 1, SIMILAR)
             found += [f"{variable} is not a setting: is it {name}?" for name in near]
     found += [
         f"{theirs} is not a setting: is it {name}?"
