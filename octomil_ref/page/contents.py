@@ -1,40 +1,26 @@
 """The HTML for each placeholder in the page's template: the endpoints, and the chapters for all of them. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
 
-from octomil_ref.page.endpoint import (
-    BASE,
-    ORIGIN,
-    TOKEN,
-    Endpoint,
-    endpoints,
-    section,
-)
-from octomil_ref.page.fields import Fields
-from octomil_ref.page.markup import (
-    copied,
-    filled,
-    html,
-    prose,
-    requirement_links,
-    tag,
-)
-from octomil_ref.page.snippets import curl, sdks
-from octomil_ref.page.tables import sentences, table
+from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints
+from octomil_ref.page.fields import Field, Fields, component_of
+from octomil_ref.page.markup import Node, copied, html, prose, requirement_links, tag
+from octomil_ref.page.snippets import NEWLINE, quoted, sdks
 
-Spec = Mapping[str, Requirement]
+Document = Mapping[str, Any]
 
 
 def contents(
-    document: Mapping[str, Any],
-    spec: Spec,
+    document: Document,
+    spec: Mapping[str, Requirement],
     limits: Mapping[str, str],
-    other_endpoints: Mapping[str, Any] | None,
+    other_endpoints: Document | None,
 ) -> dict[str, str]:
     """`limits` maps fields, such as `BatchRequest.inputs`, to sentences. `other_endpoints` are those that only clients call."""
     found, fields = endpoints(document), Fields(document, limits)
@@ -44,18 +30,25 @@ def contents(
     # Before the endpoints, which refer to it.
     failures = _failures(document, fields)
     sections = [
-        section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
+        _section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
+    blocks = [
+        copied(f"{name}, base URL {url}", lines, chosen)
+        for name, url, lines in sdks(ORIGIN, models["model"])
+    ]
+    rest = map(_sentences, remaining.values())
+    schemes = document["components"]["securitySchemes"].values()
+    tokens = [tag("li", *_described(each)) for each in schemes]
     return {
         "links": html(*map(_link, found)),
         **_for_clients(other_endpoints, chosen),
-        "tokens": html(_tokens(document)),
+        "tokens": html(tag("ul", *tokens)),
         "model": html(_choice("model", models)),
         "embed_model": html(_choice("embed-model", models)),
         "endpoints": html(*sections),
         "failures": html(failures),
-        "sdks": html(_sdk_lines(models["model"], chosen)),
-        "spec": html(_rest_of_the_spec(remaining.values())),
+        "sdks": html(_chapter("sdks", "SDKs", *blocks)),
+        "spec": html(_chapter("spec", "The rest of the specification", *rest)),
     }
 
 
@@ -74,7 +67,7 @@ def _choice(place: str, models: Mapping[str, str]) -> Element:
     return tag("input", id=place, placeholder=models[place], **off)
 
 
-def _by_chapter(spec: Spec) -> dict[str, list[Requirement]]:
+def _by_chapter(spec: Mapping[str, Requirement]) -> dict[str, list[Requirement]]:
     """Requirements by the title of their chapter, without its number."""
     grouped = groupby(spec.values(), lambda each: each.section.partition(". ")[2])
     return {title: list(members) for title, members in grouped}
@@ -87,67 +80,180 @@ def _link(endpoint: Endpoint) -> Element:
 
 def _chapter(name: str, title: str, *content: Element) -> Element:
     heading = f"{name}-title"
+    title_tag = tag("h2", title, id=heading)
+    return tag("section", title_tag, *content, id=name, aria_labelledby=heading)
+
+
+def _described(thing: Mapping[str, Any]) -> list[Node]:
+    ids = requirement_links(thing.get("x-requirements", ()))
+    return [*prose(thing["description"]), *ids]
+
+
+# One endpoint
+
+
+def _section(
+    endpoint: Endpoint,
+    fields: Fields,
+    chosen: Mapping[str, str],
+    requirements: Sequence[Requirement],
+) -> Element:
+    """Its request and response, a form to try it, and a command to copy."""
+    operation, heading = endpoint.operation, f"{endpoint.name}-title"
+    folded = [requirements] if requirements else []
+    flags = "-sN" if endpoint.streamed else NEWLINE
+    # The reader can also replace the whole body, which follows the form.
+    example = endpoint.request.get("example")
+    replaced = {quoted(example): "body", **chosen} if example else chosen
     return tag(
         "section",
-        tag("h2", title, id=heading),
-        *content,
-        id=name,
+        tag(
+            "div",
+            tag("h2", tag("b", endpoint.method), f" {endpoint.path}", id=heading),
+            tag("p", operation["summary"], class_="summary"),
+            tag("p", *_described(operation)),
+        ),
+        tag(
+            "div",
+            _form(endpoint, chosen),
+            copied("curl", endpoint.curl(flags), replaced),
+            class_="tried",
+        ),
+        tag("div", *_tables(endpoint, fields), *map(_sentences, folded)),
+        id=endpoint.name,
         aria_labelledby=heading,
+        class_="endpoint columns",
     )
 
 
-def _tokens(document: Mapping[str, Any]) -> Element:
-    schemes = document["components"]["securitySchemes"].values()
-    return tag("ul", *[filled(tag("li"), _described(each)) for each in schemes])
+def _tables(endpoint: Endpoint, fields: Fields) -> list[Element]:
+    answer = "Each event" if endpoint.streamed else "Response"
+    found = [_table(answer, endpoint.answer, fields, "always present")]
+    if schema := endpoint.request.get("schema"):
+        found.insert(0, _table("Request", component_of(schema), fields, "required"))
+    return found
 
 
-def _failures(document: Mapping[str, Any], fields: Fields) -> Element:
+def _form(endpoint: Endpoint, chosen: Mapping[str, str]) -> Element:
+    shown = {"tabindex": "0", "hidden": ""}
+    data = {"data_method": endpoint.method, "data_path": endpoint.path}
+    body: list[Element] = []
+    if example := endpoint.request.get("example"):
+        data["data_model"] = chosen[example["model_id"]]
+        body = _body(endpoint.name, json.dumps(example, indent=2))
+    send = tag("button", "Send", type="submit")
+    stop = tag("button", "Stop", type="button", class_="stop", disabled="")
+    return tag(
+        "form",
+        tag("h3", "Try it"),
+        *body,
+        tag("p", send, " ", stop),
+        tag("p", class_="state", role="status"),
+        tag("p", class_="figures"),
+        tag("pre", class_="text", aria_label="Text", **shown),
+        tag("pre", class_="json", aria_label="JSON", **shown),
+        class_="try",
+        **data,
+    )
+
+
+def _body(name: str, text: str) -> list[Element]:
+    field, rows = f"{name}-body", str(text.count("\n") + 1)
+    off = {"spellcheck": "false", "autocomplete": "off"}
+    area = tag("textarea", text, id=field, rows=rows, **off)
+    return [tag("label", "Request body", for_=field), area]
+
+
+# Lists from the spec
+
+
+def _table(title: str, component: str, fields: Fields, always: str) -> Element:
+    """The fields of a schema. `always` marks one that is never missing. If they were listed before, this is only a link to them."""
+    found = fields.of(component)
+    if not found:
+        there = tag("a", tag("code", component), href=f"#{component}")
+        return tag("h3", f"{title} ", there)
+    rows = [part for field in found for part in (_term(field, always), _meaning(field))]
+    heading = tag("h3", f"{title} ", tag("code", component), id=component)
+    return tag("div", heading, tag("dl", *rows))
+
+
+def _term(field: Field, always: str) -> Element:
+    term: list[Node] = [tag("code", field.path)]
+    if field.type:
+        term += [" ", tag("span", *prose(field.type), class_="type")]
+    if field.required:
+        term += [" ", tag("b", always)]
+    return tag("dt", *term, **({"id": field.listed_here} if field.listed_here else {}))
+
+
+def _meaning(field: Field) -> Element:
+    about: list[Node] = [*prose(field.description)]
+    if field.refused_names and not field.listed_before:
+        names = ", ".join(f"`{name}`" for name in field.refused_names)
+        about += prose(f" Rejected: {names}.")
+    if field.limit:
+        about += [f" {field.limit}"]
+    if field.listed_before:
+        there = tag("a", field.listed_before, href=f"#{field.listed_before}")
+        about += [" More at ", there, "."]
+    return tag("dd", *about, *requirement_links(field.requirements))
+
+
+def _sentences(requirements: Sequence[Requirement]) -> Element:
+    """The requirements of one chapter, folded."""
+    title = f"{requirements[0].section}: {len(requirements)} requirements"
+    items = map(_sentence, requirements)
+    return tag("details", tag("summary", title), tag("ul", *items), class_="spec")
+
+
+def _sentence(requirement: Requirement) -> Element:
+    words: list[Node] = [tag("b", requirement.id), f" {requirement.force} "]
+    words += prose(requirement.text)
+    if requirement.breaks:
+        words += [" ", tag("i", *prose(f"Breaks: {requirement.breaks}"))]
+    return tag("li", *words, id=requirement.id)
+
+
+# What all endpoints have in common
+
+
+def _failures(document: Document, fields: Fields) -> Element:
     failure = document["components"]["responses"]["Failure"]
     headers = [
         part
         for name, header in failure["headers"].items()
-        for part in (
-            tag("dt", tag("code", name)),
-            filled(tag("dd"), _described(header)),
-        )
+        for part in (tag("dt", tag("code", name)), tag("dd", *_described(header)))
     ]
     kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
-    shape = [
-        filled(tag("p"), prose(failure["description"])),
-        table("Envelope", "Error", fields, "always present"),
+    shape = tag(
+        "div",
+        tag("p", *prose(failure["description"])),
+        _table("Envelope", "Error", fields, "always present"),
         tag("h3", "Headers"),
         tag("dl", *headers),
-    ]
-    columns = tag(
-        "div",
-        tag("div", *shape),
-        tag("div", tag("h3", "Classes and codes"), tag("dl", *kinds)),
-        class_="columns",
     )
+    classes = tag("div", tag("h3", "Classes and codes"), tag("dl", *kinds))
+    columns = tag("div", shape, classes, class_="columns")
     return _chapter("failures", "Failures", columns)
 
 
 def _failure(kind: Mapping[str, Any]) -> list[Element]:
-    term = tag("dt", tag("b", str(kind["status"])), " ")
-    filled(term, [tag("code", kind["error"]), " ", tag("code", kind["code"])])
-    if kind["retryable"]:
-        filled(term, [" ", tag("i", "retryable")])
-    return [term, filled(tag("dd"), _described(kind))]
+    codes = (tag("code", kind["error"]), " ", tag("code", kind["code"]))
+    retryable = (" ", tag("i", "retryable")) if kind["retryable"] else ()
+    term = tag("dt", tag("b", str(kind["status"])), " ", *codes, *retryable)
+    return [term, tag("dd", *_described(kind))]
 
 
 def _for_clients(
-    document: Mapping[str, Any] | None, chosen: Mapping[str, str]
+    document: Document | None, chosen: Mapping[str, str]
 ) -> dict[str, str]:
     """What SDKs and OpenAI clients call besides the five endpoints."""
     if document is None:
         return {"clients_link": "", "list_models": "", "clients": ""}
     [about] = document["tags"]
-    chapter = _chapter(
-        "clients",
-        about["name"],
-        tag("p", *prose(about["description"])),
-        *_client_endpoints(document, chosen),
-    )
+    paragraph = tag("p", *prose(about["description"]))
+    blocks = [_for_client(each, chosen) for each in endpoints(document)]
     link = tag("li", tag("a", "OpenAI clients", href="#clients"))
     # The page's script requests `GET /v1/models`.
     button = tag("button", "List the models", type="button", id="list-models")
@@ -155,47 +261,11 @@ def _for_clients(
     return {
         "clients_link": html(link),
         "list_models": html(models),
-        "clients": html(chapter),
+        "clients": html(_chapter("clients", about["name"], paragraph, *blocks)),
     }
 
 
-def _client_endpoints(
-    document: Mapping[str, Any], chosen: Mapping[str, str]
-) -> Iterator[Element]:
-    for path, item in document["paths"].items():
-        [method] = item.keys() - {"servers"}
-        operation = item[method]
-        about = f"{operation['summary']}. {operation['description']}"
-        lines = _client_curl(path, operation)
-        yield copied(f"{method.upper()} {path}", lines, chosen, *prose(about))
-
-
-def _client_curl(path: str, operation: Mapping[str, Any]) -> str:
-    for parameter in operation.get("parameters", ()):
-        path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
-    content = operation.get("requestBody", {}).get("content", {})
-    body = content.get("application/json", {}).get("example")
-    authorization = "" if operation.get("security") == [] else TOKEN
-    return curl(f"{ORIGIN}{path}", authorization, body, between=" \\\n  ")
-
-
-def _sdk_lines(model: str, chosen: Mapping[str, str]) -> Element:
-    blocks = [
-        copied(f"{name}, base URL {url}", lines, chosen)
-        for name, url, lines in sdks(ORIGIN, model)
-    ]
-    return _chapter("sdks", "SDKs", *blocks)
-
-
-def _rest_of_the_spec(chapters: Iterable[Sequence[Requirement]]) -> Element:
-    """The requirements that belong to no single endpoint."""
-    return _chapter(
-        "spec",
-        "The rest of the specification",
-        *map(sentences, chapters),
-    )
-
-
-def _described(thing: Mapping[str, Any]) -> list[Element | str]:
-    ids = requirement_links(thing.get("x-requirements", ()))
-    return [*prose(thing["description"]), *ids]
+def _for_client(endpoint: Endpoint, chosen: Mapping[str, str]) -> Element:
+    operation = endpoint.operation
+    about = prose(f"{operation['summary']}. {operation['description']}")
+    return copied(endpoint.title, endpoint.curl(), chosen, *about)

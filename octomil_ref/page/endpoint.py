@@ -1,17 +1,11 @@
-"""The section of one endpoint: its request and response, a form to try it, commands to copy. Pure."""
+"""One endpoint as an OpenAPI document describes it. Pure."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element
 
-from octomil_conformance.spec import Requirement
-
-from octomil_ref.page.fields import Fields, component_of
-from octomil_ref.page.markup import copied, filled, prose, requirement_links, tag
-from octomil_ref.page.snippets import NEWLINE, curl, quoted
-from octomil_ref.page.tables import sentences, table
+from octomil_ref.page.fields import component_of
+from octomil_ref.page.snippets import NEWLINE, curl
 
 ORIGIN = "http://127.0.0.1:8000"
 """The page replaces this in the commands to copy with its own origin."""
@@ -38,15 +32,11 @@ class Endpoint:
         return f"{self.method} {self.path}"
 
     @property
-    def public(self) -> bool:
-        return self.operation.get("security") == []
-
-    @property
     def request(self) -> Mapping[str, Any]:
         """Schema and example of the body; empty if there is no body."""
-        body = self.operation.get("requestBody", {"content": {"application/json": {}}})
-        content: Mapping[str, Any] = body["content"]["application/json"]
-        return content
+        content = self.operation.get("requestBody", {}).get("content", {})
+        body: Mapping[str, Any] = content.get("application/json", {})
+        return body
 
     @property
     def streamed(self) -> bool:
@@ -63,97 +53,22 @@ class Endpoint:
         content: Mapping[str, Any] = self.operation["responses"]["200"]["content"]
         return content
 
+    def curl(self, flags: str = NEWLINE) -> str:
+        """The command that sends the example."""
+        path = self.path
+        for parameter in self.operation.get("parameters", ()):
+            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+        token = "" if self.operation.get("security") == [] else TOKEN
+        example = self.request.get("example")
+        return curl(f"{ORIGIN}{path}", token, example, flags, " \\\n  ")
+
 
 def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
+    """A path with `servers` of its own is not below `/api/v1`."""
     return [
-        Endpoint(method.upper(), BASE + path, operation)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
+        Endpoint(
+            method.upper(), f"{'' if 'servers' in item else BASE}{path}", item[method]
+        )
+        for path, item in document["paths"].items()
+        for method in item.keys() - {"servers"}
     ]
-
-
-def section(
-    endpoint: Endpoint,
-    fields: Fields,
-    chosen: Mapping[str, str],
-    requirements: Sequence[Requirement],
-) -> Element:
-    """`chosen` has the texts that the reader can replace in the examples."""
-    heading = f"{endpoint.name}-title"
-    title = tag("h2", tag("b", endpoint.method), f" {endpoint.path}", id=heading)
-    details = _tables(endpoint, fields)
-    if requirements:
-        details.append(sentences(requirements))
-    lines = copied("curl", _curl(endpoint), _replaced(endpoint, chosen))
-    return tag(
-        "section",
-        tag("div", title, *_about(endpoint)),
-        tag("div", _form(endpoint, chosen), lines, class_="tried"),
-        tag("div", *details),
-        id=endpoint.name,
-        aria_labelledby=heading,
-        class_="endpoint columns",
-    )
-
-
-def _about(endpoint: Endpoint) -> list[Element]:
-    operation = endpoint.operation
-    ids = requirement_links(operation.get("x-requirements", ()))
-    return [
-        tag("p", operation["summary"], class_="summary"),
-        tag("p", *prose(operation["description"]), *ids),
-    ]
-
-
-def _tables(endpoint: Endpoint, fields: Fields) -> list[Element]:
-    answer = "Each event" if endpoint.streamed else "Response"
-    found = [table(answer, endpoint.answer, fields, "always present")]
-    if schema := endpoint.request.get("schema"):
-        found.insert(0, table("Request", component_of(schema), fields, "required"))
-    return found
-
-
-def _form(endpoint: Endpoint, chosen: Mapping[str, str]) -> Element:
-    form = tag("form", tag("h3", "Try it"), class_="try")
-    form.attrib |= {"data-method": endpoint.method, "data-path": endpoint.path}
-    if example := endpoint.request.get("example"):
-        form.set("data-model", chosen[example["model_id"]])
-        filled(form, _body(endpoint.name, json.dumps(example, indent=2)))
-    send = tag("button", "Send", type="submit")
-    stop = tag("button", "Stop", type="button", class_="stop", disabled="")
-    shown = {"tabindex": "0", "hidden": ""}
-    return filled(
-        form,
-        [
-            tag("p", send, " ", stop),
-            tag("p", class_="state", role="status"),
-            tag("p", class_="figures"),
-            tag("pre", class_="text", aria_label="Text", **shown),
-            tag("pre", class_="json", aria_label="JSON", **shown),
-        ],
-    )
-
-
-def _body(name: str, text: str) -> list[Element]:
-    field = f"{name}-body"
-    area = tag("textarea", text, id=field, rows=str(text.count("\n") + 1))
-    area.attrib |= {"spellcheck": "false", "autocomplete": "off"}
-    return [tag("label", "Request body", for_=field), area]
-
-
-def _replaced(endpoint: Endpoint, chosen: Mapping[str, str]) -> dict[str, str]:
-    """The whole body too, which follows the form."""
-    body = {}
-    if example := endpoint.request.get("example"):
-        body[quoted(example)] = "body"
-    return body | dict(chosen)
-
-
-def _curl(endpoint: Endpoint) -> str:
-    return curl(
-        f"{ORIGIN}{endpoint.path}",
-        "" if endpoint.public else TOKEN,
-        endpoint.request.get("example"),
-        "-sN" if endpoint.streamed else NEWLINE,
-        " \\\n  ",
-    )

@@ -12,10 +12,7 @@ def tag(name: str, *content: Node, **attributes: str) -> Element:
     named = {
         key.rstrip("_").replace("_", "-"): text for key, text in attributes.items()
     }
-    return filled(Element(name, named), content)
-
-
-def filled(element: Element, content: Iterable[Node]) -> Element:
+    element = Element(name, named)
     for node in content:
         if not isinstance(node, str):
             element.append(node)

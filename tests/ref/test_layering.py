@@ -42,7 +42,6 @@ LAYERS = [
     {"body", "streaming", "batch", "health", "page"},
     {"page.contents"},
     {"page.endpoint"},
-    {"page.tables"},
     {"page.fields", "page.markup"},
     {"page.snippets"},
     {"logs", "fallback"},
