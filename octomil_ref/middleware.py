@@ -1,4 +1,4 @@
-"""Middleware for every request: its id, its access log line, Host, CORS and the token. Renders all errors."""
+"""Middleware for every request: its id and access log line, Host, CORS and the token. Renders all errors."""
 
 import logging
 import re
@@ -36,38 +36,20 @@ OnEnd = Callable[[AccessRecord], None]
 
 def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
     """In the order in which a request meets them."""
-    found = [RequestId(), AccessLog(on_end), Host(), *cors(settings.cors_origins)]
+    found = [AccessLog(on_end), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         found.append(Auth(keys))
     return [*found, Methods()]
 
 
-class RequestId:
-    """Sets `req.context.request_id` and the X-Request-Id header of the response (spec section 1.3)."""
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        _set_request_id(req, resp)
-
-
-_PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
-
-
-def _set_request_id(req: falcon.Request, resp: falcon.Response) -> None:
-    """Uses the client's own id if it is short and plain, else a new one."""
-    given = req.get_header("X-Request-Id") or ""
-    request_id = given if _PLAIN_ID.fullmatch(given) else secrets.token_hex(16)
-    req.context.request_id = request_id
-    resp.set_header("X-Request-Id", request_id)
-
-
 class AccessLog:
-    """Sets `req.context.record`, and hands it on once the response has ended."""
+    """Gives each request its record, and hands it on once the response has ended."""
 
     def __init__(self, on_end: OnEnd) -> None:
         self._on_end = on_end
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.record = _record(req)
+        record_of(req, resp)
 
     def process_response(
         self,
@@ -76,8 +58,7 @@ class AccessLog:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        # Falcon refuses the method WEBSOCKET before any middleware.
-        record: AccessRecord = req.context.get("record") or _record(req)
+        record = record_of(req, resp)
         record.status = resp.status_code
         record.endpoint = req.uri_template
         if resp.stream is None:
@@ -86,11 +67,24 @@ class AccessLog:
             resp.stream = _Watched(resp.stream, lambda: self._on_end(record))
 
 
-def _record(req: falcon.Request) -> AccessRecord:
-    record = AccessRecord(req.context.request_id, req.method, req.path)
-    record.passed_on = {**record.passed_on, **_trace(req)}
-    record.client = client_of(req.env)
-    return record
+_PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def record_of(req: falcon.Request, resp: falcon.Response) -> AccessRecord:
+    """Sets `req.context.record` and X-Request-Id (spec section 1.3) at its first call: the client's own id if it is short and plain.
+
+    Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
+    """
+    if "record" not in req.context:
+        given = req.get_header("X-Request-Id") or ""
+        request_id = given if _PLAIN_ID.fullmatch(given) else secrets.token_hex(16)
+        resp.set_header("X-Request-Id", request_id)
+        record = AccessRecord(request_id, req.method, req.path)
+        record.passed_on = {**record.passed_on, **_trace(req)}
+        record.client = client_of(req.env)
+        req.context.record = record
+    known: AccessRecord = req.context.record
+    return known
 
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")
@@ -203,11 +197,8 @@ class Methods:
         params: dict[str, object],
     ) -> None:
         if req.method not in falcon.COMBINED_METHODS:
-            there = [
-                m
-                for m in ("GET", "HEAD", "POST")
-                if hasattr(resource, f"on_{m.lower()}")
-            ]
+            known = ("GET", "HEAD", "POST")
+            there = [m for m in known if hasattr(resource, f"on_{m.lower()}")]
             raise falcon.HTTPMethodNotAllowed([*there, "OPTIONS"])
 
 
@@ -227,16 +218,14 @@ def _note_client_left(
     """Sets nginx's status for a client that has left. Only the log shows it."""
     resp.status = "499 Client Closed Request"
     resp.stream = None
-    req.context.record.ended = "client_left"
+    record_of(req, resp).ended = "client_left"
 
 
 def _render_error(
     req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
 ) -> None:
-    if "request_id" not in req.context:
-        _set_request_id(req, resp)  # Falcon refused the request before any middleware
-    request_id = req.context.request_id
-    error = _as_api_error(ex)
+    record, error = record_of(req, resp), _as_api_error(ex)
+    request_id, record.error = record.request_id, error.code
     if isinstance(error, InternalError):
         log.exception("unexpected", extra={"fields": {"request_id": request_id}})
     resp.status = error.status
@@ -249,8 +238,6 @@ def _render_error(
     else:
         body = {**error.envelope(), "request_id": request_id}
     resp.data = json_codec.encode(body)
-    if record := req.context.get("record"):
-        record.error = error.code
 
 
 def _as_api_error(ex: Exception) -> ApiError:

@@ -14,7 +14,7 @@ from builders import Clock, asking, new_record
 from octomil_ref import logs
 from octomil_ref.errors import Busy, UpstreamError
 from octomil_ref.logs import configure_logging, write_access_line
-from octomil_ref.middleware import AccessLog, RequestId, add_error_handlers
+from octomil_ref.middleware import AccessLog, add_error_handlers
 from octomil_ref.records import Attempt
 from octomil_ref.settings import Settings
 
@@ -80,7 +80,7 @@ def answer(
     start_response: falcon.testing.StartResponseMock | None = None,
 ):
     """The body that the WSGI server gets for one request."""
-    app = falcon.App(middleware=[RequestId(), AccessLog(write_access_line)])
+    app = falcon.App(middleware=[AccessLog(write_access_line)])
     add_error_handlers(app)
     app.add_route("/thing", resource)
     environ = falcon.testing.create_environ(

@@ -11,7 +11,7 @@ from builders import app_client
 from octomil_ref.errors import A_BUG, Broken, ClientLeft, Unauthorized
 from octomil_ref.keys import KeyRing
 from octomil_ref.logs import AccessRecord, write_access_line
-from octomil_ref.middleware import AccessLog, Auth, RequestId, add_error_handlers
+from octomil_ref.middleware import AccessLog, Auth, add_error_handlers
 
 
 class Failing:
@@ -27,7 +27,7 @@ class Failing:
 
 
 def client(failure: Exception, *middleware: object) -> falcon.testing.TestClient:
-    app = falcon.App(middleware=[RequestId(), *middleware])
+    app = falcon.App(middleware=[*middleware])
     add_error_handlers(app)
     app.add_route("/", Failing(failure))
     return falcon.testing.TestClient(app)
@@ -376,8 +376,7 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ],
 )
 def test_the_id_and_the_trace_of_a_request_go_to_the_upstream(given, passed_on):
-    req = falcon.testing.create_req(headers=given)
-    req.context.request_id = "id-1"
+    req = falcon.testing.create_req(headers={"X-Request-Id": "id-1", **given})
 
     AccessLog(write_access_line).process_request(req, falcon.Response())
 
