@@ -202,66 +202,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="serve|demo|config|check")
-
-    _add_serve_flags(commands.add_parser("serve", help="serve the API"))
-    demo_help = "serve the API with a small language model inside"
-    _add_demo_flags(commands.add_parser("demo", help=demo_help))
-    config_parser = commands.add_parser(
-        "config", help="print every setting and its meaning"
-    )
-    config_parser.set_defaults(command=config)
-    check_help = "ask each backend for its models; exit with 1 if one cannot be used"
-    commands.add_parser("check", help=check_help).set_defaults(command=check)
+    found = {}
+    for command, about in (
+        (serve, "serve the API"),
+        (demo, "serve the API with a small language model inside"),
+        (config, "print every setting and its meaning"),
+        (check, "ask each backend for its models; exit with 1 if one cannot be used"),
+    ):
+        found[command] = commands.add_parser(command.__name__, help=about)
+        found[command].set_defaults(command=command)
+    _add_serve_flags(found[serve])
+    _add_demo_flags(found[demo])
     return parser
 
 
 def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=serve)
-    parser.add_argument(
-        "--server", choices=["waitress", "gunicorn"], default="waitress"
-    )
-    parser.add_argument(
-        "--workers",
-        type=_flag(setting_values.at_least_one),
-        help="number of processes, under gunicorn",
-    )
-    parser.add_argument(
-        "--unix-socket",
-        metavar="PATH",
-        help="a Unix socket to listen on, in place of host and port",
-    )
+    flag, positive = parser.add_argument, _flag(setting_values.at_least_one)
+    flag("--server", choices=["waitress", "gunicorn"], default="waitress")
+    flag("--workers", type=positive, help="number of processes, under gunicorn")
+    socket_help = "a Unix socket to listen on, in place of host and port"
+    flag("--unix-socket", metavar="PATH", help=socket_help)
     _add_common_flags(parser)
 
 
 def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=demo)
+    scripted_help = "use no model: answers repeat the prompt"
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--gguf", type=Path, help="a model file to use instead")
-    model.add_argument(
-        "--scripted",
-        action="store_true",
-        help="use no model: answers repeat the prompt",
-    )
-    parser.add_argument(
-        "--no-install",
-        action="store_true",
-        help="do not download the model; print how to",
-    )
+    model.add_argument("--scripted", action="store_true", help=scripted_help)
+    install_help = "do not download the model; print how to"
+    parser.add_argument("--no-install", action="store_true", help=install_help)
     _add_common_flags(parser)
 
 
 def _add_common_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--host", type=_flag(setting_values.host), help="address to listen on"
-    )
-    parser.add_argument(
-        "--port", type=_flag(setting_values.port), help="port; 0: any free"
-    )
-    parser.add_argument(
-        "--threads",
-        type=_flag(setting_values.at_least_one),
-        help="requests served at a time by one process",
-    )
+    flag, positive = parser.add_argument, _flag(setting_values.at_least_one)
+    flag("--host", type=_flag(setting_values.host), help="address to listen on")
+    flag("--port", type=_flag(setting_values.port), help="port; 0: any free")
+    flag("--threads", type=positive, help="requests served at a time by one process")
 
 
 def _flag(parse: Callable[[str], T]) -> Callable[[str], T]:
