@@ -13,7 +13,7 @@ from octomil_ref.fallback import Fallback, InflightLimit
 from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging
-from octomil_ref.metrics import observers_of
+from octomil_ref.metrics import Metrics, Observers
 from octomil_ref.middleware import add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.sdk_endpoints import add_sdk_endpoints
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     for text in warnings(settings):
         log.warning(text)
     backends = create_backends(settings)
-    observers = observers_of(settings)
+    observers = Observers(Metrics(settings) if settings.metrics else None)
     fallback = Fallback(backends, settings.backend_cooldown, observers.on_attempt)
     pool = ThreadPoolExecutor(settings.batch_max_concurrency, "batch")
     health = HealthCheck(backends, settings.backend_timeout)

@@ -6,17 +6,17 @@ of them can show the sum: prometheus-client calls this its multiprocess mode.
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octomil_ref.fallback import Observe
 from octomil_ref.logs import write_access_line, write_attempt
 from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.setting_values import PROVIDERS, SettingsError
 from octomil_ref.settings import Settings
+
+TOKENS = "octomil_tokens_total"
 
 COUNTERS = {
     "octomil_requests_total": (
@@ -27,7 +27,7 @@ COUNTERS = {
         "Requests whose client left before the end.",
         ["endpoint"],
     ),
-    "octomil_tokens_total": ("Tokens as the models count them.", ["provider", "kind"]),
+    TOKENS: ("Tokens as the models count them.", ["provider", "kind"]),
     "octomil_fallbacks_total": (
         "Requests answered by a backend that is not the first.",
         ["provider"],
@@ -121,10 +121,8 @@ class Metrics:
         self._observe(DURATION, record.elapsed_ms(), endpoint)
         if record.first_token_ms is not None:
             self._observe(FIRST_TOKEN, record.first_token_ms, provider)
-        self._add("octomil_tokens_total", record.prompt_tokens, provider, "prompt")
-        self._add(
-            "octomil_tokens_total", record.completion_tokens, provider, "completion"
-        )
+        self._add(TOKENS, record.prompt_tokens, provider, "prompt")
+        self._add(TOKENS, record.completion_tokens, provider, "completion")
         if record.fallback:
             self._add("octomil_fallbacks_total", 1, provider)
         if record.ended == "client_left":
@@ -141,9 +139,8 @@ class Metrics:
 
     def in_flight(self) -> AbstractContextManager[object]:
         """Counts a request while it is entered."""
-        tracker: AbstractContextManager[object] = self._gauges[
-            INFLIGHT
-        ].track_inprogress()
+        gauge = self._gauges[INFLIGHT]
+        tracker: AbstractContextManager[object] = gauge.track_inprogress()
         return tracker
 
     def _add(self, name: str, amount: int | None, *labels: str) -> None:
@@ -172,30 +169,24 @@ def _outcome(attempt: Attempt) -> str:
 
 @dataclass(frozen=True)
 class Observers:
-    """What is called with requests and attempts: the log, and the metrics if they are on."""
+    """Hand each request and attempt to the log, and to the metrics if they are on."""
 
-    on_end: Callable[[AccessRecord], None] = write_access_line
-    """Called with each request once its response has ended."""
-    on_attempt: Observe = write_attempt
-    in_flight: Callable[[], AbstractContextManager[object]] = nullcontext
-    """Entered for as long as a request waits for a model."""
-    metrics: Metrics | None = None
+    metrics: Metrics | None
 
-
-def observers_of(settings: Settings) -> Observers:
-    if not settings.metrics:
-        return Observers()
-    metrics = Metrics(settings)
-
-    def on_end(record: AccessRecord) -> None:
-        metrics.count_request(record)
+    def on_end(self, record: AccessRecord) -> None:
+        """Called with each request once its response has ended."""
+        if self.metrics:
+            self.metrics.count_request(record)
         write_access_line(record)
 
-    def on_attempt(attempt: Attempt) -> None:
-        metrics.count_attempt(attempt)
+    def on_attempt(self, attempt: Attempt) -> None:
+        if self.metrics:
+            self.metrics.count_attempt(attempt)
         write_attempt(attempt)
 
-    return Observers(on_end, on_attempt, metrics.in_flight, metrics)
+    def in_flight(self) -> AbstractContextManager[object]:
+        """Entered for as long as a request waits for a model."""
+        return self.metrics.in_flight() if self.metrics else nullcontext()
 
 
 def _make(folder: str) -> None:
