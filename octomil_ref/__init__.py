@@ -24,6 +24,7 @@ Used on the way:
     clients.py                  clients that leave while they wait
     records.py                  what is known of one request, and of one attempt
     logs.py                     the lines that are made of them, and how lines look
+    metrics.py                  hands them to the log, and to Prometheus if that is switched on
     clock.py                    stopwatch and deadlines
 
 When something fails:
@@ -35,7 +36,6 @@ When something fails:
 Beside the stream:
 
     batch.py                    many completions, written as they become ready
-    metrics.py                  what Prometheus reads, if it is switched on
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
     settings_report.py          what `octomil-ref config` prints, and what looks like a mistake

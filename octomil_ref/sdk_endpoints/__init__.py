@@ -1,9 +1,8 @@
 """The endpoints that SDKs and OpenAI clients call besides the five of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes it.
 
-openai_requests.py      OpenAI's request bodies as the API's own requests
-openai_responses.py     the API's results as OpenAI's response bodies and events
-openai.py               POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models
-octomil.py              what Octomil's SDKs ask before or beside inference: route, plan, manifest, telemetry
+openai.py           POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models
+openai_bodies.py    OpenAI's request bodies as the API's own, the API's results as OpenAI's
+octomil.py          what Octomil's SDKs ask before or beside inference: route, plan, manifest, telemetry
 """
 
 from collections.abc import Sequence
@@ -22,10 +21,8 @@ def add_sdk_endpoints(
     backends: Sequence[Backend],
     settings: Settings,
 ) -> None:
-    models = openai.ModelList(
-        backends, settings.backend_timeout, settings.model_aliases
-    )
-    index = openai.ModelIndex(models)
+    timeout, aliases = settings.backend_timeout, settings.model_aliases
+    index = openai.ModelIndex(openai.ModelList(backends, timeout, aliases))
     app.add_route("/v1/chat/completions", openai.ChatCompletions(gateway, settings))
     app.add_route("/v1/embeddings", openai.EmbeddingVectors(gateway, settings))
     app.add_route("/v1/models", index)

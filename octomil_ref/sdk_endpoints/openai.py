@@ -15,8 +15,7 @@ from octomil_ref.body import read_json
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
 from octomil_ref.resources import Gateway, send_events
-from octomil_ref.sdk_endpoints import openai_responses as write
-from octomil_ref.sdk_endpoints.openai_requests import parse_chat, parse_vectors
+from octomil_ref.sdk_endpoints import openai_bodies as bodies
 from octomil_ref.settings import Settings
 
 
@@ -28,14 +27,14 @@ class ChatCompletions:
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        chat = parse_chat(read_json(req, self.settings.max_body_bytes))
+        chat = bodies.parse_chat(read_json(req, self.settings.max_body_bytes))
         request, record = chat.completion, req.context.record
         if chat.stream:
-            events = write.ChatEvents(request.model_id, chat.include_usage)
+            events = bodies.ChatEvents(request.model_id, chat.include_usage)
             send_events(resp, self.gateway.stream(request, record, lambda _: events))
         else:
             completion = self.gateway.complete(request, record)
-            body = write.chat_completion(completion, request.model_id)
+            body = bodies.chat_completion(completion, request.model_id)
             resp.data = json_codec.encode(body)
 
 
@@ -47,12 +46,11 @@ class EmbeddingVectors:
     settings: Settings
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        asked = parse_vectors(
-            read_json(req, self.settings.max_body_bytes),
-            self.settings.embeddings_max_inputs,
-        )
-        found = self.gateway.embed(asked.embeddings, req.context.record)
-        body = write.embeddings(found, asked.embeddings.model_id, asked.base64)
+        body = read_json(req, self.settings.max_body_bytes)
+        most = self.settings.embeddings_max_inputs
+        request, as_base64 = bodies.parse_vectors(body, most)
+        found = self.gateway.embed(request, req.context.record)
+        body = bodies.embeddings(found, request.model_id, as_base64)
         resp.data = json_codec.encode(body)
 
 
@@ -131,8 +129,8 @@ class ModelIndex:
         self, req: falcon.Request, resp: falcon.Response, model_id: str | None = None
     ) -> None:
         if model_id is None:
-            models = [write.model(*item) for item in self.models.all().items()]
+            models = [bodies.model(*item) for item in self.models.all().items()]
             resp.data = json_codec.encode({"object": "list", "data": models})
         else:
-            found = write.model(model_id, self.models.provider(model_id))
+            found = bodies.model(model_id, self.models.provider(model_id))
             resp.data = json_codec.encode(found)

@@ -36,7 +36,7 @@ LAYERS = [
     {"app", "listening"},
     {"sdk_endpoints"},
     {"sdk_endpoints.openai", "sdk_endpoints.octomil"},
-    {"sdk_endpoints.openai_requests", "sdk_endpoints.openai_responses"},
+    {"sdk_endpoints.openai_bodies"},
     {"middleware", "resources"},
     {"metrics"},
     {"body", "streaming", "batch", "health", "page"},
