@@ -120,6 +120,8 @@ def optional_url(text: str) -> str:
 
 def openai_url(text: str) -> str:
     url = _url(text)
+    if url.endswith("/v1/v1"):
+        raise ValueError("a URL with `/v1` once")
     return url if urlsplit(url).path else f"{url}/v1"
 
 
@@ -145,6 +147,8 @@ def _url(text: str) -> str:
 
 def host(text: str) -> str:
     """A name or an address. An IPv6 address may be in brackets, as in a URL."""
+    if text == "*":  # other programs' way to write all addresses
+        raise ValueError("a name or an address, such as 0.0.0.0 or :: for all")
     return text.removeprefix("[").removesuffix("]")
 
 

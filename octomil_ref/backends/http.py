@@ -193,7 +193,7 @@ class UpstreamResponse:
             parts.append(data)
             size += len(data)
             if size > MAX_BODY:
-                raise self._upstream.broken("sent an answer without end")
+                raise self.broken("sent an answer without end")
         return b"".join(parts)
 
     def next_lines(self) -> list[bytes]:
@@ -207,13 +207,12 @@ class UpstreamResponse:
             if lines:
                 return lines
             if len(self._rest) > MAX_LINE:
-                raise self._upstream.broken("sent a line without end")
+                raise self.broken("sent a line without end")
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
 
-    def cut_off(self) -> Broken:
-        """The error to raise if the body ends before the answer is complete."""
-        return self._upstream.broken("cut its answer off")
+    def broken(self, what: str) -> Broken:
+        return self._upstream.broken(what)
 
     def redacted(self, failure: UpstreamError) -> UpstreamError:
         """`failure` without the credentials of the request, which some upstreams repeat in their messages."""

@@ -14,12 +14,7 @@ from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.backends.http import UpstreamResponse
 from octomil_ref.backends.refusals import has_error, parsed, refusal, reported, said
-from octomil_ref.errors import (
-    Broken,
-    KeyRefused,
-    NoSuchPath,
-    UpstreamError,
-)
+from octomil_ref.errors import KeyRefused, NoSuchPath, UpstreamError
 
 MAX_COUNT = 2**53
 """Some JSON parsers cannot represent larger integers exactly."""
@@ -40,16 +35,11 @@ def is_success(response: UpstreamResponse) -> bool:
     return 200 <= response.status < 300
 
 
-def require_success(response: UpstreamResponse) -> None:
-    """Raises UpstreamError, and closes the response, unless it is a success."""
-    if not is_success(response):
-        raise failure(response)[0]
-
-
 @contextmanager
 def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
-    """Gives the body. Raises Broken if the code inside finds a value that the dialect does not allow."""
-    require_success(response)
+    """Gives the body of a success. Raises Broken if the code inside finds a value that the dialect does not allow."""
+    if not is_success(response):
+        raise failure(response)[0]
     try:
         body = response.body()
     finally:
@@ -106,7 +96,9 @@ class StreamedAnswer:
             if self._ended:
                 return
         with readable(self._response):
-            pieces = self._reader.end(self._failure or self._response.cut_off())
+            pieces = self._reader.end(
+                self._failure or self._response.broken("cut its answer off")
+            )
         self._ended = True
         yield pieces
 
@@ -135,36 +127,26 @@ class StreamedAnswer:
         except UpstreamError as ex:
             return pieces, self._response.redacted(ex)
         except MALFORMED:
-            return pieces, _malformed(self._response.provider)
+            return pieces, self._response.broken(NO_ANSWER)
         return pieces, None
 
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 """The exceptions of code that reads a malformed value."""
 
+NO_ANSWER = "sent something else than an answer"
+
 
 @contextmanager
 def readable(response: UpstreamResponse) -> Iterator[None]:
     """For a block that reads data of the upstream. Malformed data raises Broken, and no UpstreamError shows credentials."""
     try:
-        with malformed_is_broken(response.provider):
-            yield
+        yield
     except UpstreamError as ex:
         response.redacted(ex)
         raise
-
-
-@contextmanager
-def malformed_is_broken(provider: str) -> Iterator[None]:
-    """Turns the exceptions of code that reads a malformed value into Broken."""
-    try:
-        yield
     except MALFORMED as ex:
-        raise _malformed(provider) from ex
-
-
-def _malformed(provider: str) -> Broken:
-    return Broken(f"The {provider} backend sent something else than an answer.")
+        raise response.redacted(response.broken(NO_ANSWER)) from ex
 
 
 def json_value(data: bytes) -> Any:
@@ -230,21 +212,13 @@ def pieces(thoughts: object, words: str) -> list[Piece]:
     return found
 
 
-def name(value: object) -> str:
-    """The name of a model."""
-    found = text(value)
-    if not found:
-        raise ValueError("not a name")
-    return found
-
-
 def names(models: Any, field: str) -> list[str]:
     """The names of listed models. A malformed entry says nothing against the others."""
     found = []
     for model in models or []:  # older Ollamas send null if there are none
         with suppress(*MALFORMED):
-            found.append(name(model[field]))
-    return found
+            found.append(text(model[field]))
+    return [name for name in found if name]
 
 
 def count(value: object) -> int | None:
@@ -289,11 +263,12 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
 
 
 def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index."""
+    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index. It may be text."""
     found = {}
     for position, item in enumerate(data):
         index = item.get("index")
-        found[position if index is None else index] = _vector(item["embedding"])
+        index = position if index is None else index
+        found[int(index) if type(index) is str else index] = _vector(item["embedding"])
     return [found[index] for index in range(len(data))]
 
 

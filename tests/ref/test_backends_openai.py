@@ -209,9 +209,10 @@ def test_embeddings_are_requested_together_as_numbers():
     assert sent() == {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
 
 
+@pytest.mark.parametrize("index", [int, str])
 @responses.activate
-def test_embeddings_come_in_the_order_of_their_inputs():
-    data = [entry(2, 3), entry(0, 1), entry(1, 2)]
+def test_embeddings_come_in_the_order_of_their_inputs(index):
+    data = [entry(index(2), 3), entry(index(0), 1), entry(index(1), 2)]
     usage = {"prompt_tokens": 6, "total_tokens": 6}
     responses.post(EMBED, json={"data": data, "usage": usage})
 
@@ -227,7 +228,7 @@ def test_embeddings_come_in_the_order_of_their_inputs():
         pytest.param({"data": [entry(0, 1)]}, id="one of two"),
         pytest.param({"data": [entry(0, 1), entry(0, 2)]}, id="one index twice"),
         pytest.param({"data": [entry(1, 1), entry(2, 2)]}, id="counted from 1"),
-        pytest.param({"data": [entry("0", 1), entry("1", 2)]}, id="text for an index"),
+        pytest.param({"data": [entry("a", 1), entry("b", 2)]}, id="words for an index"),
         pytest.param({"data": [entry(1, 1), entry(None, 2)]}, id="two at one place"),
         pytest.param({"data": [{"index": 0}, {"index": 1}]}, id="without vectors"),
         pytest.param({"data": None}, id="null"),
