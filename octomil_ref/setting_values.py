@@ -120,8 +120,6 @@ def optional_url(text: str) -> str:
 
 def openai_url(text: str) -> str:
     url = _url(text)
-    if url.endswith("/v1/v1"):
-        raise ValueError("a URL with `/v1` once")
     return url if urlsplit(url).path else f"{url}/v1"
 
 

@@ -91,10 +91,12 @@ def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
-    """Warnings about probable mistakes: no backend, and variables whose names are almost that of a setting."""
+    """Warnings about probable mistakes: no backend, `/v1` twice, and variables whose names are almost that of a setting."""
     found = []
     if not settings.ollama_base_url and not settings.openai_api_endpoint:
         found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
+    if settings.openai_api_endpoint.endswith("/v1/v1"):
+        found.append("OPENAI_API_ENDPOINT ends with /v1 twice")
     for variable in environ:
         if variable.startswith(("OCTOMIL_", "LLM_")) and variable not in MEANINGS:
             near = get_close_matches(variable, MEANINGS, 1, SIMILAR)

@@ -106,6 +106,10 @@ def test_the_report_shows_that_a_secret_is_not_set(variable):
             ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
         ),
         ({"OLLAMA_BASE_URL": "", "OPENAI_API_ENDPOINT": "http://gpu"}, []),
+        (
+            {"OPENAI_API_ENDPOINT": "http://gpu/v1/v1/"},
+            ["OPENAI_API_ENDPOINT ends with /v1 twice"],
+        ),
     ],
     ids=[
         "nothing",
@@ -114,6 +118,7 @@ def test_the_report_shows_that_a_secret_is_not_set(variable):
         "names of other programs",
         "no backend",
         "one backend",
+        "a doubled path",
     ],
 )
 def test_what_looks_like_a_mistake_is_warned_about(environ, expected):
