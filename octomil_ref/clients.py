@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 INTERVAL = 0.5
@@ -19,18 +20,13 @@ HANGUP = getattr(select, "POLLRDHUP", 0)
 """The client closed the connection, or its side of it. On other systems than Linux only a reset is noticed."""
 
 
+@dataclass(eq=False)
 class Client:
     """The client that waits for one response. Without arguments it never leaves."""
 
-    left = False
-
-    def __init__(
-        self,
-        says_it_left: Callable[[], bool] | None = None,
-        connection: socket.socket | None = None,
-    ) -> None:
-        self.says_it_left = says_it_left
-        self.connection = connection
+    says_it_left: Callable[[], bool] | None = None
+    connection: socket.socket | None = None
+    left: bool = False
 
 
 NOBODY = Client()
@@ -44,12 +40,12 @@ def client_of(environ: Mapping[str, Any]) -> Client:
     )
 
 
+@dataclass(eq=False)
 class Call:
     """One request to an upstream, on one connection."""
 
-    def __init__(self, client: Client, connection: Any) -> None:
-        self.client = client
-        self._connection: socket.socket = connection
+    client: Client
+    connection: Any
 
     def end(self) -> bool:
         """The response is complete, or the connection closed. False if the call was broken off."""
@@ -62,7 +58,7 @@ class Call:
         if _running.pop(self, False):
             with suppress(OSError):
                 # The method of an SSLSocket would also take its encryption away.
-                socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+                socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
 
 
 _running: dict[Call, bool] = {}

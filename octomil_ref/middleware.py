@@ -3,10 +3,12 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import falcon
+from falcon import Request, Response
 
 from octomil_ref import json_codec
 from octomil_ref.body import drain
@@ -29,7 +31,6 @@ log = logging.getLogger("octomil_ref")
 
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
 
-
 OnEnd = Callable[[AccessRecord], None]
 """Called with each request once its response has ended."""
 
@@ -48,15 +49,11 @@ class AccessLog:
     def __init__(self, on_end: OnEnd) -> None:
         self._on_end = on_end
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def process_request(self, req: Request, resp: Response) -> None:
         record_of(req, resp)
 
     def process_response(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        resource: object,
-        req_succeeded: bool,
+        self, req: Request, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
         record = record_of(req, resp)
         record.status = resp.status_code
@@ -70,7 +67,7 @@ class AccessLog:
 _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-def record_of(req: falcon.Request, resp: falcon.Response) -> AccessRecord:
+def record_of(req: Request, resp: Response) -> AccessRecord:
     """Sets `req.context.record` and X-Request-Id (spec section 1.3) at its first call: the client's own id if it is short and plain.
 
     Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
@@ -91,7 +88,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")
 _TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 
 
-def _trace(req: falcon.Request) -> dict[str, str]:
+def _trace(req: Request) -> dict[str, str]:
     """The headers of a trace that the request belongs to (https://www.w3.org/TR/trace-context/)."""
     parent = req.get_header("traceparent") or ""
     state = req.get_header("tracestate") or ""
@@ -102,28 +99,27 @@ def _trace(req: falcon.Request) -> dict[str, str]:
     return {"traceparent": parent, "tracestate": state}
 
 
+@dataclass(frozen=True)
 class _Watched:
     """A body that calls `on_close` at its end. The WSGI server always calls close()."""
 
-    def __init__(self, body: Any, on_close: Callable[[], None]) -> None:
-        self._body: Iterable[bytes] = body
-        self._close_body: Callable[[], None] = body.close
-        self._on_close = on_close
+    body: Any
+    on_close: Callable[[], None]
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
+        return iter(self.body)
 
     def close(self) -> None:
         try:
-            self._close_body()
+            self.body.close()
         finally:
-            self._on_close()
+            self.on_close()
 
 
 class Host:
     """Refuses HTTP/1.1 without a Host header, or with several (RFC 9112 section 3.2)."""
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def process_request(self, req: Request, resp: Response) -> None:
         host = req.env.get("HTTP_HOST")
         missing = host is None and req.env["SERVER_PROTOCOL"] == "HTTP/1.1"
         if missing or "," in (host or ""):  # waitress joins several by commas
@@ -143,11 +139,7 @@ class VaryByOrigin:
     """Adds `Vary: Origin`: the response names the origin that asked, so a cache must not give it to another one."""
 
     def process_response(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        resource: object,
-        req_succeeded: bool,
+        self, req: Request, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
         resp.append_header("Vary", "Origin")
 
@@ -159,11 +151,7 @@ class Auth:
         self._keys = keys
 
     def process_resource(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        resource: object,
-        params: dict[str, object],
+        self, req: Request, resp: Response, resource: object, params: dict[str, object]
     ) -> None:
         # Browsers send no token in a preflight.
         if getattr(resource, "public", False) or req.method == "OPTIONS":
@@ -179,7 +167,7 @@ class Auth:
         req.context.record.key = name
 
 
-def _tokens(req: falcon.Request) -> list[str]:
+def _tokens(req: Request) -> list[str]:
     # Between the two there may be several spaces, but no tab (RFC 9110 section 11.4).
     scheme, _, token = (req.auth or "").partition(" ")
     given = [token.strip(" ")] if scheme.lower() == "bearer" else []
@@ -190,11 +178,7 @@ class Methods:
     """Answers a method that Falcon does not know, such as `BREW`, like any other wrong one."""
 
     def process_resource(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        resource: object,
-        params: dict[str, object],
+        self, req: Request, resp: Response, resource: object, params: dict[str, object]
     ) -> None:
         if req.method not in falcon.COMBINED_METHODS:
             known = ("GET", "HEAD", "POST")
@@ -202,7 +186,7 @@ class Methods:
             raise falcon.HTTPMethodNotAllowed([*there, "OPTIONS"])
 
 
-def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> None:
+def add_error_handlers(app: "falcon.App[Request, Response]") -> None:
     """Every exception becomes the one envelope, whatever `Accept` says (spec section 1.3).
 
     Falcon's own errors have no body for a client that accepts only `text/event-stream`.
@@ -213,7 +197,7 @@ def add_error_handlers(app: "falcon.App[falcon.Request, falcon.Response]") -> No
 
 
 def _note_client_left(
-    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
+    req: Request, resp: Response, ex: Exception, params: dict[str, Any]
 ) -> None:
     """Sets nginx's status for a client that has left. Only the log shows it."""
     resp.status = "499 Client Closed Request"
@@ -222,7 +206,7 @@ def _note_client_left(
 
 
 def _render_error(
-    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
+    req: Request, resp: Response, ex: Exception, params: dict[str, Any]
 ) -> None:
     record, error = record_of(req, resp), _as_api_error(ex)
     request_id, record.error = record.request_id, error.code

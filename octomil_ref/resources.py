@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-import falcon
+from falcon import Request, Response
 
 from octomil_ref import __version__, backends, json_codec, streaming
 from octomil_ref.backends import Completion, Usage
@@ -76,7 +76,7 @@ class Inference:
     gateway: Gateway
     settings: Settings
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         request = parse_completion(read_json(req, self.settings.max_body_bytes))
         record: AccessRecord = req.context.record
         completion = self.gateway.complete(request, record)
@@ -92,13 +92,13 @@ class InferenceStream:
     gateway: Gateway
     settings: Settings
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         request = parse_completion(read_json(req, self.settings.max_body_bytes))
         record: AccessRecord = req.context.record
         send_events(resp, self.gateway.stream(request, record, TokenEvents))
 
 
-def send_events(resp: falcon.Response, stream: EventStream) -> None:
+def send_events(resp: Response, stream: EventStream) -> None:
     """Call it last: when an error is raised, Falcon drops other bodies, but not a stream."""
     resp.content_type = streaming.CONTENT_TYPE
     resp.set_header("Cache-Control", "no-cache, no-transform")
@@ -115,7 +115,7 @@ class Batch:
     pool: Executor
     """Shared by all batches."""
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         request = parse_batch(
             read_json(req, self.settings.max_body_bytes),
             self.settings.batch_max_inputs,
@@ -146,7 +146,7 @@ class Embeddings:
     gateway: Gateway
     settings: Settings
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         request = parse_embeddings(
             read_json(req, self.settings.max_body_bytes),
             self.settings.embeddings_max_inputs,
@@ -163,7 +163,7 @@ class Health:
 
     health: HealthCheck
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         report = self.health.report()
         resp.status = 503 if report["status"] == "unavailable" else 200
         resp.data = json_codec.encode(report)
@@ -176,7 +176,7 @@ class Liveness:
 
     public = True
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         resp.data = json_codec.encode({"status": "ok", "version": __version__})
 
     on_head = on_get
@@ -189,7 +189,7 @@ class Exposition:
     metrics: Metrics
     public: bool
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         resp.data, resp.content_type = self.metrics.exposition()
 
 
@@ -201,7 +201,7 @@ class Static:
 
     document: Document
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         resp.set_headers(self.document.headers)
         resp.etag = self.document.etag
         tags = req.if_none_match or ()

@@ -6,7 +6,7 @@ Without these endpoints the SDKs log errors, Node has no route, and Browser's `p
 import uuid
 from dataclasses import dataclass
 
-import falcon
+from falcon import Request, Response
 
 from octomil_ref import json_codec
 from octomil_ref.body import drain, read_json
@@ -19,7 +19,7 @@ class Route:
 
     max_body_bytes: int
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         as_object("", read_json(req, self.max_body_bytes))
         route = {
             "id": uuid.uuid4().hex,
@@ -37,7 +37,7 @@ class RuntimePlan:
 
     max_body_bytes: int
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         asked = as_object("", read_json(req, self.max_body_bytes))
         cloud = {
             "locality": "cloud",
@@ -64,14 +64,14 @@ class CatalogManifest:
 
     public = True  # the Python SDK asks at its import, before it has a token
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: Request, resp: Response) -> None:
         resp.data = json_codec.encode({"version": "1", "models": []})
 
 
 class TelemetryEvents:
     """POST /api/v2/telemetry/events: accepted and discarded."""
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         drain(req)
         resp.status = 202
         resp.data = json_codec.encode({"accepted": True})

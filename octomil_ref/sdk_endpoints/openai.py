@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import falcon
+from falcon import Request, Response
 
 from octomil_ref import json_codec
 from octomil_ref.backends import Backend
@@ -26,7 +26,7 @@ class ChatCompletions:
     gateway: Gateway
     settings: Settings
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         chat = bodies.parse_chat(read_json(req, self.settings.max_body_bytes))
         request, record = chat.completion, req.context.record
         if chat.stream:
@@ -45,7 +45,7 @@ class EmbeddingVectors:
     gateway: Gateway
     settings: Settings
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(self, req: Request, resp: Response) -> None:
         body = read_json(req, self.settings.max_body_bytes)
         most = self.settings.embeddings_max_inputs
         request, as_base64 = bodies.parse_vectors(body, most)
@@ -125,9 +125,7 @@ class ModelIndex:
 
     models: ModelList
 
-    def on_get(
-        self, req: falcon.Request, resp: falcon.Response, model_id: str | None = None
-    ) -> None:
+    def on_get(self, req: Request, resp: Response, model_id: str | None = None) -> None:
         if model_id is None:
             models = [bodies.model(*item) for item in self.models.all().items()]
             resp.data = json_codec.encode({"object": "list", "data": models})
