@@ -27,14 +27,10 @@ from octomil_ref.settings_report import report, warnings
 
 T = TypeVar("T")
 
-INTERRUPTED = 130
-"""The exit code that shells use for a command that Ctrl-C ended. A running server finishes its requests and exits with 0."""
+# The exit codes that shells use for a command that Ctrl-C ended, and for one whose output was closed.
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
-BROKEN_PIPE = 141
-"""The exit code that shells use for a command whose output was closed."""
-
-CHECK_TIMEOUT = 10.0
-"""Seconds that a backend has to list its models."""
+CHECK_TIMEOUT = 10.0  # seconds that a backend has to list its models
 
 UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """The errors of a pipe or a file that cannot be written."""

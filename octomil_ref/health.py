@@ -10,14 +10,9 @@ from octomil_ref.clock import Deadline, stopwatch
 from octomil_ref.errors import FAULTS_OF_REQUESTS, UpstreamError
 from octomil_ref.setting_values import PROVIDERS
 
-PROBE_TIMEOUT = 2.0
-"""Seconds for one probe, at most."""
-
-GRACE = 0.5
-"""Extra seconds before a stuck probe is abandoned: a DNS lookup has no timeout of its own."""
-
-CACHE_SECONDS = 1.0
-"""Seconds for which a report is reused."""
+PROBE_TIMEOUT = 2.0  # seconds for one probe, at most
+GRACE = 0.5  # extra seconds before a stuck probe is abandoned: a DNS lookup has no timeout of its own
+CACHE_SECONDS = 1.0  # for which a report is reused
 
 Report = dict[str, object]
 

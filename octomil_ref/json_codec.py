@@ -11,11 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-MAX_DEPTH = 100
-"""Levels of nested arrays and objects, at most."""
-
-MAX_DIGITS = 1000
-"""Digits of an integer, at most."""
+MAX_DEPTH = 100  # levels of nested arrays and objects
+MAX_DIGITS = 1000  # of an integer
 
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 

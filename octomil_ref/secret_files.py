@@ -16,11 +16,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("octomil_ref")
 
-LOOK_INTERVAL = 1.0
-"""The least seconds between two checks whether a file has changed."""
-
-MAX_CHARACTERS = 1_000_000
-"""The longest file."""
+LOOK_INTERVAL = 1.0  # seconds between two checks whether a file has changed, at least
+MAX_CHARACTERS = 1_000_000  # of a file
 
 _remembered: dict[str, mmap.mmap] = {}
 """The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn

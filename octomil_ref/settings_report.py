@@ -117,6 +117,4 @@ OTHER_NAMES = {
 }
 """Variables of other programs, and the settings that mean the same."""
 
-
-SIMILAR = 0.85
-"""Two names are similar if difflib's ratio of them, from 0 to 1, is at least this: one is probably misspelt."""
+SIMILAR = 0.85  # difflib's ratio, from 0 to 1, from which one name is probably the other, misspelt

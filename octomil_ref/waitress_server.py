@@ -28,11 +28,10 @@ from octomil_ref.settings import (
 
 log = logging.getLogger("octomil_ref")
 
-POLL_SECONDS = 0.5
-"""Seconds for which the loop waits for a socket before it checks for a signal."""
-
-NEVER = 2**62
-"""More bytes than a request or a response has."""
+POLL_SECONDS = (
+    0.5  # for which the loop waits for a socket before it checks for a signal
+)
+NEVER = 2**62  # more bytes than a request or a response has
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 

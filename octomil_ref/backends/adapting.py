@@ -18,17 +18,14 @@ T = TypeVar("T")
 
 log = logging.getLogger("octomil_ref")
 
-MAX_MODELS = 1000
-"""The most models about which something is remembered: clients choose their names."""
-
-MAX_CHANGES = 50
-"""Parameters of one model that are remembered, at most; clients choose their names too."""
-
-MAX_REQUESTS = 20
-"""Requests for one attempt: many servers name one field at a time."""
-
-REMEMBERED = 3600.0
-"""Seconds after which an upstream is asked anew: it may have been updated."""
+MAX_MODELS = 1000  # about which something is remembered: clients choose their names
+MAX_CHANGES = (
+    50  # parameters of one model that are remembered; clients choose their names too
+)
+MAX_REQUESTS = 20  # for one attempt: many servers name one field at a time
+REMEMBERED = (
+    3600.0  # seconds after which an upstream is asked anew: it may have been updated
+)
 
 Changes = Mapping[str, str | None]
 """New names for fields of a request. None leaves a field out."""

@@ -41,26 +41,15 @@ from octomil_ref.errors import (
 )
 from octomil_ref.records import client_asking, headers_passed_on
 
-CONNECT_TIMEOUT = 3.0
-"""Seconds to connect, at most, however many addresses the upstream's name has."""
-
-DRAIN_TIMEOUT = 0.2
-"""Seconds to read what follows the end of an answer, so that its connection can be used again."""
-
-POOL_SIZE = 256
-"""Idle connections to keep, at most: more than a process has threads."""
-
-MIN_SECRET = 12
-"""The value of a header counts as a secret if it has at least so many characters. The key always does."""
-
-MAX_LINE = 16 * 1024 * 1024
-"""Bytes of one line of a streamed answer."""
-
-MAX_BODY = 256 * 1024 * 1024
-"""Bytes of a whole answer: more than 512 vectors of 16,384 numbers."""
-
-MAX_MESSAGE = 350
-"""Characters of an error message that quotes the upstream."""
+CONNECT_TIMEOUT = 3.0  # seconds in all, however many addresses the upstream's name has
+DRAIN_TIMEOUT = 0.2  # seconds to read what follows an answer, so that its connection can be used again
+POOL_SIZE = 256  # idle connections: more than a process has threads
+MIN_SECRET = 12  # characters from which the value of a header counts as a secret; the key always does
+MAX_LINE = 16 * 1024 * 1024  # bytes of one line of a streamed answer
+MAX_BODY = (
+    256 * 1024 * 1024
+)  # bytes of a whole answer: more than 512 vectors of 16,384 numbers
+MAX_MESSAGE = 350  # characters of an error message that quotes the upstream
 
 
 class Upstream:

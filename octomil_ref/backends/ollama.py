@@ -24,12 +24,8 @@ from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameter
 TOP_LEVEL = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama expects beside `options`. All others belong inside."""
 
-
-IN_MEMORY = 5.0
-"""Seconds for which a model counts as in memory after it answered or `/api/ps` listed it."""
-
-PS_TIMEOUT = 2.0
-"""Seconds for `/api/ps`."""
+IN_MEMORY = 5.0  # seconds for which a model counts as in memory after it answered or `/api/ps` listed it
+PS_TIMEOUT = 2.0  # seconds for `/api/ps`
 
 
 class OllamaBackend:

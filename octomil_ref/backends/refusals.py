@@ -249,14 +249,9 @@ def _matches(row: Row, status: int, words: str) -> bool:
     return status in row.statuses and bool(re.search(row.words, words, re.IGNORECASE))
 
 
-MAX_REASON = 2000
-"""The most characters of a reason that are read."""
-
-MAX_CODES, MAX_CODE = 20, 100
-"""The most codes that are read, and the most characters of each."""
-
-MAX_DEPTH = 8
-"""Levels of nesting in which a reason is looked for."""
+MAX_REASON = 2000  # characters of a reason that are read
+MAX_CODES, MAX_CODE = 20, 100  # codes that are read, and characters of each
+MAX_DEPTH = 8  # levels of nesting in which a reason is looked for
 
 _PLACES = (
     # OpenRouter: what the provider behind it said. It is more to the point than OpenRouter's own message.

@@ -23,14 +23,9 @@ from octomil_ref.backends.framing import Head, framing, request_head, take_head
 from octomil_ref.clients import NOBODY, Call, Client, watched
 from octomil_ref.clock import Deadline
 
-MAX_IDLE = 60.0
-"""Seconds after which an idle connection is not used again. Many servers close theirs after 65 to 75."""
-
-READ_BYTES = 64 * 1024
-"""The most that one read takes from a socket."""
-
-SLACK = 0.02
-"""A socket's limit is set again if it is off by so many seconds. While tokens come in time it never is."""
+MAX_IDLE = 60.0  # seconds after which a connection is not used again; many servers close theirs after 65 to 75
+READ_BYTES = 64 * 1024  # the most that one read takes from a socket
+SLACK = 0.02  # seconds by which a socket's limit may be off; while tokens come in time it is not set again
 
 KEEP_ALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
 """Options that keep firewalls from dropping a connection while a model is silent. Not every system has all of them."""

@@ -54,11 +54,8 @@ class EmbeddingVectors:
         resp.data = json_codec.encode(body)
 
 
-LIST_TIMEOUT = 2.0
-"""Seconds for one backend to list its models, at most."""
-
-LIST_CACHED = 5.0
-"""Seconds for which a list is reused."""
+LIST_TIMEOUT = 2.0  # seconds for one backend to list its models, at most
+LIST_CACHED = 5.0  # seconds for which a list is reused
 
 Models = Mapping[str, str]
 """Model id to the provider that is asked for it first."""
