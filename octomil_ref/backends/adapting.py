@@ -37,11 +37,14 @@ RENAMED = {"max_tokens": "max_completion_tokens"}
 """OpenAI and Azure, for models that think: "Use 'max_completion_tokens' instead"."""
 
 
+Asked = tuple[UpstreamResponse, tuple[str, ...]]
+"""A successful response, and the client's parameters that it ignores."""
+
+
 class Memory(Generic[T]):
     """One value per model, bounded in number and in time."""
 
-    def __init__(self, seconds: float = REMEMBERED) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._values: dict[str, tuple[T, Deadline]] = {}
 
     def get(self, model: str) -> T | None:
@@ -50,7 +53,7 @@ class Memory(Generic[T]):
 
     def put(self, model: str, value: T) -> None:
         self._values.pop(model, None)  # so that the newest is last
-        self._values[model] = (value, Deadline(self._seconds))
+        self._values[model] = (value, Deadline(REMEMBERED))
         for oldest in list(self._values)[:-MAX_MODELS]:
             self._values.pop(oldest, None)
 
@@ -73,8 +76,8 @@ class Adapter:
         payload: Mapping[str, Any],
         ours: Mapping[str, Any],
         deadline: Deadline | None = None,
-    ) -> tuple[UpstreamResponse, tuple[str, ...]]:
-        """A successful response, and the parameters in `payload` that it ignores. `ours` are fields that we add."""
+    ) -> Asked:
+        """Sends the client's `payload`, and `ours`, which are fields that we add."""
         deadline = deadline or self.deadline()
         known = self._changes.get(payload["model"]) or {}
         changes, requests = known, 0
@@ -97,9 +100,9 @@ class Adapter:
     def _remember(self, model: str, changes: Changes) -> None:
         newest = dict(list(changes.items())[-MAX_CHANGES:])
         self._changes.put(model, newest)
-        fields = {"provider": self._upstream.provider, "model": model}
-        names = {"parameters": ",".join(newest)}
-        log.warning("unsupported", extra={"fields": fields | names})
+        about = {"provider": self._upstream.provider, "model": model}
+        fields = {**about, "parameters": ",".join(newest)}
+        log.warning("unsupported", extra={"fields": fields})
 
     def in_parts(
         self,

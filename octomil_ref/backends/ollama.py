@@ -13,8 +13,8 @@ from octomil_ref.backends import (
     Usage,
     reading,
 )
-from octomil_ref.backends.adapting import Adapter, Memory
-from octomil_ref.backends.http import Upstream, UpstreamResponse
+from octomil_ref.backends.adapting import Adapter, Asked, Memory
+from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import reported
 from octomil_ref.clock import Deadline
@@ -46,9 +46,8 @@ class OllamaBackend:
         self._aliases = aliases
         self._load_timeout = load_timeout or timeout
         self._loads_longer = self._load_timeout != timeout
-        self._answered: Memory[bool] = Memory()
-        """Models that have answered this process and were in memory at every look since."""
-        self._in_memory: Memory[bool] = Memory(IN_MEMORY)
+        self._in_memory: Memory[Deadline | None] = Memory()
+        """Models that have answered this process and were in memory at every look since, with the time of the next look."""
 
     def complete(self, request: CompletionRequest) -> Completion:
         response, ignored = self._ask(request, stream=False)
@@ -65,20 +64,17 @@ class OllamaBackend:
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         model = self._name(request.model_id)
         deadline = self._deadline(model)
-        return self._adapter.in_parts(
-            model, request.input, lambda part: self._embed(model, part, deadline)
-        )
 
-    def _embed(
-        self, model: str, texts: Sequence[str], deadline: Deadline
-    ) -> Embeddings:
-        payload = {"model": model, "input": texts}
-        response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
-        self._note_answer(model)
-        with reading.whole_answer(response) as body:
-            vectors = reading.vectors(body["embeddings"], len(texts))
-            tokens = reading.count(body.get("prompt_eval_count"))
-            return Embeddings(vectors, self.provider, tokens or 0)
+        def embed(texts: Sequence[str]) -> Embeddings:
+            payload = {"model": model, "input": texts}
+            response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
+            self._note_answer(model)
+            with reading.whole_answer(response) as body:
+                vectors = reading.vectors(body["embeddings"], len(texts))
+                tokens = reading.count(body.get("prompt_eval_count"))
+                return Embeddings(vectors, self.provider, tokens or 0)
+
+        return self._adapter.in_parts(model, request.input, embed)
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_answer(self._upstream.get("/api/tags", timeout)) as tags:
@@ -90,9 +86,7 @@ class OllamaBackend:
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
 
-    def _ask(
-        self, request: CompletionRequest, stream: bool
-    ) -> tuple[UpstreamResponse, tuple[str, ...]]:
+    def _ask(self, request: CompletionRequest, stream: bool) -> Asked:
         # Otherwise a thinking model thinks first, and its content is empty meanwhile.
         ours = {"think": False} if "think" not in request.parameters else {}
         model = self._name(request.model_id)
@@ -108,23 +102,21 @@ class OllamaBackend:
         return found
 
     def _deadline(self, model: str) -> Deadline:
-        """For one attempt."""
         if self._loads_longer and not self._is_in_memory(model):
             return Deadline(self._load_timeout)
         return self._adapter.deadline()
 
     def _is_in_memory(self, model: str) -> bool:
         """False until the model has answered this process: `/api/ps` also lists a model that is still being loaded."""
-        if self._answered.get(model) and not self._in_memory.get(model):
-            listed = self._lists(model)
-            self._answered.put(model, listed)
-            self._in_memory.put(model, listed)
-        return bool(self._answered.get(model))
+        next_look = self._in_memory.get(model)
+        if next_look and next_look.remaining() <= 0:
+            next_look = Deadline(IN_MEMORY) if self._lists(model) else None
+            self._in_memory.put(model, next_look)
+        return next_look is not None
 
     def _note_answer(self, model: str) -> None:
         if self._loads_longer:
-            self._answered.put(model, True)
-            self._in_memory.put(model, True)
+            self._in_memory.put(model, Deadline(IN_MEMORY))
 
     def _lists(self, model: str) -> bool:
         """True if Ollama lists the model as in memory, or does not answer."""

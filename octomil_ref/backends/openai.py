@@ -24,7 +24,6 @@ from octomil_ref.backends.adapting import Adapter
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import has_error, parsed, reported
-from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -64,19 +63,16 @@ class OpenAIBackend:
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
         model, deadline = self._name(request.model_id), self._adapter.deadline()
-        return self._adapter.in_parts(
-            model, request.input, lambda part: self._embed(model, part, deadline)
-        )
 
-    def _embed(
-        self, model: str, texts: Sequence[str], deadline: Deadline
-    ) -> Embeddings:
-        payload = {"model": model, "input": texts}
-        floats = {"encoding_format": "float"}
-        response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
-        with reading.whole_answer(response) as body:
-            vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
-            return Embeddings(vectors, self.provider, _tokens_of_input(body))
+        def embed(texts: Sequence[str]) -> Embeddings:
+            payload = {"model": model, "input": texts}
+            floats = {"encoding_format": "float"}
+            response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
+            with reading.whole_answer(response) as body:
+                vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
+                return Embeddings(vectors, self.provider, _tokens_of_input(body))
+
+        return self._adapter.in_parts(model, request.input, embed)
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_body(self._upstream.get("/models", timeout)) as body:
