@@ -43,14 +43,11 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
 
-    gateway = resources.Gateway(fallback, limit)
-    batch = resources.Batch(gateway, settings, pool)
-    app.add_route("/api/v1/inference", resources.Inference(gateway, settings))
-    app.add_route(
-        "/api/v1/inference/stream", resources.InferenceStream(gateway, settings)
-    )
-    app.add_route("/api/v1/inference/batch", batch)
-    app.add_route("/api/v1/embeddings", resources.Embeddings(gateway, settings))
+    gateway = resources.Gateway(fallback, limit, settings)
+    app.add_route("/api/v1/inference", resources.Inference(gateway))
+    app.add_route("/api/v1/inference/stream", resources.InferenceStream(gateway))
+    app.add_route("/api/v1/inference/batch", resources.Batch(gateway, pool))
+    app.add_route("/api/v1/embeddings", resources.Embeddings(gateway))
     app.add_route("/api/v1/inference/health", resources.Health(health))
     app.add_route("/api/v1/health", resources.Liveness())
     app.add_route("/health", resources.Liveness())
@@ -59,7 +56,7 @@ def create_app(settings: Settings | None = None, keys: KeyRing | None = None) ->
         shown = resources.Exposition(observers.metrics, settings.metrics_public)
         app.add_route("/metrics", shown)
     if settings.sdk_endpoints:
-        add_sdk_endpoints(app, gateway, backends, settings)
+        add_sdk_endpoints(app, gateway, backends)
     if settings.page:
         app.add_route("/", resources.Static(reference_page(settings)))
     return app
@@ -69,24 +66,10 @@ def create_backends(settings: Settings) -> list[Backend]:
     """The configured backends, in the order in which they are asked."""
     backends: list[Backend] = []
     timeout, names = settings.backend_timeout, settings.model_aliases
-    if settings.ollama_base_url:
-        backends.append(
-            OllamaBackend(
-                settings.ollama_base_url,
-                timeout,
-                names["ollama"],
-                settings.ollama_api_key,
-                settings.load_timeout,
-            )
-        )
-    if settings.openai_api_endpoint:
-        backends.append(
-            OpenAIBackend(
-                settings.openai_api_endpoint,
-                settings.openai_api_key,
-                timeout,
-                names["openai"],
-                settings.openai_api_headers,
-            )
-        )
+    if url := settings.ollama_base_url:
+        key, load_timeout = settings.ollama_api_key, settings.load_timeout
+        backends.append(OllamaBackend(url, timeout, names["ollama"], key, load_timeout))
+    if url := settings.openai_api_endpoint:
+        key, headers = settings.openai_api_key, settings.openai_api_headers
+        backends.append(OpenAIBackend(url, key, timeout, names["openai"], headers))
     return backends

@@ -32,10 +32,14 @@ from octomil_ref.streaming import Events, EventStream, TokenEvents
 
 @dataclass(frozen=True)
 class Gateway:
-    """Asks the backends, within the limit, and adds the model and the usage to the record of the request."""
+    """Reads a body, asks the backends within the limit, and adds the model and the usage to the record of the request."""
 
     fallback: Fallback
     limit: InflightLimit
+    settings: Settings
+
+    def body(self, req: Request) -> object:
+        return read_json(req, self.settings.max_body_bytes)
 
     def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
         record.model = request.model_id
@@ -74,10 +78,9 @@ class Inference:
     """POST /api/v1/inference: one prompt, one whole answer."""
 
     gateway: Gateway
-    settings: Settings
 
     def on_post(self, req: Request, resp: Response) -> None:
-        request = parse_completion(read_json(req, self.settings.max_body_bytes))
+        request = parse_completion(self.gateway.body(req))
         record: AccessRecord = req.context.record
         completion = self.gateway.complete(request, record)
         resp.data = json_codec.encode(
@@ -90,10 +93,9 @@ class InferenceStream:
     """POST /api/v1/inference/stream: one prompt, its answer token by token."""
 
     gateway: Gateway
-    settings: Settings
 
     def on_post(self, req: Request, resp: Response) -> None:
-        request = parse_completion(read_json(req, self.settings.max_body_bytes))
+        request = parse_completion(self.gateway.body(req))
         record: AccessRecord = req.context.record
         send_events(resp, self.gateway.stream(request, record, TokenEvents))
 
@@ -111,20 +113,17 @@ class Batch:
     """POST /api/v1/inference/batch: many prompts, their answers in order."""
 
     gateway: Gateway
-    settings: Settings
     pool: Executor
     """Shared by all batches."""
 
     def on_post(self, req: Request, resp: Response) -> None:
-        request = parse_batch(
-            read_json(req, self.settings.max_body_bytes),
-            self.settings.batch_max_inputs,
-        )
+        settings = self.gateway.settings
+        request = parse_batch(self.gateway.body(req), settings.batch_max_inputs)
         record: AccessRecord = req.context.record
         record.model = request.model_id
         with ExitStack() as held:
             held.enter_context(self.gateway.limit.slot())  # one for the whole batch
-            at_once = min(request.max_concurrency, self.settings.batch_max_concurrency)
+            at_once = min(request.max_concurrency, settings.batch_max_concurrency)
             run_one = partial(self._run_one, record)
             run = BatchRun(request, run_one, self.pool, at_once)
             close = held.pop_all().close
@@ -144,13 +143,10 @@ class Embeddings:
     """POST /api/v1/embeddings: texts in, vectors out."""
 
     gateway: Gateway
-    settings: Settings
 
     def on_post(self, req: Request, resp: Response) -> None:
-        request = parse_embeddings(
-            read_json(req, self.settings.max_body_bytes),
-            self.settings.embeddings_max_inputs,
-        )
+        longest = self.gateway.settings.embeddings_max_inputs
+        request = parse_embeddings(self.gateway.body(req), longest)
         embeddings = self.gateway.embed(request, req.context.record)
         resp.data = embeddings_body(embeddings, request.model_id)
 
@@ -237,14 +233,9 @@ def embeddings_body(embeddings: backends.Embeddings, model_id: str) -> bytes:
         b'{"object":"embedding","index":%d,"embedding":%b}' % (index, vector)
         for index, vector in enumerate(vectors)
     ]
-    rest = {
-        "model": model_id,
-        "provider": embeddings.provider,
-        "usage": {
-            "prompt_tokens": embeddings.prompt_tokens,
-            "total_tokens": embeddings.prompt_tokens,
-        },
-    }
+    tokens = embeddings.prompt_tokens
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    rest = {"model": model_id, "provider": embeddings.provider, "usage": usage}
     return b'{"object":"list","data":[%b],"embeddings":[%b],%b' % (
         b",".join(data),
         b",".join(vectors),

@@ -12,22 +12,21 @@ import falcon
 from octomil_ref.backends import Backend
 from octomil_ref.resources import Gateway
 from octomil_ref.sdk_endpoints import octomil, openai
-from octomil_ref.settings import Settings
 
 
 def add_sdk_endpoints(
     app: "falcon.App[falcon.Request, falcon.Response]",
     gateway: Gateway,
     backends: Sequence[Backend],
-    settings: Settings,
 ) -> None:
+    settings = gateway.settings
     timeout, aliases = settings.backend_timeout, settings.model_aliases
     index = openai.ModelIndex(openai.ModelList(backends, timeout, aliases))
-    app.add_route("/v1/chat/completions", openai.ChatCompletions(gateway, settings))
-    app.add_route("/v1/embeddings", openai.EmbeddingVectors(gateway, settings))
+    app.add_route("/v1/chat/completions", openai.ChatCompletions(gateway))
+    app.add_route("/v1/embeddings", openai.EmbeddingVectors(gateway))
     app.add_route("/v1/models", index)
     app.add_route("/v1/models/{model_id:path}", index)  # ids may hold slashes
-    app.add_route("/api/v1/route", octomil.Route(settings.max_body_bytes))
-    app.add_route("/api/v2/runtime/plan", octomil.RuntimePlan(settings.max_body_bytes))
+    app.add_route("/api/v1/route", octomil.Route(gateway))
+    app.add_route("/api/v2/runtime/plan", octomil.RuntimePlan(gateway))
     app.add_route("/api/v2/catalog/manifest", octomil.CatalogManifest())
     app.add_route("/api/v2/telemetry/events", octomil.TelemetryEvents())

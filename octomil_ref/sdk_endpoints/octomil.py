@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from falcon import Request, Response
 
 from octomil_ref import json_codec
-from octomil_ref.body import drain, read_json
+from octomil_ref.body import drain
 from octomil_ref.payloads import as_object
+from octomil_ref.resources import Gateway
 
 
 @dataclass(frozen=True)
 class Route:
     """POST /api/v1/route: where to run a model. iOS reads the first four fields as strings."""
 
-    max_body_bytes: int
+    gateway: Gateway
 
     def on_post(self, req: Request, resp: Response) -> None:
-        as_object("", read_json(req, self.max_body_bytes))
+        as_object("", self.gateway.body(req))
         route = {
             "id": uuid.uuid4().hex,
             "target": "cloud",
@@ -35,10 +36,10 @@ class Route:
 class RuntimePlan:
     """POST /api/v2/runtime/plan: the candidates that may run a model. Node needs at least one."""
 
-    max_body_bytes: int
+    gateway: Gateway
 
     def on_post(self, req: Request, resp: Response) -> None:
-        asked = as_object("", read_json(req, self.max_body_bytes))
+        asked = as_object("", self.gateway.body(req))
         cloud = {
             "locality": "cloud",
             "engine": "cloud",

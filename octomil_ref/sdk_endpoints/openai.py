@@ -11,12 +11,10 @@ from falcon import Request, Response
 
 from octomil_ref import json_codec
 from octomil_ref.backends import Backend
-from octomil_ref.body import read_json
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
 from octomil_ref.resources import Gateway, send_events
 from octomil_ref.sdk_endpoints import openai_bodies as bodies
-from octomil_ref.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,10 +22,9 @@ class ChatCompletions:
     """POST /v1/chat/completions: one prompt; its answer whole or token by token."""
 
     gateway: Gateway
-    settings: Settings
 
     def on_post(self, req: Request, resp: Response) -> None:
-        chat = bodies.parse_chat(read_json(req, self.settings.max_body_bytes))
+        chat = bodies.parse_chat(self.gateway.body(req))
         request, record = chat.completion, req.context.record
         if chat.stream:
             events = bodies.ChatEvents(request.model_id, chat.include_usage)
@@ -43,12 +40,10 @@ class EmbeddingVectors:
     """POST /v1/embeddings: texts in, vectors out, as numbers or as base64."""
 
     gateway: Gateway
-    settings: Settings
 
     def on_post(self, req: Request, resp: Response) -> None:
-        body = read_json(req, self.settings.max_body_bytes)
-        most = self.settings.embeddings_max_inputs
-        request, as_base64 = bodies.parse_vectors(body, most)
+        longest = self.gateway.settings.embeddings_max_inputs
+        request, as_base64 = bodies.parse_vectors(self.gateway.body(req), longest)
         found = self.gateway.embed(request, req.context.record)
         body = bodies.embeddings(found, request.model_id, as_base64)
         resp.data = json_codec.encode(body)
