@@ -5,13 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 
 from octomil_ref import json_codec
-from octomil_ref.errors import (
-    A_BUG,
-    ApiError,
-    ClientLeft,
-    InternalError,
-    Overloaded,
-)
+from octomil_ref.errors import A_BUG, ApiError, ClientLeft, InternalError, Overloaded
 from octomil_ref.payloads import BatchRequest, CompletionRequest
 from octomil_ref.records import AccessRecord
 from octomil_ref.streaming import TransferCut

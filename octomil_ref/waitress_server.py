@@ -20,11 +20,7 @@ from waitress.task import WSGITask
 from octomil_ref.app import App
 from octomil_ref.clock import Deadline
 from octomil_ref.listening import listen
-from octomil_ref.settings import (
-    DEFAULT_THREADS,
-    IDLE_CONNECTIONS,
-    Settings,
-)
+from octomil_ref.settings import DEFAULT_THREADS, IDLE_CONNECTIONS, Settings
 
 log = logging.getLogger("octomil_ref")
 

@@ -24,21 +24,10 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from octomil_ref import json_codec
 from octomil_ref.backends.refusals import HIDDEN
-from octomil_ref.backends.wire import (
-    POOLS,
-    READ_BYTES,
-    StaleConnection,
-    sending_for,
-)
+from octomil_ref.backends.wire import POOLS, READ_BYTES, StaleConnection, sending_for
 from octomil_ref.clients import Client
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import (
-    Broken,
-    ClientLeft,
-    NotReached,
-    TimedOut,
-    UpstreamError,
-)
+from octomil_ref.errors import Broken, ClientLeft, NotReached, TimedOut, UpstreamError
 from octomil_ref.records import client_asking, headers_passed_on
 
 CONNECT_TIMEOUT = 3.0  # seconds in all, however many addresses the upstream's name has
