@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
 
 from octomil_ref import json_codec
 from octomil_ref.errors import A_BUG, ApiError, ClientLeft, InternalError, Overloaded
@@ -77,35 +78,29 @@ class BatchRun:
             return {"error": InternalError(A_BUG).envelope()}
 
 
+@dataclass(eq=False)
 class BatchBody:
     """The answer, written as its results become ready. The WSGI server iterates it, then closes it.
 
     If the process dies meanwhile, the client gets JSON that does not parse, never a short list.
     """
 
-    def __init__(
-        self,
-        model_id: str,
-        run: BatchRun,
-        record: AccessRecord,
-        close: Callable[[], None],
-    ) -> None:
-        self._model_id = model_id
-        self._run = run
-        self._record = record
-        self._close = close
-        record.ended = "client_left"
+    model_id: str
+    run: BatchRun
+    record: AccessRecord
+    release: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self.record.ended = "client_left"
 
     def __iter__(self) -> Iterator[bytes]:
-        yield b'{"model_id":' + json_codec.encode(self._model_id) + b',"results":['
-        for index, future in enumerate(self._run.results):
+        yield b'{"model_id":' + json_codec.encode(self.model_id) + b',"results":['
+        for index, future in enumerate(self.run.results):
             while not wait([future], HEARTBEAT).done:
                 yield b"\n"
-            separator = b"," if index else b""
-            yield separator + json_codec.encode(
-                {"index": index, **self._result(future)}
-            )
-        self._record.ended = "complete"
+            result = {"index": index, **self._result(future)}
+            yield (b"," if index else b"") + json_codec.encode(result)
+        self.record.ended = "complete"
         yield b"]," + json_codec.encode(self._summary())[1:]
 
     def _result(self, future: Future[Result]) -> Result:
@@ -115,14 +110,14 @@ class BatchBody:
             raise TransferCut from ex
 
     def close(self) -> None:
-        self._run.abandon()
-        self._record.failed = self._run.failed()
-        self._close()
+        self.run.abandon()
+        self.record.failed = self.run.failed()
+        self.release()
 
     def _summary(self) -> dict[str, object]:
-        failed = self._run.failed()
+        failed = self.run.failed()
         return {
-            "succeeded": len(self._run.results) - failed,
+            "succeeded": len(self.run.results) - failed,
             "failed": failed,
-            "latency_ms": self._record.elapsed_ms(),
+            "latency_ms": self.record.elapsed_ms(),
         }

@@ -180,10 +180,8 @@ class Fallback:
         """The error that names the model, and the backends that do not have it."""
         each = zip(self._backends, failures, strict=True)
         lacking = [b.provider for b, ex in each if isinstance(ex, ModelNotFound)]
-        who = f"Neither {' nor '.join(lacking)} has"
-        if len(lacking) == 1:
-            who = f"{lacking[0]} does not have"
-        return ModelNotFound(f"{who} the model '{model_id}'.")
+        who = " and ".join(lacking)
+        return ModelNotFound(f"{who} did not find the model '{model_id}'.")
 
     def _cool_down(
         self, backend: Backend, model_id: str, failure: UpstreamError

@@ -6,6 +6,7 @@ An event is one `data:` line of ASCII JSON and a blank line; some clients also s
 import errno
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from octomil_ref import json_codec
@@ -69,38 +70,31 @@ class TokenEvents:
         return event({"token": "", "done": done, "provider": self._provider, **rest})
 
 
+@dataclass(eq=False)
 class EventStream:
     """The WSGI server iterates it, then closes it. Tokens that arrived together leave in one write."""
 
-    def __init__(
-        self,
-        opened: CommittedStream,
-        events: Events,
-        record: AccessRecord,
-        close: Callable[[], None],
-    ) -> None:
-        """`close` releases everything that the stream holds."""
-        self._opened = opened
-        self._events = events
-        self._record = record
-        self._close = close
+    opened: CommittedStream
+    events: Events
+    record: AccessRecord
+    close: Callable[[], None]
+    """Releases everything that the stream holds."""
+
+    def __post_init__(self) -> None:
         self._next_comment = Deadline(0)
-        record.events, record.ended = 0, "client_left"
+        self.record.events, self.record.ended = 0, "client_left"
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for pieces in self._opened:
+            for pieces in self.opened:
                 if events := b"".join(map(self._event, pieces)):
                     yield events
         except UpstreamError as ex:
-            self._record.ended = "interrupted"
+            self.record.ended = "interrupted"
             yield self._interruption(ex)
             raise TransferCut from ex
         except ClientLeft as ex:
             raise TransferCut from ex
-
-    def close(self) -> None:
-        self._close()
 
     def _event(self, piece: Piece) -> bytes:
         if isinstance(piece, Token):
@@ -108,10 +102,10 @@ class EventStream:
         return self._comment() if isinstance(piece, Reasoning) else self._final(piece)
 
     def _token(self, text: str) -> bytes:
-        if not self._record.events:
-            self._record.first_token_ms = self._record.elapsed_ms()
-        self._record.events = (self._record.events or 0) + 1
-        return self._events.token(text)
+        if not self.record.events:
+            self.record.first_token_ms = self.record.elapsed_ms()
+        self.record.events = (self.record.events or 0) + 1
+        return self.events.token(text)
 
     def _comment(self) -> bytes:
         if self._next_comment.remaining() > 0:
@@ -120,15 +114,15 @@ class EventStream:
         return COMMENT
 
     def _final(self, ending: Ending) -> bytes:
-        self._record.ended = "complete"
-        self._record.add_ending(ending)
-        return self._events.final(ending, self._record.elapsed_ms())
+        self.record.ended = "complete"
+        self.record.add_ending(ending)
+        return self.events.final(ending, self.record.elapsed_ms())
 
     def _interruption(self, failure: UpstreamError) -> bytes:
         stalled = isinstance(failure, TimedOut)
         code = "request_timeout" if stalled else "stream_interrupted"
-        self._record.error = code
-        return self._events.interruption(
+        self.record.error = code
+        return self.events.interruption(
             {"code": code, "message": failure.message, "retryable": True}
         )
 

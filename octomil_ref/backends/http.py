@@ -1,7 +1,7 @@
 """HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
 
 Every exception of requests, urllib3 and sockets leaves here as an UpstreamError, or as ClientLeft. Requests go straight to the
-adapter, with URLs prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is
+adapter, with the base URL prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is
 followed and no cookie is kept. Proxies and certificates of the environment are looked up once.
 """
 
@@ -52,17 +52,16 @@ class Upstream:
         _, _, key = headers.get("Authorization", "").partition(" ")
         long = [value for value in headers.values() if len(value) >= MIN_SECRET]
         self.credentials = [_where_it_stands(each) for each in [key, *long] if each]
-        self._base_url = base_url
+        prepared = requests.Request("GET", base_url).prepare().url or ""
+        self._base_url = prepared.rstrip("/")
         self._headers = {
-            "Host": _host(base_url),
+            "Host": urlsplit(prepared).netloc.rpartition("@")[2],
             **headers,
             "Accept-Encoding": "identity",
             "User-Agent": "octomil-ref",
         }
         self._adapter = _Adapter()
         self._route = _route(base_url)
-        self._urls: dict[str, str | None] = {}
-        """Prepared URLs by path."""
 
     def post(
         self, path: str, payload: Mapping[str, Any], timeout: float | None = None
@@ -119,11 +118,8 @@ class Upstream:
         return self._attempt(request, deadline)
 
     def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
-        if path not in self._urls:
-            url = self._base_url + path
-            self._urls[path] = requests.Request(method, url).prepare().url
         request = requests.PreparedRequest()
-        request.method, request.url = method, self._urls[path]
+        request.method, request.url = method, self._base_url + path
         # A plain dictionary: copying the case-insensitive one of requests costs a tenth of the whole call.
         headers: Any = {**self._headers, **headers_passed_on()}
         if body:
@@ -261,12 +257,6 @@ def _where_it_stands(secret: str) -> re.Pattern[str]:
     return re.compile(text if len(secret) >= MIN_SECRET else rf"(?<!\w){text}(?!\w)")
 
 
-def _host(url: str) -> str:
-    """The Host header for `url`, which may hold credentials."""
-    prepared = requests.Request("GET", url).prepare().url
-    return urlsplit(prepared or "").netloc.rpartition("@")[2]
-
-
 FAILURES = (OSError, urllib3.exceptions.HTTPError)
 """The exceptions of requests, urllib3 and sockets. Those of requests are OSErrors."""
 
@@ -345,6 +335,5 @@ class _Adapter(HTTPAdapter):
         return response
 
     def forget_connections(self) -> None:
-        """Closes the idle connections."""
         self._pool = None
         self.close()

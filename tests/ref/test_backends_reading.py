@@ -21,7 +21,7 @@ URL = "http://upstream.test/"
 
 def whole_answer(status: int, body: object) -> object:
     responses.get(URL, status=status, body=body)
-    response = Upstream("openai", URL, {}, 20).get("", 20)
+    response = Upstream("openai", URL, {}, 20).get("/", 20)
     with reading.whole_answer(response) as fields:
         return fields
 
@@ -185,7 +185,7 @@ class Generous(Words):
 
 def streamed(*pieces, reader=None, timeout=10):
     responses.get(URL, body=(body := arriving(*pieces)))
-    answer = Upstream("openai", URL, {}, timeout).get("", timeout)
+    answer = Upstream("openai", URL, {}, timeout).get("/", timeout)
     return StreamedAnswer(answer, reader or Words(), timeout), body
 
 

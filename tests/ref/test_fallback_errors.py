@@ -106,8 +106,8 @@ def test_of_two_busy_backends_the_shorter_wait_is_reported():
 @pytest.mark.parametrize(
     ("ollama", "openai", "message"),
     [
-        (ModelNotFound, ModelNotFound, "Neither ollama nor openai has the model 'm'."),
-        (NotReached, ModelNotFound, "openai does not have the model 'm'."),
+        (ModelNotFound, ModelNotFound, "ollama and openai did not find the model 'm'."),
+        (NotReached, ModelNotFound, "openai did not find the model 'm'."),
     ],
 )
 def test_a_missing_model_is_named(ollama, openai, message):
