@@ -8,9 +8,16 @@ from xml.etree.ElementTree import Element
 
 from octomil_conformance.spec import Requirement
 
-from octomil_ref.page.endpoint import BASE, ORIGIN, Endpoint, endpoints
-from octomil_ref.page.fields import Field, Fields, component_of
 from octomil_ref.page.markup import Node, copied, html, prose, requirement_links, tag
+from octomil_ref.page.openapi import (
+    BASE,
+    ORIGIN,
+    Endpoint,
+    Field,
+    Fields,
+    component_of,
+    endpoints,
+)
 from octomil_ref.page.snippets import NEWLINE, quoted, sdks
 
 Document = Mapping[str, Any]
@@ -28,7 +35,10 @@ def contents(
     models = {place: model for model, place in chosen.items()}
     remaining = _by_chapter(spec)
     # Before the endpoints, which refer to it.
-    failures = _failures(document, fields)
+    envelope = _table("Envelope", "Error", fields, "always present")
+    failure = document["components"]["responses"]["Failure"]
+    headers = [part for each in failure["headers"].items() for part in _header(*each)]
+    kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
     sections = [
         _section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
@@ -36,19 +46,21 @@ def contents(
         copied(f"{name}, base URL {url}", lines, chosen)
         for name, url, lines in sdks(ORIGIN, models["model"])
     ]
-    rest = map(_sentences, remaining.values())
     schemes = document["components"]["securitySchemes"].values()
     tokens = [tag("li", *_described(each)) for each in schemes]
     return {
         "links": html(*map(_link, found)),
         **_for_clients(other_endpoints, chosen),
-        "tokens": html(tag("ul", *tokens)),
+        "tokens": html(*tokens),
         "model": html(_choice("model", models)),
         "embed_model": html(_choice("embed-model", models)),
         "endpoints": html(*sections),
-        "failures": html(failures),
-        "sdks": html(_chapter("sdks", "SDKs", *blocks)),
-        "spec": html(_chapter("spec", "The rest of the specification", *rest)),
+        "failure": html(tag("p", *prose(failure["description"]))),
+        "envelope": html(envelope),
+        "headers": html(*headers),
+        "kinds": html(*kinds),
+        "sdks": html(*blocks),
+        "spec": html(*map(_sentences, remaining.values())),
     }
 
 
@@ -76,12 +88,6 @@ def _by_chapter(spec: Mapping[str, Requirement]) -> dict[str, list[Requirement]]
 def _link(endpoint: Endpoint) -> Element:
     method, path = tag("b", endpoint.method), endpoint.path.removeprefix(BASE)
     return tag("li", tag("a", method, f" {path}", href=f"#{endpoint.name}"))
-
-
-def _chapter(name: str, title: str, *content: Element) -> Element:
-    heading = f"{name}-title"
-    title_tag = tag("h2", title, id=heading)
-    return tag("section", title_tag, *content, id=name, aria_labelledby=heading)
 
 
 def _described(thing: Mapping[str, Any]) -> list[Node]:
@@ -218,24 +224,8 @@ def _sentence(requirement: Requirement) -> Element:
 # What all endpoints have in common
 
 
-def _failures(document: Document, fields: Fields) -> Element:
-    failure = document["components"]["responses"]["Failure"]
-    headers = [
-        part
-        for name, header in failure["headers"].items()
-        for part in (tag("dt", tag("code", name)), tag("dd", *_described(header)))
-    ]
-    kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
-    shape = tag(
-        "div",
-        tag("p", *prose(failure["description"])),
-        _table("Envelope", "Error", fields, "always present"),
-        tag("h3", "Headers"),
-        tag("dl", *headers),
-    )
-    classes = tag("div", tag("h3", "Classes and codes"), tag("dl", *kinds))
-    columns = tag("div", shape, classes, class_="columns")
-    return _chapter("failures", "Failures", columns)
+def _header(name: str, header: Mapping[str, Any]) -> list[Element]:
+    return [tag("dt", tag("code", name)), tag("dd", *_described(header))]
 
 
 def _failure(kind: Mapping[str, Any]) -> list[Element]:
@@ -252,8 +242,10 @@ def _for_clients(
     if document is None:
         return {"clients_link": "", "list_models": "", "clients": ""}
     [about] = document["tags"]
+    title = tag("h2", about["name"], id="clients-title")
     paragraph = tag("p", *prose(about["description"]))
     blocks = [_for_client(each, chosen) for each in endpoints(document)]
+    named = {"id": "clients", "aria_labelledby": "clients-title"}
     link = tag("li", tag("a", "OpenAI clients", href="#clients"))
     # The page's script requests `GET /v1/models`.
     button = tag("button", "List the models", type="button", id="list-models")
@@ -261,7 +253,7 @@ def _for_clients(
     return {
         "clients_link": html(link),
         "list_models": html(models),
-        "clients": html(_chapter("clients", about["name"], paragraph, *blocks)),
+        "clients": html(tag("section", title, paragraph, *blocks, **named)),
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from octomil_ref.page.fields import Fields, type_words
+from octomil_ref.page.openapi import Fields, type_words
 
 
 def text(description: str, **more: object) -> dict[str, object]:
