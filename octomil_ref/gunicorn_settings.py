@@ -40,8 +40,7 @@ control_socket_disable = True
 # The folder of the files by which workers show that they are alive. In memory it needs no disk, and works where the root is read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
-_cores: dict[Any, int] = {}
-"""The core of each worker that runs."""
+_cores: dict[Any, int] = {}  # the core of each worker that runs
 
 _metrics: list[SharedFolder] = []
 """Has the folder of the metrics once the server has started, if they are on."""

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from octomil_ref.secret_files import SecretFile
 from octomil_ref.setting_values import key_name_and_token
 
-Names = Mapping[bytes, str]
-"""The names of keys by the digests of their tokens."""
+Names = Mapping[bytes, str]  # the names of keys by the digests of their tokens
 
 
 class KeyRing:

@@ -54,8 +54,7 @@ def write_attempt(attempt: Attempt) -> None:
     attempt_log.warning(event, extra={"fields": known})
 
 
-MAX_DETAIL = 300
-"""Characters of what an upstream said, at most."""
+MAX_DETAIL = 300  # characters of what an upstream said, at most
 
 MIN_QUOTE, MAX_QUOTE = 4, 8
 """Characters that an upstream's words share with a prompt count as quoted if there are 8, or all of a shorter prompt, at least 4."""

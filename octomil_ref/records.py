@@ -48,10 +48,8 @@ class AccessRecord:
     def __post_init__(self) -> None:
         self.passed_on: Mapping[str, str] = {"X-Request-Id": self.request_id}
         """Headers by which other systems know the request. They go to the upstream."""
-        self.elapsed_ms = stopwatch()
-        """Milliseconds since the request arrived."""
-        self.client = NOBODY
-        """The client that waits for the response."""
+        self.elapsed_ms = stopwatch()  # milliseconds since the request arrived
+        self.client = NOBODY  # the client that waits for the response
         self.endpoint: str | None = None
         """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
         self._lock = threading.Lock()  # the inputs of a batch run at once

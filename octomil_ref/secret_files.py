@@ -23,8 +23,7 @@ _remembered: dict[str, mmap.mmap] = {}
 """The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn
 starts even while a file is being replaced, and then has what the other workers have read, not what the master once read."""
 
-_HEAD = struct.Struct("<I32s")
-"""Size and digest of the text that follows."""
+_HEAD = struct.Struct("<I32s")  # size and digest of the text that follows
 
 
 class SecretFile(Generic[T]):

@@ -21,8 +21,7 @@ CONTENT_TYPE = "text/event-stream"
 COMMENT = b": the model is thinking\n\n"
 """All SSE parsers skip a comment. It keeps proxies from closing a quiet connection."""
 
-COMMENT_INTERVAL = 1.0
-"""Seconds between two comments while a model thinks, at least."""
+COMMENT_INTERVAL = 1.0  # seconds between two comments while a model thinks, at least
 
 
 class TransferCut(BrokenPipeError):

@@ -116,10 +116,8 @@ class Chunked:
     complete = surplus = False
 
     def __init__(self) -> None:
-        self._left = 0
-        """Bytes to come of the current chunk."""
-        self._rest = b"\r\n"
-        """The bytes after the last chunk."""
+        self._left = 0  # bytes to come of the current chunk
+        self._rest = b"\r\n"  # the bytes after the last chunk
 
     def feed(self, data: bytes) -> bytes:
         return self._lone_chunk(data) or self._all_chunks(data)

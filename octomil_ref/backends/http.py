@@ -156,8 +156,7 @@ class UpstreamResponse:
         self._upstream = upstream
         self._response = response
         self._client = client
-        self._rest = b""
-        """The beginning of a line whose end has not arrived."""
+        self._rest = b""  # the beginning of a line whose end has not arrived
         # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
         self._is_encoded = "Content-Encoding" in response.headers
 

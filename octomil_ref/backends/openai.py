@@ -228,10 +228,8 @@ class _Lines:
         """More text came after a reason. LiteLLM before Gemini sends one in every chunk: only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
-        self._has_deltas = False
-        """Text has come in a delta."""
-        self._name = b""
-        """The name of the current event."""
+        self._has_deltas = False  # text has come in a delta
+        self._name = b""  # the name of the current event
         self._stray = bytearray()
         """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
         self._event = bytearray()

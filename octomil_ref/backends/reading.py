@@ -16,8 +16,7 @@ from octomil_ref.backends.http import UpstreamResponse
 from octomil_ref.backends.refusals import has_error, parsed, refusal, reported, said
 from octomil_ref.errors import KeyRefused, NoSuchPath, UpstreamError
 
-MAX_COUNT = 2**53
-"""Some JSON parsers cannot represent larger integers exactly."""
+MAX_COUNT = 2**53  # some JSON parsers cannot represent larger integers exactly
 
 
 def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
@@ -80,8 +79,7 @@ class StreamedAnswer:
         self._response = response
         self._reader = reader
         self._timeout = timeout
-        self._failure: UpstreamError | None = None
-        """How the connection failed."""
+        self._failure: UpstreamError | None = None  # how the connection failed
         self._ended = False
 
     def __iter__(self) -> Iterator[list[Piece]]:
@@ -175,8 +173,7 @@ class SplitText:
     """Text that arrives in parts. Gateways in JavaScript may cut it between the two surrogates of a character."""
 
     def __init__(self) -> None:
-        self._half = ""
-        """A first surrogate whose second has not arrived."""
+        self._half = ""  # a first surrogate whose second has not arrived
 
     def add(self, value: object) -> str:
         """The text up to the last whole character. Absent text is empty."""

@@ -26,8 +26,7 @@ from octomil_ref.errors import (
     UpstreamError,
 )
 
-MAX_RETRY_AFTER = 86400
-"""The most seconds in `Retry-After`: a day."""
+MAX_RETRY_AFTER = 86400  # the most seconds in `Retry-After`: a day
 
 HIDDEN = "(not shown)"
 

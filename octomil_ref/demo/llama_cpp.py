@@ -11,8 +11,7 @@ import threading
 
 import xllamacpp
 
-CONTEXT_TOKENS = 4096
-"""All prompts that are processed at once share these."""
+CONTEXT_TOKENS = 4096  # all prompts that are processed at once share these
 
 PARALLEL = 2
 

