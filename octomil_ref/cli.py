@@ -86,7 +86,8 @@ def _serve_by_waitress(settings: Settings) -> None:
     settings = _with_token(settings)
     keys = settings.key_ring()
     app = create_app(settings, keys)
-    _on_hangup(keys.refresh)
+    if hasattr(signal, "SIGHUP"):  # not on Windows; elsewhere it would end the process
+        signal.signal(signal.SIGHUP, lambda number, frame: keys.refresh())
     gc.collect()
     gc.freeze()  # later collections, which halt every stream, skip the app's own objects
     server.run(app, lambda: print(f"Listening on {server.url}", flush=True))
@@ -106,12 +107,6 @@ def stay_on_one_core() -> None:
     if hasattr(os, "sched_setaffinity"):
         core = random.choice(sorted(os.sched_getaffinity(0)))
         os.sched_setaffinity(0, {core})
-
-
-def _on_hangup(call: Callable[[], None]) -> None:
-    """Calls `call` on SIGHUP, which otherwise ends the process."""
-    if hasattr(signal, "SIGHUP"):  # not on Windows
-        signal.signal(signal.SIGHUP, lambda number, frame: call())
 
 
 def demo(arguments: argparse.Namespace) -> None:

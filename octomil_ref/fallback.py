@@ -159,8 +159,8 @@ class Fallback:
                 if not ex.falls_back:
                     raise
                 failures[backend.provider] = ex
-            except ClientLeft:
-                self._observe(attempt.ended(client_left=True))
+            except ClientLeft as ex:
+                self._observe(attempt.ended(ex))
                 raise
             else:
                 self._observe(attempt.ended())

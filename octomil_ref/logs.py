@@ -11,6 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import groupby
 
+from octomil_ref.errors import UpstreamError
 from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.settings import Settings
 
@@ -38,7 +39,7 @@ def write_access_line(record: AccessRecord) -> None:
 def write_attempt(attempt: Attempt) -> None:
     """A WARNING for an attempt that failed. If the next backend answers, it is the only trace of the failure."""
     failure = attempt.failure
-    if failure is None:
+    if not isinstance(failure, UpstreamError):
         return
     fields = {
         "request_id": attempt.request_id,

@@ -9,8 +9,8 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from octomil_ref.errors import ClientLeft
 from octomil_ref.logs import write_access_line, write_attempt
 from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.setting_values import PROVIDERS, SettingsError
@@ -111,9 +111,14 @@ class Metrics:
 
     def exposition(self) -> tuple[bytes, str]:
         """The metrics in Prometheus's text format, and its content type."""
-        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+        import prometheus_client as client
+        from prometheus_client import multiprocess
 
-        return generate_latest(self._shown()), CONTENT_TYPE_LATEST
+        registry = self._registry
+        if self._folder:  # the sum of all processes
+            registry = client.CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
+        return client.generate_latest(registry), client.CONTENT_TYPE_LATEST
 
     def count_request(self, record: AccessRecord) -> None:
         endpoint, provider = record.endpoint or NONE, record.provider or NONE
@@ -133,9 +138,12 @@ class Metrics:
         if attempt.interrupted:  # it counted when it began to answer
             self._add("octomil_stream_interruptions_total", 1, provider)
             return
-        self._add("octomil_attempts_total", 1, provider, _outcome(attempt))
-        if failure and failure.cools_down and self._cools_down:
+        outcome = type(failure).__name__ if failure else "answered"
+        if isinstance(failure, ClientLeft):
+            outcome = "client_left"
+        elif failure and failure.cools_down and self._cools_down:
             self._add("octomil_cooldowns_total", 1, provider)
+        self._add("octomil_attempts_total", 1, provider, outcome)
 
     def in_flight(self) -> AbstractContextManager[object]:
         """Counts a request while it is entered."""
@@ -149,22 +157,6 @@ class Metrics:
 
     def _observe(self, name: str, milliseconds: float, label: str) -> None:
         self._histograms[name].labels(label).observe(milliseconds / 1000)
-
-    def _shown(self) -> Any:
-        """The registry of this process, or one that sums up the metrics of all processes in the folder."""
-        if not self._folder:
-            return self._registry
-        from prometheus_client import CollectorRegistry, multiprocess
-
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
-        return registry
-
-
-def _outcome(attempt: Attempt) -> str:
-    if attempt.client_left:
-        return "client_left"
-    return type(attempt.failure).__name__ if attempt.failure else "answered"
 
 
 @dataclass(frozen=True)

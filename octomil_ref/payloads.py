@@ -239,13 +239,9 @@ def _text(path: str, value: object) -> str:
 
 def parse_parameters(path: str, value: object) -> Parameters:
     """Raises BadRequest with the name of the parameter. None and {} are no parameters."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise invalid(path, "must be an object")
     return {
         name: read_parameter(f"{path}.{name}", name, given)
-        for name, given in value.items()
+        for name, given in as_object(path, {} if value is None else value).items()
         if given is not None or name == "think"
     }
 

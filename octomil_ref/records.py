@@ -10,7 +10,7 @@ from typing import Self
 from octomil_ref.backends import Ending, Usage
 from octomil_ref.clients import NOBODY, Client
 from octomil_ref.clock import stopwatch
-from octomil_ref.errors import UpstreamError
+from octomil_ref.errors import ClientLeft, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
 
@@ -76,6 +76,9 @@ class AccessRecord:
             self.completion_tokens = completion + usage.completion_tokens
 
 
+Failure = UpstreamError | ClientLeft
+
+
 @dataclass
 class Attempt:
     """One request to one backend."""
@@ -84,25 +87,17 @@ class Attempt:
     provider: str
     request: CompletionRequest | EmbeddingsRequest
     duration_ms: float = 0.0
-    failure: UpstreamError | None = None
-    """None if the backend answered, or the client left before."""
+    failure: Failure | None = None
+    """None if the backend answered."""
     interrupted: bool = False
     """True if the answer had begun when it failed."""
-    client_left: bool = False
-    """True if the client left before the backend answered."""
 
     def __post_init__(self) -> None:
         self._elapsed_ms = stopwatch()
 
-    def ended(
-        self,
-        failure: UpstreamError | None = None,
-        interrupted: bool = False,
-        client_left: bool = False,
-    ) -> Self:
+    def ended(self, failure: Failure | None = None, interrupted: bool = False) -> Self:
         self.duration_ms = self._elapsed_ms()
         self.failure, self.interrupted = failure, interrupted
-        self.client_left = client_left
         return self
 
 

@@ -74,7 +74,7 @@ def test_for_a_client_that_left_no_other_backend_is_asked_and_none_cools_down(as
     ask(fallback)
 
     assert (first.calls, second.calls) == (2, 0)
-    assert [attempt.client_left for attempt in seen] == [True, False]
+    assert [type(attempt.failure) for attempt in seen] == [ClientLeft, type(None)]
 
 
 @each_operation

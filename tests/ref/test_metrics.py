@@ -23,7 +23,7 @@ from builders import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from octomil_ref.errors import Broken, ModelNotFound, NotReached, Overloaded
+from octomil_ref.errors import Broken, ClientLeft, ModelNotFound, NotReached, Overloaded
 from octomil_ref.fallback import InflightLimit
 from octomil_ref.metrics import Metrics, SharedFolder
 from octomil_ref.records import AccessRecord, Attempt
@@ -123,7 +123,7 @@ def test_clients_that_left_count_by_endpoint(metrics):
 
 def test_attempts_count_by_outcome(metrics):
     attempted(metrics, None, None, ModelNotFound("no"))
-    left = Attempt("id-1", "ollama", asking()).ended(client_left=True)
+    left = Attempt("id-1", "ollama", asking()).ended(ClientLeft())
     metrics.count_attempt(left)
 
     assert counts(shown(metrics), "octomil_attempts_total") == {
