@@ -4,49 +4,16 @@ import math
 
 import pytest
 from octomil_conformance.backend import (
-    echo_tokens,
     embed,
     tagged,
 )
 from octomil_conformance.backend.words import DIMENSIONS, LENGTH
 from scripted_calls import (
     DIALECTS,
-    chat,
     exchange,
-    stream,
-    texts,
     vectors,
     whole,
 )
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_echo_says_the_prompt_word_by_word_without_its_tag(scripted, dialect, nonce):
-    with stream(
-        scripted, dialect, "conf-echo", tagged(nonce, "one two  three")
-    ) as response:
-        said = texts(dialect, response.read())
-
-    assert said == ["one", " two", " three"] == echo_tokens("one two  three")
-    assert whole(scripted, dialect, "conf-echo", tagged(nonce, "one two")) == (
-        200,
-        "one two",
-    )
-
-
-@pytest.mark.parametrize(
-    ("dialect", "limit"),
-    [("ollama", {"options": {"num_predict": 2}}), ("openai", {"max_tokens": 2})],
-)
-def test_an_answer_has_no_more_tokens_than_asked_for(scripted, dialect, limit):
-    with stream(scripted, dialect, "conf-echo", "one two three", **limit) as response:
-        data = response.read()
-
-    assert texts(dialect, data) == ["one", " two"]
-    assert b'"length"' in data
-    assert whole(scripted, dialect, "conf-echo", "one two three", **limit)[1] == (
-        "one two"
-    )
 
 
 @pytest.mark.parametrize(
@@ -87,16 +54,6 @@ def test_the_port_and_not_the_path_tells_which_backend_is_asked(scripted, nonce)
 
     assert response.status == 200
     assert scripted.calls(nonce)[0].backend == "ollama"
-
-
-def test_a_tag_gives_one_item_of_a_batch_its_own_scenario(scripted, nonce):
-    with chat(
-        scripted, "ollama", "conf-echo", tagged(f"{nonce}.1", "x", "http-500")
-    ) as response:
-        response.read()
-
-    assert response.status == 500
-    assert whole(scripted, "ollama", "conf-echo", tagged(f"{nonce}.0", "x"))[0] == 200
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

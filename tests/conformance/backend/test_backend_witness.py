@@ -9,7 +9,6 @@ from octomil_conformance.backend import (
     LONG_TOKENS,
     tagged,
 )
-from octomil_conformance.backend.witness import high_water
 from scripted_calls import (
     DIALECTS,
     SOON,
@@ -121,27 +120,6 @@ def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
     assert len(backend.wait_for_calls(nonce, 3, 0)) == 3
 
 
-def test_calls_are_together_when_one_upstream_answers_them(backend, nonce):
-    with ThreadPoolExecutor() as pool:
-        answers = [
-            pool.submit(whole, backend, name, "conf-gated", tagged(nonce, "x"))
-            for name in DIALECTS
-        ]
-        assert len(backend.wait_for_calls(nonce, 2, SOON)) == 2
-        assert not backend.wait_for_active(nonce, 2, 0)
-        backend.open(nonce)
-
-    assert [answer.result(SOON) for answer in answers] == [(200, "x")] * 2
-
-
-def test_one_after_the_other_is_never_two_at_once(scripted, nonce):
-    for _ in range(20):
-        whole(scripted, "ollama", "conf-echo", tagged(nonce, "x"))
-
-    assert scripted.high_water(nonce) == 1
-    assert high_water([]) == 0
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("model", ["conf-long", "conf-gated", "conf-stall"])
 def test_the_witness_sees_the_server_hang_up(backend, nonce, dialect, model):
@@ -152,10 +130,3 @@ def test_the_witness_sees_the_server_hang_up(backend, nonce, dialect, model):
 
     assert call and call.outcome == "hung up"
     assert call.tokens < len(LONG_TOKENS)
-
-
-def test_a_complete_answer_is_not_a_hang_up(scripted, nonce):
-    whole(scripted, "ollama", "conf-echo", tagged(nonce, "x"))
-
-    assert scripted.wait_until_idle(nonce, SOON)
-    assert scripted.wait_for_hang_up(nonce, 0) is None
