@@ -5,51 +5,9 @@ import re
 import signal
 
 import pytest
-from octomil_conformance.backend.response import Response
-from octomil_conformance.backend.scripts import (
-    NDJSON,
-    OLLAMA,
-    refuses,
-    stream,
-)
 from open_streams import OpenStream
 from processes import serve
-from reference import PROMPT, Reference, http_request, new_id, reference
-
-
-def test_a_request_that_no_backend_answers_is_an_error_after_two_warnings(
-    server: Reference,
-) -> None:
-    server.ollama.on("/api/chat", refuses(500, f"cannot parse '{PROMPT}'"))
-    server.openai.stop_listening()
-    request_id = new_id()
-
-    server.ask(**{"X-Request-Id": request_id})
-
-    lines = server.lines_of(request_id)
-    assert [
-        (line["level"], line.get("kind"), line.get("detail")) for line in lines
-    ] == [
-        ("WARNING", "Broken", "cannot parse '(not shown)'"),
-        ("WARNING", "NotReached", "connection refused"),
-        ("ERROR", None, None),
-    ]
-
-
-def test_a_stream_that_breaks_off_is_a_warning_and_an_error(server: Reference) -> None:
-    broken = stream(NDJSON, OLLAMA.token("Good"), end=Response.reset)
-    server.ollama.on("/api/chat", broken)
-    request_id = new_id()
-
-    with server.stream(**{"X-Request-Id": request_id}) as events:
-        events.next()
-        events.next()
-
-    attempt, request = server.lines_of(request_id)
-    assert (attempt["event"], attempt["level"]) == ("stream interrupted", "WARNING")
-    assert (request["ended"], request["level"]) == ("interrupted", "ERROR")
-    assert request["events"] == 1
-
+from reference import http_request, reference
 
 OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
 """A line of each server itself. waitress writes it while its only thread is busy."""

@@ -12,12 +12,6 @@ from reference import MODEL_PATIENCE
 
 QUESTION = {"messages": [{"role": "user", "content": "Say hi"}]}
 
-ENDLESS = {
-    "format": {"type": "array", "items": {"type": "integer"}, "minItems": 500},
-    "options": {"num_predict": 4000},
-}
-"""Parameters of an answer that cannot end soon, because its grammar does not allow it."""
-
 
 def test_the_scripted_openai_is_like_llama_cpp(llama_cpp: LlamaCpp) -> None:
     with ScriptedBackend(ANY_PORT, ANY_PORT) as backend:
@@ -34,26 +28,6 @@ def test_the_scripted_ollama_is_like_a_real_one(ollama: Ollama) -> None:
         real = ollama_answers(ollama.url, ollama.model)
 
     assert unlike(ours, real) == []
-
-
-@pytest.mark.machine
-def test_a_runner_that_dies_cuts_the_stream_with_an_error_line(
-    mortal_ollama: Ollama,
-) -> None:
-    asked = {"model": mortal_ollama.model, **QUESTION, **ENDLESS}
-    url = f"{mortal_ollama.url}/api/chat"
-
-    with httpx.stream(
-        "POST", url, json=asked, timeout=MODEL_PATIENCE, trust_env=False
-    ) as answer:
-        lines = answer.iter_lines()
-        first = json.loads(next(lines))
-        mortal_ollama.kill_runner()
-        last = [json.loads(line) for line in lines][-1]
-
-    assert first["message"]["content"]
-    assert list(last) == ["error"]
-    assert mortal_ollama.stop() == 0
 
 
 def openai_answers(url: str, model: str) -> list[dict[str, Any]]:

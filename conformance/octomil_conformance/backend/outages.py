@@ -40,7 +40,7 @@ class Outages:
                 stage.restored.clear()
                 stage.outage = kind
                 if kind == "refuse":
-                    upstream.close(spare)
+                    upstream.refuse_all(spare)
 
     def end(self) -> None:
         """May be called again."""

@@ -60,6 +60,8 @@ class Upstream:
         self._idle: set[Wire] = set()
         self._running: set[Wire] = set()
         self._listener: socket.socket | None = None
+        self._reserved: socket.socket | None = None
+        """Has the port while nothing listens there."""
         self._open(address)
 
     def __enter__(self) -> Self:
@@ -116,17 +118,19 @@ class Upstream:
             return list(self._requests)
 
     def stop_listening(self) -> None:
-        """Refuses new connections and closes idle ones; responses under way go on."""
+        """Refuses new connections and closes idle ones; responses under way go on. No other program can get the port."""
         listener, self._listener = self._listener, None
         if listener is not None:
             with suppress(OSError):  # wakes the thread that accepts
                 socket.create_connection(self.address, PATIENCE).close()
             self._accepting.join()
+            self._reserved = _bound(self.address)
             self.drop_idle()
 
     def listen_again(self) -> None:
         """Listens on the same port again."""
         if self._listener is None:
+            self._release()
             self._open(self.address)
 
     def drop_idle(self) -> None:
@@ -135,8 +139,13 @@ class Upstream:
             for wire in self._idle:
                 wire.shut_down()
 
-    def close(self, spare: Wire | None = None) -> None:
-        """Refuses new connections and cuts off all others except `spare`. Returns when their threads have ended."""
+    def close(self) -> None:
+        """Refuses new connections and cuts off all others. Returns when their threads have ended."""
+        self.refuse_all()
+        self._release()
+
+    def refuse_all(self, spare: Wire | None = None) -> None:
+        """As `close`, but keeps the port and the connection `spare`: it can listen again."""
         self._stopped.set()
         self.stop_listening()
         self._end_connections(spare)
@@ -169,6 +178,11 @@ class Upstream:
             thread.join(PATIENCE)
         if any(thread.is_alive() for thread in ending.values()):
             self.errors.append(TimeoutError("a script waits, but not by its Response"))
+
+    def _release(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
     def _open(self, address: Address) -> None:
         self._stopped = threading.Event()
@@ -250,6 +264,17 @@ class Upstream:
         if self._otherwise is None:
             raise LookupError(f"nothing scripted for {request.method} {request.path}")
         return self._otherwise
+
+
+def _bound(address: Address) -> socket.socket:
+    """A socket that has the port, but does not listen: clients are refused."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family)
+    # Old connections of the port do not hinder this; afterwards it hinders all others.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return bound
 
 
 def _listen(address: Address) -> socket.socket:

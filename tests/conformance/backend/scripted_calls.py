@@ -43,30 +43,3 @@ def whole(backend, dialect, model, prompt, **fields):
     if dialect == "ollama":
         return response.status, body["message"]["content"]
     return response.status, body["choices"][0]["message"]["content"]
-
-
-def frames(dialect, data: bytes) -> list:
-    lines = [line for line in data.split(b"\n") if line]
-    if dialect == "ollama":
-        return [json.loads(line) for line in lines]
-    events = [line.removeprefix(b"data: ") for line in lines]
-    return [json.loads(event) for event in events if event != b"[DONE]"]
-
-
-def texts(dialect, data: bytes) -> list[str]:
-    found = frames(dialect, data)
-    if dialect == "ollama":
-        said = [frame["message"]["content"] for frame in found if "message" in frame]
-    else:
-        choices = [frame["choices"][0] for frame in found if frame.get("choices")]
-        said = [choice["delta"].get("content") for choice in choices]
-    return [text for text in said if text]
-
-
-def vectors(backend, dialect, model, given):
-    path = "/api/embed" if dialect == "ollama" else "/embeddings"
-    with exchange(backend, dialect, path, {"model": model, "input": given}) as response:
-        body = json.loads(response.read())
-    if dialect == "ollama":
-        return body["embeddings"]
-    return [item["embedding"] for item in body["data"]]

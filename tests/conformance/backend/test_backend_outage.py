@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -26,6 +27,8 @@ def test_during_an_outage_nobody_can_connect_and_then_everybody_can(backend, tim
             for dialect in DIALECTS:
                 with pytest.raises(ConnectionRefusedError):
                     whole(backend, dialect, "conf-echo", "x")
+                with pytest.raises(OSError, match="in use"):  # nobody else gets it
+                    socket.create_server(("127.0.0.1", base(backend, dialect).port))
 
         for dialect in DIALECTS:
             assert whole(backend, dialect, "conf-echo", "x") == (200, "x")

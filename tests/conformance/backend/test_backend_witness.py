@@ -14,7 +14,6 @@ from scripted_calls import (
     SOON,
     base,
     stream,
-    texts,
     whole,
 )
 
@@ -73,16 +72,16 @@ def test_a_gated_stream_sends_token_2_only_when_it_may(backend, nonce):
     with stream(
         backend, "ollama", "conf-gated", tagged(nonce, "one two three")
     ) as response:
-        assert texts("ollama", response.readline()) == ["one"]
+        assert b'"one"' in response.readline()
         assert backend.wait_for_tokens(nonce, 1, SOON)
         assert [call.tokens for call in backend.calls(nonce)] == [1]
 
         backend.allow(nonce, 2)
-        assert texts("ollama", response.readline()) == [" two"]
+        assert b'" two"' in response.readline()
         assert not backend.wait_until_idle(nonce, 0)
 
         backend.open(nonce)
-        assert texts("ollama", response.read()) == [" three"]
+        assert b'" three"' in response.read()
     assert backend.wait_until_idle(nonce, SOON)
 
 

@@ -1,4 +1,4 @@
-"""A real model: SmolLM2 in llama.cpp behind the server, and `octomil-ref demo` as a process."""
+"""`octomil-ref demo` as a process: SmolLM2 in llama.cpp, or an Ollama that runs already."""
 
 import shlex
 import signal
@@ -8,69 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import httpx
-import pytest
-from models import LlamaCpp, names_a_fruit, weights
+from models import weights
 from octomil_conformance.backend.scripts import embeds, json, says
 from octomil_conformance.backend.upstream import Upstream
-from processes import ServerProcess, serve
+from processes import ServerProcess
 from reference import (
     MODEL_PATIENCE,
     PATIENCE,
     UNHURRIED,
-    Reference,
-    reference,
 )
-
-FRUITS = [{"role": "user", "content": "Name three fruits."}]
-
-
-@pytest.fixture(scope="module")
-def server(llama_cpp: LlamaCpp) -> Iterator[Reference]:
-    """llama.cpp is the fallback, and Ollama is down."""
-    with reference(serve, OPENAI_API_ENDPOINT=llama_cpp.url, **UNHURRIED) as server:
-        server.ollama.stop_listening()
-        server.client.timeout = MODEL_PATIENCE
-        yield server
-
-
-def asked(**more: object) -> dict[str, Any]:
-    """A body for the likeliest answer, of a few tokens."""
-    parameters = {"max_tokens": 16, "temperature": 0, "seed": 1}
-    return {"model_id": LlamaCpp.model, "parameters": parameters, **more}
-
-
-def test_a_streamed_answer_of_a_real_model(server: Reference) -> None:
-    with server.stream(asked(messages=FRUITS)) as events:
-        *tokens, final = events.rest()
-
-    assert names_a_fruit(events.text())
-    assert len(tokens) > 3, "token by token"
-    assert all(event["token"] for event in tokens)
-    assert final["done"] is True
-    assert final["usage"]["completion_tokens"] >= len(tokens)
-    assert final["finish_reason"] in ("stop", "length")
-
-
-def test_a_real_model_answers_a_batch(server: Reference) -> None:
-    inputs = [
-        {"input_data": "Name three fruits."},
-        {"messages": FRUITS, "parameters": {"max_tokens": 2}},
-    ]
-
-    answer = server.ask("/inference/batch", asked(inputs=inputs)).json()
-
-    first, second = answer["results"]
-    assert answer["succeeded"] == 2
-    assert names_a_fruit(first["output"])
-    assert first["usage"]["prompt_tokens"] == second["usage"]["prompt_tokens"] > 10
-    assert second["usage"]["completion_tokens"] == 2
-    assert second["finish_reason"] == "length"
-
-
-# The demo
 
 
 @contextmanager
