@@ -116,21 +116,6 @@ def test_malformed_http_is_refused(server: Reference, request_bytes: bytes) -> N
     assert 400 <= int(status) < 500
 
 
-def test_a_strange_request_id_is_replaced_by_a_plain_one(server: Reference) -> None:
-    for request_id in ("a\tb", "a\xffb", "x" * 5_000, "a;b,c"):
-        asked = http_request(
-            "/health", method="GET", x_request_id=request_id, connection="close"
-        )
-        with server.connect() as connection:
-            connection.sendall(asked)
-            head = receive_all(connection).partition(b"\r\n\r\n")[0].decode("latin-1")
-
-        assert " 200 " in head.splitlines()[0]
-        [line] = [x for x in head.splitlines() if x.lower().startswith("x-request-id:")]
-        given = line.partition(": ")[2]
-        assert given.isascii() and given.isprintable() and 1 <= len(given) <= 128
-
-
 def test_a_body_that_ends_too_early_does_no_harm(server: Reference) -> None:
     with server.connect() as connection:
         connection.sendall(http_request("/inference", BODY, content_length="1000"))

@@ -59,32 +59,26 @@ def test_a_client_has_a_token_before_the_next_one_exists(
     assert client is curl or process.lines[-1] == "complete"
 
 
-def test_fetch_rejects_when_a_stream_is_cut(server: Reference) -> None:
+def test_clients_notice_that_a_stream_is_cut(server: Reference) -> None:
     server.ollama.on("/api/chat", CUT)
 
-    with fetch(server) as process:
-        process.wait(PATIENCE)
+    with fetch(server) as fetching, curl(server) as copying:
+        codes = fetching.wait(PATIENCE), copying.wait(PATIENCE)
 
-    assert process.lines[0] == "status 200"
-    assert any('"token":"Good"' in line for line in process.lines)
-    assert process.lines[-1].startswith("rejected:")
-
-
-def test_curl_exits_with_18_when_a_stream_is_cut(server: Reference) -> None:
-    server.ollama.on("/api/chat", CUT)
-
-    with curl(server) as process:
-        code = process.wait(PATIENCE)
-
-    assert code == 18
-    assert any('"code":"stream_interrupted"' in line for line in process.lines)
+    assert fetching.lines[-1].startswith("rejected:")
+    assert codes == (0, 18)
+    assert any('"code":"stream_interrupted"' in line for line in copying.lines)
 
 
 def test_over_http_1_0_a_cut_stream_only_lacks_its_done(server: Reference) -> None:
-    server.ollama.on("/api/chat", CUT)
+    server.ollama.on("/api/chat", CUT, says("Good", " morning"))
 
-    with curl(server, "--http1.0") as process:
-        code = process.wait(PATIENCE)
+    with curl(server, "--http1.0") as cut:
+        cut_code = cut.wait(PATIENCE)
+    with curl(server, "--http1.0") as whole:
+        whole_code = whole.wait(PATIENCE)
 
-    assert code == 0
-    assert not any('"done":true' in line for line in process.lines)
+    assert (cut_code, whole_code) == (0, 0)
+    assert any('"token":"Good"' in line for line in cut.lines)
+    assert not any('"done":true' in line for line in cut.lines)
+    assert any('"done":true' in line for line in whole.lines)

@@ -67,29 +67,6 @@ def test_without_a_length_a_request_ends_with_its_head(server: Reference) -> Non
     assert len(server.ollama.requests) == 1
 
 
-WITHOUT_HOST = HIDDEN.replace(b"Host: localhost\r\n", b"")
-
-
-def test_a_request_without_a_host_is_refused_with_the_envelope_and_not_run(
-    server: Reference,
-) -> None:
-    with server.connect() as connection:
-        connection.sendall(WITHOUT_HOST + LAST)
-        received = receive_all(connection)
-
-    first, second = re.split(rb"(?<=})(?=HTTP/1)", received)
-    assert first.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(first.partition(b"\r\n\r\n")[2])["code"] == "invalid_input"
-    assert second.startswith(b"HTTP/1.1 200 ")
-    assert server.ollama.requests == []
-
-
-def test_http_1_0_needs_no_host(server: Reference) -> None:
-    without = WITHOUT_HOST.replace(b"HTTP/1.1", b"HTTP/1.0")
-
-    assert statuses_after(server, without) == [200]
-
-
 # Text that wants to become a header
 
 ORIGIN = "https://app.example.com"

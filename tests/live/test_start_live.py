@@ -1,7 +1,5 @@
 """The addresses that both servers listen on, and a port that is taken."""
 
-import socket
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -42,19 +40,3 @@ def test_a_unix_socket_is_served(
             )
 
     assert answer.status_code == 400
-
-
-@pytest.mark.parametrize("name", SERVERS)
-def test_a_port_that_is_taken_is_the_only_line(name: str) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = str(taken.getsockname()[1])
-        with starting(name, "--port", port) as process:
-            code = process.wait()
-            lines = process.all_lines()
-
-    assert code == 1
-    [line] = lines
-    assert line == (
-        "octomil-ref: OCTOMIL_HOST, OCTOMIL_PORT (--host, --port): "
-        f"cannot listen on 127.0.0.1:{port}: Address already in use"
-    )

@@ -1,12 +1,14 @@
-"""Clients of HTTP/1.0, and clients that leave before or within an answer, under waitress and gunicorn."""
+"""Answers that arrive piece by piece, and clients that leave before or within one, under waitress and gunicorn."""
 
 import json
 import socket
 import struct
 import threading
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from octomil_conformance.backend import new_nonce, tagged
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA
 from reference import (
@@ -16,24 +18,36 @@ from reference import (
     Reference,
     http_request,
     new_id,
-    receive_all,
 )
 
 BODY = json.dumps(ASK).encode()
 
 
-def test_a_client_of_http_1_0_gets_the_stream_until_the_connection_ends(
-    server: Reference,
-) -> None:
-    with server.connect() as connection:
-        connection.sendall(http_request("/inference/stream", BODY, version="1.0"))
-        head, _, body = receive_all(connection).partition(b"\r\n\r\n")
+def batch(nonce: str) -> dict[str, Any]:
+    """Inputs `text 0` and `text 1`. The backend holds their answers until a test opens the gate of NONCE or NONCE.N."""
+    texts = [tagged(f"{nonce}.{number}", f"text {number}") for number in range(2)]
+    return {"model_id": "conf-gated", "inputs": [{"input_data": t} for t in texts]}
 
-    assert b" 200 " in head.splitlines()[0]
-    assert b"transfer-encoding" not in head.lower()
-    events = [json.loads(event[6:]) for event in body.split(b"\n\n")[:-1]]
-    assert [event["token"] for event in events] == ["Good", " morning", ""]
-    assert events[-1]["done"] is True
+
+@pytest.mark.parametrize(
+    "ready", ["text 0", "\n"], ids=["a result", "white space while nothing is ready"]
+)
+def test_a_batch_is_written_piece_by_piece(server: Reference, ready: str) -> None:
+    nonce = new_nonce()
+    if ready == "text 0":
+        server.backend.open(f"{nonce}.0")
+    received = ""
+
+    with server.client.stream("POST", "/inference/batch", json=batch(nonce)) as answer:
+        for piece in answer.iter_text():
+            received += piece
+            if ready in received:
+                server.backend.open(nonce)
+
+    [second] = server.backend.calls(f"{nonce}.1")
+    assert second.outcome == "answered", "the gate was opened by what had arrived"
+    assert answer.headers["content-type"].startswith("application/json")
+    assert json.loads(received)["succeeded"] == 2
 
 
 # A client that leaves
