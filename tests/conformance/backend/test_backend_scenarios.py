@@ -63,11 +63,22 @@ def _dot(left, right):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_an_unknown_model_is_404(scripted, dialect):
-    with chat(scripted, dialect, "llama", tagged("n", "x", "echo")) as response:
-        response.read()
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        ("llama", 404),
+        ("conf-missing", 404),
+        ("conf-auth", 401),
+        ("conf-context-too-long", 400),
+        ("conf-no-support", 400),
+    ],
+)
+def test_a_refusal_has_its_status(scripted, dialect, model, status):
+    with chat(scripted, dialect, model, tagged("n", "x")) as response:
+        error = json.loads(response.read())["error"]
 
-    assert response.status == 404
+    assert response.status == status
+    assert error if dialect == "ollama" else error["message"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
