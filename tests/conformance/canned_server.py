@@ -1,8 +1,9 @@
 """A server with fixed answers, like the mock of an SDK. A test can make some of them wrong."""
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from octomil_conformance.backend.scripts import stall, whole
+from octomil_conformance.backend.upstream import Upstream
 
 STREAM = (
     b'data: {"token":"The","done":false,"provider":"ollama"}\n\n'
@@ -18,44 +19,21 @@ ANSWERS = {
 HANG = None
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.answers.get(self.path, (404, "text/plain", b"no"))
-        if answer is HANG:
-            self.server.ended.wait(30)
-            return
-        status, media_type, body = answer
-        for name, value in self.server.headers.items():
-            body = body.replace(name, self.headers.get(value, "").encode())
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST
-
-    def log_message(self, *_):
-        pass
-
-
 @contextmanager
 def canned(changes=None, echo=None):
     """Yields the URL. `changes` has other answers by path, or HANG. `echo` maps bytes of a body to the request header that replaces them."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.answers = {**ANSWERS, **(changes or {})}
-    server.headers = echo or {}
-    server.ended = threading.Event()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with Upstream(script=whole(b"no", 404, content_type="text/plain")) as server:
+        for path, answer in {**ANSWERS, **(changes or {})}.items():
+            server.on(path, answering(*answer, echo or {}) if answer else stall)
+        yield server.url
+
+
+def answering(status, content_type, body, echo):
+    def script(response):
+        given = response.request.headers
+        said = body
+        for name, header in echo.items():
+            said = said.replace(name, given.get(header.lower(), "").encode())
+        response.answer(status, said, content_type=content_type)
+
+    return script

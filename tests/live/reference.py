@@ -114,7 +114,6 @@ class Events:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.seen: list[dict[str, Any]] = []
-        self.comments: list[str] = []
         self._lines = response.iter_lines()
 
     def next(self) -> dict[str, Any]:
@@ -125,17 +124,7 @@ class Events:
                 event: dict[str, Any] = json.loads(line.removeprefix("data: "))
                 self.seen.append(event)
                 return event
-            if line.startswith(":"):
-                self.comments.append(line)
-            else:
-                assert line == "", f"no line of an event stream: {line!r}"
-
-    def next_comment(self) -> str:
-        """The next line, which has to be a comment."""
-        line = next(self._lines)
-        assert line.startswith(":"), line
-        self.comments.append(line)
-        return line
+            assert line == "" or line.startswith(":"), f"no event: {line!r}"
 
     def rest(self) -> list[dict[str, Any]]:
         """Reads to the end and returns all events, with those that were read before."""

@@ -1,13 +1,31 @@
-"""The log of requests that went wrong, under both servers, and the form of every line."""
+"""The log of a stream that broke off, under both servers, and the form of every line."""
 
 import json
 import re
 import signal
 
 import pytest
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, stream
 from open_streams import OpenStream
 from processes import serve
-from reference import http_request, reference
+from reference import Reference, http_request, new_id, reference
+
+
+def test_a_stream_that_breaks_off_is_a_warning_and_an_error(server: Reference) -> None:
+    broken = stream(NDJSON, OLLAMA.token("Good"), end=Response.reset)
+    server.ollama.on("/api/chat", broken)
+    request_id = new_id()
+
+    with server.stream(**{"X-Request-Id": request_id}) as events:
+        events.next()
+        events.next()
+
+    attempt, request = server.lines_of(request_id)
+    assert (attempt["event"], attempt["level"]) == ("stream interrupted", "WARNING")
+    assert (request["ended"], request["level"]) == ("interrupted", "ERROR")
+    assert request["events"] == 1
+
 
 OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
 """A line of each server itself. waitress writes it while its only thread is busy."""
