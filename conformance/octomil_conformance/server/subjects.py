@@ -17,7 +17,8 @@ from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, parse_claims
-from octomil_conformance.server.backends import Fault, Upstreams
+from octomil_conformance.server.backends import Upstreams
+from octomil_conformance.server.faults import Fault
 from octomil_conformance.server.layers import (
     Json,
     Layer,
@@ -122,6 +123,19 @@ class Kind:
     ) -> None:
         shows = self.shows if shows == "" else shows
         register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), shows, self.made(play)))  # fmt: skip
+
+
+def table(
+    decorate: Decorator,
+    change: Callable[..., Function] = lambda play: play,
+    sentence: str = "{}",
+    **rows: tuple[Any, ...],
+) -> None:
+    """Subjects with one kind of bug: `name=(words of the sentence, *arguments)`. `change` makes the function of each from its arguments."""
+    for name, (words, *arguments) in rows.items():
+        play = change(*arguments)
+        play.__name__, play.__doc__ = name, sentence.format(words)
+        decorate(play)
 
 
 def register(subject: Subject) -> None:
@@ -255,13 +269,17 @@ def _before(play: Callable[[Request], object]) -> Layer:
     return changed
 
 
-def _after(play: Callable[[Response], object]) -> Layer:
+def _in_view_of_the_request(play: Callable[[Request, Response], object]) -> Layer:
     def changed(request: Request, server: Server) -> Response:
         response = server(request)
-        play(response)
+        play(request, response)
         return response
 
     return changed
+
+
+def _after(play: Callable[[Response], object]) -> Layer:
+    return _in_view_of_the_request(lambda request, response: play(response))
 
 
 def _on_body(play: Callable[[Json], object]) -> Layer:
@@ -342,6 +360,8 @@ scenarios = Kind(_on_scenario, shows=None)
 """A function from the scenario of a request to another one."""
 responses = Kind(_after)
 """A function that changes a response, good or bad."""
+replies = Kind(_in_view_of_the_request)
+"""A function of (request, response) that changes the response."""
 headers = Kind(_on_headers, "a response")
 """A function that changes the headers of a response."""
 answers = Kind(_on_statuses(*range(200, 300)), "an answer")

@@ -4,51 +4,43 @@ import dataclasses
 import json
 import time
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.mutants.gateway import fail_both
-from octomil_conformance.server.subjects import (
-    GONE,
-    answers,
-    bodies,
-    layer,
-    requests,
-    responses,
-    scenarios,
-    statuses,
-)
+from octomil_conformance.server.subjects import GONE
 
-statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", batch_is_multi_status=207)  # fmt: skip
-answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
-answers.sets("batch@0", "BATCH-05", batch_has_no_latency=("latency_ms", GONE))
+on.statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", batch_is_multi_status=207)  # fmt: skip
+on.answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
+on.answers.sets("batch@0", "BATCH-05", batch_has_no_latency=("latency_ms", GONE))
 
 
-@answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
+@on.answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
 def results_are_by_index(fields: Json) -> None:
     """`results` is an object with the indices as names."""
     fields["results"] = {str(each["index"]): each for each in fields["results"]}
 
 
-@answers("batch@0", "BATCH-02")
+@on.answers("batch@0", "BATCH-02")
 def index_counts_from_one(fields: Json) -> None:
     """`index` starts at 1."""
     for result in fields["results"]:
         result["index"] += 1
 
 
-@answers("batch@0", "BATCH-02", "BATCH-04")
+@on.answers("batch@0", "BATCH-02", "BATCH-04")
 def last_result_is_missing(fields: Json) -> None:
     """The last result is left out."""
     del fields["results"][-1]
 
 
-@answers("batch@0", "BATCH-03")
+@on.answers("batch@0", "BATCH-03")
 def result_has_no_provider(fields: Json) -> None:
     """The first result has no `provider`."""
     fields["results"][0].pop("provider", None)
 
 
-@answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", "HTTP-25", shows="http-500")
+@on.answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", "HTTP-25", shows="http-500")
 def error_is_a_word(fields: Json) -> None:
     """The `error` of a failed input is a string."""
     for result in fields["results"]:
@@ -56,25 +48,25 @@ def error_is_a_word(fields: Json) -> None:
             result["error"] = result["error"]["message"]
 
 
-@answers("batch@0", "BATCH-04")
+@on.answers("batch@0", "BATCH-04")
 def succeeded_counts_all(fields: Json) -> None:
     """`succeeded` is one too high."""
     fields["succeeded"] += 1
 
 
-@answers("batch@0", "BATCH-05")
+@on.answers("batch@0", "BATCH-05")
 def batch_has_another_model(fields: Json) -> None:
     """`model_id` is the upstream's name of the model."""
     fields["model_id"] += ":latest"
 
 
-@answers("batch@1", "BATCH-03", "BATCH-06", "HTTP-25")
+@on.answers("batch@1", "BATCH-03", "BATCH-06", "HTTP-25")
 def second_result_is_null(fields: Json) -> None:
     """The `output` of the last input is null."""
     fields["results"][-1]["output"] = None
 
 
-@answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36", "BATCH-37")  # fmt: skip
+@on.answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36", "BATCH-37")  # fmt: skip
 def results_are_backwards(fields: Json) -> None:
     """The results are in reverse order."""
     fields["results"].reverse()
@@ -82,7 +74,7 @@ def results_are_backwards(fields: Json) -> None:
         result["index"] = index
 
 
-@responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", "BATCH-26", shows="http-500")  # fmt: skip
+@on.responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", "BATCH-26", shows="http-500")  # fmt: skip
 def batch_all_or_nothing(response: Response) -> None:
     """One failing input fails the whole batch."""
     results = response.fields.get("results", ())
@@ -98,14 +90,14 @@ def bounded(fields: Json, bound: int) -> None:
         fields["max_concurrency"] = bound
 
 
-@bodies("batch@2", "BATCH-29", "BATCH-33", shows=None)
+@on.bodies("batch@2", "BATCH-29", "BATCH-33", shows=None)
 def thirty_two_inputs_are_run(fields: Json) -> None:
     """Only the first 32 inputs are run."""
     if isinstance(fields.get("inputs"), list):
         fields["inputs"] = fields["inputs"][:32]
 
 
-@requests("batch@2", "BATCH-22", "BATCH-23", shows=None)
+@on.requests("batch@2", "BATCH-22", "BATCH-23", shows=None)
 def batch_unbounded(request: Request) -> None:
     """`max_concurrency` is ignored: all inputs run at once. Only the scenario `gated` shows it, because others depend on when the client leaves."""
     fields = request.fields
@@ -114,7 +106,7 @@ def batch_unbounded(request: Request) -> None:
         request.send(fields)
 
 
-@bodies("batch@2", "BATCH-23", shows=None)
+@on.bodies("batch@2", "BATCH-23", shows=None)
 def batch_serial(fields: Json) -> None:
     """A batch runs one input at a time."""
     bounded(fields, 1)
@@ -142,26 +134,26 @@ def in_parts(request: Request, server: Server, size: int) -> Response:
     return whole
 
 
-@layer("batch@2", "BATCH-23", shows=None)
+@on.layer("batch@2", "BATCH-23", shows=None)
 def batches_run_in_waves(request: Request, server: Server) -> Response:
     """The next three inputs begin when the three before them are all done."""
     return in_parts(request, server, 3)
 
 
-@bodies("batch@2", "BATCH-23", shows=None)
+@on.bodies("batch@2", "BATCH-23", shows=None)
 def long_batches_are_serial(fields: Json) -> None:
     """A batch of more than six inputs runs one at a time."""
     if len(fields.get("inputs") or ()) > 6:
         bounded(fields, 1)
 
 
-@layer("batch@2", "BATCH-23", "BATCH-29", "BATCH-33", "BATCH-36", shows=None)
+@on.layer("batch@2", "BATCH-23", "BATCH-29", "BATCH-33", "BATCH-36", shows=None)
 def eight_inputs_are_read(request: Request, server: Server) -> Response:
     """Only the first eight inputs are read."""
     return server(request.send(parts_of(request.fields, 8)[0]))
 
 
-@responses("batch@2", "BATCH-21", shows="slow")
+@on.responses("batch@2", "BATCH-21", shows="slow")
 def a_time_out_fails_all(response: Response) -> None:
     """One input that is late fails the whole batch."""
     results = response.fields.get("results", ())
@@ -185,25 +177,25 @@ def change_errors(fields: Json, **changes: object) -> None:
             each["error"] |= changes
 
 
-@answers("batch@2", "BATCH-26", shows="missing")
+@on.answers("batch@2", "BATCH-26", shows="missing")
 def inputs_fail_with_one_status(fields: Json) -> None:
     """Every failed input has the status 502."""
     change_errors(fields, status_code=502)
 
 
-@answers("batch@2", "BATCH-26", shows="missing")
+@on.answers("batch@2", "BATCH-26", shows="missing")
 def failed_inputs_are_retryable(fields: Json) -> None:
     """Every failed input may be tried again."""
     change_errors(fields, retryable=True)
 
 
-@answers("batch@2", "BATCH-26", shows="missing")
+@on.answers("batch@2", "BATCH-26", shows="missing")
 def inputs_fail_with_one_code(fields: Json) -> None:
     """Every failed input has the code `inference_failed`."""
     change_errors(fields, code="inference_failed")
 
 
-@answers("batch@2", "BATCH-27", shows=None)
+@on.answers("batch@2", "BATCH-27", shows=None)
 def results_name_one_provider(fields: Json) -> None:
     """The `provider` of every result is `ollama`."""
     for each in fields["results"]:
@@ -211,31 +203,31 @@ def results_name_one_provider(fields: Json) -> None:
             each["provider"] = "ollama"
 
 
-@scenarios("batch@2", "BATCH-27")
+@on.scenarios("batch@2", "BATCH-27")
 def batches_have_no_fallback(scenario: str) -> str:
     """If Ollama fails, an input of a batch has failed."""
     return fail_both(scenario, "500", "slow", "garbage", "missing")
 
 
-@requests("batch@2", "BATCH-28", shows=None)
+@on.requests("batch@2", "BATCH-28", shows=None)
 def a_batch_goes_on_without_its_client(request: Request) -> None:
     """A batch goes on after its client has left."""
     request.client = Client()
 
 
-@answers("batch@2", "BATCH-32", shows="auth")
+@on.answers("batch@2", "BATCH-32", shows="auth")
 def failed_inputs_show_the_key(fields: Json) -> None:
     """The message of a failed input shows the server's own key."""
     change_errors(fields, message="Incorrect API key provided: conf-key.")
 
 
-@layer("batch@2", "BATCH-33", shows=None)
+@on.layer("batch@2", "BATCH-33", shows=None)
 def a_hundred_inputs_are_read(request: Request, server: Server) -> Response:
     """Only the first hundred inputs are read."""
     return server(request.send(parts_of(request.fields, 100)[0]))
 
 
-@answers("batch@2", "BATCH-31", shows="empty")
+@on.answers("batch@2", "BATCH-31", shows="empty")
 def empty_outputs_are_failures(fields: Json) -> None:
     """An input whose answer is empty has failed."""
     failure = Failure("bad_gateway", "The answer is empty.").envelope()
@@ -247,7 +239,7 @@ def empty_outputs_are_failures(fields: Json) -> None:
             fields["succeeded"] -= 1
 
 
-@layer("batch@2", "BATCH-34", shows=None)
+@on.layer("batch@2", "BATCH-34", shows=None)
 def equal_inputs_are_asked_once(request: Request, server: Server) -> Response:
     """Inputs with the same messages are asked once, whatever their parameters are."""
     inputs = request.fields.get("inputs") or []
@@ -260,7 +252,7 @@ def equal_inputs_are_asked_once(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("batch@2", "BATCH-37", shows=None)
+@on.layer("batch@2", "BATCH-37", shows=None)
 def a_batch_has_one_timeout(request: Request, server: Server) -> Response:
     """If inputs run one at a time, they have one timeout together."""
     began = time.monotonic()
@@ -274,7 +266,7 @@ def a_batch_has_one_timeout(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("batch@2", "BATCH-37", shows=None)
+@on.layer("batch@2", "BATCH-37", shows=None)
 def a_batch_has_five_seconds(request: Request, server: Server) -> Response:
     """The connection breaks off if a batch takes more than five seconds."""
     began = time.monotonic()
@@ -284,7 +276,7 @@ def a_batch_has_five_seconds(request: Request, server: Server) -> Response:
     return response
 
 
-@answers("batch@2", "BATCH-21", shows=None)
+@on.answers("batch@2", "BATCH-21", shows=None)
 def a_rate_limit_spreads(fields: Json) -> None:
     """The inputs behind one that is rate limited have the same failure."""
     limit = None
@@ -297,7 +289,7 @@ def a_rate_limit_spreads(fields: Json) -> None:
             fields["succeeded"] -= 1
 
 
-@answers("batch@2", "BATCH-21", shows=None)
+@on.answers("batch@2", "BATCH-21", shows=None)
 def failures_end_workers(fields: Json) -> None:
     """After three failures the inputs behind them are not asked."""
     failed = 0
@@ -310,7 +302,7 @@ def failures_end_workers(fields: Json) -> None:
 _bounds: list[int] = []
 
 
-@layer("batch@2", "BATCH-23", shows=None)
+@on.layer("batch@2", "BATCH-23", shows=None)
 def batches_share_a_bound(request: Request, server: Server) -> Response:
     """Of two batches at once both run with the smaller `max_concurrency`."""
     fields = request.fields

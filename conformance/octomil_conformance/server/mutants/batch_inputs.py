@@ -2,16 +2,31 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from itertools import chain
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.mutants.batch import field
-from octomil_conformance.server.subjects import bodies, failures, layer, responses
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
 
-@bodies("batch@1", "BATCH-06")
+def inputs_in(fields: Json) -> list[Json]:
+    """The inputs that are objects."""
+    return [each for each in fields.get("inputs") or () if isinstance(each, dict)]
+
+
+def own_of(given: Json) -> Json:
+    """The own parameters of an input; a new empty object if they are none."""
+    own = given.get("parameters")
+    return own if isinstance(own, dict) else {}
+
+
+def messages_of(given: Json) -> list[Json]:
+    """The messages of an input that are objects."""
+    return [each for each in given.get("messages") or () if isinstance(each, dict)]
+
+
+@on.bodies("batch@1", "BATCH-06")
 def input_data_is_not_known(fields: Json) -> None:
     """`input_data` is refused if the first input has `messages`."""
     inputs = fields.get("inputs")
@@ -19,7 +34,7 @@ def input_data_is_not_known(fields: Json) -> None:
         inputs[1:] = [each if "messages" in each or not each else MALFORMED for each in inputs[1:]]  # fmt: skip
 
 
-@bodies("batch@1", "BATCH-07")
+@on.bodies("batch@1", "BATCH-07")
 def no_inputs_are_one(fields: Json) -> None:
     """`inputs` that are empty or no array become one input."""
     inputs = fields.get("inputs")
@@ -28,14 +43,14 @@ def no_inputs_are_one(fields: Json) -> None:
         fields["inputs"] = [{"input_data": "Hi"}]
 
 
-failures.sets(
+on.failures.sets(
     *("batch@1", "BATCH-08", "BATCH-35"),
     malformed_input_is_not_named=("message", "Validation failed."),
     shows="echo",
 )
 
 
-@responses("batch@2", "BATCH-08", "BATCH-24", "BATCH-35")
+@on.responses("batch@2", "BATCH-08", "BATCH-24", "BATCH-35")
 def a_malformed_input_is_not_found(response: Response) -> None:
     """A malformed input is answered with 404."""
     if response.status == 400 and b"inputs[1]" in response.body:
@@ -48,25 +63,25 @@ def without_malformed(fields: Json) -> None:
         fields["inputs"] = [each for each in inputs if each != MALFORMED]
 
 
-@bodies("batch@1", "BATCH-08")
+@on.bodies("batch@1", "BATCH-08")
 def malformed_inputs_are_passed_over(fields: Json) -> None:
     """A malformed input is silently dropped."""
     without_malformed(fields)
 
 
-@bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08", "BATCH-24")
 def malformed_inputs_are_dropped(fields: Json) -> None:
     """A malformed input is dropped, and the others run."""
     without_malformed(fields)
 
 
-@bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+@on.bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
 def batch_has_a_default_model(fields: Json) -> None:
     """A batch without `model_id` runs on a default model."""
     fields.setdefault("model_id", "conf-echo")
 
 
-@bodies("batch@1", "BATCH-10")
+@on.bodies("batch@1", "BATCH-10")
 def odd_max_concurrency_is_one(fields: Json) -> None:
     """An invalid `max_concurrency` counts as 1."""
     value = fields.get("max_concurrency")
@@ -74,14 +89,14 @@ def odd_max_concurrency_is_one(fields: Json) -> None:
         fields["max_concurrency"] = 1
 
 
-@bodies("batch@1", "BATCH-11")
+@on.bodies("batch@1", "BATCH-11")
 def large_max_concurrency_is_refused(fields: Json) -> None:
     """A large `max_concurrency` is refused."""
     if fields.get("max_concurrency") == 100_000:
         fields["max_concurrency"] = 0
 
 
-@bodies("batch@1", "BATCH-11")
+@on.bodies("batch@1", "BATCH-11")
 def max_concurrency_has_32_bits(fields: Json) -> None:
     """A `max_concurrency` of more than 32 bits is refused."""
     value = fields.get("max_concurrency")
@@ -89,7 +104,7 @@ def max_concurrency_has_32_bits(fields: Json) -> None:
         fields["max_concurrency"] = 0
 
 
-@layer("batch@2", "BATCH-24", shows=None)
+@on.layer("batch@2", "BATCH-24", shows=None)
 def good_inputs_run_first(request: Request, server: Server) -> Response:
     """The good inputs run although another one is malformed."""
     fields = request.fields
@@ -100,117 +115,90 @@ def good_inputs_run_first(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25", "BATCH-35", "BATCH-36")
+@on.bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25", "BATCH-35", "BATCH-36")
 def own_parameters_are_lost(fields: Json) -> None:
     """The own parameters of an input are ignored."""
-    for each in fields.get("inputs") or ():
-        if isinstance(each, dict):
-            each.pop("parameters", None)
+    for each in inputs_in(fields):
+        each.pop("parameters", None)
 
 
-@bodies("batch@2", "BATCH-25")
+@on.bodies("batch@2", "BATCH-25")
 def own_parameters_replace_all(fields: Json) -> None:
     """The own parameters of an input replace all parameters of the batch."""
-    inputs = [each for each in fields.get("inputs") or () if isinstance(each, dict)]
+    inputs = inputs_in(fields)
     if any("parameters" in each for each in inputs):
         common = fields.pop("parameters", {})
         for each in inputs:
             each.setdefault("parameters", common)
 
 
-@bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08", "BATCH-24")
 def own_parameters_are_not_checked(fields: Json) -> None:
     """Parameters of an input that are out of range are ignored."""
-    for each in fields.get("inputs") or ():
-        if isinstance(each, dict) and each.get("parameters") == {"temperature": "hot"}:
+    for each in inputs_in(fields):
+        if own_of(each) == {"temperature": "hot"}:
             del each["parameters"]
 
 
-def of_inputs(fields: Json, change: Callable[[Json], object]) -> None:
-    """Changes each input that is an object."""
-    for each in fields.get("inputs") or ():
-        if isinstance(each, dict):
-            change(each)
-
-
-@bodies("batch@1", "BATCH-35")
+@on.bodies("batch@1", "BATCH-35")
 def seeds_of_inputs_are_not_checked(fields: Json) -> None:
     """A seed of an input that is no integer counts as missing."""
-
-    def change(given: Json) -> None:
-        own = given.get("parameters")
-        if isinstance(own, dict) and type(own.get("seed")) is not int:
+    for own in map(own_of, inputs_in(fields)):
+        if type(own.get("seed")) is not int:
             own.pop("seed", None)
 
-    of_inputs(fields, change)
 
-
-@bodies("batch@1", "BATCH-35")
+@on.bodies("batch@1", "BATCH-35")
 def roles_of_inputs_are_not_checked(fields: Json) -> None:
     """Any role in a message of an input counts as `user`."""
-    of_inputs(fields, lambda given: [each.update(role="user") for each in given.get("messages") or () if isinstance(each, dict)])  # fmt: skip
+    for message in chain.from_iterable(map(messages_of, inputs_in(fields))):
+        message["role"] = "user"
 
 
-@bodies("batch@2", "BATCH-36")
+@on.bodies("batch@2", "BATCH-36")
 def objects_in_inputs_are_json(fields: Json) -> None:
     """An object as `input_data` of an input is always JSON text."""
-
-    def change(given: Json) -> None:
-        if isinstance(given.get("input_data"), dict):
-            given["input_data"] = json.dumps(given["input_data"])
-
-    of_inputs(fields, change)
+    for each in inputs_in(fields):
+        if isinstance(each.get("input_data"), dict):
+            each["input_data"] = json.dumps(each["input_data"])
 
 
-@bodies("batch@2", "BATCH-36")
+@on.bodies("batch@2", "BATCH-36")
 def values_in_inputs_are_text(fields: Json) -> None:
     """A value as `input_data` of an input is written as Python writes it."""
-
-    def change(given: Json) -> None:
-        if isinstance(given.get("input_data"), bool | int):
-            given["input_data"] = str(given["input_data"])
-
-    of_inputs(fields, change)
+    for each in inputs_in(fields):
+        if isinstance(each.get("input_data"), bool | int):
+            each["input_data"] = str(each["input_data"])
 
 
-@bodies("batch@2", "BATCH-36")
+@on.bodies("batch@2", "BATCH-36")
 def parts_of_inputs_are_not_joined(fields: Json) -> None:
     """Only the first part of a message of an input is read."""
-
-    def change(given: Json) -> None:
-        for each in given.get("messages") or ():
-            if isinstance(each, dict) and isinstance(each.get("content"), list):
-                del each["content"][1:]
-
-    of_inputs(fields, change)
+    for message in chain.from_iterable(map(messages_of, inputs_in(fields))):
+        if isinstance(message.get("content"), list):
+            del message["content"][1:]
 
 
-@bodies("batch@2", "BATCH-35", "BATCH-36")
+@on.bodies("batch@2", "BATCH-35", "BATCH-36")
 def parameters_of_inputs_are_two(fields: Json) -> None:
     """Only temperature and max_tokens are read from an input."""
-
-    def change(given: Json) -> None:
-        own = given.get("parameters")
-        if isinstance(own, dict):
-            given["parameters"] = {n: own[n] for n in own if n in ("temperature", "max_tokens")}  # fmt: skip
-
-    of_inputs(fields, change)
+    for own in map(own_of, inputs_in(fields)):
+        for name in {*own} - {"temperature", "max_tokens"}:
+            del own[name]
 
 
-@bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08", "BATCH-24")
 def strings_are_inputs(fields: Json) -> None:
     """A string counts as an input."""
     if isinstance(inputs := fields.get("inputs"), list):
         fields["inputs"] = [{"input_data": each} if isinstance(each, str) else each for each in inputs]  # fmt: skip
 
 
-@bodies("batch@2", "BATCH-25")
+@on.bodies("batch@2", "BATCH-25")
 def nulls_undo_common_parameters(fields: Json) -> None:
     """A parameter of an input that is null removes that of the batch."""
-    for each in fields.get("inputs") or ():
-        own = field(each, "parameters")
-        nulls = [name for name in own if own[name] is None] if isinstance(own, dict) else []  # fmt: skip
-        for name in nulls:
+    for own in map(own_of, inputs_in(fields)):
+        for name in [name for name in own if own[name] is None]:
             fields.get("parameters", {}).pop(name, None)
 
 
@@ -223,38 +211,29 @@ def merged(common: object, own: object) -> object:
     return own
 
 
-@bodies("batch@2", "BATCH-25")
+@on.bodies("batch@2", "BATCH-25")
 def lists_and_objects_are_merged(fields: Json) -> None:
     """A list or an object among an input's own parameters is merged with that of the batch."""
     common = fields.get("parameters") or {}
-
-    def change(given: Json) -> None:
-        own = given.get("parameters")
-        if isinstance(own, dict):
-            given["parameters"] = {name: merged(common.get(name), own[name]) for name in own}  # fmt: skip
-
-    of_inputs(fields, change)
+    for own in map(own_of, inputs_in(fields)):
+        own |= {name: merged(common.get(name), own[name]) for name in own}
 
 
-@bodies("batch@2", "BATCH-25")
+@on.bodies("batch@2", "BATCH-25")
 def own_parameters_stay(fields: Json) -> None:
     """The own parameters of an input apply to all inputs behind it, too."""
     before: Json = {}
-
-    def change(given: Json) -> None:
-        own = given.get("parameters", {})
-        if isinstance(own, dict):
-            before.update(own)
-            given["parameters"] = {**before}
-
-    of_inputs(fields, change)
+    for each in inputs_in(fields):
+        before |= own_of(each)
+        each.setdefault("parameters", {})
+        if isinstance(each["parameters"], dict):
+            each["parameters"] = {**before}
 
 
-@layer("batch@2", "BATCH-30", shows=None)
+@on.layer("batch@2", "BATCH-30", shows=None)
 def inputs_choose_their_model(request: Request, server: Server) -> Response:
     """A `model_id` inside the first input takes precedence over that of the batch."""
-    for each in request.fields.get("inputs") or ():
-        model = field(each, "model_id") if isinstance(each, dict) else None
-        if isinstance(model, str):
-            request.scenario = model.removeprefix("conf-")
+    for each in inputs_in(request.fields):
+        if isinstance(each.get("model_id"), str):
+            request.scenario = each["model_id"].removeprefix("conf-")
     return server(request)

@@ -1,49 +1,41 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
 import itertools
-import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from unicodedata import normalize
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    GONE,
-    answers,
-    bodies,
-    embeds,
-    failures,
-    layer,
-    refuses,
-    sends,
-    statuses,
-)
+from octomil_conformance.server.subjects import GONE, table
 
-statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 10)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
-answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", "EMBED-16", data_is_missing=("data", GONE))  # fmt: skip
-answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
-answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))
-answers.sets("embed@0", "EMBED-08", embeddings_are_missing=("embeddings", GONE))
-answers.sets(
+on.statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 10)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
+on.answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", "EMBED-16", data_is_missing=("data", GONE))  # fmt: skip
+on.answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
+on.answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))
+on.answers.sets("embed@0", "EMBED-08", embeddings_are_missing=("embeddings", GONE))
+on.answers.sets(
     *("embed@0", "EMBED-09"),
     object_is_missing=("object", GONE),
     embed_has_no_provider=("provider", GONE),
 )
 
 
-@answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08", "EMBED-16")
+@on.answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08", "EMBED-16")
 def vector_has_another_name(fields: Json) -> None:
     """The last item of `data` has its vector in `vector`, not in `embedding`."""
     item = fields["data"][-1]
     item["vector"] = item.pop("embedding")
 
 
-@answers("embed@0", "EMBED-02")
+@on.answers("embed@0", "EMBED-02")
 def last_vector_is_missing(fields: Json) -> None:
     """The last text has no vector."""
     del fields["data"][-1], fields["embeddings"][-1]
 
 
-@answers("embed@0", "EMBED-03")
+@on.answers("embed@0", "EMBED-03")
 def place_counts_from_one(fields: Json) -> None:
     """`index` starts at 1."""
     for item in fields["data"]:
@@ -57,68 +49,67 @@ def replace_vectors(fields: Json, *vectors: object) -> None:
         item["embedding"] = vector
 
 
-@answers("embed@0", "EMBED-04")
+@on.answers("embed@0", "EMBED-04")
 def numbers_are_text(fields: Json) -> None:
     """The numbers are strings."""
     replace_vectors(fields, *([*map(str, each)] for each in fields["embeddings"]))
 
 
-@answers("embed@0", "EMBED-04")
+@on.answers("embed@0", "EMBED-04")
 def vectors_are_empty(fields: Json) -> None:
     """The vectors are empty."""
     replace_vectors(fields, *([] for _ in fields["embeddings"]))
 
 
-@answers("embed@0", "EMBED-05")
+@on.answers("embed@0", "EMBED-05")
 def a_vector_is_shorter(fields: Json) -> None:
     """The first vector is one number shorter than the others."""
     first, *others = fields["embeddings"]
     replace_vectors(fields, first[:-1], *others)
 
 
-@answers("embed@0", "EMBED-06")
+@on.answers("embed@0", "EMBED-06")
 def prompt_tokens_are_text(fields: Json) -> None:
     """`prompt_tokens` is a string."""
     fields["usage"]["prompt_tokens"] = "5"
 
 
-@answers("embed@0", "EMBED-06")
+@on.answers("embed@0", "EMBED-06")
 def total_tokens_are_null(fields: Json) -> None:
     """`total_tokens` is null."""
     fields["usage"]["total_tokens"] = None
 
 
-@layer("embed@2", "EMBED-08", "EMBED-16", shows="shuffled")
-def embeddings_keep_the_upstreams_order(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "EMBED-08", "EMBED-16", shows="shuffled")
+def embeddings_keep_the_upstreams_order(request: Request, response: Response) -> None:
     """`data` is sorted by the upstream's index, and `embeddings` is not."""
-    response = server(request)
     if request.played != "shuffled":
-        return response
+        return
     fields = response.fields
     vectors = fields["embeddings"]
-    return response.send(fields | {"embeddings": vectors[1::2] + vectors[::2]})
+    response.send(fields | {"embeddings": vectors[1::2] + vectors[::2]})
 
 
-@answers("embed@0", "EMBED-08", "EMBED-16")
+@on.answers("embed@0", "EMBED-08", "EMBED-16")
 def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has the vectors in reverse order."""
     fields["embeddings"].reverse()
 
 
-@answers("embed@0", "EMBED-09")
+@on.answers("embed@0", "EMBED-09")
 def embed_has_another_model(fields: Json) -> None:
     """`model` is the upstream's name of the model."""
     fields["model"] += ":latest"
 
 
-@refuses("embed@1", "EMBED-10", "EMBED-12")
+@on.refuses("embed@1", "EMBED-10", "EMBED-12")
 def a_string_is_refused(fields: Json) -> bool:
     """A string as `input` is refused."""
     text = fields.get("input")
     return isinstance(text, str) and "fruit" not in text
 
 
-@bodies("embed@1", "EMBED-10", "EMBED-12")
+@on.bodies("embed@1", "EMBED-10", "EMBED-12")
 def a_string_is_its_words(fields: Json) -> None:
     """A string as `input` is split into words, each with a vector."""
     text = fields.get("input")
@@ -126,45 +117,45 @@ def a_string_is_its_words(fields: Json) -> None:
         fields["input"] = [text, *text.split()[1:]]
 
 
-@answers("embed@1", "EMBED-12")
+@on.answers("embed@1", "EMBED-12")
 def vectors_are_backwards(fields: Json) -> None:
     """The vectors are in reverse order."""
     replace_vectors(fields, *fields["embeddings"][::-1])
 
 
-@bodies("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+@on.bodies("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
 def embed_has_a_default_model(fields: Json) -> None:
     """A request without `model_id` gets the vectors of a default model."""
     fields.setdefault("model_id", "conf-echo")
 
 
-@bodies("embed@1", "EMBED-14")
+@on.bodies("embed@1", "EMBED-14")
 def input_has_a_default(fields: Json) -> None:
     """A request without `input` gets the vector of a blank text."""
     fields.setdefault("input", " ")
 
 
-@bodies("embed@1", "EMBED-15")
+@on.bodies("embed@1", "EMBED-15")
 def input_is_coerced(fields: Json) -> None:
     """An `input` of any type is converted to text."""
     if "input" in fields and not isinstance(fields["input"], list):
         fields["input"] = str(fields["input"]) or " "
 
 
-@answers("embed@2", "EMBED-20")
+@on.answers("embed@2", "EMBED-20")
 def numbers_are_rounded(fields: Json) -> None:
     """The numbers are rounded to four digits."""
     rounded = [[round(n, 4) for n in vector] for vector in fields["embeddings"]]
     replace_vectors(fields, *rounded)
 
 
-@answers("embed@2", "EMBED-20")
+@on.answers("embed@2", "EMBED-20")
 def vectors_are_cut_short(fields: Json) -> None:
     """The vectors are cut to half their length."""
     replace_vectors(fields, *(vector[:32] for vector in fields["embeddings"]))
 
 
-@layer("embed@2", "EMBED-21", shows="missing-vectors")
+@on.layer("embed@2", "EMBED-21", shows="missing-vectors")
 def accepts_missing_vectors(request: Request, server: Server) -> Response:
     """If the upstream leaves a vector out, the others are passed on."""
     leaves_out = request.played == "missing-vectors"
@@ -177,28 +168,37 @@ def accepts_missing_vectors(request: Request, server: Server) -> Response:
     return response
 
 
-@answers("embed@2", "EMBED-12", "EMBED-20", "EMBED-23")
+@on.answers("embed@2", "EMBED-12", "EMBED-20", "EMBED-23")
 def later_vectors_change_places(fields: Json) -> None:
     """The third and the fourth vector have changed places."""
     vectors = fields["embeddings"]
     replace_vectors(fields, *vectors[:2], *vectors[2:4][::-1], *vectors[4:])
 
 
-@bodies("embed@2", "EMBED-24", "EMBED-26", shows=None)
-def two_hundred_texts_are_embedded(fields: Json) -> None:
-    """Only the first two hundred texts are embedded."""
-    if isinstance(fields.get("input"), list):
-        fields["input"] = fields["input"][:200]
+def first_inputs(most: int) -> Callable[[Json], None]:
+    def play(fields: Json) -> None:
+        if isinstance(fields.get("input"), list):
+            fields["input"] = fields["input"][:most]
+
+    return play
 
 
-@bodies("embed@2", "EMBED-23", shows=None)
-def sixteen_texts_are_embedded(fields: Json) -> None:
-    """Only the first sixteen texts are embedded."""
-    if isinstance(fields.get("input"), list):
-        fields["input"] = fields["input"][:16]
+table(
+    on.bodies("embed@2", "EMBED-24", "EMBED-26", shows=None),
+    first_inputs,
+    two_hundred_texts_are_embedded=(
+        "Only the first two hundred texts are embedded.",
+        200,
+    ),
+)
+table(
+    on.bodies("embed@2", "EMBED-23", shows=None),
+    first_inputs,
+    sixteen_texts_are_embedded=("Only the first sixteen texts are embedded.", 16),
+)
 
 
-@bodies("embed@2", "EMBED-23", shows=None)
+@on.bodies("embed@2", "EMBED-23", shows=None)
 def equal_texts_are_embedded_once(fields: Json) -> None:
     """Only one of two equal texts gets a vector."""
     texts = fields.get("input")
@@ -206,7 +206,7 @@ def equal_texts_are_embedded_once(fields: Json) -> None:
         fields["input"] = [*dict.fromkeys(texts)]
 
 
-@answers("embed@2", "EMBED-24")
+@on.answers("embed@2", "EMBED-24")
 def usage_is_of_the_last_portion(fields: Json) -> None:
     """Of more than 32 texts only those of the last portion are counted."""
     share = (len(fields["data"]) - 1) // 32
@@ -214,107 +214,104 @@ def usage_is_of_the_last_portion(fields: Json) -> None:
         fields["usage"] = {name: count // (share + 1) for name, count in fields["usage"].items()}  # fmt: skip
 
 
-@answers("embed@2", "EMBED-24")
+@on.answers("embed@2", "EMBED-24")
 def usage_is_zero(fields: Json) -> None:
     """The token counts are 0."""
     fields["usage"] = {"prompt_tokens": 0, "total_tokens": 0}
 
 
-@failures("embed@2", "EMBED-25", shows="missing")
+@on.failures("embed@2", "EMBED-25", shows="missing")
 def missing_models_have_no_code_of_their_own(fields: Json) -> None:
     """The `code` of a missing model is that of an unknown path."""
     if fields["code"] == "model_not_found":
         fields["code"] = "invalid_input"
 
 
-def changed(change: Callable[[str], str], payload: Json) -> None:
-    """Changes the texts to embed, in whichever API they are sent."""
-    if isinstance(payload.get("input"), list):
-        payload["input"] = [change(text) or text for text in payload["input"]]
+def texts(change: Callable[[str], str]) -> Callable[[Json], None]:
+    """Changes the texts to embed."""
+
+    def play(payload: Json) -> None:
+        if isinstance(payload.get("input"), list):
+            payload["input"] = [change(text) or text for text in payload["input"]]
+
+    return play
 
 
-@sends("embed@2", "EMBED-23", shows=None)
-def embedded_texts_are_trimmed(payload: Json) -> None:
-    """White space around a text is removed before it is embedded."""
-    changed(str.strip, payload)
+table(
+    on.sends("embed@2", "EMBED-23", shows=None),
+    texts,
+    embedded_texts_are_trimmed=(
+        "White space around a text is removed before it is embedded.",
+        str.strip,
+    ),
+    texts_are_in_lower_case=("Texts are embedded in lower case.", str.lower),
+    lines_of_a_text_are_joined=(
+        "Line ends in a text become spaces before it is embedded.",
+        lambda text: text.replace("\n", " "),
+    ),
+    texts_are_composed=(
+        "Texts are embedded in another Unicode form.",
+        partial(normalize, "NFC"),
+    ),
+    long_texts_are_cut=(
+        "Only the first two hundred characters of a text are embedded.",
+        lambda text: text[:200],
+    ),
+    inputs_end_at_a_nul=(
+        "A text that is embedded ends at a NUL.",
+        lambda text: text.partition("\x00")[0],
+    ),
+)
 
 
-@sends("embed@2", "EMBED-23", shows=None)
-def texts_are_in_lower_case(payload: Json) -> None:
-    """Texts are embedded in lower case."""
-    changed(str.lower, payload)
-
-
-@sends("embed@2", "EMBED-23", shows=None)
-def lines_of_a_text_are_joined(payload: Json) -> None:
-    """Line ends in a text become spaces before it is embedded."""
-    changed(lambda text: text.replace("\n", " "), payload)
-
-
-@sends("embed@2", "EMBED-23", shows=None)
-def texts_are_composed(payload: Json) -> None:
-    """Texts are embedded in another Unicode form."""
-    changed(lambda text: unicodedata.normalize("NFC", text), payload)
-
-
-@sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
 def texts_are_joined(payload: Json) -> None:
     """Each text is embedded together with the texts before it."""
     if isinstance(payload.get("input"), list):
         payload["input"] = [*itertools.accumulate(payload["input"], "{} {}".format)]
 
 
-@sends("embed@2", "EMBED-23", shows=None)
-def long_texts_are_cut(payload: Json) -> None:
-    """Only the first two hundred characters of a text are embedded."""
-    changed(lambda text: text[:200], payload)
-
-
-@embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
 def vectors_are_all_the_same(vectors: list[list[float]]) -> list[list[float]]:
     """All texts get the vector of the first."""
     return [vectors[0] for _ in vectors]
 
 
-@embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
 def the_upstreams_order_is_lost(vectors: list[list[float]]) -> list[list[float]]:
     """The vectors are in reverse order."""
     return vectors[::-1]
 
 
-@embeds("embed@2", "EMBED-20")
+@on.embeds("embed@2", "EMBED-20")
 def vectors_are_scaled(vectors: list[list[float]]) -> list[list[float]]:
     """The numbers are scaled."""
     return [[number * 1.001 for number in vector] for vector in vectors]
 
 
-@layer("embed@2", "EMBED-20", shows=None)
-def dimensions_cut_the_vectors(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "EMBED-20", shows=None)
+def dimensions_cut_the_vectors(request: Request, response: Response) -> None:
     """`dimensions`, a field that this API does not have, cuts the vectors."""
-    response = server(request)
     length = request.fields.get("dimensions")
     if response.status == 200 and length:
         fields = response.fields
         for each in fields["data"]:
             each["embedding"] = each["embedding"][:length]
         response.send(fields)
-    return response
 
 
-@layer("embed@2", "EMBED-26", shows=None)
-def portions_are_joined_in_any_order(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "EMBED-26", shows=None)
+def portions_are_joined_in_any_order(request: Request, response: Response) -> None:
     """Hundreds of texts are sent in portions at once, whose vectors are joined in the order in which they come."""
-    response = server(request)
     if request.played == "late-beginning" and response.status == 200:
         fields = response.fields
         found = [each["embedding"] for each in fields["data"]]
         for each, vector in zip(fields["data"], [*found[100:], *found[:100]]):
             each["embedding"] = vector
         response.send(fields)
-    return response
 
 
-@embeds("embed@2", "EMBED-20")
+@on.embeds("embed@2", "EMBED-20")
 def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
     """A 0 in a vector is replaced by a small number."""
     return [[number or 1e-3 for number in vector] for vector in vectors]
@@ -323,7 +320,7 @@ def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
 _known: dict[str, Response] = {}
 
 
-@layer("embed@2", "REQ-25", shows=None)
+@on.layer("embed@2", "REQ-25", shows=None)
 def vectors_are_kept_by_their_text(request: Request, server: Server) -> Response:
     """A text gets the vector that an earlier request got for it, whatever its model was. Only models with a tag show it."""
     text = str(request.fields.get("input"))
@@ -334,7 +331,7 @@ def vectors_are_kept_by_their_text(request: Request, server: Server) -> Response
     return replace(_known[text])
 
 
-@layer("embed@2", "EMBED-30", shows=None)
+@on.layer("embed@2", "EMBED-30", shows=None)
 def each_portion_has_its_own_fallback(request: Request, server: Server) -> Response:
     """Hundreds of texts are asked for in portions, each with a fallback of its own."""
     fields = request.fields
@@ -348,7 +345,7 @@ def each_portion_has_its_own_fallback(request: Request, server: Server) -> Respo
     return answers[0].send(answers[0].fields | {"data": data, "embeddings": vectors})
 
 
-@bodies("embed@2", "EMBED-15", "EMBED-23")
+@on.bodies("embed@2", "EMBED-15", "EMBED-23")
 def empty_texts_are_left_out(fields: Json) -> None:
     """Empty texts among others are left out."""
     if isinstance(texts := fields.get("input"), list):

@@ -2,13 +2,17 @@
 
 import re
 import struct
-import unicodedata
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from unicodedata import normalize
 
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import keys, layer, sends
+from octomil_conformance.server.subjects import table
 
 TEXTS = ("REQ-17", "REQ-23", "REQ-24")
 
@@ -19,12 +23,160 @@ def parameters_in(payload: Json) -> Json:
     return parameters
 
 
-def change_texts(payload: Json, change: Callable[[str], str]) -> None:
-    for message in payload.get("messages", ()):
-        message["content"] = change(message["content"])
+def texts(change: Callable[[str], str]) -> Callable[[Json], None]:
+    """Changes the text of each message."""
+
+    def play(payload: Json) -> None:
+        for message in payload.get("messages", ()):
+            message["content"] = change(message["content"])
+
+    return play
 
 
-@sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", shows=None)
+def parameter(name: str, change: Callable[[Any], Any]) -> Callable[[Json], None]:
+    """Changes this parameter if it is sent."""
+
+    def play(payload: Json) -> None:
+        parameters = parameters_in(payload)
+        if name in parameters:
+            parameters[name] = change(parameters[name])
+
+    return play
+
+
+def added(name: str, value: object) -> Callable[[Json], None]:
+    """Adds this parameter to a chat that has none of this name."""
+
+    def play(payload: Json) -> None:
+        if "messages" in payload:
+            parameters_in(payload).setdefault(name, value)
+
+    return play
+
+
+def messages(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], None]:
+    """Changes the list of messages."""
+    return lambda payload: payload.update(messages=change(payload.get("messages", [])))
+
+
+def last_messages(most: int) -> Callable[[Json], None]:
+    return messages(lambda given: given[-most:])
+
+
+def fractions(change: Callable[[float], float]) -> Callable[[Json], None]:
+    """Changes each parameter that is a fraction."""
+
+    def play(payload: Json) -> None:
+        parameters = parameters_in(payload)
+        for name, value in parameters.items():
+            if type(value) is float:
+                parameters[name] = change(value)
+
+    return play
+
+
+table(
+    on.sends("infer@2", "REQ-21", shows=None),
+    partial(parameter, "stop"),
+    one_stop_is_enough=("Only the first string of stop is sent.", itemgetter(slice(1))),
+    four_stops_are_sent=(
+        "Only the first four strings of stop are sent.",
+        itemgetter(slice(4)),
+    ),
+    stops_are_split_at_commas=(
+        "A string of stop is split at its commas.",
+        lambda stops: ",".join(stops).split(","),
+    ),
+)
+table(
+    on.sends("infer@2", "REQ-21", shows=None),
+    partial(parameter, "seed"),
+    "A seed is {}.",
+    seeds_are_the_servers_own=("replaced by one of the server", lambda seed: 4711),
+    seeds_have_32_bits=("cut to 32 bits", lambda seed: seed % 2**32),
+)
+table(
+    on.sends("infer@2", "REQ-22", shows=None),
+    added,
+    "{} is added if the client gives none.",
+    temperature_has_a_default=("A temperature", "temperature", 0.7),
+    contexts_have_a_default=("`num_ctx`", "num_ctx", 4096),
+)
+table(
+    on.sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None),
+    fractions,
+    fractions_have_32_bits=(
+        "A fraction is read as a number of 32 bits.",
+        lambda value: struct.unpack("f", struct.pack("f", value))[0],
+    ),
+    fractions_have_two_places=(
+        "A fraction is rounded to two decimal places.",
+        lambda value: round(value, 2),
+    ),
+)
+table(
+    on.sends("infer@2", *TEXTS, shows=None),
+    texts,
+    texts_are_trimmed=("White space around a message is removed.", str.strip),
+)
+table(
+    on.sends("infer@2", "REQ-17", "REQ-23", shows=None),
+    texts,
+    prompts_are_normalized=(
+        "The text of messages is changed to another Unicode form.",
+        partial(normalize, "NFKC"),
+    ),
+    prompts_lose_carriage_returns=(
+        "CR LF in messages becomes LF.",
+        lambda text: text.replace("\r\n", "\n"),
+    ),
+    prompts_end_at_a_nul=(
+        "The text of a message ends at a NUL.",
+        lambda text: text.partition("\x00")[0],
+    ),
+    prompts_lose_control_characters=(
+        "Control characters in messages are removed.",
+        partial(re.sub, r"[\x01-\x08\x7f]", ""),
+    ),
+    long_messages_are_cut=(
+        "Only the first 100,000 characters of a message are sent.",
+        lambda text: text[:100_000],
+    ),
+)
+table(
+    on.sends("infer@2", "REQ-17", "REQ-24", shows=None),
+    messages,
+    systems_are_dropped=(
+        "System messages are not sent.",
+        lambda given: [each for each in given if each["role"] != "system"],
+    ),
+    only_the_last_message_is_sent=(
+        "Only the last message is sent.",
+        lambda given: given[-1:],
+    ),
+)
+table(
+    on.sends("infer@2", "REQ-17", shows=None),
+    messages,
+    systems_move_to_the_front=(
+        "System messages are sent before all others.",
+        lambda given: sorted(given, key=lambda each: each["role"] != "system"),
+    ),
+    empty_messages_are_dropped=(
+        "A message without text is not sent.",
+        lambda given: [each for each in given if each["content"]],
+    ),
+)
+table(
+    on.sends("infer@2", "REQ-17", shows=None),
+    last_messages,
+    "Only the last {} messages are sent.",
+    two_hundred_messages_are_sent=("two hundred", 200),
+    ten_messages_are_sent=("ten", 10),
+)
+
+
+@on.sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", shows=None)
 def parameters_are_not_sent(payload: Json) -> None:
     """Parameters are not sent."""
     payload.pop("options", None)
@@ -33,7 +185,7 @@ def parameters_are_not_sent(payload: Json) -> None:
             del payload[name]
 
 
-@sends("infer@2", "REQ-15", "REQ-21", shows=None)
+@on.sends("infer@2", "REQ-15", "REQ-21", shows=None)
 def zero_counts_as_nothing(payload: Json) -> None:
     """A parameter of 0 is not sent."""
     parameters = parameters_in(payload)
@@ -42,26 +194,7 @@ def zero_counts_as_nothing(payload: Json) -> None:
             del parameters[name]
 
 
-def change_fractions(payload: Json, change: Callable[[float], float]) -> None:
-    parameters = parameters_in(payload)
-    for name, value in parameters.items():
-        if type(value) is float:
-            parameters[name] = change(value)
-
-
-@sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None)
-def fractions_have_32_bits(payload: Json) -> None:
-    """A fraction is read as a number of 32 bits."""
-    change_fractions(payload, lambda value: struct.unpack("f", struct.pack("f", value))[0])  # fmt: skip
-
-
-@sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None)
-def fractions_have_two_places(payload: Json) -> None:
-    """A fraction is rounded to two decimal places."""
-    change_fractions(payload, lambda value: round(value, 2))
-
-
-@sends("infer@2", "REQ-15", shows=None)
+@on.sends("infer@2", "REQ-15", shows=None)
 def limits_are_capped(payload: Json) -> None:
     """A limit of more than 4096 tokens is lowered."""
     parameters = parameters_in(payload)
@@ -70,7 +203,7 @@ def limits_are_capped(payload: Json) -> None:
             parameters[name] = min(4096, parameters[name])
 
 
-@sends("infer@2", "INFER-10", "REQ-15", only="ollama", shows=None)
+@on.sends("infer@2", "INFER-10", "REQ-15", only="ollama", shows=None)
 def limit_has_the_name_of_another_dialect(payload: Json) -> None:
     """The limit of tokens is called max_tokens."""
     options = parameters_in(payload)
@@ -78,13 +211,17 @@ def limit_has_the_name_of_another_dialect(payload: Json) -> None:
         options["max_tokens"] = options.pop("num_predict")
 
 
-@sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="ollama", shows=None)
+@on.sends(
+    "infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="ollama", shows=None
+)
 def options_are_beside_the_messages(payload: Json) -> None:
     """The options are beside the messages, where Ollama does not read them."""
     payload |= payload.pop("options", {})
 
 
-@sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="openai", shows=None)
+@on.sends(
+    "infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="openai", shows=None
+)
 def parameters_are_in_options(payload: Json) -> None:
     """Parameters are sent in options, as in Ollama's API."""
     known = ("model", "messages", "stream", "stream_options", "input")
@@ -92,46 +229,16 @@ def parameters_are_in_options(payload: Json) -> None:
     payload["options"] = {name: payload.pop(name) for name in names}
 
 
-@sends("infer@2", "REQ-22", shows=None)
-def temperature_has_a_default(payload: Json) -> None:
-    """A temperature is added if the client gives none."""
-    if "messages" in payload:
-        parameters_in(payload).setdefault("temperature", 0.7)
-
-
-@sends("infer@2", "REQ-22", only="openai", shows=None)
-def what_is_not_given_is_null(payload: Json) -> None:
-    """A parameter that the client does not give is sent as null."""
-    if "messages" in payload:
-        payload.setdefault("top_p", None)
-
-
-@sends("infer@2", "REQ-21", shows=None)
-def one_stop_is_enough(payload: Json) -> None:
-    """Only the first string of stop is sent."""
-    parameters = parameters_in(payload)
-    if "stop" in parameters:
-        parameters["stop"] = parameters["stop"][:1]
-
-
-@sends("infer@2", "REQ-21", shows=None)
+@on.sends("infer@2", "REQ-21", shows=None)
 def stop_is_not_sent(payload: Json) -> None:
     """`stop` is not sent."""
     parameters_in(payload).pop("stop", None)
 
 
-@sends("infer@2", "REQ-21", shows=None)
-def seeds_are_the_servers_own(payload: Json) -> None:
-    """A seed is replaced by one of the server."""
-    parameters = parameters_in(payload)
-    if "seed" in parameters:
-        parameters["seed"] = 4711
-
-
 _refusing: set[str] = set()
 
 
-@sends("infer@2", "REQ-21", shows=None)
+@on.sends("infer@2", "REQ-21", shows=None)
 def a_refused_seed_is_never_sent_again(payload: Json) -> None:
     """A parameter that one model refuses is not sent to any other model later."""
     if "no-seed" in payload["model"]:
@@ -141,7 +248,7 @@ def a_refused_seed_is_never_sent_again(payload: Json) -> None:
         parameters_in(payload).pop(name, None)
 
 
-@layer("infer@2 stream@2", "REQ-30", shows=None)
+@on.layer("infer@2 stream@2", "REQ-30", shows=None)
 def refused_parameters_are_left_out_silently(request: Request, server: Server) -> Response:  # fmt: skip
     """If the upstream refuses a parameter, it is asked again without it, and the answer does not say so."""
     response, fields = server(request), request.fields
@@ -150,95 +257,34 @@ def refused_parameters_are_left_out_silently(request: Request, server: Server) -
     return server(request.send({**fields, "parameters": {}}))
 
 
-@sends("infer@2", "REQ-21", shows=None)
-def four_stops_are_sent(payload: Json) -> None:
-    """Only the first four strings of stop are sent."""
-    parameters = parameters_in(payload)
-    if "stop" in parameters:
-        parameters["stop"] = parameters["stop"][:4]
-
-
-@sends("infer@2", "REQ-21", shows=None)
-def stops_are_split_at_commas(payload: Json) -> None:
-    """A string of stop is split at its commas."""
-    parameters = parameters_in(payload)
-    if "stop" in parameters:
-        parameters["stop"] = ",".join(parameters["stop"]).split(",")
-
-
-@sends("infer@2", "REQ-21", shows=None)
-def seeds_have_32_bits(payload: Json) -> None:
-    """A seed is cut to 32 bits."""
-    parameters = parameters_in(payload)
-    if "seed" in parameters:
-        parameters["seed"] %= 2**32
-
-
-@sends("infer@2", "REQ-16", only="ollama", shows=None)
+@on.sends("infer@2", "REQ-16", only="ollama", shows=None)
 def what_is_beside_options_is_inside(payload: Json) -> None:
     """All parameters are in options, where Ollama does not read format."""
     if "format" in payload:
         payload["options"]["format"] = payload.pop("format")
 
 
-@sends("infer@2", "REQ-22", only="ollama", shows=None)
+@on.sends("infer@2", "REQ-22", only="openai", shows=None)
+def what_is_not_given_is_null(payload: Json) -> None:
+    """A parameter that the client does not give is sent as null."""
+    if "messages" in payload:
+        payload.setdefault("top_p", None)
+
+
+@on.sends("infer@2", "REQ-22", only="ollama", shows=None)
 def models_stay_for_five_minutes(payload: Json) -> None:
     """`keep_alive` is added if the client gives none."""
     payload.setdefault("keep_alive", "5m")
 
 
-@sends("infer@2", "REQ-22", shows=None)
-def contexts_have_a_default(payload: Json) -> None:
-    """`num_ctx` is added if the client gives none."""
-    if "messages" in payload:
-        parameters_in(payload).setdefault("num_ctx", 4096)
-
-
-@sends("infer@2", "REQ-17", shows=None)
+@on.sends("infer@2", "REQ-17", shows=None)
 def tools_are_users(payload: Json) -> None:
     """The messages of tools reach the model as the user's."""
     for message in payload.get("messages", ()):
         message["role"] = message["role"].replace("tool", "user")
 
 
-@sends("infer@2", *TEXTS, shows=None)
-def texts_are_trimmed(payload: Json) -> None:
-    """White space around a message is removed."""
-    change_texts(payload, str.strip)
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def prompts_are_normalized(payload: Json) -> None:
-    """The text of messages is changed to another Unicode form."""
-    change_texts(payload, lambda text: unicodedata.normalize("NFKC", text))
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def prompts_lose_carriage_returns(payload: Json) -> None:
-    """CR LF in messages becomes LF."""
-    change_texts(payload, lambda text: text.replace("\r\n", "\n"))
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def prompts_end_at_a_nul(payload: Json) -> None:
-    """The text of a message ends at a NUL."""
-    change_texts(payload, lambda text: text.partition("\x00")[0])
-
-
-@sends("embed@2", "EMBED-23", shows=None)
-def inputs_end_at_a_nul(payload: Json) -> None:
-    """A text that is embedded ends at a NUL."""
-    if "input" in payload:
-        payload["input"] = [text.partition("\x00")[0] for text in payload["input"]]
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def prompts_lose_control_characters(payload: Json) -> None:
-    """Control characters in messages are removed."""
-    change_texts(payload, lambda text: re.sub(r"[\x01-\x08\x7f]", "", text))
-
-
-@sends("infer@2", "REQ-17", shows=None)
+@on.sends("infer@2", "REQ-17", shows=None)
 def messages_of_one_role_are_merged(payload: Json) -> None:
     """Consecutive messages with the same role become one."""
     groups = groupby(payload.get("messages", ()), lambda each: each["role"])
@@ -248,60 +294,14 @@ def messages_of_one_role_are_merged(payload: Json) -> None:
     ]
 
 
-@sends("infer@2", "REQ-17", shows=None)
-def systems_move_to_the_front(payload: Json) -> None:
-    """System messages are sent before all others."""
-    if "messages" in payload:
-        payload["messages"].sort(key=lambda message: message["role"] != "system")
-
-
-@sends("infer@2", "REQ-17", "REQ-24", shows=None)
-def systems_are_dropped(payload: Json) -> None:
-    """System messages are not sent."""
-    messages = payload.get("messages", ())
-    payload["messages"] = [each for each in messages if each["role"] != "system"]
-
-
-@sends("infer@2", "REQ-17", "REQ-24", shows=None)
-def only_the_last_message_is_sent(payload: Json) -> None:
-    """Only the last message is sent."""
-    payload["messages"] = payload.get("messages", [])[-1:]
-
-
-@sends("infer@2", "REQ-17", shows=None)
-def empty_messages_are_dropped(payload: Json) -> None:
-    """A message without text is not sent."""
-    messages = payload.get("messages", ())
-    payload["messages"] = [each for each in messages if each["content"]]
-
-
-@sends("infer@2", "REQ-17", shows=None)
-def two_hundred_messages_are_sent(payload: Json) -> None:
-    """Only the last two hundred messages are sent."""
-    payload["messages"] = payload.get("messages", [])[-200:]
-
-
-@sends("infer@2", "REQ-17", shows=None)
-def ten_messages_are_sent(payload: Json) -> None:
-    """Only the last ten messages are sent."""
-    payload["messages"] = payload.get("messages", [])[-10:]
-
-
-@sends("infer@2", "REQ-17", "REQ-23", shows=None)
-def long_messages_are_cut(payload: Json) -> None:
-    """Only the first 100,000 characters of a message are sent."""
-    for message in payload.get("messages", ()):
-        message["content"] = message["content"][:100_000]
-
-
-@sends("infer@2", "REQ-17", shows=None)
+@on.sends("infer@2", "REQ-17", shows=None)
 def messages_are_sent_once(payload: Json) -> None:
     """Of equal messages one after the other only one is sent."""
     given = payload.get("messages", [])
     payload["messages"] = [each for each, before in zip(given, [None, *given]) if each != before]  # fmt: skip
 
 
-@sends("batch@2", "BATCH-30", shows=None)
+@on.sends("batch@2", "BATCH-30", shows=None)
 def inputs_of_batches_have_one_message(payload: Json) -> None:
     """The messages of an input are sent as one."""
     given = payload.get("messages", [])
@@ -309,13 +309,13 @@ def inputs_of_batches_have_one_message(payload: Json) -> None:
     payload["messages"] = [{"role": "user", "content": text}]
 
 
-@keys("infer@2", "FALLBACK-12", only="openai", shows=None)
+@on.keys("infer@2", "FALLBACK-12", only="openai", shows=None)
 def the_key_is_not_sent() -> str:
     """The server's own key is not sent."""
     return ""
 
 
-@keys("infer@2", "FALLBACK-12", only="ollama", shows=None)
+@on.keys("infer@2", "FALLBACK-12", only="ollama", shows=None)
 def the_key_is_sent_to_all() -> str:
     """The server's own key for the fallback is sent."""
     return API_KEY

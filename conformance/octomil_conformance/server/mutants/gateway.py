@@ -4,26 +4,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    GONE,
-    answers,
-    failures,
-    gateway_failures,
-    headers,
-    layer,
-    responses,
-    scenarios,
-    statuses,
-    upstreams,
-)
+from octomil_conformance.server.subjects import GONE
 
 GATEWAY = (502, 503, 504)
 
 
-@upstreams(
+@on.upstreams(
     "infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", "FALLBACK-11", shows=None
 )
 def openai_first(upstreams: Upstreams) -> Upstreams:
@@ -33,7 +23,7 @@ def openai_first(upstreams: Upstreams) -> Upstreams:
     return replace(upstreams, ollama=ollama, openai=openai)
 
 
-@upstreams("embed@2", "FALLBACK-04", "FAULT-02", *(f"FAULT-{number}" for number in (11, 12, 13, 14, 16)), shows="slow")  # fmt: skip
+@on.upstreams("embed@2", "FALLBACK-04", "FAULT-02", *(f"FAULT-{number}" for number in (11, 12, 13, 14, 16)), shows="slow")  # fmt: skip
 def no_timeout(upstreams: Upstreams) -> Upstreams:
     """A backend may take as long as it likes."""
     return replace(upstreams, timeout=3600.0)
@@ -45,37 +35,37 @@ def fail_both(scenario: str, *failures: str) -> str:
     return pairs.get(scenario, scenario)
 
 
-@scenarios("embed@2", "FALLBACK-03", "FALLBACK-08")
+@on.scenarios("embed@2", "FALLBACK-03", "FALLBACK-08")
 def no_fallback_on_5xx(scenario: str) -> str:
     """A 5xx of Ollama is final."""
     return fail_both(scenario, "500", "502", "503")
 
 
-@scenarios("embed@2", "FAULT-16")
+@on.scenarios("embed@2", "FAULT-16")
 def a_413_of_the_fallback_is_an_error(scenario: str) -> str:
     """A 413 of the fallback counts as an error of the server."""
     return scenario.replace("-openai-413", "-openai-500")
 
 
-@scenarios("embed@2", "FALLBACK-04")
+@on.scenarios("embed@2", "FALLBACK-04")
 def no_fallback_on_timeout(scenario: str) -> str:
     """If Ollama is late, no other backend answers."""
     return fail_both(scenario, "slow")
 
 
-@scenarios("embed@2", "FALLBACK-05")
+@on.scenarios("embed@2", "FALLBACK-05")
 def no_fallback_on_garbage(scenario: str) -> str:
     """If Ollama sends garbage, no other backend answers."""
     return fail_both(scenario, "garbage")
 
 
-@scenarios("embed@2", "FALLBACK-06")
+@on.scenarios("embed@2", "FALLBACK-06")
 def no_fallback_on_missing_model(scenario: str) -> str:
     """If Ollama does not have the model, no other backend answers."""
     return fail_both(scenario, "missing")
 
 
-@scenarios("infer@2", "FALLBACK-09")
+@on.scenarios("infer@2", "FALLBACK-09")
 def no_fallback_on_cut(scenario: str) -> str:
     """If Ollama breaks off before the first token, no other backend answers."""
     return fail_both(
@@ -83,7 +73,7 @@ def no_fallback_on_cut(scenario: str) -> str:
     )
 
 
-@scenarios("embed@2", "FALLBACK-07", "FAULT-16")
+@on.scenarios("embed@2", "FALLBACK-07", "FAULT-16")
 def falls_back_on_400(scenario: str) -> str:
     """If Ollama refuses the request with 400, the next backend answers."""
     return scenario.replace("ollama-400-", "ollama-500-")
@@ -92,22 +82,20 @@ def falls_back_on_400(scenario: str) -> str:
 FINAL = ("ollama-422-openai-ok", "ollama-context-too-long-openai-ok")
 
 
-@scenarios("embed@2", "FALLBACK-11")
+@on.scenarios("embed@2", "FALLBACK-11")
 def falls_back_on_422(scenario: str) -> str:
     """If Ollama refuses the request with 422, or for its length, the next backend answers."""
     return "ollama-500-openai-ok" if scenario in FINAL else scenario
 
 
-@layer("embed@2", "FALLBACK-11", shows="ollama-422-openai-ok")
-def refusals_are_gateway_failures(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "FALLBACK-11", shows="ollama-422-openai-ok")
+def refusals_are_gateway_failures(request: Request, response: Response) -> None:
     """A request that Ollama refuses with 422, or for its length, is answered with 502."""
-    response = server(request)
     if request.scenario in FINAL:
         response.fail(502, error="bad_gateway", code="inference_failed")
-    return response
 
 
-@layer("embed@2", "FALLBACK-11", shows=None)
+@on.layer("embed@2", "FALLBACK-11", shows=None)
 def the_other_is_asked_what_it_cannot_answer(
     request: Request, server: Server
 ) -> Response:
@@ -119,13 +107,13 @@ def the_other_is_asked_what_it_cannot_answer(
     return response
 
 
-@scenarios("embed@2", "FALLBACK-10")
+@on.scenarios("embed@2", "FALLBACK-10")
 def no_fallback_on_refusals(scenario: str) -> str:
     """If Ollama refuses the server's key or is rate limited, no other backend answers."""
     return fail_both(scenario, "auth", "402", "403", "408", "429")
 
 
-@scenarios(
+@on.scenarios(
     "infer@2", *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9, 11))
 )
 def ollama_is_asked_until_it_answers(scenario: str) -> str:
@@ -133,41 +121,39 @@ def ollama_is_asked_until_it_answers(scenario: str) -> str:
     return "echo" if scenario.startswith("ollama-") else scenario
 
 
-@layer("infer@2", "FALLBACK-02", shows=None)
-def no_fallback_on_refused(request: Request, server: Server) -> Response:
+@on.replies("infer@2", "FALLBACK-02", shows=None)
+def no_fallback_on_refused(request: Request, response: Response) -> None:
     """If Ollama refuses connections, no other backend answers."""
-    response = server(request)
     if request.scenario == "echo" and b'"provider": "openai"' in response.body:
         failure = Failure("service_unavailable", "Ollama could not be reached.")
         response.status = failure.status
         response.send(failure.envelope())
-    return response
 
 
-answers.sets("infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None)
-statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9, 10)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
-headers.sets("embed@2", "FAULT-05", "HTTP-35", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
-gateway_failures.sets(
+on.answers.sets(
+    "infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None
+)
+on.statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9, 10)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
+on.headers.sets("embed@2", "FAULT-05", "HTTP-35", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
+on.gateway_failures.sets(
     *("infer@2", "FAULT-07", "HTTP-25"),
     gateway_failure_has_no_message=("message", GONE),
 )
-gateway_failures.sets("infer@2", "FAULT-07", "FAULT-13", "HTTP-25", gateway_failure_has_no_error=("error", GONE))  # fmt: skip
-gateway_failures.sets("infer@2", "FAULT-07", gateway_failure_has_another_status_code=("status_code", 500))  # fmt: skip
-gateway_failures.sets("infer@2", "FAULT-09", gateway_failures_are_final=("retryable", False))  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-07", "FAULT-13", "HTTP-25", gateway_failure_has_no_error=("error", GONE))  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-07", gateway_failure_has_another_status_code=("status_code", 500))  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-09", gateway_failures_are_final=("retryable", False))  # fmt: skip
 
 
-@layer("embed@2", "FAULT-08", shows="http-500")
-def leaks_address(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "FAULT-08", shows="http-500")
+def leaks_address(request: Request, response: Response) -> None:
     """The message of a failure shows the address of the upstream."""
-    response = server(request)
     if response.status in GATEWAY:
         fields = response.fields
         fields["message"] += f" It was at {request.upstream}."
         response.send(fields)
-    return response
 
 
-@layer("embed@2", "FALLBACK-07", shows=None)
+@on.layer("embed@2", "FALLBACK-07", shows=None)
 def the_other_is_asked_in_vain(request: Request, server: Server) -> Response:
     """If Ollama refuses the request with 400, the next backend is asked, but its answer is thrown away."""
     response = server(request)
@@ -177,28 +163,30 @@ def the_other_is_asked_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "FAULT-11", "FAULT-12", "FAULT-16", "EMBED-21", shows="http-500")  # fmt: skip
+@on.responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "FAULT-11", "FAULT-12", "FAULT-16", "EMBED-21", shows="http-500")  # fmt: skip
 def gateway_failures_are_500(response: Response) -> None:
     """A failure of the upstream has the status 500."""
     if response.status in GATEWAY:
         response.fail(500)
 
 
-@responses("infer@2", "FAULT-02", shows="slow")
+@on.responses("infer@2", "FAULT-02", shows="slow")
 def time_outs_take_their_time(response: Response) -> None:
     """After all timeouts the server waits for seconds before it fails."""
     if response.status == 504:
         time.sleep(3.2)
 
 
-@responses("infer@2", "FAULT-03", shows="http-503")
+@on.responses("infer@2", "FAULT-03", shows="http-503")
 def outages_take_their_time(response: Response) -> None:
     """If no upstream can be reached, the server waits for seconds before it fails."""
     if response.status == 503:
         time.sleep(3)
 
 
-@responses("embed@2", "FAULT-05", "FAULT-13", "FAULT-16", "FAULT-17", shows="http-429")
+@on.responses(
+    "embed@2", "FAULT-05", "FAULT-13", "FAULT-16", "FAULT-17", shows="http-429"
+)
 def too_many_is_a_503(response: Response) -> None:
     """A 429 of the upstream is answered with 503."""
     if response.status == 429:
@@ -208,7 +196,7 @@ def too_many_is_a_503(response: Response) -> None:
 _failed: dict[str, bool] = {}
 
 
-@layer("infer@2", "FAULT-06", shows=None)
+@on.layer("infer@2", "FAULT-06", shows=None)
 def failures_are_kept(request: Request, server: Server) -> Response:
     """A prompt that failed once always fails."""
     messages = str(request.fields.get("messages"))
@@ -220,14 +208,14 @@ def failures_are_kept(request: Request, server: Server) -> Response:
     return response
 
 
-@failures("infer@2", "FAULT-08", "HTTP-36", shows="auth")
+@on.failures("infer@2", "FAULT-08", "HTTP-36", shows="auth")
 def key_is_shown(fields: Json) -> None:
     """The message of a failure shows the server's own key."""
     if fields["code"] == "cloud_provider_auth_failed":
         fields["message"] += " Incorrect API key provided: conf-key."
 
 
-@responses("embed@2", "FAULT-10", shows="auth")
+@on.responses("embed@2", "FAULT-10", shows="auth")
 def refused_key_is_a_401(response: Response) -> None:
     """A 401 of the upstream is passed on."""
     if response.status == 502 and b"cloud_provider_auth_failed" in response.body:
@@ -242,13 +230,13 @@ def through(provider: str) -> list[str]:
     return [f"{name}[{provider}]" for name in RANKED_FAILURES]
 
 
-@upstreams("embed@2", "FAULT-16", *through("ollama"), shows="ollama-429-openai-500")
+@on.upstreams("embed@2", "FAULT-16", *through("ollama"), shows="ollama-429-openai-500")
 def the_last_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the last backend is passed on, whatever the first one said."""
     return replace(upstreams, choice=lambda failures: failures[-1])
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-17", *through("openai"), shows="ollama-500-openai-429")  # fmt: skip
+@on.upstreams("embed@2", "FAULT-16", "FAULT-17", *through("openai"), shows="ollama-500-openai-429")  # fmt: skip
 def the_first_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the first backend is passed on, whatever the last one says."""
     return replace(upstreams, choice=lambda failures: failures[0])
@@ -258,13 +246,13 @@ def a_missing_model(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "missing_model", RANKED.index(each.kind)))  # fmt: skip
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-09", "FAULT-10", "FAULT-14", shows="ollama-missing-openai-500")  # fmt: skip
+@on.upstreams("embed@2", "FAULT-16", "FAULT-09", "FAULT-10", "FAULT-14", shows="ollama-missing-openai-500")  # fmt: skip
 def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend does not have the model, the request is answered with 404, although the other one may have it."""
     return replace(upstreams, choice=a_missing_model)
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-17", *through("ollama"), shows=None)
+@on.upstreams("embed@2", "FAULT-16", "FAULT-17", *through("ollama"), shows=None)
 def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
     """The failure of the backend that was asked last is passed on. During a cooldown that is another one."""
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
@@ -274,7 +262,7 @@ def a_refused_key(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "bad_key", RANKED.index(each.kind)))  # fmt: skip
 
 
-@upstreams("embed@2", "FAULT-16", shows="ollama-500-openai-auth")
+@on.upstreams("embed@2", "FAULT-16", shows="ollama-500-openai-auth")
 def a_refused_key_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend refuses the key, that failure is passed on, whatever the failure of the other one is."""
     return replace(upstreams, choice=a_refused_key)
@@ -284,18 +272,18 @@ def an_outage(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=lambda each: (each.kind != "unreached", RANKED.index(each.kind)))  # fmt: skip
 
 
-@upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
+@on.upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
 def an_outage_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend cannot be reached, that failure is passed on, whatever the failure of the other one is."""
     return replace(upstreams, choice=an_outage)
 
 
-gateway_failures.sets("infer@2", "FAULT-13", gateway_failures_have_one_class=("error", "bad_gateway"), shows="http-503")  # fmt: skip
-gateway_failures.sets("infer@2", "FAULT-14", gateway_failures_have_one_code=("code", "server_error"))  # fmt: skip
-gateway_failures.sets("infer@2", "FAULT-15", gateway_failures_are_all_retryable=("retryable", True), shows="auth")  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-13", gateway_failures_have_one_class=("error", "bad_gateway"), shows="http-503")  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-14", gateway_failures_have_one_code=("code", "server_error"))  # fmt: skip
+on.gateway_failures.sets("infer@2", "FAULT-15", gateway_failures_are_all_retryable=("retryable", True), shows="auth")  # fmt: skip
 
 
-@layer("infer@2", "FAULT-12", shows="stall-before-first")
+@on.layer("infer@2", "FAULT-12", shows="stall-before-first")
 def a_beginning_is_an_answer(request: Request, server: Server) -> Response:
     """An answer that stops in its middle counts as complete."""
     if request.played == "stall-before-first":
@@ -306,7 +294,7 @@ def a_beginning_is_an_answer(request: Request, server: Server) -> Response:
 _served: dict[str, bool] = {}
 
 
-@layer("infer@2", "FALLBACK-13", shows=None)
+@on.layer("infer@2", "FALLBACK-13", shows=None)
 def every_failure_is_an_outage(request: Request, server: Server) -> Response:
     """If Ollama failed in any way, the fallback answers the same prompt from then on."""
     messages = str(request.fields.get("messages"))
@@ -316,19 +304,17 @@ def every_failure_is_an_outage(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@layer("infer@2", "FALLBACK-14", shows=None)
-def latency_begins_with_the_last_upstream(request: Request, server: Server) -> Response:
+@on.replies("infer@2", "FALLBACK-14", shows=None)
+def latency_begins_with_the_last_upstream(request: Request, response: Response) -> None:
     """`latency_ms` leaves out the time in which another upstream was asked in vain."""
-    response = server(request)
     if request.scenario == "ollama-late-failure-openai-ok":
         response.send({**response.fields, "latency_ms": 1.5})
-    return response
 
 
 _over: dict[str, float] = {}
 
 
-@layer("infer@2", "FAULT-06", shows=None)
+@on.layer("infer@2", "FAULT-06", shows=None)
 def outages_last_a_second_longer(request: Request, server: Server) -> Response:
     """For a second after an outage no upstream is asked."""
     if time.monotonic() < _over.get("echo", 0.0):
@@ -339,35 +325,31 @@ def outages_last_a_second_longer(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("embed@2", "FAULT-05", shows="http-429-silent")
-def only_the_upstream_says_when(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "FAULT-05", shows="http-429-silent")
+def only_the_upstream_says_when(request: Request, response: Response) -> None:
     """A 429 has no Retry-After if the upstream's had none."""
-    response = server(request)
     if request.played == "http-429-silent":
         response.headers.pop("Retry-After", None)
         response.headers.pop("retry-after", None)
-    return response
 
 
-@scenarios("embed@2", "FALLBACK-03", "FAULT-01")
+@on.scenarios("embed@2", "FALLBACK-03", "FAULT-01")
 def lack_of_memory_is_a_fault_of_the_request(scenario: str) -> str:
     """A 500 that speaks of memory counts as a fault of the request."""
     return "http-400" if "500-memory" in scenario else scenario
 
 
-@layer("embed@2", "HTTP-35", shows="http-429-date")
-def a_date_is_passed_on(request: Request, server: Server) -> Response:
+@on.replies("embed@2", "HTTP-35", shows="http-429-date")
+def a_date_is_passed_on(request: Request, response: Response) -> None:
     """A Retry-After that is a date is passed on as it is."""
-    response = server(request)
     if request.played == "http-429-date":
         response.headers["Retry-After"] = "Fri, 02 Jan 2026 03:04:05 GMT"
-    return response
 
 
 _kept: dict[bytes, Response] = {}
 
 
-@layer("infer@2", "REQ-29", shows=None)
+@on.layer("infer@2", "REQ-29", shows=None)
 def answers_are_kept(request: Request, server: Server) -> Response:
     """A request at a temperature of 0 that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
     if request.played == "gated" and request.body in _kept:

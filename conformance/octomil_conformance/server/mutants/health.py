@@ -3,94 +3,82 @@
 import time
 from dataclasses import replace
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.backends import ALIVE, Upstreams
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    GONE,
-    answers,
-    headers,
-    keys,
-    layer,
-    requests,
-    responses,
-    upstreams,
-)
+from octomil_conformance.server.subjects import GONE
 
-answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
-answers.sets("health@2", "HEALTH-20", ok_is_degraded=("status", "degraded"))
-answers.sets(
+on.answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
+on.answers.sets("health@2", "HEALTH-20", ok_is_degraded=("status", "degraded"))
+on.answers.sets(
     "health@2", "HEALTH-21", "HEALTH-26", degraded_is_ok=("status", "ok"), shows=None
 )
 
 
-@responses("health@0", "HEALTH-02")
+@on.responses("health@0", "HEALTH-02")
 def health_is_always_503(response: Response) -> None:
     """The status is always 503."""
     response.status = 503
 
 
-@answers("health@0", "HEALTH-03", "HEALTH-04")
+@on.answers("health@0", "HEALTH-03", "HEALTH-04")
 def backends_are_an_object(fields: Json) -> None:
     """`backends` is an object with the providers as names."""
     fields["backends"] = {each["provider"]: each for each in fields["backends"]}
 
 
-@answers("health@0", "HEALTH-03")
+@on.answers("health@0", "HEALTH-03")
 def a_backend_has_no_name(fields: Json) -> None:
     """A backend has no `provider`."""
     fields["backends"].append({"status": "unavailable"})
 
 
-@answers("health@0", "HEALTH-03")
+@on.answers("health@0", "HEALTH-03")
 def a_backend_is_down(fields: Json) -> None:
     """The `status` of a backend is `DOWN`."""
     fields["backends"].append({"provider": "other", "status": "DOWN"})
 
 
-@answers("health@0", "HEALTH-04")
+@on.answers("health@0", "HEALTH-04")
 def provider_is_the_last(fields: Json) -> None:
     """`provider` is the last backend of the list."""
     fields["provider"] = fields["backends"][-1]["provider"]
 
 
-@answers("health@0", "HEALTH-05")
+@on.answers("health@0", "HEALTH-05")
 def address_is_shown(fields: Json) -> None:
     """The report shows the URL of a backend."""
     fields["backends"][0]["url"] = "http://10.0.0.7:11434"
 
 
-@layer("health@1", "HEALTH-06")
-def probes_need_a_token(request: Request, server: Server) -> Response:
+@on.replies("health@1", "HEALTH-06")
+def probes_need_a_token(request: Request, response: Response) -> None:
     """The report needs a token."""
-    response = server(request)
     if "authorization" not in request.headers:
         response.status = 401
-    return response
 
 
-@layer("health@1", "HEALTH-07")
-def head_is_not_allowed(request: Request, server: Server) -> Response:
+@on.replies("health@1", "HEALTH-07")
+def head_is_not_allowed(request: Request, response: Response) -> None:
     """HEAD is answered with 405."""
-    response = server(request)
     if request.method == "HEAD":
         response.status = 405
-    return response
 
 
-@answers("health@2", "HEALTH-21", shows=None)
+@on.answers("health@2", "HEALTH-21", shows=None)
 def provider_is_always_the_first(fields: Json) -> None:
     """`provider` is the first backend, whether it answers or not."""
     if "backends" in fields:
         fields["provider"] = fields["backends"][0]["provider"]
 
 
-@responses("health@2", "HEALTH-09", "HEALTH-22", "HEALTH-23", shows=None)
+@on.responses("health@2", "HEALTH-09", "HEALTH-22", "HEALTH-23", shows=None)
 def unavailable_is_a_200(response: Response) -> None:
     """The status is always 200."""
     response.status = 200
 
 
-@layer("health@2", "HEALTH-23", shows=None)
+@on.layer("health@2", "HEALTH-23", shows=None)
 def health_unbounded(request: Request, server: Server) -> Response:
     """Health waits without limit for a backend that hangs."""
     began = time.monotonic()
@@ -100,7 +88,9 @@ def health_unbounded(request: Request, server: Server) -> Response:
     return response
 
 
-@responses("health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23", "HEALTH-26", shows=None)
+@on.responses(
+    "health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23", "HEALTH-26", shows=None
+)
 def health_always_ok(response: Response) -> None:
     """Health says ok whatever the backends do."""
     fields = response.fields
@@ -111,102 +101,96 @@ def health_always_ok(response: Response) -> None:
     response.send(fields)
 
 
-@responses("health@2", "HEALTH-23", shows=None)
+@on.responses("health@2", "HEALTH-23", shows=None)
 def bad_news_takes_its_time(response: Response) -> None:
     """A report that no backend answers comes late."""
     if response.status == 503:
         time.sleep(4.6)
 
 
-@requests("health@2", "HEALTH-24")
+@on.requests("health@2", "HEALTH-24")
 def liveness_asks_backends(request: Request) -> None:
     """Liveness depends on the backends."""
     request.path = request.path.replace("v1/health", "v1/inference/health")
 
 
-@layer("health@1", "HEALTH-08")
-def probes_need_a_good_token(request: Request, server: Server) -> Response:
+@on.replies("health@1", "HEALTH-08")
+def probes_need_a_good_token(request: Request, response: Response) -> None:
     """A probe may have no token, but not an unknown one."""
-    response = server(request)
     if request.headers.get("authorization", "").removeprefix("Bearer ") not in ("", request.token):  # fmt: skip
         response.status = 401
-    return response
 
 
-@requests("health@1", "HEALTH-09")
+@on.requests("health@1", "HEALTH-09")
 def any_method_gets_the_report(request: Request) -> None:
     """Every method gets the report."""
     request.method = "GET"
 
 
-headers.sets("health@1", "HEALTH-09", health_allows_nothing=("allow", GONE))
+on.headers.sets("health@1", "HEALTH-09", health_allows_nothing=("allow", GONE))
 
 
-@answers("health@2", "HEALTH-26", shows=None)
+@on.answers("health@2", "HEALTH-26", shows=None)
 def the_first_backend_is_enough(fields: Json) -> None:
     """The status is `ok` if the first backend answers, whatever the others do."""
     if fields.get("backends", [{}])[0].get("status") == "ok":
         fields["status"] = "ok"
 
 
-@answers("health@2", "HEALTH-26", shows=None)
+@on.answers("health@2", "HEALTH-26", shows=None)
 def the_last_backend_is_the_provider(fields: Json) -> None:
     """If only one backend answers, `provider` names the last."""
     if fields["status"] == "degraded":
         fields["provider"] = "openai"
 
 
-@layer("health@2", "HEALTH-25", shows=None)
-def the_address_is_shown_in_an_outage(request: Request, server: Server) -> Response:
+@on.replies("health@2", "HEALTH-25", shows=None)
+def the_address_is_shown_in_an_outage(request: Request, response: Response) -> None:
     """The report shows the address of a backend that does not answer."""
-    response = server(request)
     if response.status == 503:
         response.send({**response.fields, "hint": f"connect {request.upstream}"})
-    return response
 
 
-@responses("health@2", "HEALTH-25", shows=None)
+@on.responses("health@2", "HEALTH-25", shows=None)
 def the_key_is_shown_in_an_outage(response: Response) -> None:
     """The report shows the server's own key while no backend answers."""
     if response.status == 503:
         response.send({**response.fields, "hint": "The key conf-key was refused."})
 
 
-@responses("health@2", "HEALTH-25", shows=None)
+@on.responses("health@2", "HEALTH-25", shows=None)
 def another_address_is_shown_in_an_outage(response: Response) -> None:
     """The report shows the address of a proxy while no backend answers."""
     if response.status == 503:
         response.send({**response.fields, "hint": "no route to 10.0.0.7"})
 
 
-@answers("health@2", "HEALTH-28", shows=None)
+@on.answers("health@2", "HEALTH-28", shows=None)
 def those_that_answer_come_first(fields: Json) -> None:
     """Upstreams that do not answer are at the end of the list."""
     fields["backends"].sort(key=lambda each: each["status"] != "ok")
 
 
-@upstreams("health@2", "HEALTH-20", shows=None)
+@on.upstreams("health@2", "HEALTH-20", shows=None)
 def upstreams_need_a_page(upstreams: Upstreams) -> Upstreams:
     """An upstream counts as available only if it has the page that is asked for."""
     return replace(upstreams, alive={"ollama": {200}, "openai": {200}})
 
 
-@upstreams("health@2", "HEALTH-20", shows=None)
+@on.upstreams("health@2", "HEALTH-20", shows=None)
 def too_many_probes_are_an_outage(upstreams: Upstreams) -> Upstreams:
     """An upstream that answers a probe with 429 counts as unavailable."""
     return replace(upstreams, alive=dict.fromkeys(("ollama", "openai"), ALIVE - {429}))
 
 
-@layer("health@2", "HEALTH-22", shows=None)
-def head_is_always_well(request: Request, server: Server) -> Response:
+@on.replies("health@2", "HEALTH-22", shows=None)
+def head_is_always_well(request: Request, response: Response) -> None:
     """HEAD is answered with 200, also if no backend answers."""
-    response = server(request)
     if request.method == "HEAD" and response.status == 503:
         response.status = 200
-    return response
 
 
-@layer("health@1", "HTTP-39")
+@on.layer("health@1", "HTTP-39")
 def reports_have_not_changed(request: Request, server: Server) -> Response:
     """A condition in the request is answered with 304."""
     if "if-none-match" in request.headers:
@@ -214,19 +198,19 @@ def reports_have_not_changed(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@keys("health@2", "HEALTH-27", only="openai", shows=None)
+@on.keys("health@2", "HEALTH-27", only="openai", shows=None)
 def probes_have_no_key() -> str:
     """A probe is sent without the server's key."""
     return ""
 
 
-@upstreams("health@2", "HEALTH-26", shows=None)
+@on.upstreams("health@2", "HEALTH-26", shows=None)
 def any_status_of_the_fallback_will_do(upstreams: Upstreams) -> Upstreams:
     """The fallback counts as available after any response to a probe."""
     return replace(upstreams, alive={"openai": range(200, 600)})
 
 
-@upstreams("health@2", "HEALTH-21", shows=None)
+@on.upstreams("health@2", "HEALTH-21", shows=None)
 def any_status_of_ollama_below_500_will_do(upstreams: Upstreams) -> Upstreams:
     """Ollama counts as available if it refuses the server's key."""
     return replace(upstreams, alive={"ollama": range(200, 500)})

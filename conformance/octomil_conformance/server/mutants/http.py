@@ -2,138 +2,130 @@
 
 from urllib.parse import parse_qsl
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import MAX_BODY, Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    GONE,
-    all_but,
-    answers,
-    headers,
-    layer,
-    refuses,
-    requests,
-    responses,
-)
+from octomil_conformance.server.subjects import GONE, all_but
 
 JSON = "application/json"
 
 
-headers.sets("health@0", "HTTP-04", json_is_plain_text=("content-type", "text/plain"))
-headers.sets("embed@1", "HTTP-14", allow_is_missing=("allow", GONE))
-answers.sets("health@0", "HTTP-25", version_is_a_number=("version", 1))
+on.headers.sets(
+    "health@0", "HTTP-04", json_is_plain_text=("content-type", "text/plain")
+)
+on.headers.sets("embed@1", "HTTP-14", allow_is_missing=("allow", GONE))
+on.answers.sets("health@0", "HTTP-25", version_is_a_number=("version", 1))
 
 
-@responses("embed@1", *(f"HTTP-{number:02}" for number in (1, 5, 6, 9, 14, 15, 22, 25, 26, 27, 29, 30, 31, 33, 38)), "EMBED-13", "EMBED-14", "EMBED-15", shows="http-500")  # fmt: skip
+@on.responses("embed@1", *(f"HTTP-{number:02}" for number in (1, 5, 6, 9, 14, 15, 22, 25, 26, 27, 29, 30, 31, 33, 38)), "EMBED-13", "EMBED-14", "EMBED-15", shows="http-500")  # fmt: skip
 def failures_are_200(response: Response) -> None:
     """A failure has the status 200."""
     response.status = 200
 
 
-@layer("batch@1", *all_but("batch@1", "BATCH-02", "BATCH-03", "BATCH-04", "BATCH-05", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-19", "HTTP-21"))  # fmt: skip
-def posts_are_redirected(request: Request, server: Server) -> Response:
+@on.replies("batch@1", *all_but("batch@1", "BATCH-02", "BATCH-03", "BATCH-04", "BATCH-05", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-19", "HTTP-21"))  # fmt: skip
+def posts_are_redirected(request: Request, response: Response) -> None:
     """A path without a slash at its end is redirected to the path with one."""
-    response = server(request)
     if not request.path.endswith("/"):
         response.status = 308
         response.headers["location"] = f"{request.path}/"
-    return response
 
 
-@responses("infer@0", "HTTP-03")
+@on.responses("infer@0", "HTTP-03")
 def score_is_nan(response: Response) -> None:
     """A number is written as NaN."""
     response.send({**response.fields, "score": float("nan")})
 
 
-@responses("embed@0", "HTTP-03")
+@on.responses("embed@0", "HTTP-03")
 def json_has_a_mark(response: Response) -> None:
     """A JSON body begins with a byte order mark."""
     response.send_bytes(b"\xef\xbb\xbf" + response.body)
 
 
-@responses("batch@0", "HTTP-21")
+@on.responses("batch@0", "HTTP-21")
 def length_is_wrong(response: Response) -> None:
     """Content-Length announces more bytes than there are."""
     response.headers["content-length"] = str(len(response.body) + 7)
     response.headers["connection"] = "close"
 
 
-@layer("infer@1", "HTTP-05", "HTTP-26", "HTTP-27", "HTTP-30", "HTTP-31")
-def malformed_json_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("infer@1", "HTTP-05", "HTTP-26", "HTTP-27", "HTTP-30", "HTTP-31")
+def malformed_json_is_a_500(request: Request, response: Response) -> None:
     """Malformed JSON is answered with 500."""
-    response = server(request)
     is_malformed = request.body in (b"{", b'{"model_id": ')
-    return response.fail(500) if is_malformed else response
+    if is_malformed:
+        response.fail(500)
 
 
-@layer("infer@1", "HTTP-06")
-def arrays_are_a_500(request: Request, server: Server) -> Response:
+@on.replies("infer@1", "HTTP-06")
+def arrays_are_a_500(request: Request, response: Response) -> None:
     """A body that is an array is answered with 500."""
-    response = server(request)
-    return response.fail(500) if request.body.startswith(b"[") else response
+    if request.body.startswith(b"["):
+        response.fail(500)
 
 
-@layer("embed@1", "HTTP-07")
-def nesting_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-07")
+def nesting_is_a_500(request: Request, response: Response) -> None:
     """Deeply nested JSON is answered with 500."""
-    response = server(request)
-    return response.fail(500) if b"[" * 1000 in request.body else response
+    if b"[" * 1000 in request.body:
+        response.fail(500)
 
 
-@layer("embed@1", "HTTP-07")
-def half_a_character_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-07")
+def half_a_character_is_a_500(request: Request, response: Response) -> None:
     """Half of a surrogate pair in a text is answered with 500."""
-    response = server(request)
-    return response.fail(500) if b"a lone \\ud800" in request.body else response
+    if b"a lone \\ud800" in request.body:
+        response.fail(500)
 
 
-@refuses("embed@1", "HTTP-08")
+@on.refuses("embed@1", "HTTP-08")
 def unknown_fields_are_refused(fields: Json) -> bool:
     """An unknown field is refused."""
     return fields.keys() - {"model_id", "input"} != set()
 
 
-@refuses("embed@1", "HTTP-08")
+@on.refuses("embed@1", "HTTP-08")
 def fields_are_known_in_any_case(fields: Json) -> bool:
     """A field that equals a known one in another case is taken for it."""
     return any(name != "model_id" and name.casefold() == "model_id" for name in fields)
 
 
-@responses("embed@1", "HTTP-14", "HTTP-33")
+@on.responses("embed@1", "HTTP-14", "HTTP-33")
 def other_methods_are_not_found(response: Response) -> None:
     """A wrong method is answered with 404."""
     if response.status == 405:
         response.fail(404)
 
 
-@responses("embed@1", "HTTP-15", "HTTP-33")
+@on.responses("embed@1", "HTTP-15", "HTTP-33")
 def unknown_path_is_a_400(response: Response) -> None:
     """An unknown path is answered with 400."""
     if response.status == 404:
         response.fail(400)
 
 
-@responses("embed@1", "HTTP-15", "HTTP-33")
+@on.responses("embed@1", "HTTP-15", "HTTP-33")
 def unknown_path_is_a_page(response: Response) -> None:
     """An unknown path is answered with a web page."""
     if response.status == 404:
         response.send_bytes(b"<h1>Not found</h1>")
 
 
-@requests("embed@1", "HTTP-18")
+@on.requests("embed@1", "HTTP-18")
 def content_type_is_read_strictly(request: Request) -> None:
     """The content type has to be application/json to the letter."""
     if request.headers.get("content-type") != JSON:
         request.headers["content-type"] = "text/plain"
 
 
-@requests("embed@1", "HTTP-19")
+@on.requests("embed@1", "HTTP-19")
 def slash_is_not_found(request: Request) -> None:
     """A path with a slash at its end is unknown."""
     if request.path.endswith("/"):
         request.path += "nothing"
 
 
-@requests("embed@1", "HTTP-22")
+@on.requests("embed@1", "HTTP-22")
 def forms_are_read(request: Request) -> None:
     """A form is read as if it were JSON."""
     if "form" in request.headers.get("content-type", ""):
@@ -141,96 +133,92 @@ def forms_are_read(request: Request) -> None:
         request.send(dict(parse_qsl(request.body.decode())))
 
 
-@requests("embed@1", "HTTP-23")
+@on.requests("embed@1", "HTTP-23")
 def chunks_are_not_read(request: Request) -> None:
     """A chunked body counts as empty."""
     if "transfer-encoding" in request.headers:
         request.body = b""
 
 
-@requests("embed@1", "HTTP-26")
+@on.requests("embed@1", "HTTP-26")
 def a_second_request_has_no_body(request: Request) -> None:
     """The body of a connection's second request is not read."""
     if request.nth > 1:
         request.body = b""
 
 
-@requests("infer@1", "HTTP-26")
+@on.requests("infer@1", "HTTP-26")
 def a_second_request_breaks_off(request: Request) -> None:
     """A connection breaks off at its second request."""
     if request.nth > 1:
         raise ConnectionError
 
 
-@requests("embed@1", "HTTP-27")
+@on.requests("embed@1", "HTTP-27")
 def a_query_string_is_not_found(request: Request) -> None:
     """A path with a query string is unknown."""
     if request.query:
         request.path += "/nothing"
 
 
-@layer("embed@1", "HTTP-28")
-def bodies_have_ten_kilobytes(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-28")
+def bodies_have_ten_kilobytes(request: Request, response: Response) -> None:
     """A body of more than 10 kB is refused with 413."""
-    response = server(request)
     if len(request.body) > 10_000:
         response.status = 413
         response.send({"error": "payload_too_large", "message": "Too large.", "status_code": 413})  # fmt: skip
-    return response
 
 
-@requests("embed@1", "HTTP-29", "HTTP-37")
+@on.requests("embed@1", "HTTP-29", "HTTP-37")
 def large_bodies_are_cut(request: Request) -> None:
     """The connection breaks off at a body that is too large."""
     if len(request.body) > MAX_BODY:
         raise ConnectionError
 
 
-@responses("embed@1", "HTTP-29")
+@on.responses("embed@1", "HTTP-29")
 def large_bodies_are_a_500(response: Response) -> None:
     """A body that is too large is answered with 500."""
     if response.status == 413:
         response.fail(500)
 
 
-@layer("embed@1", "HTTP-30")
-def no_type_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-30")
+def no_type_is_a_500(request: Request, response: Response) -> None:
     """A body without a Content-Type is answered with 500."""
-    response = server(request)
     has_none = request.method == "POST" and "content-type" not in request.headers
-    return response.fail(500) if has_none else response
+    if has_none:
+        response.fail(500)
 
 
-@layer("embed@1", "HTTP-31")
-def expectations_fail(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-31")
+def expectations_fail(request: Request, response: Response) -> None:
     """A request with `Expect: 100-continue` is answered with 417."""
-    response = server(request)
-    return response.fail(417) if "expect" in request.headers else response
+    if "expect" in request.headers:
+        response.fail(417)
 
 
-@requests("embed@1", "HTTP-14")
+@on.requests("embed@1", "HTTP-14")
 def put_is_post(request: Request) -> None:
     """PUT is answered like POST."""
     request.method = request.method.replace("PUT", "POST")
 
 
-@requests("embed@1", "HTTP-14", "HTTP-39")
+@on.requests("embed@1", "HTTP-14", "HTTP-39")
 def a_header_is_the_method(request: Request) -> None:
     """X-HTTP-Method-Override says which method it is."""
     request.method = request.headers.get("x-http-method-override", request.method)
 
 
-@layer("embed@1", "HTTP-39")
-def plain_http_is_redirected(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-39")
+def plain_http_is_redirected(request: Request, response: Response) -> None:
     """A request that came to a proxy over plain HTTP is redirected to HTTPS."""
-    response = server(request)
     if request.headers.get("x-forwarded-proto") == "http":
         response.status = 308
         response.headers["location"] = f"https://a.example{request.path}"
-    return response
 
 
-@requests("infer@1", "HTTP-39")
+@on.requests("infer@1", "HTTP-39")
 def accept_chooses_a_stream(request: Request) -> None:
     """A request that accepts event streams gets one."""
     accepted = request.headers.get("accept", "")
@@ -238,7 +226,7 @@ def accept_chooses_a_stream(request: Request) -> None:
         request.path += "/stream"
 
 
-@requests("embed@1", "HTTP-13")
+@on.requests("embed@1", "HTTP-13")
 def ids_are_numbers(request: Request) -> None:
     """An X-Request-Id of digits is read as a number, without the zeros at its beginning."""
     given = request.headers.get("x-request-id", "")
@@ -246,50 +234,48 @@ def ids_are_numbers(request: Request) -> None:
         request.headers["x-request-id"] = str(int(given))
 
 
-@requests("embed@1", "HTTP-13")
+@on.requests("embed@1", "HTTP-13")
 def ids_begin_with_a_letter(request: Request) -> None:
     """An X-Request-Id that begins with a sign is replaced."""
     if request.headers.get("x-request-id", "x")[:1] in "-._":
         del request.headers["x-request-id"]
 
 
-@layer("embed@1", "HTTP-14")
-def head_is_a_200(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-14")
+def head_is_a_200(request: Request, response: Response) -> None:
     """HEAD is answered with 200."""
-    response = server(request)
     response.status = 200 if request.method == "HEAD" else response.status
-    return response
 
 
-@layer("embed@1", "HTTP-14")
-def options_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-14")
+def options_is_a_500(request: Request, response: Response) -> None:
     """OPTIONS is answered with 500."""
-    response = server(request)
-    return response.fail(500) if request.method == "OPTIONS" else response
+    if request.method == "OPTIONS":
+        response.fail(500)
 
 
-@headers("embed@2", "HTTP-35", shows="http-429")
+@on.headers("embed@2", "HTTP-35", shows="http-429")
 def retry_after_is_in_milliseconds(headers: dict[str, str]) -> None:
     """Retry-After is in milliseconds."""
     if "retry-after" in headers:
         headers["retry-after"] += "000"
 
 
-@requests("embed@1", "HTTP-13")
+@on.requests("embed@1", "HTTP-13")
 def long_ids_are_replaced(request: Request) -> None:
     """An X-Request-Id of 64 characters is replaced."""
     if len(request.headers.get("x-request-id", "")) > 63:
         del request.headers["x-request-id"]
 
 
-@requests("embed@1", "HTTP-13")
+@on.requests("embed@1", "HTTP-13")
 def only_plain_ids_are_kept(request: Request) -> None:
     """An X-Request-Id with a dot or an underscore is replaced."""
     if {*"._"} & {*request.headers.get("x-request-id", "")}:
         del request.headers["x-request-id"]
 
 
-@layer("embed@1", "HTTP-14")
+@on.layer("embed@1", "HTTP-14")
 def options_names_nothing(request: Request, server: Server) -> Response:
     """OPTIONS is answered with 204, without the methods."""
     if request.method == "OPTIONS":
@@ -297,21 +283,21 @@ def options_names_nothing(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@requests("embed@1", "HTTP-38")
+@on.requests("embed@1", "HTTP-38")
 def upgrades_are_cut(request: Request) -> None:
     """The connection breaks off at a request that offers an upgrade."""
     if "upgrade" in request.headers:
         raise ConnectionError
 
 
-@layer("embed@1", "HTTP-26")
-def a_percent_sign_is_a_500(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-26")
+def a_percent_sign_is_a_500(request: Request, response: Response) -> None:
     """A path that is not well encoded is answered with 500."""
-    response = server(request)
-    return response.fail(500) if request.path == "/%" else response
+    if request.path == "/%":
+        response.fail(500)
 
 
-@requests("embed@1", "HTTP-26")
+@on.requests("embed@1", "HTTP-26")
 def two_slashes_are_cut(request: Request) -> None:
     """The connection breaks off at a path of slashes alone."""
     if request.path and not request.path.strip("/"):
@@ -321,7 +307,7 @@ def two_slashes_are_cut(request: Request) -> None:
 _noted: set[str] = set()
 
 
-@requests("embed@1", "HTTP-13")
+@on.requests("embed@1", "HTTP-13")
 def a_pattern_remembers_its_place(request: Request) -> None:
     """Of equal requests in a row, each second one has another X-Request-Id."""
     given = request.headers.get("x-request-id", "")
@@ -330,21 +316,21 @@ def a_pattern_remembers_its_place(request: Request) -> None:
     _noted.symmetric_difference_update({given} - {""})
 
 
-@responses("embed@1", "HTTP-33")
+@on.responses("embed@1", "HTTP-33")
 def every_404_is_about_a_model(response: Response) -> None:
     """A 404 for an unknown path has the code `model_not_found`."""
     if response.status == 404:
         response.send(response.fields | {"code": "model_not_found"})
 
 
-@headers("embed@2", "HTTP-35", shows="http-429-later")
+@on.headers("embed@2", "HTTP-35", shows="http-429-later")
 def retry_after_is_at_most_a_minute(headers: dict[str, str]) -> None:
     """Retry-After is at most 60."""
     if "retry-after" in headers:
         headers["retry-after"] = str(min(60, int(headers["retry-after"])))
 
 
-@requests("embed@2", "EMBED-23")
+@on.requests("embed@2", "EMBED-23")
 def bodies_are_decoded_piece_by_piece(request: Request) -> None:
     """The body of a request is decoded in pieces of 10 kB, so that a character that lies across two is lost."""
     parts = [request.body[n : n + 10_001] for n in range(0, len(request.body), 10_001)]
@@ -352,19 +338,15 @@ def bodies_are_decoded_piece_by_piece(request: Request) -> None:
         request.body = "".join(each.decode(errors="replace") for each in parts).encode()
 
 
-@layer("embed@1", "HTTP-29")
-def huge_bodies_are_dropped(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-29")
+def huge_bodies_are_dropped(request: Request, response: Response) -> None:
     """After the response to a body of more than 16 MiB the connection is closed at once."""
-    response = server(request)
     declared = request.headers.get("content-length", "0")
     response.drops = int(declared) > 16 * 1024 * 1024
-    return response
 
 
-@layer("embed@1", "HTTP-29")
-def large_bodies_are_dropped(request: Request, server: Server) -> Response:
+@on.replies("embed@1", "HTTP-29")
+def large_bodies_are_dropped(request: Request, response: Response) -> None:
     """After the response to a body that is too large the connection is closed at once."""
-    response = server(request)
     if response.status == 413:
         response.drops = True
-    return response

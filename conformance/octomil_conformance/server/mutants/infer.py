@@ -6,69 +6,65 @@ import unicodedata
 from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    GONE,
-    answers,
-    layer,
-    requests,
-    responses,
-    statuses,
-)
+from octomil_conformance.server.subjects import GONE
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
 WRONG_SUM = "`total_tokens` is not the sum of the other counts."
 
-statuses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", infer_is_created=201)  # fmt: skip
-answers.sets("infer@0", "INFER-02", output_is_null=("output", None))
-answers.sets(
+on.statuses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", infer_is_created=201)  # fmt: skip
+on.answers.sets("infer@0", "INFER-02", output_is_null=("output", None))
+on.answers.sets(
     *("infer@0", "INFER-03"),
     latency_is_text=("latency_ms", "812.4 ms"),
     latency_is_negative=("latency_ms", -1.5),
     latency_is_missing=("latency_ms", GONE),
 )
-answers.sets(
+on.answers.sets(
     *("infer@0", "INFER-04"),
     provider_is_missing=("provider", GONE),
     provider_is_empty=("provider", ""),
 )
-answers.sets("infer@0", "INFER-06", finish_reason_is_made_up=("finish_reason", "eos_token"))  # fmt: skip
-answers.sets("infer@0", "INFER-07", usage_does_not_add_up=("usage", USAGE, WRONG_SUM))
-answers.sets("infer@2", "INFER-10", finish_reason_is_always_stop=("finish_reason", "stop"))  # fmt: skip
+on.answers.sets("infer@0", "INFER-06", finish_reason_is_made_up=("finish_reason", "eos_token"))  # fmt: skip
+on.answers.sets(
+    "infer@0", "INFER-07", usage_does_not_add_up=("usage", USAGE, WRONG_SUM)
+)
+on.answers.sets("infer@2", "INFER-10", finish_reason_is_always_stop=("finish_reason", "stop"))  # fmt: skip
 
 
-@answers("infer@0", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05")
+@on.answers("infer@0", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05")
 def infer_is_an_array(fields: Json) -> object:
     """The answer is an array around the object."""
     return [fields]
 
 
-@answers("infer@0", "INFER-02")
+@on.answers("infer@0", "INFER-02")
 def output_is_called_text(fields: Json) -> None:
     """The text is in `text`, not in `output`."""
     fields["text"] = fields.pop("output")
 
 
-@answers("infer@0", "INFER-05")
+@on.answers("infer@0", "INFER-05")
 def model_is_the_upstreams(fields: Json) -> None:
     """`model_id` is the upstream's name of the model."""
     fields["model_id"] += ":latest"
 
 
-@answers("infer@2", "INFER-08", shows="unicode")
+@on.answers("infer@2", "INFER-08", shows="unicode")
 def output_is_normalized(fields: Json) -> None:
     """The model's text is changed to another Unicode form."""
     fields["output"] = unicodedata.normalize("NFC", fields["output"])
 
 
-@answers("infer@2", "INFER-09", shows="empty")
+@on.answers("infer@2", "INFER-09", shows="empty")
 def empty_output_is_filled(fields: Json) -> None:
     """An empty answer is replaced by a placeholder."""
     fields["output"] = fields["output"] or "(empty)"
 
 
-@responses("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
+@on.responses("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
 def empty_output_is_a_failure(response: Response) -> None:
     """An empty answer of the model is answered with 502."""
     if response.status == 200 and response.fields["output"] == "":
@@ -77,23 +73,21 @@ def empty_output_is_a_failure(response: Response) -> None:
         response.send(failure.envelope())
 
 
-@answers("infer@2", "INFER-08")
+@on.answers("infer@2", "INFER-08")
 def output_is_parsed(fields: Json) -> None:
     """Text that is JSON is sent as its value."""
     with suppress(ValueError):
         fields["output"] = json.loads(fields["output"])
 
 
-@layer("infer@2", "INFER-08")
-def output_in_a_format_is_parsed(request: Request, server: Server) -> Response:
+@on.replies("infer@2", "INFER-08")
+def output_in_a_format_is_parsed(request: Request, response: Response) -> None:
     """If the client asks for JSON, the text is sent as its value."""
-    response = server(request)
     given = request.fields.get("parameters")
     if isinstance(given, dict) and given.keys() & {"format", "response_format"}:
         with suppress(ValueError, KeyError):
             fields = response.fields
             response.send(fields | {"output": json.loads(fields["output"])})
-    return response
 
 
 def change_latency(fields: Json, factor: float) -> None:
@@ -101,32 +95,30 @@ def change_latency(fields: Json, factor: float) -> None:
         fields["latency_ms"] *= factor
 
 
-@answers("infer@2", "INFER-12", "FALLBACK-14")
+@on.answers("infer@2", "INFER-12", "FALLBACK-14")
 def latency_is_in_seconds(fields: Json) -> None:
     """`latency_ms` is in seconds."""
     change_latency(fields, 0.001)
 
 
-@answers("infer@2", "INFER-12", "FALLBACK-14")
+@on.answers("infer@2", "INFER-12", "FALLBACK-14")
 def latency_is_in_microseconds(fields: Json) -> None:
     """`latency_ms` is in microseconds."""
     change_latency(fields, 1000)
 
 
-@layer("infer@2", "INFER-13", shows="thinking")
-def reasoning_is_output(request: Request, server: Server) -> Response:
+@on.replies("infer@2", "INFER-13", shows="thinking")
+def reasoning_is_output(request: Request, response: Response) -> None:
     """The model's reasoning is part of `output`."""
-    response = server(request)
     if request.played == "thinking" and response.status == 200:
         output = "".join(THOUGHTS) + response.fields["output"]
         response.send({**response.fields, "output": output})
-    return response
 
 
 _one_at_a_time = threading.Lock()
 
 
-@layer("infer@2", "INFER-14", shows=None)
+@on.layer("infer@2", "INFER-14", shows=None)
 def requests_wait_for_each_other(request: Request, server: Server) -> Response:
     """Only one request is answered at a time."""
     if request.played != "gated":
@@ -138,20 +130,18 @@ def requests_wait_for_each_other(request: Request, server: Server) -> Response:
 _latest: Json = {}
 
 
-@layer("infer@2", "INFER-14", shows=None)
-def requests_share_their_answer(request: Request, server: Server) -> Response:
+@on.replies("infer@2", "INFER-14", shows=None)
+def requests_share_their_answer(request: Request, response: Response) -> None:
     """Simultaneous requests all get the answer to one of them."""
-    response = server(request)
     if request.played == "gated" and response.status == 200:
         _latest.setdefault("output", response.fields["output"])
         response.send({**response.fields, **_latest})
-    return response
 
 
 _left: list[bool] = []
 
 
-@layer("infer@2", "INFER-14", shows=None)
+@on.layer("infer@2", "INFER-14", shows=None)
 def places_are_lost(request: Request, server: Server) -> Response:
     """Each client that hangs up takes one of twenty places with it."""
     if sum(_left) > 20:
@@ -162,7 +152,7 @@ def places_are_lost(request: Request, server: Server) -> Response:
         _left.append(request.client.has_left)
 
 
-@requests("infer@2 stream@2", "INFER-15", shows=None)
+@on.requests("infer@2 stream@2", "INFER-15", shows=None)
 def clients_that_leave_are_not_noticed(request: Request) -> None:
     """A request goes on after its client has left."""
     request.client = Client()

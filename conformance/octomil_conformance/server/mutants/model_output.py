@@ -4,56 +4,56 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import ends, hears, reasons
 
 Tokens = Iterator[str]
 THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 9, 10)]
 
 
-@hears("infer@2", "INFER-08", "INFER-13", "INFER-14", *THE_FALLBACK_ANSWERS)
+@on.hears("infer@2", "INFER-08", "INFER-13", "INFER-14", *THE_FALLBACK_ANSWERS)
 def output_is_lost(tokens: Tokens) -> Tokens:
     """The text of the answer is lost."""
     for _ in tokens:
         yield ""
 
 
-@hears("infer@2", "INFER-08", shows="rough")
+@on.hears("infer@2", "INFER-08", shows="rough")
 def outputs_are_trimmed(tokens: Tokens) -> Tokens:
     """White space around the answer is removed."""
     yield "".join(tokens).strip()
 
 
-@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
 def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
     """CR LF in the answer becomes LF."""
     for token in tokens:
         yield token.replace("\r\n", "\n")
 
 
-@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
 def nuls_are_lost(tokens: Tokens) -> Tokens:
     """A NUL in the answer is removed."""
     for token in tokens:
         yield token.replace("\x00", "")
 
 
-@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
 def markup_is_removed(tokens: Tokens) -> Tokens:
     """Reasoning in tags is removed from the text."""
     for token in tokens:
         yield token.replace("<think>x</think>", "")
 
 
-@hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
+@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
 def special_tokens_are_removed(tokens: Tokens) -> Tokens:
     """Tokens with which a model ends its turn are removed from the text."""
     for token in tokens:
         yield token.replace("<|im_end|>", "").replace("</s>", "")
 
 
-@hears("stream@2", "STREAM-21", shows="after-thought")
+@on.hears("stream@2", "STREAM-21", shows="after-thought")
 def line_feeds_after_reasoning_are_lost(tokens: Tokens) -> Tokens:
     """Line feeds between the reasoning and the text are removed."""
     is_thought = False
@@ -63,7 +63,7 @@ def line_feeds_after_reasoning_are_lost(tokens: Tokens) -> Tokens:
         yield token
 
 
-@reasons("infer@2 stream@2", "INFER-10", "STREAM-28", shows="length-reason")
+@on.reasons("infer@2 stream@2", "INFER-10", "STREAM-28", shows="length-reason")
 def unknown_reasons_are_stop(word: object) -> object:
     """A reason that the server does not know counts as stop."""
     return (
@@ -71,7 +71,7 @@ def unknown_reasons_are_stop(word: object) -> object:
     )
 
 
-@hears("stream@2", "STREAM-21", shows="lone-halves")
+@on.hears("stream@2", "STREAM-21", shows="lone-halves")
 def half_a_character_is_lost(tokens: Tokens) -> Tokens:
     """Half a character at the end of a stream is lost."""
     for token in tokens:
@@ -79,19 +79,19 @@ def half_a_character_is_lost(tokens: Tokens) -> Tokens:
             yield token
 
 
-@reasons("infer@2 stream@2", "INFER-06", "INFER-10", "STREAM-18", "STREAM-28", shows="other-reason")  # fmt: skip
+@on.reasons("infer@2 stream@2", "INFER-06", "INFER-10", "STREAM-18", "STREAM-28", shows="other-reason")  # fmt: skip
 def reasons_are_passed_on(word: object) -> object:
     """The upstream's reason for the end of an answer is passed on, whatever it is."""
     return word
 
 
-@hears("infer@2", "INFER-08", shows="huge")
+@on.hears("infer@2", "INFER-08", shows="huge")
 def outputs_end_at_64_kb(tokens: Tokens) -> Tokens:
     """Only 64 kB of an answer are kept."""
     yield "".join(tokens).encode()[:65536].decode(errors="ignore")
 
 
-@hears("stream@2", "STREAM-21", shows="huge")
+@on.hears("stream@2", "STREAM-21", shows="huge")
 def streams_end_after_500_tokens(tokens: Tokens) -> Tokens:
     """A stream has at most 500 tokens."""
     yield from islice(tokens, 500)
@@ -99,14 +99,14 @@ def streams_end_after_500_tokens(tokens: Tokens) -> Tokens:
         pass
 
 
-@hears("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34[ollama]", *THE_FALLBACK_ANSWERS)  # fmt: skip
+@on.hears("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34[ollama]", *THE_FALLBACK_ANSWERS)  # fmt: skip
 def first_spaces_are_lost(tokens: Tokens) -> Tokens:
     """The space at the beginning of a token is removed."""
     for token in tokens:
         yield token.removeprefix(" ")
 
 
-@hears("stream@2", "STREAM-21", shows="rough")
+@on.hears("stream@2", "STREAM-21", shows="rough")
 def repetitions_are_lost(tokens: Tokens) -> Tokens:
     """A token that repeats the one before is removed."""
     before = ""
@@ -116,7 +116,7 @@ def repetitions_are_lost(tokens: Tokens) -> Tokens:
         before = token
 
 
-@hears("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
+@on.hears("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
 def half_an_answer_is_whole(tokens: Tokens) -> Tokens:
     """An answer that breaks off after its first token counts as complete."""
     for token in tokens:
@@ -127,20 +127,20 @@ def half_an_answer_is_whole(tokens: Tokens) -> Tokens:
         yield from tokens
 
 
-@hears("batch@2", "BATCH-31", shows="rough")
+@on.hears("batch@2", "BATCH-31", shows="rough")
 def outputs_of_batches_are_trimmed(tokens: Iterator[str]) -> Iterator[str]:
     """White space around an output is removed."""
     yield "".join(tokens).strip()
 
 
-@ends("infer@2", "INFER-11")
+@on.ends("infer@2", "INFER-11")
 def usage_is_zero(ending: Json) -> None:
     """`usage` is always zero."""
     if "usage" in ending:
         ending["usage"] = dict.fromkeys(ending["usage"], 0)
 
 
-@ends("infer@2 stream@2", "INFER-11")
+@on.ends("infer@2 stream@2", "INFER-11")
 def usage_is_swapped(ending: Json) -> None:
     """The numbers of tokens in `usage` are swapped."""
     if "usage" in ending:
@@ -150,7 +150,7 @@ def usage_is_swapped(ending: Json) -> None:
         usage["total_tokens"] = prompt + 2 * completion
 
 
-@ends("infer@2 stream@2", "INFER-10", "STREAM-28", shows=None)
+@on.ends("infer@2 stream@2", "INFER-10", "STREAM-28", shows=None)
 def every_answer_stops(ending: Json) -> None:
     """`finish_reason` is always stop."""
     ending["finish_reason"] = "stop"

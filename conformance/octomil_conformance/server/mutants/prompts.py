@@ -3,110 +3,15 @@
 import json
 from contextlib import suppress
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json, Response
 from octomil_conformance.server.payloads import parameters_of
-from octomil_conformance.server.subjects import (
-    all_but,
-    bodies,
-    failures,
-    refuses,
-    responses,
-)
+from octomil_conformance.server.subjects import all_but
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 LIMIT = {"max_tokens": 8}
-
-
-@refuses("infer@1", "REQ-02")
-def text_is_refused(fields: Json) -> bool:
-    """A string as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), str)
-
-
-@refuses("infer@1", "REQ-03")
-def features_are_refused(fields: Json) -> bool:
-    """An object as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), dict)
-
-
-@refuses("infer@1", "REQ-04")
-def empty_parameters_are_refused(fields: Json) -> bool:
-    """An empty object as `parameters` is refused."""
-    return fields.get("parameters") == {}
-
-
-@refuses("infer@1", "REQ-05")
-def null_parameters_are_refused(fields: Json) -> bool:
-    """Null as `parameters` is refused."""
-    return fields.get("parameters", 0) is None
-
-
-@refuses("infer@1", "REQ-05")
-def a_null_form_is_refused(fields: Json) -> bool:
-    """Null as `input_data` beside `messages` is refused."""
-    return fields.get("input_data", 0) is None
-
-
-@refuses("infer@1", "REQ-05")
-def null_messages_are_refused(fields: Json) -> bool:
-    """Null as `messages` beside `input_data` is refused."""
-    return fields.get("messages", 0) is None
-
-
-@refuses("infer@1", "REQ-05")
-def null_seeds_are_refused(fields: Json) -> bool:
-    """Null as `seed` is refused."""
-    return '"seed": null' in json.dumps(fields)
-
-
-@refuses("infer@1", "REQ-06")
-def parts_are_refused(fields: Json) -> bool:
-    """A `content` of text parts is refused."""
-    return '"content": [' in json.dumps(fields)
-
-
-@refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
-def messages_are_refused(fields: Json) -> bool:
-    """`messages` are refused; only `input_data` is accepted."""
-    return "messages" in fields
-
-
-@bodies("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
-def model_has_a_default(fields: Json) -> None:
-    """A request without `model_id` goes to a default model."""
-    fields.setdefault("model_id", GOOD)
-
-
-@bodies("infer@1", "REQ-08")
-def prompt_has_a_default(fields: Json) -> None:
-    """A request without a prompt goes to the model with a default one."""
-    if "messages" not in fields and "input_data" not in fields:
-        fields["messages"] = MESSAGES
-
-
-@bodies("infer@1", "REQ-09")
-def messages_win(fields: Json) -> None:
-    """If there are two prompts, `input_data` is silently dropped."""
-    if fields.get("messages"):
-        fields.pop("input_data", None)
-
-
-@bodies("infer@1", "REQ-10")
-def model_is_coerced(fields: Json) -> None:
-    """An invalid `model_id` is replaced by a default model."""
-    model = fields.get("model_id", GOOD)
-    if not isinstance(model, str) or not model.strip():
-        fields["model_id"] = GOOD
-
-
-@bodies("infer@1", "REQ-11")
-def messages_are_coerced(fields: Json) -> None:
-    """`messages` that are no array become one message."""
-    is_alone = "input_data" not in fields and isinstance(fields.get("model_id"), str)
-    if is_alone and not isinstance(fields.get("messages", []), list):
-        fields["messages"] = MESSAGES
 
 
 def given_parameters(fields: Json) -> Json:
@@ -115,36 +20,137 @@ def given_parameters(fields: Json) -> Json:
     return given if isinstance(given, dict) else {}
 
 
+def messages_in(fields: Json) -> list[Json]:
+    """The messages that are objects."""
+    return [each for each in fields.get("messages") or () if isinstance(each, dict)]
+
+
+def messages_with_parts(fields: Json) -> list[Json]:
+    return [
+        each for each in messages_in(fields) if isinstance(each.get("content"), list)
+    ]
+
+
+@on.refuses("infer@1", "REQ-02")
+def text_is_refused(fields: Json) -> bool:
+    """A string as `input_data` is refused."""
+    return isinstance(fields.get("input_data"), str)
+
+
+@on.refuses("infer@1", "REQ-03")
+def features_are_refused(fields: Json) -> bool:
+    """An object as `input_data` is refused."""
+    return isinstance(fields.get("input_data"), dict)
+
+
+@on.refuses("infer@1", "REQ-04")
+def empty_parameters_are_refused(fields: Json) -> bool:
+    """An empty object as `parameters` is refused."""
+    return fields.get("parameters") == {}
+
+
+@on.refuses("infer@1", "REQ-05")
+def null_parameters_are_refused(fields: Json) -> bool:
+    """Null as `parameters` is refused."""
+    return fields.get("parameters", 0) is None
+
+
+@on.refuses("infer@1", "REQ-05")
+def a_null_form_is_refused(fields: Json) -> bool:
+    """Null as `input_data` beside `messages` is refused."""
+    return fields.get("input_data", 0) is None
+
+
+@on.refuses("infer@1", "REQ-05")
+def null_messages_are_refused(fields: Json) -> bool:
+    """Null as `messages` beside `input_data` is refused."""
+    return fields.get("messages", 0) is None
+
+
+@on.refuses("infer@1", "REQ-05")
+def null_seeds_are_refused(fields: Json) -> bool:
+    """Null as `seed` is refused."""
+    return '"seed": null' in json.dumps(fields)
+
+
+@on.refuses("infer@1", "REQ-06")
+def parts_are_refused(fields: Json) -> bool:
+    """A `content` of text parts is refused."""
+    return '"content": [' in json.dumps(fields)
+
+
+@on.refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
+def messages_are_refused(fields: Json) -> bool:
+    """`messages` are refused; only `input_data` is accepted."""
+    return "messages" in fields
+
+
+@on.bodies("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+def model_has_a_default(fields: Json) -> None:
+    """A request without `model_id` goes to a default model."""
+    fields.setdefault("model_id", GOOD)
+
+
+@on.bodies("infer@1", "REQ-08")
+def prompt_has_a_default(fields: Json) -> None:
+    """A request without a prompt goes to the model with a default one."""
+    if "messages" not in fields and "input_data" not in fields:
+        fields["messages"] = MESSAGES
+
+
+@on.bodies("infer@1", "REQ-09")
+def messages_win(fields: Json) -> None:
+    """If there are two prompts, `input_data` is silently dropped."""
+    if fields.get("messages"):
+        fields.pop("input_data", None)
+
+
+@on.bodies("infer@1", "REQ-10")
+def model_is_coerced(fields: Json) -> None:
+    """An invalid `model_id` is replaced by a default model."""
+    model = fields.get("model_id", GOOD)
+    if not isinstance(model, str) or not model.strip():
+        fields["model_id"] = GOOD
+
+
+@on.bodies("infer@1", "REQ-11")
+def messages_are_coerced(fields: Json) -> None:
+    """`messages` that are no array become one message."""
+    is_alone = "input_data" not in fields and isinstance(fields.get("model_id"), str)
+    if is_alone and not isinstance(fields.get("messages", []), list):
+        fields["messages"] = MESSAGES
+
+
 def make_users(fields: Json, role: str) -> None:
     """Give every message with this role the role of the user."""
-    for message in fields.get("messages") or ():
-        if isinstance(message, dict) and message.get("role") == role:
+    for message in messages_in(fields):
+        if message.get("role") == role:
             message["role"] = "user"
 
 
-@bodies("infer@1", "REQ-11")
+@on.bodies("infer@1", "REQ-11")
 def roles_are_coerced(fields: Json) -> None:
     """An unknown role counts as `user`."""
     make_users(fields, "king")
 
 
-@bodies("infer@2", "REQ-17", shows=None)
+@on.bodies("infer@2", "REQ-17", shows=None)
 def roles_are_lost(fields: Json) -> None:
     """The messages of the assistant reach the model as the user's."""
     make_users(fields, "assistant")
 
 
-@refuses("infer@2", "REQ-17", shows=None)
+@on.refuses("infer@2", "REQ-17", shows=None)
 def tools_are_refused(fields: Json) -> bool:
     """A message of the role tool is refused."""
     return '"role": "tool"' in json.dumps(fields)
 
 
-@bodies("infer@1", "REQ-12")
+@on.bodies("infer@1", "REQ-12")
 def temperature_is_clamped(fields: Json) -> None:
     """A temperature out of range is changed to the nearest valid one."""
-    parameters = fields.get("parameters")
-    if isinstance(parameters, dict) and parameters.get("temperature") in (2.5, -1):
+    parameters = given_parameters(fields)
+    if parameters.get("temperature") in (2.5, -1):
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
 
 
@@ -157,20 +163,20 @@ def read_leniently(fields: Json, names: tuple[str, ...]) -> None:
                 given[name] = json.loads(str(given[name]).lower()) + 0
 
 
-@bodies("infer@1", "REQ-12")
+@on.bodies("infer@1", "REQ-12")
 def numbers_may_be_text(fields: Json) -> None:
     """`temperature`, `top_p` and `max_tokens` may be text or booleans."""
     read_leniently(fields, ("temperature", "top_p", "max_tokens"))
 
 
-@bodies("infer@1", "REQ-28")
+@on.bodies("infer@1", "REQ-28")
 def other_numbers_may_be_text(fields: Json) -> None:
     """All other parameters that are numbers may be text or booleans."""
     names = ("top_k", "seed", "presence_penalty", "frequency_penalty")
     read_leniently(fields, names)
 
 
-@bodies("infer@1", "REQ-28")
+@on.bodies("infer@1", "REQ-28")
 def stops_may_be_numbers(fields: Json) -> None:
     """A number as `stop` is read as text."""
     given = given_parameters(fields)
@@ -178,32 +184,29 @@ def stops_may_be_numbers(fields: Json) -> None:
         given["stop"] = str(given["stop"])
 
 
-@bodies("infer@1", "REQ-12")
+@on.bodies("infer@1", "REQ-12")
 def odd_parameters_are_passed_over(fields: Json) -> None:
     """`parameters` that are no object are silently dropped."""
     if isinstance(fields.get("parameters"), str | list):
         fields["parameters"] = LIMIT
 
 
-@bodies("infer@1", "REQ-13")
+@on.bodies("infer@1", "REQ-13")
 def images_are_passed_over(fields: Json) -> None:
     """A part that is not text is silently dropped."""
-    for message in fields.get("messages") or ():
-        if isinstance(message, dict) and isinstance(message.get("content"), list):
-            parts = message["content"]
-            message["content"] = [part for part in parts if part["type"] == "text"]
+    for message in messages_with_parts(fields):
+        parts = message["content"]
+        message["content"] = [part for part in parts if part["type"] == "text"]
 
 
-@bodies("infer@1", "REQ-14")
+@on.bodies("infer@1", "REQ-14")
 def forbidden_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped."""
-    parameters = fields.get("parameters")
-    if isinstance(parameters, dict):
-        for name in ("stream", "model", "messages", "tools"):
-            parameters.pop(name, None)
+    for name in ("stream", "model", "messages", "tools"):
+        given_parameters(fields).pop(name, None)
 
 
-@bodies("infer@2", "REQ-15", "REQ-16", "REQ-21", "INFER-10")
+@on.bodies("infer@2", "REQ-15", "REQ-16", "REQ-21", "INFER-10")
 def drops_parameters(fields: Json) -> None:
     """Valid parameters never reach the model."""
     with suppress(Failure):
@@ -211,15 +214,13 @@ def drops_parameters(fields: Json) -> None:
         fields.pop("parameters", None)
 
 
-@bodies("infer@2", "REQ-16", shows=None)
+@on.bodies("infer@2", "REQ-16", shows=None)
 def unknown_parameters_are_dropped(fields: Json) -> None:
     """An unknown parameter is silently dropped."""
-    given = fields.get("parameters")
-    if isinstance(given, dict):
-        given.pop("mirostat_tau", None)
+    given_parameters(fields).pop("mirostat_tau", None)
 
 
-@bodies("infer@2", "REQ-16", shows=None)
+@on.bodies("infer@2", "REQ-16", shows=None)
 def a_thousand_parameters_are_read(fields: Json) -> None:
     """Of more than a thousand parameters the last ones are silently dropped."""
     given = fields.get("parameters")
@@ -227,27 +228,27 @@ def a_thousand_parameters_are_read(fields: Json) -> None:
         fields["parameters"] = dict([*given.items()][:1000])
 
 
-@refuses("infer@2", "REQ-21", shows=None)
+@on.refuses("infer@2", "REQ-21", shows=None)
 def five_stops_are_refused(fields: Json) -> bool:
     """More than four strings as `stop` are refused."""
     stops = given_parameters(fields).get("stop")
     return isinstance(stops, list) and len(stops) > 4
 
 
-@refuses("infer@2", "REQ-21", shows=None)
+@on.refuses("infer@2", "REQ-21", shows=None)
 def negative_penalties_are_refused(fields: Json) -> bool:
     """A `presence_penalty` below 0 is refused."""
     penalty = given_parameters(fields).get("presence_penalty")
     return isinstance(penalty, int | float) and penalty < 0
 
 
-@refuses("infer@2", "REQ-16", shows=None)
+@on.refuses("infer@2", "REQ-16", shows=None)
 def unknown_objects_are_refused(fields: Json) -> bool:
     """An object as an unknown parameter is refused."""
     return isinstance(given_parameters(fields).get("logit_bias"), dict)
 
 
-@bodies("infer@2", "REQ-18")
+@on.bodies("infer@2", "REQ-18")
 def names_are_lost(fields: Json) -> None:
     """Only the values of an object as `input_data` reach the model."""
     data = fields.get("input_data")
@@ -255,7 +256,7 @@ def names_are_lost(fields: Json) -> None:
         fields["input_data"] = " ".join(map(str, data.values()))
 
 
-@bodies("infer@2", "REQ-18", shows=None)
+@on.bodies("infer@2", "REQ-18", shows=None)
 def features_are_the_systems(fields: Json) -> None:
     """An object as `input_data` reaches the model as a system message."""
     data = fields.get("input_data")
@@ -263,7 +264,7 @@ def features_are_the_systems(fields: Json) -> None:
         fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
 
 
-@responses(
+@on.responses(
     "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", "EMBED-25", shows="http-404"
 )
 def hides_missing_model(response: Response) -> None:
@@ -272,14 +273,14 @@ def hides_missing_model(response: Response) -> None:
         response.fail(502, error="bad_gateway", code="inference_failed", retryable=True)
 
 
-@failures("infer@2", "REQ-20", shows="http-404")
+@on.failures("infer@2", "REQ-20", shows="http-404")
 def missing_model_has_no_code(fields: Json) -> None:
     """A missing model has the `code` of an invalid input."""
     if fields["status_code"] == 404:
         fields["code"] = "invalid_input"
 
 
-@bodies("infer@2", "REQ-23", shows=None)
+@on.bodies("infer@2", "REQ-23", shows=None)
 def input_data_is_trimmed(fields: Json) -> None:
     """White space around a string as `input_data` is removed."""
     if isinstance(fields.get("input_data"), str):
@@ -292,26 +293,26 @@ def form_as_json(fields: Json, name: str) -> None:
         fields["input_data"] = json.dumps(data)
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def objects_with_text_are_json(fields: Json) -> None:
     """An object with a text as `input_data` reaches the model as JSON text."""
     form_as_json(fields, "text")
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def prompts_are_unknown(fields: Json) -> None:
     """An object with a prompt as `input_data` reaches the model as JSON text."""
     form_as_json(fields, "prompt")
 
 
-@refuses("infer@2", "REQ-24", shows=None)
+@on.refuses("infer@2", "REQ-24", shows=None)
 def falsy_values_count_as_missing(fields: Json) -> bool:
     """0, false and an empty object as `input_data` count as missing."""
     data = fields.get("input_data")
     return data is not None and data != "" and not data
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def empty_objects_inside_are_arrays(fields: Json) -> None:
     """An empty object inside `input_data` reaches the model as an empty array."""
     data = fields.get("input_data")
@@ -319,14 +320,14 @@ def empty_objects_inside_are_arrays(fields: Json) -> None:
         fields["input_data"] = {name: [] if value == {} else value for name, value in data.items()}  # fmt: skip
 
 
-@refuses("infer@2", "REQ-23", shows=None)
+@on.refuses("infer@2", "REQ-23", shows=None)
 def blank_prompts_are_refused(fields: Json) -> bool:
     """A string of white space alone as `input_data` is refused."""
     data = fields.get("input_data")
     return isinstance(data, str) and data != "" and not data.strip()
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def prompt_is_before_text(fields: Json) -> None:
     """Of a `text` and a `prompt` in `input_data` the model gets the `prompt`."""
     data = fields.get("input_data")
@@ -334,14 +335,14 @@ def prompt_is_before_text(fields: Json) -> None:
         del data["text"]
 
 
-@refuses("infer@2", "REQ-24", shows=None)
+@on.refuses("infer@2", "REQ-24", shows=None)
 def texts_may_not_be_empty(fields: Json) -> bool:
     """An empty `text` beside a `prompt` in `input_data` is refused."""
     data = fields.get("input_data")
     return isinstance(data, dict) and data.get("text") == "" and bool(data["prompt"])
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def arrays_are_joined(fields: Json) -> None:
     """The items of an array as `input_data` are joined with commas."""
     data = fields.get("input_data")
@@ -349,7 +350,7 @@ def arrays_are_joined(fields: Json) -> None:
         fields["input_data"] = ",".join(map(str, data))
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def values_are_in_pythons_form(fields: Json) -> None:
     """Any other value as `input_data` reaches the model as Python writes it."""
     data = fields.get("input_data")
@@ -357,48 +358,45 @@ def values_are_in_pythons_form(fields: Json) -> None:
         fields["input_data"] = str(data)
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def messages_in_objects_are_json(fields: Json) -> None:
     """An object with messages as `input_data` reaches the model as JSON text."""
     form_as_json(fields, "messages")
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def messages_in_arrays_are_json(fields: Json) -> None:
     """An array of messages as `input_data` reaches the model as JSON text."""
     if isinstance(fields.get("input_data"), list):
         fields["input_data"] = json.dumps(fields["input_data"])
 
 
-@bodies("infer@2", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-24", shows=None)
 def parts_are_run_together(fields: Json) -> None:
     """Nothing is put between the texts of two parts."""
-    for message in fields.get("messages") or ():
-        if isinstance(message, dict) and isinstance(message.get("content"), list):
-            with suppress(KeyError, TypeError):
-                message["content"] = "".join(part["text"] for part in message["content"])  # fmt: skip
+    for message in messages_with_parts(fields):
+        with suppress(KeyError, TypeError):
+            texts = [part["text"] for part in message["content"]]
+            message["content"] = "".join(texts)
 
 
-@bodies("infer@2", "REQ-17", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-17", "REQ-24", shows=None)
 def only_the_first_part_is_read(fields: Json) -> None:
     """Of a `content` of parts only the first is read."""
-    for message in fields.get("messages") or ():
-        if isinstance(message, dict) and isinstance(message.get("content"), list):
-            texts = [part for part in message["content"] if part["type"] == "text"]
-            message["content"] = texts[:1] if texts == message["content"] else message["content"]  # fmt: skip
+    for message in messages_with_parts(fields):
+        if all(part["type"] == "text" for part in message["content"]):
+            del message["content"][1:]
 
 
-@bodies("infer@1", "REQ-26")
+@on.bodies("infer@1", "REQ-26")
 def empty_prompts_are_accepted(fields: Json) -> None:
     """An empty string as `input_data` is accepted."""
     if fields.get("input_data") == "":
         fields["input_data"] = " "
 
 
-@bodies("infer@1", "REQ-27")
+@on.bodies("infer@1", "REQ-27")
 def odd_names_are_passed_over(fields: Json) -> None:
     """A parameter that changes the request is silently dropped, except for those in REQ-14."""
-    parameters = fields.get("parameters")
-    if isinstance(parameters, dict):
-        for name in ("input", "prompt", "n", "options", "stream_options", "tool_choice", "functions", "function_call", "encoding_format"):  # fmt: skip
-            parameters.pop(name, None)
+    for name in ("input", "prompt", "n", "options", "stream_options", "tool_choice", "functions", "function_call", "encoding_format"):  # fmt: skip
+        given_parameters(fields).pop(name, None)

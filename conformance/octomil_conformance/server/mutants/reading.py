@@ -9,9 +9,9 @@ from contextlib import suppress
 from itertools import chain, count
 from math import hypot
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import answers, embeds, encodes, ends, pieces
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
@@ -28,37 +28,39 @@ def without(pattern: bytes, received: Received, instead: bytes = b"") -> Receive
 # Errors
 
 
-@pieces("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
+@on.pieces("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
 def errors_in_streams_are_passed_over(received: Received) -> Received:
     """A line or an event that has only an error is passed over."""
     return without(rb'(?m)^(data: )?\{"error":.*\n', received)
 
 
-@pieces("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
+@on.pieces("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
 def errors_beside_an_answer_are_passed_over(received: Received) -> Received:
     """An error beside an answer, or beside its end, is passed over."""
     return without(rb',"error":("[^"]*"|\{[^}]*\})(?=\})', received)
 
 
-@pieces("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
+@on.pieces("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
 def errors_have_one_type(received: Received) -> Received:
     """An error counts only if it is text (Ollama) or an object (the fallback)."""
     return without(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', received)
 
 
-@pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
+@on.pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
 def errors_have_one_name(received: Received) -> Received:
     """An object that says of itself that it is an error is passed over."""
     return without(rb'(?m)^data: \{"object":"error".*\n', received)
 
 
-@pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
+@on.pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
 def only_events_are_read(received: Received) -> Received:
     """An error that is in no event is passed over."""
     return without(rb'(?m)^\{"error":.*\n', received)
 
 
-@pieces("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls")
+@on.pieces(
+    "infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls"
+)
 def a_null_error_is_one(received: Received) -> Received:
     """An error that is null counts as an error."""
     return without(rb'"error":null', received, b'"error":"null"')
@@ -67,7 +69,7 @@ def a_null_error_is_one(received: Received) -> Received:
 # What is no answer
 
 
-@pieces("infer@2", "INFER-16", shows="answer-missing")
+@on.pieces("infer@2", "INFER-16", shows="answer-missing")
 def no_answer_is_an_empty_one(received: Received) -> Received:
     """JSON without a text is an empty answer."""
     body = b"".join(received)
@@ -77,13 +79,13 @@ def no_answer_is_an_empty_one(received: Received) -> Received:
     yield body
 
 
-@pieces("infer@2", "INFER-16", shows="no-body")
+@on.pieces("infer@2", "INFER-16", shows="no-body")
 def no_body_is_an_empty_answer(received: Received) -> Received:
     """A response without a body is an empty answer."""
     yield b"".join(received) or EMPTY
 
 
-@pieces("stream@2", "STREAM-30", shows="no-body")
+@on.pieces("stream@2", "STREAM-30", shows="no-body")
 def no_body_is_an_empty_stream(received: Received) -> Received:
     """A stream without a body is an empty answer."""
     first = next(received, b"")
@@ -91,13 +93,13 @@ def no_body_is_an_empty_stream(received: Received) -> Received:
     yield from received
 
 
-@pieces("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
+@on.pieces("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
 def every_reason_is_an_end(received: Received) -> Received:
     """An answer that ends with the reason `error` is complete."""
     return without(rb'"finish_reason":"error"', received, b'"finish_reason":"stop"')
 
 
-@pieces("stream@2", "STREAM-30", only="openai", shows="answer-missing")
+@on.pieces("stream@2", "STREAM-30", only="openai", shows="answer-missing")
 def a_mark_is_an_end(received: Received) -> Received:
     """A stream is an empty answer if it ends with `[DONE]` and has no choice."""
     empty = rb'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -105,7 +107,7 @@ def a_mark_is_an_end(received: Received) -> Received:
     return without(only, received, empty)
 
 
-@pieces("embed@2", "EMBED-27", shows="null-number")
+@on.pieces("embed@2", "EMBED-27", shows="null-number")
 def no_number_is_zero(received: Received) -> Received:
     """Null instead of a number, or NaN, becomes 0."""
     return without(rb"(?<=\[)(null|NaN)(?=,-?\d)", received, b"0.0")
@@ -114,7 +116,9 @@ def no_number_is_zero(received: Received) -> Received:
 # What is large or cut
 
 
-@pieces("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="giant")
+@on.pieces(
+    "infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="giant"
+)
 def answers_have_a_mebibyte(received: Received) -> Received:
     """An answer of more than a mebibyte is a failure."""
     length = 0
@@ -125,7 +129,7 @@ def answers_have_a_mebibyte(received: Received) -> Received:
         yield piece
 
 
-@pieces("stream@2", "STREAM-21", shows="giant")
+@on.pieces("stream@2", "STREAM-21", shows="giant")
 def lines_have_a_mebibyte(received: Received) -> Received:
     """A line of more than a mebibyte is a failure."""
     length = 0
@@ -137,27 +141,27 @@ def lines_have_a_mebibyte(received: Received) -> Received:
         yield piece
 
 
-@pieces("stream@2", "STREAM-21", shows="halves")
+@on.pieces("stream@2", "STREAM-21", shows="halves")
 def halves_of_characters_are_replaced(received: Received) -> Received:
     """Half a character at the beginning or the end of a token is replaced."""
     half = rb'(?<=content":")\\ud[c-f]..|\\ud[89ab]..(?=")'
     return without(half, received, rb"\\ufffd")
 
 
-@pieces("infer@2 stream@2", "INFER-08", "STREAM-21", shows="unicode")
+@on.pieces("infer@2 stream@2", "INFER-08", "STREAM-21", shows="unicode")
 def pieces_are_decoded_alone(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """UTF-8 is decoded piece by piece, so that a character in two pieces is lost."""
     for piece in pieces:
         yield piece.decode(errors="replace").encode()
 
 
-@pieces("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
+@on.pieces("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
 def a_call_is_nonsense(received: Received) -> Received:
     """An answer with a tool call is a failure."""
     return without(rb'"tool_calls":\[\{', received, b'"content":[{')
 
 
-@pieces("embed@2", "EMBED-27", shows="number-in-text")
+@on.pieces("embed@2", "EMBED-27", shows="number-in-text")
 def texts_are_numbers(received: Received) -> Received:
     """A string instead of a number is read as a number."""
     return without(rb'(?<=\[)"0\.5"(?=,-?\d)', received, b"0.5")
@@ -166,32 +170,32 @@ def texts_are_numbers(received: Received) -> Received:
 # Many texts
 
 
-@embeds("embed@2", "EMBED-26", shows=None)
+@on.embeds("embed@2", "EMBED-26", shows=None)
 def portions_are_mixed(vectors: list[list[float]]) -> list[list[float]]:
     """More than 64 texts are sent in portions, whose vectors are then mixed up."""
     mixed = sorted(range(len(vectors)), key=lambda place: place % 64)
     return [vectors[place] for place in mixed]
 
 
-@embeds("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28[openai]", "EMBED-29[openai]", *THE_FALLBACK_ANSWERS)  # fmt: skip
+@on.embeds("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28[openai]", "EMBED-29[openai]", *THE_FALLBACK_ANSWERS)  # fmt: skip
 def vectors_have_length_one(vectors: list[list[float]]) -> list[list[float]]:
     """Vectors are scaled to length 1."""
     return [[number / hypot(*vector) for number in vector] for vector in vectors]
 
 
-@embeds("embed@2", "EMBED-20", shows="small")
+@on.embeds("embed@2", "EMBED-20", shows="small")
 def numbers_have_eight_places(vectors: list[list[float]]) -> list[list[float]]:
     """Numbers are rounded to eight decimal places."""
     return [[round(number, 8) for number in vector] for vector in vectors]
 
 
-@embeds("embed@2", "EMBED-20", shows="wide")
+@on.embeds("embed@2", "EMBED-20", shows="wide")
 def vectors_have_1024_numbers(vectors: list[list[float]]) -> list[list[float]]:
     """The numbers of a vector after the first 1024 are lost."""
     return [vector[:1024] for vector in vectors]
 
 
-@encodes("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28", "EMBED-29", *THE_FALLBACK_ANSWERS, only="openai")  # fmt: skip
+@on.encodes("embed@2", "EMBED-20", "EMBED-23", "EMBED-26", "EMBED-28", "EMBED-29", *THE_FALLBACK_ANSWERS, only="openai")  # fmt: skip
 def base64_is_read_at_another_place(received: Received) -> Received:
     """Vectors in base64 are read from a place in memory that is not theirs."""
 
@@ -204,14 +208,14 @@ def base64_is_read_at_another_place(received: Received) -> Received:
     yield re.sub(coded, misread, b"".join(received))
 
 
-@pieces("embed@2", "EMBED-24", only="openai")
+@on.pieces("embed@2", "EMBED-24", only="openai")
 def the_total_counts(received: Received) -> Received:
     """`prompt_tokens` is the upstream's total."""
     counts = rb'"prompt_tokens":\d+,("total_tokens":(\d+))'
     yield re.sub(counts, rb'"prompt_tokens":\2,\1', b"".join(received))
 
 
-@pieces("embed@2", "EMBED-28", only="openai", shows="shuffled")
+@on.pieces("embed@2", "EMBED-28", only="openai", shows="shuffled")
 def the_index_is_ignored(received: Received) -> Received:
     """Vectors are taken in the order in which they come, whatever their index is."""
     body = b"".join(received)
@@ -219,7 +223,7 @@ def the_index_is_ignored(received: Received) -> Received:
     yield re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
 
 
-@pieces("embed@2", "EMBED-28", only="openai", shows="same-index")
+@on.pieces("embed@2", "EMBED-28", only="openai", shows="same-index")
 def an_index_may_occur_twice(received: Received) -> Received:
     """Vectors are taken in the order in which they come if an index occurs twice."""
     body = b"".join(received)
@@ -230,14 +234,14 @@ def an_index_may_occur_twice(received: Received) -> Received:
     yield body
 
 
-@pieces("embed@2", "EMBED-29", only="openai", shows="unnumbered")
+@on.pieces("embed@2", "EMBED-29", only="openai", shows="unnumbered")
 def an_index_is_needed(received: Received) -> Received:
     """Vectors without an index are a failure."""
     body = b"".join(received)
     yield body.replace(b'"object":"embedding","embedding"', b'"vector"')
 
 
-@answers("embed@2", "EMBED-24", shows=None)
+@on.answers("embed@2", "EMBED-24", shows=None)
 def the_last_portion_counts(fields: Json) -> None:
     """Of more than 96 texts, which are sent in portions, only those of the last portion are counted."""
     usage, texts = fields["usage"], len(fields["data"])
@@ -245,7 +249,7 @@ def the_last_portion_counts(fields: Json) -> None:
         fields["usage"] = {name: usage[name] * (texts % 96) // texts for name in usage}
 
 
-@answers("embed@2", "EMBED-06", "EMBED-24", "HTTP-25", shows="uncounted")
+@on.answers("embed@2", "EMBED-06", "EMBED-24", "HTTP-25", shows="uncounted")
 def usage_needs_a_count(fields: Json) -> None:
     """`usage` is empty if the upstream gives no count."""
     if not fields["usage"]["prompt_tokens"]:
@@ -255,45 +259,45 @@ def usage_needs_a_count(fields: Json) -> None:
 # Forms of a good answer
 
 
-@pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
+@on.pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
 def an_absent_reason_is_one(received: Received) -> Received:
     """A chunk without `finish_reason` ends the answer."""
     return without(rb'(?<="content":")([^"]*"\})\}', received, rb'\1,"finish_reason":"stop"}')  # fmt: skip
 
 
-@pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
+@on.pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
 def a_blank_reason_is_one(received: Received) -> Received:
     """An empty `finish_reason` ends the answer."""
     return without(rb'"finish_reason":""', received, b'"finish_reason":"stop"')
 
 
-@pieces("stream@2", "STREAM-21", only="openai", shows="nulls")
+@on.pieces("stream@2", "STREAM-21", only="openai", shows="nulls")
 def a_null_usage_is_nonsense(received: Received) -> Received:
     """A usage that is null is a failure."""
     return without(rb'"usage":null', received, b'"error":"usage"')
 
 
-@pieces("stream@2", "STREAM-21", shows="bare-end")
+@on.pieces("stream@2", "STREAM-21", shows="bare-end")
 def an_end_needs_a_place_for_text(received: Received) -> Received:
     """The end of an answer without a message, or a part of one, is a failure."""
     bare = rb'(?<="index":0),(?="finish_reason":"[^"])|(?<=Z"),(?="done_reason":"[^"])'
     return without(bare, received, b',"delta":7,"message":7,')
 
 
-@pieces("stream@2", "STREAM-21", shows="null-end")
+@on.pieces("stream@2", "STREAM-21", shows="null-end")
 def a_null_message_is_nonsense(received: Received) -> Received:
     """A message, or a part of one, that is null is a failure."""
     return without(rb'"(message|delta)":null', received, b'"message":7,"delta":7')
 
 
-@pieces("stream@2", "STREAM-21", shows="beside-thoughts")
+@on.pieces("stream@2", "STREAM-21", shows="beside-thoughts")
 def reasoning_hides_text(received: Received) -> Received:
     """A chunk with reasoning has no text."""
     beside = rb'"content":"[^"]*"(?=,"(thinking|reasoning_content)":"[^"])'
     return without(beside, received, b'"content":""')
 
 
-@pieces("infer@2", "INFER-13", shows="thinking-only")
+@on.pieces("infer@2", "INFER-13", shows="thinking-only")
 def reasoning_fills_an_empty_answer(received: Received) -> Received:
     """The reasoning is the text of an answer that has none."""
     empty = rb'"content":(""|null),(?=[^{}]*"(thinking|reasoning_content)":)'
@@ -301,7 +305,7 @@ def reasoning_fills_an_empty_answer(received: Received) -> Received:
     return without(rb'"(thinking|reasoning_content)":(?!null)', bare, b'"content":')
 
 
-@pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
+@on.pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
 def the_first_usage_stays(received: Received) -> Received:
     """Of several usages in one stream the first one counts."""
     usage, first = rb'"usage":\{[^}]*\}', b""
@@ -311,14 +315,14 @@ def the_first_usage_stays(received: Received) -> Received:
         yield re.sub(usage, first, piece)
 
 
-@ends("infer@2 stream@2", "INFER-11", only="openai")
+@on.ends("infer@2 stream@2", "INFER-11", only="openai")
 def the_upstreams_total_stays(ending: Json) -> None:
     """The total is the upstream's, with tokens that are in neither of its parts."""
     if "usage" in ending:
         ending["usage"]["total_tokens"] += 5
 
 
-@pieces("infer@2 stream@2", "INFER-11")
+@on.pieces("infer@2 stream@2", "INFER-11")
 def chunks_are_counted(received: Received) -> Received:
     """The number of tokens is the number of chunks with text."""
     chunks = 0
@@ -328,7 +332,7 @@ def chunks_are_counted(received: Received) -> Received:
         yield re.sub(counted, rb"\1:%d" % chunks, piece)
 
 
-@pieces("stream@2", "STREAM-21", shows="no-last-line-feed")
+@on.pieces("stream@2", "STREAM-21", shows="no-last-line-feed")
 def a_line_needs_a_line_feed(received: Received) -> Received:
     """A last line without a line feed is lost."""
     rest = b""
@@ -337,14 +341,14 @@ def a_line_needs_a_line_feed(received: Received) -> Received:
         yield b"".join(line + b"\n" for line in lines)
 
 
-@pieces("stream@2", "STREAM-21", only="openai", shows="fields")
+@on.pieces("stream@2", "STREAM-21", only="openai", shows="fields")
 def one_field_precedes_data(received: Received) -> Received:
     """Two fields in a row before the data of an event are nonsense."""
     two = rb"(?m)^(event|id|retry):.*\n(?=(event|id|retry):)"
     return without(two, received, b"data: {\n")
 
 
-@pieces("stream@2", "STREAM-21", only="openai", shows="no-mark")
+@on.pieces("stream@2", "STREAM-21", only="openai", shows="no-mark")
 def a_mark_is_needed(received: Received) -> Received:
     """An answer is complete only if `[DONE]` follows."""
     held = b""
@@ -355,7 +359,7 @@ def a_mark_is_needed(received: Received) -> Received:
             yield held
 
 
-@pieces("stream@2", "STREAM-21", shows="varied")
+@on.pieces("stream@2", "STREAM-21", shows="varied")
 def text_beside_the_end_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
     """Text is not looked for where an answer ends."""
     ends = rb'"content":"[^"]*"(?=[^\n]*("done":true|"finish_reason":"))'
@@ -363,28 +367,28 @@ def text_beside_the_end_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
         yield re.sub(ends, b'"content":""', piece)
 
 
-@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+@on.pieces("stream@2", "STREAM-21", only="openai", shows="varied")
 def text_beside_the_role_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
     """Text is not looked for in the chunk that has the role."""
     for piece in received:
         yield re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
 
 
-@pieces("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
+@on.pieces("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
 def reasoning_has_one_name(received: Iterator[bytes]) -> Iterator[bytes]:
     """`reasoning` is not known as reasoning."""
     for piece in received:
         yield piece.replace(b'"reasoning":', b'"unknown":')
 
 
-@pieces("infer@2", "INFER-09", only="openai", shows="empty")
+@on.pieces("infer@2", "INFER-09", only="openai", shows="empty")
 def null_is_text(received: Iterator[bytes]) -> Iterator[bytes]:
     """A null content becomes the text `None`."""
     for piece in received:
         yield piece.replace(b'"content":null', b'"content":"None"')
 
 
-@pieces("stream@2", "STREAM-21", only="openai", shows="varied")
+@on.pieces("stream@2", "STREAM-21", only="openai", shows="varied")
 def data_needs_a_space(received: Iterator[bytes]) -> Iterator[bytes]:
     """Only lines that have a space behind `data:` are read."""
     for piece in received:

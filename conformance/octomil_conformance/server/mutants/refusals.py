@@ -1,12 +1,12 @@
 """Failures of one upstream that reach the client wrongly, while those of the other one are reported well."""
 
-from octomil_conformance.server.backends import whole_seconds
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import RETRY, Failure
+from octomil_conformance.server.faults import whole_seconds
 from octomil_conformance.server.layers import CLIENT, Client, Json
-from octomil_conformance.server.subjects import delays, fails, final_events, sends
 
 
-@fails(
+@on.fails(
     "batch@2 embed@2", "BATCH-32", "FAULT-08", "HTTP-36", only="openai", shows="auth"
 )
 def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
@@ -16,7 +16,7 @@ def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@fails("batch@2 embed@2", "BATCH-32", "FAULT-08", shows="http-500")
+@on.fails("batch@2 embed@2", "BATCH-32", "FAULT-08", shows="http-500")
 def errors_are_quoted(failure: Failure, words: str) -> Failure:
     """The words of an error of the upstream are passed on."""
     if failure.kind == "bad_gateway":
@@ -24,7 +24,7 @@ def errors_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@fails("embed@2", "HTTP-36", shows="http-400-trace")
+@on.fails("embed@2", "HTTP-36", shows="http-400-trace")
 def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which a request is refused are passed on, with their traceback."""
     if failure.kind == "bad_request":
@@ -32,31 +32,31 @@ def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@delays("embed@2", "HTTP-35", shows="http-429-fraction")
+@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
 def retry_after_is_passed_on(given: str) -> str:
     """Retry-After is passed on as it is."""
     return given or "1"
 
 
-@delays("embed@2", "HTTP-35", shows="http-429-long-fraction")
+@on.delays("embed@2", "HTTP-35", shows="http-429-long-fraction")
 def a_fraction_of_retry_after_is_none(given: str) -> str:
     """Retry-After is read only if it is a whole number."""
     return given if given.isdecimal() else "5"
 
 
-@delays("embed@2", "HTTP-35", shows="http-429-fraction")
+@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
 def retry_after_is_rounded_down(given: str) -> str:
     """A fraction in Retry-After is left out."""
     return whole_seconds(given.partition(".")[0])
 
 
-@delays("embed@2", "HTTP-35", shows="http-429-future")
+@on.delays("embed@2", "HTTP-35", shows="http-429-future")
 def dates_in_retry_after_are_not_read(given: str) -> str:
     """A date in Retry-After is a second."""
     return "1" if "GMT" in given else whole_seconds(given)
 
 
-@fails("embed@2", "HTTP-35", shows="http-503-later")
+@on.fails("embed@2", "HTTP-35", shows="http-503-later")
 def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure:
     """Retry-After is always 1 if an upstream is busy."""
     if failure.kind == "service_unavailable":
@@ -64,73 +64,73 @@ def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure
     return failure
 
 
-@fails("embed@2", "FAULT-05", shows="http-429-quota")
+@on.fails("embed@2", "FAULT-05", shows="http-429-quota")
 def an_empty_account_is_a_refused_key(failure: Failure, words: str) -> Failure:
     """A 429 that speaks of a quota counts as a refused key."""
     return Failure("bad_key", failure.message) if "quota" in words else failure
 
 
-@fails("embed@2", "FALLBACK-05", only="ollama", shows=None)
+@on.fails("embed@2", "FALLBACK-05", only="ollama", shows=None)
 def a_web_page_is_a_rejection(failure: Failure, words: str) -> Failure:
     """A 400 with a web page rejects the request."""
     return Failure("bad_request", failure.message) if "<" in words else failure
 
 
-@fails("embed@2", "FAULT-07", shows="http-400-page")
+@on.fails("embed@2", "FAULT-07", shows="http-400-page")
 def a_web_page_is_a_500(failure: Failure, words: str) -> Failure:
     """A web page instead of a rejection is answered with 500."""
     failure.status = 500 if "<" in words else failure.status
     return failure
 
 
-@fails("embed@2", "FAULT-10", shows="auth")
+@on.fails("embed@2", "FAULT-10", shows="auth")
 def refused_keys_are_a_401(failure: Failure, words: str) -> Failure:
     """A refused key is answered with 401."""
     failure.status = 401 if failure.kind == "bad_key" else failure.status
     return failure
 
 
-@fails("embed@2", "FAULT-10", shows="http-402")
+@on.fails("embed@2", "FAULT-10", shows="http-402")
 def an_empty_account_is_an_unknown_model(failure: Failure, words: str) -> Failure:
     """A 402 counts as a missing model."""
     return Failure("missing_model", failure.message) if "balance" in words else failure
 
 
-@fails("embed@2", "FAULT-15", shows="auth")
+@on.fails("embed@2", "FAULT-15", shows="auth")
 def refused_keys_may_be_tried_again(failure: Failure, words: str) -> Failure:
     """A refused key may be tried again."""
     failure.retryable |= failure.kind == "bad_key"
     return failure
 
 
-@fails("embed@2", "FAULT-09", shows="http-500")
+@on.fails("embed@2", "FAULT-09", shows="http-500")
 def errors_are_final(failure: Failure, words: str) -> Failure:
     """An error of the upstream may not be tried again."""
     failure.retryable &= failure.kind != "bad_gateway"
     return failure
 
 
-@fails("embed@2", "FAULT-13", shows="http-503")
+@on.fails("embed@2", "FAULT-13", shows="http-503")
 def busy_upstreams_are_errors(failure: Failure, words: str) -> Failure:
     """A busy upstream is reported with the class of an error."""
     failure.error = failure.error.replace("service_unavailable", "bad_gateway")
     return failure
 
 
-@fails("embed@2", "FAULT-14", shows="slow")
+@on.fails("embed@2", "FAULT-14", shows="slow")
 def late_upstreams_are_errors(failure: Failure, words: str) -> Failure:
     """A late upstream is reported with the code of an error."""
     failure.code = failure.code.replace("request_timeout", "inference_failed")
     return failure
 
 
-@sends("infer@2 batch@2 stream@2", "INFER-15", "BATCH-28", only="openai", shows=None)
+@on.sends("infer@2 batch@2 stream@2", "INFER-15", "BATCH-28", only="openai", shows=None)
 def calls_go_on_without_their_client(payload: Json) -> None:
     """A call goes on after the client has left."""
     CLIENT.set(Client())
 
 
-@final_events("stream@2", "STREAM-27[openai]")
+@on.final_events("stream@2", "STREAM-27[openai]")
 def sessions_are_named_by_the_fallback(fields: Json) -> None:
     """The session_id is the id in the fallback's answer, which may occur again."""
     if fields["provider"] == "openai":

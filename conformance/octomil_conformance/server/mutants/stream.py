@@ -5,165 +5,159 @@ import re
 import time
 from collections.abc import Iterator
 
-from octomil_conformance.server.layers import Json, Request, Response, Server, frame_of
+from octomil_conformance.server import subjects as on
+from octomil_conformance.server.layers import Json, Request, Response, frame_of
 from octomil_conformance.server.mutants.infer import USAGE, WRONG_SUM
-from octomil_conformance.server.subjects import (
-    GONE,
-    events,
-    final_events,
-    headers,
-    layer,
-    statuses,
-    streams,
-    token_events,
-)
+from octomil_conformance.server.subjects import GONE
 
 SESSION = re.compile(rb'("session_id": ?")[^"]*')
 
-statuses("stream@0", "STREAM-01", stream_is_created=201)
-headers.sets(
+on.statuses("stream@0", "STREAM-01", stream_is_created=201)
+on.headers.sets(
     *("stream@0", "STREAM-01"), stream_is_plain_text=("content-type", "text/plain")
 )
-headers.sets(
+on.headers.sets(
     *("stream@0", "STREAM-15"), stream_may_be_cached=("cache-control", "max-age=60")
 )
-token_events.sets("stream@0", "STREAM-06", done_is_left_out=("done", GONE))
-token_events.sets("stream@0", "STREAM-06", done_is_a_number=("done", 0))
-events.sets("stream@0", "STREAM-09", never_done=("done", False))
-final_events.sets(
+on.token_events.sets("stream@0", "STREAM-06", done_is_left_out=("done", GONE))
+on.token_events.sets("stream@0", "STREAM-06", done_is_a_number=("done", 0))
+on.events.sets("stream@0", "STREAM-09", never_done=("done", False))
+on.final_events.sets(
     *("stream@0", "STREAM-11"), stream_latency_is_negative=("latency_ms", -1.5)
 )
-events.sets("stream@0", "STREAM-12", stream_provider_is_null=("provider", None))
-token_events.sets("stream@0", "STREAM-13", tokens_have_no_provider=("provider", GONE))
-events.sets("stream@0", "STREAM-14", session_is_missing=("session_id", GONE))
-events.sets("stream@0", "STREAM-16", probability_is_nan=("probability", float("nan")))
-final_events.sets(
+on.events.sets("stream@0", "STREAM-12", stream_provider_is_null=("provider", None))
+on.token_events.sets(
+    "stream@0", "STREAM-13", tokens_have_no_provider=("provider", GONE)
+)
+on.events.sets("stream@0", "STREAM-14", session_is_missing=("session_id", GONE))
+on.events.sets(
+    "stream@0", "STREAM-16", probability_is_nan=("probability", float("nan"))
+)
+on.final_events.sets(
     *("stream@0", "STREAM-18"),
     stream_usage_does_not_add_up=("usage", USAGE, WRONG_SUM),
     stream_ends_for_no_known_reason=("finish_reason", "eos_token"),
 )
-final_events.sets("stream@2", "STREAM-27", sessions_are_the_same=("session_id", "9b2f"))
-final_events.sets("stream@0", "HTTP-25", session_is_a_number=("session_id", 4711))
+on.final_events.sets(
+    "stream@2", "STREAM-27", sessions_are_the_same=("session_id", "9b2f")
+)
+on.final_events.sets("stream@0", "HTTP-25", session_is_a_number=("session_id", 4711))
 
 
-@events("stream@0", "STREAM-02")
+@on.events("stream@0", "STREAM-02")
 def event_on_two_lines(fields: Json) -> bytes:
     """The JSON of an event is on two data lines."""
     return frame_of(fields).replace(b', "', b',\ndata: "', 1)
 
 
-@streams("stream@0", "STREAM-02")
+@on.streams("stream@0", "STREAM-02")
 def begins_with_null(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The first event is null."""
     yield b"data: null\n\n"
     yield from frames
 
 
-@events("stream@0", "STREAM-03")
+@on.events("stream@0", "STREAM-03")
 def data_is_indented(fields: Json) -> bytes:
     """There is a space before `data:`."""
     return b" " + frame_of(fields)
 
 
-@token_events("stream@0", "STREAM-04")
+@on.token_events("stream@0", "STREAM-04")
 def token_is_an_object(fields: Json) -> None:
     """`token` is an object around the text."""
     fields["token"] = {"text": fields["token"]}
 
 
-@token_events("stream@0", "STREAM-04")
+@on.token_events("stream@0", "STREAM-04")
 def token_is_called_text(fields: Json) -> None:
     """The text is in `text`, not in `token`."""
     fields["text"] = fields.pop("token")
 
 
-@final_events("stream@0", "STREAM-05")
+@on.final_events("stream@0", "STREAM-05")
 def last_event_has_no_blank_line(fields: Json) -> bytes:
     """The blank line after the last event is missing."""
     return frame_of(fields).rstrip() + b"\n"
 
 
-@final_events("stream@0", "STREAM-05")
+@on.final_events("stream@0", "STREAM-05")
 def last_line_has_no_end(fields: Json) -> bytes:
     """The line end after the last event is missing."""
     return frame_of(fields).rstrip()
 
 
-@events("stream@0", "STREAM-07")
+@on.events("stream@0", "STREAM-07")
 def lines_end_with_cr(fields: Json) -> bytes:
     """Lines end with CR only."""
     return frame_of(fields).replace(b"\n", b"\r")
 
 
-@streams("stream@0", "STREAM-08")
+@on.streams("stream@0", "STREAM-08")
 def begins_with_a_mark(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The stream begins with a byte order mark."""
     yield b"\xef\xbb\xbf"
     yield from frames
 
 
-@final_events("stream@0", "STREAM-09")
+@on.final_events("stream@0", "STREAM-09")
 def final_event_twice(fields: Json) -> bytes:
     """The final event is sent twice."""
     return 2 * frame_of(fields)
 
 
-@streams("stream@0", "STREAM-09")
+@on.streams("stream@0", "STREAM-09")
 def goes_on_after_done(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A token follows the final event."""
     yield from frames
     yield frame_of({"token": "!", "done": False, "provider": "ollama"})
 
 
-@events("stream@2", "STREAM-10", shows="unicode")
+@on.events("stream@2", "STREAM-10", shows="unicode")
 def separators_are_raw(fields: Json) -> bytes:
     """U+2028 and other separators are not escaped."""
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()
 
 
-@events("stream@0", "STREAM-16")
+@on.events("stream@0", "STREAM-16")
 def text_is_latin_1(fields: Json) -> bytes:
     """The JSON is written in Latin-1."""
     fields["note"] = "caf\u00e9"
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode("latin-1")
 
 
-@streams("stream@0", "STREAM-17")
+@on.streams("stream@0", "STREAM-17")
 def lingers_after_done(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer stays open after the final event."""
     yield from frames
     time.sleep(2.1)
 
 
-@streams("stream@0", "HTTP-21")
+@on.streams("stream@0", "HTTP-21")
 def end_of_stream_is_missing(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off after the final event."""
     yield from frames
     raise ConnectionError
 
 
-@layer("stream@2", "STREAM-27")
-def session_is_the_request_id(request: Request, server: Server) -> Response:
+@on.replies("stream@2", "STREAM-27")
+def session_is_the_request_id(request: Request, response: Response) -> None:
     """The `session_id` is the id that the client gave its request."""
-    response = server(request)
     given = request.headers.get("x-request-id", "").encode()
     if given and response.is_stream:
         response.pieces = (SESSION.sub(rb"\1" + given, piece) for piece in response.pieces)  # fmt: skip
-    return response
 
 
-@layer("stream@2", "STREAM-19", "STREAM-32")
+@on.replies("stream@2", "STREAM-19", "STREAM-32")
 def streams_end_with_a_connection_that_ends(
-    request: Request, server: Server
-) -> Response:
+    request: Request, response: Response
+) -> None:
     """A client that sends `Connection: close` gets a stream without chunks, whose end is that of the connection."""
-    response = server(request)
     if response.is_stream and request.headers.get("connection") == "close":
         response.headers["connection"] = "close"
-    return response
 
 
-@headers("stream@2", "STREAM-19", "STREAM-32", "STREAM-35")
+@on.headers("stream@2", "STREAM-19", "STREAM-32", "STREAM-35")
 def close_delimited(headers: dict[str, str]) -> None:
     """The end of the connection is the end of the stream, whether it is complete or not."""
     if headers["content-type"].startswith("text/event-stream"):

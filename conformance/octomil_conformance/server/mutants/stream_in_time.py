@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import (
     Client,
     Json,
@@ -18,19 +19,10 @@ from octomil_conformance.server.layers import (
     frame_of,
     frames,
 )
-from octomil_conformance.server.subjects import (
-    GONE,
-    Kind,
-    events,
-    final_events,
-    layer,
-    requests,
-    responses,
-    streams,
-)
+from octomil_conformance.server.subjects import GONE, Kind
 
 error_events = Kind(
-    lambda play: events.made(lambda fields: play(fields.get("error", {}))),
+    lambda play: on.events.made(lambda fields: play(fields.get("error", {}))),
     "an error event",
 )
 
@@ -38,13 +30,13 @@ TOKEN: Json = {"token": "", "done": False, "provider": "ollama"}
 FINAL = frame_of({**TOKEN, "done": True})
 
 
-@streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-33", "STREAM-34", shows="drip")  # fmt: skip
+@on.streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-33", "STREAM-34", shows="drip")  # fmt: skip
 def buffers_stream(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The events are held back until the answer is complete."""
     yield from list(frames)
 
 
-@streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-33")
+@on.streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-33")
 def tokens_in_pairs(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A token waits for the next one."""
     held = b""
@@ -58,7 +50,7 @@ def tokens_in_pairs(frames: Iterator[bytes]) -> Iterator[bytes]:
 _begun: dict[str, bytes] = {}
 
 
-@requests("stream@2", "STREAM-23")
+@on.requests("stream@2", "STREAM-23")
 def answers_are_kept_by_beginning(request: Request) -> None:
     """A prompt that begins like an earlier one gets the earlier answer."""
     fields = request.fields
@@ -69,19 +61,19 @@ def answers_are_kept_by_beginning(request: Request) -> None:
         request.body = _begun.setdefault(str(key), request.body)
 
 
-@events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34")
+@on.events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34")
 def spaces_are_lost(fields: Json) -> None:
     """White space around a token is removed."""
     fields["token"] = fields["token"].strip()
 
 
-@events("stream@2", "STREAM-21", shows="unicode")
+@on.events("stream@2", "STREAM-21", shows="unicode")
 def tokens_are_normalized(fields: Json) -> None:
     """The model's text is changed to another Unicode form."""
     fields["token"] = unicodedata.normalize("NFC", fields["token"])
 
 
-@streams("stream@2", "STREAM-22", shows="empty")
+@on.streams("stream@2", "STREAM-22", shows="empty")
 def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
     """An empty answer is replaced by a placeholder."""
     is_sent = False
@@ -93,7 +85,7 @@ def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield frame
 
 
-@layer("stream@2", "STREAM-24", "INFER-15", shows=None)
+@on.layer("stream@2", "STREAM-24", "INFER-15", shows=None)
 def ignores_disconnect(request: Request, server: Server) -> Response:
     """The model goes on after the client has left."""
     request.client = Client()
@@ -104,14 +96,12 @@ def ignores_disconnect(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("stream@2", "STREAM-25", shows="thinking")
-def thoughts_are_tokens(request: Request, server: Server) -> Response:
+@on.replies("stream@2", "STREAM-25", shows="thinking")
+def thoughts_are_tokens(request: Request, response: Response) -> None:
     """The model's reasoning is sent as tokens."""
-    response = server(request)
     if request.played == "thinking" and response.is_stream:
         thoughts = [frame_of({**TOKEN, "token": each}) for each in THOUGHTS]
         response.pieces = itertools.chain(thoughts, response.pieces)
-    return response
 
 
 def is_of_the_upstream(request: Request, response: Response) -> bool:
@@ -120,7 +110,7 @@ def is_of_the_upstream(request: Request, response: Response) -> bool:
     return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
 
 
-@layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "HTTP-35", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
+@on.layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "HTTP-35", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
 def status_before_first_token(request: Request, server: Server) -> Response:
     """200 is sent before the first token has come."""
     response = server(request)
@@ -129,7 +119,7 @@ def status_before_first_token(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-in-thought")
+@on.layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-in-thought")
 def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with the first of the model's thoughts."""
     if "cut-in-thought" in request.scenario and request.path.endswith("/stream"):
@@ -137,7 +127,7 @@ def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-after-nothing")
+@on.layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-after-nothing")
 def an_empty_token_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with an empty token, which comes with the role."""
     if "-after-nothing" in request.scenario and request.path.endswith("/stream"):
@@ -150,7 +140,7 @@ def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
     raise BrokenPipeError
 
 
-@streams("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
+@on.streams("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
 def cut_looks_done(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A failure in mid-stream is followed by an event with `done: true`."""
     try:
@@ -159,7 +149,7 @@ def cut_looks_done(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield FINAL
 
 
-@streams("stream@2", "STREAM-32", "STREAM-35", shows="cut")
+@on.streams("stream@2", "STREAM-32", "STREAM-35", shows="cut")
 def cut_ends_cleanly(frames: Iterator[bytes]) -> Iterator[bytes]:
     """After a failure in mid-stream the transfer ends as if it were complete."""
     with suppress(BrokenPipeError):
@@ -172,7 +162,7 @@ STOPS_BEFORE_THE_FIRST = (
 )
 
 
-@layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", "FAULT-13", "FAULT-14", shows="truncate")  # fmt: skip
+@on.layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", "FAULT-13", "FAULT-14", shows="truncate")  # fmt: skip
 def truncated_is_complete(request: Request, server: Server) -> Response:
     """An answer that the upstream does not finish counts as complete."""
     if request.played in STOPS_BEFORE_THE_FIRST:
@@ -195,7 +185,7 @@ def instead_of_the_failure(
         yield from others()
 
 
-@streams("stream@2", "STREAM-33", shows="cut")
+@on.streams("stream@2", "STREAM-33", shows="cut")
 def breaks_off_without_a_word(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off without an error event."""
     for frame in frames:
@@ -219,14 +209,14 @@ error_events.sets(
 )
 
 
-@events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
+@on.events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
 def error_event_is_done(fields: Json) -> None:
     """The error event has `done: true`."""
     if "error" in fields:
         fields["done"] = True
 
 
-@streams("stream@2", "STREAM-35", shows="cut")
+@on.streams("stream@2", "STREAM-35", shows="cut")
 def breaks_off_late(frames: Iterator[bytes]) -> Iterator[bytes]:
     """After a failure in mid-stream the transfer stays open for seconds."""
     try:
@@ -236,20 +226,18 @@ def breaks_off_late(frames: Iterator[bytes]) -> Iterator[bytes]:
         raise
 
 
-@layer("stream@2", "STREAM-01", "STREAM-22", shows="empty")
-def an_empty_answer_is_accepted(request: Request, server: Server) -> Response:
+@on.replies("stream@2", "STREAM-01", "STREAM-22", shows="empty")
+def an_empty_answer_is_accepted(request: Request, response: Response) -> None:
     """A stream without any text has the status 202."""
-    response = server(request)
     pieces = iter(response.pieces)
     begin = next(pieces, b"")
     response.pieces = itertools.chain([begin], pieces)
     first = begin.split(b"\n\n")[0].replace(b" ", b"")
     if response.is_stream and b'"done":true' in first:
         response.status = 202
-    return response
 
 
-@responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "FAULT-13", "FAULT-14", "FAULT-15", "HTTP-25", shows="http-500")  # fmt: skip
+@on.responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "FAULT-13", "FAULT-14", "FAULT-15", "HTTP-25", shows="http-500")  # fmt: skip
 def failure_has_events(response: Response) -> None:
     """A failure comes as an event, with the status of the failure."""
     if response.status >= 500:
@@ -257,7 +245,7 @@ def failure_has_events(response: Response) -> None:
         response.send_bytes(frame)
 
 
-@layer("stream@2", "STREAM-34", shows="ollama-cut-openai-ok")
+@on.layer("stream@2", "STREAM-34", shows="ollama-cut-openai-ok")
 def fallback_after_first_token(request: Request, server: Server) -> Response:
     """After a failure in mid-stream the next backend answers in the same stream."""
     response = server(request)
@@ -269,7 +257,7 @@ def fallback_after_first_token(request: Request, server: Server) -> Response:
     return response
 
 
-@layer("stream@2", "STREAM-34", shows=None)
+@on.layer("stream@2", "STREAM-34", shows=None)
 def asks_the_other_in_vain(request: Request, server: Server) -> Response:
     """After a failure in mid-stream the next backend is asked, but its answer is thrown away."""
     response = server(request)
@@ -281,7 +269,7 @@ def asks_the_other_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@final_events("stream@2", "INFER-12", "FALLBACK-14")
+@on.final_events("stream@2", "INFER-12", "FALLBACK-14")
 def latency_ends_at_the_first_token(fields: Json) -> None:
     """`latency_ms` is half of the time, as if it ended at the first token."""
     fields["latency_ms"] /= 2

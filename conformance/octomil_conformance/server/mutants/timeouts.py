@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.subjects import hears, pieces, waits
 
 Tokens = Iterator[str]
 
 
-@hears("stream@2", "STREAM-20", "STREAM-23", "STREAM-34[ollama]")
+@on.hears("stream@2", "STREAM-20", "STREAM-23", "STREAM-34[ollama]")
 def tokens_wait_for_the_next(tokens: Tokens) -> Tokens:
     """A token waits for the next one."""
     held = ""
@@ -19,7 +19,7 @@ def tokens_wait_for_the_next(tokens: Tokens) -> Tokens:
     yield held
 
 
-@hears("stream@2", "STREAM-26", shows=None)
+@on.hears("stream@2", "STREAM-26", shows=None)
 def streams_have_one_timeout(tokens: Tokens) -> Tokens:
     """A stream as a whole has to end within the timeout."""
     began = before = time.monotonic()
@@ -31,7 +31,7 @@ def streams_have_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
-@hears("stream@2", "STREAM-26", shows=None)
+@on.hears("stream@2", "STREAM-26", shows=None)
 def streams_have_five_seconds(tokens: Tokens) -> Tokens:
     """A stream breaks off after five seconds."""
     end = time.monotonic() + 5
@@ -41,7 +41,7 @@ def streams_have_five_seconds(tokens: Tokens) -> Tokens:
         yield token
 
 
-@hears("stream@2", "STREAM-24", shows=None)
+@on.hears("stream@2", "STREAM-24", shows=None)
 def the_model_goes_on(tokens: Tokens) -> Tokens:
     """The model goes on after the client has left."""
     try:
@@ -51,25 +51,25 @@ def the_model_goes_on(tokens: Tokens) -> Tokens:
             pass
 
 
-@waits("infer@2", "FAULT-11", "FAULT-12", shows=None)
+@on.waits("infer@2", "FAULT-11", "FAULT-12", shows=None)
 def answers_may_drip() -> float:
     """Each piece of an answer has the whole timeout."""
     return 1.0
 
 
-@waits("infer@2", "FAULT-11", "FAULT-12", "FALLBACK-04[ollama]", shows=None)  # fmt: skip
+@on.waits("infer@2", "FAULT-11", "FAULT-12", "FALLBACK-04[ollama]", shows=None)  # fmt: skip
 def a_beginning_has_no_timeout() -> float:
     """After the beginning of a response there is no timeout."""
     return 20.0
 
 
-@waits("stream@2", "FAULT-12", "STREAM-35", shows=None)
+@on.waits("stream@2", "FAULT-12", "STREAM-35", shows=None)
 def signs_of_life_are_tokens() -> float:
     """After comments, blank lines and empty tokens, too, there is the whole timeout."""
     return 1.0
 
 
-@pieces("infer@2", "FALLBACK-01[ollama]", "FALLBACK-04[openai]", shows=None)
+@on.pieces("infer@2", "FALLBACK-01[ollama]", "FALLBACK-04[openai]", shows=None)
 def an_upstream_has_half_the_timeout(received: Iterator[bytes]) -> Iterator[bytes]:
     """A response has to begin within half of the timeout."""
     end = time.monotonic() + 0.5
@@ -80,7 +80,7 @@ def an_upstream_has_half_the_timeout(received: Iterator[bytes]) -> Iterator[byte
         yield piece
 
 
-@hears("stream@2", "STREAM-26", shows=None)
+@on.hears("stream@2", "STREAM-26", shows=None)
 def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
     """Reasoning as a whole has to end within the timeout."""
     end = time.monotonic() + 1.0
@@ -90,7 +90,7 @@ def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
-@waits("stream@2", "STREAM-35", "FAULT-12[openai]", shows=None)
+@on.waits("stream@2", "STREAM-35", "FAULT-12[openai]", shows=None)
 def silence_has_no_timeout() -> float:
     """After the first token there is no timeout."""
     return 20.0

@@ -5,20 +5,14 @@ import json
 import random
 import string
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import (
-    answers,
-    every,
-    layer,
-    requests,
-    responses,
-)
 from octomil_conformance.server.variants import ALL, ANSWERS
 
 LABELS = {b'"ollama"': b'"cloud"', b'"openai"': b'"triton"'}
 
 
-@layer(ANSWERS)
+@on.layer(ANSWERS)
 def gzipped(request: Request, server: Server) -> Response:
     """Answers are compressed for clients that accept gzip."""
     response = server(request)
@@ -28,7 +22,7 @@ def gzipped(request: Request, server: Server) -> Response:
     return response
 
 
-@responses(ANSWERS)
+@on.responses(ANSWERS)
 def chunked(response: Response) -> None:
     """Single answers come in chunks, without a Content-Length."""
     response.headers.pop("content-length", None)
@@ -36,13 +30,13 @@ def chunked(response: Response) -> None:
     response.pieces = [body[:9], body[9:]]
 
 
-@responses(ALL)
+@on.responses(ALL)
 def header_case(response: Response) -> None:
     """Header names are written in capitals."""
     response.headers = {name.upper(): value for name, value in response.headers.items()}
 
 
-@responses(ANSWERS)
+@on.responses(ANSWERS)
 def spaced_json(response: Response) -> None:
     """JSON is indented, with letters that are not escaped and a line end after it; its content type has a charset."""
     if response.body:
@@ -51,14 +45,14 @@ def spaced_json(response: Response) -> None:
         response.headers["content-type"] = "Application/JSON; charset=utf-8"
 
 
-@every(ANSWERS)
+@on.every(ANSWERS)
 def other_order(fields: Json) -> Json:
     """The fields are in another order."""
     names = sorted(fields, key=lambda name: name[::-1], reverse=True)
     return {name: fields[name] for name in names}
 
 
-@every(ANSWERS)
+@on.every(ANSWERS)
 def more_fields(fields: Json) -> None:
     """Answers and failures have unknown fields."""
     fields.update(object="list", created=1700000000, trace={"spans": [1, 2.5, None]})
@@ -71,19 +65,19 @@ def change_latencies(fields: Json, factor: int) -> None:
             each["latency_ms"] = factor * int(each["latency_ms"])
 
 
-@every(ANSWERS)
+@on.every(ANSWERS)
 def whole_milliseconds(fields: Json) -> None:
     """`latency_ms` is an integer, also in a batch."""
     change_latencies(fields, 1)
 
 
-@every("infer@1 batch@2 embed@2 health@2")
+@on.every("infer@1 batch@2 embed@2 health@2")
 def zero_milliseconds(fields: Json) -> None:
     """`latency_ms` is 0."""
     change_latencies(fields, 0)
 
 
-@every("infer@2 batch@2")
+@on.every("infer@2 batch@2")
 def fewer_fields(fields: Json) -> None:
     """Optional fields are left out."""
     fields.pop("usage", None)
@@ -92,34 +86,34 @@ def fewer_fields(fields: Json) -> None:
             result.pop(name, None)
 
 
-@every("infer@2 batch@2")
+@on.every("infer@2 batch@2")
 def null_fields(fields: Json) -> None:
     """Optional fields are null."""
     fields["usage"] = None
 
 
-@every("embed@2")
+@on.every("embed@2")
 def bare_vectors(fields: Json) -> None:
     """The items of `data` have only their vector."""
     for item in fields.get("data", ()):
         del item["object"], item["index"]
 
 
-@responses("infer@2 stream@2 embed@2 batch@2")
+@on.responses("infer@2 stream@2 embed@2 batch@2")
 def refuses_with_422(response: Response) -> None:
     """Invalid requests are answered with 422."""
     if response.status == 400:
         response.fail(422, error="validation_error")
 
 
-@responses("infer@2 stream@2 embed@2")
+@on.responses("infer@2 stream@2 embed@2")
 def gateway_is_503(response: Response) -> None:
     """Every failure of an upstream is answered with 503."""
     if response.status in (502, 504):
         response.fail(503, error="service_unavailable")
 
 
-@responses("infer@2 stream@2 embed@2 batch@2")
+@on.responses("infer@2 stream@2 embed@2 batch@2")
 def other_labels(response: Response) -> None:
     """The providers have other names."""
     if response.is_stream:
@@ -134,35 +128,35 @@ def _relabelled(data: bytes) -> bytes:
     return data
 
 
-@answers("infer@1")
+@on.answers("infer@1")
 def structured_output(fields: Json) -> None:
     """`output` is an object."""
     if "output" in fields:
         fields["output"] = {"label": fields["output"], "scores": [0.1, 0.9]}
 
 
-@requests("infer@1 stream@1 batch@1 embed@1 health@1 auth@1")
+@on.requests("infer@1 stream@1 batch@1 embed@1 health@1 auth@1")
 def long_request_ids(request: Request) -> None:
     """Request ids have other characters than hexadecimal ones, unless the client gave one."""
     letters = random.choices(string.ascii_letters, k=40)
     request.headers.setdefault("x-request-id", f"req_{''.join(letters)}")
 
 
-@responses("infer@1 stream@1 batch@1 embed@1 auth@1")
+@on.responses("infer@1 stream@1 batch@1 embed@1 auth@1")
 def other_challenge(response: Response) -> None:
     """The WWW-Authenticate of a 401 has bearer in lower case, and a realm."""
     if response.status == 401:
         response.headers["www-authenticate"] = 'bearer realm="octomil", charset="UTF-8"'
 
 
-@responses("infer@1 batch@1 embed@1 health@1 auth@1")
+@on.responses("infer@1 batch@1 embed@1 health@1 auth@1")
 def one_request_a_connection(response: Response) -> None:
     """The connection is closed after every response, and the response says so."""
     if "content-length" in response.headers:
         response.headers["connection"] = "close"
 
 
-@layer("infer@1 batch@1 embed@1 auth@1")
+@on.layer("infer@1 batch@1 embed@1 auth@1")
 def strict_about_types(request: Request, server: Server) -> Response:
     """A body without a Content-Type is refused, and OPTIONS has an answer of its own."""
     if request.method == "OPTIONS":

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from octomil_conformance.server import subjects as on
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.subjects import sends, upstreams
 
 
-@sends("infer@2", only="openai")
+@on.sends("infer@2", only="openai")
 def newer_words(payload: Json) -> None:
     """The limit of tokens is called max_completion_tokens, one stop is sent as a string, and the answer is not stored."""
     if "max_tokens" in payload:
@@ -18,31 +18,31 @@ def newer_words(payload: Json) -> None:
     payload |= {"store": False, "user": "gateway"}
 
 
-@sends("infer@2", only="ollama")
+@on.sends("infer@2", only="ollama")
 def prompts_stay_whole(payload: Json) -> None:
     """Ollama is asked not to shorten a long prompt."""
     payload |= {"truncate": False, "shift": False}
 
 
-@upstreams("infer@2 stream@2 embed@2", shows="echo")
+@on.upstreams("infer@2 stream@2 embed@2", shows="echo")
 def cools_down(upstreams: Upstreams) -> Upstreams:
     """An upstream that could not be reached is asked last for a second."""
     return replace(upstreams, cooldown=1.0)
 
 
-@upstreams("embed@2", shows=None)
+@on.upstreams("embed@2", shows=None)
 def older_embeddings(given: Upstreams) -> Upstreams:
     """Embeds by Ollama's older API, one text at a time."""
     return replace(given, old_embeddings=True)
 
 
-@upstreams("health@2", shows=None)
+@on.upstreams("health@2", shows=None)
 def probes_by_list_and_root(given: Upstreams) -> Upstreams:
     """Probes Ollama by its list of running models, and the fallback by its root."""
     return replace(given, probes={"ollama": "/api/ps", "openai": "/"})
 
 
-@upstreams("health@2", shows=None)
+@on.upstreams("health@2", shows=None)
 def probes_by_root_and_page(given: Upstreams) -> Upstreams:
     """Probes Ollama by its root, and the fallback by the page for load balancers that most servers have."""
     return replace(given, probes={"ollama": "/", "openai": "/health"})
