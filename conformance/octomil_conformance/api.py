@@ -1,12 +1,12 @@
 """The requests that a check may send to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
 
+import dataclasses
 import json
 import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import METHODS, PATHS
-from octomil_conformance.exchange import Exchange, Request, field
+from octomil_conformance.exchange import Exchange, Request
 from octomil_conformance.expect import Finding, SuiteFault, one_of
 from octomil_conformance.target import PROMPT, Target
 from octomil_conformance.transport import Transfer
@@ -27,7 +27,6 @@ HEALTH_PATIENCE = 4.0
 RECOVERY = 8.0
 """Seconds that a server may need until it asks an upstream again."""
 
-NO_MORE: Mapping[str, str] = {}
 OUTAGES: Mapping[Outage, str] = {
     "refuse": "refusing connections",
     "hang": "hanging",
@@ -37,26 +36,28 @@ OUTAGES: Mapping[Outage, str] = {
     "limit": "answering with 429",
 }
 
-NOTHING: Mapping[str, str | None] = {}
+Headers = Mapping[str, str | None]
+"""Headers that are not as usual, by name. One of None is left out."""
+AS_USUAL: Headers = {}
 LINGERS = 0.3
 """Seconds for a server to read, or to answer, what was sent of a request so far."""
 REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
 
 
-@dataclass(frozen=True)
-class Post:
-    """A request among several on one connection."""
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """A request as it is sent."""
 
     body: bytes
     path: str = ""
     """Empty for that of the profile."""
     padding: int = 0
     """Spaces after the body."""
-    headers: tuple[tuple[str, str | None], ...] = ()
-    """A header of None is left out."""
+    headers: Headers = dataclasses.field(default_factory=dict)
     target: str = ""
     """In the request line, instead of the path."""
+    method: str = "POST"
 
 
 class Api:
@@ -83,13 +84,13 @@ class Api:
         self,
         prompt: str | list[str] = PROMPT,
         scenario: str = "",
-        headers: Mapping[str, str] = NO_MORE,
+        headers: Headers = AS_USUAL,
         **changes: Any,
     ) -> Exchange:
         """A valid request and its whole answer. Without a scenario it goes to the model of the run."""
         return answered(self.start(prompt, scenario, headers, **changes).finish())
 
-    def plain(self, headers: Mapping[str, str] = NO_MORE, **options: Any) -> Exchange:
+    def plain(self, headers: Headers = AS_USUAL, **options: Any) -> Exchange:
         """A plain request: `ask`, or a health report."""
         if self.profile == "health":
             return self.get(headers=headers)
@@ -99,7 +100,7 @@ class Api:
         self,
         prompt: str | list[str] = PROMPT,
         scenario: str = "",
-        headers: Mapping[str, str] = NO_MORE,
+        headers: Headers = AS_USUAL,
         **changes: Any,
     ) -> Transfer:
         """A valid request whose answer is still on its way."""
@@ -108,7 +109,7 @@ class Api:
         schemas.require_valid_request(
             self.profile, data.replace(self.nonce.encode(), b"")
         )
-        return self._call("POST", self.path, data, headers)
+        return self._call(Raw(data, headers=headers))
 
     def accepts(self, prompt: str = PROMPT, **changes: Any) -> Exchange:
         """As `ask`, but hangs up when the answer begins: for requests without a limit of tokens."""
@@ -119,13 +120,12 @@ class Api:
     def ask_raw(
         self,
         body: bytes,
-        headers: Mapping[str, str | None] | None = None,
-        path: str | None = None,
+        headers: Headers = AS_USUAL,
+        path: str = "",
         padding: int = 0,
     ) -> Exchange:
-        """A good request in an unusual form. A header of None is left out."""
-        call = self._call("POST", path or self.path, body, headers or {}, padding)
-        return answered(call.finish())
+        """A good request in an unusual form."""
+        return self._answer(Raw(body, path, padding, headers))
 
     def refused(self, body: object) -> Exchange:
         """A request that is wrong on purpose, after a good one that shows that the server does answer."""
@@ -135,47 +135,39 @@ class Api:
         self,
         body: bytes = b"",
         method: str = "POST",
-        path: str | None = None,
-        headers: Mapping[str, str | None] | None = None,
+        path: str = "",
+        headers: Headers = AS_USUAL,
         padding: int = 0,
     ) -> Exchange:
-        """Any request, after a good one as positive control. A header of None is left out."""
+        """Any request, after a good one as positive control."""
         self.works()
-        call = self._call(method, path or self.path, body, headers or {}, padding)
-        return answered(call.finish())
+        return self._answer(Raw(body, path, padding, headers, method=method))
 
-    def in_a_row(self, *asked: Post) -> list[Exchange]:
+    def in_a_row(self, *asked: Raw) -> list[Exchange]:
         """Requests on one connection. A server that closes it gets the next one on a new connection."""
         call: Transfer | None = None
         answers = []
-        for post in asked:
-            path = post.path or self.path
-            call = self._call("POST", path, post.body, dict(post.headers), post.padding, keep=True, after=call, target=post.target)  # fmt: skip
+        for raw in asked:
+            call = self._call(raw, keep=True, after=call)
             answers.append(answered(call.finish()))
         return answers
 
-    def hold(
-        self, body: bytes, held: int = 1, headers: Mapping[str, str | None] = NOTHING
-    ) -> Transfer:
+    def hold(self, body: bytes, held: int = 1, headers: Headers = AS_USUAL) -> Transfer:
         """A request whose last `held` bytes are sent later."""
-        return self._call("POST", self.path, body, headers, held=held)
+        return self._call(Raw(body, headers=headers), held=held)
 
     def overload(self, body: bytes, length: int, most: int) -> Transfer | None:
         """A body that is announced as far too long. It is sent until the server responds, or up to `most` bytes. None if there was no response."""
-        call = self._call("POST", self.path, body, NOTHING, length, most=most)
+        call = self._call(Raw(body, padding=length), most=most)
         if call.wait_for_response(LINGERS):
             return call
         call.hang_up()
         return None
 
     def get(
-        self,
-        method: str = "GET",
-        path: str = "",
-        headers: Mapping[str, str | None] | None = None,
+        self, method: str = "GET", path: str = "", headers: Headers = AS_USUAL
     ) -> Exchange:
-        call = self._call(method, path or self.path, b"", headers or {})
-        return answered(call.finish())
+        return self._answer(Raw(b"", path, headers=headers, method=method))
 
     def body(
         self,
@@ -244,7 +236,7 @@ class Api:
         until = time.monotonic() + HEALTH_PATIENCE
         while True:
             answer = self.get()
-            if field(answer.fields, "status") == status or time.monotonic() > until:
+            if answer.field("status") == status or time.monotonic() > until:
                 return answer
             time.sleep(0.1)
 
@@ -335,41 +327,32 @@ class Api:
     def _nonce(self, suffix: str) -> str:
         return f"{self.nonce}.{suffix}" if suffix else self.nonce
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: bytes,
-        changes: Mapping[str, str | None],
-        padding: int = 0,
-        keep: bool = False,
-        after: Transfer | None = None,
-        target: str = "",
-        held: int = 0,
-        most: int | None = None,
-    ) -> Transfer:
-        length = len(body) + padding if method == "POST" else None
-        has_body = method == "POST" or body != b""
+    def _answer(self, raw: Raw) -> Exchange:
+        return answered(self._call(raw).finish())
+
+    def _call(self, raw: Raw, **more: Any) -> Transfer:
+        """`more`: see Transfer."""
+        path, is_post = raw.path or self.path, raw.method == "POST"
+        length = len(raw.body) + raw.padding if is_post else None
         token = self.target.config.token
-        headers = parts.headers(token, changes, has_body, length)
-        known = (method, path, target) == (METHODS[self.profile], self.path, "")
-        url = self.target.config.url + path
-        needs = parts.needs(body) if self.target.backend is not None else []
-        unusual = [f"{padding} spaces after the body"] if padding else []
-        unusual += [f"{target} as the target of the request"] if target else []
+        headers = parts.headers(token, raw.headers, is_post or raw.body != b"", length)
+        usual = METHODS[self.profile], self.path, ""
+        known = (raw.method, path, raw.target) == usual
+        needs = parts.needs(raw.body) if self.target.backend is not None else []
+        unusual = [f"{raw.padding} spaces after the body"] if raw.padding else []
+        if raw.target:
+            unusual.append(f"{raw.target} as the target of the request")
         request = Request(
-            method,
-            url,
+            raw.method,
+            self.target.config.url + path,
             headers,
-            body,
+            raw.body,
             self.profile if known else None,
             needs="; ".join([*unusual, *needs, *self._outage]),
-            padding=padding,
-            target=target,
+            padding=raw.padding,
+            target=raw.target,
         )
-        transfer = Transfer(
-            request, self._deadline, self.observe, keep, after, held, most
-        )
+        transfer = Transfer(request, self._deadline, self.observe, **more)
         self._transfers.append(transfer)
         return transfer
 

@@ -124,6 +124,10 @@ class Exchange:
         """The JSON of the body; MISSING if it is not JSON."""
         return read_json(self.body)
 
+    def field(self, name: str) -> Any:
+        """A field of the JSON object; MISSING of anything else."""
+        return field(self.fields, name)
+
     @cached_property
     def frames(self) -> tuple[sse.Frame, ...]:
         return sse.parse(self.body)

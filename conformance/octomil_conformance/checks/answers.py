@@ -6,6 +6,7 @@ from octomil_conformance.api import Api
 from octomil_conformance.backend import embed
 from octomil_conformance.exchange import MISSING, Exchange, field, is_number, items
 from octomil_conformance.target import PROMPT
+from octomil_conformance.wire.batch import results_of
 from octomil_conformance.wire.embed import vectors
 
 
@@ -13,7 +14,7 @@ def said(answer: Exchange) -> Any:
     """The text of a single answer or of a stream; rounded vectors."""
     if answer.request.profile == "embed":
         return [[*map(_rounded, items(vector))] for vector in vectors(answer)]
-    return "".join(answer.tokens) or field(answer.fields, "output")
+    return "".join(answer.tokens) or answer.field("output")
 
 
 def echoed(api: Api) -> Any:
@@ -26,6 +27,11 @@ def echoed(api: Api) -> Any:
 def ending(answer: Exchange) -> Any:
     """The object that says how the answer ended: the final event of a stream, or the whole single answer."""
     return next(iter(answer.finals), MISSING) if answer.events else answer.fields
+
+
+def outputs(answer: Exchange) -> list[Any]:
+    """The outputs of a batch; MISSING for an input that failed."""
+    return [field(result, "output") for result in results_of(answer)]
 
 
 def _rounded(number: Any) -> Any:

@@ -1,5 +1,6 @@
 """Batches (spec section 6); the shape of their answers is in wire/batch.py."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
@@ -7,11 +8,13 @@ from octomil_conformance.backend import TEXTS
 from octomil_conformance.backend.acts import LATE
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
+from octomil_conformance.checks.answers import outputs
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.exchange import field, items
+from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, expect, none_of, one_of
+from octomil_conformance.parts import messages
 from octomil_conformance.requirement import EACH_BACKEND, requirement
-from octomil_conformance.wire.batch import is_answer, is_failure
+from octomil_conformance.wire.batch import is_answer, is_failure, results_of
 
 SIX = [f"text {number}" for number in range(6)]
 NINE = [f"text {number}" for number in range(9)]
@@ -71,20 +74,27 @@ NAMES_THE_SECOND = Want(
 )
 
 
+def inputs_of(texts: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"messages": messages(text)} for text in texts]
+
+
+def inputs_playing(api: Api, scenarios: Sequence[str]) -> list[dict[str, Any]]:
+    """An input for each scenario; an empty one is that of the model."""
+    return inputs_of([api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)])
+
+
 @requirement("BATCH-06")
 def both_forms_of_input_are_accepted(api: Api) -> None:
     inputs = [{"messages": api.messages(api.tag("Hi"))}, {"input_data": api.tag("Hi")}]
     answer = api.ask(inputs=inputs)
 
     expect(answer.status, 200)
-    expect([*map(is_answer, items(field(answer.fields, "results")))], [True, True])
+    expect([*map(is_answer, results_of(answer))], [True, True])
 
 
 @requirement("BATCH-07", [[], "Hi", {}, None])
 def no_inputs_are_refused(api: Api, inputs: Any) -> None:
-    answer = api.refused(api.body(inputs=inputs))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(inputs=inputs)).status, REFUSED)
 
 
 @requirement("BATCH-08", MALFORMED)
@@ -92,28 +102,22 @@ def a_malformed_input_is_named(api: Api, malformed: Any) -> None:
     answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, malformed]))
 
     expect(answer.status, REFUSED)
-    expect(field(answer.fields, "message"), NAMES_THE_SECOND)
+    expect(answer.field("message"), NAMES_THE_SECOND)
 
 
 @requirement("BATCH-09")
 def a_batch_without_model_is_refused(api: Api) -> None:
-    answer = api.refused(api.body(without=("model_id",)))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(without=("model_id",))).status, REFUSED)
 
 
 @requirement("BATCH-10", [0, -1, 1.5, "2", True])
 def a_wrong_max_concurrency_is_refused(api: Api, value: Any) -> None:
-    answer = api.refused(api.body(max_concurrency=value))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(max_concurrency=value)).status, REFUSED)
 
 
 @requirement("BATCH-11", [100_000, 2**31, 2**53])
 def a_large_max_concurrency_is_lowered(api: Api, value: int) -> None:
-    answer = api.ask(max_concurrency=value)
-
-    expect(answer.status, 200)
+    expect(api.ask(max_concurrency=value).status, 200)
 
 
 @requirement("BATCH-20", through=EACH_BACKEND)
@@ -123,34 +127,26 @@ def results_are_in_the_order_of_the_inputs(api: Api) -> None:
     for index in ("2", "1", "0"):
         api.backend.open(f"{api.nonce}.{index}")
         api.backend.wait_until_idle(f"{api.nonce}.{index}", api.timeout / 4)
-    results = items(field(call.finish().fields, "results"))
 
-    expect([field(result, "output") for result in results], SIX[:3])
+    expect(outputs(call.finish()), SIX[:3])
 
 
 @requirement("BATCH-21", ["http-500", "slow", "answer-missing"], through=EACH_BACKEND)
 def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
-    texts = [
-        api.tag("one", "0"),
-        api.tag("two", "1", failing),
-        api.tag("three", "2"),
-    ]
-    inputs = [{"messages": api.messages(text)} for text in texts]
-    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    texts = [api.tag("one", "0"), api.tag("two", "1", failing), api.tag("three", "2")]
+    answer = api.ask(scenario="echo", inputs=inputs_of(texts))
 
-    expect([field(result, "output") for result in results][::2], ["one", "three"])
-    expect([*map(is_failure, results)], [False, True, False])
+    expect(outputs(answer)[::2], ["one", "three"])
+    expect([*map(is_failure, results_of(answer))], [False, True, False])
 
 
 @requirement("BATCH-21", SPREADING, through=EACH_BACKEND)
 def failures_do_not_spread_to_later_inputs(api: Api, failing: str, count: int) -> None:
     scenarios = [*[api.failing(failing)] * count, "", "", ""]
-    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
-    inputs = [{"messages": api.messages(text)} for text in texts]
+    inputs = inputs_playing(api, scenarios)
     answer = api.ask(scenario="echo", inputs=inputs, max_concurrency=3)
-    results = items(field(answer.fields, "results"))
 
-    expect([field(result, "output") for result in results][count:], ["Hi"] * 3)
+    expect(outputs(answer)[count:], ["Hi"] * 3)
 
 
 @requirement("BATCH-22", through=EACH_BACKEND)
@@ -181,10 +177,10 @@ def the_next_input_begins_when_any_other_is_done(api: Api) -> None:
     api.backend.wait_for_calls(f"{api.nonce}.0", 1, 2 * api.timeout)
     fourth = api.backend.wait_for_calls(f"{api.nonce}.3", 1, 0.8 * api.timeout)
     api.backend.open(api.nonce)
-    results = items(field(call.finish().fields, "results"))
+    answer = call.finish()
 
     expect(fourth, none_of([]), "the fourth input begins while the first is held")
-    expect([field(result, "output") for result in results], NINE)
+    expect(outputs(answer), NINE)
 
 
 @requirement("BATCH-23", [(1, 3), (3, 1)], through=EACH_BACKEND)
@@ -194,7 +190,7 @@ def batches_at_once_have_their_own_max_concurrency(
     calls, together = [], []
     for bound in (one, other):
         texts = [api.tag("Hi", f"{bound}.{n}") for n in range(4)]
-        inputs = [{"messages": api.messages(text)} for text in texts]
+        inputs = inputs_of(texts)
         calls.append(api.start(scenario="gated", inputs=inputs, max_concurrency=bound))
         together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.8 * api.timeout))  # fmt: skip
     api.backend.open(api.nonce)
@@ -217,9 +213,8 @@ def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
 @requirement("BATCH-26", through=EACH_BACKEND)
 def each_input_has_its_own_failure(api: Api) -> None:
     scenarios = [*map(api.failing, EACH_FAILS)]
-    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
-    inputs = [{"messages": api.messages(text)} for text in texts]
-    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    inputs = inputs_playing(api, scenarios)
+    results = results_of(api.ask(scenario="echo", inputs=inputs))
     errors = [field(result, "error") for result in results]
     kinds = [KINDS.get(field(error, "status_code")) for error in errors]
 
@@ -229,9 +224,8 @@ def each_input_has_its_own_failure(api: Api) -> None:
 @requirement("BATCH-26", through=EACH_BACKEND)
 def the_codes_are_those_of_each_failure(api: Api) -> None:
     scenarios = [*map(api.failing, ("missing", "http-429"))]
-    texts = [api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)]
-    inputs = [{"messages": api.messages(text)} for text in texts]
-    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
+    inputs = inputs_playing(api, scenarios)
+    results = results_of(api.ask(scenario="echo", inputs=inputs))
     codes = [field(field(result, "error"), "code") for result in results]
 
     expect(codes, ["model_not_found", "rate_limited"])
@@ -239,45 +233,37 @@ def the_codes_are_those_of_each_failure(api: Api) -> None:
 
 @requirement("BATCH-27", ["500", "slow", "missing"])
 def each_input_has_the_fallback(api: Api, failing: str) -> None:
-    first = items(field(api.ask(scenario="echo").fields, "results"))
+    first = results_of(api.ask(scenario="echo"))
     answer = api.ask(SIX, scenario=f"ollama-{failing}-openai-ok")
-    results = items(field(answer.fields, "results"))
-    providers = [field(result, "provider") for result in [*first[:1], *results[:1]]]
+    results = [*first[:1], *results_of(answer)[:1]]
+    providers = [field(result, "provider") for result in results]
 
-    expect([field(result, "output") for result in results], SIX)
+    expect(outputs(answer), SIX)
     expect(len({*map(str, providers)}), 2, "another provider than Ollama's")
 
 
 @requirement("BATCH-29", serial=True, through=EACH_BACKEND)
 def sixty_four_inputs_have_their_results(api: Api) -> None:
-    answer = api.ask(SIXTY_FOUR, scenario="echo")
-    results = items(field(answer.fields, "results"))
-
-    expect([field(result, "output") for result in results], SIXTY_FOUR)
+    expect(outputs(api.ask(SIXTY_FOUR, scenario="echo")), SIXTY_FOUR)
 
 
 @requirement("BATCH-31", ["unicode", "rough", "huge"], through=EACH_BACKEND)
 def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
-    results = items(field(api.ask(scenario=scenario).fields, "results"))
-
-    expect([field(result, "output") for result in results], [TEXTS[scenario]] * 2)
+    expect(outputs(api.ask(scenario=scenario)), [TEXTS[scenario]] * 2)
 
 
 @requirement("BATCH-31", through=EACH_BACKEND)
 def an_empty_output_is_an_answer(api: Api) -> None:
-    answer = api.ask(scenario="empty").fields
-    results = items(field(answer, "results"))
-    outputs = [field(result, "output") for result in results]
+    answer = api.ask(scenario="empty")
 
-    expect((outputs, field(answer, "failed")), (["", ""], 0))
+    expect((outputs(answer), answer.field("failed")), (["", ""], 0))
 
 
 @requirement("BATCH-33", serial=True)
 def no_input_is_left_out(api: Api) -> None:
     answer = api.ask(HUNDREDS, scenario="echo")
-    results = items(field(answer.fields, "results"))
 
-    expect((answer.status, len(results)), ALL_OR_NONE)
+    expect((answer.status, len(results_of(answer))), ALL_OR_NONE)
 
 
 @requirement("BATCH-35", REJECTED_ALONE)
@@ -285,7 +271,7 @@ def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
     answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, wrong]))
 
     expect(answer.status, REFUSED)
-    expect(field(answer.fields, "message"), NAMES_THE_SECOND)
+    expect(answer.field("message"), NAMES_THE_SECOND)
 
 
 @requirement("BATCH-37", through=EACH_BACKEND)
@@ -293,9 +279,8 @@ def each_input_has_the_whole_timeout(api: Api) -> None:
     count = api.steps(LATE * pace_for(api.timeout).gap)
     texts = [f"text {number}" for number in range(count)]
     answer = api.ask(texts, scenario="late", max_concurrency=1)
-    results = items(field(answer.fields, "results"))
 
-    expect([field(result, "output") for result in results], texts)
+    expect(outputs(answer), texts)
 
 
 @requirement("BATCH-28", through=EACH_BACKEND)

@@ -4,7 +4,8 @@ from typing import Any
 
 from octomil_conformance.api import Api, model_for
 from octomil_conformance.checks import forwarding, upstream
-from octomil_conformance.exchange import field, items, read_json
+from octomil_conformance.checks.answers import outputs
+from octomil_conformance.exchange import read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
@@ -70,7 +71,7 @@ def a_null_leaves_the_parameter_of_the_batch(api: Api) -> None:
 @requirement("BATCH-30", through=EACH_BACKEND)
 def each_input_reaches_the_model_as_it_is(api: Api) -> None:
     given = [("system", api.tag("Speak French.", "0")), *forwarding.CONVERSATION]
-    messages = [{"role": role, "content": text} for role, text in given]
+    messages = forwarding.conversation(given)
     texts = [api.tag(forwarding.ROUGH, "1"), api.tag(forwarding.LONG_TEXT, "2")]
     inputs = [{"messages": messages}, *[{"input_data": text} for text in texts]]
     api.ask(scenario="empty", inputs=inputs)
@@ -83,14 +84,13 @@ def each_input_reaches_the_model_as_it_is(api: Api) -> None:
 def unknown_fields_of_an_input_change_nothing(api: Api) -> None:
     messages = api.messages(api.tag("one two"))
     answer = api.ask(scenario="echo", inputs=[{**FOREIGN, "messages": messages}])
-    results = items(field(answer.fields, "results"))
     asked = [
         (call.model, upstream.parameters(call).get("temperature"))
         for call in api.calls()
     ]
 
     expect(
-        (asked, [field(result, "output") for result in results]),
+        (asked, outputs(answer)),
         ([(model_for("echo", api.through), None)], ["one two"]),
     )
 
@@ -120,7 +120,7 @@ def an_input_has_every_form_of_text(api: Api) -> None:
 @requirement("BATCH-36", through=EACH_BACKEND)
 def an_input_has_every_form_of_messages(api: Api) -> None:
     given = [[("system", api.tag("Be brief.", str(n))), ("user", "Bien.")] for n in range(2)]  # fmt: skip
-    first, other = ([{"role": role, "content": text} for role, text in each] for each in given)  # fmt: skip
+    first, other = map(forwarding.conversation, given)
     inputs = [{"input_data": first}, {"input_data": {"messages": other}}]
     api.ask(scenario="echo", inputs=inputs)
     sent = [upstream.messages(api.call(str(n))) for n in range(2)]
@@ -140,8 +140,8 @@ def an_input_may_have_parts(api: Api) -> None:
 @requirement("BATCH-36", through=EACH_BACKEND)
 def an_input_may_be_any_value(api: Api) -> None:
     inputs = [{"input_data": value} for value in forwarding.OTHER_FORMS.values()]
-    results = items(field(api.ask(scenario="echo", inputs=inputs).fields, "results"))
-    sent = [read_json(str(field(result, "output")).encode()) for result in results]
+    answer = api.ask(scenario="echo", inputs=inputs)
+    sent = [read_json(str(output).encode()) for output in outputs(answer)]
 
     expect(
         sent,
@@ -157,6 +157,6 @@ def each_parameter_of_an_input_reaches_the_model(
     messages = api.messages(api.tag("Hi"))
     api.ask(scenario="echo", inputs=[{"messages": messages, "parameters": given}])
     call = api.call()
-    sent, known = upstream.parameters(call), upstream.known(wanted, call)
+    known = upstream.known(wanted, call)
 
-    expect({name: sent.get(name) for name in known}, known)
+    expect(forwarding.sent_of(known, call), known)

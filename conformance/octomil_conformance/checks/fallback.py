@@ -16,7 +16,7 @@ LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 def provider(answer: Exchange) -> object:
     """The provider that a single answer or the first event of a stream names."""
     named = [event["provider"] for event in answer.events if "provider" in event]
-    return next(iter(named), None) or field(answer.fields, "provider")
+    return next(iter(named), None) or answer.field("provider")
 
 
 def asked(api: Api) -> list[str]:

@@ -1,10 +1,11 @@
 """What of a request for inference reaches the model (spec section 3)."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from octomil_conformance.api import Api, model_for
-from octomil_conformance.backend import TEXTS
+from octomil_conformance.backend import TEXTS, Call
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import field, read_json
@@ -163,27 +164,35 @@ LONG_CONVERSATION = [
 PARTS = ("apple", "birch", "cedar")
 
 
+def conversation(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """The messages of (role, text) pairs."""
+    return [{"role": role, "content": text} for role, text in given]
+
+
+def sent_of(given: dict[str, Any], call: Call) -> dict[str, Any]:
+    """The parameters of these names in an upstream call."""
+    sent = upstream.parameters(call)
+    return {name: sent.get(name) for name in given}
+
+
 @requirement("REQ-15", VALUES, through=EACH_BACKEND)
 def parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
     api.ask(scenario="echo", parameters=given)
-    sent = upstream.parameters(api.call())
 
-    expect({name: sent.get(name) for name in given}, given)
+    expect(sent_of(given, api.call()), given)
 
 
 @requirement("REQ-16", UNKNOWN, through=EACH_BACKEND)
 def unknown_parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
     api.ask(scenario="echo", parameters=given)
-    sent = upstream.parameters(api.call())
 
-    expect({name: sent.get(name) for name in given}, given)
+    expect(sent_of(given, api.call()), given)
 
 
 @requirement("REQ-17", through=EACH_BACKEND)
 def all_messages_reach_the_model_in_order(api: Api) -> None:
     given = [("system", api.tag("Speak French.")), *CONVERSATION]
-    messages = [{"role": role, "content": text} for role, text in given]
-    api.ask(scenario="echo", messages=messages)
+    api.ask(scenario="echo", messages=conversation(given))
 
     expect(upstream.messages(api.call()), given)
 
@@ -191,8 +200,7 @@ def all_messages_reach_the_model_in_order(api: Api) -> None:
 @requirement("REQ-17", through=EACH_BACKEND)
 def a_long_conversation_reaches_the_model(api: Api) -> None:
     given = [("system", api.tag("Speak French.")), *LONG_CONVERSATION]
-    messages = [{"role": role, "content": text} for role, text in given]
-    api.ask(scenario="echo", messages=messages)
+    api.ask(scenario="echo", messages=conversation(given))
 
     expect(upstream.messages(api.call()), given)
 
@@ -226,9 +234,9 @@ def other_parameters_reach_the_model(
 ) -> None:
     api.ask(scenario="echo", parameters=given)
     call = api.call()
-    sent, known = upstream.parameters(call), upstream.known(wanted, call)
+    known = upstream.known(wanted, call)
 
-    expect({name: sent.get(name) for name in known}, known)
+    expect(sent_of(known, call), known)
 
 
 @requirement("REQ-21", through=EACH_BACKEND)
@@ -249,15 +257,15 @@ def the_name_of_a_model_does_not_change_its_parameters(api: Api) -> None:
         name = f"{family}/{model_for('echo', api.through)}"
         api.ask(scenario="echo", model_id=name, parameters=given)
     calls = api.calls()
-    sent = [{name: upstream.parameters(call).get(name) for name in upstream.known(given, call)} for call in calls]  # fmt: skip
+    known = [upstream.known(given, call) for call in calls]
 
-    expect(sent, [upstream.known(given, call) for call in calls])
+    expect([*map(sent_of, known, calls)], known)
 
 
 @requirement("REQ-17", through=EACH_BACKEND)
 def the_name_of_a_model_does_not_change_its_messages(api: Api) -> None:
     given = [("system", api.tag("Speak French.")), *CONVERSATION]
-    messages = [{"role": role, "content": text} for role, text in given]
+    messages = conversation(given)
     for family in FAMILIES:
         name = f"{family}/{model_for('echo', api.through)}"
         api.ask(scenario="echo", model_id=name, messages=messages)
@@ -323,7 +331,7 @@ def the_text_in_an_object_reaches_the_model_as_it_is(
 @requirement("REQ-24", through=EACH_BACKEND)
 def messages_in_input_data_are_messages(api: Api) -> None:
     given = [("system", api.tag("Be brief.")), ("user", "Bien.")]
-    messages = [{"role": role, "content": text} for role, text in given]
+    messages = conversation(given)
     api.ask(scenario="echo", without=("messages",), input_data=messages)
     api.ask(scenario="echo", without=("messages",), input_data={"messages": messages})
     sent = [upstream.messages(call) for call in api.calls()]

@@ -23,14 +23,12 @@ ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))
 
 def places(answer: Exchange) -> list[object]:
     """The providers in the order of the report."""
-    return [field(each, "provider") for each in items(field(answer.fields, "backends"))]
+    return [field(each, "provider") for each in items(answer.field("backends"))]
 
 
 @requirement("HEALTH-06")
 def no_token_is_needed(api: Api) -> None:
-    answer = api.get(headers={"Authorization": None})
-
-    expect(answer.status, one_of(200, 503))
+    expect(api.get(headers={"Authorization": None}).status, one_of(200, 503))
 
 
 @requirement("HEALTH-07")
@@ -60,7 +58,7 @@ def another_method_is_not_allowed(api: Api, method: str) -> None:
 def it_is_ok_when_all_backends_answer(api: Api) -> None:
     answer = api.settled("ok")
 
-    expect((answer.status, field(answer.fields, "status")), (200, "ok"))
+    expect((answer.status, answer.field("status")), (200, "ok"))
 
 
 @requirement("HEALTH-20", REFUSING, serial=True)
@@ -70,7 +68,7 @@ def an_upstream_that_refuses_a_probe_answers(
     with api.outage(kind, name):
         answer = api.settled("ok")
 
-    expect((answer.status, field(answer.fields, "status")), (200, "ok"))
+    expect((answer.status, answer.field("status")), (200, "ok"))
 
 
 @requirement("HEALTH-27")
@@ -84,12 +82,12 @@ def the_fallback_is_probed_with_its_key(api: Api) -> None:
 
 @requirement("HEALTH-21", DOWN, serial=True)
 def it_is_degraded_when_only_a_later_backend_answers(api: Api, kind: Outage) -> None:
-    first = field(api.settled("ok").fields, "provider")
+    first = api.settled("ok").field("provider")
     with api.outage(kind, "ollama"):
         answer = api.settled("degraded")
 
-    expect((answer.status, field(answer.fields, "status")), (200, "degraded"))
-    expect(field(answer.fields, "provider"), none_of(first, None))
+    expect((answer.status, answer.field("status")), (200, "degraded"))
+    expect(answer.field("provider"), none_of(first, None))
 
 
 @requirement("HEALTH-25", DOWN, serial=True)
@@ -114,12 +112,12 @@ def the_upstreams_keep_their_places(api: Api, kind: Outage) -> None:
 
 @requirement("HEALTH-26", DOWN, serial=True)
 def it_is_degraded_when_a_later_backend_does_not_answer(api: Api, kind: Outage) -> None:
-    first = field(api.settled("ok").fields, "provider")
+    first = api.settled("ok").field("provider")
     with api.outage(kind, "openai"):
         answer = api.settled("degraded")
 
-    expect((answer.status, field(answer.fields, "status")), (200, "degraded"))
-    expect(field(answer.fields, "provider"), first)
+    expect((answer.status, answer.field("status")), (200, "degraded"))
+    expect(answer.field("provider"), first)
 
 
 @requirement("HEALTH-22", serial=True)
@@ -127,7 +125,7 @@ def it_is_unavailable_when_no_backend_answers(api: Api) -> None:
     with api.outage("refuse"):
         answer = api.settled("unavailable")
 
-    expect((answer.status, field(answer.fields, "status")), (503, "unavailable"))
+    expect((answer.status, answer.field("status")), (503, "unavailable"))
 
 
 @requirement("HEALTH-22", serial=True)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from octomil_conformance.api import LINGERS, REFUSED, Api, Post, json_bytes
-from octomil_conformance.exchange import field
+from octomil_conformance.api import LINGERS, REFUSED, Api, Raw, json_bytes
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
@@ -124,30 +123,22 @@ HEARD_OUT = Want(
 
 @requirement("HTTP-01")
 def a_refused_request_has_the_status_of_a_failure(api: Api) -> None:
-    answer = api.refused(api.body(without=("model_id",)))
-
-    expect(answer.status, at_least(400))
+    expect(api.refused(api.body(without=("model_id",))).status, at_least(400))
 
 
 @requirement("HTTP-02")
 def a_post_is_not_redirected(api: Api) -> None:
-    answer = next(api.specimens())
-
-    expect(answer.status, NO_REDIRECT)
+    expect(next(api.specimens()).status, NO_REDIRECT)
 
 
 @requirement("HTTP-05")
 def malformed_json_is_refused(api: Api) -> None:
-    answer = api.send(b'{"model_id": ')
-
-    expect(answer.status, REFUSED)
+    expect(api.send(b'{"model_id": ').status, REFUSED)
 
 
 @requirement("HTTP-06")
 def json_that_is_not_an_object_is_refused(api: Api) -> None:
-    answer = api.send(b'["model_id", "messages"]')
-
-    expect(answer.status, REFUSED)
+    expect(api.send(b'["model_id", "messages"]').status, REFUSED)
 
 
 @requirement("HTTP-07", HOSTILE)
@@ -167,9 +158,7 @@ def half_a_surrogate_pair_in_a_text_is_no_server_error(api: Api) -> None:
 
 @requirement("HTTP-08")
 def unknown_fields_are_ignored(api: Api) -> None:
-    answer = api.ask(**UNKNOWN_FIELDS)
-
-    expect(answer.status, 200)
+    expect(api.ask(**UNKNOWN_FIELDS).status, 200)
 
 
 @requirement("HTTP-18")
@@ -182,9 +171,7 @@ def the_content_type_is_read_loosely(api: Api) -> None:
 
 @requirement("HTTP-19")
 def a_slash_at_the_end_changes_nothing(api: Api) -> None:
-    answer = api.ask_raw(json_bytes(api.body()), path=f"{api.path}/")
-
-    expect(answer.status, 200)
+    expect(api.ask_raw(json_bytes(api.body()), path=f"{api.path}/").status, 200)
 
 
 @requirement("HTTP-22")
@@ -208,28 +195,21 @@ def a_chunked_request_is_read(api: Api) -> None:
 def each_request_on_a_connection_gets_its_own_response(api: Api) -> None:
     good = json_bytes(api.body())
     nowhere = f"{api.path}/no-such-thing"
-    answers = api.in_a_row(
-        Post(b"{"),
-        Post(good, nowhere, UNREAD),
-        Post(good),
-        Post(b"{"),
-    )
+    answers = api.in_a_row(Raw(b"{"), Raw(good, nowhere, UNREAD), Raw(good), Raw(b"{"))
 
     expect([answer.status // 100 for answer in answers], [4, 4, 2, 4])
 
 
 @requirement("HTTP-26", UNUSUAL, serial=True)
 def an_unusual_target_does_not_affect_the_next_request(api: Api, target: str) -> None:
-    answers = api.in_a_row(Post(b"{", target=target), Post(b"{"))
+    answers = api.in_a_row(Raw(b"{", target=target), Raw(b"{"))
 
     expect([answer.status for answer in answers], NEXT_IS_REFUSED)
 
 
 @requirement("HTTP-27")
 def a_query_string_makes_no_difference(api: Api) -> None:
-    answer = api.send(b'{"model_id": ', path=f"{api.path}?trace=1&x=%20")
-
-    expect(answer.status, REFUSED)
+    expect(api.send(b'{"model_id": ', path=f"{api.path}?trace=1&x=%20").status, REFUSED)
 
 
 @requirement("HTTP-28")
@@ -245,7 +225,7 @@ def a_body_that_is_too_large_is_a_failure(api: Api) -> None:
     answer = api.send(b'{"model_id": ', padding=LARGE)
 
     expect(answer.status, one_of(400, 413, 422))
-    expect(field(answer.fields, "status_code"), answer.status, "an envelope")
+    expect(answer.field("status_code"), answer.status, "an envelope")
 
 
 @requirement("HTTP-29")
@@ -287,9 +267,7 @@ def a_client_that_asks_before_it_sends_its_body_gets_its_response(api: Api) -> N
 def an_upgrade_that_is_offered_changes_nothing(
     api: Api, headers: dict[str, str]
 ) -> None:
-    answer = api.send(b'{"model_id": ', headers=headers)
-
-    expect(answer.status, one_of(400, 422, 101))
+    expect(api.send(b'{"model_id": ', headers=headers).status, one_of(400, 422, 101))
 
 
 @requirement("HTTP-14", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
@@ -329,7 +307,7 @@ def an_unknown_path_is_not_found(api: Api, path: str) -> None:
     answer = api.send(json_bytes(api.body()), path=path.format(api.path))
 
     expect(answer.status, 404)
-    expect(field(answer.fields, "error"), NAME, "an envelope")
+    expect(answer.field("error"), NAME, "an envelope")
 
 
 @requirement("HTTP-25", serial=True)

@@ -52,37 +52,29 @@ LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
 
 @requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
 def output_is_what_the_model_said(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(field(answer.fields, "output"), TEXTS[scenario])
+    expect(api.ask(scenario=scenario).field("output"), TEXTS[scenario])
 
 
 @requirement("INFER-08", FORMS, through=EACH_BACKEND)
 def output_is_read_in_every_form(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(field(answer.fields, "output"), PROMPT)
+    expect(api.ask(scenario=scenario).field("output"), PROMPT)
 
 
 @requirement("INFER-08", serial=True, through=EACH_BACKEND)
 def a_large_output_is_what_the_model_said(api: Api) -> None:
-    answer = api.ask(scenario="giant")
-
-    expect(field(answer.fields, "output"), GIANT)
+    expect(api.ask(scenario="giant").field("output"), GIANT)
 
 
 @requirement("INFER-08", LIKE_CODE, through=EACH_BACKEND)
 def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
-    answer = api.ask(text, scenario="echo")
-
-    expect(field(answer.fields, "output"), text)
+    expect(api.ask(text, scenario="echo").field("output"), text)
 
 
 @requirement("INFER-08", FORMATS, through=EACH_BACKEND)
 def text_in_a_format_stays_text(api: Api, parameters: dict[str, Any]) -> None:
     answer = api.ask(LIKE_CODE[3], scenario="echo", parameters=parameters)
 
-    expect(field(answer.fields, "output"), LIKE_CODE[3])
+    expect(answer.field("output"), LIKE_CODE[3])
 
 
 @requirement("INFER-09", ["empty", "call-alone"], through=EACH_BACKEND)
@@ -90,21 +82,21 @@ def an_empty_answer_is_an_answer(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
     expect(answer.status, 200)
-    expect(field(answer.fields, "output"), "")
+    expect(answer.field("output"), "")
 
 
 @requirement("INFER-10", through=EACH_BACKEND)
 def an_answer_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
 
-    expect(field(answer.fields, "finish_reason"), "length")
+    expect(answer.field("finish_reason"), "length")
 
 
 @requirement("INFER-10", OTHER_WORDS, through=EACH_BACKEND)
 def another_word_for_a_reason_is_not_stop(api: Api, scenario: str, word: str) -> None:
     answer = api.ask(scenario=scenario)
 
-    expect(field(answer.fields, "finish_reason"), one_of(word, None, MISSING))
+    expect(answer.field("finish_reason"), one_of(word, None, MISSING))
 
 
 @requirement("INFER-11", {name: (name, COUNTS[name]) for name in COUNTS}, through=EACH_BACKEND)  # fmt: skip
@@ -126,16 +118,12 @@ def latency_is_in_milliseconds(api: Api) -> None:
 
 @requirement("INFER-13", REASONING, through=EACH_BACKEND)
 def reasoning_is_not_output(api: Api, scenario: str, text: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(said(answer), text)
+    expect(said(api.ask(scenario=scenario)), text)
 
 
 @requirement("INFER-16", NO_ANSWERS, through=EACH_BACKEND)
 def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(answer.status, UNAVAILABLE)
+    expect(api.ask(scenario=scenario).status, UNAVAILABLE)
 
 
 @requirement("INFER-14", serial=True, through=EACH_BACKEND)

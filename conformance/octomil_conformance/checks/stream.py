@@ -52,30 +52,22 @@ def a_token_is_sent_before_the_next_one_exists(api: Api) -> None:
 
 @requirement("STREAM-21", through=EACH_BACKEND)
 def tokens_join_to_what_the_model_said(api: Api) -> None:
-    answer = api.ask("one two three", scenario="echo")
-
-    expect("".join(answer.tokens), "one two three")
+    expect("".join(api.ask("one two three", scenario="echo").tokens), "one two three")
 
 
 @requirement("STREAM-21", [*TEXTS], through=EACH_BACKEND)
 def no_character_is_lost(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect("".join(answer.tokens), TEXTS[scenario])
+    expect("".join(api.ask(scenario=scenario).tokens), TEXTS[scenario])
 
 
 @requirement("STREAM-21", through=EACH_BACKEND)
 def half_a_character_that_stays_alone_is_replaced(api: Api) -> None:
-    answer = api.ask(scenario="lone-halves")
-
-    expect("".join(answer.tokens), LONE_HALVES)
+    expect("".join(api.ask(scenario="lone-halves").tokens), LONE_HALVES)
 
 
 @requirement("STREAM-21", serial=True, through=EACH_BACKEND)
 def a_large_token_is_read(api: Api) -> None:
-    answer = api.ask(scenario="giant")
-
-    expect("".join(answer.tokens), GIANT)
+    expect("".join(api.ask(scenario="giant").tokens), GIANT)
 
 
 @requirement("STREAM-21", ["varied", *FORMS], through=EACH_BACKEND)
@@ -132,9 +124,7 @@ def a_client_that_hangs_up_stops_the_reasoning(api: Api) -> None:
 
 @requirement("STREAM-25", ["thinking", "thinking-renamed"], through=EACH_BACKEND)
 def thoughts_are_not_sent(api: Api, scenario: str) -> None:
-    answer = api.ask(WORDS, scenario)
-
-    expect("".join(answer.tokens), WORDS)
+    expect("".join(api.ask(WORDS, scenario).tokens), WORDS)
 
 
 @requirement("STREAM-26", ["drip", "muse", "muse-renamed"], through=EACH_BACKEND)
@@ -177,25 +167,19 @@ def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> Non
 
 @requirement("STREAM-31", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_not_done(api: Api, scenario: str) -> None:
-    answer = api.ask(WORDS, scenario)
-
-    expect(answer.finals, [], NOT_DONE)
+    expect(api.ask(WORDS, scenario).finals, [], NOT_DONE)
 
 
 @requirement("STREAM-32", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_broken_off(api: Api, scenario: str) -> None:
-    answer = api.ask(WORDS, scenario)
-
-    expect(answer.end, BROKEN_OFF)
+    expect(api.ask(WORDS, scenario).end, BROKEN_OFF)
 
 
 @requirement("STREAM-32", ["cut", "truncate"], through=EACH_BACKEND)
 def half_an_answer_is_broken_off_although_the_connection_ends(
     api: Api, scenario: str
 ) -> None:
-    answer = api.ask(WORDS, scenario, {"Connection": "close"})
-
-    expect(answer.end, BROKEN_OFF)
+    expect(api.ask(WORDS, scenario, {"Connection": "close"}).end, BROKEN_OFF)
 
 
 @requirement("STREAM-33", through=EACH_BACKEND)
@@ -230,6 +214,4 @@ def silence_fails_the_stream(api: Api, scenario: str) -> None:
 
 @requirement("STREAM-36", ["cut", "error-frame", "garbage-later"], through=EACH_BACKEND)
 def an_error_event_shows_no_secret(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=scenario)
-
-    expect(shown_of(secrets(api), answer), [], "no secret")
+    expect(shown_of(secrets(api), api.ask(scenario=scenario)), [], "no secret")

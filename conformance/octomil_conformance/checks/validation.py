@@ -4,7 +4,6 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.checks.forwarding import NULLS
-from octomil_conformance.exchange import field
 from octomil_conformance.expect import expect
 from octomil_conformance.parts import MAX_TOKENS
 from octomil_conformance.requirement import requirement
@@ -58,9 +57,7 @@ REQUEST_ITSELF: list[Any] = [
 
 @requirement("REQ-01")
 def messages_are_accepted(api: Api) -> None:
-    answer = api.ask()
-
-    expect(answer.status, 200)
+    expect(api.ask().status, 200)
 
 
 @requirement("REQ-02")
@@ -72,37 +69,27 @@ def a_string_as_input_data_is_accepted(api: Api) -> None:
 
 @requirement("REQ-03", OBJECTS)
 def an_object_as_input_data_is_accepted(api: Api, data: dict[str, Any]) -> None:
-    answer = api.ask(without=("messages",), input_data=data)
-
-    expect(answer.status, 200)
+    expect(api.ask(without=("messages",), input_data=data).status, 200)
 
 
 @requirement("REQ-04")
 def empty_parameters_are_accepted(api: Api) -> None:
-    answer = api.accepts("Yes or no?", parameters={})
-
-    expect(answer.status, 200)
+    expect(api.accepts("Yes or no?", parameters={}).status, 200)
 
 
 @requirement("REQ-05")
 def null_counts_as_absent(api: Api) -> None:
-    answer = api.ask(input_data=None, parameters={**NULLS, **SHORT})
-
-    expect(answer.status, 200)
+    expect(api.ask(input_data=None, parameters={**NULLS, **SHORT}).status, 200)
 
 
 @requirement("REQ-05")
 def null_messages_count_as_absent(api: Api) -> None:
-    answer = api.ask(messages=None, input_data=api.tag("Name a fruit."))
-
-    expect(answer.status, 200)
+    expect(api.ask(messages=None, input_data=api.tag("Name a fruit.")).status, 200)
 
 
 @requirement("REQ-05")
 def null_parameters_count_as_absent(api: Api) -> None:
-    answer = api.accepts("Yes or no?", parameters=None)
-
-    expect(answer.status, 200)
+    expect(api.accepts("Yes or no?", parameters=None).status, 200)
 
 
 @requirement("REQ-06")
@@ -115,60 +102,44 @@ def text_parts_are_accepted(api: Api) -> None:
 
 @requirement("REQ-07")
 def a_request_without_model_is_refused(api: Api) -> None:
-    answer = api.refused(api.body(without=("model_id",)))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(without=("model_id",))).status, REFUSED)
 
 
 @requirement("REQ-08")
 def a_request_without_a_prompt_is_refused(api: Api) -> None:
-    answer = api.refused(api.body(without=("messages",)))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(without=("messages",))).status, REFUSED)
 
 
 @requirement("REQ-09")
 def a_request_with_two_prompts_is_refused(api: Api) -> None:
-    answer = api.refused(api.body(input_data="Name a fruit."))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(input_data="Name a fruit.")).status, REFUSED)
 
 
 @requirement("REQ-10", ["", "  ", 7, ["conf-echo"]])
 def an_invalid_model_is_refused(api: Api, value: Any) -> None:
-    answer = api.refused(api.body(model_id=value))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(model_id=value)).status, REFUSED)
 
 
 @requirement("REQ-11", MALFORMED)
 def malformed_messages_are_refused(api: Api, messages: Any) -> None:
-    answer = api.refused(api.body(messages=messages))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(messages=messages)).status, REFUSED)
 
 
 @requirement("REQ-12", OUT_OF_RANGE)
 def a_parameter_out_of_range_is_refused(api: Api, name: str, value: Any) -> None:
-    answer = api.refused(api.body(parameters={**SHORT, name: value}))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(parameters={**SHORT, name: value})).status, REFUSED)
 
 
 @requirement("REQ-28", OF_WRONG_TYPE)
 def another_parameter_of_the_wrong_type_is_refused(
     api: Api, name: str, value: Any
 ) -> None:
-    answer = api.refused(api.body(parameters={**SHORT, name: value}))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(parameters={**SHORT, name: value})).status, REFUSED)
 
 
 @requirement("REQ-12", {"string": "hot", "array": ["hot"]})
 def parameters_that_are_not_an_object_are_refused(api: Api, value: Any) -> None:
-    answer = api.refused(api.body(parameters=value))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(parameters=value)).status, REFUSED)
 
 
 @requirement("REQ-13")
@@ -186,36 +157,26 @@ def an_image_is_refused(api: Api) -> None:
 def a_parameter_that_changes_the_request_is_refused(
     api: Api, name: str, value: Any
 ) -> None:
-    answer = api.refused(api.body(parameters={**SHORT, name: value}))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(parameters={**SHORT, name: value})).status, REFUSED)
 
 
 @requirement("REQ-26")
 def an_empty_string_as_input_data_is_refused(api: Api) -> None:
-    answer = api.refused(api.body(without=("messages",), input_data=""))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(without=("messages",), input_data="")).status, REFUSED)
 
 
 @requirement("REQ-27", REQUEST_ITSELF)
 def any_parameter_that_changes_the_request_is_refused(
     api: Api, name: str, value: Any
 ) -> None:
-    answer = api.refused(api.body(parameters={**SHORT, name: value}))
-
-    expect(answer.status, REFUSED)
+    expect(api.refused(api.body(parameters={**SHORT, name: value})).status, REFUSED)
 
 
 @requirement("REQ-19")
 def a_model_that_no_upstream_has_is_not_found(api: Api) -> None:
-    answer = api.ask(scenario="missing")
-
-    expect(answer.status, 404)
+    expect(api.ask(scenario="missing").status, 404)
 
 
 @requirement("REQ-20")
 def a_missing_model_has_its_code(api: Api) -> None:
-    answer = api.ask(scenario="missing")
-
-    expect(field(answer.fields, "code"), "model_not_found")
+    expect(api.ask(scenario="missing").field("code"), "model_not_found")

@@ -24,8 +24,8 @@ LOOKED_AT: dict[str, Part] = {
     "headers": "headers",
     "header": "headers",
     "media_type": "headers",
-    **dict.fromkeys(("body", "text", "fields", "frames", "data_events"), "body"),
-    **dict.fromkeys(("events", "tokens", "finals"), "body"),
+    **dict.fromkeys(("body", "text", "fields", "field", "frames"), "body"),
+    **dict.fromkeys(("data_events", "events", "tokens", "finals"), "body"),
     "end": "end",
     "seconds": "times",
 }

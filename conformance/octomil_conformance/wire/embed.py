@@ -12,7 +12,7 @@ ONE_LENGTH = Want("vectors of one length", lambda lengths: len(lengths) <= 1)
 
 def vectors(exchange: Exchange) -> list[Any]:
     """The vectors in `data`, where all SDKs read them."""
-    return [field(item, "embedding") for item in items(field(exchange.fields, "data"))]
+    return [field(item, "embedding") for item in items(exchange.field("data"))]
 
 
 @requirement("EMBED-01")
@@ -20,7 +20,7 @@ def the_answer_is_a_200_with_data(exchange: Exchange) -> None:
     without = [vector for vector in vectors(exchange) if vector is MISSING]
 
     expect(exchange.status, 200)
-    expect(field(exchange.fields, "data"), ARRAY)
+    expect(exchange.field("data"), ARRAY)
     expect(without, [], "an embedding in each item")
 
 
@@ -34,7 +34,7 @@ def there_is_one_vector_a_text(exchange: Exchange) -> None:
 
 @requirement("EMBED-03")
 def index_is_the_place(exchange: Exchange) -> None:
-    data = items(field(exchange.fields, "data"))
+    data = items(exchange.field("data"))
     given = [(place, field(item, "index")) for place, item in enumerate(data)]
     wrong = [pair for pair in given if pair[1] not in (MISSING, pair[0])]
 
@@ -57,7 +57,7 @@ def vectors_have_one_length(exchange: Exchange) -> None:
 
 @requirement("EMBED-06")
 def usage_is_counted(exchange: Exchange) -> None:
-    usage = field(exchange.fields, "usage")
+    usage = exchange.field("usage")
 
     expect(field(usage, "prompt_tokens"), INTEGER, "an integer prompt_tokens")
     expect(field(usage, "total_tokens"), INTEGER, "an integer total_tokens")
@@ -65,24 +65,24 @@ def usage_is_counted(exchange: Exchange) -> None:
 
 @requirement("EMBED-07")
 def the_model_is_named(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "model"), NAME)
+    expect(exchange.field("model"), NAME)
 
 
 @requirement("EMBED-08")
 def embeddings_repeats_the_vectors(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "embeddings"), vectors(exchange))
+    expect(exchange.field("embeddings"), vectors(exchange))
 
 
 @requirement("EMBED-16")
 def embeddings_are_no_other_vectors(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "embeddings"), one_of(MISSING, vectors(exchange)))
+    expect(exchange.field("embeddings"), one_of(MISSING, vectors(exchange)))
 
 
 @requirement("EMBED-09")
 def model_object_and_provider_are_told(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "model"), field(exchange.request.fields, "model_id"))
-    expect(field(exchange.fields, "object"), "list")
-    expect(field(exchange.fields, "provider"), NAME)
+    expect(exchange.field("model"), field(exchange.request.fields, "model_id"))
+    expect(exchange.field("object"), "list")
+    expect(exchange.field("provider"), NAME)
 
 
 def is_vector(value: object) -> bool:

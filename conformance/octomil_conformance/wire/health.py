@@ -12,19 +12,19 @@ ADDRESS = re.compile(r"https?://|\b\d{1,3}(\.\d{1,3}){3}\b|localhost|\w:\d{4,5}\
 
 @requirement("HEALTH-01")
 def the_status_is_known(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "status"), one_of("ok", "degraded", "unavailable"))
+    expect(exchange.field("status"), one_of("ok", "degraded", "unavailable"))
 
 
 @requirement("HEALTH-02")
 def the_status_line_agrees(exchange: Exchange) -> None:
-    unavailable = field(exchange.fields, "status") == "unavailable"
+    unavailable = exchange.field("status") == "unavailable"
 
     expect(exchange.status, 503 if unavailable else 200)
 
 
 @requirement("HEALTH-03")
 def backends_are_listed(exchange: Exchange) -> None:
-    backends = field(exchange.fields, "backends")
+    backends = exchange.field("backends")
     bad = [
         backend
         for backend in items(backends)
@@ -40,11 +40,11 @@ def backends_are_listed(exchange: Exchange) -> None:
 def provider_is_the_first_usable(exchange: Exchange) -> None:
     usable = [
         field(backend, "provider")
-        for backend in items(field(exchange.fields, "backends"))
+        for backend in items(exchange.field("backends"))
         if field(backend, "status") == "ok"
     ]
 
-    expect(field(exchange.fields, "provider"), next(iter(usable), None))
+    expect(exchange.field("provider"), next(iter(usable), None))
 
 
 @requirement("HEALTH-05")

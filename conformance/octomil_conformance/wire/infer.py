@@ -3,13 +3,7 @@
 from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import Want, expect, one_of
 from octomil_conformance.requirement import requirement
-from octomil_conformance.wire.common import (
-    FINISH_REASONS,
-    LATENCY,
-    NAME,
-    OBJECT,
-    USAGE,
-)
+from octomil_conformance.wire.common import FINISH_REASONS, LATENCY, NAME, OBJECT, USAGE
 
 OUTPUT = Want("any JSON value but null", lambda value: value not in (None, MISSING))
 
@@ -22,33 +16,33 @@ def the_answer_is_a_200_with_an_object(exchange: Exchange) -> None:
 
 @requirement("INFER-02")
 def output_is_there(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "output"), OUTPUT)
+    expect(exchange.field("output"), OUTPUT)
 
 
 @requirement("INFER-03")
 def latency_is_a_number(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "latency_ms"), LATENCY)
+    expect(exchange.field("latency_ms"), LATENCY)
 
 
 @requirement("INFER-04")
 def provider_is_named(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "provider"), NAME)
+    expect(exchange.field("provider"), NAME)
 
 
 @requirement("INFER-05")
 def the_model_is_echoed(exchange: Exchange) -> None:
     asked = field(exchange.request.fields, "model_id")
 
-    expect(field(exchange.fields, "model_id"), asked)
+    expect(exchange.field("model_id"), asked)
 
 
 @requirement("INFER-06")
 def finish_reason_is_known(exchange: Exchange) -> None:
-    reason = field(exchange.fields, "finish_reason")
+    reason = exchange.field("finish_reason")
 
     expect(reason, one_of(MISSING, None, *FINISH_REASONS))
 
 
 @requirement("INFER-07")
 def usage_is_consistent(exchange: Exchange) -> None:
-    expect(field(exchange.fields, "usage"), USAGE)
+    expect(exchange.field("usage"), USAGE)
