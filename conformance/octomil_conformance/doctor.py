@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from octomil_conformance.config import PATHS, Config
-from octomil_conformance.exchange import Exchange, field
+from octomil_conformance.exchange import Exchange
 from octomil_conformance.preflight import MODEL_HINT, first_answer
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
@@ -74,7 +74,7 @@ def _of_answer(answer: Exchange) -> Diagnosis:
         wrong = ["the transfer breaks off"]
     elif answer.request.profile == "stream" and not answer.finals:
         wrong = ["no event has done: true"]
-    elif answer.request.profile == "batch" and field(answer.fields, "failed"):
+    elif answer.request.profile == "batch" and answer.field("failed"):
         wrong = ["inputs of the batch fail: the server cannot reach a model"]
     if wrong:
         return Diagnosis("in trouble", f"it answers, but {wrong[0]}")
@@ -82,7 +82,7 @@ def _of_answer(answer: Exchange) -> Diagnosis:
 
 
 def _of_health(answer: Exchange) -> Diagnosis:
-    status = field(answer.fields, "status")
+    status = answer.field("status")
     if status == "ok":
         return _of_answer(answer)
     if status in ("degraded", "unavailable"):

@@ -21,7 +21,7 @@ from octomil_conformance.config import (
     UsageError,
     address,
 )
-from octomil_conformance.exchange import Exchange, field
+from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import Finding, shown
 from octomil_conformance.report.redact import redact
 from octomil_conformance.target import Target
@@ -163,7 +163,7 @@ def _require_model(target: Target, answer: Exchange) -> None:
     if answer.status not in (400, 404, 422) or answer.request.profile == "health":
         return
     model = answer.request.fields["model_id"]
-    missing = field(answer.fields, "code") == "model_not_found"
+    missing = answer.field("code") == "model_not_found"
     if missing or (isinstance(model, str) and model in answer.text):
         raise CouldNotTest(
             f"{answer.request.url} does not know the model {model!r}: {_text(target, answer)}\n{MODEL_HINT}"

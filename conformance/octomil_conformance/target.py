@@ -15,30 +15,16 @@ OTHER_PROMPT = "The moon is far away."
 
 PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
 """The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
+ODD_ANSWERS = ("unicode", "uncounted", "half-counted", "empty", "other-reason")
 ODD: dict[str, list[dict[str, Any]]] = {
-    "infer": [
-        {"scenario": "unicode"},
-        {"scenario": "uncounted"},
-        {"scenario": "half-counted"},
-        {"scenario": "empty"},
-        {"scenario": "other-reason"},
-        {"scenario": "long"},
-    ],
+    "infer": [{"scenario": name} for name in (*ODD_ANSWERS, "long")],
     "stream": [
-        {"scenario": "unicode"},
-        {"scenario": "uncounted"},
-        {"scenario": "half-counted"},
-        {"scenario": "empty"},
-        {"scenario": "other-reason"},
+        *({"scenario": name} for name in ODD_ANSWERS),
         {"scenario": "echo", "headers": {"Connection": "close"}},
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
     ],
-    "batch": [
-        {"scenario": "unicode"},
-        {"scenario": "http-500"},
-        {"scenario": "other-reason"},
-    ],
+    "batch": [{"scenario": name} for name in ("unicode", "http-500", "other-reason")],
     "embed": [
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "uncounted"},

@@ -12,21 +12,7 @@ from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.response import Wire
 from octomil_conformance.backend.witness import Call
 
-METHODS = frozenset(
-    {
-        "calls",
-        "wait_for_calls",
-        "wait_for_active",
-        "wait_for_tokens",
-        "wait_for_hang_up",
-        "wait_until_idle",
-        "high_water",
-        "unknown",
-        "forget",
-        "allow",
-        "open",
-    }
-)
+METHODS = {name for name in vars(Backend) if not name.startswith("_")} - {"outage"}
 
 
 class Control:

@@ -172,10 +172,7 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
     "half-counted": ("Only the tokens of the answer are counted", Form(counts="half")),
     "uncounted": ("No number of tokens", Form(counts="never")),
-    "negative-counts": (
-        "Numbers of tokens below 0",
-        Form(_counted(lambda count: -35)),
-    ),
+    "negative-counts": ("Numbers of tokens below 0", Form(_counted(lambda count: -35))),
     "float-counts": (
         "Numbers of tokens with a decimal point, such as 12.0",
         Form(_counted(float)),

@@ -63,10 +63,14 @@ class Backend(Protocol):
 
 def environment(backend: Backend) -> dict[str, str]:
     """The environment variables of the server under test."""
+    return environment_for(backend.ollama_url, backend.openai_url, backend.timeout)
+
+
+def environment_for(ollama: str, openai: str, timeout: float) -> dict[str, str]:
     return {
-        "OLLAMA_BASE_URL": backend.ollama_url,
-        "OPENAI_API_ENDPOINT": backend.openai_url,
+        "OLLAMA_BASE_URL": ollama,
+        "OPENAI_API_ENDPOINT": openai,
         "OPENAI_API_KEY": API_KEY,
-        "LLM_BACKEND_TIMEOUT": f"{backend.timeout:g}",
+        "LLM_BACKEND_TIMEOUT": f"{timeout:g}",
         "OCTOMIL_BACKEND_COOLDOWN": "0",
     }

@@ -3,12 +3,7 @@
 from octomil_conformance.backend.pages import UNKNOWN, Page, page_for
 from octomil_conformance.backend.reply import Reply, StreamReply, WholeReply
 from octomil_conformance.backend.request import Request, reader_of, understand
-from octomil_conformance.backend.response import (
-    ClientLeft,
-    Response,
-    Stopped,
-    compact,
-)
+from octomil_conformance.backend.response import ClientLeft, Response, Stopped, compact
 from octomil_conformance.backend.stage import Line, Outage, Stage
 
 CONTROL = "/conf/"

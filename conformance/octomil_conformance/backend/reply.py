@@ -46,10 +46,7 @@ class Reply(Protocol):
         """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
 
     def finish(
-        self,
-        gap: float = 0.0,
-        change: Change = same,
-        vectors: Change = same,
+        self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
         """Completes the answer. `gap`: a whole answer drips. The others are for whole answers: `change` is made to the JSON, `vectors` to the vectors in it."""
 
@@ -115,10 +112,7 @@ class StreamReply:
             self._response.chunk(sign)
 
     def finish(
-        self,
-        gap: float = 0.0,
-        change: Change = same,
-        vectors: Change = same,
+        self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
         self.line.pass_gate(self._said + 1)
         self._last(self.dialect.ending(self._reason, self._said))
@@ -214,10 +208,7 @@ class WholeReply:
             self._response.chunk(b" ")
 
     def finish(
-        self,
-        gap: float = 0.0,
-        change: Change = same,
-        vectors: Change = same,
+        self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
         self.line.pass_gate(WHOLE)
         body = compact(self.dialect.form.change(change(self._body(vectors))))

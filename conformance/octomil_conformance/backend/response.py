@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 POLL = 0.05
 """Seconds between two checks whether the upstream was stopped."""
 
+LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+"""An integer, because it takes longer to join the two flags than to look."""
 _PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
 
 
@@ -160,11 +162,6 @@ class Response:
         self.keep_alive = False
         self.wire.close()
 
-    def half_close(self) -> None:
-        """Ends the sending (FIN) and still reads."""
-        self.keep_alive = False
-        self.wire.socket.shutdown(socket.SHUT_WR)
-
     def reset(self) -> None:
         """Breaks the connection (RST)."""
         self.keep_alive = False
@@ -216,7 +213,7 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 def is_closed(connection: socket.socket) -> bool:
     """True if the other end closed it: it is readable, and there is nothing to read."""
     try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not connection.recv(1, LOOK)
     except BlockingIOError:
         return False
     except OSError:

@@ -20,9 +20,7 @@ OPENAI = openai.OpenAIDialect(_ASK)
 
 
 def raw(
-    *segments: bytes,
-    gate: threading.Event | None = None,
-    end: Script = Response.close,
+    *segments: bytes, gate: threading.Event | None = None, end: Script = Response.close
 ) -> Script:
     """These bytes instead of a response, one write for each segment. `gate` holds back all but the first."""
 

@@ -20,7 +20,7 @@ Raises LookupError, TypeError or ValueError.
 
 JSON = "application/json"
 
-POLL = 0.01
+POLL = 0.02
 """Seconds between two checks whether the other end is still there."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from octomil_conformance import __version__
-from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.interface import environment_for
 from octomil_conformance.config import (
     DEFAULT_BACKEND,
     EXTERNAL,
@@ -78,13 +78,9 @@ def lines(run: Run) -> Iterator[str]:
 
 def _environment(config: Config) -> list[str]:
     ollama = config.backend.removeprefix(EXTERNAL).lstrip(":") or DEFAULT_BACKEND
-    return [
-        f"OLLAMA_BASE_URL=http://{ollama}",
-        f"OPENAI_API_ENDPOINT=http://{config.openai_backend}/v1",
-        f"OPENAI_API_KEY={API_KEY}",
-        f"LLM_BACKEND_TIMEOUT={config.backend_timeout:g}",
-        "OCTOMIL_BACKEND_COOLDOWN=0",
-    ]
+    openai, timeout = f"http://{config.openai_backend}/v1", config.backend_timeout
+    found = environment_for(f"http://{ollama}", openai, timeout)
+    return [f"{name}={value}" for name, value in found.items()]
 
 
 def _blocks(run: Run) -> Iterator[list[str]]:

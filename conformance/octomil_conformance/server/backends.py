@@ -3,22 +3,17 @@
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.exchange import Exchange, Request, is_number
-from octomil_conformance.server.failures import (
-    RETRY,
-    Choice,
-    Failure,
-    first_in_rank,
-)
+from octomil_conformance.server.failures import RETRY, Choice, Failure, first_in_rank
+from octomil_conformance.server.faults import Fault
 from octomil_conformance.server.layers import CLIENT, Json
 from octomil_conformance.server.payloads import Prompt
 from octomil_conformance.transport import Transfer
@@ -46,55 +41,8 @@ PROBES = {"ollama": "/api/version", "openai": "/models"}
 """Paths that are asked for to find out whether an upstream is there."""
 
 NO_HEADERS: Mapping[str, str] = {}
-REASONS = ("stop", "length", "tool_calls", "content_filter")
 ON_TOP = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama does not take as options."""
-
-
-T = TypeVar("T")
-
-
-def _same(given: T) -> T:
-    return given
-
-
-def _nothing(fields: Json) -> None:
-    pass
-
-
-def whole_seconds(given: str) -> str:
-    """The upstream's Retry-After, a number of seconds or a date, as a whole number of seconds; 1 if it is neither."""
-    if date := parsedate_tz(given):
-        return str(max(0, math.ceil(mktime_tz(date) - time.time())))
-    with suppress(ValueError):
-        return str(math.ceil(float(given)))
-    return "1"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The changes that a server with a bug makes to the traffic with one upstream; by default none."""
-
-    sends: Callable[[Json], object] = _nothing
-    """Changes the JSON of a request before it is sent."""
-    tokens: Callable[[Iterator[str]], Iterator[str]] = _same
-    """Takes the tokens of the upstream, and yields those that the server uses. A whole answer is one token."""
-    reason: Callable[[object], object] = lambda word: word if word in REASONS else None
-    """Takes the upstream's word for why an answer ended, and returns the `finish_reason`; nothing for none."""
-    ending: Callable[[Json], object] = _nothing
-    """Changes how an answer ended: `finish_reason` and `usage`."""
-    pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
-    """Changes the body of a response, piece by piece as it arrives."""
-    key: str | None = None
-    """Sent instead of the right one; empty for none."""
-    patience: float = 0.0
-    """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
-    vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
-    """Takes the vectors of the upstream, and returns those that the server uses."""
-    delay: Callable[[str], str] = whole_seconds
-    """Takes the upstream's Retry-After, empty if there is none, and returns the one that the server sends."""
-    failure: Callable[[Failure, str], Failure] = lambda failure, words: failure
-    """Takes a failure and the upstream's words in it, and returns the failure that the server uses."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +171,7 @@ class Backend:
     def _sent(
         self, method: str, path: str, payload: Json | None, timeout: float
     ) -> Transfer:
-        if payload:
+        if payload and self.provider in self._settings.faults:
             payload = deepcopy(payload)
             self._fault.sends(payload)
         body = json.dumps(payload).encode() if payload else b""

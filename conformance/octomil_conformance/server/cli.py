@@ -106,10 +106,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--port", type=_port, default=8000, help="default 8000; 0 is any free port"
     )
     parser.add_argument(
-        "--token",
-        type=_token,
-        default=TOKEN,
-        help=f"default {TOKEN}; empty for none",
+        "--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty for none"
     )
 
 

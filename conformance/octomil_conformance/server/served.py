@@ -6,13 +6,7 @@ from urllib.parse import urlsplit
 from octomil_conformance.server.app import App
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.gateway import Gateway
-from octomil_conformance.server.layers import (
-    Layer,
-    Request,
-    Response,
-    Server,
-    around,
-)
+from octomil_conformance.server.layers import Layer, Request, Response, Server, around
 from octomil_conformance.server.scenarios import scenario_in
 from octomil_conformance.server.subjects import Subject
 
