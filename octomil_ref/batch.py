@@ -101,7 +101,13 @@ class BatchBody:
             result = {"index": index, **self._result(future)}
             yield (b"," if index else b"") + json_codec.encode(result)
         self.record.ended = "complete"
-        yield b"]," + json_codec.encode(self._summary())[1:]
+        failed = self.run.failed()
+        summary = {
+            "succeeded": len(self.run.results) - failed,
+            "failed": failed,
+            "latency_ms": self.record.elapsed_ms(),
+        }
+        yield b"]," + json_codec.encode(summary)[1:]
 
     def _result(self, future: Future[Result]) -> Result:
         try:
@@ -113,11 +119,3 @@ class BatchBody:
         self.run.abandon()
         self.record.failed = self.run.failed()
         self.release()
-
-    def _summary(self) -> dict[str, object]:
-        failed = self.run.failed()
-        return {
-            "succeeded": len(self.run.results) - failed,
-            "failed": failed,
-            "latency_ms": self.record.elapsed_ms(),
-        }

@@ -5,14 +5,12 @@ from collections.abc import Callable
 
 
 class Deadline:
-    """A point in time by which something must be done."""
+    """A point in time by which something must be done, `seconds` from now."""
 
     def __init__(self, seconds: float) -> None:
-        """`seconds` from now."""
         self.renew(seconds)
 
     def renew(self, seconds: float) -> None:
-        """Moves the deadline to `seconds` from now."""
         self._at = time.monotonic() + seconds
 
     def shorten(self, seconds: float) -> None:

@@ -209,12 +209,9 @@ def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:
     """The failure that ranks first. Between equals, the shorter Retry-After decides, then the promised order."""
     if not failures:
         return NotReached("No backend is configured.", {"Retry-After": "1"})
-    return min(failures, key=lambda each: (_rank(each), _retry_after(each)))
 
+    def rank(failure: UpstreamError) -> tuple[int, int]:
+        kinds = next(n for n, kinds in enumerate(RANKED) if isinstance(failure, kinds))
+        return kinds, int(failure.headers.get("Retry-After", "0"))
 
-def _rank(failure: UpstreamError) -> int:
-    return next(n for n, kinds in enumerate(RANKED) if isinstance(failure, kinds))
-
-
-def _retry_after(failure: UpstreamError) -> int:
-    return int(failure.headers.get("Retry-After", "0"))
+    return min(failures, key=rank)

@@ -24,7 +24,8 @@ _FIELDS = [field.name for field in fields(AccessRecord)]
 
 def write_access_line(record: AccessRecord) -> None:
     """Call it once the response has ended: for a stream long after its status was sent."""
-    level = logging.ERROR if record.failed_here() else logging.INFO
+    failed = record.status >= 500 or record.ended == "interrupted"
+    level = logging.ERROR if failed else logging.INFO
     if not access_log.isEnabledFor(level):
         return
     record.duration_ms = record.elapsed_ms()

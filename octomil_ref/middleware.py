@@ -43,11 +43,11 @@ def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
     return [*found, Methods()]
 
 
+@dataclass(frozen=True)
 class AccessLog:
     """Gives each request its record, and hands it on once the response has ended."""
 
-    def __init__(self, on_end: OnEnd) -> None:
-        self._on_end = on_end
+    on_end: OnEnd
 
     def process_request(self, req: Request, resp: Response) -> None:
         record_of(req, resp)
@@ -59,9 +59,9 @@ class AccessLog:
         record.status = resp.status_code
         record.endpoint = req.uri_template
         if resp.stream is None:
-            self._on_end(record)
+            self.on_end(record)
         else:
-            resp.stream = _Watched(resp.stream, lambda: self._on_end(record))
+            resp.stream = _Watched(resp.stream, lambda: self.on_end(record))
 
 
 _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -144,11 +144,11 @@ class VaryByOrigin:
         resp.append_header("Vary", "Origin")
 
 
+@dataclass(frozen=True)
 class Auth:
     """Requires a token (spec section 2), except for resources with `public = True`."""
 
-    def __init__(self, keys: KeyRing) -> None:
-        self._keys = keys
+    keys: KeyRing
 
     def process_resource(
         self, req: Request, resp: Response, resource: object, params: dict[str, object]
@@ -156,8 +156,12 @@ class Auth:
         # Browsers send no token in a preflight.
         if getattr(resource, "public", False) or req.method == "OPTIONS":
             return
+        # Between the two there may be several spaces, but no tab (RFC 9110 section 11.4).
+        scheme, _, token = (req.auth or "").partition(" ")
+        given = [token.strip(" ")] if scheme.lower() == "bearer" else []
+        given.append(req.get_header("X-API-Key") or "")
         # WSGI decodes headers as latin-1.
-        names = [self._keys.name_of(token.encode("latin-1")) for token in _tokens(req)]
+        names = [self.keys.name_of(each.encode("latin-1")) for each in given]
         name = next(filter(None, names), None)
         if name is None:
             raise Unauthorized(
@@ -165,13 +169,6 @@ class Auth:
                 {"WWW-Authenticate": "Bearer"},
             )
         req.context.record.key = name
-
-
-def _tokens(req: Request) -> list[str]:
-    # Between the two there may be several spaces, but no tab (RFC 9110 section 11.4).
-    scheme, _, token = (req.auth or "").partition(" ")
-    given = [token.strip(" ")] if scheme.lower() == "bearer" else []
-    return given + [req.get_header("X-API-Key") or ""]
 
 
 class Methods:

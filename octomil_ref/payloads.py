@@ -75,7 +75,6 @@ class EmbeddingsRequest:
     """At least one, none empty."""
 
     def texts(self) -> Iterator[str]:
-        """All that the client wrote, which is never logged."""
         return iter(self.input)
 
 
@@ -98,7 +97,12 @@ def parse_batch(body: object, max_inputs: int) -> BatchRequest:
         _batch_input(f"inputs[{index}]", model_id, entry, common)
         for index, entry in enumerate(_array("inputs", fields, max_inputs))
     )
-    return BatchRequest(model_id, inputs, _max_concurrency(fields))
+    at_once = fields.get("max_concurrency")
+    if at_once is None:
+        at_once = DEFAULT_MAX_CONCURRENCY
+    return BatchRequest(
+        model_id, inputs, _checked("max_concurrency", at_once, _positive_integer)
+    )
 
 
 def parse_embeddings(body: object, max_inputs: int) -> EmbeddingsRequest:
@@ -133,14 +137,6 @@ def read_model_id(fields: Mapping[str, Any], name: str = "model_id") -> str:
     if len(model_id) > MODEL_ID_MAX_CHARACTERS:
         raise invalid(name, f"must have at most {MODEL_ID_MAX_CHARACTERS} characters")
     return model_id
-
-
-def _max_concurrency(fields: Mapping[str, Any]) -> int:
-    value = fields.get("max_concurrency")
-    if value is None:
-        return DEFAULT_MAX_CONCURRENCY
-    number: int = _checked("max_concurrency", value, _positive_integer)
-    return number
 
 
 def _prompt(prefix: str, fields: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -54,10 +54,6 @@ class AccessRecord:
         """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
         self._lock = threading.Lock()  # the inputs of a batch run at once
 
-    def failed_here(self) -> bool:
-        """True for what an operator should look at: a status from 500, or a stream that broke off."""
-        return self.status >= 500 or self.ended == "interrupted"
-
     def answered_by(self, provider: str, fallback: bool) -> None:
         with self._lock:
             providers = {*(self.provider or provider).split(","), provider}

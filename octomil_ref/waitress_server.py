@@ -84,9 +84,12 @@ class WaitressServer:
         announce()
         while not self._stopping:
             self._poll()
-        if self._interrupted:
-            self._say_what_it_waits_for()
-        self._refuse_connections()
+        running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
+        if self._interrupted and running:
+            log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
+        for listener in self._listeners:
+            # Not its own close(), which also closes the pipe by which threads wake the loop.
+            wasyncore.dispatcher.close(listener)
         self._finish_requests()
 
     def close(self) -> None:
@@ -101,16 +104,6 @@ class WaitressServer:
             signal.signal(each, signal.SIG_DFL)
         self._interrupted = number == signal.SIGINT
         self._stopping = True
-
-    def _say_what_it_waits_for(self) -> None:
-        running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
-        if running:
-            log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
-
-    def _refuse_connections(self) -> None:
-        for listener in self._listeners:
-            # Not its own close(), which also closes the pipe by which threads wake the loop.
-            wasyncore.dispatcher.close(listener)
 
     def _finish_requests(self) -> None:
         deadline = Deadline(self._grace)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -105,9 +106,7 @@ class Upstream:
             raise self.translation(ex, client) from ex
         return UpstreamResponse(self, response, client, deadline)
 
-    def _exchange(
-        self, request: requests.PreparedRequest, deadline: Deadline
-    ) -> requests.Response:
+    def _exchange(self, request: PreparedRequest, deadline: Deadline) -> Response:
         try:
             return self._attempt(request, deadline)
         except requests.ConnectionError as ex:
@@ -117,8 +116,8 @@ class Upstream:
         self._adapter.forget_connections()
         return self._attempt(request, deadline)
 
-    def _request(self, method: str, path: str, body: bytes) -> requests.PreparedRequest:
-        request = requests.PreparedRequest()
+    def _request(self, method: str, path: str, body: bytes) -> PreparedRequest:
+        request = PreparedRequest()
         request.method, request.url = method, self._base_url + path
         # A plain dictionary: copying the case-insensitive one of requests costs a tenth of the whole call.
         headers: Any = {**self._headers, **headers_passed_on()}
@@ -129,9 +128,7 @@ class Upstream:
         request.headers = headers
         return request
 
-    def _attempt(
-        self, request: requests.PreparedRequest, deadline: Deadline
-    ) -> requests.Response:
+    def _attempt(self, request: PreparedRequest, deadline: Deadline) -> Response:
         remaining = deadline.remaining()
         if remaining <= 0:
             raise self._timed_out()
@@ -145,7 +142,7 @@ class UpstreamResponse:
     def __init__(
         self,
         upstream: Upstream,
-        response: requests.Response,
+        response: Response,
         client: Client,
         deadline: Deadline,
     ) -> None:
@@ -326,9 +323,9 @@ class _Adapter(HTTPAdapter):
             return super().request_url(request, proxies)
         return str(request.path_url)
 
-    def build_response(self, req: Any, resp: Any) -> requests.Response:
+    def build_response(self, req: Any, resp: Any) -> Response:
         """Does not extract cookies, which nothing reads."""
-        response = requests.Response()
+        response = Response()
         response.status_code, response.headers = resp.status, resp.headers
         response.raw, response.request = resp, req
         return response

@@ -232,7 +232,11 @@ def _failure(
     words = said(body)
     if isinstance(body, str) and _WEB_PAGE.search(body):
         words += f"\n{WEB_PAGE}"
-    meaning = next(row.meaning for row in TABLE if _matches(row, status, words))
+    meaning = next(
+        row.meaning
+        for row in TABLE
+        if status in row.statuses and re.search(row.words, words, re.IGNORECASE)
+    )
     reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or "it gave no reason"
     message = MESSAGES[meaning].format(provider=provider, status=status, reason=reason)
     later = {"Retry-After": _seconds(retry_after)}
@@ -242,10 +246,6 @@ def _failure(
         # Whatever it says, a 5xx is a failure of the upstream: the next one may do better.
         failure.falls_back = True
     return failure
-
-
-def _matches(row: Row, status: int, words: str) -> bool:
-    return status in row.statuses and bool(re.search(row.words, words, re.IGNORECASE))
 
 
 MAX_REASON = 2000  # characters of a reason that are read

@@ -55,18 +55,15 @@ LIST_CACHED = 5.0  # seconds for which a list is reused
 Models = Mapping[str, str]  # model id to the provider that is asked for it first
 
 
+@dataclass
 class ModelList:
     """The union of all backends' models. Simultaneous callers share one round of requests."""
 
-    def __init__(
-        self,
-        backends: Sequence[Backend],
-        backend_timeout: float,
-        aliases: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        self._backends = backends
-        self._timeout = min(LIST_TIMEOUT, backend_timeout)
-        self._aliases = aliases
+    backends: Sequence[Backend]
+    backend_timeout: float
+    aliases: Mapping[str, Mapping[str, str]]
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._fresh = Deadline(0)
         self._models: Models = {}
@@ -90,9 +87,10 @@ class ModelList:
         models: dict[str, str] = {}
         failure: UpstreamError = NotReached("No backend is configured.")
         answered = False
-        for backend in self._backends:
+        timeout = min(LIST_TIMEOUT, self.backend_timeout)
+        for backend in self.backends:
             try:
-                names = backend.models(self._timeout)
+                names = backend.models(timeout)
             except UpstreamError as ex:
                 failure = ex
                 continue
@@ -106,7 +104,7 @@ class ModelList:
     def _known_as(self, provider: str, names: Sequence[str]) -> list[str]:
         """The aliases whose model is there. Ollama lists the model `name` as `name:latest`."""
         there = {*names, *(name.removesuffix(":latest") for name in names)}
-        aliases = self._aliases[provider]
+        aliases = self.aliases[provider]
         return [alias for alias, name in aliases.items() if name in there]
 
 
