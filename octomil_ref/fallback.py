@@ -62,6 +62,8 @@ class InflightLimit:
 
 Request = CompletionRequest | EmbeddingsRequest
 
+AskOne = Callable[[Backend, Attempt], T]
+
 Observe = Callable[[Attempt], None]
 """Called with each attempt when it has succeeded or failed, and with each answer that breaks off later."""
 
@@ -69,15 +71,11 @@ Observe = Callable[[Attempt], None]
 class CommittedStream:
     """A stream that has brought a token, its ending, or a second of thinking. There is no fallback any more. The caller closes it."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        request: CompletionRequest,
-        on_interruption: Callable[[UpstreamError], None],
-    ) -> None:
-        self.provider = backend.provider
-        self._on_interruption = on_interruption
-        self._stream: PieceStream = backend.stream(request)
+    def __init__(self, stream: PieceStream, attempt: Attempt, observe: Observe) -> None:
+        self.provider = attempt.provider
+        self._attempt = attempt
+        self._observe = observe
+        self._stream = stream
         self._pieces = iter(self._stream)
         try:
             self._first = self._until_commit()
@@ -90,7 +88,7 @@ class CommittedStream:
         try:
             yield from self._pieces
         except UpstreamError as ex:
-            self._on_interruption(ex)
+            self._observe(self._attempt.ended(ex, interrupted=True))
             raise
 
     def close(self) -> None:
@@ -121,38 +119,27 @@ class Fallback:
         """By provider and model; None for all models."""
 
     def complete(self, request: CompletionRequest, record: AccessRecord) -> Completion:
-        return self._first_success(
-            request, record, lambda backend, _: backend.complete(request)
-        )
+        return self._ask(request, record, lambda backend, _: backend.complete(request))
 
     def stream(
         self, request: CompletionRequest, record: AccessRecord
     ) -> CommittedStream:
-        def ask(backend: Backend, attempt: Attempt) -> CommittedStream:
-            def on_interruption(ex: UpstreamError) -> None:
-                self._observe(attempt.ended(ex, interrupted=True))
+        def open_stream(backend: Backend, attempt: Attempt) -> CommittedStream:
+            return CommittedStream(backend.stream(request), attempt, self._observe)
 
-            return CommittedStream(backend, request, on_interruption)
-
-        return self._first_success(request, record, ask)
+        return self._ask(request, record, open_stream)
 
     def embed(self, request: EmbeddingsRequest, record: AccessRecord) -> Embeddings:
-        return self._first_success(
-            request, record, lambda backend, _: backend.embed(request)
-        )
+        return self._ask(request, record, lambda backend, _: backend.embed(request))
 
-    def _first_success(
-        self,
-        request: Request,
-        record: AccessRecord,
-        ask: Callable[[Backend, Attempt], T],
-    ) -> T:
+    def _ask(self, request: Request, record: AccessRecord, ask_one: AskOne[T]) -> T:
+        """The answer of the first backend that succeeds."""
         failures: dict[str, UpstreamError] = {}
         for backend in self._in_order(request.model_id):
             attempt = Attempt(record.request_id, backend.provider, request)
             try:
                 with asking_for(record):
-                    result = ask(backend, attempt)
+                    result = ask_one(backend, attempt)
             except UpstreamError as ex:
                 self._observe(attempt.ended(ex))
                 self._cool_down(backend, request.model_id, ex)

@@ -166,25 +166,21 @@ MAX_SECONDS = 1_000_000
 
 
 def positive(text: str) -> float:
-    number = _seconds(text)
-    if not 0 < number <= MAX_SECONDS:
-        raise ValueError(f"a number of seconds above 0, at most {MAX_SECONDS}")
-    return number
+    return _seconds(text, math.ulp(0), "a number of seconds above 0, at most 1000000")
 
 
 def not_negative(text: str) -> float:
-    number = _seconds(text)
-    if not 0 <= number <= MAX_SECONDS:
-        raise ValueError(f"a number of seconds from 0 to {MAX_SECONDS}")
-    return number
+    return _seconds(text, 0, "a number of seconds from 0 to 1000000")
 
 
-def _seconds(text: str) -> float:
-    """NaN if the text is not a number."""
+def _seconds(text: str, lowest: float, expected: str) -> float:
     try:
-        return math.nan if "_" in text else float(text)
+        number = math.nan if "_" in text else float(text)
     except ValueError:
-        return math.nan
+        number = math.nan
+    if not lowest <= number <= MAX_SECONDS:
+        raise ValueError(expected)
+    return number
 
 
 MAX_DIGITS = 18

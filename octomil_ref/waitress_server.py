@@ -9,7 +9,7 @@ import logging
 import math
 import signal
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
@@ -56,7 +56,7 @@ class WaitressServer:
         self._spills = can_write_temporary_files()
         self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
         create_server(
-            self._call,
+            lambda *arguments: self._app(*arguments),
             map=self._sockets,
             sockets=listen(settings),
             **_adjustments(settings, self._spills),
@@ -95,9 +95,6 @@ class WaitressServer:
     def close(self) -> None:
         """Closes all sockets, whatever they are doing."""
         wasyncore.close_all(self._sockets, ignore_all=True)
-
-    def _call(self, *arguments: Any) -> Iterable[bytes]:
-        return self._app(*arguments)
 
     def _stop(self, number: int, frame: object) -> None:
         for each in ENDING:

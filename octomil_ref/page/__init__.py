@@ -17,8 +17,6 @@ from octomil_ref.page.contents import contents
 from octomil_ref.payloads import DEFAULT_MAX_CONCURRENCY
 from octomil_ref.settings import Settings
 
-FOLDER = Path(__file__).parent
-
 WITH_TOKEN = "Send your API token in one of two headers:"
 ANONYMOUS = (
     "This server needs no API token. Other servers expect one in one of two headers:"
@@ -57,24 +55,19 @@ def openapi_document(settings: Settings) -> Document:
 def _other_endpoints(settings: Settings) -> Mapping[str, Any] | None:
     if not settings.sdk_endpoints:
         return None
-    document: Mapping[str, Any] = json.loads(
-        (FOLDER / "clients.json").read_text("utf-8")
-    )
+    document: Mapping[str, Any] = json.loads(_text("clients.json"))
     return document
 
 
+def _text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")
+
+
 def reference_page(settings: Settings) -> Document:
-    style, script = (
-        (FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js")
-    )
-    template = Template((FOLDER / "page.html").read_text("utf-8"))
-    text = template.substitute(
-        contents(
-            spec.openapi(),
-            spec.requirements(),
-            _limits(settings),
-            _other_endpoints(settings),
-        ),
+    style, script = _text("page.css"), _text("page.js")
+    limits, others = _limits(settings), _other_endpoints(settings)
+    text = Template(_text("page.html")).substitute(
+        contents(spec.openapi(), spec.requirements(), limits, others),
         style=style,
         script=script,
         version=__version__,

@@ -108,6 +108,10 @@ def _section(
     operation, heading = endpoint.operation, f"{endpoint.name}-title"
     folded = [requirements] if requirements else []
     flags = "-sN" if endpoint.streamed else NEWLINE
+    answer = "Each event" if endpoint.streamed else "Response"
+    tables = [_table(answer, endpoint.answer, fields, "always present")]
+    if schema := endpoint.request.get("schema"):
+        tables.insert(0, _table("Request", component_of(schema), fields, "required"))
     # The reader can also replace the whole body, which follows the form.
     example = endpoint.request.get("example")
     replaced = {quoted(example): "body", **chosen} if example else chosen
@@ -125,19 +129,11 @@ def _section(
             copied("curl", endpoint.curl(flags), replaced),
             class_="tried",
         ),
-        tag("div", *_tables(endpoint, fields), *map(_sentences, folded)),
+        tag("div", *tables, *map(_sentences, folded)),
         id=endpoint.name,
         aria_labelledby=heading,
         class_="endpoint columns",
     )
-
-
-def _tables(endpoint: Endpoint, fields: Fields) -> list[Element]:
-    answer = "Each event" if endpoint.streamed else "Response"
-    found = [_table(answer, endpoint.answer, fields, "always present")]
-    if schema := endpoint.request.get("schema"):
-        found.insert(0, _table("Request", component_of(schema), fields, "required"))
-    return found
 
 
 def _form(endpoint: Endpoint, chosen: Mapping[str, str]) -> Element:
