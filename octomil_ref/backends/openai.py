@@ -76,7 +76,7 @@ class OpenAIBackend:
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_body(self._upstream.get("/models", timeout)) as body:
-            found = reading.json_value(body)
+            found = json_codec.decode(body)
             # Together answers with the array alone.
             models = found if isinstance(found, list) else found["data"]
             return reading.names(models, "id")

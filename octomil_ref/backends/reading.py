@@ -118,10 +118,11 @@ class StreamedAnswer:
         pieces: list[Piece] = []
         try:
             for line in lines:
-                pieces += self._reader.read(line)
-                if pieces and isinstance(pieces[-1], Ending):
-                    self._ended = True
-                    break
+                if found := self._reader.read(line):
+                    pieces += found
+                    if isinstance(found[-1], Ending):
+                        self._ended = True
+                        break
         except UpstreamError as ex:
             return pieces, self._response.redacted(ex)
         except MALFORMED:
@@ -147,15 +148,8 @@ def readable(response: UpstreamResponse) -> Iterator[None]:
         raise response.redacted(response.broken(NO_ANSWER)) from ex
 
 
-def json_value(data: bytes) -> Any:
-    try:
-        return json_codec.decode(data)
-    except RecursionError as ex:
-        raise ValueError("nested too deeply") from ex
-
-
 def json_object(data: bytes) -> dict[str, Any]:
-    value = json_value(data)
+    value = json_codec.decode(data)
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value

@@ -31,7 +31,8 @@ def environment(name: str, *requirements: str) -> Path:
         if not is_filled:
             command = [sys.executable, "-m", "venv", "--clear", folder]
             subprocess.run(command, check=True)
-            pip(folder / "bin" / "python", "install", *requirements)
+            # Python compiles what is imported. All of LiteLLM takes it half a minute.
+            pip(folder / "bin" / "python", "install", "--no-compile", *requirements)
     return folder
 
 
