@@ -156,15 +156,3 @@ def test_a_folder_with_something_in_it_is_exit_2_and_nothing_is_asked(capsys):
 def test_a_server_that_is_not_there_is_exit_3():
     assert cli.main(["record", "http://127.0.0.1:1", "-o", "pinned"]) == 3
     assert [*Path("pinned").iterdir()] == []
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["ftp://x"],
-        ["http://x", "--profile", "chat"],
-        ["http://x", "--token", "t", "--profile", "auth@0"],
-    ],
-)
-def test_wrong_usage_is_exit_2(arguments):
-    assert cli.main(["record", *arguments, "-o", "pinned"]) == 2

@@ -114,15 +114,6 @@ def test_what_is_no_answer_is_malformed(data, wanted):
         http_file.read(data)
 
 
-def test_a_cut_transfer_fails_whatever_its_text():
-    lay(stream_http=CHUNKED + b"%x\r\n%b\r\n" % (len(STREAM), STREAM))
-
-    status, outcomes = judged("stream.http")
-
-    assert named(outcomes, "fail") == ["HTTP-21"]
-    assert status == 1
-
-
 def test_a_manifest_adds_what_a_bare_body_lacks():
     entry = {
         "file": "a/moon.sse",

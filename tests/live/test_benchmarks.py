@@ -55,7 +55,7 @@ def test_a_scenario_that_is_not_known_is_named():
 
 
 def test_a_short_soak_finds_nothing_wrong_with_either_server():
-    command = [sys.executable, "-m", "benchmarks.soak", "--requests", "2000"]
+    command = [sys.executable, "-m", "benchmarks.soak", "--requests", "1000"]
 
     run = subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900

@@ -11,6 +11,10 @@ from reference import TOKEN, UNHURRIED, reference
 pytestmark = pytest.mark.machine
 
 
+OF_THE_MODEL = ("infer", "stream", "batch", "embed")
+"""The profiles whose answers come from the model. `test_reference.py` has all profiles."""
+
+
 @pytest.mark.parametrize("name", ["ollama", "llama_cpp"])
 def test_the_reference_conforms_with_a_real_model_behind_it(
     name: str, request: pytest.FixtureRequest
@@ -21,6 +25,7 @@ def test_the_reference_conforms_with_a_real_model_behind_it(
 
     with reference(serve, **urls, **UNHURRIED) as server:
         options = ["--model", model.model, "--embed-model", model.model]
+        options += [f"--profile={profile}@1" for profile in OF_THE_MODEL]
         # A model on a busy machine takes its time.
         options += ["--token", TOKEN, "--timeout-factor", "6"]
         command = [sys.executable, "-m", "octomil_conformance", server.url, *options]

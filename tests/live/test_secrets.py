@@ -183,24 +183,3 @@ def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
     ] == []
     paths = [*Path(__file__).parents[2].joinpath("octomil_ref").rglob("*.py")]
     assert [path for path in paths if str(path) in told] == []
-
-
-@pytest.mark.machine
-def test_no_command_line_has_a_secret(telling: Reference) -> None:
-    group = telling.process.pid
-    lines = [
-        file.read_bytes()
-        for file in Path("/proc").glob("[0-9]*/cmdline")
-        if _group_of(file.parent) == group
-    ]
-
-    assert lines
-    assert [line for line in lines for s in LOGGED_NOWHERE if s.encode() in line] == []
-
-
-def _group_of(process: Path) -> int | None:
-    """None for a process that has ended."""
-    try:
-        return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[2])
-    except OSError:
-        return None

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 
 import pytest
 import requests
@@ -59,11 +60,14 @@ def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
 
 
 def test_an_upstream_that_takes_a_request_and_stays_silent_times_out():
-    with scripted(stall) as server:
+    over = threading.Event()
+    with scripted(lambda response: (stall(response), over.set())) as server:
         to = upstream(server.url, timeout=0.3)
 
         with pytest.raises(TimedOut):
             to.post("/", {})
+
+        assert over.wait(20), "the connection is closed, so that the model can stop"
 
 
 # Failures
