@@ -1,7 +1,8 @@
-"""Reading a stream in the suite: events byte by byte."""
+"""Reading a response in the suite: events byte by byte, and missing fields."""
 
 import pytest
 from octomil_conformance import sse
+from octomil_conformance.exchange import MISSING, read_json
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,11 @@ from octomil_conformance import sse
 )
 def test_events_are_read_leniently(body, payloads):
     assert [frame.payload for frame in sse.parse(body) if frame.data] == payloads
+
+
+def test_a_missing_field_reads_as_missing():
+    value = read_json(b'{"a": {"b": 1}}')
+
+    assert value["a"]["b"] == 1
+    assert value["x"]["y"] is MISSING
+    assert read_json(b"[" * 100_000) is MISSING

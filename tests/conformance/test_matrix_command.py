@@ -171,3 +171,9 @@ def test_a_missing_file_is_named(capsys):
 def test_two_reports_with_one_name_are_refused(capsys):
     assert cli.main(["matrix", "a.json", "a.json"]) == 2
     assert "NAME=FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--html", "--markdown"])
+def test_a_file_that_cannot_be_written_is_named(option, capsys):
+    assert cli.main(["matrix", "a.json", option, "."]) == 2
+    assert f"{option} .: Is a directory" in capsys.readouterr().err

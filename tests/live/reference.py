@@ -73,6 +73,16 @@ class Reference:
         with sent as response:
             yield Events(response)
 
+    def wait_for_status(self, token: str, status: int) -> None:
+        """Returns when an empty request with the token gets this status."""
+        headers = {"Authorization": f"Bearer {token}"}
+        for _ in range(int(PATIENCE / 0.05)):
+            with client_of(self.url, headers) as client:
+                if client.post("/inference", json={}).status_code == status:
+                    return
+            threading.Event().wait(0.05)
+        raise TimeoutError(f"{token} never gets {status}")
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 

@@ -1,5 +1,6 @@
 """`octomil-ref demo` as a process: SmolLM2 in llama.cpp, or an Ollama that runs already."""
 
+import json
 import shlex
 import signal
 import subprocess
@@ -11,7 +12,8 @@ from textwrap import dedent
 
 import httpx
 from models import weights
-from octomil_conformance.backend.scripts import embeds, json, says
+from octomil_conformance.backend.scripts import embeds, says
+from octomil_conformance.backend.scripts import json as answers_json
 from octomil_conformance.backend.upstream import Upstream
 from processes import ServerProcess
 from reference import (
@@ -95,7 +97,7 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
     ):
         ollama.on("/api/chat", says("From", " Ollama"))
         ollama.on("/api/embed", embeds)
-        ollama.on("/api/version", json({"version": "0.5.4"}))
+        ollama.on("/api/version", answers_json({"version": "0.5.4"}))
         wait_for_guide(process)
         sent = curls(process)
         with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
@@ -119,6 +121,27 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
     assert answers["/inference/health"].json()["status"] == "ok"
     assert ollama.requests[0].json["model"] == "smollm2:135m"
     assert code == 0
+
+
+def test_the_scripted_demo_repeats_the_prompt_without_a_model() -> None:
+    with demo("--scripted") as process:
+        process.wait_for_line("Health:")
+        asked = curls(process)["/inference"]
+        with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+            answer = client.send(asked).json()
+        process.terminate()
+        code = process.wait()
+
+    assert json.loads(asked.content)["messages"][-1]["content"] == answer["output"]
+    assert answer["provider"] == "ollama"
+    assert code == 0
+
+
+def test_a_model_file_and_the_script_exclude_each_other() -> None:
+    with demo("--scripted", "--gguf", "x") as process:
+        assert process.wait() == 2
+
+    assert any("not allowed with" in line for line in process.lines)
 
 
 def test_the_demo_says_that_a_file_is_no_model(tmp_path: Path) -> None:

@@ -123,28 +123,27 @@ def test_a_page_has_a_token_before_the_next_one_exists(
     assert complaints == []
 
 
-def test_a_page_reads_the_id_and_the_wait_of_a_refusal(
-    api: str, origin: str, page: Page
+@pytest.mark.parametrize(
+    ("token", "status", "wait", "code"),
+    [(TOKEN, 429, "7", "rate_limited"), ("x", 401, None, "authentication_failed")],
+)
+def test_a_page_reads_why_it_is_refused_and_the_id_and_the_wait(
+    api: str,
+    origin: str,
+    page: Page,
+    token: str,
+    status: int,
+    wait: str | None,
+    code: str,
 ) -> None:
     page.goto(origin)
 
-    call(page, api, "conf-http-429")
+    call(page, api, "conf-http-429", headers={"Authorization": f"Bearer {token}"})
     _, head, text = ended(page)
 
     envelope = json.loads(text)
-    assert head == [429, envelope["request_id"], "7", None]
-    assert envelope["code"] == "rate_limited"
-
-
-def test_a_page_reads_why_its_token_is_refused(
-    api: str, origin: str, page: Page
-) -> None:
-    page.goto(origin)
-
-    call(page, api, "conf-echo", headers={"Authorization": "Bearer wrong"})
-    _, (status, request_id, *_), text = ended(page)
-
-    assert (status, request_id) == (401, json.loads(text)["request_id"])
+    assert head == [status, envelope["request_id"], wait, None]
+    assert envelope["code"] == code
 
 
 def test_a_page_sees_that_a_stream_is_cut(api: str, origin: str, page: Page) -> None:

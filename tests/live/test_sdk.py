@@ -143,21 +143,6 @@ def test_the_sdk_raises_for_an_error_status(server: Reference, sdk: Sdk) -> None
     assert [*failed] == [["status", 503], ["status", 503], ["status", 400]]
 
 
-def test_the_sdk_raises_when_a_stream_is_cut(server: Reference, sdk: Sdk) -> None:
-    cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
-    server.ollama.on("/api/chat", cut)
-
-    said = sdk.run(
-        server,
-        """
-attempt(lambda: list(client.stream_predict("m", "Good morning")))
-attempt(lambda: asyncio.run(collect(client, "m")))
-""",
-    )
-
-    assert [kind for kind, _ in said] == ["RemoteProtocolError"] * 2
-
-
 def test_the_facade_for_hosted_models_answers_whole(
     server: Reference, sdk: Sdk
 ) -> None:
@@ -224,12 +209,19 @@ def test_the_facade_for_hosted_models_raises_for_an_error_status(
     assert "400" in message
 
 
-def test_the_facade_for_hosted_models_raises_when_a_stream_is_cut(
-    server: Reference, sdk: Sdk
-) -> None:
+def test_a_cut_stream_raises(server: Reference, sdk: Sdk) -> None:
     cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
     server.ollama.on("/api/chat", cut)
 
-    [(kind, _)] = sdk.run_hosted(server, READ + 'await read("m")')
+    said = [
+        *sdk.run(
+            server,
+            """
+attempt(lambda: list(client.stream_predict("m", "Good morning")))
+attempt(lambda: asyncio.run(collect(client, "m")))
+""",
+        ),
+        *sdk.run_hosted(server, READ + 'await read("m")'),
+    ]
 
-    assert kind == "RemoteProtocolError"
+    assert [kind for kind, _ in said] == ["RemoteProtocolError"] * 3

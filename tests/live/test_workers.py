@@ -149,17 +149,6 @@ class Caller:
                 self.failures.append(ex)
 
 
-def wait_for_status(server: Reference, token: str, status: int) -> None:
-    """Waits until requests with the token get this status."""
-    headers = {"Authorization": f"Bearer {token}"}
-    for _ in range(int(PATIENCE / 0.05)):
-        with client_of(server.url, headers) as client:
-            if client.post("/inference", json={}).status_code == status:
-                return
-        threading.Event().wait(0.05)
-    raise TimeoutError(f"{token} still gets another status than {status}")
-
-
 def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(
     tmp_path: Path,
 ) -> None:
@@ -167,14 +156,14 @@ def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(
     keys.write_text("the-old-token\n")
 
     with reference(serve, "gunicorn", OCTOMIL_API_KEYS_FILE=str(keys)) as server:
-        wait_for_status(server, "the-old-token", 400)
+        server.wait_for_status("the-old-token", 400)
         stream, caller = OpenStream(server), Caller(server)
         stream.begin()
         with caller.calling():
             keys.write_text("the-new-token\n")
             server.process.signal(signal.SIGHUP)
-            wait_for_status(server, "the-new-token", 400)
-            wait_for_status(server, "the-old-token", 401)
+            server.wait_for_status("the-new-token", 400)
+            server.wait_for_status("the-old-token", 401)
         stream.gate.set()
         stream.end()
 
