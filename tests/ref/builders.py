@@ -50,6 +50,11 @@ def app_client(**settings: object) -> falcon.testing.TestClient:
     return falcon.testing.TestClient(app, headers=AUTHORIZED)
 
 
+def stranger(**settings: object) -> falcon.testing.TestClient:
+    """A client without a token, of such an app."""
+    return falcon.testing.TestClient(app_client(**settings).app)
+
+
 def open_body(client: falcon.testing.TestClient, path: str, body: object):
     """The body of a response as a WSGI server gets it. The test iterates and closes it."""
     environ = falcon.testing.create_environ(

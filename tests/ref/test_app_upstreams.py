@@ -95,13 +95,11 @@ FAILURES = {
     "does not have the model": ((404, {"error": "no such model"}), True, NO_MODEL),
     "refuses our key": ((401, {}), True, OUR_KEY),
     "finds the context too long": ((400, CONTEXT), False, TOO_LONG),
+    "fails, whatever it says": ((500, CONTEXT), True, TOO_LONG),
     "does not support it": ((400, MODALITY), False, CANNOT),
     "refuses the request": ((400, {"error": "no"}), False, REFUSED),
     "names an option with status 500": ((500, OPTION), False, REFUSED),
 }
-each_failure = pytest.mark.parametrize(
-    "does, falls_back, seen", FAILURES.values(), ids=FAILURES
-)
 
 
 def ollama_does(does: object) -> None:
@@ -113,31 +111,22 @@ def ollama_does(does: object) -> None:
         responses.post(url, status=status, body=encoded(body))
 
 
-@each_failure
+@pytest.mark.parametrize("does, falls_back, seen", FAILURES.values(), ids=FAILURES)
 @responses.activate
-def test_the_client_gets_the_error_of_the_only_upstream(does, falls_back, seen):
-    ollama_does(does)
-
-    answer = app_client(openai_api_endpoint="").simulate_post(INFERENCE, json=ASK)
-
-    error = answer.json
-    status, *words = seen
-    assert answer.status_code == error["status_code"] == status
-    assert [error["error"], error["code"], error["retryable"]] == words
-    assert answer.headers["Content-Type"] == "application/json"
-    assert len(responses.calls) == 1
-
-
-@each_failure
-@responses.activate
-def test_the_next_backend_is_asked_after(does, falls_back, seen):
+def test_the_next_backend_or_the_client_gets_to_know_that_one(does, falls_back, seen):
     ollama_does(does)
     responses.post(CHAT, json=openai_chat())
 
-    answer = app_client().simulate_post(INFERENCE, json=ASK)
+    alone = app_client(openai_api_endpoint="").simulate_post(INFERENCE, json=ASK)
+    of_two = app_client().simulate_post(INFERENCE, json=ASK)
 
-    assert (answer.status_code == 200) is falls_back
-    assert len(responses.calls) == (2 if falls_back else 1)
+    error = alone.json
+    status, *words = seen
+    assert alone.status_code == error["status_code"] == status
+    assert [error["error"], error["code"], error["retryable"]] == words
+    assert alone.headers["Content-Type"] == "application/json"
+    assert (of_two.status_code == 200) is falls_back
+    assert len(responses.calls) == (3 if falls_back else 2)
 
 
 @responses.activate

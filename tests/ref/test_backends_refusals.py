@@ -56,20 +56,6 @@ def test_an_error_response_means(status, body, meaning):
 
 
 @pytest.mark.parametrize(
-    "status, body, falls_back",
-    [
-        pytest.param(400, TOO_LONG, False, id="a fault of the request"),
-        pytest.param(500, TOO_LONG, True, id="a server that fails, whatever it says"),
-        pytest.param(500, OPTION, False, id="Ollama, where an option has a wrong type"),
-    ],
-)
-def test_the_next_backend_is_asked_after(status, body, falls_back):
-    failure = refusal("openai", status, json.dumps(body).encode())
-
-    assert failure.falls_back == falls_back
-
-
-@pytest.mark.parametrize(
     "error, meaning",
     [
         pytest.param({"code": 429}, RateLimited, id="a number"),
