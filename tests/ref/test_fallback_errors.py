@@ -31,36 +31,14 @@ def test_every_kind_has_one_rank():
 @pytest.mark.parametrize(
     "ollama, openai, error",
     [
-        pytest.param(
-            Broken, RateLimited, RateLimited, id="the one that says when to retry"
-        ),
-        pytest.param(Broken, Busy, Busy, id="the one that is busy"),
-        pytest.param(
-            Broken, KeyRefused, Broken, id="the one that may go away by itself"
-        ),
-        pytest.param(NotReached, KeyRefused, KeyRefused, id="what a backend said"),
-        pytest.param(
-            TimedOut, KeyRefused, KeyRefused, id="what a backend said in time"
-        ),
-        pytest.param(
-            NotReached, TimedOut, TimedOut, id="the one of the backend that was reached"
-        ),
-        pytest.param(ModelNotFound, ModelNotFound, ModelNotFound, id="404 by all"),
-        pytest.param(
-            Busy, ModelNotFound, Busy, id="not 404, if the other may have the model"
-        ),
-        pytest.param(
-            TimedOut,
-            ModelNotFound,
-            TimedOut,
-            id="not 404, while the other may be loading it",
-        ),
-        pytest.param(
-            NotReached,
-            ModelNotFound,
-            ModelNotFound,
-            id="404, if the other is not there",
-        ),
+        (Broken, RateLimited, RateLimited),  # says when to retry
+        (Broken, Busy, Busy),
+        (Broken, KeyRefused, Broken),  # may go away by itself
+        (NotReached, KeyRefused, KeyRefused),  # a backend said it
+        (TimedOut, KeyRefused, KeyRefused),  # in time
+        (NotReached, TimedOut, TimedOut),  # its backend was reached
+        (Busy, ModelNotFound, Busy),  # the busy one may have the model
+        (TimedOut, ModelNotFound, TimedOut),  # it may be loading it
     ],
 )
 def test_if_both_backends_fail_the_error_is(ollama, openai, error):

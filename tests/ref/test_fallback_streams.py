@@ -8,27 +8,15 @@ from octomil_ref.backends import Reasoning, Token
 from octomil_ref.errors import Broken, TimedOut
 
 
-def test_a_stream_gives_all_its_pieces_in_order():
-    fallback = streaming(Stream([[Token("a"), Token("b")], [Token("c")], [END]]))
+def test_a_stream_gives_all_its_pieces_in_order_and_closes_the_upstreams():
+    upstreams = Stream([[Token("a"), Token("b")], [Token("c")], [END]])
+    stream = streaming(upstreams).stream(asking(), new_record())
 
-    pieces = list(fallback.stream(asking(), new_record()))
+    pieces = list(stream)
+    stream.close()
 
-    assert pieces == [[Token("a"), Token("b")], [Token("c")], [END]]
-
-
-def test_a_stream_is_returned_only_after_its_first_piece():
-    asked = []
-
-    class Watched(Stream):
-        def __iter__(self):
-            asked.append("first piece")
-            yield [END]
-
-    fallback = streaming(Watched([]))
-
-    fallback.stream(asking(), new_record())
-
-    assert asked == ["first piece"]
+    assert pieces == upstreams.pieces
+    assert upstreams.closed
 
 
 def test_a_stream_that_fails_before_its_first_piece_is_closed_and_falls_back():
@@ -113,12 +101,3 @@ def test_thoughts_before_a_token_are_not_kept():
     pieces = list(fallback.stream(asking(), new_record()))
 
     assert pieces == [[*THOUGHT, Token("a")], [END]]
-
-
-def test_closing_a_stream_closes_the_upstreams():
-    upstreams = Stream([[Token("a")], [END]])
-    stream = streaming(upstreams).stream(asking(), new_record())
-
-    stream.close()
-
-    assert upstreams.closed
