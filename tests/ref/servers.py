@@ -128,6 +128,8 @@ ENDINGS = [
     ),
     whole("Mistral", "fails", {"choices": [{"message": {"content": "Half"}, "finish_reason": "error"}]}, Broken),
     whole("OpenRouter", "has an error in the choice", {"choices": [{"message": {"content": ""}, "error": {"code": 429}}]}, RateLimited),
+    streamed("Moonshot", "puts the usage into the choice", sse(A, chunk(delta={}, finish_reason="stop", usage=COUNTS), DONE), want=Text("A", usage=Usage(3, 4))),
+    streamed("Groq", "has a place of its own for the usage", sse(A, STOP | {"x_groq": {"id": "r", "usage": COUNTS}}, DONE), want=Text("A", usage=Usage(3, 4))),
     *(
         streamed(server, "ends", sse(A, openai_chunk(reason), DONE), want=want)
         for server, reason, want in [

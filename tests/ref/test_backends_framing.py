@@ -154,17 +154,19 @@ def test_the_end_of_a_body_is_not_told_by(line):
         framing.framing(head(line))
 
 
+@pytest.mark.parametrize("body, end", [(Plain(1), b"ab"), (Chunked(), b"0\r\n\r\nH")])
+def test_more_than_the_end_of_a_body_is_surplus(body, end):
+    body.feed(end)
+
+    assert body.complete
+    assert body.surplus
+
+
 def test_a_body_with_a_length_ends_there():
     body = Plain(3)
 
     assert (body.feed(b"ab"), body.complete) == (b"ab", False)
     assert (body.feed(b"c"), body.complete, body.surplus) == (b"c", True, False)
-
-
-def test_more_than_the_length_is_surplus():
-    body = Plain(1)
-
-    assert (body.feed(b"ab"), body.surplus) == (b"a", True)
 
 
 def test_a_body_without_length_ends_with_its_connection():
@@ -211,14 +213,6 @@ def test_chunks_are_taken_out_however_they_are_cut(received, expected):
 
 def test_chunks_that_arrived_together_are_taken_out_together():
     assert Chunked().feed(b"1\r\na\r\n1\r\nb\r\n2\r\nc") == b"abc"
-
-
-def test_more_than_the_last_chunk_is_surplus():
-    body = Chunked()
-    body.feed(b"0\r\n\r\nH")
-
-    assert body.complete
-    assert body.surplus
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from builders import (
 )
 from servers import Case, Reply, Text
 
-from octomil_ref.backends import Ending, Reasoning, Token, Usage
+from octomil_ref.backends import Ending, Reasoning, Token
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import BatchTooLarge, UpstreamError
 
@@ -244,33 +244,6 @@ def test_the_usage_is_read_from(server, fields, usage):
 
     assert backend().complete(asking()).ending.usage == usage
     assert list(backend().stream(asking()))[-1][-1].usage == usage
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param(
-            {
-                "choices": [
-                    {"delta": {}, "finish_reason": "stop", "usage": servers.COUNTS}
-                ]
-            },
-            id="Moonshot",
-        ),
-        pytest.param(
-            {
-                "choices": [{"delta": {}, "finish_reason": "stop"}],
-                "x_groq": {"id": "r", "usage": servers.COUNTS},
-            },
-            id="Groq",
-        ),
-    ],
-)
-@responses.activate
-def test_the_usage_of_a_stream_is_found_where_it_is_put_by(fields):
-    play(Reply(sse(fields, "[DONE]")))
-
-    assert list(backend().stream(asking()))[-1][-1].usage == Usage(3, 4)
 
 
 @pytest.mark.parametrize(
