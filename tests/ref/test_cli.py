@@ -71,41 +71,26 @@ def ending(*arguments: str) -> object:
     return caught.value.code
 
 
-def test_serve_says_where_it_listens(servers, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "flags, url",
+    [("", "http://127.0.0.1:8000"), ("--port 0 --host ::1", "http://[::1]:49152")],
+)
+def test_serve_says_where_it_listens(servers, monkeypatch, capsys, flags, url):
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
 
+    cli.main(["serve", *flags.split()])
+
+    assert capsys.readouterr().out == f"It listens.\nListening on {url}\n"
+
+
+def test_serve_makes_a_token_each_time_none_is_set_and_prints_it(servers, capsys):
+    cli.main(["serve"])
+    out = capsys.readouterr().out
     cli.main(["serve"])
 
-    assert capsys.readouterr().out == (
-        "It listens.\nListening on http://127.0.0.1:8000\n"
-    )
-
-
-def test_serve_says_which_port_it_was_given_for_port_0(servers, monkeypatch, capsys):
-    monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
-
-    cli.main(["serve", "--port", "0", "--host", "::1"])
-
-    assert capsys.readouterr().out == ("It listens.\nListening on http://[::1]:49152\n")
-
-
-def test_serve_makes_a_token_where_none_is_set_and_prints_it(servers, capsys):
-    cli.main(["serve"])
-
-    [settings] = servers.served
-    [token] = settings.api_keys
-    assert len(token) >= 32
-    assert capsys.readouterr().out.startswith(
-        f"It listens.\nToken, for this run only: {token}\n"
-    )
-
-
-def test_serve_makes_another_token_each_time(servers):
-    cli.main(["serve"])
-    cli.main(["serve"])
-
-    first, second = servers.served
-    assert first.api_keys != second.api_keys
+    [token], [another] = (settings.api_keys for settings in servers.served)
+    assert len(token) >= 32 and token != another
+    assert out.startswith(f"It listens.\nToken, for this run only: {token}\n")
 
 
 @pytest.mark.parametrize(
@@ -131,12 +116,14 @@ def test_serve_makes_and_prints_no_token_beside(
     assert "Token" not in out and "hidden" not in out
 
 
-def test_serve_starts_64_threads(servers):
-    cli.main(["serve"])
+def test_serve_runs_where_the_system_knows_no_cores_and_no_hangup(servers, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.delattr(os, "sched_setaffinity")
+        elsewhere.delattr(signal, "SIGHUP")
+        cli.main(["serve"])
 
-    [settings] = servers.served
-    assert settings.threads == 64
-    assert settings.inflight_limit() == 60
+    assert len(servers.served) == 1
 
 
 @pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
@@ -151,15 +138,6 @@ def test_serve_stays_on_one_core_where_it_is_asked_to(
 
     assert len(asked) == count
     assert all(len(cores) == 1 for cores in asked)
-
-
-def test_where_the_system_knows_no_cores_serve_runs_anywhere(servers, monkeypatch):
-    monkeypatch.delattr(os, "sched_setaffinity")
-    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
-
-    cli.main(["serve"])
-
-    assert len(servers.served) == 1
 
 
 def test_serve_freezes_the_memory_of_the_app(servers, monkeypatch):
@@ -179,14 +157,6 @@ def test_a_hangup_reads_the_key_file_again(servers, monkeypatch):
     signal.raise_signal(signal.SIGHUP)
 
     assert read == [True]
-
-
-def test_serve_runs_where_there_is_no_hangup(servers, monkeypatch):
-    with monkeypatch.context() as windows:
-        windows.delattr(signal, "SIGHUP")
-        cli.main(["serve"])
-
-    assert len(servers.served) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,95 +1,78 @@
 """`octomil-ref demo`: its settings, its flags and its failures."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from octomil_ref import cli
 from octomil_ref.demo import run
 from octomil_ref.demo.run import DemoError
-from octomil_ref.settings import Settings
 
 
 @pytest.fixture
-def demos(monkeypatch) -> list[tuple[Settings, Path | None, bool]]:
-    """The arguments of each demo that was started."""
-    demos = []
-
-    def run_demo(settings: Settings, gguf: Path | None, may_install: bool) -> None:
-        demos.append((settings, gguf, may_install))
-
-    monkeypatch.setattr(run, "run_demo", run_demo)
-    return demos
+def demo(monkeypatch) -> Mock:
+    """Stands for `run_demo`."""
+    demo = Mock()
+    monkeypatch.setattr(run, "run_demo", demo)
+    return demo
 
 
-def ended_demo() -> object:
-    """The code or message of the process's SystemExit."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["demo"])
-    return caught.value.code
-
-
-def test_demo_uses_the_tokens_that_are_set(demos, monkeypatch):
+def test_demo_uses_the_tokens_that_are_set_and_is_not_open_to_everyone(
+    demo, monkeypatch
+):
     monkeypatch.setenv("OCTOMIL_API_KEYS", "mine,yours")
-
-    cli.main(["demo"])
-
-    [(settings, _, _)] = demos
-    assert settings.api_keys == ("mine", "yours")
-
-
-def test_demo_makes_a_token_and_may_install_the_model(demos):
-    cli.main(["demo"])
-
-    [(settings, gguf, may_install)] = demos
-    assert len(settings.api_keys) == 1
-    assert (gguf, may_install) == (None, True)
-
-
-def test_demo_is_not_open_to_everyone(demos, monkeypatch):
     monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
 
     cli.main(["demo"])
 
-    [(settings, _, _)] = demos
+    settings, *_ = demo.call_args.args
+    assert settings.api_keys == ("mine", "yours")
     assert not settings.allow_anonymous
 
 
-def test_demo_takes_flags(demos):
-    cli.main(
-        ["demo", "--gguf", "m.gguf", "--no-install", "--host", "::1", "--port", "0"]
-    )
+def test_demo_makes_a_token_and_may_install_the_model(demo):
+    cli.main(["demo"])
 
-    [(settings, gguf, may_install)] = demos
-    assert (gguf, may_install) == (Path("m.gguf"), False)
+    (settings, gguf), options = demo.call_args
+    assert len(settings.api_keys) == 1
+    assert (gguf, options) == (None, {"may_install": True})
+
+
+def test_demo_takes_flags(demo):
+    flags = ["--gguf", "m.gguf", "--no-install", "--host", "::1", "--port", "0"]
+
+    cli.main(["demo", *flags])
+
+    (settings, gguf), options = demo.call_args
+    assert (gguf, options) == (Path("m.gguf"), {"may_install": False})
     assert (settings.host, settings.port, settings.threads) == ("::1", 0, 64)
 
 
-def test_a_demo_that_cannot_start_ends_with_what_to_do(monkeypatch):
-    def run_demo(*arguments: object, **options: object) -> None:
-        raise DemoError("the model is missing; run: pip")
+@pytest.mark.parametrize(
+    "failure, code, said",
+    [
+        (DemoError("it is missing"), "octomil-ref demo: it is missing", ""),
+        (KeyboardInterrupt(), 130, "\noctomil-ref: interrupted\n"),
+    ],
+    ids=["what is missing", "Ctrl-C while the model is loaded"],
+)
+def test_a_demo_that_cannot_start_says_why(demo, capsys, failure, code, said):
+    demo.side_effect = failure
 
-    monkeypatch.setattr(run, "run_demo", run_demo)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["demo"])
 
-    assert ended_demo() == "octomil-ref demo: the model is missing; run: pip"
-
-
-def test_ctrl_c_while_the_model_is_loaded_is_one_line(monkeypatch, capsys):
-    def run_demo(*arguments: object, **options: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(run, "run_demo", run_demo)
-
-    assert ended_demo() == 130
-    assert capsys.readouterr().err == "\noctomil-ref: interrupted\n"
+    assert caught.value.code == code
+    assert capsys.readouterr().err == said
 
 
-def test_the_scripted_demo_needs_no_model(demos, monkeypatch):
-    scripted: list[Settings] = []
-    monkeypatch.setattr(run, "run_scripted_demo", scripted.append)
+def test_the_scripted_demo_needs_no_model(demo, monkeypatch):
+    scripted = Mock()
+    monkeypatch.setattr(run, "run_scripted_demo", scripted)
 
     cli.main(["demo", "--scripted"])
 
-    [settings] = scripted
+    [settings] = scripted.call_args.args
     assert len(settings.api_keys) == 1
-    assert demos == []
+    assert not demo.called

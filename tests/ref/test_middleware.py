@@ -117,17 +117,6 @@ def test_a_client_that_left_is_logged_as_nginx_does(caplog):
     assert answer.content == b""
 
 
-def test_an_error_before_the_middleware_has_a_request_id():
-    app = falcon.App()
-    add_error_handlers(app)
-    app.add_route("/", Failing(Broken("no")))
-
-    answer = falcon.testing.TestClient(app).simulate_post("/")
-
-    assert answer.status_code == 502
-    assert answer.json["request_id"] == answer.headers["x-request-id"]
-
-
 # Tokens
 
 
