@@ -21,7 +21,6 @@ from octomil_ref.errors import Broken, RequestRefused
 CHAT = f"{OPENAI}/chat/completions"
 EMBED = f"{OPENAI}/embeddings"
 CHERRY = openai_chunk(content="Cherry")
-STOP = openai_chunk("stop")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 

@@ -16,21 +16,12 @@ ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm
 PARENT = 4711
 
 
-class CommonParams(SimpleNamespace):
-    def __init__(self) -> None:
-        super().__init__(
-            model=SimpleNamespace(),
-            cpuparams=SimpleNamespace(),
-            cpuparams_batch=SimpleNamespace(),
-        )
-
-
 class Process:
     """The environment of the process, controlled by the test."""
 
     def __init__(self) -> None:
         self.handlers: dict[int, object] = {}
-        self.servers: list[CommonParams] = []
+        self.servers: list[SimpleNamespace] = []
         self.parents: Iterator[object] = iter([PARENT])
 
     def getppid(self) -> int:
@@ -41,7 +32,7 @@ class Process:
             return PARENT
         return parent
 
-    def start(self, parameters: CommonParams) -> SimpleNamespace:
+    def start(self, parameters: SimpleNamespace) -> SimpleNamespace:
         self.servers.append(parameters)
         return SimpleNamespace(listening_address="http://127.0.0.1:8081")
 
@@ -53,7 +44,11 @@ class Process:
 def process(monkeypatch) -> Iterator[Process]:
     process = Process()
     fake = ModuleType("xllamacpp")
-    fake.CommonParams = CommonParams
+    fake.CommonParams = lambda: SimpleNamespace(
+        model=SimpleNamespace(),
+        cpuparams=SimpleNamespace(),
+        cpuparams_batch=SimpleNamespace(),
+    )
     fake.Server = process.start
     fake.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
     monkeypatch.setitem(sys.modules, "xllamacpp", fake)
@@ -77,14 +72,6 @@ def leave(code: int) -> None:
 def run() -> None:
     with pytest.raises(Exit, match="0"):
         importlib.import_module(NAME).main()
-
-
-def test_it_ends_when_its_parent_process_is_gone(process, capsys):
-    process.parents = iter([PARENT, 1])
-
-    run()
-
-    assert len(process.servers) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -112,7 +99,15 @@ def test_it_runs_until_then(process, capsys, monkeypatch):
     assert waits == [0.5, 0.5, 0.5]
 
 
-def test_it_serves_its_model_on_the_loopback_interface_and_says_where(process, capsys):
+@pytest.mark.parametrize(
+    "flags, threads",
+    [([], os.cpu_count()), (["--threads", "3"], 3)],
+    ids=["on all processors", "on as many threads as are given"],
+)
+def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
+    process, capsys, monkeypatch, flags, threads
+):
+    monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
     process.parents = iter([PARENT, 1])
 
     run()
@@ -124,23 +119,9 @@ def test_it_serves_its_model_on_the_loopback_interface_and_says_where(process, c
     assert parameters.port == 8081
     assert (parameters.embedding, parameters.pooling_type) == (True, "mean")
     assert parameters.offline is True
-    assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
-
-
-@pytest.mark.parametrize(
-    "flags, threads",
-    [([], os.cpu_count()), (["--threads", "3"], 3)],
-    ids=["all processors", "the given number of threads"],
-)
-def test_it_uses(process, capsys, monkeypatch, flags, threads):
-    monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
-    process.parents = iter([PARENT, 1])
-
-    run()
-
-    [parameters] = process.servers
     assert parameters.cpuparams.n_threads == threads
     assert parameters.cpuparams_batch.n_threads == threads
+    assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
 
 
 def test_it_runs_as_a_module(process, capsys):

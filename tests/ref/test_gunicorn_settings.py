@@ -141,6 +141,8 @@ def test_the_log_of_gunicorn_quotes_no_malformed_request(told, caplog, kept):
 
 
 def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
+    forked(told())
+    assert cores == []
     settings = told(OCTOMIL_PIN_TO_CORE="1")
     first, *_ = [forked(settings) for _ in range(4)]
     settings["child_exit"](None, first)
@@ -149,13 +151,6 @@ def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
     forked(settings)
 
     assert cores == [{0}, {1}, {2}, {0}, {0}, {1}]
-
-
-def test_workers_run_anywhere_unless_told_otherwise(told, cores):
-    settings = told()
-    settings["child_exit"](None, forked(settings))
-
-    assert cores == []
 
 
 def test_a_worker_that_is_starting_can_be_stopped(told, monkeypatch):

@@ -23,45 +23,6 @@ from builders import (
 PACKAGE = Path(__file__).parents[2] / "octomil_ref"
 SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
 
-LAYERS = [
-    {"__main__"},
-    {"cli"},
-    {"demo.run"},
-    {
-        "waitress_server",
-        "gunicorn_settings",
-        "demo.guide",
-        "demo.llama_cpp",
-    },
-    {"app", "listening"},
-    {"sdk_endpoints"},
-    {"sdk_endpoints.openai", "sdk_endpoints.octomil"},
-    {"sdk_endpoints.openai_bodies"},
-    {"middleware", "resources"},
-    {"metrics"},
-    {"body", "streaming", "batch", "health", "page"},
-    {"page.contents"},
-    {"page.openapi", "page.markup"},
-    {"page.snippets"},
-    {"logs", "fallback"},
-    {"backends.ollama", "backends.openai"},
-    {"backends.adapting"},
-    {"backends.reading"},
-    {"backends.http", "backends.refusals"},
-    {"backends.wire"},
-    {"backends.framing"},
-    {"records"},
-    {"backends"},
-    {"payloads"},
-    {"settings_report"},
-    {"settings", "json_codec"},
-    {"keys"},
-    {"secret_files"},
-    {"clock", "clients"},
-    {"errors", "setting_values"},
-    {"", "demo"},
-]
-"""Top to bottom; "" is the package itself. A module may import from its own layer and from those below."""
 
 IMPORTERS = {
     "falcon": {
@@ -136,26 +97,7 @@ def roots(name: str) -> set[str]:
     return {full.partition(".")[0] for full in imported(name)}
 
 
-def layer(name: str) -> int:
-    """The number of the layer of a module, from the top."""
-    [number] = [number for number, names in enumerate(LAYERS) if name in names]
-    return number
-
-
-def test_every_module_is_in_one_layer():
-    placed = [name for names in LAYERS for name in names]
-
-    assert sorted(placed) == sorted(TREES)
-
-
-@pytest.mark.parametrize("name", TREES)
-def test_a_module_imports_nothing_from_a_layer_above_its_own(name):
-    above = {other for other in neighbours(name) if layer(other) < layer(name)}
-
-    assert above == set()
-
-
-def test_there_are_no_circular_imports():
+def test_imports_point_one_way():
     graph = {name: neighbours(name) for name in TREES}
 
     order = list(TopologicalSorter(graph).static_order())  # raises for a cycle

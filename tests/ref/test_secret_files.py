@@ -73,10 +73,6 @@ def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch)
     assert file.content() == "OLD"
 
 
-def unlink(path: Path) -> None:
-    path.unlink()
-
-
 def make_directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -88,7 +84,7 @@ def make_endless(path: Path) -> None:
 
 
 UNREADABLE = {
-    "missing": (unlink, "a readable text file", " (FileNotFoundError)"),
+    "missing": (Path.unlink, "a readable text file", " (FileNotFoundError)"),
     "a directory": (make_directory, "a readable text file", " (IsADirectoryError)"),
     "not text": (
         lambda path: path.write_bytes(b"se\xffcret"),
