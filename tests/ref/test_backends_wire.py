@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from octomil_ref.backends.wire import SLACK, TimedSocket
+from octomil_ref.backends.framing import take_head
+from octomil_ref.backends.wire import SLACK, Body, TimedSocket
 from octomil_ref.clock import Deadline
 
 
@@ -151,3 +152,12 @@ def test_a_limit_is_kept_by_python_where_the_kernel_does_not_see_the_messages():
             timed.receive(1, Deadline(0.05))
 
         assert 0 < encrypted.gettimeout() <= 0.05
+
+
+def test_a_body_is_read_on_where_only_the_size_of_a_chunk_has_arrived():
+    head, _ = take_head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    sock = TimedSocket(Scripted(b"ab\r\n", b"0\r\n\r\n"))
+
+    body = Body(head, b"2\r\n", sock, Deadline(20))
+
+    assert [body.read1(9), body.read1(9)] == [b"ab", b""]
