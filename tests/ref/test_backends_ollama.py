@@ -1,4 +1,4 @@
-"""Ollama's dialect: requests, whole answers, streams, embeddings, probes."""
+"""Ollama's dialect: requests, whole answers, streams, embeddings, and the time that a model has to be loaded."""
 
 import json
 
@@ -195,49 +195,38 @@ def test_a_whole_answer_fails(body):
 CHERRY = [Token("Cherry"), Ending(None, None)]
 STREAMS = {
     "a token a line, and counts in the last": (
-        [
-            ndjson(ollama_line("Che")),
-            ndjson(ollama_line("rry")),
-            ndjson(ollama_chat("", done_reason="stop", eval_count=2)),
-        ],
+        ndjson(
+            *(ollama_line("Che"), ollama_line("rry")),
+            ollama_chat("", done_reason="stop", eval_count=2),
+        ),
         [Token("Che"), Token("rry"), Ending("stop", Usage(0, 2))],
     ),
-    "a token in the last line": ([ndjson(ollama_chat("Cherry"))], CHERRY),
-    "a last line without its newline": (
-        [ndjson(ollama_chat("Cherry")).rstrip()],
-        CHERRY,
-    ),
-    "no token": ([ndjson(ollama_chat("", done_reason="load"))], CHERRY[1:]),
+    "a token in the last line": (ndjson(ollama_chat("Cherry")), CHERRY),
+    "a last line without its newline": (ndjson(ollama_chat("Cherry")).rstrip(), CHERRY),
+    "no token": (ndjson(ollama_chat("", done_reason="load")), CHERRY[1:]),
     "no message in the last line": (
-        [ndjson(ollama_line(""), {"done": True, "done_reason": "stop"})],
+        ndjson(ollama_line(""), {"done": True, "done_reason": "stop"}),
         [STOPPED],
     ),
     "thoughts before a token": (
-        [
-            ndjson(
-                ollama_line("", thinking="Hm."), ollama_line("Cherry"), ollama_chat("")
-            )
-        ],
+        ndjson(ollama_line("", thinking="Hm."), ollama_chat("Cherry")),
         [Reasoning(), *CHERRY],
     ),
     "a thought beside a token": (
-        [ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat(""))],
+        ndjson(ollama_line("Cherry", thinking="Hm."), ollama_chat("")),
         [Reasoning(), *CHERRY],
     ),
     "CR LF and blank lines": (
-        [ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n")],
+        ndjson(ollama_line("Cherry"), ollama_chat("")).replace(b"\n", b"\r\n\r\n"),
         CHERRY,
     ),
     "a character in two halves": (
-        [
-            b'{"message":{"content":"a\\ud83c"},"done":false}\n',
-            b'{"message":{"content":"\\udf52"},"done":false}\n',
-            ndjson(ollama_chat("")),
-        ],
+        b'{"message":{"content":"a\\ud83c"},"done":false}\n'
+        b'{"message":{"content":"\\udf52"},"done":false}\n' + ndjson(ollama_chat("")),
         [Token("a"), Token("\U0001f352"), CHERRY[1]],
     ),
     "half of a surrogate pair": (
-        [b'{"message":{"content":"a\\ud83c"},"done":true}\n'],
+        b'{"message":{"content":"a\\ud83c"},"done":true}\n',
         [Token("a\ufffd"), CHERRY[1]],
     ),
 }
@@ -246,7 +235,7 @@ STREAMS = {
 @pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
 @responses.activate
 def test_a_stream_is_read_with(sent, pieces):
-    assert streamed(*sent) == pieces
+    assert streamed(sent) == pieces
 
 
 ERROR_LINES = [
@@ -347,3 +336,74 @@ def test_null_leaves_thinking_to_the_model():
     backend().complete(asking(think=None))
 
     assert "think" not in sent()
+
+
+# More time for a model that Ollama has to load first
+
+TIMEOUT, LOADING = 20.0, 60.0
+
+
+def limits() -> list[tuple[str, float]]:
+    """Each request so far, and its timeout in seconds."""
+    return [
+        (call.request.path_url, call.request.req_kwargs["timeout"][1])
+        for call in responses.calls
+    ]
+
+
+@responses.activate
+def test_a_model_that_has_not_answered_here_may_have_to_be_loaded(clock):
+    responses.post(CHAT, json=ollama_chat())
+    responses.post(EMBED, json={"embeddings": [[1.0]]})
+    patient = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=LOADING)
+
+    patient.complete(asking())
+    patient.embed(embedding("a"))
+    patient.complete(CompletionRequest("another", (Message("user", "Hi"),), {}))
+
+    assert limits() == [
+        ("/api/chat", LOADING),
+        ("/api/embed", TIMEOUT),
+        ("/api/chat", LOADING),
+    ]
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("in_memory", "seconds"),
+    [
+        pytest.param({"models": [{"name": "m:latest"}]}, TIMEOUT, id="in memory"),
+        pytest.param({"models": [{"name": "m:7b"}]}, LOADING, id="not in memory"),
+        pytest.param({"error": "not found"}, TIMEOUT, id="not known"),
+    ],
+)
+def test_after_five_seconds_without_an_answer_ollama_is_asked_once(
+    clock, in_memory, seconds
+):
+    responses.post(CHAT, json=ollama_chat())
+    responses.get(f"{OLLAMA}/api/ps", json=in_memory)
+    patient = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=LOADING)
+    patient.complete(asking())
+    clock.advance(5)
+
+    patient.complete(asking())
+    patient.complete(asking())
+
+    assert limits()[1:] == [
+        ("/api/ps", 2.0),
+        ("/api/chat", seconds),
+        ("/api/chat", TIMEOUT),
+    ]
+
+
+@responses.activate
+@pytest.mark.parametrize("load_timeout", [None, TIMEOUT])
+def test_without_more_time_for_loading_nothing_is_asked(clock, load_timeout):
+    responses.post(CHAT, json=ollama_chat())
+    backend = OllamaBackend(OLLAMA, TIMEOUT, {}, load_timeout=load_timeout)
+
+    backend.complete(asking())
+    clock.advance(10)
+    backend.complete(asking())
+
+    assert limits() == [("/api/chat", TIMEOUT)] * 2

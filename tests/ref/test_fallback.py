@@ -28,20 +28,20 @@ from octomil_ref.records import Attempt
 FINAL = [BatchTooLarge, ContextTooLong, ModalityRefused, RequestRefused]
 COOL_DOWN = [NotReached, TimedOut]
 
-OPERATIONS = [
-    pytest.param(
-        lambda f, record=None: f.complete(asking(), record or new_record()),
-        id="a completion",
-    ),
-    pytest.param(
-        lambda f, record=None: f.stream(asking(), record or new_record()), id="a stream"
-    ),
-    pytest.param(
-        lambda f, record=None: f.embed(embedding("a"), record or new_record()),
-        id="embeddings",
-    ),
-]
-each_operation = pytest.mark.parametrize("ask", OPERATIONS)
+
+def complete(fallback, record=None):
+    return fallback.complete(asking(), record or new_record())
+
+
+def stream(fallback, record=None):
+    return fallback.stream(asking(), record or new_record())
+
+
+def embed(fallback, record=None):
+    return fallback.embed(embedding("a"), record or new_record())
+
+
+each_operation = pytest.mark.parametrize("ask", [complete, stream, embed])
 
 
 @each_operation
@@ -123,7 +123,7 @@ def test_a_stream_that_breaks_off_is_observed_again():
     )
 
     with pytest.raises(Broken):
-        list(fallback.stream(asking(), new_record()))
+        list(stream(fallback))
 
     assert outcomes == [("ollama", "ok", False), ("ollama", "Broken", True)]
 
@@ -181,7 +181,7 @@ def test_a_backend_cools_down(ollama, openai, cooldown, providers, clock):
 
 def provider_of(fallback) -> str:
     try:
-        return fallback.complete(asking(), new_record()).provider
+        return complete(fallback).provider
     except UpstreamError:
         return "!"
 
@@ -191,17 +191,13 @@ def other_model():
 
 
 @pytest.mark.parametrize(
-    "kind, provider",
-    [
-        pytest.param(TimedOut, "ollama", id="after a timeout"),
-        pytest.param(NotReached, "openai", id="after a refused connection"),
-    ],
+    "kind, provider", [(TimedOut, "ollama"), (NotReached, "openai")]
 )
 def test_only_a_backend_that_was_not_reached_cools_down_for_all_models(
     kind, provider, clock
 ):
     _, _, fallback = both(ollama=[kind("no")])
-    fallback.complete(asking(), new_record())
+    complete(fallback)
 
     answer = fallback.complete(other_model(), new_record())
 
@@ -210,8 +206,8 @@ def test_only_a_backend_that_was_not_reached_cools_down_for_all_models(
 
 def test_an_answer_ends_the_cooldown_for_all_models(clock):
     _, _, fallback = both([NotReached("no")], [None, Broken("no")])
-    fallback.complete(asking(), new_record())
-    fallback.complete(asking(), new_record())
+    complete(fallback)
+    complete(fallback)
 
     answer = fallback.complete(other_model(), new_record())
 
@@ -220,7 +216,7 @@ def test_an_answer_ends_the_cooldown_for_all_models(clock):
 
 def test_cooldowns_that_are_over_are_forgotten(clock):
     _, _, fallback = both(ollama=[TimedOut("no"), TimedOut("no")])
-    fallback.complete(asking(), new_record())
+    complete(fallback)
     clock.advance(5)
     fallback.complete(other_model(), new_record())
 

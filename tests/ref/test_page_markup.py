@@ -1,5 +1,7 @@
-"""Elements become HTML, and their text is escaped."""
+"""Elements become HTML, whose text is escaped; commands and code to paste."""
 
+import json
+import shlex
 from html.parser import HTMLParser
 
 from octomil_ref.page.markup import (
@@ -10,6 +12,7 @@ from octomil_ref.page.markup import (
     requirement_links,
     tag,
 )
+from octomil_ref.page.snippets import curl, sdks
 
 HOSTILE = "<script>alert('\"&')</script>"
 ESCAPED = "&lt;script&gt;alert('\"&amp;')&lt;/script&gt;"
@@ -20,9 +23,9 @@ def inner(nodes) -> str:
 
 
 def test_text_is_escaped_everywhere():
-    element = tag("p", HOSTILE, tag("b", HOSTILE), HOSTILE)
+    element = tag("p", HOSTILE, "a", tag("b", HOSTILE), HOSTILE)
 
-    assert html(element) == f"<p>{ESCAPED}<b>{ESCAPED}</b>{ESCAPED}</p>"
+    assert html(element) == f"<p>{ESCAPED}a<b>{ESCAPED}</b>{ESCAPED}</p>"
 
 
 def test_attributes_are_escaped():
@@ -34,10 +37,6 @@ def test_attributes_are_escaped():
 
     attributes = [("href", HOSTILE), ("class", "c"), ("data-path", "/"), ("for", "f")]
     assert seen == [("a", attributes)]
-
-
-def test_adjacent_texts_are_joined():
-    assert html(tag("p", "a", "b", tag("i", "c"), "d", "e")) == "<p>ab<i>c</i>de</p>"
 
 
 def test_each_element_is_on_its_own_line():
@@ -67,3 +66,33 @@ def test_commands_to_copy_have_a_hidden_button():
 
     assert "hidden" in block.partition("<button")[2].partition(">")[0]
     assert '<code>curl <span class="origin">h</span></code>' in block
+
+
+# Commands and code to paste, as a shell and Python read them
+
+
+def test_a_curl_command_without_a_body_is_a_get():
+    assert curl("http://h/x", flags="-s") == "curl -s http://h/x"
+
+
+def test_a_body_is_quoted_for_the_shell():
+    body = {"input_data": "it's $HOME"}
+
+    words = shlex.split(curl("http://h/x", '"Authorization: Bearer t"', body, "-N"))
+
+    assert json.loads(words[-1]) == body
+    assert words[:4] == ["curl", "-N", "http://h/x", "-H"]
+    assert "Content-Type: application/json" in words
+
+
+def test_a_curl_command_may_have_several_lines():
+    lines = curl("http://h/x", '"A: b"', {}, "-s", " \\\n  ").splitlines()
+
+    assert [line.split()[0] for line in lines] == ["curl", "-H", "-H", "-d"]
+    assert all(line.endswith(" \\") for line in lines[:-1])
+
+
+def test_the_code_of_every_sdk_has_the_base_url():
+    for name, base, lines in sdks("http://h:1", "m"):
+        assert base.startswith("http://h:1"), name
+        assert f'"{base}' in lines, name

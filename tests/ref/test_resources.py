@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import ANY
 
 import pytest
@@ -30,9 +31,12 @@ from builders import (
 from octomil_ref import __version__
 from octomil_ref.backends import Embeddings
 from octomil_ref.resources import embeddings_body
+from octomil_ref.streaming import TransferCut
 
 CHAT = f"{OLLAMA}/api/chat"
 EMBED = f"{OLLAMA}/api/embed"
+ONE_INPUT = {"model_id": "m", "inputs": [{"input_data": "a"}]}
+TEXT = {"model_id": "m", "input": "a"}
 
 
 def logged(capsys) -> dict:
@@ -152,8 +156,8 @@ def test_a_large_batch_does_not_delay_another_one():
     [
         (INFERENCE, ASK, CHAT),
         (STREAM, ASK, CHAT),
-        (BATCH, {"model_id": "m", "inputs": [{"input_data": "a"}]}, CHAT),
-        (EMBEDDINGS, {"model_id": "m", "input": "a"}, EMBED),
+        (BATCH, ONE_INPUT, CHAT),
+        (EMBEDDINGS, TEXT, EMBED),
     ],
 )
 @responses.activate
@@ -211,7 +215,7 @@ TWO_INPUTS = {"model_id": "m", "inputs": [{"input_data": "a"}, {"input_data": "b
         ),
         pytest.param(
             EMBEDDINGS,
-            {"model_id": "m", "input": "a"},
+            TEXT,
             {"url": EMBED, "json": {"embeddings": [[1, 2]], "prompt_eval_count": 3}},
             {"prompt_tokens": 3, "completion_tokens": 0},
             id="embeddings",
@@ -312,3 +316,93 @@ def test_the_name_of_a_model_cannot_break_the_json_of_embeddings():
     assert json.loads(body)["model"] == name
     assert json.loads(body)["embeddings"] == [[1e-7, 3]]
     assert body.isascii()
+
+
+# The limit on requests that wait for a model: who is refused, and when a place is free again
+
+ASKING = [
+    pytest.param(INFERENCE, ASK, id="an inference"),
+    pytest.param(STREAM, ASK, id="a stream"),
+    pytest.param(BATCH, ONE_INPUT, id="a batch"),
+    pytest.param(EMBEDDINGS, TEXT, id="embeddings"),
+]
+
+
+@pytest.mark.parametrize("path, body", ASKING)
+@responses.activate
+def test_a_request_over_the_limit_is_refused_as_retryable(path, body):
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    holding_the_only_slot = open_body(client, STREAM, ASK)
+
+    answer = client.simulate_post(path, json=body)
+    holding_the_only_slot.close()
+
+    assert answer.status_code == 503
+    assert answer.json["error"] == "service_unavailable"
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path, body", ASKING)
+@pytest.mark.parametrize("status", [200, 400, 500])
+@responses.activate
+def test_a_slot_is_free_again_after(status, path, body):
+    responses.post(CHAT, status=status, body=ndjson(ollama_chat()))
+    responses.post(EMBED, status=status, json={"embeddings": [[1]]})
+    client = app_client(max_inflight=1, openai_api_endpoint="")
+    first = client.simulate_post(path, json=body)
+
+    second = client.simulate_post(path, json=body)
+
+    assert first.status_code == second.status_code != 503
+
+
+@responses.activate
+def test_a_slot_is_free_again_after_the_client_left_its_stream():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    body = open_body(client, STREAM, ASK)
+    next(iter(body))
+
+    body.close()
+
+    assert client.simulate_post(STREAM, json=ASK).status_code == 200
+
+
+@responses.activate
+def test_a_slot_is_free_again_after_a_stream_was_cut():
+    responses.post(CHAT, body=ndjson(ollama_line("Che"), {"error": "it died"}))
+    responses.post(CHAT, body=ndjson(ollama_chat("rry")))
+    client = app_client(max_inflight=1)
+    body = open_body(client, STREAM, ASK)
+    with pytest.raises(TransferCut):
+        list(body)
+
+    body.close()
+
+    assert client.simulate_post(STREAM, json=ASK).status_code == 200
+
+
+@responses.activate
+def test_a_batch_holds_its_slot_until_its_answer_ends():
+    gate = threading.Event()
+
+    def answer(request):
+        assert gate.wait(WAIT)
+        return 200, {}, json.dumps(ollama_chat())
+
+    responses.add_callback(responses.POST, CHAT, answer)
+    client = app_client(max_inflight=1)
+
+    with ThreadPoolExecutor(1) as caller:
+        body = open_body(client, BATCH, ONE_INPUT)
+        refused = caller.submit(client.simulate_post, BATCH, json=ONE_INPUT).result(
+            WAIT
+        )
+        gate.set()
+        whole = json.loads(b"".join(body))
+        body.close()
+
+    assert refused.status_code == 503
+    assert whole["succeeded"] == 1
+    assert client.simulate_post(BATCH, json=ONE_INPUT).status_code == 200

@@ -1,40 +1,26 @@
 """A streamed answer: its events, comments while a model thinks, a cut transfer, and its log record."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
+from builders import new_record
+from scripted_backends import Stream
 
 from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.errors import Broken, ClientLeft, TimedOut
-from octomil_ref.records import AccessRecord
 from octomil_ref.streaming import EventStream, TokenEvents, TransferCut
 
 END = Ending(None, None)
 
 
-@dataclass
-class Opened:
-    """Stands for a CommittedStream."""
-
-    pieces: list
-    failure: Exception | None = None
-    provider: str = "ollama"
-
-    def __iter__(self):
-        yield from self.pieces
-        if self.failure:
-            raise self.failure
-
-
 @pytest.fixture
 def record():
-    return AccessRecord("id", "POST", "/api/v1/inference/stream")
+    return new_record()
 
 
 def stream(record, *pieces, failure=None, close=lambda: None):
-    opened = Opened(list(pieces), failure)
-    return EventStream(opened, TokenEvents(opened.provider), record, close)
+    opened = Stream(list(pieces), failure)
+    return EventStream(opened, TokenEvents("ollama"), record, close)
 
 
 def data(event: bytes) -> dict:
@@ -94,7 +80,7 @@ def test_there_is_at_most_one_comment_a_second(record, clock):
             yield [Reasoning(), Reasoning()]
             clock.advance(0.5)
 
-    opened = Opened(thinking())
+    opened = Stream(thinking())
     comments = list(EventStream(opened, TokenEvents("ollama"), record, lambda: None))
 
     assert len(comments) == 3
