@@ -46,11 +46,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@pytest.fixture
-def upstream() -> Iterator[responses.RequestsMock]:
-    """Mocked upstreams. A request that no test prepared is refused as a connection is."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
+@pytest.fixture(autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """Requests to other hosts get the `responses` that the test prepared. Others are refused as a connection is."""
+    for loopback in ("http://127.0.0.1", "https://127.0.0.1"):
+        responses.add_passthru(loopback)
+    with responses.mock:
+        yield
 
 
 @pytest.fixture

@@ -74,7 +74,6 @@ def sent_to_both(**settings: object) -> list[requests.PreparedRequest]:
     return [call.request for call in responses.calls]
 
 
-@responses.activate
 def test_each_backend_has_its_own_names_for_models():
     names = {"ollama": {"m": "a"}, "openai": {"m": "b"}}
 
@@ -83,7 +82,6 @@ def test_each_backend_has_its_own_names_for_models():
     assert [json.loads(each.body)["model"] for each in asked] == ["a", "b"]
 
 
-@responses.activate
 def test_each_backend_gets_its_own_key_and_headers():
     asked = sent_to_both(ollama_api_key="key-1", openai_api_headers={"x-more": "a"})
 
@@ -94,7 +92,6 @@ def test_each_backend_gets_its_own_key_and_headers():
     ]
 
 
-@responses.activate
 def test_a_backend_that_is_down_is_asked_last_during_its_cooldown():
     responses.post(f"{OLLAMA}/api/chat", body=requests.ConnectTimeout())
     responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
@@ -107,7 +104,6 @@ def test_a_backend_that_is_down_is_asked_last_during_its_cooldown():
     assert asked == ["ollama.test:11434", "openai.test", "openai.test"]
 
 
-@responses.activate
 def test_without_a_backend_the_error_is_retryable():
     client = app_client(ollama_base_url="", openai_api_endpoint="")
 
@@ -127,7 +123,6 @@ def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
 # Tokens
 
 
-@responses.activate
 def test_with_anonymous_access_no_token_is_needed():
     responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
     client = stranger(api_keys=(), allow_anonymous=True)

@@ -31,7 +31,6 @@ def openai_without_top_k(whole: object) -> None:
     responses.add_callback("POST", f"{OPENAI}/chat/completions", callback)
 
 
-@responses.activate
 def test_an_answer_names_the_parameters_that_the_upstream_ignored():
     openai_without_top_k(json.dumps(openai_chat()))
     batch = {"model_id": "m", "inputs": [{"input_data": "Hi"}]} | {
@@ -46,7 +45,6 @@ def test_an_answer_names_the_parameters_that_the_upstream_ignored():
     assert answers.json["results"][0]["ignored_parameters"] == ["top_k"]
 
 
-@responses.activate
 def test_the_final_event_and_the_log_name_the_parameters_that_were_ignored(capsys):
     openai_without_top_k(sse(openai_chunk("stop", content="A"), "[DONE]"))
 
@@ -112,7 +110,6 @@ def ollama_does(does: object) -> None:
 
 
 @pytest.mark.parametrize("does, falls_back, seen", FAILURES.values(), ids=FAILURES)
-@responses.activate
 def test_the_next_backend_or_the_client_gets_to_know_that_one(does, falls_back, seen):
     ollama_does(does)
     responses.post(CHAT, json=openai_chat())
@@ -129,7 +126,6 @@ def test_the_next_backend_or_the_client_gets_to_know_that_one(does, falls_back, 
     assert len(responses.calls) == (3 if falls_back else 2)
 
 
-@responses.activate
 def test_a_busy_upstreams_retry_after_reaches_the_client():
     responses.post(CHAT, status=429, headers={"Retry-After": "17"})
 

@@ -57,7 +57,6 @@ def refuse(at_once: int) -> None:
     responses.add_callback("POST", CHAT, callback)
 
 
-@responses.activate
 def test_a_parameter_whose_name_is_empty_is_sent_like_any_other():
     refuse(at_once=1)
 
@@ -67,7 +66,6 @@ def test_a_parameter_whose_name_is_empty_is_sent_like_any_other():
     assert sent()[""] == 1
 
 
-@responses.activate
 def test_a_client_cannot_fill_the_memory_with_names():
     refuse(at_once=10)
     backend = OpenAIBackend(OPENAI, "", 20, {})
@@ -90,7 +88,6 @@ def test_only_names_that_occur_in_the_message_are_looked_for_in_it(monkeypatch):
     assert looked_for == ["top_k", "top_p"]
 
 
-@responses.activate
 def test_a_client_cannot_make_us_ask_without_end():
     refuse(at_once=1)
     names = [f"p_{number}" for number in range(MAX_REQUESTS)]
@@ -101,7 +98,6 @@ def test_a_client_cannot_make_us_ask_without_end():
     assert len(responses.calls) == MAX_REQUESTS
 
 
-@responses.activate
 def test_what_is_unsupported_is_in_the_log_once(caplog):
     responses.post(CHAT, status=400, json={"error": "unknown field 'top_k'"})
     responses.post(CHAT, json=openai_chat())
@@ -115,7 +111,6 @@ def test_what_is_unsupported_is_in_the_log_once(caplog):
     assert line.fields == {"provider": "openai", "model": "m", "parameters": "top_k"}
 
 
-@responses.activate
 def test_a_deadline_holds_for_all_requests_of_one_attempt(clock):
     def callback(request):
         clock.advance(15)

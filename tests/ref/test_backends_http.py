@@ -34,7 +34,6 @@ def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
 # Requests
 
 
-@responses.activate
 def test_a_payload_is_posted_as_compact_json_with_the_headers_of_its_upstream():
     responses.post(f"{URL}/chat", body=b"{}")
 
@@ -48,7 +47,6 @@ def test_a_payload_is_posted_as_compact_json_with_the_headers_of_its_upstream():
     assert sent.headers["Accept-Encoding"] == "identity"
 
 
-@responses.activate
 def test_the_id_of_a_request_is_sent_only_while_it_is_asked_for():
     responses.get(f"{URL}/models", body=b"{}")
 
@@ -61,7 +59,6 @@ def test_the_id_of_a_request_is_sent_only_while_it_is_asked_for():
     assert "X-Request-Id" not in second
 
 
-@responses.activate
 def test_nothing_is_taken_from_netrc(monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine upstream.test login me password secret")
@@ -73,7 +70,6 @@ def test_nothing_is_taken_from_netrc(monkeypatch, tmp_path):
     assert "Authorization" not in responses.calls[0].request.headers
 
 
-@responses.activate
 def test_a_redirect_is_not_followed():
     responses.get(f"{URL}/models", status=307, headers={"Location": f"{URL}/other"})
 
@@ -85,7 +81,6 @@ def test_a_redirect_is_not_followed():
 
 
 @pytest.mark.parametrize("timeout, connect", [(30, 3), (2, 2)])
-@responses.activate
 def test_connecting_gets_the_smaller_of_the_timeout_and_three_seconds(
     timeout, connect, clock
 ):
@@ -127,6 +122,7 @@ def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch, no_pro
     monkeypatch.setattr(TimedSocket, "send", send)
     with scripted(keeping(plain(b"{}"))) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        responses.add_passthru("http://upstream.test:81")
         to = upstream("http://upstream.test:81/v1")
 
         to.get("/models", 20).close()
@@ -149,6 +145,7 @@ def test_behind_a_proxy_that_does_not_connect_nothing_is_reached(
 ):
     with scripted(script) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        responses.add_passthru("https://upstream.test")
         to = upstream("https://upstream.test", timeout=0.5)
 
         with pytest.raises(NotReached) as caught:
@@ -169,7 +166,6 @@ NOT_PROXIED = {
 
 
 @pytest.mark.parametrize("url, environ", NOT_PROXIED.values(), ids=NOT_PROXIED)
-@responses.activate
 def test_no_proxy_is_asked_for(url, environ, monkeypatch, no_proxy):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -178,7 +174,6 @@ def test_no_proxy_is_asked_for(url, environ, monkeypatch, no_proxy):
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-@responses.activate
 def test_certificates_of_the_environment_are_trusted(
     variable, monkeypatch, no_proxy, tmp_path
 ):
@@ -213,7 +208,6 @@ LINES = [
 
 
 @pytest.mark.parametrize("pieces, expected", LINES)
-@responses.activate
 def test_lines_come_as_they_arrive(pieces, expected):
     responses.get(f"{URL}/", body=arriving(*pieces))
 
@@ -245,7 +239,6 @@ def test_a_line_leaves_before_more_comes(pieces):
         assert (first, list(iter(answer.next_lines, []))) == ([b"one"], [[b"two"]])
 
 
-@responses.activate
 def test_a_line_that_is_too_long_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_LINE", 10)
     body = arriving(b"12345", b"67890", b"\n", b"1234567890", b"1")
@@ -267,7 +260,6 @@ def test_a_line_that_is_too_long_is_broken_off(monkeypatch):
     ],
     ids=["to come", "past", "too far", "none"],
 )
-@responses.activate
 def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch):
     noon = SimpleNamespace(time=lambda: 1795867200.0)  # of 28 November 2026
     monkeypatch.setattr("octomil_ref.backends.http.time", noon)
@@ -276,7 +268,6 @@ def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch)
     assert upstream().get("/models", 1).retry_after == seconds
 
 
-@responses.activate
 def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_BODY", 4)
     responses.get(f"{URL}/", body=arriving(b"1234"))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY
 
 import pytest
+import responses
 from builders import connections, keeping, plain, scripted
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import stall
@@ -253,6 +254,7 @@ def test_all_steps_to_connect_share_three_seconds(monkeypatch, url, addresses, e
         seconds.append(self.timeout)
         raise ConnectionRefusedError
 
+    responses.add_passthru(url)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [()] * addresses)
     monkeypatch.setattr(HTTPConnection, "connect", connect)
     monkeypatch.setattr(HTTPSConnection, "connect", connect)

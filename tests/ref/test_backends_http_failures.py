@@ -78,6 +78,7 @@ def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    responses.add_passthru(URL)
 
     with pytest.raises(NotReached):
         upstream().get("/", 20)
@@ -98,7 +99,6 @@ def test_a_server_without_tls_behind_https_is_not_reached():
         pytest.param(IncompleteRead(1, 2), Broken, id="an incomplete read"),
     ],
 )
-@responses.activate
 def test_a_failure_within_the_body_is_named_for_what_it_is(raised, meaning):
     responses.get(f"{URL}/", body=arriving(b"a", raised))
     answer = upstream().get("/", 20)
@@ -157,7 +157,6 @@ REASONS = [
 @pytest.mark.parametrize(
     "cause, meaning, reason", REASONS, ids=lambda each: type(each).__name__
 )
-@responses.activate
 def test_a_failure_before_the_answer_has_a_meaning_and_a_reason(cause, meaning, reason):
     responses.get(f"{URL}/", body=requests.ConnectionError(cause))
 

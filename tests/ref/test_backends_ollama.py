@@ -35,7 +35,6 @@ def streamed(*arrives: object) -> list:
 # Requests
 
 
-@responses.activate
 def test_a_completion_is_requested_by_the_native_api():
     responses.post(CHAT, json=ollama_chat())
     roles = ("system", "user", "assistant", "tool")
@@ -66,7 +65,6 @@ BESIDE = {"think": "high", "format": {"type": "object"}, "keep_alive": "5m"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@responses.activate
 def test_parameters_are_placed_where_ollama_expects_them(stream):
     responses.post(CHAT, body=ndjson(ollama_chat()))
     request = asking("Hi", max_tokens=5, **OPTIONS, **BESIDE)
@@ -99,7 +97,6 @@ def test_parameters_are_placed_where_ollama_expects_them(stream):
     ],
     ids=str,
 )
-@responses.activate
 def test_openais_response_format_is_ollamas_format(response_format, placed):
     responses.post(CHAT, json=ollama_chat())
 
@@ -110,7 +107,6 @@ def test_openais_response_format_is_ollamas_format(response_format, placed):
     assert sent() == rest | placed
 
 
-@responses.activate
 def test_a_response_format_that_ollama_cannot_have_is_refused():
     with pytest.raises(RequestRefused, match="response_format"):
         backend().complete(asking("Hi", response_format={"type": "grammar"}))
@@ -118,7 +114,6 @@ def test_a_response_format_that_ollama_cannot_have_is_refused():
     assert not responses.calls
 
 
-@responses.activate
 def test_a_model_is_requested_by_its_alias():
     responses.post(CHAT, body=ndjson(ollama_chat()))
     responses.post(EMBED, json={"embeddings": [[1.0]]})
@@ -164,7 +159,6 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("body, completion", ANSWERS.values(), ids=ANSWERS)
-@responses.activate
 def test_a_whole_answer_is_read_with(body, completion):
     responses.post(CHAT, json=body)
 
@@ -182,7 +176,6 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("body", GARBAGE)
-@responses.activate
 def test_a_whole_answer_fails(body):
     responses.post(CHAT, json=body)
 
@@ -233,7 +226,6 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
-@responses.activate
 def test_a_stream_is_read_with(sent, pieces):
     assert streamed(sent) == pieces
 
@@ -258,7 +250,6 @@ ERROR_LINES = [
 
 
 @pytest.mark.parametrize("bad", ERROR_LINES)
-@responses.activate
 def test_a_stream_fails_at_once_and_after_a_token_by(bad):
     for before in (b"", ndjson(ollama_line("Che"))):
         with pytest.raises(Broken):
@@ -266,13 +257,11 @@ def test_a_stream_fails_at_once_and_after_a_token_by(bad):
 
 
 @pytest.mark.parametrize("line", [{}, {"response": "A"}], ids=["", "/api/generate"])
-@responses.activate
 def test_a_stream_without_any_message_is_no_answer(line):
     with pytest.raises(Broken):
         streamed(ndjson({**line, "done": False}, {**line, "done": True}))
 
 
-@responses.activate
 def test_an_error_line_about_an_option_refuses_the_request():
     with pytest.raises(RequestRefused, match='option "seed"'):
         streamed(ndjson({"error": 'option "seed" must be of type integer'}))
@@ -282,7 +271,6 @@ def test_an_error_line_about_an_option_refuses_the_request():
 
 
 @pytest.mark.parametrize("counts, tokens", [({"prompt_eval_count": 6}, 6), ({}, 0)])
-@responses.activate
 def test_embeddings_are_requested_together(counts, tokens):
     responses.post(EMBED, json={"embeddings": [[1, 2.5], [3, 4]], **counts})
 
@@ -297,7 +285,6 @@ def test_embeddings_are_requested_together(counts, tokens):
     [{"embeddings": []}, {"embeddings": [[1.0]]}, {"embeddings": None}, {}],
     ids=str,
 )
-@responses.activate
 def test_embeddings_fail(body):
     responses.post(EMBED, json=body)
 
@@ -305,7 +292,6 @@ def test_embeddings_fail(body):
         backend().embed(embedding("a", "b"))
 
 
-@responses.activate
 def test_a_model_that_is_unable_to_think_is_asked_without_a_word_about_it():
     cannot = {"error": '"m" does not support thinking'}
     responses.post(CHAT, status=400, json=cannot)
@@ -318,7 +304,6 @@ def test_a_model_that_is_unable_to_think_is_asked_without_a_word_about_it():
     assert "think" not in sent()
 
 
-@responses.activate
 def test_a_refusal_of_what_we_add_ourselves_is_no_parameter_of_the_client():
     responses.post(CHAT, status=400, json={"error": "invalid think value"})
     responses.post(CHAT, body=ndjson(ollama_chat()))
@@ -329,7 +314,6 @@ def test_a_refusal_of_what_we_add_ourselves_is_no_parameter_of_the_client():
     assert "think" not in sent()
 
 
-@responses.activate
 def test_null_leaves_thinking_to_the_model():
     responses.post(CHAT, json=ollama_chat())
 
@@ -351,7 +335,6 @@ def limits() -> list[tuple[str, float]]:
     ]
 
 
-@responses.activate
 def test_a_model_that_has_not_answered_here_may_have_to_be_loaded(clock):
     responses.post(CHAT, json=ollama_chat())
     responses.post(EMBED, json={"embeddings": [[1.0]]})
@@ -368,7 +351,6 @@ def test_a_model_that_has_not_answered_here_may_have_to_be_loaded(clock):
     ]
 
 
-@responses.activate
 @pytest.mark.parametrize(
     ("in_memory", "seconds"),
     [
@@ -396,7 +378,6 @@ def test_after_five_seconds_without_an_answer_ollama_is_asked_once(
     ]
 
 
-@responses.activate
 @pytest.mark.parametrize("load_timeout", [None, TIMEOUT])
 def test_without_more_time_for_loading_nothing_is_asked(clock, load_timeout):
     responses.post(CHAT, json=ollama_chat())

@@ -45,7 +45,6 @@ PARAMETERS = {
 }
 
 
-@responses.activate
 def test_a_model_is_requested_by_its_alias():
     responses.post(CHAT, json=openai_chat())
     responses.post(EMBED, json={"data": [{"index": 0, "embedding": [1.0]}]})
@@ -61,7 +60,6 @@ def test_a_model_is_requested_by_its_alias():
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("key, authorization", [("key", "Bearer key"), ("", None)])
-@responses.activate
 def test_a_completion_is_requested_with_messages_parameters_and_key(
     key, authorization, stream
 ):
@@ -88,7 +86,6 @@ def test_a_completion_is_requested_with_messages_parameters_and_key(
 # Whole answers
 
 
-@responses.activate
 def test_a_whole_answer_has_text_an_ending_and_counts():
     responses.post(CHAT, json=openai_chat("Cherry", usage=USAGE))
 
@@ -101,7 +98,6 @@ def test_a_whole_answer_has_text_an_ending_and_counts():
     "reason, read",
     [("tool_calls", "tool_calls"), ("no_such_reason", None), (None, None), (7, None)],
 )
-@responses.activate
 def test_a_finish_reason_is_read_if_the_api_has_it(reason, read):
     body = openai_chat()
     body["choices"][0]["finish_reason"] = reason
@@ -127,7 +123,6 @@ def test_a_finish_reason_is_read_if_the_api_has_it(reason, read):
         pytest.param("data: x", id="that is an event without a chunk"),
     ],
 )
-@responses.activate
 def test_a_whole_answer_fails(body):
     responses.post(CHAT, body=body if isinstance(body, str) else json.dumps(body))
 
@@ -143,7 +138,6 @@ def entry(index: object, *numbers: float) -> dict:
 
 
 @pytest.mark.parametrize("index", [int, str])
-@responses.activate
 def test_embeddings_are_requested_together_as_numbers_and_put_in_order(index):
     usage = {"prompt_tokens": 6, "total_tokens": 6}
     data = [entry(index(1), 3, 4), entry(index(0), 1, 2.5)]
@@ -171,7 +165,6 @@ def test_embeddings_are_requested_together_as_numbers_and_put_in_order(index):
         pytest.param({"data": [{"embedding": "?"}, entry(1, 2)]}, id="not base64"),
     ],
 )
-@responses.activate
 def test_embeddings_fail(body):
     responses.post(EMBED, json=body)
 
@@ -192,7 +185,6 @@ REPEATED = {"error": {"message": "not for a-long-key", "code": 400}}
     ],
     ids=["refusal", "whole answer", "first event", "later event"],
 )
-@responses.activate
 def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
     responses.post(CHAT, status=status, body=body)
     asked = backend(api_key="a-long-key")
@@ -207,7 +199,6 @@ def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
 
 
 @pytest.mark.parametrize("before", range(295, 315))
-@responses.activate
 def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
     said = {"error": {"message": "." * before + "a-long-key" + "." * 400}}
     responses.post(CHAT, status=400, json=said)
@@ -219,7 +210,6 @@ def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
     assert len(caught.value.message) == 350
 
 
-@responses.activate
 def test_a_short_key_is_hidden_only_where_it_is_a_whole_word():
     responses.post(CHAT, status=400, json={"error": "no 'end', end-7 or ending"})
 
@@ -232,7 +222,6 @@ def test_a_short_key_is_hidden_only_where_it_is_a_whole_word():
     )
 
 
-@responses.activate
 def test_a_long_header_that_the_upstream_repeats_is_not_shown():
     responses.post(CHAT, status=400, json={"error": "not for a-secret-value"})
     headers = {"x-short": "not", "x-long": "a-secret-value"}

@@ -47,7 +47,6 @@ CHERRY_STREAMS = {
 
 
 @pytest.mark.parametrize("body", CHERRY_STREAMS.values(), ids=CHERRY_STREAMS)
-@responses.activate
 def test_a_stream_is_read_with(body):
     assert streamed(body) == [Token("Cherry"), NO_USAGE]
 
@@ -62,7 +61,6 @@ COUNTED_STREAMS = {
 
 
 @pytest.mark.parametrize("body", COUNTED_STREAMS.values(), ids=COUNTED_STREAMS)
-@responses.activate
 def test_the_usage_of_a_stream_may_come(body):
     assert streamed(body) == [Token("Cherry"), COUNTED]
 
@@ -76,12 +74,10 @@ def test_the_usage_of_a_stream_may_come(body):
     ],
     ids=["as DeepSeek and vLLM name it", "as OpenRouter names it", "beside text"],
 )
-@responses.activate
 def test_reasoning_is_read(body):
     assert streamed(body) == [Reasoning(), Token("Cherry"), NO_USAGE]
 
 
-@responses.activate
 def test_an_ending_does_not_wait_for_the_end_of_the_body():
     read_on = []
     body = arriving(sse(STOP, "[DONE]"), lambda: read_on.append(True))
@@ -142,14 +138,12 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-@responses.activate
 def test_a_stream_fails_at_once_and_after_a_token_by(bad):
     for before in (b"", sse(CHERRY)):
         with pytest.raises(Broken):
             streamed(before + bad)
 
 
-@responses.activate
 def test_a_refused_stream_is_closed():
     body = arriving(b'{"error":', ConnectionResetError())
     responses.post(CHAT, status=500, body=body)

@@ -36,33 +36,28 @@ def whole_answer(status: int, body: object) -> object:
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="a number of 5,000 digits"),
     ],
 )
-@responses.activate
 def test_a_body_is_malformed(body):
     with pytest.raises(Broken, match="something else than an answer"):
         whole_answer(200, body)
 
 
 @pytest.mark.parametrize("status", [201, 206])
-@responses.activate
 def test_a_status_that_means_success_may_have_an_answer(status):
     assert whole_answer(status, b'{"a": 1}') == {"a": 1}
 
 
 @pytest.mark.parametrize("status", [304, 500])
-@responses.activate
 def test_another_status_has_no_answer(status):
     with pytest.raises(Broken):
         whole_answer(status, b'{"a": 1}')
 
 
-@responses.activate
 def test_an_error_about_an_option_with_status_200_refuses_the_request():
     with pytest.raises(RequestRefused, match="seed"):
         whole_answer(200, b'{"error": "option \\"seed\\" must be a number"}')
 
 
 @pytest.mark.parametrize("status, failure", [(200, Broken), (429, RateLimited)])
-@responses.activate
 def test_an_answer_that_breaks_off_is_closed_and_its_status_decides(status, failure):
     body = arriving(b"{", ConnectionResetError())
 
@@ -170,7 +165,6 @@ FAILING = {
 
 
 @pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
-@responses.activate
 def test_a_stream_is_read_with(sent, pieces):
     stream, _ = streamed(*sent)
 
@@ -178,7 +172,6 @@ def test_a_stream_is_read_with(sent, pieces):
 
 
 @pytest.mark.parametrize("sent", GENEROUS.values(), ids=GENEROUS)
-@responses.activate
 def test_a_reader_may_know_that_the_answer_is_complete_with(sent):
     stream, _ = streamed(*sent, reader=Generous())
 
@@ -186,7 +179,6 @@ def test_a_reader_may_know_that_the_answer_is_complete_with(sent):
 
 
 @pytest.mark.parametrize("sent, failure", FAILING.values(), ids=FAILING)
-@responses.activate
 def test_the_pieces_of_a_stream_come_before_its_failure_with(sent, failure):
     stream, _ = streamed(*sent)
     pieces = iter(stream)
@@ -259,7 +251,6 @@ def test_the_first_piece_has_only_the_timeout(clock):
         next(iter(stream))
 
 
-@responses.activate
 def test_closing_after_the_ending_drains_the_body():
     left = []
     stream, _ = streamed(b".\n", b"rest\n", lambda: left.append("all read"))
@@ -271,7 +262,6 @@ def test_closing_after_the_ending_drains_the_body():
 
 
 @pytest.mark.parametrize("first, read", [(b"a\n", 0), (b"a\n", 1), (b"!\n", 1)])
-@responses.activate
 def test_closing_before_the_ending_closes_the_connection(first, read):
     stream, body = streamed(first, lambda: pytest.fail("read on"), b".\n")
     with suppress(Busy):

@@ -29,7 +29,6 @@ def told(error: tuple) -> str:
 
 
 @pytest.mark.parametrize("error", servers.ERRORS, ids=told)
-@responses.activate
 def test_an_error_means_what_it_says_by(error):
     _, status, body, meaning = error
     responses.post(CHAT, status=status, body=encoded(body))
@@ -43,7 +42,6 @@ def test_an_error_means_what_it_says_by(error):
 
 
 @pytest.mark.parametrize("server, body, reason", servers.REASONS)
-@responses.activate
 def test_the_reason_is_found_where_it_is_put_by(server, body, reason):
     responses.post(CHAT, status=400, body=encoded(body))
 
@@ -51,7 +49,6 @@ def test_the_reason_is_found_where_it_is_put_by(server, body, reason):
 
 
 @pytest.mark.parametrize("error", servers.OLLAMA_ERRORS, ids=told)
-@responses.activate
 def test_ollamas_answer_is_understood_to(error):
     _, status, body, meaning = error
     responses.post(f"{OLLAMA}/api/chat", status=status, body=encoded(body))
@@ -75,7 +72,6 @@ MASKED = [
 
 
 @pytest.mark.parametrize("message", MASKED)
-@responses.activate
 def test_neither_keys_addresses_nor_places_in_source_are_quoted(message):
     body = {"error": {"message": message.replace("key", "thing")}}
     responses.post(CHAT, status=400, json=body)
@@ -96,7 +92,6 @@ BACKENDS = {
 
 @pytest.mark.parametrize("url", BACKENDS)
 @pytest.mark.parametrize("server, status, body, hints", servers.PROBES)
-@responses.activate
 def test_it_can_be_asked_what_answers_a_probe_like(server, status, body, hints, url):
     responses.get(url, status=status, body=encoded(body))
 
@@ -108,7 +103,6 @@ def test_it_can_be_asked_what_answers_a_probe_like(server, status, body, hints, 
 
 
 @pytest.mark.parametrize("server, status, body, meaning", servers.FAILING_PROBES)
-@responses.activate
 def test_it_cannot_be_asked_what_answers_a_probe_like(server, status, body, meaning):
     responses.get(f"{OPENAI}/models", status=status, body=encoded(body))
 

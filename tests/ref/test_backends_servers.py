@@ -89,7 +89,6 @@ def outcome(asked: OpenAIBackend, case: Case) -> object:
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
-@responses.activate
 def test_it_is_understood_what_is_sent_by(case):
     play(*case.replies)
 
@@ -101,7 +100,6 @@ def test_it_is_understood_what_is_sent_by(case):
     server_fields.OUR_FIELDS + server_fields.PARAMETERS,
     ids=lambda case: case.id,
 )
-@responses.activate
 def test_the_next_request_does_not_pay_again_for(case):
     play(*case.replies)
     asked = backend()
@@ -112,7 +110,6 @@ def test_the_next_request_does_not_pay_again_for(case):
     assert len(responses.calls) == before + 1
 
 
-@responses.activate
 def test_another_model_is_asked_with_all_fields():
     case = server_fields.OUR_FIELDS[0]
     play(*case.replies)
@@ -130,7 +127,6 @@ def test_another_model_is_asked_with_all_fields():
     ]
 
 
-@responses.activate
 def test_max_tokens_goes_by_its_other_name_with_its_value():
     play(*server_fields.PARAMETERS[0].replies)
 
@@ -140,7 +136,6 @@ def test_max_tokens_goes_by_its_other_name_with_its_value():
     assert "max_tokens" not in sent()
 
 
-@responses.activate
 def test_nothing_is_remembered_of_a_request_that_failed():
     refusal = server_fields.refusing("top_k", 400, {"error": "unknown field 'top_k'"})
     play(refusal, Reply(b'{"error": "no"}', 400))
@@ -170,7 +165,6 @@ def takes_at_most(most: int, status: int, body: object) -> None:
 
 
 @pytest.mark.parametrize("server", servers.TOO_MANY)
-@responses.activate
 def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(server):
     takes_at_most(2, *servers.TOO_MANY[server])
     texts = [str(number) for number in range(1, 6)]
@@ -181,7 +175,6 @@ def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(server):
     assert embeddings.prompt_tokens == 5
 
 
-@responses.activate
 def test_the_size_of_the_parts_is_remembered():
     takes_at_most(2, *servers.TOO_MANY["TEI"])
     asked = backend()
@@ -192,7 +185,6 @@ def test_the_size_of_the_parts_is_remembered():
     assert [len(each["input"]) for each in all_sent()] == [4, 2, 2, 2, 2]
 
 
-@responses.activate
 def test_one_text_that_is_too_large_is_a_failure():
     takes_at_most(0, *servers.TOO_MANY["nginx"])
 
@@ -202,7 +194,6 @@ def test_one_text_that_is_too_large_is_a_failure():
     assert [len(each["input"]) for each in all_sent()] == [3, 2, 1]
 
 
-@responses.activate
 def test_a_sum_with_an_unknown_count_is_unknown():
     def callback(request):
         texts = json.loads(request.body)["input"]
@@ -218,7 +209,6 @@ def test_a_sum_with_an_unknown_count_is_unknown():
     assert embeddings.prompt_tokens == 0
 
 
-@responses.activate
 def test_parts_of_two_dimensions_are_no_answer():
     def callback(request):
         texts = json.loads(request.body)["input"]
@@ -236,7 +226,6 @@ def test_parts_of_two_dimensions_are_no_answer():
 
 
 @pytest.mark.parametrize("server, fields, usage", servers.USAGES)
-@responses.activate
 def test_the_usage_is_read_from(server, fields, usage):
     body = openai_chat("A", **fields)
     chunk = {"choices": [{"delta": {}, "finish_reason": "stop"}], **fields}
@@ -256,7 +245,6 @@ def test_the_usage_is_read_from(server, fields, usage):
     ],
     ids=["Voyage", "OpenAI", "TEI", "a number"],
 )
-@responses.activate
 def test_the_tokens_of_embeddings_are_read_from(usage, tokens):
     play(Reply(encoded({"data": [{"embedding": [1.0]}], "usage": usage})))
 

@@ -288,7 +288,6 @@ def test_a_command_is_required(capsys):
 TAGS = "http://localhost:11434/api/tags"
 
 
-@responses.activate
 def test_check_lists_the_models_of_each_backend(monkeypatch, capsys):
     monkeypatch.setenv("OPENAI_API_ENDPOINT", "http://gpu")
     responses.get(TAGS, json={"models": [{"name": "a"}, {"name": "b"}]})
@@ -315,7 +314,6 @@ def test_check_lists_the_models_of_each_backend(monkeypatch, capsys):
     ],
     ids=["not reached", "not authorized"],
 )
-@responses.activate
 def test_check_says_what_is_wrong_with_a_backend(capsys, answer, said):
     responses.get(TAGS, **answer)
 

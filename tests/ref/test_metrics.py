@@ -164,7 +164,6 @@ def test_metrics_need_a_token_unless_they_are_public(public, status):
     assert client.simulate_get("/metrics").status_code == status
 
 
-@responses.activate
 def test_everything_that_happens_to_a_request_is_counted():
     responses.post(f"{OLLAMA}/api/chat", status=500)
     responses.post(f"{OPENAI}/chat/completions", json=openai_chat())
@@ -188,7 +187,6 @@ def test_everything_that_happens_to_a_request_is_counted():
     assert found["octomil_fallbacks_total", "ollama"] == 0
 
 
-@responses.activate
 def test_a_stream_is_counted_at_its_end():
     body = ndjson(ollama_line("Cherry"), ollama_chat("", eval_count=4))
     responses.post(f"{OLLAMA}/api/chat", body=body)

@@ -49,7 +49,6 @@ def logged(capsys) -> dict:
 # POST /inference
 
 
-@responses.activate
 def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
     ended = {"done_reason": "stop", "prompt_eval_count": 3, "eval_count": 4}
     responses.post(CHAT, json=ollama_chat(**ended))
@@ -71,7 +70,6 @@ def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
 # POST /inference/stream
 
 
-@responses.activate
 def test_a_stream_answers_with_server_sent_events():
     responses.post(CHAT, body=ndjson(ollama_line("Cherry"), ollama_chat("")))
 
@@ -86,7 +84,6 @@ def test_a_stream_answers_with_server_sent_events():
     assert tokens == ["Cherry", ""]
 
 
-@responses.activate
 def test_the_upstream_is_closed_when_the_client_leaves_before_the_first_byte():
     upstream = arriving(ndjson(ollama_line("Che")), ndjson(ollama_chat("rry")))
     responses.post(CHAT, body=upstream)
@@ -100,7 +97,6 @@ def test_the_upstream_is_closed_when_the_client_leaves_before_the_first_byte():
 # POST /inference/batch
 
 
-@responses.activate
 def test_the_concurrency_of_a_batch_is_at_most_what_the_server_allows():
     together, running = threading.Barrier(2), threading.Semaphore(2)
 
@@ -119,7 +115,6 @@ def test_the_concurrency_of_a_batch_is_at_most_what_the_server_allows():
     assert answer.json["succeeded"] == 4
 
 
-@responses.activate
 def test_a_large_batch_does_not_delay_another_one():
     asked, first_asked, gate = [], threading.Event(), threading.Event()
 
@@ -160,7 +155,6 @@ def test_a_large_batch_does_not_delay_another_one():
         (EMBEDDINGS, TEXT, EMBED),
     ],
 )
-@responses.activate
 def test_each_attempt_carries_the_id_of_its_request(path, body, upstream):
     responses.post(upstream, status=500)
     responses.post(re.compile(OPENAI), status=500)
@@ -222,7 +216,6 @@ TWO_INPUTS = {"model_id": "m", "inputs": [{"input_data": "a"}, {"input_data": "b
         ),
     ],
 )
-@responses.activate
 def test_the_log_line_of_a_request_has_its_known_fields(
     capsys, path, body, upstream, fields
 ):
@@ -248,7 +241,6 @@ def test_the_log_line_of_a_request_has_its_known_fields(
     }
 
 
-@responses.activate
 def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
     responses.post(CHAT, status=500)
     responses.post(CHAT, json=ollama_chat())
@@ -272,7 +264,6 @@ def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
         pytest.param(500, 500, 503, "unavailable", id="unavailable"),
     ],
 )
-@responses.activate
 def test_health_is(ollama, openai, status, word):
     responses.get(f"{OLLAMA}/api/version", status=ollama, json={"version": "1"})
     responses.get(f"{OPENAI}/models", status=openai, json={"data": []})
@@ -284,7 +275,6 @@ def test_health_is(ollama, openai, status, word):
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
-@responses.activate
 def test_liveness_is_ok_whatever_the_backends_do(path):
     answer = stranger().simulate_get(path)
 
@@ -296,7 +286,6 @@ def test_liveness_is_ok_whatever_the_backends_do(path):
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health", HEALTH])
-@responses.activate
 def test_head_is_answered_without_a_body(path):
     responses.get(f"{OLLAMA}/api/version", json={"version": "1"})
 
@@ -329,7 +318,6 @@ ASKING = [
 
 
 @pytest.mark.parametrize("path, body", ASKING)
-@responses.activate
 def test_a_request_over_the_limit_is_refused_as_retryable(path, body):
     responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
     client = app_client(max_inflight=1)
@@ -345,7 +333,6 @@ def test_a_request_over_the_limit_is_refused_as_retryable(path, body):
 
 @pytest.mark.parametrize("path, body", ASKING)
 @pytest.mark.parametrize("status", [200, 400, 500])
-@responses.activate
 def test_a_slot_is_free_again_after(status, path, body):
     responses.post(CHAT, status=status, body=ndjson(ollama_chat()))
     responses.post(EMBED, status=status, json={"embeddings": [[1]]})
@@ -357,7 +344,6 @@ def test_a_slot_is_free_again_after(status, path, body):
     assert first.status_code == second.status_code != 503
 
 
-@responses.activate
 def test_a_slot_is_free_again_after_the_client_left_its_stream():
     responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
     client = app_client(max_inflight=1)
@@ -369,7 +355,6 @@ def test_a_slot_is_free_again_after_the_client_left_its_stream():
     assert client.simulate_post(STREAM, json=ASK).status_code == 200
 
 
-@responses.activate
 def test_a_slot_is_free_again_after_a_stream_was_cut():
     responses.post(CHAT, body=ndjson(ollama_line("Che"), {"error": "it died"}))
     responses.post(CHAT, body=ndjson(ollama_chat("rry")))
@@ -383,7 +368,6 @@ def test_a_slot_is_free_again_after_a_stream_was_cut():
     assert client.simulate_post(STREAM, json=ASK).status_code == 200
 
 
-@responses.activate
 def test_a_batch_holds_its_slot_until_its_answer_ends():
     gate = threading.Event()
 

@@ -6,6 +6,7 @@ import struct
 
 import jsonschema
 import pytest
+import responses
 from builders import (
     OLLAMA,
     OPENAI,
@@ -14,15 +15,11 @@ from builders import (
     ollama_chat,
     ollama_line,
     open_body,
+    sent,
 )
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-
-
-def sent(upstream, call: int = -1) -> dict:
-    """The body of a request to the upstream."""
-    return json.loads(upstream.calls[call].request.body)
 
 
 def events(data: bytes) -> list:
@@ -33,11 +30,11 @@ def events(data: bytes) -> list:
     return [text if text == "[DONE]" else json.loads(text) for text in texts]
 
 
-def test_a_whole_answer_has_openais_shape(upstream, client):
+def test_a_whole_answer_has_openais_shape(client):
     answer = ollama_chat(
         "Cherry", prompt_eval_count=3, eval_count=2, done_reason="stop"
     )
-    upstream.post(f"{OLLAMA}/api/chat", json=answer)
+    responses.post(f"{OLLAMA}/api/chat", json=answer)
 
     body = client.simulate_post(CHAT, json=HELLO).json
 
@@ -60,14 +57,14 @@ def test_a_whole_answer_has_openais_shape(upstream, client):
     }
 
 
-def stream_of(upstream, *tokens: str, **ending: object) -> None:
+def stream_of(*tokens: str, **ending: object) -> None:
     lines = [ollama_line(token) for token in tokens]
     body = ndjson(*lines, ollama_chat("", done_reason="stop", **ending))
-    upstream.post(f"{OLLAMA}/api/chat", body=body)
+    responses.post(f"{OLLAMA}/api/chat", body=body)
 
 
-def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(upstream, client):
-    stream_of(upstream, "Che", "rry", prompt_eval_count=3, eval_count=2)
+def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(client):
+    stream_of("Che", "rry", prompt_eval_count=3, eval_count=2)
 
     response = client.simulate_post(CHAT, json=HELLO | {"stream": True})
 
@@ -85,8 +82,8 @@ def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(upstream, 
     assert {chunk["model"] for chunk in chunks} == {"m"}
 
 
-def test_a_stream_has_its_usage_if_the_client_asks_for_it(upstream, client):
-    stream_of(upstream, "Cherry", prompt_eval_count=3, eval_count=2)
+def test_a_stream_has_its_usage_if_the_client_asks_for_it(client):
+    stream_of("Cherry", prompt_eval_count=3, eval_count=2)
     asked = {"stream": True, "stream_options": {"include_usage": True}}
 
     response = client.simulate_post(CHAT, json=HELLO | asked)
@@ -96,8 +93,8 @@ def test_a_stream_has_its_usage_if_the_client_asks_for_it(upstream, client):
     assert usage["usage"]["total_tokens"] == 5
 
 
-def test_an_empty_stream_still_has_its_role_and_its_end(upstream, client):
-    stream_of(upstream)
+def test_an_empty_stream_still_has_its_role_and_its_end(client):
+    stream_of()
 
     response = client.simulate_post(CHAT, json=HELLO | {"stream": True})
 
@@ -106,8 +103,8 @@ def test_an_empty_stream_still_has_its_role_and_its_end(upstream, client):
     assert last["choices"][0]["finish_reason"] == "stop" and done == "[DONE]"
 
 
-def test_a_cut_stream_says_so_and_breaks_off(upstream, client):
-    upstream.post(f"{OLLAMA}/api/chat", body=ndjson(ollama_line("Half")))
+def test_a_cut_stream_says_so_and_breaks_off(client):
+    responses.post(f"{OLLAMA}/api/chat", body=ndjson(ollama_line("Half")))
     body = open_body(client, CHAT, HELLO | {"stream": True})
     received = []
 
@@ -133,21 +130,21 @@ def test_a_cut_stream_says_so_and_breaks_off(upstream, client):
     ],
     ids=str,
 )
-def test_parameters_reach_the_model(upstream, client, given, options):
-    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+def test_parameters_reach_the_model(client, given, options):
+    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
 
     assert client.simulate_post(CHAT, json=HELLO | given).status_code == 200
 
-    assert sent(upstream).get("options") == options
+    assert sent().get("options") == options
 
 
-def test_a_developer_message_is_a_system_message(upstream, client):
-    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+def test_a_developer_message_is_a_system_message(client):
+    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
     messages = [{"role": "developer", "content": "Be brief."}, *HELLO["messages"]]
 
     client.simulate_post(CHAT, json=HELLO | {"messages": messages})
 
-    assert [message["role"] for message in sent(upstream)["messages"]] == [
+    assert [message["role"] for message in sent()["messages"]] == [
         "system",
         "user",
     ]
@@ -198,18 +195,18 @@ IMAGE = [{"type": "image_url", "image_url": {"url": "data:"}}]
     ],
     ids=str,
 )
-def test_a_bad_field_is_named_in_openais_error(upstream, client, path, body, field):
-    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+def test_a_bad_field_is_named_in_openais_error(client, path, body, field):
+    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
 
     response = client.simulate_post(path, json=body)
 
     error = response.json["error"]
-    assert response.status_code == 400 and not upstream.calls
+    assert response.status_code == 400 and not responses.calls
     assert error["param"] == field and field in error["message"]
     assert error["type"] == "invalid_request_error" and error["code"] == "invalid_input"
 
 
-def test_an_image_is_a_400(upstream, client):
+def test_an_image_is_a_400(client):
     messages = [{"role": "user", "content": IMAGE}]
 
     response = client.simulate_post(CHAT, json=HELLO | {"messages": messages})
@@ -227,10 +224,10 @@ def test_an_image_is_a_400(upstream, client):
     ],
 )
 def test_every_error_below_v1_has_openais_shape(
-    upstream, client, headers, path, status, type_, code
+    client, headers, path, status, type_, code
 ):
-    upstream.post(f"{OLLAMA}/api/chat", status=429)
-    upstream.post(f"{OPENAI}/chat/completions", status=429)
+    responses.post(f"{OLLAMA}/api/chat", status=429)
+    responses.post(f"{OPENAI}/chat/completions", status=429)
     call = client.simulate_get if path == "/v1/models" else client.simulate_post
 
     response = call(path, json=HELLO, headers=headers)
@@ -242,13 +239,13 @@ def test_every_error_below_v1_has_openais_shape(
     assert response.headers["x-request-id"]
 
 
-def vectors_from(upstream, *vectors: list[float]) -> None:
+def vectors_from(*vectors: list[float]) -> None:
     answer = {"embeddings": list(vectors), "prompt_eval_count": 4}
-    upstream.post(f"{OLLAMA}/api/embed", json=answer)
+    responses.post(f"{OLLAMA}/api/embed", json=answer)
 
 
-def test_embeddings_are_numbers_unless_base64_is_asked_for(upstream, client):
-    vectors_from(upstream, [0.5, -1.0], [0.25, 2.0])
+def test_embeddings_are_numbers_unless_base64_is_asked_for(client):
+    vectors_from([0.5, -1.0], [0.25, 2.0])
     body = {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
 
     found = client.simulate_post("/v1/embeddings", json=body).json
@@ -259,8 +256,8 @@ def test_embeddings_are_numbers_unless_base64_is_asked_for(upstream, client):
     assert found["model"] == "m" and found["object"] == "list"
 
 
-def test_base64_holds_little_endian_32_bit_floats(upstream, client):
-    vectors_from(upstream, [0.5, -1.0])
+def test_base64_holds_little_endian_32_bit_floats(client):
+    vectors_from([0.5, -1.0])
     body = {"model": "m", "input": "a", "encoding_format": "base64"}
 
     found = client.simulate_post("/v1/embeddings", json=body).json
@@ -269,8 +266,8 @@ def test_base64_holds_little_endian_32_bit_floats(upstream, client):
     assert struct.unpack("<2f", data) == (0.5, -1.0)
 
 
-def test_a_number_beyond_32_bits_is_a_502_in_base64(upstream, client):
-    vectors_from(upstream, [1e300])
+def test_a_number_beyond_32_bits_is_a_502_in_base64(client):
+    vectors_from([1e300])
     body = {"model": "m", "input": "a", "encoding_format": "base64"}
 
     assert client.simulate_post("/v1/embeddings", json=body).status_code == 502
@@ -300,12 +297,10 @@ def test_the_openapi_document_has_all_of_them(client):
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
-def test_answers_and_examples_are_as_the_openapi_document_says(
-    upstream, client, method, path
-):
-    upstream.post(f"{OLLAMA}/api/chat", json=ollama_chat("Cherry"))
-    upstream.post(f"{OLLAMA}/api/embed", json={"embeddings": [[0.5], [0.25]]})
-    upstream.get(f"{OLLAMA}/api/tags", json={"models": [{"name": "m"}]})
+def test_answers_and_examples_are_as_the_openapi_document_says(client, method, path):
+    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat("Cherry"))
+    responses.post(f"{OLLAMA}/api/embed", json={"embeddings": [[0.5], [0.25]]})
+    responses.get(f"{OLLAMA}/api/tags", json={"models": [{"name": "m"}]})
     paths = client.simulate_get("/openapi.json").json["paths"]
     operation = paths[path][method]
     content = operation.get("requestBody", {}).get("content", {})

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import responses
 from builders import OLLAMA, OPENAI, app_client
 
 
@@ -10,14 +11,14 @@ def names(response) -> dict[str, str]:
     return {model["id"]: model["owned_by"] for model in response.json["data"]}
 
 
-def tags(upstream, *found: str) -> None:
+def tags(*found: str) -> None:
     models = [{"name": name} for name in found]
-    upstream.get(f"{OLLAMA}/api/tags", json={"models": models})
+    responses.get(f"{OLLAMA}/api/tags", json={"models": models})
 
 
-def test_models_are_those_of_all_backends_with_their_aliases(upstream, client):
-    tags(upstream, "phi4-mini:latest", "@cf/meta/llama")
-    upstream.get(f"{OPENAI}/models", json={"data": [{"id": "gpt-4o"}]})
+def test_models_are_those_of_all_backends_with_their_aliases(client):
+    tags("phi4-mini:latest", "@cf/meta/llama")
+    responses.get(f"{OPENAI}/models", json={"data": [{"id": "gpt-4o"}]})
 
     listed = client.simulate_get("/v1/models")
 
@@ -37,8 +38,8 @@ def test_models_are_those_of_all_backends_with_their_aliases(upstream, client):
     }
 
 
-def test_a_model_that_no_backend_has_is_a_404(upstream, client):
-    tags(upstream, "m")
+def test_a_model_that_no_backend_has_is_a_404(client):
+    tags("m")
 
     response = client.simulate_get("/v1/models/other")
 
@@ -55,44 +56,42 @@ def test_a_model_that_no_backend_has_is_a_404(upstream, client):
     ],
     ids=["an array, as Together sends it", "an object", "malformed entries"],
 )
-def test_models_of_one_backend_are_listed_while_the_other_is_down(
-    upstream, client, body
-):
-    upstream.get(f"{OPENAI}/models", json=body)
+def test_models_of_one_backend_are_listed_while_the_other_is_down(client, body):
+    responses.get(f"{OPENAI}/models", json=body)
 
     assert names(client.simulate_get("/v1/models")) == {"gpt-4o": "openai"}
 
 
-def test_backends_without_a_model_may_say_null(upstream, client):
-    upstream.get(f"{OLLAMA}/api/tags", json={"models": None})
-    upstream.get(f"{OPENAI}/models", json={"data": None})
+def test_backends_without_a_model_may_say_null(client):
+    responses.get(f"{OLLAMA}/api/tags", json={"models": None})
+    responses.get(f"{OPENAI}/models", json={"data": None})
 
     assert names(client.simulate_get("/v1/models")) == {}
 
 
 @pytest.mark.parametrize("body", [{}, {"data": 1}, "[" * 99999])
-def test_a_list_of_models_that_cannot_be_read_is_a_failure(upstream, body):
+def test_a_list_of_models_that_cannot_be_read_is_a_failure(body):
     client = app_client(ollama_base_url="")
     text = body if isinstance(body, str) else json.dumps(body)
-    upstream.get(f"{OPENAI}/models", body=text)
+    responses.get(f"{OPENAI}/models", body=text)
 
     assert client.simulate_get("/v1/models").status_code == 502
 
 
-def test_the_list_of_models_is_asked_for_once_in_five_seconds(upstream, clock):
+def test_the_list_of_models_is_asked_for_once_in_five_seconds(clock):
     client = app_client()
-    tags(upstream, "m")
-    upstream.get(f"{OPENAI}/models", json={"data": []})
+    tags("m")
+    responses.get(f"{OPENAI}/models", json={"data": []})
 
     client.simulate_get("/v1/models")
     client.simulate_get("/v1/models")
-    assert len(upstream.calls) == 2
+    assert len(responses.calls) == 2
     clock.advance(5.1)
     client.simulate_get("/v1/models")
-    assert len(upstream.calls) == 4
+    assert len(responses.calls) == 4
 
 
-def test_without_backends_no_models_can_be_listed(upstream):
+def test_without_backends_no_models_can_be_listed():
     client = app_client(ollama_base_url="", openai_api_endpoint="")
 
     assert client.simulate_get("/v1/models").status_code == 503

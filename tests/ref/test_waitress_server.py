@@ -225,9 +225,7 @@ def test_a_connection_without_traffic_is_closed(serve):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
-    serve, caplog, number
-):
+def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(serve, number):
     serving = serve(hello)
     idle = serving.connection()
     answer(idle)
@@ -236,7 +234,6 @@ def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
 
     assert serving.has_ended()
     assert serving.handlers[number] == signal.SIG_DFL
-    assert caplog.messages == []
     idle.close()
 
 
@@ -264,6 +261,12 @@ def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
     assert body == b"hello"
     assert serving.has_ended()
     assert caplog.messages == said
+
+
+def test_ctrl_c_says_nothing_where_nothing_runs(serve, caplog):
+    serve(hello).stop(signal.SIGINT)
+
+    assert caplog.messages == []
 
 
 def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):
