@@ -62,6 +62,17 @@ def test_an_answer_that_drips_is_bounded_as_a_whole(head, clock):
             to.get("/", 20).body()
 
 
+def test_an_upstream_that_stays_silent_times_out_and_its_connection_is_closed():
+    over = threading.Event()
+    with scripted(lambda response: (stall(response), over.set())) as server:
+        to = upstream(server.url, timeout=0.3)
+
+        with pytest.raises(TimedOut):
+            to.post("/", {})
+
+        assert over.wait(20), "the connection is closed, so that the model can stop"
+
+
 # Failures
 
 
