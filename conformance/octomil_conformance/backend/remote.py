@@ -1,12 +1,19 @@
-"""The scripted backend in another process, used through its control API. It has the same interface."""
+"""The scripted backend in another process: its control API, and a client of that with the same interface.
+
+The control API is POST /conf/NAME with the arguments as a JSON object. NAME is a method of interface.Backend, or `end_outage`, on the
+connection that began the outage.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Self
 
-from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.interface import BOTH, Backend
+from octomil_conformance.backend.outages import Outages
+from octomil_conformance.backend.response import Wire
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Call, Provider
 
@@ -118,3 +125,37 @@ def _send(connection: HTTPConnection, name: str, arguments: dict[str, Any]) -> A
 
 def _calls(values: list[dict[str, Any]]) -> list[Call]:
     return [Call(**value) for value in values]
+
+
+METHODS = {name for name in vars(Backend) if not name.startswith("_")} - {"outage"}
+
+
+class Control:
+    def __init__(self, backend: Backend, outages: Outages) -> None:
+        self._backend = backend
+        self._outages = outages
+
+    def call(self, name: str, arguments: Mapping[str, Any], connection: Wire) -> Any:
+        """Returns a JSON value. Raises LookupError, TypeError or ValueError."""
+        if name == "about":
+            return {
+                "ollama_url": self._backend.ollama_url,
+                "openai_url": self._backend.openai_url,
+                "timeout": self._backend.timeout,
+            }
+        if name == "outage":
+            self._outages.begin(**arguments, spare=connection)
+            return self._outages.end_with(connection)
+        if name == "end_outage":
+            return self._outages.end()
+        if name not in METHODS:
+            raise LookupError(name)
+        return _plain(getattr(self._backend, name)(**arguments))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Call):
+        return asdict(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

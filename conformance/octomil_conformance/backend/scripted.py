@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from octomil_conformance.backend.control import Control
 from octomil_conformance.backend.gates import Gates
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.player import Player
+from octomil_conformance.backend.remote import Control
 from octomil_conformance.backend.stage import Outage, Stage, pace_for
 from octomil_conformance.backend.upstream import Address, Upstream
 from octomil_conformance.backend.witness import Call, Provider, Witness, high_water

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.exchange import Exchange, Request, is_number
+from octomil_conformance.exchange import Exchange, Request
 from octomil_conformance.server.failures import RETRY, Choice, Failure, first_in_rank
 from octomil_conformance.server.faults import Fault
 from octomil_conformance.server.layers import CLIENT, Json
@@ -131,9 +131,7 @@ class Backend:
             lengths = {len(vector) for vector in vectors}
             if len(vectors) != len(texts) or len(lengths) != 1 or 0 in lengths:
                 raise ValueError("vectors are missing")
-            if not all(
-                is_number(n) and math.isfinite(n) for vector in vectors for n in vector
-            ):
+            if not all(map(_is_vector, vectors)):
                 raise ValueError("a number is not finite")
             return self._fault.vectors(vectors), count
 
@@ -330,6 +328,10 @@ class Backend:
 
 def milliseconds_since(began: float) -> float:
     return (time.monotonic() - began) * 1000
+
+
+def _is_vector(numbers: list[Any]) -> bool:
+    return {*map(type, numbers)} <= {int, float} and all(map(math.isfinite, numbers))
 
 
 def _text_in(message: Json) -> str:

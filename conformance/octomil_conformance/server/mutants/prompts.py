@@ -1,13 +1,14 @@
 """Servers that refuse valid requests, accept invalid ones, or lose parts of them."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json, Response
 from octomil_conformance.server.payloads import parameters_of
-from octomil_conformance.server.subjects import all_but
+from octomil_conformance.server.subjects import all_but, table
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -49,22 +50,18 @@ def empty_parameters_are_refused(fields: Json) -> bool:
     return fields.get("parameters") == {}
 
 
-@on.refuses("infer@1", "REQ-05")
-def null_parameters_are_refused(fields: Json) -> bool:
-    """Null as `parameters` is refused."""
-    return fields.get("parameters", 0) is None
+def null(name: str) -> Callable[[Json], bool]:
+    return lambda fields: fields.get(name, 0) is None
 
 
-@on.refuses("infer@1", "REQ-05")
-def a_null_form_is_refused(fields: Json) -> bool:
-    """Null as `input_data` beside `messages` is refused."""
-    return fields.get("input_data", 0) is None
-
-
-@on.refuses("infer@1", "REQ-05")
-def null_messages_are_refused(fields: Json) -> bool:
-    """Null as `messages` beside `input_data` is refused."""
-    return fields.get("messages", 0) is None
+table(
+    on.refuses("infer@1", "REQ-05"),
+    null,
+    "Null as {} is refused.",
+    null_parameters_are_refused=("`parameters`", "parameters"),
+    a_null_form_is_refused=("`input_data` beside `messages`", "input_data"),
+    null_messages_are_refused=("`messages` beside `input_data`", "messages"),
+)
 
 
 @on.refuses("infer@1", "REQ-05")
@@ -223,9 +220,8 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
 @on.bodies("infer@2", "REQ-16", shows=None)
 def a_thousand_parameters_are_read(fields: Json) -> None:
     """Of more than a thousand parameters the last ones are silently dropped."""
-    given = fields.get("parameters")
-    if isinstance(given, dict):
-        fields["parameters"] = dict([*given.items()][:1000])
+    for name in [*given_parameters(fields)][1000:]:
+        del fields["parameters"][name]
 
 
 @on.refuses("infer@2", "REQ-21", shows=None)
@@ -287,22 +283,23 @@ def input_data_is_trimmed(fields: Json) -> None:
         fields["input_data"] = fields["input_data"].strip()
 
 
-def form_as_json(fields: Json, name: str) -> None:
-    data = fields.get("input_data")
-    if isinstance(data, dict) and name in data:
-        fields["input_data"] = json.dumps(data)
+def form_as_json(name: str) -> Callable[[Json], None]:
+    def play(fields: Json) -> None:
+        data = fields.get("input_data")
+        if isinstance(data, dict) and name in data:
+            fields["input_data"] = json.dumps(data)
+
+    return play
 
 
-@on.bodies("infer@2", "REQ-24", shows=None)
-def objects_with_text_are_json(fields: Json) -> None:
-    """An object with a text as `input_data` reaches the model as JSON text."""
-    form_as_json(fields, "text")
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def prompts_are_unknown(fields: Json) -> None:
-    """An object with a prompt as `input_data` reaches the model as JSON text."""
-    form_as_json(fields, "prompt")
+table(
+    on.bodies("infer@2", "REQ-24", shows=None),
+    form_as_json,
+    "An object with {} as `input_data` reaches the model as JSON text.",
+    objects_with_text_are_json=("a text", "text"),
+    prompts_are_unknown=("a prompt", "prompt"),
+    messages_in_objects_are_json=("messages", "messages"),
+)
 
 
 @on.refuses("infer@2", "REQ-24", shows=None)
@@ -356,12 +353,6 @@ def values_are_in_pythons_form(fields: Json) -> None:
     data = fields.get("input_data")
     if isinstance(data, bool | list) and "role" not in str(data):
         fields["input_data"] = str(data)
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def messages_in_objects_are_json(fields: Json) -> None:
-    """An object with messages as `input_data` reaches the model as JSON text."""
-    form_as_json(fields, "messages")
 
 
 @on.bodies("infer@2", "REQ-24", shows=None)
