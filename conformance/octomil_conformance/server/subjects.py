@@ -219,6 +219,10 @@ hears = Traffic(lambda play: Fault(tokens=play))
 """A generator over the tokens of an answer. A whole answer is one token."""
 pieces = Traffic(lambda play: Fault(pieces=play))
 """A generator over the bytes of a response as they arrive."""
+token = Traffic(lambda play: Fault(tokens=lambda tokens: map(play, tokens)))
+"""A function from a token to the one that the server uses."""
+piece = Traffic(lambda play: Fault(pieces=lambda received: map(play, received)))
+"""A function from a piece of a response to the one that the server reads."""
 keys = Traffic(lambda play: Fault(key=play()))
 """A function without arguments: the key that the server sends."""
 waits = Traffic(lambda play: Fault(patience=play()))

@@ -1,14 +1,16 @@
 """Bugs in the text, counts, finish reason and events that the server takes from one upstream's answer. Each function is a mutant for each dialect."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
+from octomil_conformance.server.faults import REASONS
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.mutants.reading import Received, without
+from octomil_conformance.server.mutants.reading import Received
+from octomil_conformance.server.subjects import table
 
 Tokens = Iterator[str]
 THE_FALLBACK_ANSWERS = [f"FALLBACK-{n:02}[openai]" for n in (2, 3, 4, 5, 6, 9, 10)]
@@ -27,32 +29,24 @@ def outputs_are_trimmed(tokens: Tokens) -> Tokens:
     yield "".join(tokens).strip()
 
 
-@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
-def carriage_returns_are_lost(tokens: Tokens) -> Tokens:
-    """CR LF in the answer becomes LF."""
-    for token in tokens:
-        yield token.replace("\r\n", "\n")
+def replaced(pattern: str, instead: str = "") -> Callable[[str], str]:
+    return lambda token: re.sub(pattern, instead, token)
 
 
-@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
-def nuls_are_lost(tokens: Tokens) -> Tokens:
-    """A NUL in the answer is removed."""
-    for token in tokens:
-        yield token.replace("\x00", "")
-
-
-@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
-def markup_is_removed(tokens: Tokens) -> Tokens:
-    """Reasoning in tags is removed from the text."""
-    for token in tokens:
-        yield token.replace("<think>x</think>", "")
-
-
-@on.hears("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough")
-def special_tokens_are_removed(tokens: Tokens) -> Tokens:
-    """Tokens with which a model ends its turn are removed from the text."""
-    for token in tokens:
-        yield token.replace("<|im_end|>", "").replace("</s>", "")
+table(
+    on.token("infer@2 stream@2", "INFER-08", "STREAM-21", shows="rough"),
+    replaced,
+    carriage_returns_are_lost=("CR LF in the answer becomes LF.", "\r\n", "\n"),
+    nuls_are_lost=("A NUL in the answer is removed.", "\x00"),
+    markup_is_removed=(
+        "Reasoning in tags is removed from the text.",
+        "<think>x</think>",
+    ),
+    special_tokens_are_removed=(
+        "Tokens with which a model ends its turn are removed from the text.",
+        r"<\|im_end\|>|</s>",
+    ),
+)
 
 
 @on.hears("stream@2", "STREAM-21", shows="after-thought")
@@ -68,9 +62,7 @@ def line_feeds_after_reasoning_are_lost(tokens: Tokens) -> Tokens:
 @on.reasons("infer@2 stream@2", "INFER-10", "STREAM-28", shows="length-reason")
 def unknown_reasons_are_stop(word: object) -> object:
     """A reason that the server does not know counts as stop."""
-    return (
-        word if word in ("stop", "length", "tool_calls", "content_filter") else "stop"
-    )
+    return word if word in REASONS else "stop"
 
 
 @on.hears("stream@2", "STREAM-21", shows="lone-halves")
@@ -101,11 +93,10 @@ def streams_end_after_500_tokens(tokens: Tokens) -> Tokens:
         pass
 
 
-@on.hears("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34[ollama]", *THE_FALLBACK_ANSWERS)  # fmt: skip
-def first_spaces_are_lost(tokens: Tokens) -> Tokens:
+@on.token("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34[ollama]", *THE_FALLBACK_ANSWERS)  # fmt: skip
+def first_spaces_are_lost(token: str) -> str:
     """The space at the beginning of a token is removed."""
-    for token in tokens:
-        yield token.removeprefix(" ")
+    return token.removeprefix(" ")
 
 
 @on.hears("stream@2", "STREAM-21", shows="rough")
@@ -197,31 +188,31 @@ def a_point_in_a_count_is_nonsense(received: Received) -> Received:
     return refusing(rb"\d+\.0", received)
 
 
-@on.pieces("infer@2 stream@2 embed@2", "INFER-11", "EMBED-24", shows="negative-counts")
-def counts_lose_their_sign(received: Received) -> Received:
+@on.piece("infer@2 stream@2 embed@2", "INFER-11", "EMBED-24", shows="negative-counts")
+def counts_lose_their_sign(piece: bytes) -> bytes:
     """A number of tokens below 0 is read without its sign."""
-    return without(COUNT + rb"-", received, rb'"\1":')
+    return re.sub(COUNT + rb"-", rb'"\1":', piece)
 
 
 # Events of the fallback
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="spread")
-def an_event_has_one_line(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="spread")
+def an_event_has_one_line(piece: bytes) -> bytes:
     """Each line of an event counts as an event."""
-    return without(rb"\n(?=data: [^{\[])", received, b"\n\n")
+    return re.sub(rb"\n(?=data: [^{\[])", b"\n\n", piece)
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="repeated")
-def a_message_is_an_increment(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="repeated")
+def a_message_is_an_increment(piece: bytes) -> bytes:
     """The message beside the end is read as more text."""
-    return without(rb'"delta":\{\}(.*)"message":', received, rb'"x":0\1"delta":')
+    return re.sub(rb'"delta":\{\}(.*)"message":', rb'"x":0\1"delta":', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="null-word")  # fmt: skip
-def the_word_null_is_a_reason(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="null-word")  # fmt: skip
+def the_word_null_is_a_reason(piece: bytes) -> bytes:
     """A `finish_reason` that is the text `null` ends the answer."""
-    return without(rb'"finish_reason":"null"', received, b'"finish_reason":"stop"')
+    return re.sub(rb'"finish_reason":"null"', b'"finish_reason":"stop"', piece)
 
 
 @on.pieces("stream@2", "STREAM-21", only="openai", shows="no-mark-uncounted")

@@ -20,50 +20,45 @@ EMPTY = b'{"message":{"content":""},"done":true,"choices":[{"message":{},"finish
 """An empty answer in both dialects; behind `data: ` an empty stream."""
 
 
-def without(pattern: bytes, received: Received, instead: bytes = b"") -> Received:
-    for piece in received:
-        yield re.sub(pattern, instead, piece)
-
-
 # Errors
 
 
-@on.pieces("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
-def errors_in_streams_are_passed_over(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
+def errors_in_streams_are_passed_over(piece: bytes) -> bytes:
     """A line or an event that has only an error is passed over."""
-    return without(rb'(?m)^(data: )?\{"error":.*\n', received)
+    return re.sub(rb'(?m)^(data: )?\{"error":.*\n', b"", piece)
 
 
-@on.pieces("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
-def errors_beside_an_answer_are_passed_over(received: Received) -> Received:
+@on.piece("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
+def errors_beside_an_answer_are_passed_over(piece: bytes) -> bytes:
     """An error beside an answer, or beside its end, is passed over."""
-    return without(rb',"error":("[^"]*"|\{[^}]*\})(?=\})', received)
+    return re.sub(rb',"error":("[^"]*"|\{[^}]*\})(?=\})', b"", piece)
 
 
-@on.pieces("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
-def errors_have_one_type(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
+def errors_have_one_type(piece: bytes) -> bytes:
     """An error counts only if it is text (Ollama) or an object (the fallback)."""
-    return without(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', received)
+    return re.sub(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', b"", piece)
 
 
-@on.pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
-def errors_have_one_name(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
+def errors_have_one_name(piece: bytes) -> bytes:
     """An object that says of itself that it is an error is passed over."""
-    return without(rb'(?m)^data: \{"object":"error".*\n', received)
+    return re.sub(rb'(?m)^data: \{"object":"error".*\n', b"", piece)
 
 
-@on.pieces("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
-def only_events_are_read(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
+def only_events_are_read(piece: bytes) -> bytes:
     """An error that is in no event is passed over."""
-    return without(rb'(?m)^\{"error":.*\n', received)
+    return re.sub(rb'(?m)^\{"error":.*\n', b"", piece)
 
 
-@on.pieces(
+@on.piece(
     "infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls"
 )
-def a_null_error_is_one(received: Received) -> Received:
+def a_null_error_is_one(piece: bytes) -> bytes:
     """An error that is null counts as an error."""
-    return without(rb'"error":null', received, b'"error":"null"')
+    return re.sub(rb'"error":null', b'"error":"null"', piece)
 
 
 # What is no answer
@@ -93,24 +88,24 @@ def no_body_is_an_empty_stream(received: Received) -> Received:
     yield from received
 
 
-@on.pieces("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
-def every_reason_is_an_end(received: Received) -> Received:
+@on.piece("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
+def every_reason_is_an_end(piece: bytes) -> bytes:
     """An answer that ends with the reason `error` is complete."""
-    return without(rb'"finish_reason":"error"', received, b'"finish_reason":"stop"')
+    return re.sub(rb'"finish_reason":"error"', b'"finish_reason":"stop"', piece)
 
 
-@on.pieces("stream@2", "STREAM-30", only="openai", shows="answer-missing")
-def a_mark_is_an_end(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-30", only="openai", shows="answer-missing")
+def a_mark_is_an_end(piece: bytes) -> bytes:
     """A stream is an empty answer if it ends with `[DONE]` and has no choice."""
     empty = rb'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
     only = rb'\Adata: \{"id":"[^"]*","object":"[^"]*","created":\d+,"model":"[^"]*"\}\n\n'  # fmt: skip
-    return without(only, received, empty)
+    return re.sub(only, empty, piece)
 
 
-@on.pieces("embed@2", "EMBED-27", shows="null-number")
-def no_number_is_zero(received: Received) -> Received:
+@on.piece("embed@2", "EMBED-27", shows="null-number")
+def no_number_is_zero(piece: bytes) -> bytes:
     """Null instead of a number, or NaN, becomes 0."""
-    return without(rb"(?<=\[)(null|NaN)(?=,-?\d)", received, b"0.0")
+    return re.sub(rb"(?<=\[)(null|NaN)(?=,-?\d)", b"0.0", piece)
 
 
 # What is large or cut
@@ -141,30 +136,29 @@ def lines_have_a_mebibyte(received: Received) -> Received:
         yield piece
 
 
-@on.pieces("stream@2", "STREAM-21", shows="halves")
-def halves_of_characters_are_replaced(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", shows="halves")
+def halves_of_characters_are_replaced(piece: bytes) -> bytes:
     """Half a character at the beginning or the end of a token is replaced."""
     half = rb'(?<=content":")\\ud[c-f]..|\\ud[89ab]..(?=")'
-    return without(half, received, rb"\\ufffd")
+    return re.sub(half, rb"\\ufffd", piece)
 
 
-@on.pieces("infer@2 stream@2", "INFER-08", "STREAM-21", shows="unicode")
-def pieces_are_decoded_alone(pieces: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("infer@2 stream@2", "INFER-08", "STREAM-21", shows="unicode")
+def pieces_are_decoded_alone(piece: bytes) -> bytes:
     """UTF-8 is decoded piece by piece, so that a character in two pieces is lost."""
-    for piece in pieces:
-        yield piece.decode(errors="replace").encode()
+    return piece.decode(errors="replace").encode()
 
 
-@on.pieces("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
-def a_call_is_nonsense(received: Received) -> Received:
+@on.piece("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
+def a_call_is_nonsense(piece: bytes) -> bytes:
     """An answer with a tool call is a failure."""
-    return without(rb'"tool_calls":\[\{', received, b'"content":[{')
+    return re.sub(rb'"tool_calls":\[\{', b'"content":[{', piece)
 
 
-@on.pieces("embed@2", "EMBED-27", shows="number-in-text")
-def texts_are_numbers(received: Received) -> Received:
+@on.piece("embed@2", "EMBED-27", shows="number-in-text")
+def texts_are_numbers(piece: bytes) -> bytes:
     """A string instead of a number is read as a number."""
-    return without(rb'(?<=\[)"0\.5"(?=,-?\d)', received, b"0.5")
+    return re.sub(rb'(?<=\[)"0\.5"(?=,-?\d)', b"0.5", piece)
 
 
 # Many texts
@@ -259,50 +253,50 @@ def usage_needs_a_count(fields: Json) -> None:
 # Forms of a good answer
 
 
-@on.pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
-def an_absent_reason_is_one(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
+def an_absent_reason_is_one(piece: bytes) -> bytes:
     """A chunk without `finish_reason` ends the answer."""
-    return without(rb'(?<="content":")([^"]*"\})\}', received, rb'\1,"finish_reason":"stop"}')  # fmt: skip
+    return re.sub(rb'(?<="content":")([^"]*"\})\}', rb'\1,"finish_reason":"stop"}', piece)  # fmt: skip
 
 
-@on.pieces("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
-def a_blank_reason_is_one(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
+def a_blank_reason_is_one(piece: bytes) -> bytes:
     """An empty `finish_reason` ends the answer."""
-    return without(rb'"finish_reason":""', received, b'"finish_reason":"stop"')
+    return re.sub(rb'"finish_reason":""', b'"finish_reason":"stop"', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="nulls")
-def a_null_usage_is_nonsense(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="nulls")
+def a_null_usage_is_nonsense(piece: bytes) -> bytes:
     """A usage that is null is a failure."""
-    return without(rb'"usage":null', received, b'"error":"usage"')
+    return re.sub(rb'"usage":null', b'"error":"usage"', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", shows="bare-end")
-def an_end_needs_a_place_for_text(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", shows="bare-end")
+def an_end_needs_a_place_for_text(piece: bytes) -> bytes:
     """The end of an answer without a message, or a part of one, is a failure."""
     bare = rb'(?<="index":0),(?="finish_reason":"[^"])|(?<=Z"),(?="done_reason":"[^"])'
-    return without(bare, received, b',"delta":7,"message":7,')
+    return re.sub(bare, b',"delta":7,"message":7,', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", shows="null-end")
-def a_null_message_is_nonsense(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", shows="null-end")
+def a_null_message_is_nonsense(piece: bytes) -> bytes:
     """A message, or a part of one, that is null is a failure."""
-    return without(rb'"(message|delta)":null', received, b'"message":7,"delta":7')
+    return re.sub(rb'"(message|delta)":null', b'"message":7,"delta":7', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", shows="beside-thoughts")
-def reasoning_hides_text(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", shows="beside-thoughts")
+def reasoning_hides_text(piece: bytes) -> bytes:
     """A chunk with reasoning has no text."""
     beside = rb'"content":"[^"]*"(?=,"(thinking|reasoning_content)":"[^"])'
-    return without(beside, received, b'"content":""')
+    return re.sub(beside, b'"content":""', piece)
 
 
-@on.pieces("infer@2", "INFER-13", shows="thinking-only")
-def reasoning_fills_an_empty_answer(received: Received) -> Received:
+@on.piece("infer@2", "INFER-13", shows="thinking-only")
+def reasoning_fills_an_empty_answer(piece: bytes) -> bytes:
     """The reasoning is the text of an answer that has none."""
     empty = rb'"content":(""|null),(?=[^{}]*"(thinking|reasoning_content)":)'
-    bare = without(empty, received, b"")
-    return without(rb'"(thinking|reasoning_content)":(?!null)', bare, b'"content":')
+    bare = re.sub(empty, b"", piece)
+    return re.sub(rb'"(thinking|reasoning_content)":(?!null)', b'"content":', bare)
 
 
 @on.pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
@@ -341,11 +335,11 @@ def a_line_needs_a_line_feed(received: Received) -> Received:
         yield b"".join(line + b"\n" for line in lines)
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="fields")
-def one_field_precedes_data(received: Received) -> Received:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="fields")
+def one_field_precedes_data(piece: bytes) -> bytes:
     """Two fields in a row before the data of an event are nonsense."""
     two = rb"(?m)^(event|id|retry):.*\n(?=(event|id|retry):)"
-    return without(two, received, b"data: {\n")
+    return re.sub(two, b"data: {\n", piece)
 
 
 @on.pieces("stream@2", "STREAM-21", only="openai", shows="no-mark")
@@ -359,37 +353,32 @@ def a_mark_is_needed(received: Received) -> Received:
             yield held
 
 
-@on.pieces("stream@2", "STREAM-21", shows="varied")
-def text_beside_the_end_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("stream@2", "STREAM-21", shows="varied")
+def text_beside_the_end_is_lost(piece: bytes) -> bytes:
     """Text is not looked for where an answer ends."""
     ends = rb'"content":"[^"]*"(?=[^\n]*("done":true|"finish_reason":"))'
-    for piece in received:
-        yield re.sub(ends, b'"content":""', piece)
+    return re.sub(ends, b'"content":""', piece)
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="varied")
-def text_beside_the_role_is_lost(received: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="varied")
+def text_beside_the_role_is_lost(piece: bytes) -> bytes:
     """Text is not looked for in the chunk that has the role."""
-    for piece in received:
-        yield re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
+    return re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
 
 
-@on.pieces("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
-def reasoning_has_one_name(received: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("infer@2 stream@2", "STREAM-26", only="openai", shows=None)
+def reasoning_has_one_name(piece: bytes) -> bytes:
     """`reasoning` is not known as reasoning."""
-    for piece in received:
-        yield piece.replace(b'"reasoning":', b'"unknown":')
+    return piece.replace(b'"reasoning":', b'"unknown":')
 
 
-@on.pieces("infer@2", "INFER-09", only="openai", shows="empty")
-def null_is_text(received: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("infer@2", "INFER-09", only="openai", shows="empty")
+def null_is_text(piece: bytes) -> bytes:
     """A null content becomes the text `None`."""
-    for piece in received:
-        yield piece.replace(b'"content":null', b'"content":"None"')
+    return piece.replace(b'"content":null', b'"content":"None"')
 
 
-@on.pieces("stream@2", "STREAM-21", only="openai", shows="varied")
-def data_needs_a_space(received: Iterator[bytes]) -> Iterator[bytes]:
+@on.piece("stream@2", "STREAM-21", only="openai", shows="varied")
+def data_needs_a_space(piece: bytes) -> bytes:
     """Only lines that have a space behind `data:` are read."""
-    for piece in received:
-        yield piece.replace(b"data:{", b": {")
+    return piece.replace(b"data:{", b": {")
