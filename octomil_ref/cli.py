@@ -23,7 +23,7 @@ from octomil_ref.errors import UpstreamError
 from octomil_ref.listening import check_address
 from octomil_ref.setting_values import SettingsError
 from octomil_ref.settings import Settings, load, or_exit, publish
-from octomil_ref.settings_report import report, warnings
+from octomil_ref.settings_report import MEANINGS, report, warnings
 
 T = TypeVar("T")
 
@@ -80,8 +80,9 @@ def _serve_by_waitress(settings: Settings) -> None:
     from octomil_ref.app import create_app
     from octomil_ref.waitress_server import WaitressServer
 
-    if settings.pin_to_core:
-        stay_on_one_core()
+    if settings.pin_to_core and hasattr(os, "sched_setaffinity"):
+        # Python runs one thread at a time, and switching cores halves the speed of many threads.
+        os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
     server = WaitressServer(settings)
     settings = _with_token(settings)
     keys = settings.key_ring()
@@ -100,13 +101,6 @@ def _with_token(settings: Settings) -> Settings:
     token = new_token()
     print(f"Token, for this run only: {token}", flush=True)
     return replace(settings, api_keys=(token,))
-
-
-def stay_on_one_core() -> None:
-    """Keeps the process on one core. Python runs one thread at a time, and switching cores halves the speed of many threads."""
-    if hasattr(os, "sched_setaffinity"):
-        core = random.choice(sorted(os.sched_getaffinity(0)))
-        os.sched_setaffinity(0, {core})
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -129,7 +123,7 @@ def config(arguments: argparse.Namespace) -> None:
     width = max(len(row.variable) for row in rows)
     for row in rows:
         print(f"{row.variable:<{width}}  {row.source:<11}  {row.value}".rstrip())
-        print(f"    {row.meaning}")
+        print(f"    {MEANINGS[row.variable]}")
 
 
 def check(arguments: argparse.Namespace) -> None:

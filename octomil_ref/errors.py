@@ -48,7 +48,6 @@ ERROR_BY_STATUS = {
 }
 """The `error` of an envelope: one word for each status."""
 
-
 OPENAI_TYPES = {
     401: "authentication_error",
     429: "rate_limit_error",

@@ -29,7 +29,6 @@ from octomil_ref.records import AccessRecord, Attempt, asking_for
 
 T = TypeVar("T")
 
-
 THINKING = 1.0
 """Seconds of thinking after which a stream commits without a token, so that a comment keeps its connection awake."""
 

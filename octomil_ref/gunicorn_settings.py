@@ -24,7 +24,6 @@ _settings = load_or_exit()
 _keys = _settings.key_ring()
 configure_logging(_settings)
 
-
 bind = _settings.address()
 worker_class = "gthread"
 loglevel = _settings.log_level.lower()
@@ -44,7 +43,6 @@ _cores: dict[Any, int] = {}  # the core of each worker that runs
 
 _metrics: list[SharedFolder] = []
 """Has the folder of the metrics once the server has started, if they are on."""
-
 
 _log = logging.getLogger("gunicorn.error")
 _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")

@@ -48,8 +48,10 @@ class HealthCheck:
             _state(provider, self._probes.get(provider)) for provider in PROVIDERS
         ]
         usable = [state["provider"] for state in states if state["status"] == "ok"]
+        failing = any(state["status"] == "unavailable" for state in states)
+        overall = "degraded" if failing else "ok"
         return {
-            "status": _overall([state["status"] for state in states]),
+            "status": overall if usable else "unavailable",
             "provider": usable[0] if usable else None,
             "backends": states,
             "version": __version__,
@@ -75,11 +77,3 @@ def _state(provider: str, probe: Future[Report] | None) -> Report:
         error = f"The {provider} backend did not answer in time."
         return {"provider": provider, "status": "unavailable", "error": error}
     return {"provider": provider, **probe.result()}
-
-
-def _overall(statuses: list[object]) -> str:
-    """`degraded` if some of the configured backends answer, and others do not."""
-    asked = {status for status in statuses if status != "not_configured"}
-    if "ok" not in asked:
-        return "unavailable"
-    return "ok" if asked == {"ok"} else "degraded"

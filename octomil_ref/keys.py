@@ -14,9 +14,7 @@ class KeyRing:
 
     def __init__(self, entries: Iterable[str], path: str) -> None:
         """Raises SettingsError if the file could never be read."""
-        self._entries = _names(
-            (f"key-{number}", entry) for number, entry in enumerate(entries, 1)
-        )
+        self._entries = _names("key", entries)
         self._file = path and SecretFile("OCTOMIL_API_KEYS_FILE", path, names_in_file)
 
     def name_of(self, token: bytes) -> str | None:
@@ -36,21 +34,19 @@ class KeyRing:
 
 def names_in_file(text: str) -> Names:
     """One entry a line, as in the variable; `#` starts a comment line. Raises ValueError with what it expected."""
-    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
-    names = _names(
-        (f"line-{number}", line)
-        for number, line in lines
-        if line and not line.startswith("#")
-    )
+    lines = (line.strip() for line in text.split("\n"))
+    names = _names("line", ("" if line.startswith("#") else line for line in lines))
     if not names:
         raise ValueError("at least one token, one a line")
     return names
 
 
-def _names(entries: Iterable[tuple[str, str]]) -> Names:
-    """Each of `entries` is a default name, and `name:token` or `token`."""
+def _names(place: str, entries: Iterable[str]) -> Names:
+    """Each entry is `name:token` or `token`, or empty. A token without a name is named after its place: `line-7`."""
     found = {}
-    for default_name, entry in entries:
-        name, token = key_name_and_token(entry)
-        found[hashlib.sha256(token.encode()).digest()] = name or default_name
+    for number, entry in enumerate(entries, 1):
+        if entry:
+            name, token = key_name_and_token(entry)
+            digest = hashlib.sha256(token.encode()).digest()
+            found[digest] = name or f"{place}-{number}"
     return found

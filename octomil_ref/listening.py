@@ -21,8 +21,11 @@ def listen(settings: Settings) -> list[socket.socket]:
     except (OSError, UnicodeError) as ex:
         # socket.create_server adds the address to the reason. A path that is too long has no `strerror`.
         why = str(getattr(ex, "strerror", None) or ex).partition(" (while")[0]
+        variables = "OCTOMIL_HOST, OCTOMIL_PORT (--host, --port)"
+        if settings.unix_socket:
+            variables = "OCTOMIL_UNIX_SOCKET (--unix-socket)"
         raise SettingsError(
-            f"{_variables(settings)}: cannot listen on {settings.address()}: {why}"
+            f"{variables}: cannot listen on {settings.address()}: {why}"
         ) from ex
 
 
@@ -30,12 +33,6 @@ def check_address(settings: Settings) -> None:
     """Raises SettingsError if `listen` would."""
     for each in listen(settings):
         each.close()
-
-
-def _variables(settings: Settings) -> str:
-    if settings.unix_socket:
-        return "OCTOMIL_UNIX_SOCKET (--unix-socket)"
-    return "OCTOMIL_HOST, OCTOMIL_PORT (--host, --port)"
 
 
 def _tcp_sockets(host: str, port: int) -> list[socket.socket]:

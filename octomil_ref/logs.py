@@ -18,7 +18,6 @@ from octomil_ref.settings import Settings
 access_log = logging.getLogger("octomil_ref.requests")
 attempt_log = logging.getLogger("octomil_ref.attempts")
 
-
 _FIELDS = [field.name for field in fields(AccessRecord)]
 
 

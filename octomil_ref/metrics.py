@@ -23,27 +23,15 @@ COUNTERS = {
         "Requests whose response has ended.",
         ["endpoint", "status", "provider"],
     ),
-    "octomil_clients_left_total": (
-        "Requests whose client left before the end.",
-        ["endpoint"],
-    ),
+    "octomil_clients_left_total": ("Requests whose client left.", ["endpoint"]),
     TOKENS: ("Tokens as the models count them.", ["provider", "kind"]),
-    "octomil_fallbacks_total": (
-        "Requests answered by a backend that is not the first.",
-        ["provider"],
-    ),
+    "octomil_fallbacks_total": ("Requests answered by a later backend.", ["provider"]),
     "octomil_attempts_total": (
         "Requests to backends. The outcome is `answered`, `client_left` or the kind of failure.",
         ["provider", "outcome"],
     ),
-    "octomil_cooldowns_total": (
-        "Failures after which a backend is asked last for a while.",
-        ["provider"],
-    ),
-    "octomil_stream_interruptions_total": (
-        "Streams that broke off after their first token.",
-        ["provider"],
-    ),
+    "octomil_cooldowns_total": ("Failures that start a cooldown.", ["provider"]),
+    "octomil_stream_interruptions_total": ("Streams that broke off.", ["provider"]),
 }
 """The description and the labels of each."""
 

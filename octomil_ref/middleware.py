@@ -84,19 +84,17 @@ def record_of(req: Request, resp: Response) -> AccessRecord:
     return known
 
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}")
-_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+_TRACE = {
+    "traceparent": re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}"),
+    "tracestate": re.compile(r"[\x20-\x7e]{1,512}"),
+}
 
 
 def _trace(req: Request) -> dict[str, str]:
     """The headers of a trace that the request belongs to (https://www.w3.org/TR/trace-context/)."""
-    parent = req.get_header("traceparent") or ""
-    state = req.get_header("tracestate") or ""
-    if not _TRACEPARENT.fullmatch(parent):
-        return {}
-    if not _TRACESTATE.fullmatch(state):
-        return {"traceparent": parent}
-    return {"traceparent": parent, "tracestate": state}
+    given = {name: req.get_header(name) or "" for name in _TRACE}
+    found = {name: text for name, text in given.items() if _TRACE[name].fullmatch(text)}
+    return found if "traceparent" in found else {}
 
 
 @dataclass(frozen=True)

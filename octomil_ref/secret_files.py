@@ -52,7 +52,9 @@ class SecretFile(Generic[T]):
         with self._lock:
             self._next_look.renew(LOOK_INTERVAL)
             try:
-                version = _version(self._path)
+                found = os.stat(self._path)
+                when = found.st_mtime_ns, found.st_ctime_ns
+                version = *when, found.st_size, found.st_ino
                 if version != self._version:
                     self._read()
                     self._version, self._complaint = version, ""
@@ -99,9 +101,3 @@ def remembered(path: str) -> str | None:
     size, digest = _HEAD.unpack_from(block)
     data = block[_HEAD.size : _HEAD.size + size]
     return data.decode() if hashlib.sha256(data).digest() == digest else None
-
-
-def _version(path: str) -> object:
-    """Changes when the file does."""
-    found = os.stat(path)
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

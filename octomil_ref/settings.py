@@ -118,7 +118,6 @@ IDLE_CONNECTIONS = 500
 """Connections to one process beyond its threads. With those to upstreams they fit into the 1,024 descriptors that a process
 usually has on Linux."""
 
-
 ENVIRONMENT: Mapping[str, str] = os.environ
 
 

@@ -56,7 +56,6 @@ class Reported:
     value: str
     """Masked if it is a secret."""
     source: str
-    meaning: str
 
 
 def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
@@ -69,12 +68,9 @@ def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
     )
     rows = []
     for setting in fields(Settings):
-        value = getattr(settings, setting.name)
-        hidden = setting.metadata["secret"] and value
-        text = MASKED if hidden else setting_values.shown(value)
-        variable = setting.metadata["variable"]
-        source = _source(setting, environ)
-        rows.append(Reported(variable, text, source, MEANINGS[variable]))
+        value, about = getattr(settings, setting.name), setting.metadata
+        text = MASKED if about["secret"] and value else setting_values.shown(value)
+        rows.append(Reported(about["variable"], text, _source(setting, environ)))
     return rows
 
 

@@ -36,7 +36,6 @@ FIXED = frozenset({"model", "messages", "input", "stream", "options"})
 RENAMED = {"max_tokens": "max_completion_tokens"}
 """OpenAI and Azure, for models that think: "Use 'max_completion_tokens' instead"."""
 
-
 Asked = tuple[UpstreamResponse, tuple[str, ...]]
 """A successful response, and the client's parameters that it ignores."""
 

@@ -335,7 +335,6 @@ _SECRET = re.compile(
 )
 """Matches addresses, places in source files, and keys. Masked keys too, because they show a part of the key."""
 
-
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 

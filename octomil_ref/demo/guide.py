@@ -45,18 +45,16 @@ def guide(url: str, token: str, model: str, page: bool) -> str:
         return curl(f"{url}/api/v1{path}", authorization, body, flags)
 
     short = {"max_tokens": 48}
+    question = {"messages": _QUESTION, "parameters": short}
     prompts = [{"input_data": "Say hello."}, {"input_data": "Say goodbye."}]
+    to_try = f"In a browser, to read and to try: {url}/?model={model}\n"
     return _GUIDE.format(
         url=url,
         token=token,
         quoted=shlex.quote(token),
-        page=f"In a browser, to read and to try: {url}/?model={model}\n"
-        if page
-        else "",
-        inference=asking("/inference", {"messages": _QUESTION, "parameters": short}),
-        stream=asking(
-            "/inference/stream", {"messages": _QUESTION, "parameters": short}, "-sN"
-        ),
+        page=to_try if page else "",
+        inference=asking("/inference", question),
+        stream=asking("/inference/stream", question, "-sN"),
         batch=asking("/inference/batch", {"inputs": prompts, "parameters": short}),
         embeddings=asking("/embeddings", {"input": ["apple", "pear"]}),
         health=curl(f"{url}/api/v1/inference/health"),

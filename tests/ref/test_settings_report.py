@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from octomil_ref.settings import load
-from octomil_ref.settings_report import report, warnings
+from octomil_ref.settings_report import MEANINGS, report, warnings
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -28,7 +28,7 @@ def test_the_readme_has_each_variable_with_its_default_and_its_meaning():
     assert table == {
         row.variable: (
             DEFAULTS_IN_WORDS.get(row.variable, row.value),
-            row.meaning,
+            MEANINGS[row.variable],
         )
         for row in report({})
     }
