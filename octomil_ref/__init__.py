@@ -20,7 +20,7 @@ In the order in which a streamed request passes them:
 
 Used on the way:
 
-    keys.py                     the keys that clients may use, and their names
+    keys.py                     the keys that clients may use, and the files that hold secrets
     clients.py                  clients that leave while they wait
     records.py                  what is known of one request, and of one attempt
     logs.py                     the lines that are made of them, and how lines look
@@ -39,7 +39,6 @@ Beside the stream:
     health.py                   which backends can be asked right now
     settings.py                 everything configurable
     settings_report.py          what `octomil-ref config` prints, and what looks like a mistake
-    secret_files.py             files that hold secrets: read again when they change
     setting_values.py           how the text of a variable becomes a value
     page/                       the page at `/`
     sdk_endpoints/              what SDKs and OpenAI clients call besides the five endpoints

@@ -98,7 +98,10 @@ class BatchBody:
         for index, future in enumerate(self.run.results):
             while not wait([future], HEARTBEAT).done:
                 yield b"\n"
-            result = {"index": index, **self._result(future)}
+            try:
+                result = {"index": index, **future.result()}
+            except ClientLeft as ex:
+                raise TransferCut from ex
             yield (b"," if index else b"") + json_codec.encode(result)
         self.record.ended = "complete"
         failed = self.run.failed()
@@ -108,12 +111,6 @@ class BatchBody:
             "latency_ms": self.record.elapsed_ms(),
         }
         yield b"]," + json_codec.encode(summary)[1:]
-
-    def _result(self, future: Future[Result]) -> Result:
-        try:
-            return future.result()
-        except ClientLeft as ex:
-            raise TransferCut from ex
 
     def close(self) -> None:
         self.run.abandon()

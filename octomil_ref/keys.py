@@ -1,10 +1,107 @@
-"""The keys that clients may use: each is a token, with a name for the log."""
+"""The keys that clients may use, and the files that hold secrets: read again when they change, remembered while they cannot be read."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import logging
+import mmap
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
-from octomil_ref.secret_files import SecretFile
-from octomil_ref.setting_values import key_name_and_token
+from octomil_ref.clock import Deadline
+from octomil_ref.setting_values import SettingsError, key_name_and_token
+
+T = TypeVar("T")
+
+log = logging.getLogger("octomil_ref")
+
+LOOK_INTERVAL = 1.0  # seconds between two checks whether a file has changed, at least
+MAX_CHARACTERS = 1_000_000  # of a file
+
+_remembered: dict[str, mmap.mmap] = {}
+"""The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn
+starts even while a file is being replaced, and then has what the other workers have read, not what the master once read."""
+
+_HEAD = struct.Struct("<I32s")  # size and digest of the text that follows
+
+
+class SecretFile(Generic[T]):
+    """The parsed content of a file. Threads may share it. No message quotes the content."""
+
+    def __init__(self, variable: str, path: str, parse: Callable[[str], T]) -> None:
+        """`parse` raises ValueError with what it expected. Raises SettingsError if the file was never readable."""
+        self._variable = variable
+        self._path = path
+        self._parse = parse
+        self._version: object = None
+        self._complaint = ""
+        self._lock = threading.Lock()
+        self._next_look = Deadline(0)
+        self._content: T
+        self.refresh()
+
+    def content(self) -> T:
+        """The content of the file, at most a second old."""
+        if self._next_look.remaining() <= 0:
+            self.refresh()
+        return self._content
+
+    def refresh(self) -> None:
+        """Reads the file if it has changed."""
+        with self._lock:
+            self._next_look.renew(LOOK_INTERVAL)
+            try:
+                found = os.stat(self._path)
+                when = found.st_mtime_ns, found.st_ctime_ns
+                version = *when, found.st_size, found.st_ino
+                if version != self._version:
+                    self._read()
+                    self._version, self._complaint = version, ""
+            except (OSError, ValueError) as ex:
+                self._remember(ex)
+
+    def _read(self) -> None:
+        with open(self._path, encoding="utf-8-sig") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"a file of at most {MAX_CHARACTERS} characters")
+        self._content = self._parse(text)
+        remember(self._path, text)
+        if self._version is not None:
+            log.info("read again", extra={"fields": {"file": self._path}})
+
+    def _remember(self, ex: Exception) -> None:
+        unreadable = isinstance(ex, OSError | UnicodeDecodeError)
+        expected = "a readable text file" if unreadable else ex
+        reason = f" ({type(ex).__name__})" if unreadable else ""
+        complaint = f"{self._variable}: expected {expected}, got {self._path!r}{reason}"
+        text = remembered(self._path)
+        if text is None:
+            raise SettingsError(complaint) from ex
+        self._content, self._version = self._parse(text), "old"
+        if complaint != self._complaint:
+            log.error(f"{complaint}; what it held before stays valid")
+        self._complaint = complaint
+
+
+def remember(path: str, text: str) -> None:
+    data = text.encode()
+    if path not in _remembered:
+        _remembered[path] = mmap.mmap(-1, _HEAD.size + 4 * MAX_CHARACTERS)
+    head = _HEAD.pack(len(data), hashlib.sha256(data).digest())
+    _remembered[path][: len(head) + len(data)] = head + data
+
+
+def remembered(path: str) -> str | None:
+    """None if the file was never read, or two processes have just written at once."""
+    if path not in _remembered:
+        return None
+    block = _remembered[path]
+    size, digest = _HEAD.unpack_from(block)
+    data = block[_HEAD.size : _HEAD.size + size]
+    return data.decode() if hashlib.sha256(data).digest() == digest else None
+
 
 Names = Mapping[bytes, str]  # the names of keys by the digests of their tokens
 

@@ -126,11 +126,10 @@ class Host:
 
 def cors(origins: Sequence[str]) -> list[Any]:
     """The middleware that allows web pages of these origins to call the API (spec section 1.4). `*` allows all."""
-    if not origins:
-        return []
     if "*" in origins:
         return [falcon.CORSMiddleware("*", EXPOSED_HEADERS)]
-    return [falcon.CORSMiddleware(origins, EXPOSED_HEADERS), VaryByOrigin()]
+    named = [falcon.CORSMiddleware(origins, EXPOSED_HEADERS), VaryByOrigin()]
+    return named if origins else []
 
 
 class VaryByOrigin:

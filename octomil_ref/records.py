@@ -97,7 +97,7 @@ class Attempt:
         return self
 
 
-_current: ContextVar[AccessRecord | None] = ContextVar("current", default=None)
+_current: ContextVar[AccessRecord] = ContextVar("current")
 
 
 @contextmanager
@@ -110,13 +110,7 @@ def asking_for(record: AccessRecord) -> Iterator[None]:
         _current.reset(before)
 
 
-def headers_passed_on() -> Mapping[str, str]:
-    """The headers of the client's request that a request to an upstream carries."""
-    record = _current.get()
-    return record.passed_on if record else {}
-
-
-def client_asking() -> Client:
-    """The client for which this thread asks upstreams now."""
-    record = _current.get()
-    return record.client if record else NOBODY
+def asked_by() -> tuple[Client, Mapping[str, str]]:
+    """The client for which this thread asks upstreams now, and the headers of its request that they get."""
+    record = _current.get(None)
+    return (record.client, record.passed_on) if record else (NOBODY, {})

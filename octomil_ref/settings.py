@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from octomil_ref import keys
 from octomil_ref import setting_values as parse
-from octomil_ref.secret_files import SecretFile
 from octomil_ref.setting_values import SettingsError
 
 SPARE_THREADS = 4
@@ -171,7 +170,7 @@ def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
     if is_given(setting, environ):
         return environ[setting.metadata["variable"]]
     file_variable, path = secret_file(setting, environ)
-    return SecretFile(file_variable, path, _not_blank).content() if path else None
+    return keys.SecretFile(file_variable, path, _not_blank).content() if path else None
 
 
 def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:

@@ -70,7 +70,9 @@ class OpenAIBackend:
             response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
             with reading.whole_answer(response) as body:
                 vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
-                return Embeddings(vectors, self.provider, _tokens_of_input(body))
+                prompt, _, total = _counts(body.get("usage"))
+                # Voyage gives only the total.
+                return Embeddings(vectors, self.provider, prompt or total or 0)
 
         return self._adapter.in_parts(model, request.input, embed)
 
@@ -154,26 +156,20 @@ def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _unusual_content(content: object, thoughts: object) -> tuple[object, object]:
     if isinstance(content, list):  # Mistral, while it thinks
-        texts = [_part_text(part) for part in content]
-        thinks = any(map(_is_thought, content))
+        parts = [{"text": part} if isinstance(part, str) else part for part in content]
+        parts = [part for part in parts if isinstance(part, dict)]
+        thinks = any(part.get("type") in ("thinking", "reasoning") for part in parts)
+        parts = [part for part in parts if part.get("type", "text") in _TEXT_PARTS]
+        texts = [
+            reading.text(part.get("text") or part.get("refusal")) for part in parts
+        ]
         return thoughts or thinks, "".join(texts)
     if type(content) in (int, float):  # Cloudflare: 6 for the token "6"
         return thoughts, json_codec.encode(content).decode()
     return thoughts, content
 
 
-def _part_text(part: object) -> str:
-    """The text of one part of a message; parts of other kinds have none."""
-    if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS:
-        return reading.text(part.get("text") or part.get("refusal"))
-    return part if isinstance(part, str) else ""
-
-
-_TEXT_PARTS = ("text", "output_text", "refusal")
-
-
-def _is_thought(part: object) -> bool:
-    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+_TEXT_PARTS = ("text", "output_text", "refusal")  # parts of other kinds have no text
 
 
 # Whole answers
@@ -278,7 +274,10 @@ class _Lines:
         """A line that does not begin with `data:`: mostly the blank one after each event."""
         if line in (b"", b"\r"):
             self._name = b""
-            return self._end_event() if self._event else []
+            if not self._event:
+                return []
+            data, self._event = self._event, bytearray()
+            return self._chunk(reading.json_object(bytes(data)))
         line = line.removeprefix(BOM).strip()
         if line.startswith(b"data:"):
             return self.read(line)
@@ -290,10 +289,6 @@ class _Lines:
         elif line.startswith((b"{", b"[")) or self._stray:
             self._stray += line[: MAX_STRAY - len(self._stray)]
         return []
-
-    def _end_event(self) -> list[Piece]:
-        data, self._event = self._event, bytearray()
-        return self._chunk(reading.json_object(bytes(data)))
 
     def _stray_answer(self) -> list[Piece]:
         stray, self._stray = self._stray, bytearray()
@@ -313,7 +308,10 @@ class _Lines:
             self._usage = _usage(chunk) or self._usage
         choices = chunk.get("choices")
         if not choices:
-            return self._without_choice(chunk)
+            if self._name == b"error" or has_error(chunk):
+                raise reported(PROVIDER, chunk)
+            # The usage comes in a chunk of its own, after the last choice.
+            return self._ending() if self._is_complete() and self._usage else []
         choice = choices[0]
         if "delta" in choice:
             thoughts, content = _content(choice["delta"] or {})
@@ -331,12 +329,6 @@ class _Lines:
             places = (choice, chunk.get("x_groq") or {})
             self._usage = self._usage or next(filter(None, map(_usage, places)), None)
         return pieces
-
-    def _without_choice(self, chunk: dict[str, Any]) -> list[Piece]:
-        if self._name == b"error" or has_error(chunk):
-            raise reported(PROVIDER, chunk)
-        # The usage comes in a chunk of its own, after the last choice.
-        return self._ending() if self._is_complete() and self._usage else []
 
     def _ending(self) -> list[Piece]:
         rest = reading.pieces(None, self._text.rest())
@@ -370,9 +362,3 @@ def _counts(usage: object) -> tuple[int | None, int | None, int | None]:
     prompt = counted("prompt_tokens", "input_tokens")
     completion = counted("completion_tokens", "output_tokens")
     return prompt, completion, counted("total_tokens")
-
-
-def _tokens_of_input(body: Mapping[str, Any]) -> int:
-    """0 if the upstream did not count. Voyage gives only the total."""
-    prompt, _, total = _counts(body.get("usage"))
-    return prompt or total or 0

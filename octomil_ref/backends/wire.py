@@ -140,14 +140,11 @@ class Response(HTTPResponse):
             self.close()
             raise
         if self.incoming.framing.complete and not self.has_ended:
-            self._end()
+            self.has_ended = True
+            if self.incoming.leaves_connection() and self.on_end():
+                self.release_conn()
+            self.close()
         return data
-
-    def _end(self) -> None:
-        self.has_ended = True
-        if self.incoming.leaves_connection() and self.on_end():
-            self.release_conn()
-        self.close()
 
 
 class StaleConnection(OSError):

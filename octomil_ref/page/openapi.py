@@ -137,12 +137,13 @@ class Fields:
         inside = self._of(schema, path)
         here = component in self._listed and not before
         whole = resolved(self._document, schema)
+        properties = whole.get("properties", {}).items()
         field = Field(
             path,
             type_words(self._document, schema),
             whole["description"],
             tuple(whole.get("x-requirements", ())),
-            _refused_names(whole),
+            tuple(name for name, inner in properties if inner == NEVER_THERE),
             required,
             listed_here=component if here else "",
             listed_before=component if before else "",
@@ -163,11 +164,6 @@ class Fields:
         if component and found:
             self._listed.add(component)
         return found
-
-
-def _refused_names(schema: Schema) -> tuple[str, ...]:
-    properties = schema.get("properties", {})
-    return tuple(name for name, inner in properties.items() if inner == NEVER_THERE)
 
 
 def component_of(schema: Schema) -> str:

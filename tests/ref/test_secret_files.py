@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from octomil_ref import secret_files
-from octomil_ref.secret_files import SecretFile
+from octomil_ref import keys
+from octomil_ref.keys import SecretFile
 from octomil_ref.setting_values import SettingsError
 
 
@@ -167,7 +167,7 @@ def test_what_a_forked_process_has_read_is_remembered_too(path):
 
 def test_what_two_processes_write_at_once_is_not_remembered(path):
     opened(path)
-    block = secret_files._remembered[str(path)]
+    block = keys._remembered[str(path)]
     block[36:37] = b"x"  # in the text, behind its size and its digest
     path.unlink()
 
