@@ -3,8 +3,6 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-import falcon
-
 from octomil_ref import resources
 from octomil_ref.backends import Backend
 from octomil_ref.backends.ollama import OllamaBackend
@@ -14,15 +12,13 @@ from octomil_ref.health import HealthCheck
 from octomil_ref.keys import KeyRing
 from octomil_ref.logs import configure_logging
 from octomil_ref.metrics import Metrics, Observers
-from octomil_ref.middleware import add_error_handlers, middleware
+from octomil_ref.middleware import App, add_error_handlers, middleware
 from octomil_ref.page import openapi_document, reference_page
 from octomil_ref.sdk_endpoints import add_sdk_endpoints
 from octomil_ref.settings import Settings, load_or_exit, require_complete
 from octomil_ref.settings_report import warnings
 
 log = logging.getLogger("octomil_ref")
-
-App = falcon.App[falcon.Request, falcon.Response]
 
 
 def create_app(settings: Settings | None = None, keys: KeyRing | None = None) -> App:

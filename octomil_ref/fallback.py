@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
@@ -154,20 +154,12 @@ class Fallback:
                     self._cooling.pop((backend.provider, model), None)
                 record.answered_by(backend.provider, backend is not self._backends[0])
                 return result
-        in_promised_order = [failures[each.provider] for each in self._backends]
-        failure = error_to_report(in_promised_order)
+        # The order in which they were asked makes no difference.
+        in_order = {each.provider: failures[each.provider] for each in self._backends}
+        failure = error_to_report([*in_order.values()])
         if isinstance(failure, ModelNotFound):
-            raise self._without_model(request.model_id, in_promised_order)
+            raise _without_model(request.model_id, in_order)
         raise failure
-
-    def _without_model(
-        self, model_id: str, failures: Sequence[UpstreamError]
-    ) -> ModelNotFound:
-        """The error that names the model, and the backends that do not have it."""
-        each = zip(self._backends, failures, strict=True)
-        lacking = [b.provider for b, ex in each if isinstance(ex, ModelNotFound)]
-        who = " and ".join(lacking)
-        return ModelNotFound(f"{who} did not find the model '{model_id}'.")
 
     def _cool_down(
         self, backend: Backend, model_id: str, failure: UpstreamError
@@ -189,6 +181,14 @@ class Fallback:
         keys = ((backend.provider, None), (backend.provider, model_id))
         found = (self._cooling.get(key) for key in keys)
         return any(each and each.remaining() > 0 for each in found)
+
+
+def _without_model(
+    model_id: str, failures: Mapping[str, UpstreamError]
+) -> ModelNotFound:
+    """The error that names the model, and the backends that do not have it."""
+    who = [name for name, ex in failures.items() if isinstance(ex, ModelNotFound)]
+    return ModelNotFound(f"{' and '.join(who)} did not find the model '{model_id}'.")
 
 
 def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:

@@ -29,6 +29,8 @@ from octomil_ref.settings import Settings
 
 log = logging.getLogger("octomil_ref")
 
+App = falcon.App[Request, Response]
+
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
 
 OnEnd = Callable[[AccessRecord], None]
@@ -180,7 +182,7 @@ class Methods:
             raise falcon.HTTPMethodNotAllowed([*there, "OPTIONS"])
 
 
-def add_error_handlers(app: "falcon.App[Request, Response]") -> None:
+def add_error_handlers(app: App) -> None:
     """Every exception becomes the one envelope, whatever `Accept` says (spec section 1.3).
 
     Falcon's own errors have no body for a client that accepts only `text/event-stream`.

@@ -17,9 +17,9 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import WSGITask
 
-from octomil_ref.app import App
 from octomil_ref.clock import Deadline
 from octomil_ref.listening import listen
+from octomil_ref.middleware import App
 from octomil_ref.settings import DEFAULT_THREADS, IDLE_CONNECTIONS, Settings
 
 log = logging.getLogger("octomil_ref")

@@ -53,9 +53,12 @@ def run_scripted_demo(settings: Settings) -> None:
 
     any_port = ("127.0.0.1", 0)
     with ScriptedBackend(any_port, any_port, settings.backend_timeout) as scripted:
-        ollama, openai = scripted.ollama_url, scripted.openai_url
-        settings = replace(settings, ollama_base_url=ollama, openai_api_key=API_KEY)
-        settings = replace(settings, openai_api_endpoint=openai)
+        settings = replace(
+            settings,
+            ollama_base_url=scripted.ollama_url,
+            openai_api_endpoint=scripted.openai_url,
+            openai_api_key=API_KEY,
+        )
         _serve(WaitressServer(settings), settings, SCRIPTED_MODEL)
 
 

@@ -18,9 +18,7 @@ from octomil_ref.payloads import DEFAULT_MAX_CONCURRENCY
 from octomil_ref.settings import Settings
 
 WITH_TOKEN = "Send your API token in one of two headers:"
-ANONYMOUS = (
-    "This server needs no API token. Other servers expect one in one of two headers:"
-)
+ANONYMOUS = "This server needs no API token. Others expect it in one of two headers:"
 
 HEADERS = {
     "Cache-Control": "no-cache",

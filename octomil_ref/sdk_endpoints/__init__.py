@@ -7,18 +7,13 @@ octomil.py          what Octomil's SDKs ask before or beside inference: route, p
 
 from collections.abc import Sequence
 
-import falcon
-
 from octomil_ref.backends import Backend
+from octomil_ref.middleware import App
 from octomil_ref.resources import Gateway
 from octomil_ref.sdk_endpoints import octomil, openai
 
 
-def add_sdk_endpoints(
-    app: "falcon.App[falcon.Request, falcon.Response]",
-    gateway: Gateway,
-    backends: Sequence[Backend],
-) -> None:
+def add_sdk_endpoints(app: App, gateway: Gateway, backends: Sequence[Backend]) -> None:
     settings = gateway.settings
     timeout, aliases = settings.backend_timeout, settings.model_aliases
     index = openai.ModelIndex(openai.ModelList(backends, timeout, aliases))

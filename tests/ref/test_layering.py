@@ -26,7 +26,7 @@ SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
 
 IMPORTERS = {
     "falcon": {
-        *("app", "middleware", "resources", "body", "sdk_endpoints"),
+        *("middleware", "resources", "body"),
         *("sdk_endpoints.openai", "sdk_endpoints.octomil"),
     },
     "requests": {"backends.http"},
