@@ -4,9 +4,12 @@ import gzip
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
+from octomil_conformance.backend.response import Response as Answer
+from octomil_conformance.backend.scripts import stall
+from octomil_conformance.backend.upstream import Upstream
 from octomil_conformance.exchange import Request
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Response
@@ -17,24 +20,17 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @contextmanager
-def answering(*pieces, then=threading.Event.set):
-    """The URL of a server that answers one request in pieces, and calls `then(over)` after each until the client is done."""
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def answering(*pieces, pause=0.0, end=Answer.close):
+    """The URL of a server that answers in pieces, with a pause after each."""
 
-        def serve():
-            connection, _ = listener.accept()
-            with connection, suppress(OSError):
-                connection.recv(65536)
-                for piece in pieces:
-                    connection.sendall(piece)
-                    then(over)
+    def script(answer):
+        for piece in pieces:
+            answer.send(piece)
+            answer.stopped.wait(pause)
+        end(answer)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-        over.set()
-        thread.join()
+    with Upstream(script=script) as server:
+        yield f"{server.url}/x"
 
 
 def fetch(url, seconds=5.0):
@@ -70,7 +66,7 @@ def test_every_way_to_end_is_distinguished(answer, body, end):
 
 def test_each_piece_keeps_its_time():
     pieces = CHUNKED, b"1\r\na\r\n", b"1\r\nb\r\n", b"0\r\n\r\n"
-    with answering(*pieces, then=lambda over: over.wait(0.05)) as url:
+    with answering(*pieces, pause=0.05) as url:
         exchange = fetch(url)
 
     first, second = exchange.chunks
@@ -81,7 +77,7 @@ def test_each_piece_keeps_its_time():
 
 @pytest.mark.parametrize("dripped, end", [(HEAD, "nothing"), (CHUNKED + b"9\r\n1", "deadline")])  # fmt: skip
 def test_an_answer_that_drips_ends_at_the_deadline(dripped, end):
-    with answering(dripped, then=threading.Event.wait) as url:
+    with answering(dripped, end=stall) as url:
         exchange = fetch(url, seconds=0.2)
 
     assert exchange.end == end
@@ -195,15 +191,10 @@ def test_a_body_waits_for_the_server_to_ask_for_it():
 
 
 def test_nobody_there_is_a_problem_that_is_named():
-    with closed_port() as url:
-        transfer = Transfer(Request("GET", url, (), b""), time.monotonic() + 5)
+    with Upstream() as gone:
+        gone.stop_listening()
+        request = Request("GET", f"{gone.url}/x", (), b"")
+        transfer = Transfer(request, time.monotonic() + 5)
 
     assert not transfer.is_connected
     assert transfer.finish().problem.startswith("ConnectionRefusedError")
-
-
-@contextmanager
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    yield f"http://127.0.0.1:{port}/x"

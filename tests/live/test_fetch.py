@@ -1,7 +1,6 @@
 """Streams, and streams that are cut, in clients outside Python: node's fetch and curl."""
 
 import json
-import threading
 
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
@@ -39,24 +38,6 @@ def curl(server: Reference, *options: str) -> ServerProcess:
     headers = ["-H", f"Authorization: Bearer {TOKEN}"]
     headers += ["-H", "Content-Type: application/json"]
     return ServerProcess([*command, *headers, "-d", json.dumps(ASK), *options])
-
-
-@pytest.mark.parametrize("client", [fetch, curl])
-def test_a_client_has_a_token_before_the_next_one_exists(
-    server: Reference, client: object
-) -> None:
-    gate = threading.Event()
-    server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
-
-    with client(server) as process:
-        process.wait_for_line('"token":"Good"')
-        gate.set()
-        process.wait_for_line('"token":" morning"')
-        process.wait_for_line('"done":true')
-        code = process.wait(PATIENCE)
-
-    assert code == 0
-    assert client is curl or process.lines[-1] == "complete"
 
 
 def test_clients_notice_that_a_stream_is_cut(server: Reference) -> None:

@@ -12,9 +12,6 @@ from octomil_conformance.backend import (
 )
 from octomil_conformance.backend.scripts import whole
 from octomil_conformance.backend.upstream import ANY_PORT, Upstream
-from octomil_conformance.server.http_server import serving
-from octomil_conformance.server.layers import around, cors
-from octomil_conformance.server.served import Upstreams, served
 from playwright.sync_api import Page
 from processes import serve
 from reference import TOKEN
@@ -53,20 +50,15 @@ def backend() -> Iterator[ScriptedBackend]:
         yield backend
 
 
-@pytest.fixture(scope="module", params=["waitress", "gunicorn", "conformance"])
+@pytest.fixture(scope="module", params=["waitress", "gunicorn"])
 def api(
     request: pytest.FixtureRequest, backend: ScriptedBackend, origin: str
 ) -> Iterator[str]:
-    """The URL of a server that allows the origin: the reference server, or `octomil-conformance serve`."""
-    if request.param == "conformance":
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url)
-        with serving(around(served(upstreams, TOKEN), cors), TOKEN) as url:
-            yield url
-    else:
-        origins = f"https://app.example.com,{origin}"
-        env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": origins}
-        with serve(request.param, **environment(backend), **env) as server:
-            yield server.url
+    """The URL of a server that allows the origin."""
+    origins = f"https://app.example.com,{origin}"
+    env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": origins}
+    with serve(request.param, **environment(backend), **env) as server:
+        yield server.url
 
 
 def call(
@@ -177,7 +169,6 @@ def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
     assert backend.calls(nonce) == []
 
 
-@pytest.mark.parametrize("api", ["waitress", "gunicorn"], indirect=True)
 @pytest.mark.parametrize(
     ("model", "how"), [("conf-echo", "complete"), ("conf-cut", "TypeError")]
 )
