@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
-
-if TYPE_CHECKING:  # it takes a quarter of a second to import, and few tests need it
-    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 LEFT_OUT = "not machine"
 """The value of `-m` unless the caller gives one."""
 
 LONGEST = [
     *("test_kill_matrix.py", "test_reference.py", "test_sdk_table.py"),
-    *("test_compatible_servers.py", "test_benchmarks.py", "test_nginx.py"),
-    *("test_conformance_live.py", "test_page_live.py", "test_deployment.py"),
-    *("test_soak.py", "test_workers.py", "test_serve.py", "test_fuzz_upstreams.py"),
+    *("test_conformance_live.py", "test_compatible_servers.py", "test_benchmarks.py"),
+    *("test_deployment.py", "test_openai_clients.py", "test_page_reading_live.py"),
+    *("test_workers.py", "test_page_live.py", "test_serve.py", "test_command.py"),
 ]
 """Files that take longest. They begin first: with -n, a long one that begins last leaves the other processes idle."""
 
@@ -38,7 +33,7 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium():
     """One headless browser for all tests. Most of them use `page`."""
     from playwright.sync_api import expect, sync_playwright
 
@@ -55,22 +50,22 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
+def complaints():
     """Complaints of the pages of the test: exceptions, errors, warnings, and loads that a policy blocked."""
     return []
 
 
 @pytest.fixture
-def new_page(chromium: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+def new_page(chromium, complaints):
     """Opens a tab with cookies and storage of its own; takes the options of a browser context."""
 
-    def opened(**options: Any) -> Page:
+    def opened(**options):
         page = contexts.enter_context(chromium.new_context(**options)).new_page()
         page.on("pageerror", lambda error: complaints.append(error.message))
         page.on("console", heard)
         return page
 
-    def heard(said: ConsoleMessage) -> None:
+    def heard(said):
         if said.type in ("error", "warning"):
             complaints.append(said.text)
 
@@ -79,18 +74,18 @@ def new_page(chromium: Browser, complaints: list[str]) -> Iterator[Callable[...,
 
 
 @pytest.fixture
-def page(new_page: Callable[..., Page]) -> Page:
+def page(new_page):
     return new_page()
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+def pytest_ignore_collect(collection_path, config):
     """With `-m machine`, files without the mark are not even imported: all of them take each process ten seconds."""
     if config.option.markexpr != "machine" or collection_path.suffix != ".py":
         return None
     return "mark.machine" not in collection_path.read_text("utf-8") or None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Sorts the files. With --cov, only tests of octomil_ref itself are measured: others run its code without a look at it."""
     for item in items:
         if UNIT_TESTS not in item.path.parents:
@@ -99,9 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter, config):
     # With -n only the processes that run the tests know which were left out.
     some = terminalreporter.stats.get("deselected") or config.option.numprocesses
     if config.option.markexpr == LEFT_OUT and some:

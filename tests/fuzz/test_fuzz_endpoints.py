@@ -4,8 +4,7 @@ This also tests the schemas: if server and schema disagree about a request, one 
 """
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import falcon.testing
 import pytest
@@ -24,7 +23,7 @@ TOKEN = "a-token-of-the-fuzz-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def with_short_arrays(schema: Any) -> Any:
+def with_short_arrays(schema):
     """A copy in which no array has more than two items. Longer ones take seconds to make and find nothing more."""
     if isinstance(schema, list):
         return [with_short_arrays(each) for each in schema]
@@ -47,14 +46,14 @@ Call = Callable[[Case], Response]
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[ScriptedBackend]:
+def backend():
     """Ollama and the fallback; both are well."""
     with ScriptedBackend(("127.0.0.1", 0), ("127.0.0.1", 0)) as backend:
         yield backend
 
 
 @pytest.fixture(scope="module")
-def call(backend: ScriptedBackend) -> Call:
+def call(backend):
     """Sends a case to the application."""
     app = create_app(
         Settings(
@@ -67,7 +66,7 @@ def call(backend: ScriptedBackend) -> Call:
     return lambda case: case.call(headers=AUTHORIZED, app=app)
 
 
-def is_valid(component: str, answer: Response) -> bool:
+def is_valid(component, answer):
     """True if the body that the server got was JSON that matches the schema."""
     body = answer.request.body or b""
     data = body.encode() if isinstance(body, str) else body
@@ -78,7 +77,7 @@ def is_valid(component: str, answer: Response) -> bool:
     return schemas.complaint(component, json.loads(data)) == ""
 
 
-def assert_is_a_refusal(answer: Response) -> None:
+def assert_is_a_refusal(answer):
     envelope = json.loads(answer.content)
 
     assert schemas.complaint("Error", envelope) == ""
@@ -86,7 +85,7 @@ def assert_is_a_refusal(answer: Response) -> None:
     assert [envelope["request_id"]] == answer.headers["x-request-id"]
 
 
-def assert_is_an_answer(profile: str, answer: Response) -> None:
+def assert_is_an_answer(profile, answer):
     values = [answer.content]
     component = schemas.ANSWERS.get(profile, "StreamEvent")
     if profile == "stream":
@@ -98,7 +97,7 @@ def assert_is_an_answer(profile: str, answer: Response) -> None:
         assert schemas.complaint(component, json.loads(value)) == ""
 
 
-def the_backend_refused(answer: Response) -> bool:
+def the_backend_refused(answer):
     """True if the backend refused a parameter that the server does not check."""
     message = json.loads(answer.content)["message"]
     return answer.status_code == 400 and "backend refused the request" in message
@@ -106,15 +105,13 @@ def the_backend_refused(answer: Response) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", PROFILES)
-def test_what_the_schema_allows_is_answered_and_nothing_else_is(
-    call: Call, path: str, kind: str
-) -> None:
+def test_what_the_schema_allows_is_answered_and_nothing_else_is(call, path, kind):
     profile = PROFILES[path]
     component = schemas.REQUESTS[profile]
 
     @settings(max_examples=settings.default.max_examples // 5)  # they take long
     @given(API[path]["POST"].as_strategy(generation_mode=KINDS[kind]))
-    def ask(case: Case) -> None:
+    def ask(case):
         if schemas.complaint(component, case.body) == "":
             case.body["model_id"] = "conf-echo"
 
@@ -132,7 +129,7 @@ def test_what_the_schema_allows_is_answered_and_nothing_else_is(
     ask()
 
 
-def test_no_endpoint_is_left_out() -> None:
+def test_no_endpoint_is_left_out():
     others = {"/inference/health", "/health"}
 
     assert {*PROFILES, *others} == {*spec.openapi()["paths"]}
@@ -142,7 +139,7 @@ def test_no_endpoint_is_left_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def raw(backend: ScriptedBackend) -> falcon.testing.TestClient:
+def raw(backend):
     """Calls the application without a server, so that exceptions which it does not catch are raised here."""
     app = create_app(
         Settings(
@@ -184,8 +181,8 @@ PATHS = [*(f"/api/v1{path}" for path in spec.openapi()["paths"]), *PAGES]
     body=st.binary(max_size=200),
 )
 def test_nothing_that_arrives_is_answered_by_a_5xx(
-    raw: falcon.testing.TestClient, method, path, query, headers, body
-) -> None:
+    raw, method, path, query, headers, body
+):
     answer = raw.simulate_request(
         method, path, query_string=query, headers=headers, body=body
     )

@@ -6,6 +6,7 @@ import string
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from json_values import json_values
 from octomil_conformance import sse as reading
 
 from octomil_ref import json_codec, streaming
@@ -16,27 +17,13 @@ from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 TEXT = st.text(st.characters())
 """Half surrogate pairs too."""
 
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text()
-)
 NAMES = [
     *("model_id", "messages", "input_data", "parameters", "inputs", "input"),
     *("role", "content", "type", "text", "prompt", "max_concurrency", "stop", "seed"),
     *("temperature", "max_tokens", "top_k", "stream"),
 ]
-VALUES = st.recursive(
-    LEAVES | st.sampled_from(["user", "text", "m"]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner, max_size=6)
-    ),
-    max_leaves=30,
-)
-"""Any JSON value, often with the names that requests have."""
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+VALUES = json_values(NAMES, ["user", "text", "m"], FINITE, max_leaves=30)
 
 JSON_LIKE = st.one_of(
     VALUES.map(json.dumps).map(str.encode),
@@ -46,7 +33,7 @@ JSON_LIKE = st.one_of(
 )
 
 
-def standard(data: bytes) -> object:
+def standard(data):
     """The value that the standard library decodes. Raises ValueError if there is none."""
     try:
         return json.loads(data)
@@ -89,7 +76,7 @@ def test_both_codecs_read_the_same(data):
     assert same(value, standard(data))
 
 
-def same(one: object, other: object) -> bool:
+def same(one, other):
     """An integer of more than 64 bits may have become a float, and no number equals NaN."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))

@@ -4,6 +4,7 @@ import json
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from json_values import json_values
 from octomil_conformance import schemas, sse, wire
 from octomil_conformance.exchange import Chunk, Exchange, Request
 from octomil_conformance.expect import Finding, evidence
@@ -15,15 +16,7 @@ NAMES = [
     *("prompt_tokens", "completion_tokens", "total_tokens", "inputs", "input"),
     *("succeeded", "failed", "status_code"),
 ]
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-VALUES = st.recursive(
-    LEAVES | st.sampled_from(["ok", "stop", 10**400, -(10**400)]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)
-    ),
-    max_leaves=20,
-)
+VALUES = json_values(NAMES, ["ok", "stop", 10**400, -(10**400)])
 JSON = VALUES.map(json.dumps).map(str.encode)
 EVENTS = st.lists(
     st.builds(
@@ -63,7 +56,7 @@ EXCHANGES = st.builds(
 
 
 @given(EXCHANGES)
-def test_every_check_passes_or_says_what_it_found(exchange: Exchange) -> None:
+def test_every_check_passes_or_says_what_it_found(exchange):
     for check in wire.CHECKS:
         try:
             check(exchange)
@@ -73,7 +66,7 @@ def test_every_check_passes_or_says_what_it_found(exchange: Exchange) -> None:
 
 
 @given(EXCHANGES)
-def test_an_answer_matches_its_schema_or_the_difference_is_told(exchange) -> None:
+def test_an_answer_matches_its_schema_or_the_difference_is_told(exchange):
     complaints = schemas.schema_complaints(exchange)
 
     assert all(isinstance(each, str) and each for each in complaints)
@@ -81,7 +74,7 @@ def test_an_answer_matches_its_schema_or_the_difference_is_told(exchange) -> Non
 
 @given(BODIES)
 @example(b"\xef\xbb\xbf")
-def test_frames_keep_every_byte_of_their_lines(body: bytes) -> None:
+def test_frames_keep_every_byte_of_their_lines(body):
     frames = sse.parse(body)
 
     kept = b"".join(line.text for frame in frames for line in frame.lines)
@@ -91,6 +84,6 @@ def test_frames_keep_every_byte_of_their_lines(body: bytes) -> None:
     assert all(frame.terminated for frame in frames[:-1])
 
 
-def _text(data: bytes) -> bytes:
+def _text(data):
     """The text without line ends, because blank lines have them too."""
     return data.replace(b"\r", b"").replace(b"\n", b"")

@@ -1,30 +1,21 @@
 """Fixtures of the live tests: scripted upstreams, reference servers, real model servers, the real SDK."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-from models import (
-    LlamaCpp,
-    Ollama,
-    own_ollama,
-    python_sdk,
-    running_llama_cpp,
-    running_ollama,
-)
+from models import own_ollama, python_sdk, running_llama_cpp, running_ollama
 from processes import serve
-from reference import PROMPT, TOKEN, Reference, Shared, reference
+from reference import PROMPT, TOKEN, reference
 
 SERVERS = ["waitress", "gunicorn"]
 
 
 @pytest.fixture(scope="session")
-def shared() -> Iterator[Shared]:
+def shared():
     """Starts a server, or returns the one that was started with the same settings. It runs until the end of the session."""
-    started: dict[object, Reference] = {}
+    started = {}
 
-    def get(kind: str = "waitress", **env: str) -> Reference:
+    def get(kind="waitress", **env):
         settings = (kind, *sorted(env.items()))
         if settings not in started:
             started[settings] = stack.enter_context(reference(serve, kind, **env))
@@ -35,13 +26,13 @@ def shared() -> Iterator[Shared]:
 
 
 @pytest.fixture(scope="session", params=SERVERS)
-def shared_server(request: pytest.FixtureRequest, shared: Shared) -> Reference:
+def shared_server(request, shared):
     """The server behind `server`. A module overrides it to choose others."""
     return shared(request.param)
 
 
 @pytest.fixture
-def server(shared_server: Reference) -> Iterator[Reference]:
+def server(shared_server):
     """A running server with its usual settings, under waitress and under gunicorn, with two upstreams to script.
 
     Fails if the server logs a traceback, a token or a prompt, or does not answer after the test.
@@ -57,27 +48,27 @@ def server(shared_server: Reference) -> Iterator[Reference]:
 
 
 @pytest.fixture(scope="session")
-def llama_cpp() -> Iterator[LlamaCpp]:
+def llama_cpp():
     """A real llama.cpp for all tests; leave it alive."""
     with running_llama_cpp() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def ollama() -> Iterator[Ollama]:
+def ollama():
     """A real Ollama for all tests; leave it alive."""
     with running_ollama() as server:
         yield server
 
 
 @pytest.fixture
-def mortal_ollama() -> Iterator[Ollama]:
+def mortal_ollama():
     """A real Ollama for this test alone, which may kill it."""
     with own_ollama() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def sdk_python() -> Path:
+def sdk_python():
     """A python in whose environment the real Python SDK is installed."""
     return python_sdk()

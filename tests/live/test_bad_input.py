@@ -6,19 +6,10 @@ The conformance suite has bad bodies, methods and paths on the wire, and tests/r
 import http.client
 import json
 import socket
-from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
-from reference import (
-    ASK,
-    AUTHORIZED,
-    PATIENCE,
-    Reference,
-    http_request,
-    receive_all,
-)
+from reference import ASK, AUTHORIZED, PATIENCE, http_request, receive_all
 
 JSON = {**AUTHORIZED, "Content-Type": "application/json"}
 WRONG_TOKEN = {**JSON, "Authorization": "Bearer wrong"}
@@ -28,16 +19,14 @@ BODY = json.dumps(ASK).encode()
 
 
 @pytest.fixture
-def connection(server: Reference) -> Iterator[http.client.HTTPConnection]:
+def connection(server):
     """A connection that has to survive whatever is sent over it."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     with closing(client):
         yield client
 
 
-def send(
-    connection: http.client.HTTPConnection, body: object, headers: dict[str, str]
-) -> dict[str, Any]:
+def send(connection, body, headers):
     """Sends `body` (an iterator: in chunks) and returns the envelope. The connection has to answer the next request too."""
     chunked = hasattr(body, "__next__")
     connection.request(
@@ -45,7 +34,7 @@ def send(
     )
     used = connection.sock
     answer = connection.getresponse()
-    envelope: dict[str, Any] = json.load(answer)
+    envelope = json.load(answer)
     assert envelope["status_code"] == answer.status
     connection.request("GET", "/api/v1/health")
     assert json.load(connection.getresponse())["status"] == "ok"
@@ -56,11 +45,11 @@ def send(
 # Bodies that are too large, or come in chunks
 
 
-def in_chunks(body: bytes) -> Iterator[bytes]:
+def in_chunks(body):
     return iter([body[start : start + 65536] for start in range(0, len(body), 65536)])
 
 
-SIZES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+SIZES = {
     "20 MiB": (b" " * (20 * MIB), JSON, 413, "context_too_large"),
     "20 MiB and a wrong token": (
         b" " * (20 * MIB),
@@ -83,8 +72,8 @@ SIZES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     ("body", "headers", "status", "code"), SIZES.values(), ids=SIZES
 )
 def test_the_answer_to_a_large_body_arrives(
-    connection: http.client.HTTPConnection, framing, body, headers, status, code
-) -> None:
+    connection, framing, body, headers, status, code
+):
     envelope = send(connection, framing(body), headers)
 
     assert (envelope["status_code"], envelope["code"]) == (status, code)
@@ -92,7 +81,7 @@ def test_the_answer_to_a_large_body_arrives(
 
 # Requests that no well-meaning client sends
 
-MALFORMED: dict[str, bytes] = {
+MALFORMED = {
     "a NUL in a header": http_request("/inference", x_a="a\x00b"),
     "a control character in the token": http_request(
         "/inference", BODY, authorization="Bearer a\x01b"
@@ -107,7 +96,7 @@ MALFORMED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED)
-def test_malformed_http_is_refused(server: Reference, request_bytes: bytes) -> None:
+def test_malformed_http_is_refused(server, request_bytes):
     with server.connect() as connection:
         connection.sendall(request_bytes)
         version, status = connection.makefile("rb").readline().split()[:2]
@@ -116,7 +105,7 @@ def test_malformed_http_is_refused(server: Reference, request_bytes: bytes) -> N
     assert 400 <= int(status) < 500
 
 
-def test_a_body_that_ends_too_early_does_no_harm(server: Reference) -> None:
+def test_a_body_that_ends_too_early_does_no_harm(server):
     with server.connect() as connection:
         connection.sendall(http_request("/inference", BODY, content_length="1000"))
         connection.shutdown(socket.SHUT_WR)

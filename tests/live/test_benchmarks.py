@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.machine  # cores, /proc
 
 
-def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
+def benchmarks(*options):
     command = [sys.executable, "-m", "benchmarks", "--rounds", "1", *options]
     return subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900

@@ -1,15 +1,13 @@
 """Real OpenAI-compatible servers as the fallback: single answers, streams, embeddings and errors."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from gateways import LITELLM_KEY, running_litellm, running_portkey
-from models import LlamaCpp, Ollama
 from processes import serve
-from reference import MODEL_PATIENCE, UNHURRIED, Reference, reference
+from reference import MODEL_PATIENCE, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
 
@@ -23,23 +21,23 @@ class Compatible:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def ollama_v1(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
-    ollama: Ollama = request.getfixturevalue("ollama")
+def ollama_v1(request, stack):
+    ollama = request.getfixturevalue("ollama")
     return Compatible(f"{ollama.url}/v1", ollama.model)
 
 
-def llama(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
-    llama_cpp: LlamaCpp = request.getfixturevalue("llama_cpp")
+def llama(request, stack):
+    llama_cpp = request.getfixturevalue("llama_cpp")
     return Compatible(f"{llama_cpp.url}/v1", llama_cpp.model)
 
 
-def litellm(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+def litellm(request, stack):
     behind = llama(request, stack)
     endpoint = stack.enter_context(running_litellm(behind.endpoint))
     return Compatible(endpoint, behind.model, {"OPENAI_API_KEY": LITELLM_KEY})
 
 
-def portkey(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
+def portkey(request, stack):
     behind = llama(request, stack)
     endpoint = stack.enter_context(running_portkey())
     headers = f"x-portkey-provider: openai, x-portkey-custom-host: {behind.endpoint}"
@@ -49,29 +47,29 @@ def portkey(request: pytest.FixtureRequest, stack: ExitStack) -> Compatible:
 SERVERS = [ollama_v1, llama, litellm, portkey]
 
 
-def only(*servers: Callable[..., Compatible]) -> pytest.MarkDecorator:
+def only(*servers):
     """Limits a test to these servers, because the others do not show the behaviour."""
     return pytest.mark.parametrize("compatible", servers, indirect=True, ids=name)
 
 
-def name(start: Callable[..., Compatible]) -> str:
+def name(start):
     return start.__name__
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=name)
-def compatible(request: pytest.FixtureRequest) -> Iterator[Compatible]:
-    start: Callable[..., Compatible] = request.param
+def compatible(request):
+    start = request.param
     with ExitStack() as stack:
         yield start(request, stack)
 
 
 @pytest.fixture(scope="module")
-def server(compatible: Compatible) -> Iterator[Reference]:
+def server(compatible):
     """It is the fallback, and Ollama is down."""
     yield from in_front_of(compatible)
 
 
-def in_front_of(compatible: Compatible, **env: str) -> Iterator[Reference]:
+def in_front_of(compatible, **env):
     settings = {**UNHURRIED, **compatible.env, **env}
     settings.setdefault("OPENAI_API_ENDPOINT", compatible.endpoint)
     with reference(serve, **settings) as server:
@@ -80,16 +78,14 @@ def in_front_of(compatible: Compatible, **env: str) -> Iterator[Reference]:
         yield server
 
 
-def asked(compatible: Compatible, **more: object) -> dict[str, Any]:
+def asked(compatible, **more):
     parameters = {"max_tokens": 4, "temperature": 0, "top_k": 5, "keep_alive": "5m"}
     messages = [{"role": "user", "content": "Name three fruits."}]
     body = {"model_id": compatible.model, "messages": messages}
     return {**body, "parameters": parameters, **more}
 
 
-def test_a_single_answer_comes_from_the_server(
-    server: Reference, compatible: Compatible
-) -> None:
+def test_a_single_answer_comes_from_the_server(server, compatible):
     answer = server.ask("/inference", asked(compatible)).json()
 
     assert answer["output"]
@@ -99,9 +95,7 @@ def test_a_single_answer_comes_from_the_server(
     assert "ignored_parameters" not in answer
 
 
-def test_a_streamed_answer_comes_from_the_server(
-    server: Reference, compatible: Compatible
-) -> None:
+def test_a_streamed_answer_comes_from_the_server(server, compatible):
     with server.stream(asked(compatible)) as events:
         *tokens, final = events.rest()
 
@@ -111,9 +105,7 @@ def test_a_streamed_answer_comes_from_the_server(
     assert final["usage"]["completion_tokens"] == 4
 
 
-def test_embeddings_come_from_the_server(
-    server: Reference, compatible: Compatible
-) -> None:
+def test_embeddings_come_from_the_server(server, compatible):
     body = {"model_id": compatible.model, "input": ["apple", "pear", "apple"]}
 
     answer = server.ask("/embeddings", body).json()
@@ -125,7 +117,7 @@ def test_embeddings_come_from_the_server(
     assert answer["usage"]["prompt_tokens"] > 0
 
 
-def test_health_finds_the_server(server: Reference) -> None:
+def test_health_finds_the_server(server):
     _, state = server.client.get("/inference/health").json()["backends"]
 
     assert (state["provider"], state["status"]) == ("openai", "ok")
@@ -134,9 +126,7 @@ def test_health_finds_the_server(server: Reference) -> None:
 
 @only(ollama_v1, litellm)
 @pytest.mark.parametrize("path", ["/inference", "/inference/stream", "/embeddings"])
-def test_a_missing_model_is_reported(
-    server: Reference, compatible: Compatible, path: str
-) -> None:
+def test_a_missing_model_is_reported(server, compatible, path):
     """llama.cpp accepts any name of a model."""
     body = asked(compatible, model_id="no-such-model", input=["a"])
 
@@ -147,9 +137,7 @@ def test_a_missing_model_is_reported(
 
 @only(llama, litellm, portkey)
 @pytest.mark.parametrize("path", ["/inference", "/inference/stream"])
-def test_a_prompt_beyond_the_context_is_refused(
-    server: Reference, compatible: Compatible, path: str
-) -> None:
+def test_a_prompt_beyond_the_context_is_refused(server, compatible, path):
     """Ollama truncates a prompt that is too long."""
     messages = [{"role": "user", "content": "apple " * 9000}]
 
@@ -159,9 +147,7 @@ def test_a_prompt_beyond_the_context_is_refused(
 
 
 @only(llama, litellm)
-def test_a_parameter_of_the_wrong_type_is_refused(
-    server: Reference, compatible: Compatible
-) -> None:
+def test_a_parameter_of_the_wrong_type_is_refused(server, compatible):
     """Ollama ignores parameters that it does not know, and Portkey's gateway drops them."""
     parameters = {"max_tokens": 2, "min_p": "hot"}
 
@@ -171,7 +157,7 @@ def test_a_parameter_of_the_wrong_type_is_refused(
     assert "min_p" in answer.json()["message"]
 
 
-def test_a_wrong_base_url_is_reported(compatible: Compatible) -> None:
+def test_a_wrong_base_url_is_reported(compatible):
     wrong = {"OPENAI_API_ENDPOINT": f"{compatible.endpoint}/nowhere"}
     for server in in_front_of(compatible, **wrong):
         answer = server.ask("/inference", asked(compatible))
@@ -185,7 +171,7 @@ def test_a_wrong_base_url_is_reported(compatible: Compatible) -> None:
 
 
 @only(litellm)
-def test_a_wrong_key_is_reported(compatible: Compatible) -> None:
+def test_a_wrong_key_is_reported(compatible):
     key = "sk-another-key-9876543210"
     for server in in_front_of(compatible, OPENAI_API_KEY=key):
         answer = server.ask("/inference", asked(compatible))
@@ -198,7 +184,7 @@ def test_a_wrong_key_is_reported(compatible: Compatible) -> None:
 
 
 @only(portkey)
-def test_a_gateway_without_its_headers_is_reported(compatible: Compatible) -> None:
+def test_a_gateway_without_its_headers_is_reported(compatible):
     for server in in_front_of(compatible, OPENAI_API_HEADERS=""):
         answer = server.ask("/inference", asked(compatible))
 

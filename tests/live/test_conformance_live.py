@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from models import LlamaCpp, Ollama
 from processes import serve
 from reference import TOKEN, UNHURRIED, reference
 
@@ -16,10 +15,8 @@ OF_THE_MODEL = ("infer", "stream", "batch", "embed")
 
 
 @pytest.mark.parametrize("name", ["ollama", "llama_cpp"])
-def test_the_reference_conforms_with_a_real_model_behind_it(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    model: Ollama | LlamaCpp = request.getfixturevalue(name)
+def test_the_reference_conforms_with_a_real_model_behind_it(name, request):
+    model = request.getfixturevalue(name)
     urls = {"OLLAMA_BASE_URL": "", "OPENAI_API_ENDPOINT": ""}
     urls["OLLAMA_BASE_URL" if name == "ollama" else "OPENAI_API_ENDPOINT"] = model.url
 

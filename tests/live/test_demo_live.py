@@ -5,9 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from textwrap import dedent
 
 import httpx
@@ -16,22 +14,18 @@ from octomil_conformance.backend.scripts import embeds, says
 from octomil_conformance.backend.scripts import json as answers_json
 from octomil_conformance.backend.upstream import Upstream
 from processes import ServerProcess
-from reference import (
-    MODEL_PATIENCE,
-    PATIENCE,
-    UNHURRIED,
-)
+from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED
 
 
 @contextmanager
-def demo(*options: str, **env: str) -> Iterator[ServerProcess]:
+def demo(*options, **env):
     """`octomil-ref demo` on a free port, without an Ollama."""
     command = [sys.executable, "-m", "octomil_ref", "demo", "--port", "0", *options]
     with ServerProcess(command, {"OLLAMA_BASE_URL": "", **UNHURRIED, **env}) as process:
         yield process
 
 
-def curls(process: ServerProcess) -> dict[str, httpx.Request]:
+def curls(process):
     """The requests of the printed curl lines, by path."""
     requests = {}
     for line in process.lines:
@@ -50,12 +44,12 @@ def curls(process: ServerProcess) -> dict[str, httpx.Request]:
     return requests
 
 
-def wait_for_guide(process: ServerProcess) -> None:
+def wait_for_guide(process):
     """The last line of it."""
     process.wait_for_line(r"print\(token\.token", timeout=120)
 
 
-def printed_by_the_sdk(process: ServerProcess, python: Path, home: Path) -> str:
+def printed_by_the_sdk(process, python, home):
     """The output of the printed lines for the Python SDK."""
     lines = "\n".join(process.lines).partition("environment of its own):\n")[2]
     code = "\n".join(line for line in lines.split("\n") if line.startswith("  "))
@@ -69,7 +63,7 @@ def printed_by_the_sdk(process: ServerProcess, python: Path, home: Path) -> str:
     ).stdout
 
 
-def test_the_demo_answers_with_its_own_model_and_ctrl_c_ends_everything() -> None:
+def test_the_demo_answers_with_its_own_model_and_ctrl_c_ends_everything():
     with demo("--gguf", str(weights())) as process:
         wait_for_guide(process)
         sent = curls(process)
@@ -88,8 +82,8 @@ def test_the_demo_answers_with_its_own_model_and_ctrl_c_ends_everything() -> Non
 
 
 def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
-    sdk_python: Path, tmp_path: Path
-) -> None:
+    sdk_python, tmp_path
+):
     weights()
     with (
         Upstream() as ollama,
@@ -123,7 +117,7 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
     assert code == 0
 
 
-def test_the_scripted_demo_repeats_the_prompt_without_a_model() -> None:
+def test_the_scripted_demo_repeats_the_prompt_without_a_model():
     with demo("--scripted") as process:
         process.wait_for_line("Health:")
         asked = curls(process)["/inference"]
@@ -137,14 +131,14 @@ def test_the_scripted_demo_repeats_the_prompt_without_a_model() -> None:
     assert code == 0
 
 
-def test_a_model_file_and_the_script_exclude_each_other() -> None:
+def test_a_model_file_and_the_script_exclude_each_other():
     with demo("--scripted", "--gguf", "x") as process:
         assert process.wait() == 2
 
     assert any("not allowed with" in line for line in process.lines)
 
 
-def test_the_demo_says_that_a_file_is_no_model(tmp_path: Path) -> None:
+def test_the_demo_says_that_a_file_is_no_model(tmp_path):
     file = tmp_path / "bad.gguf"
     file.write_text("This is no model.")
 

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 @pytest.fixture
-def podman() -> Iterator[Podman]:
+def podman():
     """With the image."""
     podman = Podman()
     podman.build()
@@ -30,7 +29,7 @@ def podman() -> Iterator[Podman]:
     podman.remove_image()
 
 
-def test_the_image_serves_without_root_and_without_writing(podman: Podman) -> None:
+def test_the_image_serves_without_root_and_without_writing(podman):
     env = {"OCTOMIL_HOST": "127.0.0.1", "OCTOMIL_PORT": str(free_port())}
 
     with reference(podman.serve, OCTOMIL_METRICS="1", **env) as server:
@@ -51,14 +50,14 @@ def test_the_image_serves_without_root_and_without_writing(podman: Podman) -> No
     assert "Shutting down: Master" in "\n".join(server.process.all_lines())
 
 
-def checked(*command: str | Path) -> str:
+def checked(*command):
     """The output of a check, which has to succeed."""
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
 
 
-def test_every_error_of_the_nginx_site_is_an_envelope() -> None:
+def test_every_error_of_the_nginx_site_is_an_envelope():
     site = (DEPLOY / "nginx.conf").read_text("utf-8")
     errors = re.findall(r"return (\d+) '(.*)';", site)
 
@@ -70,7 +69,7 @@ def test_every_error_of_the_nginx_site_is_an_envelope() -> None:
         assert set(envelope) == {*BadRequest("").envelope(), "request_id"}
 
 
-def test_the_unit_is_valid_and_confined(tmp_path: Path) -> None:
+def test_the_unit_is_valid_and_confined(tmp_path):
     """`verify` needs the program, which here is in this environment."""
     systemd_analyze = found("systemd-analyze", "systemd")
     text = (DEPLOY / "octomil-ref.service").read_text("utf-8")
@@ -86,7 +85,7 @@ def test_the_unit_is_valid_and_confined(tmp_path: Path) -> None:
     assert said == ""
 
 
-def test_the_kubernetes_manifest_matches_the_published_schemas() -> None:
+def test_the_kubernetes_manifest_matches_the_published_schemas():
     validate = kubernetes_validate()
 
     said = checked(validate, "--strict", DEPLOY / "kubernetes.yaml")
@@ -96,20 +95,20 @@ def test_the_kubernetes_manifest_matches_the_published_schemas() -> None:
     assert [kind for kind in kinds if f"passed for resource {kind}/" not in said] == []
 
 
-def test_compose_yaml_matches_its_schema() -> None:
+def test_compose_yaml_matches_its_schema():
     schema = ("--builtin-schema", "vendor.compose-spec")
 
     checked(sys.executable, "-m", "check_jsonschema", *schema, DEPLOY / "compose.yaml")
 
 
-def test_prometheus_yml_is_valid() -> None:
+def test_prometheus_yml_is_valid():
     """Its syntax alone: the file with the token is not here."""
     promtool = found("promtool", "prometheus")
 
     checked(promtool, "check", "config", "--syntax-only", DEPLOY / "prometheus.yml")
 
 
-def test_the_autoscaler_reads_a_metric_that_exists() -> None:
+def test_the_autoscaler_reads_a_metric_that_exists():
     text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
 
     assert re.findall(r"^ +metric:\n +name: (.*)$", text, re.MULTILINE) == [INFLIGHT]

@@ -5,7 +5,7 @@ import json
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
-from reference import ASK, PATIENCE, RUNNER_DIED, TOKEN, Reference
+from reference import ASK, PATIENCE, RUNNER_DIED, TOKEN
 
 pytestmark = pytest.mark.machine
 
@@ -26,13 +26,13 @@ try {
 """
 
 
-def fetch(server: Reference) -> ServerProcess:
+def fetch(server):
     command = [found("node", "nodejs"), "--input-type=module", "-e", FETCH, "--"]
     url = f"{server.api}/inference/stream"
     return ServerProcess([*command, url, TOKEN, json.dumps(ASK)])
 
 
-def curl(server: Reference, *options: str) -> ServerProcess:
+def curl(server, *options):
     """The command of the README."""
     command = [found("curl", "curl"), "-sS", "-N", f"{server.api}/inference/stream"]
     headers = ["-H", f"Authorization: Bearer {TOKEN}"]
@@ -40,7 +40,7 @@ def curl(server: Reference, *options: str) -> ServerProcess:
     return ServerProcess([*command, *headers, "-d", json.dumps(ASK), *options])
 
 
-def test_clients_notice_that_a_stream_is_cut(server: Reference) -> None:
+def test_clients_notice_that_a_stream_is_cut(server):
     server.ollama.on("/api/chat", CUT)
 
     with fetch(server) as fetching, curl(server) as copying:
@@ -51,7 +51,7 @@ def test_clients_notice_that_a_stream_is_cut(server: Reference) -> None:
     assert any('"code":"stream_interrupted"' in line for line in copying.lines)
 
 
-def test_over_http_1_0_a_cut_stream_only_lacks_its_done(server: Reference) -> None:
+def test_over_http_1_0_a_cut_stream_only_lacks_its_done(server):
     server.ollama.on("/api/chat", CUT, says("Good", " morning"))
 
     with curl(server, "--http1.0") as cut:

@@ -1,36 +1,34 @@
 """The keys of a file, under both servers: they follow its changes, and stay valid while it cannot be read."""
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from processes import serve
-from reference import Reference, reference
+from reference import reference
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Path:
+def keys(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("ci:the-old-token\n")
     return keys
 
 
 @pytest.fixture(params=["waitress", "gunicorn"])
-def server(request: pytest.FixtureRequest, keys: Path) -> Iterator[Reference]:
+def server(request, keys):
     with reference(serve, request.param, OCTOMIL_API_KEYS_FILE=str(keys)) as server:
         yield server
 
 
-def replaced(keys: Path, text: str) -> None:
+def replaced(keys, text):
     new = keys.with_name("new")
     new.write_text(text)
     new.rename(keys)
 
 
 def test_keys_hold_while_their_file_cannot_be_read_and_follow_it_without_a_signal(
-    server: Reference, keys: Path
-) -> None:
+    server, keys
+):
     server.wait_for_status("the-old-token", 400)
     keys.unlink()
     server.process.signal(signal.SIGHUP)

@@ -4,13 +4,8 @@ import signal
 
 import pytest
 from open_streams import OpenStream
-from processes import (
-    ServerProcess,
-    gunicorn_command,
-    serve,
-    waitress_serve_command,
-)
-from reference import PATIENCE, TOKEN, Reference, reference
+from processes import ServerProcess, gunicorn_command, serve, waitress_serve_command
+from reference import PATIENCE, TOKEN, reference
 
 each_server = pytest.mark.parametrize("kind", ["waitress", "gunicorn"])
 """`gunicorn -c` needs no test of its own: it is what `serve --server gunicorn` becomes."""
@@ -25,7 +20,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_a_wrong_setting_ends_the_start_with_one_line(command: list[str]) -> None:
+def test_a_wrong_setting_ends_the_start_with_one_line(command):
     env = {"OCTOMIL_API_KEYS": TOKEN, "OLLAMA_BASE_URL": "localhost:11434"}
     with ServerProcess(command, env) as process:
         code = process.wait(PATIENCE)
@@ -39,7 +34,7 @@ def test_a_wrong_setting_ends_the_start_with_one_line(command: list[str]) -> Non
 
 
 @each_server
-def test_on_sigterm_a_stream_finishes(kind: str) -> None:
+def test_on_sigterm_a_stream_finishes(kind):
     with reference(serve, kind) as server:
         stream = OpenStream(server)
         stream.begin()
@@ -57,7 +52,7 @@ def test_on_sigterm_a_stream_finishes(kind: str) -> None:
     assert "Traceback" not in server.heard()
 
 
-def wait_until_stopping(server: Reference) -> None:
+def wait_until_stopping(server):
     """`serve` refuses new connections; gunicorn, which says so, lets them wait until its last stream has ended."""
     if "waitress" in server.process.argv:
         server.wait_until_refused()
@@ -66,9 +61,7 @@ def wait_until_stopping(server: Reference) -> None:
 
 
 @each_server
-def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(
-    kind: str,
-) -> None:
+def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(kind):
     with reference(serve, kind, OCTOMIL_SHUTDOWN_GRACE="1") as server:
         stream = OpenStream(server)
         stream.begin()
@@ -82,7 +75,7 @@ def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(
 
 
 @each_server
-def test_on_ctrl_c_it_ends_without_a_traceback(kind: str) -> None:
+def test_on_ctrl_c_it_ends_without_a_traceback(kind):
     with reference(serve, kind) as server:
         assert server.client.get("/health").status_code == 200
         server.process.signal(signal.SIGINT)

@@ -9,10 +9,10 @@ from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, stream
 from open_streams import OpenStream
 from processes import serve
-from reference import Reference, http_request, new_id, reference
+from reference import http_request, new_id, reference
 
 
-def test_a_stream_that_breaks_off_is_a_warning_and_an_error(server: Reference) -> None:
+def test_a_stream_that_breaks_off_is_a_warning_and_an_error(server):
     broken = stream(NDJSON, OLLAMA.token("Good"), end=Response.reset)
     server.ollama.on("/api/chat", broken)
     request_id = new_id()
@@ -32,7 +32,7 @@ OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
 
 
 @pytest.mark.parametrize("name", OWN_LINES)
-def test_every_line_of_the_log_is_json_and_has_its_time_in_utc(name: str) -> None:
+def test_every_line_of_the_log_is_json_and_has_its_time_in_utc(name):
     with reference(serve, name, "--threads", "1", OCTOMIL_LOG_LEVEL="DEBUG") as server:
         stream = OpenStream(server)
         stream.begin()

@@ -3,14 +3,13 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from processes import ServerProcess, found, free_port
-from reference import ASK, PATIENCE, TOKEN, Reference, Shared, client_of
+from reference import ASK, PATIENCE, TOKEN, client_of
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
@@ -20,14 +19,14 @@ WORKERS = {"waitress": "1", "gunicorn": "2"}
 
 
 @pytest.fixture(scope="module")
-def servers(shared: Shared) -> list[Reference]:
+def servers(shared):
     return [
         shared(kind, OCTOMIL_METRICS="1", OCTOMIL_WORKERS=workers)
         for kind, workers in WORKERS.items()
     ]
 
 
-def answered(server: Reference) -> float:
+def answered(server):
     """The answers of `/inference` so far, as the process says that takes a new connection."""
     with client_of(server.url) as client:
         text = client.get(f"{server.url}/metrics").text
@@ -37,13 +36,13 @@ def answered(server: Reference) -> float:
     return sum(map(float, re.findall(series, text, re.MULTILINE)))
 
 
-def ask_on_new_connections(server: Reference) -> None:
+def ask_on_new_connections(server):
     for _ in range(REQUESTS):
         with client_of(server.url) as client:
             assert client.post("/inference", json=ASK).status_code == 200
 
 
-def test_every_process_shows_the_requests_of_all(servers: list[Reference]) -> None:
+def test_every_process_shows_the_requests_of_all(servers):
     for server in servers:
         before = answered(server)
 
@@ -53,7 +52,7 @@ def test_every_process_shows_the_requests_of_all(servers: list[Reference]) -> No
 
 
 @contextmanager
-def prometheus(targets: list[str], folder: Path) -> Iterator[httpx.Client]:
+def prometheus(targets, folder):
     """A client of a Prometheus that scrapes the servers."""
     job = {
         "job_name": "octomil",
@@ -77,7 +76,7 @@ def prometheus(targets: list[str], folder: Path) -> Iterator[httpx.Client]:
             yield api
 
 
-def wait_for_value(api: httpx.Client, query: str, value: str) -> None:
+def wait_for_value(api, query, value):
     for _ in range(int(PATIENCE / 0.05)):
         result = api.get("/query", params={"query": query}).json()["data"]["result"]
         if [sample["value"][1] for sample in result] == [value]:
@@ -87,9 +86,7 @@ def wait_for_value(api: httpx.Client, query: str, value: str) -> None:
 
 
 @pytest.mark.machine
-def test_a_real_prometheus_reads_the_counts(
-    servers: list[Reference], tmp_path: Path
-) -> None:
+def test_a_real_prometheus_reads_the_counts(servers, tmp_path):
     for server in servers:
         ask_on_new_connections(server)
     counts = {f"127.0.0.1:{server.port}": answered(server) for server in servers}
@@ -105,9 +102,9 @@ def test_a_real_prometheus_reads_the_counts(
             assert answer["status"] == "success", f"{query}: {answer}"
 
 
-def queries_of_the_dashboard() -> list[str]:
+def queries_of_the_dashboard():
     """With values for its variables."""
     dashboard = json.loads(DASHBOARD.read_text())
     targets = [t for panel in dashboard["panels"] for t in panel["targets"]]
-    queries: list[str] = [target["expr"] for target in targets]
+    queries = [target["expr"] for target in targets]
     return [q.replace("$__rate_interval", "1m").replace("$job", ".*") for q in queries]

@@ -5,16 +5,13 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from octomil_conformance.backend.upstream import Script
 from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
@@ -61,13 +58,13 @@ class Site:
     client: httpx.Client
     servers: list[Reference]
 
-    def on(self, path: str, script: Script) -> None:
+    def on(self, path, script):
         for server in self.servers:
             server.ollama.on(path, script)
 
 
 @contextmanager
-def running(kind: str, folder: Path) -> Iterator[Site]:
+def running(kind, folder):
     with ExitStack() as stack:
         servers = [stack.enter_context(reference(serve, kind)) for _ in range(2)]
         port = free_port()
@@ -80,15 +77,13 @@ def running(kind: str, folder: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module", params=["waitress", "gunicorn"])
-def shared_site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def shared_site(request, tmp_path_factory):
     with running(request.param, tmp_path_factory.mktemp("nginx")) as site:
         yield site
 
 
 @pytest.fixture
-def site(shared_site: Site) -> Iterator[Site]:
+def site(shared_site):
     """A site for all tests; leave its servers alive."""
     yield shared_site
     for server in shared_site.servers:
@@ -96,13 +91,13 @@ def site(shared_site: Site) -> Iterator[Site]:
 
 
 @pytest.fixture(params=["waitress", "gunicorn"])
-def mortal_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def mortal_site(request, tmp_path):
     """A site for this test alone, which may end its servers."""
     with running(request.param, tmp_path) as site:
         yield site
 
 
-def configuration(folder: Path, port: int, servers: list[Reference]) -> str:
+def configuration(folder, port, servers):
     """The site with the ports of this test."""
     block = SITE.read_text("utf-8")
     for written, real in zip(("8000", "8001"), servers, strict=True):
@@ -113,13 +108,13 @@ def configuration(folder: Path, port: int, servers: list[Reference]) -> str:
     return WRAPPER.format(folder=folder, site=block)
 
 
-def running_nginx(config: Path) -> ServerProcess:
+def running_nginx(config):
     if not NGINX.exists():
         raise RuntimeError(f"no {NGINX}: apt-get install nginx-light")
     return ServerProcess([str(NGINX), "-p", str(config.parent), "-c", str(config)])
 
 
-def wait_until_accepted(port: int) -> None:
+def wait_until_accepted(port):
     for _ in range(int(PATIENCE / 0.05)):
         try:
             socket.create_connection(("127.0.0.1", port), PATIENCE).close()
@@ -130,7 +125,7 @@ def wait_until_accepted(port: int) -> None:
     raise TimeoutError("nginx does not listen")
 
 
-def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
+def test_a_token_passes_nginx_before_the_next_one_exists(site):
     gate = threading.Event()
     site.on("/api/chat", says("Good", " morning", gate=gate))
 
@@ -145,7 +140,7 @@ def test_a_token_passes_nginx_before_the_next_one_exists(site: Site) -> None:
     assert events.seen[-1]["done"] is True
 
 
-def test_a_cut_stream_is_seen_as_broken_through_nginx(site: Site) -> None:
+def test_a_cut_stream_is_seen_as_broken_through_nginx(site):
     site.on(
         "/api/chat",
         stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED),
@@ -159,12 +154,10 @@ def test_a_cut_stream_is_seen_as_broken_through_nginx(site: Site) -> None:
     assert events.seen[-1]["error"]["code"] == "stream_interrupted"
 
 
-def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(
-    site: Site,
-) -> None:
+def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(site):
     left, over = threading.Event(), threading.Event()
 
-    def script(response: Response) -> None:
+    def script(response):
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
         response.wait(left, PATIENCE)
@@ -181,7 +174,7 @@ def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(
     assert over.wait(PATIENCE)
 
 
-def test_a_server_that_is_killed_costs_only_its_own_streams(mortal_site: Site) -> None:
+def test_a_server_that_is_killed_costs_only_its_own_streams(mortal_site):
     killed, other = mortal_site.servers
     gate = threading.Event()
     mortal_site.on("/api/chat", says("Good", " morning", gate=gate))
@@ -207,7 +200,7 @@ def test_a_server_that_is_killed_costs_only_its_own_streams(mortal_site: Site) -
 
 
 @contextmanager
-def a_stream_of(site: Site, server: Reference) -> Iterator[Events]:
+def a_stream_of(site, server):
     """A stream of this server, after its first token. nginx takes turns, so it may take several requests to get one."""
     with ExitStack() as stack:
         for _ in range(10):
@@ -221,7 +214,7 @@ def a_stream_of(site: Site, server: Reference) -> Iterator[Events]:
     raise TimeoutError("nginx asks the other one only")
 
 
-def test_slow_senders_wait_in_nginx_and_take_no_thread(site: Site) -> None:
+def test_slow_senders_wait_in_nginx_and_take_no_thread(site):
     more_than_threads = 150
     host, port = site.url.removeprefix("http://").split(":")
     slow = http_request("/inference", json.dumps(ASK).encode())[:-1]
@@ -238,7 +231,7 @@ def test_slow_senders_wait_in_nginx_and_take_no_thread(site: Site) -> None:
     assert late == b"HTTP/1.1 200"
 
 
-def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:
+def test_errors_pass_nginx_with_their_envelope(site):
     headers = {
         "X-Request-Id": "an-id-of-the-client",
         "Content-Type": "application/json",
@@ -257,7 +250,7 @@ def test_errors_pass_nginx_with_their_envelope(site: Site) -> None:
     }
 
 
-def test_errors_of_nginx_itself_have_an_envelope_too(mortal_site: Site) -> None:
+def test_errors_of_nginx_itself_have_an_envelope_too(mortal_site):
     headers = {"X-Request-Id": "an-id/of=the:client", "Accept": "text/html"}
     too_large = mortal_site.client.post("/inference", content=b" " * 9_500_000)
     for server in mortal_site.servers:

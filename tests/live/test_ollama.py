@@ -1,15 +1,13 @@
 """The reference server with a real Ollama: what it refuses, and what happens when it dies or is busy. The suite judges its answers (`test_conformance_live.py`)."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
-from models import LlamaCpp, Ollama, names_a_fruit, own_ollama
+from models import names_a_fruit, own_ollama
 from octomil_conformance.backend.scripts import says
 from processes import serve
-from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, Reference, reference
+from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
 
@@ -23,7 +21,7 @@ ENDLESS = {
 
 
 @pytest.fixture(scope="module")
-def server(ollama: Ollama) -> Iterator[Reference]:
+def server(ollama):
     """Ollama is the only backend. One kind of server is enough: both read it in the same way."""
     with reference(
         serve,
@@ -36,21 +34,19 @@ def server(ollama: Ollama) -> Iterator[Reference]:
         yield server
 
 
-def asked(**more: object) -> dict[str, Any]:
+def asked(**more):
     parameters = {"max_tokens": 16, "temperature": 0, "seed": 1}
     return {"model_id": "smollm2-135m", "parameters": parameters, **more}
 
 
-def test_a_model_that_ollama_lacks_is_a_404(server: Reference) -> None:
+def test_a_model_that_ollama_lacks_is_a_404(server):
     answer = server.ask("/inference", asked(messages=FRUITS) | {"model_id": "no-such"})
 
     assert answer.status_code == 404
     assert answer.json()["code"] == "model_not_found"
 
 
-def test_an_option_of_the_wrong_type_is_a_fault_of_the_request(
-    server: Reference,
-) -> None:
+def test_an_option_of_the_wrong_type_is_a_fault_of_the_request(server):
     body = asked(messages=FRUITS, parameters={"num_ctx": "many"})
 
     answer = server.ask("/inference", body)
@@ -61,8 +57,8 @@ def test_an_option_of_the_wrong_type_is_a_fault_of_the_request(
 
 
 def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
-    mortal_ollama: Ollama, llama_cpp: LlamaCpp
-) -> None:
+    mortal_ollama, llama_cpp
+):
     with reference(
         serve,
         OLLAMA_BASE_URL=mortal_ollama.url,
@@ -85,9 +81,7 @@ def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
     assert (health["status"], health["provider"]) == ("degraded", "openai")
 
 
-def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(
-    mortal_ollama: Ollama,
-) -> None:
+def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(mortal_ollama):
     with reference(
         serve,
         OLLAMA_BASE_URL=mortal_ollama.url,
@@ -113,7 +107,7 @@ def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(
     assert server.openai.requests == []
 
 
-def test_an_ollama_that_is_busy_falls_back() -> None:
+def test_an_ollama_that_is_busy_falls_back():
     """A long answer keeps the model busy. One request with another context size waits in the queue; the others get 503."""
     with (
         own_ollama(OLLAMA_MAX_QUEUE="1", OLLAMA_NUM_PARALLEL="1") as ollama,

@@ -10,8 +10,8 @@ from models import litellm, npm_openai, openai_clients
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
-from python_client import PythonClient, python_client
-from reference import RUNNER_DIED, TOKEN, Reference
+from python_client import python_client
+from reference import RUNNER_DIED, TOKEN
 
 CUT = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
 
@@ -52,23 +52,21 @@ on_one_server = pytest.mark.parametrize("shared_server", ["waitress"], indirect=
 
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[PythonClient]:
+def clients():
     with python_client(openai_clients(), PRELUDE) as client:
         yield client
 
 
 @pytest.fixture(params=["OpenAI", "AsyncOpenAI"])
-def run(
-    request: pytest.FixtureRequest, server: Reference, clients: PythonClient
-) -> Run:
-    def run(code: str, token: str = TOKEN) -> Iterator[Any]:
+def run(request, server, clients):
+    def run(code, token=TOKEN):
         connected = f"client = connect({request.param!r})\n{code}"
         return clients.run(connected, url=server.url, token=token)
 
     return run
 
 
-def test_the_clients_read_a_single_answer(server: Reference, run: Run) -> None:
+def test_the_clients_read_a_single_answer(server, run):
     server.ollama.on("/api/chat", says("Zwölf", " 🍒"))
 
     said = run(
@@ -99,7 +97,7 @@ async for chunk in each(chunks):
 """
 
 
-def test_the_clients_read_a_stream_token_by_token(server: Reference, run: Run) -> None:
+def test_the_clients_read_a_stream_token_by_token(server, run):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " \u2028🍒", gate=gate))
 
@@ -110,9 +108,7 @@ def test_the_clients_read_a_stream_token_by_token(server: Reference, run: Run) -
     assert [*said] == [[" \u2028🍒", None], [None, "stop"], 6]
 
 
-def test_the_clients_read_embeddings_in_their_own_encoding(
-    server: Reference, run: Run
-) -> None:
+def test_the_clients_read_embeddings_in_their_own_encoding(server, run):
     texts = ["apple", "pear"]
 
     said = run(
@@ -129,7 +125,7 @@ say([found.model, found.usage.prompt_tokens])
     assert server.ollama.requests[0].json["input"] == texts
 
 
-def test_the_clients_list_models(run: Run) -> None:
+def test_the_clients_list_models(run):
     said = run(
         """
 say([model.id async for model in each(await settled(client.models.list()))])
@@ -154,9 +150,7 @@ say([model.id, model.owned_by])
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_error_is_an_exception_of_the_client(
-    run: Run, request_code: str, error: list[object], streamed: bool
-) -> None:
+def test_an_error_is_an_exception_of_the_client(run, request_code, error, streamed):
     said = run(
         f"""
 await attempt(lambda: client.chat.completions.create(
@@ -168,13 +162,13 @@ await attempt(lambda: client.chat.completions.create(
     assert [*said] == [error]
 
 
-def test_a_wrong_token_is_an_authentication_error(run: Run) -> None:
+def test_a_wrong_token_is_an_authentication_error(run):
     said = run("await attempt(lambda: client.models.list())", token="wrong")
 
     assert [*said] == [["AuthenticationError", "authentication_failed", None]]
 
 
-def test_a_cut_stream_raises(server: Reference, run: Run) -> None:
+def test_a_cut_stream_raises(server, run):
     server.ollama.on("/api/chat", CUT)
 
     said = run(
@@ -186,7 +180,7 @@ await attempt(lambda: client.chat.completions.create(model="m", messages=HELLO, 
     assert [*said] == ["", "Good", ["APIError", "stream_interrupted", None]]
 
 
-def test_langchain_chats_and_embeds(server: Reference, clients: PythonClient) -> None:
+def test_langchain_chats_and_embeds(server, clients):
     said = clients.run(
         """
 reach = {"base_url": f"{url}/v1", "api_key": token, "model": "conf-echo"}
@@ -221,7 +215,7 @@ except litellm.NotFoundError as error:
 
 @pytest.mark.machine
 @on_one_server
-def test_litellm_chats_and_embeds(server: Reference) -> None:
+def test_litellm_chats_and_embeds(server):
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else its import asks GitHub
     with python_client(litellm() / "bin" / "python", "import litellm", **env) as client:
         said = [*client.run(LITELLM, url=server.url, token=TOKEN)]
@@ -258,7 +252,7 @@ try {
 
 @pytest.mark.machine
 @on_one_server
-def test_openais_client_for_javascript_chats_and_embeds(server: Reference) -> None:
+def test_openais_client_for_javascript_chats_and_embeds(server):
     folder = npm_openai()
     node = [found("node", "nodejs"), "--input-type=module", "-e", NODE, "--"]
     argv = ["env", "-C", str(folder), *node, f"{server.url}/v1", TOKEN]

@@ -1,18 +1,11 @@
 """A page of another origin that calls the API through CORS, as a browser SDK does, in a real Chromium."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from octomil_conformance.backend import (
-    ScriptedBackend,
-    environment,
-    new_nonce,
-    tagged,
-)
+from octomil_conformance.backend import ScriptedBackend, environment, new_nonce, tagged
 from octomil_conformance.backend.scripts import whole
 from octomil_conformance.backend.upstream import ANY_PORT, Upstream
-from playwright.sync_api import Page
 from processes import serve
 from reference import TOKEN
 
@@ -37,7 +30,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[str]:
+def origin():
     """The origin of the page: a server that knows nothing of the API."""
     with Upstream() as web:
         web.on("/", whole(BLANK, content_type="text/html"))
@@ -45,15 +38,13 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[ScriptedBackend]:
+def backend():
     with ScriptedBackend(ANY_PORT, ANY_PORT) as backend:
         yield backend
 
 
 @pytest.fixture(scope="module", params=["waitress", "gunicorn"])
-def api(
-    request: pytest.FixtureRequest, backend: ScriptedBackend, origin: str
-) -> Iterator[str]:
+def api(request, backend, origin):
     """The URL of a server that allows the origin."""
     origins = f"https://app.example.com,{origin}"
     env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": origins}
@@ -61,20 +52,14 @@ def api(
         yield server.url
 
 
-def call(
-    page: Page,
-    url: str,
-    model: str,
-    prompt: str = "one two",
-    headers: dict[str, str] = BEARER,
-) -> None:
+def call(page, url, model, prompt="one two", headers=BEARER):
     """Starts a call; its results are in `head`, `seen` and `ended`."""
     body = json.dumps({"model_id": model, "input_data": prompt})
     sent = {"Content-Type": "application/json", "X-App-Version": "1", **headers}
     page.evaluate(CALL, [f"{url}/api/v1/inference/stream", sent, body])
 
 
-def chat(page: Page, url: str, model: str) -> None:
+def chat(page, url, model):
     """Starts the same call of OpenAI's API."""
     messages = [{"role": "user", "content": "one two"}]
     body = json.dumps({"model": model, "messages": messages, "stream": True})
@@ -82,7 +67,7 @@ def chat(page: Page, url: str, model: str) -> None:
     page.evaluate(CALL, [f"{url}/v1/chat/completions", sent, body])
 
 
-def ended(page: Page) -> tuple[str, list[object], str]:
+def ended(page):
     """How the call ended, its status and headers, and the body."""
     page.wait_for_function("window.ended")
     return page.evaluate("[window.ended, window.head, window.seen]")
@@ -92,13 +77,8 @@ def ended(page: Page) -> tuple[str, list[object], str]:
     "headers", [BEARER, {"X-API-Key": TOKEN}], ids=["Bearer", "key"]
 )
 def test_a_page_has_a_token_before_the_next_one_exists(
-    api: str,
-    origin: str,
-    backend: ScriptedBackend,
-    page: Page,
-    complaints: list[str],
-    headers: dict[str, str],
-) -> None:
+    api, origin, backend, page, complaints, headers
+):
     nonce = new_nonce()
     page.goto(origin)
 
@@ -120,14 +100,8 @@ def test_a_page_has_a_token_before_the_next_one_exists(
     [(TOKEN, 429, "7", "rate_limited"), ("x", 401, None, "authentication_failed")],
 )
 def test_a_page_reads_why_it_is_refused_and_the_id_and_the_wait(
-    api: str,
-    origin: str,
-    page: Page,
-    token: str,
-    status: int,
-    wait: str | None,
-    code: str,
-) -> None:
+    api, origin, page, token, status, wait, code
+):
     page.goto(origin)
 
     call(page, api, "conf-http-429", headers={"Authorization": f"Bearer {token}"})
@@ -138,7 +112,7 @@ def test_a_page_reads_why_it_is_refused_and_the_id_and_the_wait(
     assert envelope["code"] == code
 
 
-def test_a_page_sees_that_a_stream_is_cut(api: str, origin: str, page: Page) -> None:
+def test_a_page_sees_that_a_stream_is_cut(api, origin, page):
     page.goto(origin)
 
     call(page, api, "conf-cut", "one two three")
@@ -150,12 +124,8 @@ def test_a_page_sees_that_a_stream_is_cut(api: str, origin: str, page: Page) -> 
 
 @pytest.mark.parametrize("allowed", ["", "https://app.example.com"])
 def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
-    origin: str,
-    backend: ScriptedBackend,
-    page: Page,
-    complaints: list[str],
-    allowed: str,
-) -> None:
+    origin, backend, page, complaints, allowed
+):
     nonce = new_nonce()
     env = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_CORS_ORIGINS": allowed}
     with serve(**environment(backend), **env) as server:
@@ -172,9 +142,7 @@ def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
 @pytest.mark.parametrize(
     ("model", "how"), [("conf-echo", "complete"), ("conf-cut", "TypeError")]
 )
-def test_a_page_reads_a_stream_of_openais_api(
-    api: str, origin: str, page: Page, model: str, how: str
-) -> None:
+def test_a_page_reads_a_stream_of_openais_api(api, origin, page, model, how):
     page.goto(origin)
 
     chat(page, api, model)

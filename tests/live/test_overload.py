@@ -1,20 +1,18 @@
 """When all places are taken: the next request is told so at once, health still answers, and places are given back."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from octomil_conformance.backend.scripts import says
 from processes import gunicorn, serve, waitress_serve
-from reference import Events, Reference, Start, reference
+from reference import reference
 
 PLACES = 4
 BATCH = {"model_id": "m", "inputs": [{"input_data": "Hi"}]}
 EMBED = {"model_id": "m", "input": "Hi"}
 
-WAYS: dict[str, tuple[Start, list[str], dict[str, str]]] = {
+WAYS = {
     "serve": (serve, ["waitress", "--threads", "8"], {}),
     "serve by gunicorn": (serve, ["gunicorn", "--threads", "8"], {}),
     "gunicorn -c": (gunicorn, ["--threads", "8"], {}),
@@ -24,13 +22,13 @@ WAYS: dict[str, tuple[Start, list[str], dict[str, str]]] = {
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def shared_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
+def shared_server(request):
     start, options, env = WAYS[request.param]
     with reference(start, *options, **env) as server:
         yield server
 
 
-def fill(server: Reference, stack: ExitStack) -> list[Events]:
+def fill(server, stack):
     """Takes every place with a stream that has brought its first token."""
     streams = [stack.enter_context(server.stream()) for _ in range(PLACES)]
     for events in streams:
@@ -38,7 +36,7 @@ def fill(server: Reference, stack: ExitStack) -> list[Events]:
     return streams
 
 
-def ask_until_admitted(server: Reference) -> Any:
+def ask_until_admitted(server):
     """A place is given back a moment after its stream ended."""
     for _ in range(1000):
         answer = server.ask("/inference/stream")
@@ -48,9 +46,7 @@ def ask_until_admitted(server: Reference) -> Any:
     raise TimeoutError("no place was given back")
 
 
-def test_streams_take_all_places_and_give_them_back_when_they_end(
-    server: Reference,
-) -> None:
+def test_streams_take_all_places_and_give_them_back_when_they_end(server):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
 

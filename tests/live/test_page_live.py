@@ -5,11 +5,9 @@ import threading
 
 import pytest
 from forms import opened, send, text_of, wait_for_text
-from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from playwright.sync_api import Page
 from processes import serve
-from reference import PATIENCE, RUNNER_DIED, TOKEN, Reference, Shared, reference
+from reference import PATIENCE, RUNNER_DIED, TOKEN, reference
 
 pytestmark = pytest.mark.machine
 
@@ -18,7 +16,7 @@ LOAD_FAILED = "Failed to load resource: "
 
 
 @pytest.fixture(scope="module")
-def shared_server(shared: Shared) -> Reference:
+def shared_server(shared):
     """One kind of server is enough: the page is the same under both."""
     return shared()
 
@@ -26,9 +24,7 @@ def shared_server(shared: Shared) -> Reference:
 # Sending requests
 
 
-def test_a_token_is_on_the_page_before_the_next_one_exists(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+def test_a_token_is_on_the_page_before_the_next_one_exists(server, page, complaints):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
     opened(page, server)
@@ -48,7 +44,7 @@ def test_a_token_is_on_the_page_before_the_next_one_exists(
     assert complaints == []
 
 
-def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) -> None:
+def test_the_page_sends_what_its_text_area_shows(server, page):
     server.ollama.on("/api/chat", says("Good", " morning"))
     opened(page, server)
 
@@ -62,9 +58,7 @@ def test_the_page_sends_what_its_text_area_shows(server: Reference, page: Page) 
     assert text_of(page, "infer", "text") == "Good morning"
 
 
-def test_every_endpoint_can_be_tried(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+def test_every_endpoint_can_be_tried(server, page, complaints):
     opened(page, server)
 
     for endpoint in ("infer", "stream", "batch", "embed", "health", "live"):
@@ -78,9 +72,7 @@ def test_every_endpoint_can_be_tried(
     assert complaints == []
 
 
-def test_a_wrong_token_shows_its_envelope(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+def test_a_wrong_token_shows_its_envelope(server, page, complaints):
     opened(page, server, "wrong")
 
     send(page, "stream")
@@ -93,7 +85,7 @@ def test_a_wrong_token_shows_its_envelope(
     assert [each for each in complaints if LOAD_FAILED not in each] == []
 
 
-def test_a_busy_upstream_shows_when_to_try_again(server: Reference, page: Page) -> None:
+def test_a_busy_upstream_shows_when_to_try_again(server, page):
     opened(page, server, model="conf-http-429")
 
     send(page, "infer")
@@ -102,12 +94,10 @@ def test_a_busy_upstream_shows_when_to_try_again(server: Reference, page: Page) 
     assert "Retry-After 7" in text_of(page, "infer", "figures")
 
 
-def test_stop_closes_the_connection(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+def test_stop_closes_the_connection(server, page, complaints):
     stopped, over = threading.Event(), threading.Event()
 
-    def script(response: Response) -> None:
+    def script(response):
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
         response.wait(stopped)
@@ -129,7 +119,7 @@ def test_stop_closes_the_connection(
     assert complaints == []
 
 
-def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
+def test_a_cut_stream_is_shown_as_cut(server, page):
     gate = threading.Event()
     frames = OLLAMA.token("Good"), RUNNER_DIED
     server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
@@ -145,9 +135,7 @@ def test_a_cut_stream_is_shown_as_cut(server: Reference, page: Page) -> None:
     assert "tokens 1" in text_of(page, "stream", "figures")
 
 
-def test_a_complete_transfer_without_done_is_shown_as_cut(
-    server: Reference, page: Page
-) -> None:
+def test_a_complete_transfer_without_done_is_shown_as_cut(server, page):
     page.route(
         "**/inference/stream",
         lambda route: route.fulfill(
@@ -163,7 +151,7 @@ def test_a_complete_transfer_without_done_is_shown_as_cut(
     assert text_of(page, "stream", "text") == "Good"
 
 
-def test_a_server_that_is_gone_is_shown_as_no_answer(page: Page) -> None:
+def test_a_server_that_is_gone_is_shown_as_no_answer(page):
     with reference(serve) as server:
         opened(page, server)
 
@@ -175,7 +163,7 @@ def test_a_server_that_is_gone_is_shown_as_no_answer(page: Page) -> None:
 # The token
 
 
-def test_the_token_stays_in_its_field(server: Reference, page: Page) -> None:
+def test_the_token_stays_in_its_field(server, page):
     opened(page, server)
 
     send(page, "stream")
@@ -189,9 +177,7 @@ def test_the_token_stays_in_its_field(server: Reference, page: Page) -> None:
     assert "$TOKEN" in everywhere
 
 
-def test_the_page_may_connect_to_no_other_server(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+def test_the_page_may_connect_to_no_other_server(server, page, complaints):
     page.goto(server.url)
 
     refused = page.evaluate(

@@ -3,25 +3,22 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from forms import opened, send, wait_for_text
 from octomil_conformance.backend.scripts import says
-from playwright.sync_api import Page, expect
-from reference import TOKEN, Reference, Shared
+from playwright.sync_api import expect
+from reference import TOKEN
 
 pytestmark = pytest.mark.machine
-
-NewPage = Callable[..., Page]
 
 CONTRASTS = Path(__file__).parents[1].joinpath("contrasts.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
-def shared_server(shared: Shared) -> Reference:
+def shared_server(shared):
     """One kind of server is enough: the page is the same under both."""
     return shared()
 
@@ -29,9 +26,7 @@ def shared_server(shared: Shared) -> Reference:
 # Reading and copying
 
 
-def test_a_link_opens_the_section_that_holds_its_target(
-    server: Reference, page: Page
-) -> None:
+def test_a_link_opens_the_section_that_holds_its_target(server, page):
     page.goto(f"{server.url}/#STREAM-05")
     expect(page.locator("#STREAM-05")).to_be_visible()
 
@@ -40,9 +35,7 @@ def test_a_link_opens_the_section_that_holds_its_target(
     expect(page.locator("#EMBED-06")).to_be_visible()
 
 
-def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
-    server: Reference, page: Page
-) -> None:
+def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(server, page):
     page.goto(server.url)
     page.fill("#model", "qwen-3b")
 
@@ -54,9 +47,7 @@ def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(
     assert '"model_id": "qwen-3b"' in selected
 
 
-def test_a_line_to_copy_sends_the_body_that_was_edited(
-    server: Reference, page: Page
-) -> None:
+def test_a_line_to_copy_sends_the_body_that_was_edited(server, page):
     opened(page, server)
     edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
 
@@ -67,8 +58,8 @@ def test_a_line_to_copy_sends_the_body_that_was_edited(
 
 
 def test_the_models_of_the_server_are_listed_and_one_is_chosen(
-    server: Reference, page: Page, complaints: list[str]
-) -> None:
+    server, page, complaints
+):
     page.goto(server.url)
     page.fill("#token", TOKEN)
 
@@ -82,9 +73,7 @@ def test_the_models_of_the_server_are_listed_and_one_is_chosen(
     assert complaints == []
 
 
-def test_models_that_cannot_be_listed_are_an_error(
-    server: Reference, page: Page
-) -> None:
+def test_models_that_cannot_be_listed_are_an_error(server, page):
     page.goto(server.url)
 
     page.click("#list-models")
@@ -95,9 +84,7 @@ def test_models_that_cannot_be_listed_are_an_error(
 @pytest.mark.parametrize(
     "model", ["x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">']
 )
-def test_a_model_in_the_address_cannot_change_the_lines_to_copy(
-    server: Reference, page: Page, model: str
-) -> None:
+def test_a_model_in_the_address_cannot_change_the_lines_to_copy(server, page, model):
     page.goto(f"{server.url}/?model={quote(model)}")
 
     lines = page.locator("#stream .copied code").first.text_content()
@@ -105,9 +92,7 @@ def test_a_model_in_the_address_cannot_change_the_lines_to_copy(
     assert page.locator("img").count() == 0
 
 
-def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
-    server: Reference, page: Page
-) -> None:
+def test_the_name_of_the_server_cannot_change_the_lines_to_copy(server, page):
     shown = {
         "https://api.example.com": True,
         "http://[::1]:8000": True,
@@ -124,9 +109,7 @@ def test_the_name_of_the_server_cannot_change_the_lines_to_copy(
         assert lines.startswith(f"curl -sN {begin}/api/v1/")
 
 
-def test_the_page_can_be_read_without_scripts(
-    server: Reference, new_page: NewPage, complaints: list[str]
-) -> None:
+def test_the_page_can_be_read_without_scripts(server, new_page, complaints):
     page = new_page(java_script_enabled=False)
 
     page.goto(server.url)
@@ -142,8 +125,8 @@ def test_the_page_can_be_read_without_scripts(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
-    server: Reference, new_page: NewPage, width: int, scheme: str
-) -> None:
+    server, new_page, width, scheme
+):
     server.ollama.on("/api/chat", says("long" * 100))
     window = {"width": width, "height": 900}
     page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
@@ -164,9 +147,7 @@ def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
     assert [each for each in contrasts if each[1] < 4.5] == []
 
 
-def test_the_page_can_be_used_with_the_keyboard_alone(
-    server: Reference, page: Page
-) -> None:
+def test_the_page_can_be_used_with_the_keyboard_alone(server, page):
     page.goto(f"{server.url}/?model=conf-echo")
 
     page.keyboard.press("Tab")
@@ -186,16 +167,14 @@ def test_the_page_can_be_used_with_the_keyboard_alone(
     assert outline == "solid"
 
 
-def tab_to(page: Page, selector: str) -> None:
+def tab_to(page, selector):
     while not page.evaluate(
         "(wanted) => document.activeElement.matches(wanted)", selector
     ):
         page.keyboard.press("Tab")
 
 
-def test_a_screen_reader_hears_the_state_and_not_each_token(
-    server: Reference, page: Page
-) -> None:
+def test_a_screen_reader_hears_the_state_and_not_each_token(server, page):
     server.ollama.on("/api/chat", says(*["a"] * 50))
     opened(page, server)
     page.evaluate(

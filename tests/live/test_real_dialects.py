@@ -1,11 +1,9 @@
 """The scripted backend writes what the real servers write: the same fields, with values of the same types."""
 
 import json
-from typing import Any
 
 import httpx
 import pytest
-from models import LlamaCpp, Ollama
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.upstream import ANY_PORT
 from reference import MODEL_PATIENCE
@@ -13,7 +11,7 @@ from reference import MODEL_PATIENCE
 QUESTION = {"messages": [{"role": "user", "content": "Say hi"}]}
 
 
-def test_the_scripted_openai_is_like_llama_cpp(llama_cpp: LlamaCpp) -> None:
+def test_the_scripted_openai_is_like_llama_cpp(llama_cpp):
     with ScriptedBackend(ANY_PORT, ANY_PORT) as backend:
         ours = openai_answers(backend.openai_url, "conf-echo")
         real = openai_answers(f"{llama_cpp.url}/v1", llama_cpp.model)
@@ -22,7 +20,7 @@ def test_the_scripted_openai_is_like_llama_cpp(llama_cpp: LlamaCpp) -> None:
 
 
 @pytest.mark.machine
-def test_the_scripted_ollama_is_like_a_real_one(ollama: Ollama) -> None:
+def test_the_scripted_ollama_is_like_a_real_one(ollama):
     with ScriptedBackend(ANY_PORT, ANY_PORT) as backend:
         ours = ollama_answers(backend.ollama_url, "conf-echo")
         real = ollama_answers(ollama.url, ollama.model)
@@ -30,7 +28,7 @@ def test_the_scripted_ollama_is_like_a_real_one(ollama: Ollama) -> None:
     assert unlike(ours, real) == []
 
 
-def openai_answers(url: str, model: str) -> list[dict[str, Any]]:
+def openai_answers(url, model):
     """First, second and last event, usage, whole answer, embeddings."""
     asked = {"model": model, **QUESTION, "max_tokens": 2, "temperature": 0}
     streamed = {"stream": True, "stream_options": {"include_usage": True}}
@@ -43,7 +41,7 @@ def openai_answers(url: str, model: str) -> list[dict[str, Any]]:
     return [*events[:2], *events[-2:], whole, vectors]
 
 
-def ollama_answers(url: str, model: str) -> list[dict[str, Any]]:
+def ollama_answers(url, model):
     """First and last line, whole answer, embeddings."""
     options = {"num_predict": 2, "temperature": 0}
     asked = {"model": model, **QUESTION, "options": options}
@@ -53,12 +51,12 @@ def ollama_answers(url: str, model: str) -> list[dict[str, Any]]:
     return [json.loads(lines[0]), json.loads(lines[-1]), whole, vectors]
 
 
-def post(url: str, asked: dict[str, Any]) -> httpx.Response:
+def post(url, asked):
     answer = httpx.post(url, json=asked, timeout=MODEL_PATIENCE, trust_env=False)
     return answer.raise_for_status()
 
 
-def unlike(ours: Any, real: Any, where: str = "") -> list[str]:
+def unlike(ours, real, where=""):
     """The fields of ours that the real answer lacks or has with another type. Real servers may send more fields."""
     if isinstance(ours, dict) and isinstance(real, dict):
         return [

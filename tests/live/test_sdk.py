@@ -1,16 +1,13 @@
 """The real Python SDK, from PyPI and in an environment of its own, against the running server."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from python_client import PythonClient, python_client
-from reference import RUNNER_DIED, TOKEN, Reference
+from reference import RUNNER_DIED, TOKEN
 
 PRELUDE = """
 import asyncio, os
@@ -49,20 +46,20 @@ async def collect(client, model):
 class Sdk:
     client: PythonClient
 
-    def run(self, server: Reference, code: str, token: str = TOKEN) -> Iterator[Any]:
+    def run(self, server, code, token=TOKEN):
         """Runs code that uses `client`, and yields what it says."""
         return self.client.run(
             f"client = connect()\n{code}", url=server.url, token=token
         )
 
-    def run_hosted(self, server: Reference, code: str) -> Iterator[Any]:
+    def run_hosted(self, server, code):
         """The same with the facade that is for hosted models."""
         code = f"client = await hosted()\n{code}"
         return self.client.run(code, url=server.url, token=TOKEN)
 
 
 @pytest.fixture(scope="module")
-def sdk(sdk_python: Path) -> Iterator[Sdk]:
+def sdk(sdk_python):
     # The import itself asks OCTOMIL_API_BASE for a catalogue: nobody listens there.
     env = {"OCTOMIL_DISABLE_TELEMETRY": "1", "OCTOMIL_API_BASE": "http://127.0.0.1:9"}
     with python_client(sdk_python, PRELUDE, **env) as client:
@@ -83,9 +80,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("code", [STREAM, STREAM_ASYNC], ids=["sync", "async"])
-def test_the_sdk_streams_every_token_and_the_end(
-    server: Reference, sdk: Sdk, code: str
-) -> None:
+def test_the_sdk_streams_every_token_and_the_end(server, sdk, code):
     text = ["Zwölf", " \u2028", " 🍒", "\n\ndata: x\r\n"]
     server.ollama.on("/api/chat", says(*text))
 
@@ -99,9 +94,7 @@ def test_the_sdk_streams_every_token_and_the_end(
     assert asked["messages"] == [{"role": "user", "content": "Hi"}]
 
 
-def test_the_sdk_has_a_token_before_the_next_one_exists(
-    server: Reference, sdk: Sdk
-) -> None:
+def test_the_sdk_has_a_token_before_the_next_one_exists(server, sdk):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
 
@@ -114,7 +107,7 @@ def test_the_sdk_has_a_token_before_the_next_one_exists(
     assert [*said] == [" morning", ""]
 
 
-def test_the_sdk_embeds(server: Reference, sdk: Sdk) -> None:
+def test_the_sdk_embeds(server, sdk):
     one, several = sdk.run(
         server,
         """
@@ -135,7 +128,7 @@ attempt(lambda: client.embed("conf-http-400", "a"))
 """
 
 
-def test_the_sdk_raises_for_an_error_status(server: Reference, sdk: Sdk) -> None:
+def test_the_sdk_raises_for_an_error_status(server, sdk):
     refused = sdk.run(server, ATTEMPTS, token="wrong")
     assert [*refused] == [["status", 401]] * 3
 
@@ -143,9 +136,7 @@ def test_the_sdk_raises_for_an_error_status(server: Reference, sdk: Sdk) -> None
     assert [*failed] == [["status", 503], ["status", 503], ["status", 400]]
 
 
-def test_the_facade_for_hosted_models_answers_whole(
-    server: Reference, sdk: Sdk
-) -> None:
+def test_the_facade_for_hosted_models_answers_whole(server, sdk):
     server.ollama.on("/api/chat", says("Zwölf", " 🍒"))
 
     said = sdk.run_hosted(
@@ -161,7 +152,7 @@ say([answer.output_text, answer.finish_reason, answer.usage.total_tokens])
     assert tokens > 2
 
 
-def test_the_facade_for_hosted_models_streams(server: Reference, sdk: Sdk) -> None:
+def test_the_facade_for_hosted_models_streams(server, sdk):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " \u2028🍒", gate=gate))
 
@@ -178,7 +169,7 @@ async for event in client.responses.stream(model="m", input="Good morning"):
     assert [*said] == [" \u2028🍒", "Good \u2028🍒"]
 
 
-def test_the_facade_for_hosted_models_embeds(server: Reference, sdk: Sdk) -> None:
+def test_the_facade_for_hosted_models_embeds(server, sdk):
     said = sdk.run_hosted(
         server,
         """
@@ -200,16 +191,14 @@ async def read(model):
 """
 
 
-def test_the_facade_for_hosted_models_raises_for_an_error_status(
-    server: Reference, sdk: Sdk
-) -> None:
+def test_the_facade_for_hosted_models_raises_for_an_error_status(server, sdk):
     [(kind, message)] = sdk.run_hosted(server, READ + 'await read("conf-http-400")')
 
     assert kind == "OctomilError"
     assert "400" in message
 
 
-def test_a_cut_stream_raises(server: Reference, sdk: Sdk) -> None:
+def test_a_cut_stream_raises(server, sdk):
     cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
     server.ollama.on("/api/chat", cut)
 

@@ -6,11 +6,8 @@ to route, plan and telemetry are written down.
 
 import json
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from reference import Reference
 
 FOLDER = Path(__file__).with_name("sdk_calls")
 CALLS = [
@@ -22,7 +19,7 @@ KINDS = {"string": str, "number": (int, float), "object": dict, "array": list}
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_sdk_reads_what_it_needs(server: Reference, call: dict[str, Any]) -> None:
+def test_an_sdk_reads_what_it_needs(server, call):
     url = server.url + call["path"]
     response = server.client.request(call["method"], url, json=call["body"])
 
@@ -37,20 +34,20 @@ def test_an_sdk_reads_what_it_needs(server: Reference, call: dict[str, Any]) -> 
                 assert isinstance(value_at(response.json(), path), KINDS[kind]), path
 
 
-def value_at(value: Any, path: str) -> Any:
+def value_at(value, path):
     for name in path.split("."):
         value = value[int(name) if name.isdecimal() else name]
     return value
 
 
-def data_of(response: httpx.Response) -> list[str]:
+def data_of(response):
     """Browser, Python and iOS read only lines that begin with `data: `, with the space."""
     lines = [line for line in response.text.split("\n") if line]
     assert all(line.startswith("data: ") for line in lines)
     return [line.removeprefix("data: ") for line in lines]
 
 
-def chat_stream(response: httpx.Response) -> str:
+def chat_stream(response):
     *chunks, mark = data_of(response)
     assert mark == "[DONE]"
     # Python reads the first choice of each event, Node iterates over them.
@@ -59,7 +56,7 @@ def chat_stream(response: httpx.Response) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-def token_stream(response: httpx.Response) -> str:
+def token_stream(response):
     *tokens, final = map(json.loads, data_of(response))
     assert final["done"] is True
     assert final["latency_ms"] >= 0

@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -17,15 +15,8 @@ from octomil_conformance.backend.scripts import (
     says,
     stream,
 )
-from octomil_conformance.backend.upstream import Script
-from processes import ServerProcess, gunicorn_command, listening
-from reference import (
-    Reference,
-    client_of,
-    http_request,
-    receive_all,
-    reference,
-)
+from processes import gunicorn_command, listening
+from reference import client_of, http_request, receive_all, reference
 
 FAULTY = Path(__file__).with_name("faulty.py")
 
@@ -44,12 +35,12 @@ BATCH = {"model_id": "m", "inputs": [{"input_data": PROMPT}] * 2}
 EMBED = {"model_id": "m", "input": [PROMPT]}
 
 
-def waitress(*options: str, **env: str) -> AbstractContextManager[ServerProcess]:
+def waitress(*options, **env):
     command = [sys.executable, str(FAULTY), "serve", "--port", "0"]
     return listening([*command, *options], env)
 
 
-def gunicorn(*options: str, **env: str) -> AbstractContextManager[ServerProcess]:
+def gunicorn(*options, **env):
     debug = ["--log-level", "debug", "--pythonpath", str(FAULTY.parent)]
     command = gunicorn_command(*debug, *options)
     command[-1] = "faulty:create_app()"
@@ -60,7 +51,7 @@ def gunicorn(*options: str, **env: str) -> AbstractContextManager[ServerProcess]
     params=[(waitress, "text"), (waitress, "json"), (gunicorn, "text")],
     ids=["waitress-text", "waitress-json", "gunicorn-text"],
 )
-def telling(request: pytest.FixtureRequest) -> Iterator[Reference]:
+def telling(request):
     """A server that logs as much as it can."""
     start, log_format = request.param
     env = {
@@ -73,11 +64,11 @@ def telling(request: pytest.FixtureRequest) -> Iterator[Reference]:
         yield server
 
 
-def garbage(response: Response) -> None:
+def garbage(response):
     response.answer(200, f"{{{PROMPT} {response.request.headers}".encode())
 
 
-FAILURES: list[Script] = [
+FAILURES = [
     *(refuses(status, f"no {PROMPT}") for status in (401, 404, 429, 500, 503)),
     garbage,
     Response.close,
@@ -111,7 +102,7 @@ BROKEN_HTTP = {
 }
 
 
-def ask_everything(server: Reference, headers: dict[str, str]) -> list[str]:
+def ask_everything(server, headers):
     """Sends requests to each endpoint and returns the responses as text, with their headers."""
     texts = []
     with client_of(server.url, headers) as client:
@@ -136,14 +127,14 @@ def ask_everything(server: Reference, headers: dict[str, str]) -> list[str]:
     return texts
 
 
-def send_raw(server: Reference, data: bytes) -> None:
+def send_raw(server, data):
     with server.connect() as connection:
         connection.sendall(data)
         connection.shutdown(1)
         receive_all(connection)
 
 
-def play_everything(server: Reference) -> list[str]:
+def play_everything(server):
     """All responses of a server to its clients, with healthy and with failing upstreams."""
     for path in ("/v1/chat/completions", "/v1/embeddings"):
         server.openai.on(path, refuses(400, f"bad key {UPSTREAM_KEY}"))
@@ -161,7 +152,7 @@ def play_everything(server: Reference) -> list[str]:
     return told + ask_everything(server, AUTHORIZED)
 
 
-def test_nothing_secret_is_ever_written_or_answered(telling: Reference) -> None:
+def test_nothing_secret_is_ever_written_or_answered(telling):
     told = "\n".join(play_everything(telling))
 
     assert ANSWER in told

@@ -1,13 +1,12 @@
 """Slow and silent clients: waitress serves others meanwhile, and so does gunicorn with nginx in front (`test_nginx.py`)."""
 
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from octomil_conformance.backend.response import compact
 from processes import serve
-from reference import ASK, Reference, http_request, reference
+from reference import ASK, http_request, reference
 
 MANY = 400
 """Fifty times the threads."""
@@ -22,13 +21,13 @@ SAID = {
 
 
 @pytest.fixture(scope="module")
-def shared_server() -> Iterator[Reference]:
+def shared_server():
     with reference(serve, "waitress", "--threads", "8") as server:
         yield server
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_nobody_waits_for_clients_that(server: Reference, said: bytes) -> None:
+def test_nobody_waits_for_clients_that(server, said):
     """Such clients get their own answer once they go on."""
 
     with ExitStack() as stack:
@@ -46,9 +45,7 @@ def test_nobody_waits_for_clients_that(server: Reference, said: bytes) -> None:
 PAGE = http_request("/", method="GET").replace(b"/api/v1/ ", b"/ ")
 
 
-def test_clients_that_do_not_read_the_page_keep_no_one_waiting(
-    server: Reference,
-) -> None:
+def test_clients_that_do_not_read_the_page_keep_no_one_waiting(server):
     with ExitStack() as stack:
         for _ in range(40):
             client = stack.enter_context(socket.socket())

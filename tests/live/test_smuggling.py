@@ -2,11 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from processes import serve
-from reference import ASK, AUTHORIZED, Reference, receive_all, reference
+from reference import ASK, AUTHORIZED, receive_all, reference
 
 BODY = json.dumps(ASK).encode()
 LENGTH = f"Content-Length: {len(BODY)}"
@@ -15,7 +14,7 @@ INFER = "POST /api/v1/inference HTTP/1.1"
 HEALTH = "GET /api/v1/health HTTP/1.1"
 
 
-def head(*fields: str, line: str = INFER) -> bytes:
+def head(*fields, line=INFER):
     given = ["Host: localhost", f"Authorization: {AUTHORIZED['Authorization']}"]
     lines = [line, *given, "Content-Type: application/json", *fields]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -29,7 +28,7 @@ HIDDEN_LENGTH = f"Content-Length: {len(HIDDEN)}"
 LAST = head("Connection: close", line=HEALTH)
 """The next request on the connection. It is answered only if the one before it was read exactly to its end."""
 
-NOT_RUN: dict[str, bytes] = {
+NOT_RUN = {
     "GET": head(HIDDEN_LENGTH, line=HEALTH) + HIDDEN,
     "GET in chunks": head("Transfer-Encoding: chunked", line=HEALTH)
     + b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN),
@@ -41,7 +40,7 @@ NOT_RUN: dict[str, bytes] = {
 }
 
 
-def statuses_after(server: Reference, sent: bytes) -> list[int]:
+def statuses_after(server, sent):
     """The statuses of all responses until the server closes the connection."""
     with server.connect() as connection:
         connection.sendall(sent)
@@ -50,9 +49,7 @@ def statuses_after(server: Reference, sent: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("request_bytes", NOT_RUN.values(), ids=NOT_RUN)
-def test_a_request_inside_an_unread_body_is_not_run(
-    server: Reference, request_bytes: bytes
-) -> None:
+def test_a_request_inside_an_unread_body_is_not_run(server, request_bytes):
     statuses = statuses_after(server, request_bytes + LAST)
 
     assert len(statuses) == 2
@@ -60,7 +57,7 @@ def test_a_request_inside_an_unread_body_is_not_run(
     assert server.ollama.requests == []
 
 
-def test_without_a_length_a_request_ends_with_its_head(server: Reference) -> None:
+def test_without_a_length_a_request_ends_with_its_head(server):
     statuses = statuses_after(server, head() + HIDDEN + LAST)
 
     assert statuses == [400, 200, 200]
@@ -87,14 +84,14 @@ WANTS_TO_BE_A_HEADER = [
 
 
 @pytest.fixture(scope="module", params=["waitress", "gunicorn"])
-def open_server(request: pytest.FixtureRequest) -> Iterator[Reference]:
+def open_server(request):
     """A server for web pages, whose log is text."""
     env = {"OCTOMIL_CORS_ORIGINS": ORIGIN, "OCTOMIL_LOG_FORMAT": "text"}
     with reference(serve, request.param, **env) as server:
         yield server
 
 
-def header_lines(response: bytes) -> list[str]:
+def header_lines(response):
     """The lines of the head, split as the most lenient reader would."""
     assert response.startswith(b"HTTP/1.")
     lines = response.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
@@ -103,9 +100,7 @@ def header_lines(response: bytes) -> list[str]:
 
 @pytest.mark.parametrize("value", WANTS_TO_BE_A_HEADER)
 @pytest.mark.parametrize("name", REFLECTED)
-def test_text_in_a_header_becomes_no_header_of_the_response(
-    open_server: Reference, name: str, value: str
-) -> None:
+def test_text_in_a_header_becomes_no_header_of_the_response(open_server, name, value):
     preflight = "OPTIONS /api/v1/inference HTTP/1.1"
     fields = {
         "Origin": ORIGIN,
@@ -126,9 +121,7 @@ def test_text_in_a_header_becomes_no_header_of_the_response(
 @pytest.mark.parametrize(
     "path", ["%0d%0aX-Injected:%20b", "%0aX-Injected:%20b", "%00", "%e2%80%a8", "%85"]
 )
-def test_text_in_a_path_becomes_no_header_and_no_line_of_the_log(
-    open_server: Reference, path: str
-) -> None:
+def test_text_in_a_path_becomes_no_header_and_no_line_of_the_log(open_server, path):
     request_id = f"about-{path[1:3]}"
     line = f"GET /api/v1/{path} HTTP/1.1"
 

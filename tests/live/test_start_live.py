@@ -1,7 +1,5 @@
 """The addresses that both servers listen on, and a port that is taken."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 from processes import ServerProcess, serve_command
@@ -10,12 +8,12 @@ from reference import AUTHORIZED, PATIENCE, TOKEN
 SERVERS = ["waitress", "gunicorn"]
 
 
-def starting(name: str, *options: str, **env: str) -> ServerProcess:
+def starting(name, *options, **env):
     return ServerProcess(serve_command(name, *options), env)
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_two_colons_listen_on_both_versions_of_ip(name: str) -> None:
+def test_two_colons_listen_on_both_versions_of_ip(name):
     with starting(name, "--host", "::", OCTOMIL_API_KEYS=TOKEN) as process:
         port = int(process.wait_for_line(r"http://\[::\]:(\d+)")[1])
         statuses = [
@@ -27,9 +25,7 @@ def test_two_colons_listen_on_both_versions_of_ip(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_unix_socket_is_served(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_unix_socket_is_served(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the path of a Unix socket is short
     with starting(name, "--unix-socket", "a.sock", OCTOMIL_API_KEYS=TOKEN) as process:
         process.wait_for_line("Listening (on|at:?) unix:")

@@ -5,25 +5,16 @@ import socket
 import struct
 import threading
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from octomil_conformance.backend import new_nonce, tagged
-from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA
-from reference import (
-    ASK,
-    PATIENCE,
-    PROMPT,
-    Reference,
-    http_request,
-    new_id,
-)
+from reference import ASK, PATIENCE, PROMPT, http_request, new_id
 
 BODY = json.dumps(ASK).encode()
 
 
-def batch(nonce: str) -> dict[str, Any]:
+def batch(nonce):
     """Inputs `text 0` and `text 1`. The backend holds their answers until a test opens the gate of NONCE or NONCE.N."""
     texts = [tagged(f"{nonce}.{number}", f"text {number}") for number in range(2)]
     return {"model_id": "conf-gated", "inputs": [{"input_data": t} for t in texts]}
@@ -32,7 +23,7 @@ def batch(nonce: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "ready", ["text 0", "\n"], ids=["a result", "white space while nothing is ready"]
 )
-def test_a_batch_is_written_piece_by_piece(server: Reference, ready: str) -> None:
+def test_a_batch_is_written_piece_by_piece(server, ready):
     nonce = new_nonce()
     if ready == "text 0":
         server.backend.open(f"{nonce}.0")
@@ -67,12 +58,10 @@ WAITING = {
 """A request to each endpoint that waits for a model."""
 
 
-def test_an_upstream_loses_a_client_that_left_before_its_answer(
-    server: Reference,
-) -> None:
+def test_an_upstream_loses_a_client_that_left_before_its_answer(server):
     losses = threading.Semaphore(0)
 
-    def script(response: Response) -> None:
+    def script(response):
         if response.wait_for_hangup(PATIENCE):
             losses.release()
 
@@ -94,12 +83,10 @@ def test_an_upstream_loses_a_client_that_left_before_its_answer(
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
-def test_an_upstream_loses_a_client_that_left_between_two_tokens(
-    server: Reference, reset: bool
-) -> None:
+def test_an_upstream_loses_a_client_that_left_between_two_tokens(server, reset):
     over = threading.Event()
 
-    def script(response: Response) -> None:
+    def script(response):
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
         if response.wait_for_hangup(PATIENCE):

@@ -3,39 +3,30 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 from linux import family, holder_of
 from open_streams import OpenStream
 from processes import serve
-from reference import (
-    ASK,
-    PATIENCE,
-    Reference,
-    client_of,
-    http_request,
-    reference,
-)
+from reference import ASK, PATIENCE, client_of, http_request, reference
 
 pytestmark = pytest.mark.machine
 
 
 @pytest.fixture
-def server() -> Iterator[Reference]:
+def server():
     with reference(serve, "gunicorn", "--workers", "2") as server:
         wait_until_both_answer(server)
         yield server
 
 
-def workers(server: Reference) -> list[int]:
+def workers(server):
     return family(server.process.pid)[1:]
 
 
-def wait_until_both_answer(server: Reference) -> None:
+def wait_until_both_answer(server):
     """One may have been long ready when the other one has just been forked."""
     answered = set()
     for _ in range(int(PATIENCE / 0.01)):
@@ -50,9 +41,9 @@ def wait_until_both_answer(server: Reference) -> None:
     raise TimeoutError("one worker answers all")
 
 
-def one_stream_each(server: Reference) -> dict[int, OpenStream]:
+def one_stream_each(server):
     """A running stream for each worker."""
-    found: dict[int, OpenStream] = {}
+    found = {}
     spare = []
     for _ in range(50):  # as many find a place, and no more by much
         stream = OpenStream(server)
@@ -70,18 +61,18 @@ def one_stream_each(server: Reference) -> dict[int, OpenStream]:
     return found
 
 
-def ask_anew(server: Reference) -> int:
+def ask_anew(server):
     """The status of a request on a connection of its own."""
     with client_of(server.url) as client:
         return client.post("/inference", json=ASK).status_code
 
 
-def wait_for_another_worker(server: Reference, *known: int) -> None:
+def wait_for_another_worker(server, *known):
     numbers = "|".join(map(str, known))
     server.process.wait_for_line(rf"Booting worker with pid: (?!({numbers})\b)", 60)
 
 
-def test_a_worker_that_is_killed_costs_only_its_own_streams(server: Reference) -> None:
+def test_a_worker_that_is_killed_costs_only_its_own_streams(server):
     (victim, cut), (_, going_on) = one_stream_each(server).items()
     known = workers(server)
 
@@ -100,9 +91,7 @@ def test_a_worker_that_is_killed_costs_only_its_own_streams(server: Reference) -
     assert going_on.text == "Good morning"
 
 
-def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(
-    server: Reference,
-) -> None:
+def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(server):
     (victim, cut), (_, going_on) = one_stream_each(server).items()
     known = workers(server)
 
@@ -123,15 +112,15 @@ def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(
 class Caller:
     """Asks for health again and again, each time as a new client, while something else goes on."""
 
-    def __init__(self, server: Reference) -> None:
-        self.statuses: list[int] = []
-        self.failures: list[Exception] = []
+    def __init__(self, server):
+        self.statuses = []
+        self.failures = []
         self._url = server.url
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._call)
 
     @contextmanager
-    def calling(self) -> Iterator[None]:
+    def calling(self):
         self._thread.start()
         try:
             yield
@@ -139,7 +128,7 @@ class Caller:
             self._over.set()
             self._thread.join()
 
-    def _call(self) -> None:
+    def _call(self):
         while not self._over.is_set():
             try:
                 with client_of(self._url) as client:
@@ -149,9 +138,7 @@ class Caller:
                 self.failures.append(ex)
 
 
-def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(
-    tmp_path: Path,
-) -> None:
+def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("the-old-token\n")
 

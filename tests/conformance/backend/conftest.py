@@ -1,15 +1,8 @@
 from urllib.parse import urlsplit
 
 import pytest
-from octomil_conformance.backend import (
-    RemoteBackend,
-    ScriptedBackend,
-    new_nonce,
-)
-from scripted_calls import (
-    ANY,
-    TIMEOUT,
-)
+from octomil_conformance.backend import RemoteBackend, ScriptedBackend, new_nonce
+from scripted_calls import ANY, TIMEOUT
 
 
 @pytest.fixture(scope="module")

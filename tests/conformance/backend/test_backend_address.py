@@ -16,13 +16,7 @@ from octomil_conformance.backend import (
     tagged,
 )
 from octomil_conformance.backend.scripted import is_loopback
-from scripted_calls import (
-    ANY,
-    SOON,
-    base,
-    stream,
-    whole,
-)
+from scripted_calls import ANY, SOON, base, stream, whole
 
 
 def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce):

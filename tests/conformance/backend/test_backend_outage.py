@@ -7,17 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from octomil_conformance.backend import (
-    tagged,
-)
-from scripted_calls import (
-    DIALECTS,
-    SOON,
-    base,
-    chat,
-    stream,
-    whole,
-)
+from octomil_conformance.backend import tagged
+from scripted_calls import DIALECTS, SOON, base, chat, stream, whole
 
 
 @pytest.mark.parametrize("times", [1, 2])

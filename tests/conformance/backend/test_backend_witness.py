@@ -5,17 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from octomil_conformance.backend import (
-    LONG_TOKENS,
-    tagged,
-)
-from scripted_calls import (
-    DIALECTS,
-    SOON,
-    base,
-    stream,
-    whole,
-)
+from octomil_conformance.backend import LONG_TOKENS, tagged
+from scripted_calls import DIALECTS, SOON, base, stream, whole
 
 
 def test_the_witness_records_what_was_asked(backend, nonce):
