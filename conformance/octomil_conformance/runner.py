@@ -35,21 +35,11 @@ from octomil_conformance.target import Target
 AT_ONCE = (4, 4, 12)
 """Checks that run at once, by level: a real model should not be flooded."""
 
-NEEDS_BOTH = frozenset(
-    [
-        *(f"FALLBACK-{number:02}" for number in range(1, 13)),
-        *(
-            "HEALTH-21",
-            "HEALTH-26",
-            "HEALTH-28",
-            "STREAM-34",
-            "FAULT-16",
-            "FAULT-17",
-            "BATCH-27",
-        ),
-        "FALLBACK-14",
-    ]
-)
+NEEDS_BOTH = {
+    *(f"FALLBACK-{number:02}" for number in (*range(1, 13), 14)),
+    *("HEALTH-21", "HEALTH-26", "HEALTH-28"),
+    *("STREAM-34", "FAULT-16", "FAULT-17", "BATCH-27"),
+}
 """Requirements that have no meaning unless the server knows both upstreams."""
 
 FORMATTING = threading.Lock()
@@ -70,24 +60,26 @@ class Task:
     check: Check
     profile: str
     case: str
+    run: Callable[[Api], object]
     through: Provider | None = None
 
     @property
     def sentence(self) -> str:
         return self.check.sentence(self.case, self.through)
 
-    def __call__(self, api: Api) -> None:
-        if self.check in wire.CHECKS:
-            for exchange in api.specimens():
-                self.check(exchange)
-        else:
-            self.check(api, *self.check.cases[self.case])
+
+def _run(check: Check, case: str, api: Api) -> None:
+    if check in wire.CHECKS:
+        for exchange in api.specimens():
+            check(exchange)
+    else:
+        check(api, *check.cases[case])
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
     """The checks that the claims bring, serial ones last. With `only`, just those of these requirements or halves of them."""
     found = [
-        Task(check, profile, case, through)
+        Task(check, profile, case, partial(_run, check, case), through)
         for check in all_checks()
         for profile in config.profiles_for(check.requirement)
         for case in check.cases
@@ -118,39 +110,38 @@ def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
     """The verdicts in the order of the tasks. Tasks that are not serial run ahead."""
     pool = ThreadPoolExecutor(AT_ONCE[target.config.level], "check")
     try:
-        ahead = {task: pool.submit(judged, target, task.check, task.profile, task.sentence, task, task.through) for task in tasks if not task.check.serial}  # fmt: skip
+        parallel = [task for task in tasks if not task.check.serial]
+        ahead = {task: pool.submit(judged, target, task) for task in parallel}
         for task in tasks:
             if task in ahead:
                 verdict = ahead[task].result()
             else:
                 pool.shutdown()  # returns when all others are done, at once from then on
-                verdict = judged(target, task.check, task.profile, task.sentence, task, task.through)  # fmt: skip
+                verdict = judged(target, task)
             target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
             yield verdict
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def judged(
-    target: Target,
-    check: Check,
-    profile: str,
-    sentence: str,
-    run: Callable[[Api], object],
-    through: Provider | None = None,
-) -> Verdict:
+def judged(target: Target, task: Task) -> Verdict:
     """Runs one check. Whatever happens in it becomes the verdict."""
+    unable, check = _unable(target, task), task.check
     verdict = Verdict(
-        check.requirement, profile, sentence, "untestable", through=through
+        check.requirement,
+        task.profile,
+        task.sentence,
+        "untestable",
+        reason=unable,
+        through=task.through,
     )
-    unable = _unable(target, check, through)
     if unable:
-        return replace(verdict, reason=unable)
+        return verdict
     began = time.monotonic()
     left = target.started + target.config.run_seconds - began
-    api = Api(target, profile, through)
+    api = Api(target, task.profile, task.through)
     api.begin(min(target.config.check_seconds, left))
-    outcome, reason, findings = _came_of(check, partial(run, api))
+    outcome, reason, findings = _came_of(task, api)
     api.close()
     if outcome == "pass" and not api.seen:
         outcome, reason = "error", "the check passed without an observation"
@@ -167,14 +158,12 @@ def judged(
     return _as_expected(verdict, target.config)
 
 
-def _came_of(
-    check: Check, run: Callable[[], object]
-) -> tuple[Outcome, str, list[Finding]]:
+def _came_of(task: Task, api: Api) -> tuple[Outcome, str, list[Finding]]:
     outcome: Outcome = "pass"
     reason = ""
     with collected() as findings:
         try:
-            run()
+            task.run(api)
         except Finding as ex:
             findings.append(ex)
         except NotRecorded as ex:
@@ -183,16 +172,17 @@ def _came_of(
             with FORMATTING:
                 outcome, reason = "error", traceback.format_exc()
     if findings:
-        is_must = check.requirement.force == "MUST"
+        is_must = task.check.requirement.force == "MUST"
         return "fail" if is_must else "warn", "", findings
     return outcome, reason, findings
 
 
-def _unable(target: Target, check: Check, through: Provider | None) -> str:
+def _unable(target: Target, task: Task) -> str:
     """Why a check cannot run; empty if it can."""
     if time.monotonic() > target.started + target.config.run_seconds:
         return f"the {target.config.run_seconds:g} s of the whole run were over"
-    needed = {*BOTH} if check.requirement.id in NEEDS_BOTH else {through} - {None}
+    needs_both = task.check.requirement.id in NEEDS_BOTH
+    needed = {*BOTH} if needs_both else {task.through}
     missing = [each for each in BOTH if each in needed - target.wired]
     if missing:
         names = " and the ".join(missing)

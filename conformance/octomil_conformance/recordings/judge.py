@@ -14,7 +14,7 @@ from octomil_conformance.recordings.consequences import traced
 from octomil_conformance.recordings.recording import Recording, look
 from octomil_conformance.requirement import Check
 from octomil_conformance.run import FAULTS, Run, Verdict
-from octomil_conformance.runner import judged
+from octomil_conformance.runner import Task, judged
 from octomil_conformance.target import Target
 
 OF_FAILURES = ("json_is_strict", "json_is_labelled_as_json")
@@ -49,8 +49,8 @@ def verdicts(recording: Recording, config: Config) -> list[Verdict]:
     target = Target(config)
     found = []
     for check in (*checks_for(recording, config), every_response_matches_its_schema):
-        sentence = check.sentence(recording.name)
-        verdict = judged(target, check, recording.profile, sentence, _on(recording, check))  # fmt: skip
+        run = _on(recording, check)
+        verdict = judged(target, Task(check, recording.profile, recording.name, run))
         target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
         found.append(verdict)
     return found
