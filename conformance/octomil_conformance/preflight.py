@@ -187,15 +187,13 @@ def _text(target: Target, answer: Exchange) -> str:
 
 
 def _never_called(backend: Backend) -> str:
-    lines = [f"  {name}={value}" for name, value in environment(backend).items()]
-    return "\n".join(
-        [
-            "the server never called our backend; start it with",
-            *lines,
-            "or say with --backend and --openai-backend where it does call",
-            *(
-                f"it called {each} there, which the scripted backend does not have"
-                for each in backend.unknown()
-            ),
-        ]
-    )
+    lines = [
+        "the server never called our backend; start it with",
+        *(f"  {name}={value}" for name, value in environment(backend).items()),
+        "or say with --backend and --openai-backend where it does call",
+    ]
+    for each in backend.unknown():
+        lines.append(
+            f"it called {each} there, which the scripted backend does not have"
+        )
+    return "\n".join(lines)

@@ -58,17 +58,13 @@ def _address(text: str) -> Address:
 
 
 def _greeting(backend: ScriptedBackend) -> str:
-    exports = [
-        f"export {name}={shlex.quote(value)}"
-        for name, value in environment(backend).items()
+    lines = [
+        f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
+        "The server under test needs:",
     ]
-    return "\n".join(
-        [
-            f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
-            "The server under test needs:",
-            *exports,
-        ]
-    )
+    for name, value in environment(backend).items():
+        lines.append(f"export {name}={shlex.quote(value)}")
+    return "\n".join(lines)
 
 
 def _say(message: str, code: int) -> int:

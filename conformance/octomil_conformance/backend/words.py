@@ -37,18 +37,8 @@ UNICODE_TOKENS = (
 
 ROUGH_TOKENS = (
     *("  Well", ",\tthen", " \r\n", "\n\ndata: [DONE]", "\n\n", "data: {}\n\n", ": \n"),
-    *(
-        " <b>&amp;</b>",
-        " </script>",
-        " <think>x</think>",
-        " <|end|>",
-        " <|im_end|>",
-        "</s>",
-        "[/INST]",
-        "<|eot_id|>",
-        " `x`",
-        " **y**",
-    ),
+    *(" <b>&amp;</b>", " </script>", " <think>x</think>", " <|end|>", " <|im_end|>"),
+    *("</s>", "[/INST]", "<|eot_id|>", " `x`", " **y**"),
     *(
         r" \n \u0000 \x41 \\",
         " %20%0A+",
@@ -56,26 +46,14 @@ ROUGH_TOKENS = (
         " \"q\" 's'",
         " null",
     ),
+    *(" \u00a0x\u00a0", " \ufeffy", " \u200bz", " \u202eabc\u202c", " \ufffd"),
     *(
-        " \u00a0x\u00a0",
-        " \ufeffy",
-        " \u200bz",
-        " \u202eabc\u202c",
-        " \ufffd",
         " \u0130\u1e9e",
-    ),
-    *(
         "caf\u00e9 e\u0301 \ufb01",
         " \x07\x1b[0m",
         " a\x00b \x01\x7f\x9f",
-        " 1.0 007 1e5",
-        " a",
-        "a",
-        "a",
-        "  ",
-        "\n",
-        " \n",
     ),
+    *(" 1.0 007 1e5", " a", "a", "a", "  ", "\n", " \n"),
 )
 """Text that a careless program changes: white space at both ends, line ends, markup, escapes, frames, other Unicode forms, repetitions."""
 

@@ -26,20 +26,9 @@ MALFORMED: dict[str, Any] = {
     "number": [MESSAGE, {"role": "user", "content": 7}],
 }
 OUT_OF_RANGE: list[Any] = [
-    ("temperature", "hot"),
-    ("temperature", 2.5),
-    ("temperature", -1),
-    ("temperature", "0.7"),
-    ("temperature", True),
-    ("temperature", [0.7]),
-    ("max_tokens", 0),
-    ("max_tokens", "8"),
-    ("max_tokens", 1.5),
-    ("max_tokens", True),
-    ("top_p", 1.5),
-    ("top_p", -0.5),
-    ("top_p", "0.5"),
-    ("top_p", True),
+    *[("temperature", value) for value in ("hot", 2.5, -1, "0.7", True, [0.7])],
+    *[("max_tokens", value) for value in (0, "8", 1.5, True)],
+    *[("top_p", value) for value in (1.5, -0.5, "0.5", True)],
 ]
 OF_WRONG_TYPE: list[Any] = [
     *[("top_k", "20"), ("top_k", 1.5), ("top_k", True)],
