@@ -183,12 +183,10 @@ class Fallback:
         return any(each and each.remaining() > 0 for each in found)
 
 
-def _without_model(
-    model_id: str, failures: Mapping[str, UpstreamError]
-) -> ModelNotFound:
+def _without_model(model: str, failures: Mapping[str, UpstreamError]) -> ModelNotFound:
     """The error that names the model, and the backends that do not have it."""
     who = [name for name, ex in failures.items() if isinstance(ex, ModelNotFound)]
-    return ModelNotFound(f"{' and '.join(who)} did not find the model '{model_id}'.")
+    return ModelNotFound(f"{' and '.join(who)} did not find the model '{model}'.")
 
 
 def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:

@@ -97,12 +97,10 @@ def parse_batch(body: object, max_inputs: int) -> BatchRequest:
         _batch_input(f"inputs[{index}]", model_id, entry, common)
         for index, entry in enumerate(_array("inputs", fields, max_inputs))
     )
-    at_once = fields.get("max_concurrency")
-    if at_once is None:
-        at_once = DEFAULT_MAX_CONCURRENCY
-    return BatchRequest(
-        model_id, inputs, _checked("max_concurrency", at_once, _positive_integer)
-    )
+    given = fields.get("max_concurrency")
+    at_once = DEFAULT_MAX_CONCURRENCY if given is None else given
+    at_once = _checked("max_concurrency", at_once, _positive_integer)
+    return BatchRequest(model_id, inputs, at_once)
 
 
 def parse_embeddings(body: object, max_inputs: int) -> EmbeddingsRequest:

@@ -34,11 +34,7 @@ def contents(
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}
     remaining = _by_chapter(spec)
-    # Before the endpoints, which refer to it.
-    envelope = _table("Envelope", "Error", fields, "always present")
-    failure = document["components"]["responses"]["Failure"]
-    headers = [part for each in failure["headers"].items() for part in _header(*each)]
-    kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
+    failures = _failures(document, fields)  # before the endpoints, which refer to it
     sections = [
         _section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
@@ -52,13 +48,10 @@ def contents(
         "links": html(*map(_link, found)),
         **_for_clients(other_endpoints, chosen),
         "tokens": html(*tokens),
-        "model": html(_choice("model", models)),
-        "embed_model": html(_choice("embed-model", models)),
+        "model": html(_choice("model", models["model"])),
+        "embed_model": html(_choice("embed-model", models["embed-model"])),
         "endpoints": html(*sections),
-        "failure": html(tag("p", *prose(failure["description"]))),
-        "envelope": html(envelope),
-        "headers": html(*headers),
-        "kinds": html(*kinds),
+        **failures,
         "sdks": html(*blocks),
         "spec": html(*map(_sentences, remaining.values())),
     }
@@ -74,9 +67,9 @@ def _chosen(found: list[Endpoint]) -> dict[str, str]:
     return chosen
 
 
-def _choice(place: str, models: Mapping[str, str]) -> Element:
+def _choice(place: str, model: str) -> Element:
     off = {"autocomplete": "off", "spellcheck": "false"}
-    return tag("input", id=place, placeholder=models[place], **off)
+    return tag("input", id=place, placeholder=model, **off)
 
 
 def _by_chapter(spec: Mapping[str, Requirement]) -> dict[str, list[Requirement]]:
@@ -220,8 +213,21 @@ def _sentence(requirement: Requirement) -> Element:
 # What all endpoints have in common
 
 
-def _header(name: str, header: Mapping[str, Any]) -> list[Element]:
-    return [tag("dt", tag("code", name)), tag("dd", *_described(header))]
+def _failures(document: Document, fields: Fields) -> dict[str, str]:
+    failure = document["components"]["responses"]["Failure"]
+    envelope = _table("Envelope", "Error", fields, "always present")
+    headers = [
+        part
+        for name, header in failure["headers"].items()
+        for part in (tag("dt", tag("code", name)), tag("dd", *_described(header)))
+    ]
+    kinds = [part for kind in failure["x-failures"] for part in _failure(kind)]
+    return {
+        "failure": html(tag("p", *prose(failure["description"]))),
+        "envelope": html(envelope),
+        "headers": html(*headers),
+        "kinds": html(*kinds),
+    }
 
 
 def _failure(kind: Mapping[str, Any]) -> list[Element]:
