@@ -295,23 +295,6 @@ def test_a_drained_answer_gives_its_connection_back():
     assert connections(server) == [1, 1]
 
 
-def test_an_answer_closed_before_its_end_hangs_up():
-    hung_up = threading.Event()
-
-    def script(response):
-        response.send(chunked(b"line\n"))
-        assert response.wait_for_hangup()
-        hung_up.set()
-
-    with scripted(script) as server:
-        answer = upstream(server.url).get("/", 20)
-        answer.next_lines()
-
-        answer.close()
-
-        assert hung_up.wait(20)
-
-
 def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
     monkeypatch.setattr(http, "DRAIN_TIMEOUT", 0.01)
     with scripted(raw(chunked(b"line\n"), end=stall), raw(plain(b"{}"))) as server:

@@ -192,18 +192,27 @@ def test_a_retry_has_only_the_time_that_is_left(monkeypatch, clock):
     assert connections(server) == [1, 1]
 
 
-def test_a_request_leaves_in_one_write(monkeypatch):
-    written, real_send = [], TimedSocket.send
+def test_a_request_leaves_in_one_write_on_a_connection_that_is_kept_alive(monkeypatch):
+    opened, written = [], []
 
-    def send(self, data, deadline):
-        written.append(data)
-        real_send(self, data, deadline)
+    class Seen(TimedSocket):
+        def __init__(self, sock):
+            opened.append(sock)
+            super().__init__(sock)
 
-    monkeypatch.setattr(TimedSocket, "send", send)
+        def send(self, data, deadline):
+            written.append(data)
+            super().send(data, deadline)
+
+    monkeypatch.setattr(wire, "TimedSocket", Seen)
     with scripted(OK) as server:
-        ask(upstream(server))
+        to = upstream(server)
+        ask(to)
         host = server.url.removeprefix("http://").encode()
 
+        [sock] = opened
+        assert sock.getsockopt(SOL_SOCKET, SO_KEEPALIVE)
+        assert sock.getsockopt(IPPROTO_TCP, TCP_NODELAY)
     [whole] = written
     assert whole.startswith(b"POST /ask HTTP/1.1\r\nHost: %b\r\n" % host)
     assert whole.endswith(b'\r\n\r\n{"a":1}')
@@ -219,24 +228,6 @@ def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(clock):
         ask(to)
 
     assert connections(server) == [1, 1, 2]
-
-
-def test_connections_are_kept_alive_by_the_system(monkeypatch):
-    opened = []
-
-    class Seen(TimedSocket):
-        def __init__(self, sock):
-            opened.append(sock)
-            super().__init__(sock)
-
-    monkeypatch.setattr(wire, "TimedSocket", Seen)
-    with scripted(OK) as server:
-        to = upstream(server)
-        ask(to)
-
-        [sock] = opened
-        assert sock.getsockopt(SOL_SOCKET, SO_KEEPALIVE)
-        assert sock.getsockopt(IPPROTO_TCP, TCP_NODELAY)
 
 
 @pytest.mark.parametrize(

@@ -64,15 +64,6 @@ def test_a_peer_that_takes_nothing_is_waited_for_until_the_deadline():
         TimedSocket(sender).send(bytes(10_000_000), Deadline(0.05))
 
 
-def test_nothing_is_received_or_sent_after_the_deadline(clock):
-    timed, passed = TimedSocket(Scripted(b"a")), Deadline(0)
-
-    with pytest.raises(TimeoutError):
-        timed.receive(1, passed)
-    with pytest.raises(TimeoutError):
-        timed.send(b"a", passed)
-
-
 def test_all_is_sent_in_as_many_parts_as_the_peer_takes():
     sender, receiver = socket.socketpair()
     data, received = bytes(range(256)) * 8192, []

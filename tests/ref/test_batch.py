@@ -131,15 +131,6 @@ def test_when_the_client_has_left_no_input_starts_and_the_answer_ends():
     assert (record.ended, record.failed) == ("client_left", 0)
 
 
-def test_closing_a_body_releases_what_it_holds(pool):
-    held = ["a slot"]
-    body = body_of(BatchRun(batch("a"), echo, pool, 1), held.clear)
-
-    body.close()
-
-    assert held == []
-
-
 def test_inputs_that_a_stopped_pool_does_not_start_fail():
     pool = ThreadPoolExecutor(1)
     pool.shutdown()

@@ -116,16 +116,6 @@ def test_serve_makes_and_prints_no_token_beside(
     assert "Token" not in out and "hidden" not in out
 
 
-def test_serve_runs_where_the_system_knows_no_cores_and_no_hangup(servers, monkeypatch):
-    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
-    with monkeypatch.context() as elsewhere:
-        elsewhere.delattr(os, "sched_setaffinity")
-        elsewhere.delattr(signal, "SIGHUP")
-        cli.main(["serve"])
-
-    assert len(servers.served) == 1
-
-
 @pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
 def test_serve_stays_on_one_core_where_it_is_asked_to(
     servers, monkeypatch, switch, count
@@ -140,23 +130,27 @@ def test_serve_stays_on_one_core_where_it_is_asked_to(
     assert all(len(cores) == 1 for cores in asked)
 
 
-def test_serve_freezes_the_memory_of_the_app(servers, monkeypatch):
-    frozen = []
-    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
-
-    cli.main(["serve"])
-
-    assert frozen == [True]
-
-
-def test_a_hangup_reads_the_key_file_again(servers, monkeypatch):
-    read: list[bool] = []
-    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
+def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_a_hangup(
+    servers, monkeypatch
+):
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("frozen"))
+    monkeypatch.setattr(KeyRing, "refresh", lambda keys: calls.append("read again"))
 
     cli.main(["serve"])
     signal.raise_signal(signal.SIGHUP)
 
-    assert read == [True]
+    assert calls == ["frozen", "read again"]
+
+
+def test_serve_runs_where_the_system_knows_no_cores_and_no_hangup(servers, monkeypatch):
+    monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.delattr(os, "sched_setaffinity")
+        elsewhere.delattr(signal, "SIGHUP")
+        cli.main(["serve"])
+
+    assert len(servers.served) == 1
 
 
 @pytest.mark.parametrize(
@@ -226,9 +220,14 @@ def test_a_wrong_setting_ends_the_command_with_one_line(
     assert servers.served == []
 
 
-def test_serve_becomes_gunicorn_with_the_settings_of_this_package(gunicorn):
+def test_serve_becomes_gunicorn_with_flags_and_token_in_the_environment(
+    gunicorn, capsys
+):
+    flags = ["--host", "0.0.0.0", "--port", "80", "--threads", "8", "--workers", "2"]
+    flags += ["--unix-socket", "/run/octomil.sock"]
+
     with pytest.raises(BecameGunicorn):
-        cli.main(["serve", "--server", "gunicorn"])
+        cli.main(["serve", "--server", "gunicorn", *flags])
 
     assert gunicorn == [
         sys.executable,
@@ -236,15 +235,6 @@ def test_serve_becomes_gunicorn_with_the_settings_of_this_package(gunicorn):
         *("-c", "python:octomil_ref.gunicorn_settings"),
         "octomil_ref.app:create_app()",
     ]
-
-
-def test_gunicorn_finds_flags_and_the_new_token_in_the_environment(gunicorn, capsys):
-    flags = ["--host", "0.0.0.0", "--port", "80", "--threads", "8", "--workers", "2"]
-    flags += ["--unix-socket", "/run/octomil.sock"]
-
-    with pytest.raises(BecameGunicorn):
-        cli.main(["serve", "--server", "gunicorn", *flags])
-
     found = load()
     assert (found.host, found.port, found.threads) == ("0.0.0.0", 80, 8)
     assert (found.workers, found.unix_socket) == (2, "/run/octomil.sock")

@@ -9,16 +9,8 @@ def test_a_deadline_knows_the_seconds_left(clock):
     deadline = Deadline(30)
 
     clock.advance(10.5)
-
     assert deadline.remaining() == 19.5
-
-
-def test_a_renewed_deadline_starts_again(clock):
-    deadline = Deadline(2)
-
-    clock.advance(5)
     deadline.renew(3)
-
     assert deadline.remaining() == 3
 
 
@@ -32,20 +24,12 @@ def test_a_deadline_can_be_shortened_but_not_extended(clock, seconds, remaining)
     assert deadline.remaining() == remaining
 
 
-def test_a_stopwatch_returns_milliseconds_on_each_call(clock):
+def test_a_stopwatch_returns_milliseconds_to_three_places_on_each_call(clock):
     elapsed_ms = stopwatch()
 
     clock.advance(0.5)
     first = elapsed_ms()
-    clock.advance(1.0)
+    clock.advance(0.0123456789)
     second = elapsed_ms()
 
-    assert (first, second) == (500.0, 1500.0)
-
-
-def test_a_stopwatch_rounds_to_microseconds(clock):
-    elapsed_ms = stopwatch()
-
-    clock.advance(0.0123456789)
-
-    assert elapsed_ms() == 12.346
+    assert (first, second) == (500.0, 512.346)

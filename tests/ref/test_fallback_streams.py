@@ -40,16 +40,6 @@ def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_pie
     assert answer.provider == "openai"
 
 
-def test_a_stream_that_fails_after_its_first_piece_does_not_fall_back():
-    second = Stream([[END]])
-    fallback = streaming(Stream([[Token("a")]], Broken("no")), second)
-    pieces = iter(fallback.stream(asking(), new_record()))
-
-    assert next(pieces) == [Token("a")]
-    with pytest.raises(Broken):
-        next(pieces)
-
-
 def test_a_stream_that_fails_by_a_bug_is_closed():
     failing = Stream([], ZeroDivisionError())
     fallback = streaming(failing)

@@ -73,15 +73,6 @@ def test_the_variables_count(told):
     assert (settings["graceful_timeout"], settings["keepalive"]) == (90, 1)
 
 
-def test_the_keys_are_read_again_before_a_worker_is_forked(told, monkeypatch):
-    read: list[bool] = []
-    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
-
-    told()["pre_fork"](None, object())
-
-    assert read == [True]
-
-
 @pytest.mark.parametrize(
     "variable, value", [("OCTOMIL_PORT", "http"), ("OCTOMIL_API_KEYS", "")]
 )
@@ -153,7 +144,11 @@ def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
     assert cores == [{0}, {1}, {2}, {0}, {0}, {1}]
 
 
-def test_a_worker_that_is_starting_can_be_stopped(told, monkeypatch):
+def test_a_worker_gets_the_keys_of_now_and_can_be_stopped_while_it_starts(
+    told, monkeypatch
+):
+    read: list[bool] = []
+    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
     handlers: dict[int, object] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
 
@@ -161,6 +156,7 @@ def test_a_worker_that_is_starting_can_be_stopped(told, monkeypatch):
 
     ending = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
     assert handlers == dict.fromkeys(ending, signal.SIG_DFL)
+    assert read == [True]
 
 
 def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):

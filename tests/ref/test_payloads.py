@@ -207,21 +207,12 @@ def plain(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("given, parsed", MESSAGES.values(), ids=MESSAGES)
 def test_messages_are_accepted(given, parsed):
-    assert plain(completion(messages=given).messages) == parsed
+    assert plain(completion(messages=given, input_data=None).messages) == parsed
 
 
 @pytest.mark.parametrize("given, parsed", INPUT_DATA.values(), ids=INPUT_DATA)
 def test_input_data_is_accepted(given, parsed):
-    assert plain(completion(input_data=given).messages) == parsed
-
-
-@pytest.mark.parametrize("other", ["messages", "input_data"])
-def test_null_for_the_other_form_counts_as_not_given(other):
-    forms = {"messages": HI, "input_data": "Hi", other: None}
-
-    request = completion(**forms)
-
-    assert plain(request.messages) == [("user", "Hi")]
+    assert plain(completion(input_data=given, messages=None).messages) == parsed
 
 
 @pytest.mark.parametrize("fields, message", BAD_PROMPTS.values(), ids=BAD_PROMPTS)
@@ -248,12 +239,6 @@ def test_unknown_fields_of_a_request_are_ignored():
 @pytest.mark.parametrize("parameters", [None, {}, {"seed": None}], ids=repr)
 def test_a_request_needs_no_parameters(parameters):
     assert completion(input_data="Hi", parameters=parameters).parameters == {}
-
-
-def test_a_request_keeps_its_parameters():
-    request = completion(input_data="Hi", parameters={"seed": 1, "stop": "x"})
-
-    assert request.parameters == {"seed": 1, "stop": ["x"]}
 
 
 @pytest.mark.parametrize("parse", [completion, batch, embeddings])
@@ -285,10 +270,13 @@ def test_a_body_that_is_not_an_object_is_refused(parse, limits, body):
 
 
 def test_each_input_of_a_batch_is_a_request_of_its_own():
-    request = batch(inputs=[{"messages": HI}, {"input_data": {"text": "Bye"}}])
+    bye = {"input_data": {"text": "Bye"}}
+
+    request = batch(inputs=[{"messages": HI}, bye, bye])  # as many as are allowed
 
     assert request.inputs == (
         CompletionRequest("m", (Message("user", "Hi"),), {}),
+        CompletionRequest("m", (Message("user", "Bye"),), {}),
         CompletionRequest("m", (Message("user", "Bye"),), {}),
     )
 
@@ -305,12 +293,6 @@ def test_the_parameters_of_an_input_override_those_of_the_batch():
     first, second = (each.parameters for each in request.inputs)
     assert first == {"seed": 2, "temperature": 0, "top_k": 3}
     assert second == {"seed": 1, "temperature": 0}
-
-
-def test_a_batch_may_have_as_many_inputs_as_allowed():
-    request = batch(inputs=[{"input_data": "Hi"}] * 3)
-
-    assert len(request.inputs) == 3
 
 
 @pytest.mark.parametrize("fields, message", BAD_BATCHES.values(), ids=BAD_BATCHES)

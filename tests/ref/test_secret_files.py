@@ -36,33 +36,18 @@ def replaced(path: Path, text: str) -> None:
     new.rename(path)
 
 
-def test_a_file_is_read_again_when_it_has_changed(path, clock, caplog):
+def test_a_file_is_read_again_a_second_later_if_it_has_changed(path, clock, caplog):
     caplog.set_level(logging.INFO, logger="octomil_ref")
     file = opened(path)
     replaced(path, "new")
-    clock.advance(1)
+    clock.advance(0.9)
+    assert file.content() == "OLD"
+    clock.advance(0.1)
 
     assert file.content() == "NEW"
     assert [(line.message, line.fields) for line in caplog.records] == [
         ("read again", {"file": str(path)})
     ]
-
-
-def test_a_file_is_looked_at_once_a_second_at_most(path, clock):
-    file = opened(path)
-    replaced(path, "new")
-    clock.advance(0.9)
-
-    assert file.content() == "OLD"
-
-
-def test_a_refresh_looks_at_once(path, clock):
-    file = opened(path)
-    replaced(path, "new")
-
-    file.refresh()
-
-    assert file.content() == "NEW"
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch):
