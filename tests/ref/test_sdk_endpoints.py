@@ -19,6 +19,7 @@ from builders import (
 )
 
 CHAT = "/v1/chat/completions"
+EMBED = "/v1/embeddings"
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -145,52 +146,36 @@ def test_a_developer_message_is_a_system_message(client):
 IMAGE = [{"type": "image_url", "image_url": {"url": "data:"}}]
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        (CHAT, {"messages": HELLO["messages"]}, "model"),
-        (CHAT, {"model": "m"}, "messages"),
-        (CHAT, HELLO | {"messages": ["Hi"]}, "messages[0]"),
-        (CHAT, HELLO | {"tools": [{"type": "function"}]}, "tools"),
-        (
-            CHAT,
-            HELLO | {"messages": [{"role": "assistant", "tool_calls": [{}]}]},
-            "messages[0].tool_calls",
-        ),
-        (CHAT, HELLO | {"n": 2}, "n"),
-        (CHAT, HELLO | {"n": True}, "n"),
-        (CHAT, HELLO | {"logprobs": True}, "logprobs"),
-        (CHAT, HELLO | {"audio": {}}, "audio"),
-        (CHAT, HELLO | {"stream": "yes"}, "stream"),
-        (CHAT, HELLO | {"stream_options": [1]}, "stream_options"),
-        (
-            CHAT,
-            HELLO | {"stream_options": {"include_usage": 1}},
-            "stream_options.include_usage",
-        ),
-        (CHAT, HELLO | {"temperature": 9}, "temperature"),
-        (CHAT, HELLO | {"max_completion_tokens": 0}, "max_completion_tokens"),
-        (
-            CHAT,
-            HELLO | {"max_completion_tokens": 1, "max_tokens": 1},
-            "max_completion_tokens",
-        ),
-        ("/v1/embeddings", {"model": "m"}, "input"),
-        ("/v1/embeddings", {"model": "m", "input": [1, 2]}, "input"),
-        ("/v1/embeddings", {"model": "m", "input": [[1, 2]]}, "input"),
-        ("/v1/embeddings", {"model": "m", "input": "a", "dimensions": 8}, "dimensions"),
-        (
-            "/v1/embeddings",
-            {"model": "m", "input": "a", "encoding_format": "hex"},
-            "encoding_format",
-        ),
-    ],
-    ids=str,
-)
-def test_a_bad_field_is_named_in_openais_error(client, path, body, field):
-    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+BAD_FIELDS = [
+    (CHAT, "model", {"model": None}),
+    (CHAT, "messages", {"messages": None}),
+    (CHAT, "messages[0]", {"messages": ["Hi"]}),
+    (CHAT, "tools", {"tools": [{"type": "function"}]}),
+    (CHAT, "messages[0].tool_calls", {"messages": [{"tool_calls": [{}]}]}),
+    (CHAT, "n", {"n": 2}),
+    (CHAT, "n", {"n": True}),
+    (CHAT, "logprobs", {"logprobs": True}),
+    (CHAT, "audio", {"audio": {}}),
+    (CHAT, "stream", {"stream": "yes"}),
+    (CHAT, "stream_options", {"stream_options": [1]}),
+    (CHAT, "stream_options.include_usage", {"stream_options": {"include_usage": 1}}),
+    (CHAT, "temperature", {"temperature": 9}),
+    (CHAT, "max_completion_tokens", {"max_completion_tokens": 0}),
+    (CHAT, "max_completion_tokens", {"max_completion_tokens": 1, "max_tokens": 1}),
+    (EMBED, "input", {}),
+    (EMBED, "input", {"input": [1, 2]}),
+    (EMBED, "input", {"input": [[1, 2]]}),
+    (EMBED, "dimensions", {"input": "a", "dimensions": 8}),
+    (EMBED, "encoding_format", {"input": "a", "encoding_format": "hex"}),
+]
 
-    response = client.simulate_post(path, json=body)
+
+@pytest.mark.parametrize("path, field, given", BAD_FIELDS, ids=str)
+def test_a_bad_field_is_named_in_openais_error(client, path, field, given):
+    responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
+    body = HELLO if path == CHAT else {"model": "m"}
+
+    response = client.simulate_post(path, json=body | given)
 
     error = response.json["error"]
     assert response.status_code == 400 and not responses.calls
@@ -240,7 +225,7 @@ def test_embeddings_are_numbers_unless_base64_is_asked_for(client):
     vectors_from([0.5, -1.0], [0.25, 2.0])
     body = {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
 
-    found = client.simulate_post("/v1/embeddings", json=body).json
+    found = client.simulate_post(EMBED, json=body).json
 
     assert [item["embedding"] for item in found["data"]] == [[0.5, -1.0], [0.25, 2.0]]
     assert [item["index"] for item in found["data"]] == [0, 1]
@@ -252,7 +237,7 @@ def test_base64_holds_little_endian_32_bit_floats(client):
     vectors_from([0.5, -1.0])
     body = {"model": "m", "input": "a", "encoding_format": "base64"}
 
-    found = client.simulate_post("/v1/embeddings", json=body).json
+    found = client.simulate_post(EMBED, json=body).json
 
     data = base64.b64decode(found["data"][0]["embedding"])
     assert struct.unpack("<2f", data) == (0.5, -1.0)
@@ -262,11 +247,11 @@ def test_a_number_beyond_32_bits_is_a_502_in_base64(client):
     vectors_from([1e300])
     body = {"model": "m", "input": "a", "encoding_format": "base64"}
 
-    assert client.simulate_post("/v1/embeddings", json=body).status_code == 502
+    assert client.simulate_post(EMBED, json=body).status_code == 502
 
 
 CALLS = [
-    *(("post", CHAT), ("post", "/v1/embeddings")),
+    *(("post", CHAT), ("post", EMBED)),
     *(("get", "/v1/models"), ("get", "/v1/models/{model_id}")),
     *(("post", "/api/v1/route"), ("post", "/api/v2/runtime/plan")),
     ("get", "/api/v2/catalog/manifest"),
