@@ -3,23 +3,13 @@
 from dataclasses import dataclass, field
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Token
-from octomil_ref.errors import (
-    Broken,
-    Busy,
-    KeyRefused,
-    ModelNotFound,
-    NoSuchPath,
-    NotReached,
-    RateLimited,
-    TimedOut,
-)
+from octomil_ref.errors import UpstreamError
 from octomil_ref.fallback import Fallback
 
 END = Ending("stop", None)
-FALL_BACK = [
-    *(NotReached, TimedOut, Busy, RateLimited, Broken, NoSuchPath),
-    *(ModelNotFound, KeyRefused),
-]
+KINDS = UpstreamError.__subclasses__()
+FALL_BACK = [kind for kind in KINDS if kind.falls_back]
+FINAL = [kind for kind in KINDS if not kind.falls_back]
 
 
 @dataclass

@@ -47,9 +47,6 @@ def refusal_of(answer, status: int = 400) -> str:
     return answer.json["message"]
 
 
-# Set up
-
-
 def test_without_settings_the_app_reads_the_environment(monkeypatch):
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t1,t2")
     client = falcon.testing.TestClient(create_app())
@@ -116,9 +113,6 @@ def test_a_new_app_logs_what_looks_like_a_mistake(capsys):
     assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err
 
 
-# Tokens
-
-
 def test_with_anonymous_access_no_token_is_needed():
     responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
     client = stranger(api_keys=(), allow_anonymous=True)
@@ -172,9 +166,6 @@ def test_an_unknown_method_is_a_wrong_one(path, methods):
     answer = falcon.testing.Result(body, start.status, start.headers)
     assert refusal_of(answer, 405)
     assert answer.headers["Allow"] == methods
-
-
-# The page
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -336,6 +327,7 @@ FAILURES = {
     "refuses our key": ((401, {}), True, OUR_KEY),
     "finds the context too long": ((400, CONTEXT), False, TOO_LONG),
     "fails, whatever it says": ((500, CONTEXT), True, TOO_LONG),
+    "finds the request too large": ((413, {}), False, TOO_LONG),
     "does not support it": ((400, MODALITY), False, CANNOT),
     "refuses the request": ((400, {"error": "no"}), False, REFUSED),
     "names an option with status 500": ((500, OPTION), False, REFUSED),

@@ -30,9 +30,6 @@ def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
     return Upstream("openai", url, headers, timeout)
 
 
-# Deadlines
-
-
 def dripping(head: bytes, clock: Clock) -> Script:
     """Sends `head`, then lets the time pass that a client may wait in all, and sends one byte more."""
 
@@ -71,9 +68,6 @@ def test_an_upstream_that_stays_silent_times_out_and_its_connection_is_closed():
             to.post("/", {})
 
         assert over.wait(20), "the connection is closed, so that the model can stop"
-
-
-# Failures
 
 
 def test_a_refused_connection_is_not_reached():

@@ -28,9 +28,6 @@ def backend(api_key: str = "key", **aliases: str) -> OpenAIBackend:
     return OpenAIBackend(OPENAI, api_key, 20, aliases)
 
 
-# Requests
-
-
 PARAMETERS = {
     "temperature": 0.5,
     "max_tokens": 5,
@@ -83,9 +80,6 @@ def test_a_completion_is_requested_with_messages_parameters_and_key(
     }
 
 
-# Whole answers
-
-
 def test_a_whole_answer_has_text_an_ending_and_counts():
     responses.post(CHAT, json=openai_chat("Cherry", usage=USAGE))
 
@@ -128,9 +122,6 @@ def test_a_whole_answer_fails(body):
 
     with pytest.raises(Broken):
         backend().complete(asking())
-
-
-# Embeddings and probes
 
 
 def entry(index: object, *numbers: float) -> dict:

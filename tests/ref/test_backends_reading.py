@@ -110,9 +110,6 @@ def test_vectors_are_malformed(value):
         reading.vectors(value, 2)
 
 
-# Streamed answers
-
-
 END = Ending("stop", None)
 
 

@@ -82,8 +82,6 @@ def test_neither_keys_addresses_nor_places_in_source_are_quoted(message):
     assert message.split()[-1] not in shown
 
 
-# Probes
-
 BACKENDS = {
     f"{OPENAI}/models": OpenAIBackend(OPENAI, "a-key", 20, {}),
     f"{OLLAMA}/api/version": OllamaBackend(OLLAMA, 20, {}),

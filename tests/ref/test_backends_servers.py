@@ -147,9 +147,6 @@ def test_nothing_is_remembered_of_a_request_that_failed():
     assert ["top_k" in each for each in all_sent()] == [True, False, True, False]
 
 
-# Batches of embeddings
-
-
 def takes_at_most(most: int, status: int, body: object) -> None:
     """An upstream whose vectors tell which text they are of."""
 
@@ -220,9 +217,6 @@ def test_parts_of_two_dimensions_are_no_answer():
 
     with pytest.raises(UpstreamError, match="dimension"):
         backend().embed(embedding("a", "bb"))
-
-
-# Usage
 
 
 @pytest.mark.parametrize("server, fields, usage", servers.USAGES)

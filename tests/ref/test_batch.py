@@ -58,9 +58,6 @@ def test_a_bug_is_logged_and_the_client_learns_nothing_about_it(pool, caplog):
     assert "secret" in caplog.text
 
 
-# The body
-
-
 def test_white_space_is_written_while_no_result_is_ready(pool, monkeypatch):
     monkeypatch.setattr("octomil_ref.batch.HEARTBEAT", 0.001)
     gate = threading.Event()

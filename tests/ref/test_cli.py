@@ -273,8 +273,6 @@ def test_a_command_is_required(capsys):
     assert "serve|demo|config|check" in capsys.readouterr().err
 
 
-# Check
-
 TAGS = "http://localhost:11434/api/tags"
 
 

@@ -46,9 +46,6 @@ def is_broken_off(client: Client) -> bool:
         return not call.end()
 
 
-# Who has left
-
-
 def test_waitress_says_that_a_client_left():
     leaving = Leaving()
 
@@ -86,9 +83,6 @@ def test_a_connection_that_the_server_closed_has_no_client():
 
 def test_a_client_of_another_server_is_not_watched():
     assert not is_broken_off(client_of({}))
-
-
-# What is broken off
 
 
 def test_the_thread_looks_by_itself(pair):

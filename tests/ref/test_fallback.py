@@ -4,17 +4,14 @@ from contextlib import ExitStack, suppress
 
 import pytest
 from builders import asking, embedding, new_record
-from scripted_backends import FALL_BACK, Stream, both, streaming
+from scripted_backends import FALL_BACK, FINAL, Stream, both, streaming
 
 from octomil_ref.backends import Token
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
-    BatchTooLarge,
     Broken,
     Busy,
     ClientLeft,
-    ContextTooLong,
-    ModalityRefused,
     NotReached,
     Overloaded,
     RequestRefused,
@@ -25,7 +22,6 @@ from octomil_ref.fallback import InflightLimit
 from octomil_ref.payloads import CompletionRequest, Message
 from octomil_ref.records import Attempt
 
-FINAL = [BatchTooLarge, ContextTooLong, ModalityRefused, RequestRefused]
 COOL_DOWN = [NotReached, TimedOut]
 
 
@@ -92,9 +88,6 @@ def test_the_second_backend_is_not_asked_after(kind, ask):
     assert second.calls == 0
 
 
-# What is recorded
-
-
 def outcome(attempt: Attempt) -> tuple[str, str, bool]:
     failure = type(attempt.failure).__name__ if attempt.failure else "ok"
     return attempt.provider, failure, attempt.interrupted
@@ -130,9 +123,6 @@ def test_a_stream_that_breaks_off_is_observed_again_and_does_not_fall_back():
         list(stream(fallback))
 
     assert outcomes == [("ollama", "ok", False), ("ollama", "Broken", True)]
-
-
-# Cooldown
 
 
 # The failures of both backends, the cooldown in seconds, and the providers of three answers; `!` stands for an error.

@@ -88,9 +88,6 @@ def test_a_check_leaves_the_address_free():
         pass
 
 
-# Unix sockets
-
-
 @pytest.fixture
 def path(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)  # the path of a Unix socket is short

@@ -150,9 +150,6 @@ def test_requests_in_flight_are_those_that_have_a_slot(metrics):
     assert during["octomil_inflight_limit",] == 3
 
 
-# Over HTTP
-
-
 def test_without_the_setting_there_is_nothing_at_the_path():
     assert app_client().simulate_get("/metrics").status_code == 404
 
@@ -200,8 +197,6 @@ def test_a_stream_is_counted_at_its_end():
     assert found["octomil_inflight_requests",] == 0
 
 
-# Several processes
-
 PROCESS = """
 from octomil_ref.metrics import Metrics
 from octomil_ref.records import AccessRecord
@@ -243,9 +238,6 @@ def test_a_folder_that_cannot_be_made_or_written_is_a_wrong_setting(folder):
         SettingsError, match=f"^PROMETHEUS_MULTIPROC_DIR: expected {expected}"
     ):
         SharedFolder(folder, None)
-
-
-# The dashboard
 
 
 def test_every_metric_of_the_dashboard_exists(metrics):

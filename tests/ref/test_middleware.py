@@ -185,9 +185,6 @@ def test_without_tokens_no_request_is_authorized():
         ask(Auth(KeyRing([], "")), WRONG["an empty key"])
 
 
-# Host
-
-
 def status_of(path: str, http_version: str, host: str | None) -> int:
     environ = falcon.testing.create_environ(path, http_version=http_version)
     environ.pop("HTTP_HOST", None)
@@ -211,9 +208,6 @@ def test_the_host_header_may_be_empty_or_missing_in_http_1_0(version, host):
     assert status_of("/health", version, host) == 200
 
 
-# Request ids
-
-
 def id_for(given: str | None) -> str:
     headers = {} if given is None else {"X-Request-Id": given}
     answer = app_client().simulate_get("/nowhere", headers=headers)
@@ -235,9 +229,6 @@ def test_any_other_id_is_replaced(given):
     first, second = id_for(given), id_for(given)
 
     assert len(first) == 32 and first.isalnum() and first != second
-
-
-# CORS
 
 
 PREFLIGHT = {

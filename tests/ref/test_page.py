@@ -80,9 +80,6 @@ def error_classes(parent: type[ApiError]) -> list[type[ApiError]]:
     return [each for each in found if hasattr(each, "status")]
 
 
-# Contents
-
-
 def test_the_page_is_complete_html():
     names = PAGE.values("id")
 
@@ -262,9 +259,6 @@ def test_the_policy_allows_nothing_else():
         "frame-ancestors": "'none'",
         "require-trusted-types-for": "'script'",
     }
-
-
-# Accessibility
 
 
 def test_every_input_has_a_label():

@@ -90,9 +90,6 @@ def test_a_limit_of_this_server_belongs_to_its_field():
     assert found["other"].limit == ""
 
 
-# Types in words
-
-
 DOCUMENT = {"components": {"schemas": {"Id": {"type": "string", "minLength": 1}}}}
 BLANK = "[^\\s\\u001c-\\u001f\\u0085]"
 ID = {"$ref": "#/components/schemas/Id"}

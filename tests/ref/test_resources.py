@@ -46,9 +46,6 @@ def logged(capsys) -> dict:
     return line
 
 
-# POST /inference
-
-
 def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
     ended = {"done_reason": "stop", "prompt_eval_count": 3, "eval_count": 4}
     responses.post(CHAT, json=ollama_chat(**ended))
@@ -65,9 +62,6 @@ def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
         "finish_reason": "stop",
         "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
     }
-
-
-# POST /inference/stream
 
 
 def test_a_stream_answers_with_server_sent_events():
@@ -92,9 +86,6 @@ def test_the_upstream_is_closed_when_the_client_leaves_before_the_first_byte():
     body.close()
 
     assert upstream.closed
-
-
-# POST /inference/batch
 
 
 def test_the_concurrency_of_a_batch_is_at_most_what_the_server_allows():
@@ -141,9 +132,6 @@ def test_a_large_batch_does_not_delay_another_one():
         body.close()
 
     assert asked == ["large", "small", "large", "large"]
-
-
-# POST /embeddings
 
 
 ASKING = [
@@ -221,9 +209,6 @@ def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
     assert (line["provider"], line["fallback"]) == ("ollama,openai", True)
 
 
-# Health
-
-
 @pytest.mark.parametrize(
     "ollama, openai, status, word",
     [
@@ -260,9 +245,6 @@ def test_head_is_answered_without_a_body(path):
     answer = app_client(openai_api_endpoint="").simulate_head(path)
 
     assert (answer.status_code, answer.content) == (200, b"")
-
-
-# Answers as JSON
 
 
 def test_the_name_of_a_model_cannot_break_the_json_of_embeddings():

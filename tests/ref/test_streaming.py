@@ -74,9 +74,6 @@ def test_each_stream_has_a_session_id_of_its_own(record):
     assert len(ids) == 2
 
 
-# Reasoning
-
-
 def test_there_is_at_most_one_comment_a_second(record, clock):
 
     def thinking():
@@ -97,9 +94,6 @@ def test_reasoning_and_tokens_that_arrived_together_are_one_write(record):
     comment, event = events[0].split(b"\n\n")[:-1]
     assert comment.startswith(b":")
     assert data(event + b"\n\n")["token"] == "a"
-
-
-# Failures
 
 
 @pytest.mark.parametrize(
@@ -152,9 +146,6 @@ def test_closing_a_stream_releases_what_it_holds(record):
     assert held == []
 
 
-# The access record
-
-
 def test_later_tokens_do_not_change_the_time_of_the_first(record):
     events = iter(stream(record, [Token("a")], [Token("b")]))
     next(events)
@@ -172,9 +163,6 @@ def test_a_client_that_leaves_is_recorded(record):
     events.close()
 
     assert (record.ended, record.error) == ("client_left", None)
-
-
-# Events on the wire
 
 
 TOKENS = ["Cherry", "", "a\nb", "a\r\nb\r", "a\u2028b\u2029c\x85d", "\N{CHERRIES}", '"']

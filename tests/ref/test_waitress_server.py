@@ -11,13 +11,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from builders import WAIT
 
 from octomil_ref import waitress_server
 from octomil_ref.settings import Settings
 from octomil_ref.waitress_server import WaitressServer
-
-PATIENCE = 20
-"""Seconds after which a test that hangs fails."""
 
 
 def hello(environ, start_response) -> list[bytes]:
@@ -39,7 +37,7 @@ class Gated:
 
     def __call__(self, environ, start_response) -> list[bytes]:
         self.running.set()
-        self.gate.wait(PATIENCE)
+        self.gate.wait(WAIT)
         return in_pieces(environ, start_response)
 
 
@@ -61,7 +59,7 @@ class Serving:
         )
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", port_of(self.server), PATIENCE)
+        return http.client.HTTPConnection("127.0.0.1", port_of(self.server), WAIT)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Sends the signal, and waits until the server has taken it: it listens no more."""
@@ -71,14 +69,12 @@ class Serving:
                 self._try_to_connect()
 
     def has_ended(self) -> bool:
-        self.thread.join(PATIENCE)
+        self.thread.join(WAIT)
         return not self.thread.is_alive()
 
     def _try_to_connect(self) -> None:
         try:
-            socket.create_connection(
-                ("127.0.0.1", port_of(self.server)), PATIENCE
-            ).close()
+            socket.create_connection(("127.0.0.1", port_of(self.server)), WAIT).close()
         except ConnectionResetError:
             pass  # it stopped listening at this moment
 
@@ -94,7 +90,7 @@ def serve(monkeypatch) -> Iterator[Callable[..., Serving]]:
         serving = Serving(WaitressServer(settings), app, handlers)
         started.append(serving)
         serving.thread.start()
-        assert serving.announced.wait(PATIENCE)
+        assert serving.announced.wait(WAIT)
         return serving
 
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
@@ -134,9 +130,6 @@ def test_large_bodies_and_answers_need_no_temporary_folder(
 
     said = "no temporary folder can be written: large bodies and answers stay in memory"
     assert caplog.messages == ([] if writable else [said])
-
-
-# Listening
 
 
 def test_its_url_says_where_it_listens(tmp_path, monkeypatch):
@@ -251,7 +244,7 @@ def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
     serving = serve(app)
     connection = serving.connection()
     connection.request("GET", "/")
-    assert app.running.wait(PATIENCE)
+    assert app.running.wait(WAIT)
 
     serving.stop(number)
     app.gate.set()
@@ -293,7 +286,7 @@ def test_a_request_that_outlasts_its_grace_is_cut(serve):
     serving = serve(app, shutdown_grace=0.0)
     connection = serving.connection()
     connection.request("GET", "/")
-    assert app.running.wait(PATIENCE)
+    assert app.running.wait(WAIT)
 
     serving.stop()
 
