@@ -6,59 +6,14 @@ import runpy
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable, Iterator
+from unittest.mock import Mock
 
 import pytest
 
 NAME = "octomil_ref.demo.llama_cpp"
 ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
 PARENT = 4711
-
-
-class Process:
-    """The environment of the process, controlled by the test."""
-
-    def __init__(self) -> None:
-        self.handlers: dict[int, object] = {}
-        self.servers: list[SimpleNamespace] = []
-        self.parents: Iterator[object] = iter([PARENT])
-
-    def getppid(self) -> int:
-        """Gives the parents one after the other. A function is called and stands for the same parent."""
-        parent = next(self.parents)
-        if callable(parent):
-            parent()
-            return PARENT
-        return parent
-
-    def start(self, parameters: SimpleNamespace) -> SimpleNamespace:
-        self.servers.append(parameters)
-        return SimpleNamespace(listening_address="http://127.0.0.1:8081")
-
-    def receive(self, number: int) -> None:
-        self.handlers[number](number, None)
-
-
-@pytest.fixture
-def process(monkeypatch) -> Iterator[Process]:
-    process = Process()
-    fake = ModuleType("xllamacpp")
-    fake.CommonParams = lambda: SimpleNamespace(
-        model=SimpleNamespace(),
-        cpuparams=SimpleNamespace(),
-        cpuparams_batch=SimpleNamespace(),
-    )
-    fake.Server = process.start
-    fake.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
-    monkeypatch.setitem(sys.modules, "xllamacpp", fake)
-    monkeypatch.setattr(sys, "argv", ARGUMENTS)
-    monkeypatch.setattr(os, "getppid", process.getppid)
-    monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(signal, "signal", process.handlers.__setitem__)
-    sys.modules.pop(NAME, None)
-    yield process
-    sys.modules.pop(NAME, None)
 
 
 class Exit(BaseException):
@@ -69,21 +24,56 @@ def leave(code: int) -> None:
     raise Exit(code)
 
 
+@pytest.fixture
+def handlers() -> dict[int, Callable[..., None]]:
+    """The process's handlers of signals."""
+    return {}
+
+
+@pytest.fixture
+def parents(monkeypatch) -> Callable[..., None]:
+    """Sets the parents that the process has, one after the other. A function is called and stands for the same parent."""
+
+    def parents(*given: object) -> None:
+        remaining = iter([PARENT, *given])
+
+        def getppid() -> object:
+            parent = next(remaining)
+            return (parent() or PARENT) if callable(parent) else parent
+
+        monkeypatch.setattr(os, "getppid", getppid)
+
+    return parents
+
+
+@pytest.fixture
+def xllamacpp(monkeypatch, handlers, capsys) -> Iterator[Mock]:
+    fake = Mock()
+    fake.Server.return_value.listening_address = "http://127.0.0.1:8081"
+    monkeypatch.setitem(sys.modules, "xllamacpp", fake)
+    monkeypatch.setattr(sys, "argv", ARGUMENTS)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    sys.modules.pop(NAME, None)
+    yield fake
+    sys.modules.pop(NAME, None)
+
+
 def run() -> None:
     with pytest.raises(Exit, match="0"):
         importlib.import_module(NAME).main()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_on_a_signal(process, capsys, number):
-    process.parents = iter([PARENT, lambda: process.receive(number)])
+def test_it_ends_on_a_signal(xllamacpp, handlers, parents, number):
+    parents(lambda: handlers[number](number, None))
 
     run()
 
-    assert len(process.servers) == 1
+    assert xllamacpp.Server.call_count == 1
 
 
-def test_it_runs_until_then(process, capsys, monkeypatch):
+def test_it_runs_until_its_parent_process_is_gone(xllamacpp, parents, monkeypatch):
     waits = []
 
     class Event(threading.Event):
@@ -92,7 +82,7 @@ def test_it_runs_until_then(process, capsys, monkeypatch):
             return self.is_set()
 
     monkeypatch.setattr(threading, "Event", Event)
-    process.parents = iter([PARENT, PARENT, PARENT, PARENT, 1])
+    parents(PARENT, PARENT, PARENT, 1)
 
     run()
 
@@ -105,29 +95,31 @@ def test_it_runs_until_then(process, capsys, monkeypatch):
     ids=["on all processors", "on as many threads as are given"],
 )
 def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
-    process, capsys, monkeypatch, flags, threads
+    xllamacpp, parents, capsys, monkeypatch, flags, threads
 ):
     monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
-    process.parents = iter([PARENT, 1])
+    parents(1)
 
     run()
 
-    [parameters] = process.servers
+    [parameters] = xllamacpp.Server.call_args.args
     assert parameters.model.path == "/models/m.gguf"
     assert parameters.model_alias == {"smollm2-135m"}
     assert parameters.hostnames == ["127.0.0.1"]
     assert parameters.port == 8081
-    assert (parameters.embedding, parameters.pooling_type) == (True, "mean")
+    assert parameters.embedding is True
+    mean = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    assert parameters.pooling_type is mean
     assert parameters.offline is True
     assert parameters.cpuparams.n_threads == threads
     assert parameters.cpuparams_batch.n_threads == threads
     assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
 
 
-def test_it_runs_as_a_module(process, capsys):
-    process.parents = iter([PARENT, 1])
+def test_it_runs_as_a_module(xllamacpp, parents):
+    parents(1)
 
     with pytest.raises(Exit, match="0"):
         runpy.run_module(NAME, run_name="__main__")
 
-    assert len(process.servers) == 1
+    assert xllamacpp.Server.call_count == 1

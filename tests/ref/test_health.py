@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from unittest.mock import MagicMock
 
 import pytest
 from builders import WAIT
@@ -116,23 +117,11 @@ def test_a_report_is_reused_for_a_second(clock):
 
 def test_callers_at_the_same_time_share_one_round_of_probes(clock):
     arrived, gate = threading.Semaphore(0), threading.Event()
-
-    class Announced:
-        """The check's lock, which announces each caller."""
-
-        def __init__(self, lock):
-            self._lock = lock
-
-        def __enter__(self):
-            arrived.release()
-            return self._lock.__enter__()
-
-        def __exit__(self, *failure):
-            return self._lock.__exit__(*failure)
-
     backend = Probed("ollama", lambda: gate.wait(WAIT))
     check = HealthCheck([backend], 30)
-    check._lock = Announced(check._lock)
+    lock, check._lock = check._lock, MagicMock()  # which announces each caller
+    check._lock.__enter__.side_effect = lambda: arrived.release() or lock.__enter__()
+    check._lock.__exit__.side_effect = lock.__exit__
 
     with ThreadPoolExecutor(2) as callers:
         reports = [callers.submit(check.report) for _ in range(2)]

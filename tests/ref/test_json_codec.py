@@ -39,10 +39,6 @@ def test_encoded_json_is_one_line_of_ascii_and_decodes_to_the_same_value(codec, 
     assert json.loads(data) == codec.decode(data) == value
 
 
-def test_encoded_json_is_compact(codec):
-    assert codec.encode({"a": [1, 2], "b": "c"}) == b'{"a":[1,2],"b":"c"}'
-
-
 @pytest.mark.parametrize(
     "text",
     [b'"\\ud800"', b"1e400", b"1" * 400, b'"\xf0\x9f\x8d\x92"', b' {"a":1,"a":2} '],
@@ -146,11 +142,3 @@ def test_an_error_does_not_repeat_the_input(data):
         json_codec.decode_strictly(data)
 
     assert "secret" not in str(caught.value)
-
-
-def test_readable_json_is_compact_and_unescaped():
-    value = {"fruit": "\N{CHERRIES}", "sizes": [1, 2]}
-
-    text = json_codec.encode_readable(value)
-
-    assert text == '{"fruit":"\N{CHERRIES}","sizes":[1,2]}'
