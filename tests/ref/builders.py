@@ -15,6 +15,7 @@ from octomil_conformance.backend.upstream import Script, Upstream
 
 from octomil_ref.app import create_app
 from octomil_ref.backends import Backend
+from octomil_ref.backends.http import Upstream as HttpUpstream
 from octomil_ref.errors import BadRequest
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.records import AccessRecord
@@ -212,3 +213,8 @@ def chunk(piece: bytes) -> bytes:
 
 
 END_OF_CHUNKS = b"0\r\n\r\n"
+
+
+def upstream(url: str, timeout: float = 20, **headers: str) -> HttpUpstream:
+    """The server's side of its connections to an upstream."""
+    return HttpUpstream("openai", url, headers, timeout)

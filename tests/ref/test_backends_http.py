@@ -15,20 +15,16 @@ from builders import (
     new_record,
     plain,
     scripted,
+    upstream,
 )
 from octomil_conformance.backend.scripts import raw, stall
 
 from octomil_ref.backends import http
-from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.wire import TimedSocket
 from octomil_ref.errors import Broken, NotReached
 from octomil_ref.records import asking_for
 
 URL = "http://upstream.test/v1"
-
-
-def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
-    return Upstream("openai", url, headers, timeout)
 
 
 # Requests
@@ -37,7 +33,7 @@ def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
 def test_a_payload_is_posted_as_compact_json_with_the_headers_of_its_upstream():
     responses.post(f"{URL}/chat", body=b"{}")
 
-    upstream(Authorization="Bearer k").post("/chat", {"text": "é", "n": 1}).close()
+    upstream(URL, Authorization="Bearer k").post("/chat", {"text": "é", "n": 1}).close()
 
     sent = responses.calls[0].request
     assert sent.body == b'{"text":"\\u00e9","n":1}'
@@ -51,8 +47,8 @@ def test_the_id_of_a_request_is_sent_only_while_it_is_asked_for():
     responses.get(f"{URL}/models", body=b"{}")
 
     with asking_for(new_record()):
-        upstream().get("/models", 1).close()
-    upstream().get("/models", 1).close()
+        upstream(URL).get("/models", 1).close()
+    upstream(URL).get("/models", 1).close()
 
     first, second = (call.request.headers for call in responses.calls)
     assert first["X-Request-Id"] == "id-1"
@@ -65,7 +61,7 @@ def test_nothing_is_taken_from_netrc(monkeypatch, tmp_path):
     monkeypatch.setenv("NETRC", str(netrc))
     responses.get(f"{URL}/models", body=b"{}")
 
-    upstream().get("/models", 1).close()
+    upstream(URL).get("/models", 1).close()
 
     assert "Authorization" not in responses.calls[0].request.headers
 
@@ -73,7 +69,7 @@ def test_nothing_is_taken_from_netrc(monkeypatch, tmp_path):
 def test_a_redirect_is_not_followed():
     responses.get(f"{URL}/models", status=307, headers={"Location": f"{URL}/other"})
 
-    answer = upstream().get("/models", 1)
+    answer = upstream(URL).get("/models", 1)
 
     assert answer.status == 307
     assert len(responses.calls) == 1
@@ -86,7 +82,7 @@ def test_connecting_gets_the_smaller_of_the_timeout_and_three_seconds(
 ):
     responses.get(f"{URL}/models", body=b"{}")
 
-    upstream().get("/models", timeout).close()
+    upstream(URL).get("/models", timeout).close()
 
     limits = responses.calls[0].request.req_kwargs["timeout"]
     assert limits == (connect, timeout)
@@ -211,7 +207,7 @@ LINES = [
 def test_lines_come_as_they_arrive(pieces, expected):
     responses.get(f"{URL}/", body=arriving(*pieces))
 
-    answer = upstream().get("/", 1)
+    answer = upstream(URL).get("/", 1)
 
     assert list(iter(answer.next_lines, [])) == expected
 
@@ -243,7 +239,7 @@ def test_a_line_that_is_too_long_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_LINE", 10)
     body = arriving(b"12345", b"67890", b"\n", b"1234567890", b"1")
     responses.get(f"{URL}/", body=body)
-    answer = upstream().get("/", 1)
+    answer = upstream(URL).get("/", 1)
 
     assert answer.next_lines() == [b"1234567890"]
     with pytest.raises(Broken, match="line without end"):
@@ -265,17 +261,17 @@ def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch)
     monkeypatch.setattr("octomil_ref.backends.http.time", noon)
     responses.get(f"{URL}/models", status=503, headers={"Retry-After": date})
 
-    assert upstream().get("/models", 1).retry_after == seconds
+    assert upstream(URL).get("/models", 1).retry_after == seconds
 
 
 def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_BODY", 4)
     responses.get(f"{URL}/", body=arriving(b"1234"))
-    assert upstream().get("/", 1).body() == b"1234"
+    assert upstream(URL).get("/", 1).body() == b"1234"
     responses.get(f"{URL}/", body=arriving(b"123", b"45"))
 
     with pytest.raises(Broken, match="answer without end"):
-        upstream().get("/", 1).body()
+        upstream(URL).get("/", 1).body()
 
 
 # What becomes of the connection

@@ -9,10 +9,9 @@ from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY
 
 import pytest
 import responses
-from builders import connections, keeping, plain, scripted
+from builders import connections, keeping, plain, scripted, upstream
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import stall
-from octomil_conformance.backend.upstream import Upstream as ScriptedUpstream
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from octomil_ref.backends import wire
@@ -23,10 +22,6 @@ from octomil_ref.errors import Broken, TimedOut, UpstreamError
 OK = keeping(plain(b"{}"))
 AGAIN = keeping(plain(b'"again"'))
 DIES = Response.close
-
-
-def upstream(server: ScriptedUpstream, timeout: float = 20) -> Upstream:
-    return Upstream("ollama", server.url, {}, timeout)
 
 
 def ask(to: Upstream) -> bytes:
@@ -84,7 +79,7 @@ REQUESTS = {
 @pytest.mark.parametrize("scripts, outcomes, used", REQUESTS.values(), ids=REQUESTS)
 def test_two_requests(scripts, outcomes, used):
     with scripted(*scripts) as server:
-        to = upstream(server, timeout=0.3 if stall in scripts else 20)
+        to = upstream(server.url, timeout=0.3 if stall in scripts else 20)
 
         assert [outcome(to), outcome(to)] == outcomes
 
@@ -101,7 +96,7 @@ def test_a_connection_that_was_opened_anew_counts_as_fresh():
         closed.set()
 
     with scripted(answer_and_close, DIES, OK) as server:
-        to = upstream(server)
+        to = upstream(server.url)
         ask(to)
         closed.wait()
 
@@ -121,7 +116,7 @@ def test_a_retry_gives_up_the_other_connections_that_are_as_old():
             hung_up.set()
 
     with scripted(first, first, AGAIN) as server:
-        to = upstream(server)
+        to = upstream(server.url)
         with ThreadPoolExecutor(2) as callers:
             list(callers.map(ask, [to, to]))
 
@@ -150,7 +145,7 @@ def test_a_request_whose_sending_fails_is_sent_again(monkeypatch, failures, outc
 
     monkeypatch.setattr(TimedSocket, "send", send)
     with scripted(OK, AGAIN) as server:
-        to = upstream(server)
+        to = upstream(server.url)
 
         assert [outcome(to), outcome(to)] == outcomes
 
@@ -171,7 +166,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
 
     monkeypatch.setattr(TimedSocket, "receive", receive_and_tell)
     with scripted(OK, half_a_head, OK) as server:
-        to = upstream(server)
+        to = upstream(server.url)
         ask(to)
 
         with pytest.raises(Broken):
@@ -182,7 +177,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_not_asked_for_again(monkeypatc
 
 def test_a_retry_has_only_the_time_that_is_left(monkeypatch, clock):
     with scripted(OK, DIES, OK) as server:
-        to = upstream(server)
+        to = upstream(server.url)
         ask(to)
         monkeypatch.setattr(to._adapter.poolmanager, "clear", lambda: clock.advance(20))
 
@@ -206,7 +201,7 @@ def test_a_request_leaves_in_one_write_on_a_connection_that_is_kept_alive(monkey
 
     monkeypatch.setattr(wire, "TimedSocket", Seen)
     with scripted(OK) as server:
-        to = upstream(server)
+        to = upstream(server.url)
         ask(to)
         host = server.url.removeprefix("http://").encode()
 
@@ -220,7 +215,7 @@ def test_a_request_leaves_in_one_write_on_a_connection_that_is_kept_alive(monkey
 
 def test_a_connection_that_was_idle_for_a_minute_is_not_used_again(clock):
     with scripted(OK) as server:
-        to = upstream(server, timeout=200)
+        to = upstream(server.url, timeout=200)
         ask(to)
         clock.advance(59)
         ask(to)
@@ -251,6 +246,6 @@ def test_all_steps_to_connect_share_three_seconds(monkeypatch, url, addresses, e
     monkeypatch.setattr(HTTPSConnection, "connect", connect)
 
     with pytest.raises(UpstreamError):
-        ask(Upstream("ollama", url, {}, 20))
+        ask(upstream(url))
 
     assert seconds == [each]

@@ -7,7 +7,7 @@ import threading
 import pytest
 import requests
 import responses
-from builders import Clock, arriving, chunked, scripted
+from builders import Clock, arriving, chunked, scripted, upstream
 from octomil_conformance.backend.scripts import raw, stall
 from octomil_conformance.backend.upstream import Script
 from requests.exceptions import (
@@ -20,14 +20,9 @@ from requests.exceptions import (
 )
 from urllib3.exceptions import IncompleteRead
 
-from octomil_ref.backends.http import Upstream
 from octomil_ref.errors import Broken, NotReached, TimedOut
 
 URL = "http://upstream.test/v1"
-
-
-def upstream(url: str = URL, timeout: float = 20, **headers: str) -> Upstream:
-    return Upstream("openai", url, headers, timeout)
 
 
 def dripping(head: bytes, clock: Clock) -> Script:
@@ -86,7 +81,7 @@ def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
     responses.add_passthru(URL)
 
     with pytest.raises(NotReached):
-        upstream().get("/", 20)
+        upstream(URL).get("/", 20)
 
 
 def test_a_server_without_tls_behind_https_is_not_reached():
@@ -106,7 +101,7 @@ def test_a_server_without_tls_behind_https_is_not_reached():
 )
 def test_a_failure_within_the_body_is_named_for_what_it_is(raised, meaning):
     responses.get(f"{URL}/", body=arriving(b"a", raised))
-    answer = upstream().get("/", 20)
+    answer = upstream(URL).get("/", 20)
 
     with pytest.raises(meaning):
         answer.body()
@@ -166,7 +161,7 @@ def test_a_failure_before_the_answer_has_a_meaning_and_a_reason(cause, meaning, 
     responses.get(f"{URL}/", body=requests.ConnectionError(cause))
 
     with pytest.raises(meaning) as failure:
-        upstream().get("/", 20)
+        upstream(URL).get("/", 20)
 
     assert failure.value.detail == reason
     assert "upstream.test" not in failure.value.message

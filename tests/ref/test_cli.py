@@ -201,12 +201,7 @@ WRONG_TIMEOUT = (
     [
         ("serve", "LLM_BACKEND_TIMEOUT", "abc", WRONG_TIMEOUT),
         ("config", "LLM_BACKEND_TIMEOUT", "abc", WRONG_TIMEOUT),
-        (
-            "serve",
-            "OCTOMIL_API_KEYS_FILE",
-            "/no",
-            "octomil-ref: OCTOMIL_API_KEYS_FILE: ",
-        ),
+        ("serve", "OCTOMIL_API_KEYS_FILE", "/no", "octomil-ref: OCTOMIL_API_KEYS_FI"),
         ("serve", "OCTOMIL_WORKERS", "2", "octomil-ref: OCTOMIL_WORKERS: waitress"),
     ],
 )

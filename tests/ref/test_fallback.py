@@ -13,7 +13,6 @@ from octomil_ref.errors import (
     Busy,
     ClientLeft,
     NotReached,
-    Overloaded,
     RequestRefused,
     TimedOut,
     UpstreamError,
@@ -219,15 +218,6 @@ def test_an_answer_may_end_a_cooldown_while_another_begins():
 # The limit on requests that wait for a model
 
 
-def test_a_refused_request_frees_no_slot():
-    limit = InflightLimit(1)
-
-    with limit.slot():
-        for _ in range(2):
-            with pytest.raises(Overloaded), limit.slot():
-                pass
-
-
 def test_without_a_limit_no_request_is_refused():
     limit = InflightLimit(None)
 
@@ -258,17 +248,6 @@ def test_a_stream_that_fails_before_its_first_piece_is_closed_and_falls_back():
 
     assert stream.provider == "openai"
     assert failing.closed
-
-
-def test_a_backend_cools_down_after_a_stream_that_timed_out_before_its_first_piece(
-    clock,
-):
-    fallback = streaming(Stream([], TimedOut("no")), Stream([[END]]))
-    fallback.stream(asking(), new_record())
-
-    answer = fallback.complete(asking(), new_record())
-
-    assert answer.provider == "openai"
 
 
 def test_a_stream_that_fails_by_a_bug_is_closed():

@@ -293,42 +293,37 @@ def test_the_report_shows_that_a_secret_is_not_set(variable):
     assert rows({})[variable] == ("", "default")
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, []),
-        ({"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"}, []),
-        (
-            {"OCTOMIL_API_KEY": "t", "OCTOMIL_WORKER": "2"},
-            [
-                "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
-                "OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS?",
-            ],
-        ),
-        (
-            {"OPENAI_BASE_URL": "http://gpu/v1", "OLLAMA_HOST": "gpu"}
-            | {"OLLAMA_BASE_URL": "http://gpu:11434"},
-            ["OPENAI_BASE_URL is not a setting: is it OPENAI_API_ENDPOINT?"],
-        ),
-        (
-            {"OLLAMA_BASE_URL": ""},
-            ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
-        ),
-        ({"OLLAMA_BASE_URL": "", "OPENAI_API_ENDPOINT": "http://gpu"}, []),
-        (
-            {"OPENAI_API_ENDPOINT": "http://gpu/v1/v1/"},
-            ["OPENAI_API_ENDPOINT ends with /v1 twice"],
-        ),
-    ],
-    ids=[
-        "nothing",
-        "other names",
-        "misspelt names",
-        "names of other programs",
-        "no backend",
-        "one backend",
-        "a doubled path",
-    ],
-)
+OLLAMA_OFF = {"OLLAMA_BASE_URL": ""}
+MISTAKES = {
+    "nothing": ({}, []),
+    "other names": (
+        {"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"},
+        [],
+    ),
+    "misspelt names": (
+        {"OCTOMIL_API_KEY": "t", "OCTOMIL_WORKER": "2"},
+        [
+            "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
+            "OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS?",
+        ],
+    ),
+    "names of other programs": (
+        {"OPENAI_BASE_URL": "http://gpu/v1", "OLLAMA_HOST": "gpu"}
+        | {"OLLAMA_BASE_URL": "http://gpu:11434"},
+        ["OPENAI_BASE_URL is not a setting: is it OPENAI_API_ENDPOINT?"],
+    ),
+    "no backend": (
+        OLLAMA_OFF,
+        ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
+    ),
+    "one backend": (OLLAMA_OFF | {"OPENAI_API_ENDPOINT": "http://gpu"}, []),
+    "a doubled path": (
+        {"OPENAI_API_ENDPOINT": "http://gpu/v1/v1/"},
+        ["OPENAI_API_ENDPOINT ends with /v1 twice"],
+    ),
+}
+
+
+@pytest.mark.parametrize("environ, expected", MISTAKES.values(), ids=MISTAKES)
 def test_what_looks_like_a_mistake_is_warned_about(environ, expected):
     assert warnings(load(environ), environ) == expected
