@@ -1,8 +1,172 @@
-"""The keys that clients may use, and the names by which the log calls them."""
+"""The keys that clients may use and their names; files of secrets: read when they change, remembered while they cannot be read, never quoted."""
+
+import logging
+import multiprocessing
+import os
+from pathlib import Path
 
 import pytest
 
-from octomil_ref.keys import KeyRing, names_in_file
+from octomil_ref import keys
+from octomil_ref.keys import KeyRing, SecretFile, names_in_file
+from octomil_ref.setting_values import SettingsError
+
+
+def shouted(text: str) -> str:
+    if "!" in text:
+        raise ValueError("calm words")
+    return text.upper()
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    return path
+
+
+def opened(path: Path) -> SecretFile[str]:
+    return SecretFile("A_FILE", str(path), shouted)
+
+
+def replaced(path: Path, text: str) -> None:
+    """Replaces the file atomically, as `mv` does."""
+    new = path.with_name("new")
+    new.write_text(text)
+    new.rename(path)
+
+
+def test_a_file_is_read_again_a_second_later_if_it_has_changed(path, clock, caplog):
+    caplog.set_level(logging.INFO, logger="octomil_ref")
+    file = opened(path)
+    replaced(path, "new")
+    clock.advance(0.9)
+    assert file.content() == "OLD"
+    clock.advance(0.1)
+
+    assert file.content() == "NEW"
+    assert [(line.message, line.fields) for line in caplog.records] == [
+        ("read again", {"file": str(path)})
+    ]
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch):
+    file = opened(path)
+    clock.advance(1)
+    monkeypatch.setattr("builtins.open", None)
+
+    assert file.content() == "OLD"
+
+
+def make_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def make_endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+UNREADABLE = {
+    "missing": (Path.unlink, "a readable text file", " (FileNotFoundError)"),
+    "a directory": (make_directory, "a readable text file", " (IsADirectoryError)"),
+    "not text": (
+        lambda path: path.write_bytes(b"se\xffcret"),
+        "a readable text file",
+        " (UnicodeDecodeError)",
+    ),
+    "wrong": (lambda path: path.write_text("secret!"), "calm words", ""),
+    "endless": (make_endless, "a file of at most 1000000 characters", ""),
+}
+
+each_unreadable = pytest.mark.parametrize(
+    ("spoil", "expected", "reason"), UNREADABLE.values(), ids=UNREADABLE
+)
+
+
+@each_unreadable
+def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
+    path, clock, caplog, spoil, expected, reason
+):
+    file = opened(path)
+    spoil(path)
+    for _ in range(2):
+        clock.advance(1)
+        content = file.content()
+
+    assert content == "OLD"
+    assert [(line.levelname, line.message) for line in caplog.records] == [
+        (
+            "ERROR",
+            f"A_FILE: expected {expected}, got {str(path)!r}{reason}; what it held before stays valid",
+        )
+    ]
+
+
+@each_unreadable
+def test_a_file_that_was_never_readable_is_an_error(path, spoil, expected, reason):
+    spoil(path)
+
+    with pytest.raises(SettingsError, match="A_FILE") as caught:
+        opened(path)
+
+    assert (
+        str(caught.value) == f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
+    )
+
+
+def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, clock):
+    file = opened(path)
+    before = path.stat()
+    path.rename(path.with_name("elsewhere"))
+    clock.advance(1)
+    file.content()
+    path.with_name("elsewhere").rename(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    clock.advance(1)
+
+    assert file.content() == "OLD"
+    assert file._complaint == ""
+
+
+def test_what_a_file_held_is_remembered_for_the_next_that_opens_it(path, caplog):
+    opened(path)
+    path.unlink()
+
+    assert opened(path).content() == "OLD"
+    assert "stays valid" in caplog.text
+
+
+def test_what_a_forked_process_has_read_is_remembered_too(path):
+    """As a worker of gunicorn reads it, after which the master starts another one."""
+    opened(path)
+    replaced(path, "new")
+    worker = multiprocessing.get_context("fork").Process(target=opened, args=[path])
+    worker.start()
+    worker.join()
+    path.unlink()
+
+    assert opened(path).content() == "NEW"
+
+
+def test_what_two_processes_write_at_once_is_not_remembered(path):
+    opened(path)
+    block = keys._remembered[str(path)]
+    block[36:37] = b"x"  # in the text, behind its size and its digest
+    path.unlink()
+
+    with pytest.raises(SettingsError, match="A_FILE"):
+        opened(path)
+
+
+def test_a_file_may_start_with_a_byte_order_mark(path):
+    path.write_text("old", encoding="utf-8-sig")
+
+    assert opened(path).content() == "OLD"
+
+
+# Names
 
 
 @pytest.mark.parametrize(
