@@ -58,10 +58,8 @@ class Scripted:
 
 def both(ollama=(), openai=(), cooldown=5.0, observe=lambda attempt: None):
     """Two backends with their failures, and their fallback."""
-    first, second = (
-        Scripted("ollama", list(ollama)),
-        Scripted("openai", list(openai)),
-    )
+    first = Scripted("ollama", list(ollama))
+    second = Scripted("openai", list(openai))
     return first, second, Fallback([first, second], cooldown, observe)
 
 

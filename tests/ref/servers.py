@@ -227,21 +227,7 @@ BYTES = [
     streamed("MiniMax", "has a code of its own for errors", sse({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}), want=RateLimited),
     streamed("MiniMax", "has the code of success", sse(A | {"base_resp": {"status_code": 0, "status_msg": ""}}, STOP, DONE), want=Text("A")),
     streamed("vLLM until 0.9", "has the error itself for a chunk", sse({"object": "error", "message": "out of range", "code": 400}, DONE), want=RequestRefused),
-    streamed(
-        "SGLang",
-        "has an error for its only chunk",
-        sse(
-            {
-                "error": {
-                    "object": "error",
-                    "message": "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
-                    "code": 400,
-                }
-            },
-            DONE,
-        ),
-        want=ContextTooLong,
-    ),
+    streamed("SGLang", "has an error for its only chunk", sse({"error": {"object": "error", "message": "The input (9000 tokens) is longer than the model's context length (8192 tokens).", "code": 400}}, DONE), want=ContextTooLong),
     streamed("LiteLLM", "has a status as text", sse({"error": {"message": "litellm.RateLimitError: slow down", "type": "None", "param": "None", "code": "429"}}, DONE), want=RateLimited),
     streamed("Gemini", "sends an error without events, over several lines", b'[{\n  "error": {\n    "code": 429,\n    "status": "RESOURCE_EXHAUSTED"\n  }\n}\n]\n', want=RateLimited),
     *(

@@ -120,9 +120,6 @@ def test_with_anonymous_access_no_token_is_needed():
     assert client.simulate_post(INFERENCE, json=ASK).status_code == 200
 
 
-# Paths and methods
-
-
 @pytest.mark.parametrize("path", ["/x", "/api", "/api/v1", "/api/v1/inference/x", "/é"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_an_unknown_path_is_not_found(path, method):

@@ -27,9 +27,6 @@ from octomil_ref.records import asking_for
 URL = "http://upstream.test/v1"
 
 
-# Requests
-
-
 def test_a_payload_is_posted_as_compact_json_with_the_headers_of_its_upstream():
     responses.post(f"{URL}/chat", body=b"{}")
 
@@ -181,23 +178,14 @@ def test_certificates_of_the_environment_are_trusted(
     assert sending_options("https://upstream.test")["verify"] == str(bundle)
 
 
-# Answers
-
-
 LINES = [
     pytest.param([b"a\nb\n"], [[b"a", b"b"]], id="two in one piece come together"),
     pytest.param([b"a", b"b\n"], [[b"ab"]], id="one in two pieces"),
-    pytest.param(
-        [b"a\nb", b"c\n"], [[b"a"], [b"bc"]], id="a piece with one and a half"
-    ),
+    pytest.param([b"a\nb", b"c\n"], [[b"a"], [b"bc"]], id="one and a half in a piece"),
     pytest.param([b"a\nb"], [[b"a"], [b"b"]], id="an unfinished last one counts"),
     pytest.param([b"a\r", b"\nb\n"], [[b"a\r", b"b"]], id="CR and LF in two pieces"),
     pytest.param([b"a\n\nb\n"], [[b"a", b"", b"b"]], id="a blank one between"),
-    pytest.param(
-        ["é\n".encode()[:1], "é\n".encode()[1:]],
-        [["é".encode()]],
-        id="a character in two pieces",
-    ),
+    pytest.param([b"\xc3", b"\xa9\n"], [[b"\xc3\xa9"]], id="half of a character"),
     pytest.param(["a\u2028b\n".encode()], [["a\u2028b".encode()]], id="U+2028 is none"),
     pytest.param([], [], id="none in an empty body"),
 ]

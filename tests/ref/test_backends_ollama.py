@@ -32,9 +32,6 @@ def streamed(*arrives: object) -> list:
     return pieces_of(backend(), CHAT, *arrives)
 
 
-# Requests
-
-
 def test_a_completion_is_requested_by_the_native_api():
     responses.post(CHAT, json=ollama_chat())
     roles = ("system", "user", "assistant", "tool")
@@ -127,8 +124,6 @@ def test_a_model_is_requested_by_its_alias():
     assert models == ["phi4-mini"] * 3
 
 
-# Whole answers
-
 STOPPED = Ending("stop", None)
 ANSWERS = {
     "text, an ending and counts": (
@@ -182,8 +177,6 @@ def test_a_whole_answer_fails(body):
     with pytest.raises(Broken):
         backend().complete(asking())
 
-
-# Streams
 
 CHERRY = [Token("Cherry"), Ending(None, None)]
 STREAMS = {
@@ -267,17 +260,14 @@ def test_an_error_line_about_an_option_refuses_the_request():
         streamed(ndjson({"error": 'option "seed" must be of type integer'}))
 
 
-# Embeddings and probes
-
-
 @pytest.mark.parametrize("counts, tokens", [({"prompt_eval_count": 6}, 6), ({}, 0)])
 def test_embeddings_are_requested_together(counts, tokens):
-    responses.post(EMBED, json={"embeddings": [[1, 2.5], [3, 4]], **counts})
+    responses.post(EMBED, json={"embeddings": [[1, 2.5], [1e308, 1e308]], **counts})
 
     embeddings = backend().embed(embedding("a", "b"))
 
     assert sent() == {"model": "m", "input": ["a", "b"]}
-    assert embeddings == Embeddings([[1, 2.5], [3, 4]], "ollama", tokens)
+    assert embeddings == Embeddings([[1, 2.5], [1e308, 1e308]], "ollama", tokens)
 
 
 @pytest.mark.parametrize(

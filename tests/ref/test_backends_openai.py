@@ -18,14 +18,7 @@ from builders import (
 )
 from octomil_conformance.backend.scripts import raw
 
-from octomil_ref.backends import (
-    Completion,
-    Embeddings,
-    Ending,
-    Reasoning,
-    Token,
-    Usage,
-)
+from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import Broken, RequestRefused
 
@@ -234,9 +227,6 @@ def test_a_long_header_that_the_upstream_repeats_is_not_shown():
         asked.complete(asking())
 
     assert caught.value.message.endswith("not for (not shown)")
-
-
-# Streams
 
 
 def streamed(*arrives: object) -> list:

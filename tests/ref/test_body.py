@@ -9,11 +9,7 @@ import pytest
 
 from octomil_ref import body
 from octomil_ref.body import drain, read_json
-from octomil_ref.errors import (
-    BadRequest,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-)
+from octomil_ref.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
 
 JSON_TYPES = [
     "application/json",

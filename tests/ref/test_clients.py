@@ -141,9 +141,6 @@ def test_nothing_is_begun_for_a_client_that_has_left(pair):
         watched(client, pair[0])
 
 
-# Calls to upstreams
-
-
 def begun(to: Upstream, client: Client) -> UpstreamResponse:
     record = new_record()
     record.client = client

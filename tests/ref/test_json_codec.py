@@ -69,9 +69,6 @@ def test_orjson_is_used_if_it_is_installed(codec, request):
     assert (codec.decode.__name__ == "_fast_decode") == fast
 
 
-# Strict decoding
-
-
 DEEP_OBJECTS = b'{"a":' * 100 + b"1" + b"}" * 100
 DEEP_AND_BROAD = b"[[]," + b"[" * 99 + b'"x"' + b"]" * 100
 

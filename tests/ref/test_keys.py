@@ -166,9 +166,6 @@ def test_a_file_may_start_with_a_byte_order_mark(path):
     assert opened(path).content() == "OLD"
 
 
-# Names
-
-
 @pytest.mark.parametrize(
     ("token", "name"),
     [

@@ -121,11 +121,7 @@ def serve_at(path: Path) -> socket.socket:
     return other
 
 
-def open_file_at(path: Path) -> object:
-    return path.open("w")
-
-
-@pytest.mark.parametrize("take", [serve_at, open_file_at])
+@pytest.mark.parametrize("take", [serve_at, lambda path: path.open("w")])
 def test_a_path_that_is_taken_is_a_wrong_setting(path, take):
     with take(path), pytest.raises(SettingsError) as caught:
         listen(Settings(unix_socket=str(path)))

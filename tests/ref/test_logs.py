@@ -126,9 +126,6 @@ def test_a_request_that_falcon_refuses_before_the_middleware_has_its_line(
     assert caplog.messages == ["request"]
 
 
-# Attempts at backends
-
-
 def attempt(failure: UpstreamError | None, prompt: str = "Hi") -> Attempt:
     return Attempt("id-1", "ollama", asking(prompt), 1.5, failure)
 
@@ -197,9 +194,6 @@ def test_the_line_of_an_attempt(capsys, ended, event):
 )
 def test_what_an_upstream_says_is_logged_without_the_prompt(detail, prompt, shown):
     assert logs.without_prompt(detail, [prompt]) == shown
-
-
-# How lines look
 
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

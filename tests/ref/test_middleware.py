@@ -114,9 +114,6 @@ def test_a_client_that_left_is_logged_as_nginx_does(caplog):
     assert answer.content == b""
 
 
-# Tokens
-
-
 AUTH = Auth(KeyRing(["ci:first-token", "s\u00e9cond"], ""))
 
 RIGHT = {

@@ -181,9 +181,6 @@ def test_it_lists_what_sdks_call_unless_a_setting_removes_that():
     assert 'id="list-models"' not in without
 
 
-# Commands to copy
-
-
 @pytest.mark.parametrize("path", READERS)
 def test_the_body_of_a_curl_command_is_valid(path):
     lines = [shlex.split(text) for text in PAGE.texts["code"] if "curl" in text]
@@ -220,9 +217,6 @@ def test_the_parts_that_the_reader_can_replace_are_marked():
 
     assert {"origin", "model", "embed-model"} <= {*places}
     assert places.count("origin") >= 9
-
-
-# Security
 
 
 def test_it_loads_nothing_from_other_servers():

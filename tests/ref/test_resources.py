@@ -152,9 +152,6 @@ def test_each_attempt_carries_the_id_of_its_request(path, body):
     assert sent == ["7", "7"]
 
 
-# The log
-
-
 COUNTS = {"prompt_eval_count": 3, "eval_count": 4}
 TWO_INPUTS = {"model_id": "m", "inputs": [{"input_data": "a"}, {"input_data": "b"}]}
 LOGGED = {

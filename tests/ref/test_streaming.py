@@ -138,14 +138,6 @@ def test_a_bug_breaks_the_transfer_too(record):
         next(events)
 
 
-def test_closing_a_stream_releases_what_it_holds(record):
-    held = ["an upstream"]
-
-    stream(record, [END], close=held.clear).close()
-
-    assert held == []
-
-
 def test_later_tokens_do_not_change_the_time_of_the_first(record):
     events = iter(stream(record, [Token("a")], [Token("b")]))
     next(events)

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -64,19 +64,15 @@ class Serving:
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Sends the signal, and waits until the server has taken it: it listens no more."""
         self.handlers[number](number, None)
+        address = ("127.0.0.1", port_of(self.server))
         with pytest.raises(ConnectionRefusedError):
             while True:
-                self._try_to_connect()
+                with suppress(ConnectionResetError):  # it stopped at this moment
+                    socket.create_connection(address, WAIT).close()
 
     def has_ended(self) -> bool:
         self.thread.join(WAIT)
         return not self.thread.is_alive()
-
-    def _try_to_connect(self) -> None:
-        try:
-            socket.create_connection(("127.0.0.1", port_of(self.server)), WAIT).close()
-        except ConnectionResetError:
-            pass  # it stopped listening at this moment
 
 
 @pytest.fixture
@@ -146,9 +142,6 @@ def test_its_url_says_where_it_listens(tmp_path, monkeypatch):
     assert urls == ["http://127.0.0.1:PORT", "http://[::1]:PORT", "unix:a.sock"]
 
 
-# Answering
-
-
 def test_a_chunked_answer_announces_the_end_of_the_connection_only_to_who_asks(serve):
     told = [("chunked", None), ("chunked", None), ("chunked", "close")]
 
@@ -212,9 +205,6 @@ def test_a_connection_without_traffic_is_closed(serve):
         connection.sock.sendall(b"GET / HT")
 
         assert connection.sock.recv(1) == b""
-
-
-# Stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
