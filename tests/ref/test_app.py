@@ -341,7 +341,9 @@ def ollama_does(does: object) -> None:
 
 
 @pytest.mark.parametrize("does, falls_back, seen", FAILURES.values(), ids=FAILURES)
-def test_the_next_backend_or_the_client_gets_to_know_that_one(does, falls_back, seen):
+def test_the_next_backend_answers_or_the_client_gets_the_error_if_one(
+    does, falls_back, seen
+):
     ollama_does(does)
     responses.post(CHAT, json=openai_chat())
 

@@ -142,11 +142,11 @@ def test_its_url_says_where_it_listens(tmp_path, monkeypatch):
     assert urls == ["http://127.0.0.1:PORT", "http://[::1]:PORT", "unix:a.sock"]
 
 
-def test_a_chunked_answer_announces_the_end_of_the_connection_only_to_who_asks(serve):
-    told = [("chunked", None), ("chunked", None), ("chunked", "close")]
+def test_a_chunked_answer_ends_the_connection_only_if_the_client_asks_for_it(serve):
+    expected = [("chunked", None), ("chunked", None), ("chunked", "close")]
 
     with closing(serve(in_pieces).connection()) as connection:
-        for transfer, end in told:
+        for transfer, end in expected:
             headers = {"Connection": end} if end else {}
             connection.request("GET", "/", headers=headers)
             response = connection.getresponse()
