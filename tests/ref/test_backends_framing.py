@@ -155,6 +155,15 @@ def test_a_body_with_a_length_ends_there():
     assert (body.feed(b"c"), body.complete, body.surplus) == (b"c", True, False)
 
 
+def test_a_body_without_length_ends_with_its_connection():
+    body = Plain(None)
+
+    body.end()
+
+    assert body.complete
+    assert body.surplus
+
+
 @pytest.mark.parametrize("body", [Plain(1), Chunked()])
 def test_a_body_is_incomplete_when_its_connection_ends_before_it(body):
     with pytest.raises(IncompleteRead):

@@ -85,9 +85,6 @@ def test_connecting_gets_the_smaller_of_the_timeout_and_three_seconds(
     assert limits == (connect, timeout)
 
 
-# Proxies and certificates of the environment
-
-
 @pytest.fixture
 def no_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
@@ -260,9 +257,6 @@ def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
 
     with pytest.raises(Broken, match="answer without end"):
         upstream(URL).get("/", 1).body()
-
-
-# What becomes of the connection
 
 
 def test_a_drained_answer_gives_its_connection_back():

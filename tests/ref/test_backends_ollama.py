@@ -312,8 +312,6 @@ def test_null_leaves_thinking_to_the_model():
     assert "think" not in sent()
 
 
-# More time for a model that Ollama has to load first
-
 TIMEOUT, LOADING = 20.0, 60.0
 
 
