@@ -64,9 +64,13 @@ class Api:
     """The server, as one check of one profile sees it."""
 
     def __init__(
-        self, target: Target, profile: str, through: Provider | None = None
+        self,
+        target: Target,
+        profile: str,
+        through: Provider | None = None,
+        seconds: float = math.inf,
     ) -> None:
-        """`through`: the upstream that has to answer where a request names a scenario."""
+        """`through`: the upstream that has to answer where a request names a scenario. `seconds`: its time, at most that of a check."""
         self.target = target
         self.profile = profile
         self.through = through
@@ -74,7 +78,8 @@ class Api:
         self.nonce = new_nonce()
         self.seen: list[Exchange] = []
         self._transfers: list[Transfer] = []
-        self._deadline = 0.0
+        seconds = min(seconds, target.config.check_seconds)
+        self._deadline = time.monotonic() + seconds
         self._outage: list[str] = []
         self._lock = threading.Lock()
 
@@ -316,9 +321,6 @@ class Api:
 
     # For the runner
 
-    def begin(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-
     def close(self) -> None:
         """Close what a check left open when it failed."""
         for transfer in self._transfers:
@@ -369,7 +371,6 @@ def _specimen(
 ) -> Exchange:
     """Returns the exchange even if it went wrong: the check that reads it reports that."""
     api = Api(target, profile, through)
-    api.begin(target.config.check_seconds)
     try:
         return api.plain(**options)
     except Finding:

@@ -115,17 +115,11 @@ def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
 
 
 def _ask(target: Target, profile: str, scenario: str) -> Api:
-    api = _api(target, profile)
+    api = Api(target, profile)
     try:
         api.get() if profile == "health" else api.ask(scenario=scenario)
     except Finding:
         pass  # the backend says whether it was called
-    return api
-
-
-def _api(target: Target, profile: str) -> Api:
-    api = Api(target, profile)
-    api.begin(target.config.check_seconds)
     return api
 
 
@@ -149,7 +143,7 @@ def _is_known_as_key(target: Target, answer: Exchange) -> bool:
     profile = answer.request.profile
     if not target.config.token or profile is None:
         return False
-    api = _api(target, profile)
+    api = Api(target, profile)
     headers = {"Authorization": None, "X-API-Key": target.config.token}
     try:
         if profile == "health":

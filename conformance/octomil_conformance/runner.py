@@ -139,8 +139,7 @@ def judged(target: Target, task: Task) -> Verdict:
         return verdict
     began = time.monotonic()
     left = target.started + target.config.run_seconds - began
-    api = Api(target, task.profile, task.through)
-    api.begin(min(target.config.check_seconds, left))
+    api = Api(target, task.profile, task.through, left)
     outcome, reason, findings = _came_of(task, api)
     api.close()
     if outcome == "pass" and not api.seen:

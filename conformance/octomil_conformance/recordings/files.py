@@ -11,17 +11,13 @@ MOST = 64 * 1024 * 1024
 """Bytes of a file, and of a body without its coding."""
 AT_MOST = f"expected at most {MOST} ({MOST >> 20} MiB)"
 
-WORDS = {
-    "infer": "infer",
+WORDS = {name: name for name in PATHS} | {
     "inference": "infer",
-    "stream": "stream",
     "streaming": "stream",
-    "batch": "batch",
-    "embed": "embed",
     "embedding": "embed",
     "embeddings": "embed",
-    "health": "health",
 }
+"""The profiles by the words for them."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 

@@ -1,7 +1,7 @@
 """A server of the API to test clients with: conformant, or with one bug that has a name. It needs only the standard library.
 
     app.py          the five endpoints: a function from a request to a response
-    gateway.py      which upstream answers; backends.py speaks the dialect of each
+    gateway.py      which upstream answers; backends.py speaks the dialect of each, faults.py spoils it
     layers.py       requests, responses, and layers around a server
     mutants/        one layer for each bug; variants/ one layer for each freedom that the spec leaves
     scenarios.py    what happens upstream, chosen by the model's name

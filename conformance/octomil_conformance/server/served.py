@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from octomil_conformance.config import BASE_PATH, PATHS
 from octomil_conformance.server.app import App
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.gateway import Gateway
@@ -12,15 +13,8 @@ from octomil_conformance.server.subjects import Subject
 
 __all__ = ["PROFILES", "Upstreams", "served"]
 
-PROFILES = {
-    "/api/v1/inference": "infer",
-    "/api/v1/inference/stream": "stream",
-    "/api/v1/inference/batch": "batch",
-    "/api/v1/embeddings": "embed",
-    "/api/v1/inference/health": "health",
-    "/api/v1/health": "health",
-    "/health": "health",
-}
+PROFILES = {BASE_PATH + path: name for name, path in PATHS.items()}
+PROFILES |= {"/api/v1/health": "health", "/health": "health"}
 
 
 def served(

@@ -127,7 +127,7 @@ class Kind:
 
 def table(
     decorate: Decorator,
-    change: Callable[..., Function] = lambda play: play,
+    change: Callable[..., Function],
     sentence: str = "{}",
     **rows: tuple[Any, ...],
 ) -> None:
