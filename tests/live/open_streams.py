@@ -1,11 +1,27 @@
-"""Streams that stay open while a test stops, kills or reloads the server."""
+"""Streams that stay open while a test stops, kills or reloads the server, or leaves them."""
 
 import threading
 from typing import Any
 
 import httpx
-from octomil_conformance.backend.scripts import says
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says
+from octomil_conformance.backend.upstream import Script
 from reference import PATIENCE, Reference
+
+
+def talks_until_hangup(left: threading.Event, over: threading.Event) -> Script:
+    """A first token at once, and others from when the client has left. Sets `over` when nobody listens any more."""
+
+    def script(response: Response) -> None:
+        response.start_chunked(NDJSON)
+        response.chunk(OLLAMA.token("Good"))
+        response.wait(left)
+        while not response.wait_for_hangup(timeout=0.1):
+            response.chunk(OLLAMA.token(" more"))
+        over.set()
+
+    return script
 
 
 class OpenStream:

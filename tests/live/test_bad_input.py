@@ -16,6 +16,7 @@ WRONG_TOKEN = {**JSON, "Authorization": "Bearer wrong"}
 MIB = 1024 * 1024
 
 BODY = json.dumps(ASK).encode()
+LARGE = b" " * (20 * MIB)
 
 
 @pytest.fixture
@@ -50,19 +51,9 @@ def in_chunks(body):
 
 
 SIZES = {
-    "20 MiB": (b" " * (20 * MIB), JSON, 413, "context_too_large"),
-    "20 MiB and a wrong token": (
-        b" " * (20 * MIB),
-        WRONG_TOKEN,
-        401,
-        "authentication_failed",
-    ),
-    "a byte more than allowed": (
-        BODY.ljust(8 * MIB + 1),
-        JSON,
-        413,
-        "context_too_large",
-    ),
+    "20 MiB": (LARGE, JSON, 413, "context_too_large"),
+    "20 MiB and a wrong token": (LARGE, WRONG_TOKEN, 401, "authentication_failed"),
+    "a byte too many": (BODY.ljust(8 * MIB + 1), JSON, 413, "context_too_large"),
     "as much as allowed": (b"{}".ljust(8 * MIB), JSON, 400, "invalid_input"),
 }
 

@@ -1,4 +1,4 @@
-"""Starting and ending, under both servers: wrong settings, one token for all workers, signals in mid-stream."""
+"""Starting and ending, under both servers: wrong settings, signals in mid-stream."""
 
 import signal
 

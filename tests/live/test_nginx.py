@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
+from open_streams import talks_until_hangup
 from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
@@ -157,15 +158,7 @@ def test_a_cut_stream_is_seen_as_broken_through_nginx(site):
 def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(site):
     left, over = threading.Event(), threading.Event()
 
-    def script(response):
-        response.start_chunked(NDJSON)
-        response.chunk(OLLAMA.token("Good"))
-        response.wait(left, PATIENCE)
-        while not response.wait_for_hangup(timeout=0.1):
-            response.chunk(OLLAMA.token(" more"))
-        over.set()
-
-    site.on("/api/chat", script)
+    site.on("/api/chat", talks_until_hangup(left, over))
 
     with site.client.stream("POST", "/inference/stream", json=ASK) as response:
         Events(response).next()

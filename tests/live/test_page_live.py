@@ -6,6 +6,7 @@ import threading
 import pytest
 from forms import opened, send, text_of, wait_for_text
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
+from open_streams import talks_until_hangup
 from processes import serve
 from reference import PATIENCE, RUNNER_DIED, TOKEN, reference
 
@@ -72,40 +73,34 @@ def test_every_endpoint_can_be_tried(server, page, complaints):
     assert complaints == []
 
 
-def test_a_wrong_token_shows_its_envelope(server, page, complaints):
-    opened(page, server, "wrong")
+@pytest.mark.parametrize(
+    ("token", "state", "shown"),
+    [
+        ("wrong", "Error: 401 authentication_failed.", "X-Request-Id"),
+        (TOKEN, "Error: 429 rate_limited.", "Retry-After 7"),
+    ],
+)
+@pytest.mark.parametrize("form", ["infer", "stream"])
+def test_a_refusal_shows_its_envelope(
+    server, page, complaints, form, token, state, shown
+):
+    opened(page, server, token, model="conf-http-429")
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "state", "Error: 401 authentication_failed.")
+    send(page, form)
+    wait_for_text(page, form, "state", state)
 
-    envelope = json.loads(text_of(page, "stream", "json"))
-    figures = text_of(page, "stream", "figures")
-    assert envelope["status_code"] == 401
+    envelope = json.loads(text_of(page, form, "json"))
+    figures = text_of(page, form, "figures")
+    assert str(envelope["status_code"]) in state
     assert f"X-Request-Id {envelope['request_id']}" in figures
+    assert shown in figures
     assert [each for each in complaints if LOAD_FAILED not in each] == []
-
-
-def test_a_busy_upstream_shows_when_to_try_again(server, page):
-    opened(page, server, model="conf-http-429")
-
-    send(page, "infer")
-    wait_for_text(page, "infer", "state", "Error: 429 rate_limited.")
-
-    assert "Retry-After 7" in text_of(page, "infer", "figures")
 
 
 def test_stop_closes_the_connection(server, page, complaints):
     stopped, over = threading.Event(), threading.Event()
 
-    def script(response):
-        response.start_chunked(NDJSON)
-        response.chunk(OLLAMA.token("Good"))
-        response.wait(stopped)
-        while not response.wait_for_hangup(timeout=0.1):
-            response.chunk(OLLAMA.token(" more"))
-        over.set()
-
-    server.ollama.on("/api/chat", script)
+    server.ollama.on("/api/chat", talks_until_hangup(stopped, over))
     opened(page, server)
 
     send(page, "stream")
