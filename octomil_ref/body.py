@@ -18,9 +18,7 @@ from octomil_ref.errors import (
 )
 
 READ_BYTES = 65536
-DRAIN_TIMEOUT = (
-    5.0  # seconds to read the body of a refused request, checked between two reads
-)
+DRAIN_TIMEOUT = 5.0  # seconds for the body of a refused request, checked between reads
 DRAIN_MAX_BYTES = 64 * 1024 * 1024
 
 

@@ -24,9 +24,7 @@ from octomil_ref.settings import DEFAULT_THREADS, IDLE_CONNECTIONS, Settings
 
 log = logging.getLogger("octomil_ref")
 
-POLL_SECONDS = (
-    0.5  # for which the loop waits for a socket before it checks for a signal
-)
+POLL_SECONDS = 0.5  # after which the loop looks for a signal if no socket is ready
 NEVER = 2**62  # more bytes than a request or a response has
 
 ENDING = (signal.SIGTERM, signal.SIGINT)

@@ -19,13 +19,9 @@ T = TypeVar("T")
 log = logging.getLogger("octomil_ref")
 
 MAX_MODELS = 1000  # about which something is remembered: clients choose their names
-MAX_CHANGES = (
-    50  # parameters of one model that are remembered; clients choose their names too
-)
+MAX_CHANGES = 50  # remembered parameters of one model: clients choose them too
 MAX_REQUESTS = 20  # for one attempt: many servers name one field at a time
-REMEMBERED = (
-    3600.0  # seconds after which an upstream is asked anew: it may have been updated
-)
+REMEMBERED = 3600.0  # seconds; later the upstream may have been updated
 
 Changes = Mapping[str, str | None]
 """New names for fields of a request. None leaves a field out."""

@@ -36,9 +36,7 @@ DRAIN_TIMEOUT = 0.2  # seconds to read what follows an answer, so that its conne
 POOL_SIZE = 256  # idle connections: more than a process has threads
 MIN_SECRET = 12  # characters from which the value of a header counts as a secret; the key always does
 MAX_LINE = 16 * 1024 * 1024  # bytes of one line of a streamed answer
-MAX_BODY = (
-    256 * 1024 * 1024
-)  # bytes of a whole answer: more than 512 vectors of 16,384 numbers
+MAX_BODY = 256 * 1024 * 1024  # bytes: more than 512 vectors of 16,384 numbers
 MAX_MESSAGE = 350  # characters of an error message that quotes the upstream
 
 

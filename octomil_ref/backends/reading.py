@@ -254,7 +254,7 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
 
 
 def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors in the order of `index`. Gemini omits an index of 0, and others omit all: then the position is the index. It may be text."""
+    """The vectors in the order of `index`, which may be text. Gemini omits an index of 0, and others omit all: then it is the position."""
     found = {}
     for position, item in enumerate(data):
         index = item.get("index")
