@@ -68,9 +68,6 @@ def test_commands_to_copy_have_a_hidden_button():
     assert '<code>curl <span class="origin">h</span></code>' in block
 
 
-# Commands and code to paste, as a shell and Python read them
-
-
 def test_a_curl_command_without_a_body_is_a_get():
     assert curl("http://h/x", flags="-s") == "curl -s http://h/x"
 

@@ -1,5 +1,6 @@
 """A streamed answer: its events, comments while a model thinks, a cut transfer, and its log record."""
 
+import errno
 import json
 
 import pytest
@@ -115,7 +116,7 @@ def test_the_last_event_and_the_record_say_that_the_upstream(failure, code, reco
         "provider": "ollama",
         "error": {"code": code, "message": failure.message, "retryable": True},
     }
-    with pytest.raises(TransferCut):
+    with pytest.raises(TransferCut, match=f"Errno {errno.EPIPE}"):
         next(events)
     assert (record.ended, record.error) == ("interrupted", code)
 
