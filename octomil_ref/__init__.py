@@ -21,10 +21,10 @@ In the order in which a streamed request passes them:
 Used on the way:
 
     keys.py                     the keys that clients may use, and the files that hold secrets
-    clients.py                  clients that leave while they wait
-    records.py                  what is known of one request, and of one attempt
-    logs.py                     the lines that are made of them, and how lines look
-    metrics.py                  hands them to the log, and to Prometheus if that is switched on
+    clients.py                  notices clients that leave while they wait
+    records.py                  records of one request, and of one attempt at a backend
+    logs.py                     the log lines made from these records, and their format
+    metrics.py                  passes the records to the log, and to Prometheus if metrics are on
     clock.py                    stopwatch and deadlines
 
 When something fails:

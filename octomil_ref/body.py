@@ -76,7 +76,7 @@ def _read(req: falcon.Request, max_bytes: int) -> bytes:
 
 def _chunks(req: falcon.Request, max_bytes: int) -> Iterator[bytes]:
     """The body as it arrives. Raises PayloadTooLarge, and whatever the server raises."""
-    # A chunked body has no length. With this flag the server ends the input itself, and all of it is the body.
+    # A chunked body has no Content-Length. This flag says that the server ends the input where the body ends.
     ends = req.env.get("wsgi.input_terminated")
     stream = req.stream if ends else req.bounded_stream
     size = 0

@@ -17,7 +17,7 @@ INTERVAL = 0.5
 """Seconds between two checks of all waiting clients. Most answers arrive before the first check."""
 
 HANGUP = getattr(select, "POLLRDHUP", 0)
-"""The client closed the connection, or its side of it. On other systems than Linux only a reset is noticed."""
+"""The client closed the connection, or its side of it. On systems other than Linux only a reset is noticed."""
 
 
 @dataclass(eq=False)
@@ -106,7 +106,7 @@ def look() -> None:
 
 
 def _hung_up(clients: Collection[Client]) -> set[Client]:
-    """The clients whose connection has ended. Reads nothing, because a further request may follow. One system call for all."""
+    """The clients whose connection has ended. Reads nothing, because a further request may follow. One system call checks all clients."""
     numbers = {each: each.connection.fileno() for each in clients if each.connection}
     poll = select.poll()
     for number in numbers.values():

@@ -68,7 +68,7 @@ Observe = Callable[[Attempt], None]
 
 
 class CommittedStream:
-    """A stream that has brought a token, its ending, or a second of thinking. There is no fallback any more. The caller closes it."""
+    """A stream that has brought a token, its ending, or a second of thinking. No other backend answers it any more. The caller closes it."""
 
     def __init__(self, stream: PieceStream, attempt: Attempt, observe: Observe) -> None:
         self.provider = attempt.provider
@@ -154,7 +154,7 @@ class Fallback:
                     self._cooling.pop((backend.provider, model), None)
                 record.answered_by(backend.provider, backend is not self._backends[0])
                 return result
-        # The order in which they were asked makes no difference.
+        # The error does not depend on the order in which the backends were asked.
         in_order = {each.provider: failures[each.provider] for each in self._backends}
         failure = error_to_report([*in_order.values()])
         if isinstance(failure, ModelNotFound):
@@ -174,7 +174,7 @@ class Fallback:
             self._cooling = cooling
 
     def _in_order(self, model_id: str) -> list[Backend]:
-        """The promised order, except that backends which cool down come last."""
+        """The backends in the promised order, except that those in a cooldown come last."""
         return sorted(self._backends, key=lambda each: self._is_cooling(each, model_id))
 
     def _is_cooling(self, backend: Backend, model_id: str) -> bool:

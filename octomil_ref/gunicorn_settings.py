@@ -42,7 +42,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 _cores: dict[Any, int] = {}  # the core of each worker that runs
 
 _metrics: list[SharedFolder] = []
-"""Has the folder of the metrics once the server has started, if they are on."""
+"""Contains the folder of the metrics once the server has started, if metrics are on."""
 
 _log = logging.getLogger("gunicorn.error")
 _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_DEPTH = 100  # levels of nested arrays and objects
-MAX_DIGITS = 1000  # of an integer
+MAX_DIGITS = 1000  # digits of an integer
 
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
@@ -29,10 +29,10 @@ def _standard_decode(data: bytes) -> Any:
 
 
 encode: Callable[[object], bytes] = _standard_encode
-"""A value as compact ASCII JSON. NaN and Infinity, which are not JSON, must not be in it."""
+"""A value as compact ASCII JSON. The value must not contain NaN or Infinity, which are not JSON."""
 
 decode: Callable[[bytes], Any] = _standard_decode
-"""The value in the bytes, not checked any further. Raises ValueError."""
+"""The value in the bytes, without the checks of `decode_strictly`. Raises ValueError."""
 
 try:
     import orjson

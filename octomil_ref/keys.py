@@ -17,7 +17,7 @@ T = TypeVar("T")
 log = logging.getLogger("octomil_ref")
 
 LOOK_INTERVAL = 1.0  # seconds between two checks whether a file has changed, at least
-MAX_CHARACTERS = 1_000_000  # of a file
+MAX_CHARACTERS = 1_000_000  # the most characters in a file
 
 _remembered: dict[str, mmap.mmap] = {}
 """The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn

@@ -19,7 +19,7 @@ def listen(settings: Settings) -> list[socket.socket]:
             return [_unix_socket(settings.unix_socket)]
         return _tcp_sockets(settings.host, settings.port)
     except (OSError, UnicodeError) as ex:
-        # socket.create_server adds the address to the reason. A path that is too long has no `strerror`.
+        # socket.create_server adds the address to the reason. The error for a path that is too long has no `strerror`.
         why = str(getattr(ex, "strerror", None) or ex).partition(" (while")[0]
         variables = "OCTOMIL_HOST, OCTOMIL_PORT (--host, --port)"
         if settings.unix_socket:

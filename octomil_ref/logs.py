@@ -22,7 +22,7 @@ _FIELDS = [field.name for field in fields(AccessRecord)]
 
 
 def write_access_line(record: AccessRecord) -> None:
-    """Call it once the response has ended: for a stream long after its status was sent."""
+    """Call it once the response has ended. For a stream that is long after its status was sent."""
     failed = record.status >= 500 or record.ended == "interrupted"
     level = logging.ERROR if failed else logging.INFO
     if not access_log.isEnabledFor(level):
@@ -30,7 +30,7 @@ def write_access_line(record: AccessRecord) -> None:
     record.duration_ms = record.elapsed_ms()
     values = [(name, getattr(record, name)) for name in _FIELDS]
     known = {name: value for name, value in values if value is not None}
-    # Not access_log.log, which looks for the calling line of code, at a third of the whole cost.
+    # access_log.log would also look for the calling line of code, which is a third of the whole cost.
     line = logging.LogRecord(access_log.name, level, __file__, 0, "request", None, None)
     line.fields = known
     access_log.handle(line)
@@ -67,7 +67,7 @@ HIDDEN = "(not shown)"
 
 
 def without_prompt(detail: str, texts: Iterable[str]) -> str:
-    """The upstream's words without those that it quotes from the prompt."""
+    """The upstream's message without its quotations from the prompt."""
     shown, prompt = detail[:MAX_DETAIL], "\n".join(texts)
     if len(prompt) > MAX_PROMPT:
         return shown and HIDDEN

@@ -69,7 +69,7 @@ class Metrics:
     """The metrics of one application."""
 
     def __init__(self, settings: Settings) -> None:
-        # It looks at its import whether several processes share a folder.
+        # When prometheus_client is imported, it checks whether several processes share a folder.
         import prometheus_client as client
 
         client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -103,7 +103,7 @@ class Metrics:
         from prometheus_client import multiprocess
 
         registry = self._registry
-        if self._folder:  # the sum of all processes
+        if self._folder:  # sums the metrics of all processes
             registry = client.CollectorRegistry()
             multiprocess.MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
         return client.generate_latest(registry), client.CONTENT_TYPE_LATEST
@@ -149,7 +149,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Observers:
-    """Hand each request and attempt to the log, and to the metrics if they are on."""
+    """Passes each request and each attempt to the log, and to the metrics if they are on."""
 
     metrics: Metrics | None
 
@@ -165,7 +165,7 @@ class Observers:
         write_attempt(attempt)
 
     def in_flight(self) -> AbstractContextManager[object]:
-        """Entered for as long as a request waits for a model."""
+        """A context that is entered while a request waits for a model."""
         return self.metrics.in_flight() if self.metrics else nullcontext()
 
 

@@ -47,7 +47,7 @@ def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
 
 @dataclass(frozen=True)
 class AccessLog:
-    """Gives each request its record, and hands it on once the response has ended."""
+    """Creates the record of each request, and passes it to `on_end` once the response has ended."""
 
     on_end: OnEnd
 
@@ -70,9 +70,9 @@ _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def record_of(req: Request, resp: Response) -> AccessRecord:
-    """Sets `req.context.record` and X-Request-Id (spec section 1.3) at its first call: the client's own id if it is short and plain.
+    """The record of the request. The first call creates it and sets X-Request-Id, which is the client's own id if that is short and plain (spec section 1.3).
 
-    Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
+    The first call may come late: Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
     """
     if "record" not in req.context:
         given = req.get_header("X-Request-Id") or ""

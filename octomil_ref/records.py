@@ -39,15 +39,15 @@ class AccessRecord:
     failed: int | None = None
     """Inputs of a batch that failed."""
     ended: str | None = None
-    """How a stream or batch ended: `complete`, `interrupted` by the upstream, or `client_left`, which any request can have."""
+    """How a stream or batch ended: `complete`, or `interrupted` by the upstream. Any request can have `client_left`."""
     ignored: str | None = None
-    """Parameters that the upstream does not support, and that it answered without."""
+    """Parameters that the upstream does not support: it answered without them."""
     error: str | None = None
     """The code of the error."""
 
     def __post_init__(self) -> None:
         self.passed_on: Mapping[str, str] = {"X-Request-Id": self.request_id}
-        """Headers by which other systems know the request. They go to the upstream."""
+        """Headers that identify the request to other systems. They are sent to the upstream."""
         self.elapsed_ms = stopwatch()  # milliseconds since the request arrived
         self.client = NOBODY  # the client that waits for the response
         self.endpoint: str | None = None
@@ -102,7 +102,7 @@ _current: ContextVar[AccessRecord] = ContextVar("current")
 
 @contextmanager
 def asking_for(record: AccessRecord) -> Iterator[None]:
-    """Requests to upstreams in the block are for this record: they have its headers, and end when its client leaves."""
+    """In the block, requests to upstreams belong to this record: they have its headers, and end when its client leaves."""
     before = _current.set(record)
     try:
         yield
@@ -111,6 +111,6 @@ def asking_for(record: AccessRecord) -> Iterator[None]:
 
 
 def asked_by() -> tuple[Client, Mapping[str, str]]:
-    """The client for which this thread asks upstreams now, and the headers of its request that they get."""
+    """The client for which this thread now asks upstreams, and the headers that are passed on to them."""
     record = _current.get(None)
     return (record.client, record.passed_on) if record else (NOBODY, {})

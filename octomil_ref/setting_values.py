@@ -145,7 +145,7 @@ def _url(text: str) -> str:
 
 def host(text: str) -> str:
     """A name or an address. An IPv6 address may be in brackets, as in a URL."""
-    if text == "*":  # other programs' way to write all addresses
+    if text == "*":  # other programs write all addresses in this way
         raise ValueError("a name or an address, such as 0.0.0.0 or :: for all")
     return text.removeprefix("[").removesuffix("]")
 
@@ -221,7 +221,7 @@ def log_format(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as `octomil-ref config` prints it, which is how one writes it into its variable."""
+    """A value as `octomil-ref config` prints it, and as the variable accepts it."""
     if value is None:
         return ""
     if isinstance(value, bool):

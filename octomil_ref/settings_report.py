@@ -75,7 +75,7 @@ def report(environ: Mapping[str, str] = ENVIRONMENT) -> list[Reported]:
 
 
 DERIVED = frozenset({"max_inflight", "load_timeout"})
-"""Their defaults follow from other settings."""
+"""Settings whose defaults follow from other settings."""
 
 
 def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
@@ -87,7 +87,7 @@ def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
-    """Warnings about probable mistakes: no backend, `/v1` twice, and variables whose names are almost that of a setting."""
+    """Warnings about probable mistakes: no backend, `/v1` twice, and variables with almost the name of a setting."""
     found = []
     if not settings.ollama_base_url and not settings.openai_api_endpoint:
         found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
@@ -113,4 +113,4 @@ OTHER_NAMES = {
 }
 """Variables of other programs, and the settings that mean the same."""
 
-SIMILAR = 0.85  # difflib's ratio, from 0 to 1, from which one name is probably the other, misspelt
+SIMILAR = 0.85  # difflib's ratio (0 to 1); from here on, a name is probably a misspelt setting

@@ -21,13 +21,13 @@ CONTENT_TYPE = "text/event-stream"
 COMMENT = b": the model is thinking\n\n"
 """All SSE parsers skip a comment. It keeps proxies from closing a quiet connection."""
 
-COMMENT_INTERVAL = 1.0  # seconds between two comments while a model thinks, at least
+COMMENT_INTERVAL = 1.0  # the least seconds between two comments while a model thinks
 
 
 class TransferCut(BrokenPipeError):
-    """Raised from a body to end the transfer without its last chunk, the one sign of a cut answer that all clients see.
+    """Raised from a body to end the transfer without its last chunk, the only sign of a cut answer that all clients notice.
 
-    Any exception does that. For this one the servers log no traceback.
+    Any exception ends the transfer in this way, but for this one the servers log no traceback.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from octomil_ref.settings import DEFAULT_THREADS, IDLE_CONNECTIONS, Settings
 
 log = logging.getLogger("octomil_ref")
 
-POLL_SECONDS = 0.5  # after which the loop looks for a signal if no socket is ready
+POLL_SECONDS = 0.5  # the longest wait for a socket before the loop looks for a signal
 NEVER = 2**62  # more bytes than a request or a response has
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -128,7 +128,7 @@ def can_write_temporary_files() -> bool:
 def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
     """https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html"""
     threads = settings.threads or DEFAULT_THREADS
-    # What is larger goes to a temporary file. If that fails, waitress closes the connection.
+    # Larger requests and responses go to a temporary file. If that fails, waitress closes the connection.
     overflows = {} if spills else {"inbuf_overflow": NEVER, "outbuf_overflow": NEVER}
     return {
         **overflows,
@@ -141,6 +141,6 @@ def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
         "max_request_header_size": 65536,
         # No tracebacks when a client leaves or a stream is cut on purpose: the log line of the request says so.
         "log_socket_errors": False,
-        # The app refuses larger bodies itself, with an envelope; this bounds what is received of them.
+        # The app refuses larger bodies itself, with an envelope; this limit bounds how much of them is received.
         "max_request_body_size": 8 * settings.max_body_bytes,
     }

@@ -34,7 +34,7 @@ class Ending:
     usage: Usage | None
     """None if the upstream did not count."""
     ignored_parameters: tuple[str, ...] = ()
-    """The client's parameters that the upstream does not support, and that it answered without."""
+    """The client's parameters that the upstream does not support: it answered without them."""
 
     def to_json(self) -> dict[str, object]:
         """The known fields. All are additions to the documented answer."""

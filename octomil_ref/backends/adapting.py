@@ -1,7 +1,7 @@
-"""Asks an upstream again, at once, without the fields that it refuses, and remembers these for each model.
+"""Asks an upstream again, at once, without the fields that it refuses, and remembers these fields for each model.
 
 A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
-asks for. Embeddings are asked for in smaller parts. Nothing is remembered before an upstream has answered without it.
+asks for. Embeddings are asked for in smaller parts. A field is remembered only after the upstream has answered without it.
 """
 
 import logging
@@ -18,16 +18,16 @@ T = TypeVar("T")
 
 log = logging.getLogger("octomil_ref")
 
-MAX_MODELS = 1000  # about which something is remembered: clients choose their names
-MAX_CHANGES = 50  # remembered parameters of one model: clients choose them too
-MAX_REQUESTS = 20  # for one attempt: many servers name one field at a time
-REMEMBERED = 3600.0  # seconds; later the upstream may have been updated
+MAX_MODELS = 1000  # models to remember; clients choose the names, so there is a limit
+MAX_CHANGES = 50  # parameters to remember for one model; clients choose these too
+MAX_REQUESTS = 20  # requests in one attempt; many servers name one field at a time
+REMEMBERED = 3600.0  # seconds; after that the upstream may have been updated
 
 Changes = Mapping[str, str | None]
 """New names for fields of a request. None leaves a field out."""
 
 FIXED = frozenset({"model", "messages", "input", "stream", "options"})
-"""Fields that are never left out, because without them it would be another request."""
+"""Fields that are never left out, because the request would mean something else without them."""
 
 RENAMED = {"max_tokens": "max_completion_tokens"}
 """OpenAI and Azure, for models that think: "Use 'max_completion_tokens' instead"."""
@@ -62,7 +62,7 @@ class Adapter:
         self._part_sizes: Memory[int] = Memory()
 
     def deadline(self) -> Deadline:
-        """For one attempt, however many requests it takes."""
+        """The deadline of one attempt, however many requests the attempt needs."""
         return Deadline(self._upstream.timeout)
 
     def ask(
@@ -72,7 +72,7 @@ class Adapter:
         ours: Mapping[str, Any],
         deadline: Deadline | None = None,
     ) -> Asked:
-        """Sends the client's `payload`, and `ours`, which are fields that we add."""
+        """Sends the client's `payload` with `ours`, the fields that we add."""
         deadline = deadline or self.deadline()
         known = self._changes.get(payload["model"]) or {}
         changes, requests = known, 0
@@ -142,7 +142,7 @@ _ADVICE = re.compile(
     r"did you mean|expected one of|(?<!un)supported (param|field|value|arg)|allowed (param|field)|\buse ['\"`]",
     re.IGNORECASE,
 )
-"""Names after such words are suggestions, not refused. Groq: "property 'store' is unsupported, did you mean 'stop'?"."""
+"""A name after such words is a suggestion, not a refused field. Groq: "property 'store' is unsupported, did you mean 'stop'?"."""
 
 
 def refused(
@@ -166,13 +166,13 @@ def refused(
 
 
 def _letters(text: str) -> str:
-    """The text in lower case, without what may stand between two words of a name."""
+    """The text in lower case, without the characters that may separate the words of a name."""
     return re.sub("[ _-]", "", text).lower()
 
 
 _ANYWHERE = r"(?<![\w.])"
 _WHERE_NAMES_STAND = r"(^|['\"`:,]\s*|(parameter|argument|property|field|support) )"
-"""The text that must precede the name of a client's parameter, because it may be an English word such as `stop`."""
+"""The text that must precede the name of a client's parameter, because the name may be an English word such as `stop`."""
 
 
 def _named(name: str, text: str, before: str) -> bool:

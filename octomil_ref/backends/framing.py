@@ -60,7 +60,7 @@ def take_head(received: bytes) -> tuple[Head | None, bytes]:
     while end := _HEAD_END.search(received):
         head = parse_head(received[: end.start()])
         received = received[end.end() :]
-        if head.status >= 200:  # others announce one that follows
+        if head.status >= 200:  # a lower status announces another head
             return head, received
     if len(received) > MAX_HEAD or not b"HTTP/".startswith(received[:5]):
         raise ProtocolError("this is not the head of a response")
@@ -83,7 +83,7 @@ class Plain:
         self._left = size
         self.complete = size == 0
         self.surplus = size is None
-        """True if bytes came after the body, or may come. Then the connection must not be used again."""
+        """True if bytes came after the body, or may still come. The connection must not be used again in that case."""
 
     def feed(self, data: bytes) -> bytes:
         """Returns the bytes of the body in `data`. `Chunked.feed` raises ProtocolError for malformed chunks."""
@@ -123,7 +123,7 @@ class Chunked:
         return self._lone_chunk(data) or self._all_chunks(data)
 
     def _lone_chunk(self, data: bytes) -> bytes:
-        """The chunk if `data` is one whole chunk, as a token that arrives alone: in a third of the time. Else empty."""
+        """The content of `data` if it is exactly one chunk, else empty. For a token that arrives alone this takes a third of the time."""
         size = _USUAL_SIZE.match(data)
         if not size or self._left or self._rest != b"\r\n":
             return b""

@@ -34,7 +34,7 @@ from octomil_ref.records import asked_by
 CONNECT_TIMEOUT = 3.0  # seconds in all, however many addresses the upstream's name has
 DRAIN_TIMEOUT = 0.2  # seconds to read what follows an answer, so that its connection can be used again
 POOL_SIZE = 256  # idle connections: more than a process has threads
-MIN_SECRET = 12  # characters from which the value of a header counts as a secret; the key always does
+MIN_SECRET = 12  # characters; a shorter header value is not a secret, the key always is
 MAX_LINE = 16 * 1024 * 1024  # bytes of one line of a streamed answer
 MAX_BODY = 256 * 1024 * 1024  # bytes: more than 512 vectors of 16,384 numbers
 MAX_MESSAGE = 350  # characters of an error message that quotes the upstream
@@ -211,19 +211,19 @@ class UpstreamResponse:
             data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
         except FAILURES as ex:
             raise self._upstream.translation(ex, self._client) from ex
-        if not data and self._client.left:  # a body without length ends in this way
+        if not data and self._client.left:  # this is no end of a body without a length
             raise ClientLeft
         return data
 
 
 def _in_seconds(retry_after: str | None) -> str | None:
-    """A date as the seconds from now until then, at least 1. Anything else as it is."""
+    """A date becomes the seconds until then, at least 1. Any other text stays as it is."""
     date = email.utils.parsedate_tz(retry_after or "")
     if date is None:
         return retry_after
     try:
         return str(max(1, math.ceil(email.utils.mktime_tz(date) - time.time())))
-    except (ValueError, OverflowError):  # a year that there is not
+    except (ValueError, OverflowError):  # a year that does not exist
         return None
 
 
@@ -291,7 +291,7 @@ def _reason(ex: Exception) -> str:
         (requests.exceptions.ProxyError, "the proxy refused"),
     )
     found = (words for kind, words in reasons if _caused_by(ex, kind))
-    # Of HTTP that is malformed. urllib3 and framing.py say how, and quote nothing.
+    # Errors about malformed HTTP. urllib3 and framing.py say what is wrong, and quote nothing.
     malformed = _caused_by(ex, urllib3.exceptions.ProtocolError)
     return next(found, str(malformed) if malformed else type(ex).__name__)
 
@@ -317,7 +317,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def request_url(self, request: Any, proxies: Any) -> str:
-        """Does not look for a proxy unless there are some."""
+        """Looks for a proxy only if one is configured."""
         if proxies:
             return super().request_url(request, proxies)
         return str(request.path_url)

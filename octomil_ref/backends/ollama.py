@@ -39,7 +39,7 @@ class OllamaBackend:
         api_key: str = "",
         load_timeout: float | None = None,
     ) -> None:
-        """`load_timeout` takes the place of `timeout` for a model that has to be loaded first. None: they are equal."""
+        """`load_timeout` replaces `timeout` for a model that must be loaded first. None: the two are equal."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
@@ -47,7 +47,7 @@ class OllamaBackend:
         self._load_timeout = load_timeout or timeout
         self._loads_longer = self._load_timeout != timeout
         self._in_memory: Memory[Deadline | None] = Memory()
-        """Models that have answered this process and were in memory at every look since, with the time of the next look."""
+        """Models that have answered this process and have been in memory at every check since, with the time of the next check."""
 
     def complete(self, request: CompletionRequest) -> Completion:
         response, ignored = self._ask(request, stream=False)
@@ -87,7 +87,7 @@ class OllamaBackend:
         return self._aliases.get(model_id, model_id)
 
     def _ask(self, request: CompletionRequest, stream: bool) -> Asked:
-        # Otherwise a thinking model thinks first, and its content is empty meanwhile.
+        # Without this a thinking model thinks first, and its content is empty until it has finished.
         ours = {"think": False} if "think" not in request.parameters else {}
         model = self._name(request.model_id)
         payload = {
@@ -137,7 +137,7 @@ class _Lines:
         self._ignored = ignored
         self._text = reading.SplitText()
         self._is_chat = False
-        """A message has come. `/api/generate` has a `response` instead, whose text would be lost."""
+        """True once a message has come. A line of `/api/generate` has a `response` instead, and its text would be lost."""
 
     def read(self, line: bytes) -> list[Piece]:
         if not line.strip():

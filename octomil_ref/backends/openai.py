@@ -71,7 +71,7 @@ class OpenAIBackend:
             with reading.whole_answer(response) as body:
                 vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
                 prompt, _, total = _counts(body.get("usage"))
-                # Voyage gives only the total.
+                # The provider Voyage gives only the total.
                 return Embeddings(vectors, self.provider, prompt or total or 0)
 
         return self._adapter.in_parts(model, request.input, embed)
@@ -79,7 +79,7 @@ class OpenAIBackend:
     def models(self, timeout: float) -> list[str]:
         with reading.whole_body(self._upstream.get("/models", timeout)) as body:
             found = json_codec.decode(body)
-            # Together answers with the array alone.
+            # The provider Together sends the array without an object around it.
             models = found if isinstance(found, list) else found["data"]
             return reading.names(models, "id")
 

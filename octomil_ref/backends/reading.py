@@ -49,7 +49,7 @@ def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
 
 @contextmanager
 def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
-    """Gives the JSON object in the body, as `whole_body` does. Raises UpstreamError if it is an error."""
+    """As `whole_body`, but gives the JSON object in the body. Raises UpstreamError if the object is an error."""
     with whole_body(response) as body:
         fields = json_object(body)
         if has_error(fields):
@@ -106,7 +106,7 @@ class StreamedAnswer:
         self._response.close()
 
     def _next_lines(self) -> list[bytes]:
-        """Empty if no more follow."""
+        """The next pieces; empty if no more follow."""
         try:
             return self._response.next_lines()
         except UpstreamError as ex:
@@ -247,14 +247,14 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
     for vector in value:
         if type(vector) is not list or not set(map(type, vector)) <= {int, float}:
             raise TypeError("not a vector of numbers")
-        # The sum alone is quicker to check. It may overflow though all numbers are finite.
+        # Checking the sum is quicker than checking each number. The sum may overflow although all numbers are finite.
         if not math.isfinite(sum(vector)) and not all(map(math.isfinite, vector)):
             raise ValueError("a number is not finite")
     return list(value)
 
 
 def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors in the order of `index`, which may be text. Gemini omits an index of 0, and others omit all: then it is the position."""
+    """The vectors in the order of `index`, which may be text. A missing index is the position: Gemini omits an index of 0, and others omit all."""
     found = {}
     for position, item in enumerate(data):
         index = item.get("index")
@@ -266,7 +266,7 @@ def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
 def _vector(embedding: object) -> object:
     """The numbers. Some servers send them as base64 of little-endian floats, even if numbers were asked for."""
     if isinstance(embedding, list) and len(embedding) == 1:
-        # llama-cpp-python: an array of vectors
+        # llama-cpp-python sends an array of vectors.
         return embedding[0] if isinstance(embedding[0], list) else embedding
     if not isinstance(embedding, str):
         return embedding

@@ -98,7 +98,7 @@ TABLE = (
         "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
-    # A refused parameter "does not support" things too: only a modality that is named counts.
+    # Messages about refused parameters also say "does not support". Only a named modality counts.
     Row(
         ModalityRefused,
         ANY,

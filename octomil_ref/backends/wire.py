@@ -24,8 +24,8 @@ from octomil_ref.clients import NOBODY, Call, Client, watched
 from octomil_ref.clock import Deadline
 
 MAX_IDLE = 60.0  # seconds after which a connection is not used again; many servers close theirs after 65 to 75
-READ_BYTES = 64 * 1024  # the most that one read takes from a socket
-SLACK = 0.02  # seconds by which a socket's limit may be off; while tokens come in time it is not set again
+READ_BYTES = 64 * 1024  # the most bytes that one read takes from a socket
+SLACK = 0.02  # seconds by which a socket's limit may be off, so that it is not set again for each token
 
 KEEP_ALIVE = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
 """Options that keep firewalls from dropping a connection while a model is silent. Not every system has all of them."""
@@ -60,9 +60,9 @@ class TimedSocket:
                 unsent = unsent[self._sock.send(unsent) :]
 
     def _limit(self, option: int, remaining: float) -> None:
-        """The next call returns after `remaining` seconds, or SLACK later.
+        """Limits the next call on the socket to `remaining` seconds, at most SLACK more or less.
 
-        With a timeout of Python's own each read takes a second system call, which asks whether the socket is ready.
+        With Python's own timeout, each read needs a second system call that asks whether the socket is ready.
         """
         if remaining <= 0:
             raise TimeoutError
@@ -70,7 +70,7 @@ class TimedSocket:
             return
         self._limits[option] = remaining
         if self._kernel_keeps_time:
-            microseconds = int(remaining * 1_000_000) + 1  # 0 would be no limit
+            microseconds = int(remaining * 1_000_000) + 1  # 0 would mean no limit
             limit = struct.pack("ll", *divmod(microseconds, 1_000_000))
             self._sock.setsockopt(socket.SOL_SOCKET, option, limit)
         else:
@@ -168,9 +168,9 @@ _current = threading.local()
 
 
 class _Http1:
-    """Mixed into both kinds of urllib3's connection. Only their `connect` and `close` are still used.
+    """Mixed into both of urllib3's connection classes. Of these, only `connect` and `close` are still used.
 
-    urllib3 closes it whenever a request or a response fails or is abandoned.
+    urllib3 closes a connection whenever its request or response fails or is abandoned.
     """
 
     sock: Any
@@ -179,11 +179,11 @@ class _Http1:
     port: Any
     _timed: TimedSocket
     _begun = False
-    """The current response has begun to arrive."""
+    """True once the current response has begun to arrive."""
     _responses = 0
-    """Responses that this connection has brought since it was opened."""
+    """The number of responses since the connection was opened."""
     _unused: Deadline
-    """The time until which it may stay idle."""
+    """The time until which the connection may stay idle."""
     _call = Call(NOBODY, None)
     """The request that is under way."""
 
@@ -205,7 +205,7 @@ class _Http1:
         self._unused = Deadline(MAX_IDLE)
 
     def _steps(self) -> int:
-        """The number of steps that may each take urllib3's timeout: one for each address, and one for TLS."""
+        """The number of steps that may each take as long as urllib3's timeout: one for each address, and one for TLS."""
         addresses = 1
         with suppress(OSError):  # urllib3 fails in the same way, and says so
             addresses = len(
@@ -246,7 +246,7 @@ class _Http1:
 
     @property
     def is_connected(self) -> bool:
-        """urllib3 asks before it uses an idle connection, and closes it if it is not."""
+        """urllib3 asks this before it uses an idle connection, and closes the connection if it is False."""
         connected: bool = super().is_connected  # type: ignore[misc]
         return connected and self._unused.remaining() > 0
 

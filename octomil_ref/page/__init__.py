@@ -77,7 +77,7 @@ def reference_page(settings: Settings) -> Document:
 
 
 def _policy(style: str, script: str) -> str:
-    """Only the page's own script runs, and it connects only to its server."""
+    """A Content Security Policy: only the page's own script runs, and the script connects only to this server."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "

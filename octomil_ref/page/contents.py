@@ -34,7 +34,8 @@ def contents(
     chosen = _chosen(found)
     models = {place: model for model, place in chosen.items()}
     remaining = _by_chapter(spec)
-    failures = _failures(document, fields)  # before the endpoints, which refer to it
+    # First, because the sections of endpoints link to the fields that are listed here.
+    failures = _failures(document, fields)
     sections = [
         _section(each, fields, chosen, remaining.pop(each.title, [])) for each in found
     ]
@@ -58,7 +59,7 @@ def contents(
 
 
 def _chosen(found: list[Endpoint]) -> dict[str, str]:
-    """The texts that the reader can replace in all examples, with the name of each choice."""
+    """The texts in examples that the reader can replace, each with the name of what replaces it."""
     chosen = {ORIGIN: "origin"}
     for endpoint in found:
         if example := endpoint.request.get("example"):
@@ -97,7 +98,7 @@ def _section(
     chosen: Mapping[str, str],
     requirements: Sequence[Requirement],
 ) -> Element:
-    """Its request and response, a form to try it, and a command to copy."""
+    """The section of one endpoint: its request and response, a form to try it, and a command to copy."""
     operation, heading = endpoint.operation, f"{endpoint.name}-title"
     folded = [requirements] if requirements else []
     flags = "-sN" if endpoint.streamed else NEWLINE
@@ -105,7 +106,7 @@ def _section(
     tables = [_table(answer, endpoint.answer, fields, "always present")]
     if schema := endpoint.request.get("schema"):
         tables.insert(0, _table("Request", component_of(schema), fields, "required"))
-    # The reader can also replace the whole body, which follows the form.
+    # In the command the whole body is replaced too, by what the reader types into the form.
     example = endpoint.request.get("example")
     replaced = {quoted(example): "body", **chosen} if example else chosen
     return tag(
@@ -163,7 +164,7 @@ def _body(name: str, text: str) -> list[Element]:
 
 
 def _table(title: str, component: str, fields: Fields, always: str) -> Element:
-    """The fields of a schema. `always` marks one that is never missing. If they were listed before, this is only a link to them."""
+    """The fields of a schema. `always` marks a field that is never missing. If the schema was listed before, returns only a link to it."""
     found = fields.of(component)
     if not found:
         there = tag("a", tag("code", component), href=f"#{component}")

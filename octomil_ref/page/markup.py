@@ -47,7 +47,7 @@ def fillable(text: str, kinds: Mapping[str, str]) -> Iterator[Node]:
 
 
 def copied(title: str, text: str, kinds: Mapping[str, str], *about: Node) -> Element:
-    """Commands to copy, under a heading and what is said `about` them. The page's script shows the button and makes it work."""
+    """Commands to copy, under a heading and the text `about` them. The page's script shows the button and makes it work."""
     button = tag(
         "button",
         "Copy",

@@ -1,4 +1,4 @@
-"""The endpoints that SDKs and OpenAI clients call besides the five of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes it.
+"""The endpoints that SDKs and OpenAI clients call besides the five of the specification (its appendix A). `OCTOMIL_SDK_ENDPOINTS=0` removes them.
 
 openai.py           POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models
 openai_bodies.py    OpenAI's request bodies as the API's own, the API's results as OpenAI's

@@ -14,7 +14,7 @@ from octomil_ref.errors import BadRequest, Broken, UnsupportedModality, invalid
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Message
 from octomil_ref.streaming import event
 
-# Requests. Fields that are not listed here are generation parameters, and go to the backend as those of `/inference` do.
+# Requests. Fields that are not listed here are generation parameters, and go to the backend like those of `/inference`.
 
 NOT_SUPPORTED: Mapping[str, tuple[object, ...]] = {
     "n": (1,),
@@ -65,7 +65,7 @@ def parse_chat(body: object) -> ChatRequest:
 
 
 def parse_vectors(body: object, max_inputs: int) -> tuple[EmbeddingsRequest, bool]:
-    """True if vectors are sent as base64. Raises BadRequest with the field as the client wrote it."""
+    """The request, and True if the client wants its vectors as base64. Raises BadRequest with the field as the client wrote it."""
     fields = payloads.as_object("", body)
     encoding = fields.get("encoding_format") or "float"
     if encoding not in ENCODINGS:
@@ -176,7 +176,7 @@ class ChatEvents:
         self._head = _head("chat.completion.chunk", model)
         self._include_usage = include_usage
         self._first = True
-        # A stream consists of tokens, so what is around their text is written once.
+        # Nearly all of a stream is tokens, so the JSON around their text is encoded only once.
         before, _, after = self._chunk({"content": "\0"}).partition(b'"\\u0000"')
         self._before_text, self._after_text = before, after
 
