@@ -23,7 +23,7 @@ from octomil_conformance.target import PROMPT, Target
 from octomil_conformance.transport import Transfer
 
 HEALTH_PATIENCE = 4.0
-"""Seconds in which a health report has to change: servers may cache it."""
+"""Seconds within which a health report must change, because servers may cache it."""
 RECOVERY = 8.0
 """Seconds that a server may need until it asks an upstream again."""
 
@@ -37,10 +37,10 @@ OUTAGES: Mapping[Outage, str] = {
 }
 
 Headers = Mapping[str, str | None]
-"""Headers that are not as usual, by name. One of None is left out."""
+"""Headers that are added to the usual ones, or replace them. A header whose value is None is left out."""
 AS_USUAL: Headers = {}
 LINGERS = 0.3
-"""Seconds for a server to read, or to answer, what was sent of a request so far."""
+"""Seconds in which a server may read or answer the part of a request that has been sent."""
 REFUSED = one_of(400, 422)
 UNAVAILABLE = one_of(502, 503, 504)
 
@@ -51,12 +51,12 @@ class Raw:
 
     body: bytes
     path: str = ""
-    """Empty for that of the profile."""
+    """Empty for the path of the profile."""
     padding: int = 0
     """Spaces after the body."""
     headers: Headers = dataclasses.field(default_factory=dict)
     target: str = ""
-    """In the request line, instead of the path."""
+    """Replaces the path in the request line."""
     method: str = "POST"
 
 
@@ -70,7 +70,7 @@ class Api:
         through: Provider | None = None,
         seconds: float = math.inf,
     ) -> None:
-        """`through`: the upstream that has to answer where a request names a scenario. `seconds`: its time, at most that of a check."""
+        """`through`: the upstream that has to answer a request that names a scenario. `seconds`: the time limit, at most that of a check."""
         self.target = target
         self.profile = profile
         self.through = through
@@ -247,7 +247,7 @@ class Api:
 
     @contextmanager
     def outage(self, kind: Outage, *backends: Provider) -> Iterator[list[Exchange]]:
-        """Upstreams are gone. Afterwards the server has time to notice that they are back: yields the answers in that time."""
+        """An outage of upstreams. After it the server has time to notice that they are back. Yields the answers of that time."""
         afterwards: list[Exchange] = []
         with self.backend.outage(kind, backends or BOTH):
             self._outage = [f"{' and '.join(backends or BOTH)} {OUTAGES[kind]}"]
@@ -283,7 +283,7 @@ class Api:
         return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
-        """Wait until the upstream that has to answer is called so often, and return the number of all calls. In a cooldown the fallback is called first."""
+        """Waits until the upstream that has to answer has this many calls. Returns the number of all calls: in a cooldown the fallback is called first."""
         end = time.monotonic() + self.timeout
         calls = self.backend.calls(self.nonce)
         while len(self.calls()) < times and time.monotonic() < end:
@@ -292,7 +292,7 @@ class Api:
         return len(calls)
 
     def failing(self, scenario: str) -> str:
-        """The scenario in which the upstream that has to answer fails like this, and its failure is the one for the client."""
+        """The scenario in which the upstream that has to answer fails like this, and the client gets its failure."""
         return DECISIVE[self.through].format(scenario) if self.through else scenario
 
     def call(self, suffix: str = "") -> Call:
@@ -333,7 +333,7 @@ class Api:
         return answered(self._call(raw).finish())
 
     def _call(self, raw: Raw, **more: Any) -> Transfer:
-        """`more`: see Transfer."""
+        """`more`: further arguments of Transfer."""
         path, is_post = raw.path or self.path, raw.method == "POST"
         length = len(raw.body) + raw.padding if is_post else None
         token = self.target.config.token
@@ -385,7 +385,7 @@ def answered(exchange: Exchange) -> Exchange:
 
 
 def model_for(scenario: str, through: Provider | None) -> str:
-    """The model with which this upstream plays the scenario, and the other one fails at once. A scenario of both stays as it is."""
+    """The model with which this upstream plays the scenario while the other one fails at once. A scenario for both stays as it is."""
     if through and not scenario.startswith("ollama-"):
         scenario = ALONE[through].format(scenario)
     return MODEL_PREFIX + scenario

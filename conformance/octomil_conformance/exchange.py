@@ -18,7 +18,7 @@ End = Literal[
 `deadline` not in time, `hung up` by us. `nothing`: no status line came. `unrecorded`: a recording does not say."""
 
 WHOLE: tuple[End, ...] = ("complete", "closed", "unrecorded")
-"""The ends after which nothing is known to be missing."""
+"""The ends after which the body may be complete."""
 
 
 class Missing:
@@ -60,9 +60,9 @@ class Request:
     needs: str = ""
     """What is needed, besides the server, to repeat the request."""
     padding: int = 0
-    """Spaces that are sent after the body and not recorded: for requests that are large and nothing else."""
+    """Spaces that are sent after the body and not recorded, for requests that only have to be large."""
     target: str = ""
-    """In the request line; empty for the path and query of the URL."""
+    """The target in the request line; empty for the path and query of the URL."""
 
     @cached_property
     def fields(self) -> Any:
@@ -125,7 +125,7 @@ class Exchange:
         return read_json(self.body)
 
     def field(self, name: str) -> Any:
-        """A field of the JSON object; MISSING of anything else."""
+        """A field of the JSON object; MISSING if it is absent or the body is no object."""
         return field(self.fields, name)
 
     @cached_property
@@ -188,10 +188,10 @@ def is_integer(value: object) -> bool:
 
 
 def items(value: object) -> list[Any]:
-    """The items of a JSON array; none of anything else."""
+    """The items of a JSON array; empty for any other value."""
     return value if isinstance(value, list) else []
 
 
 def field(value: object, name: str) -> Any:
-    """A field of a JSON object; MISSING of anything else."""
+    """A field of a JSON object; MISSING if it is absent or the value is no object."""
     return value[name] if isinstance(value, Fields) else MISSING

@@ -17,7 +17,7 @@ Mask = Callable[[str], str]
 
 
 class Finding(AssertionError):
-    """The server does not do what it must."""
+    """The server does not do what the requirement says."""
 
     def __init__(self, want: str, got: str) -> None:
         super().__init__(f"want {want}, got {got}")

@@ -125,7 +125,7 @@ def add_to_pytest(add_option: Callable[..., None]) -> None:
 
 
 def for_config(options: argparse.Namespace) -> dict[str, Any]:
-    """The options as `config.from_options` takes them."""
+    """The options in the form that `config.from_options` takes."""
     names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, SPEC, STRICT))]
     return {name: getattr(options, name, None) for name in names}
 

@@ -52,7 +52,7 @@ def needs(body: bytes) -> list[str]:
 def content(
     profile: str, prompt: str | list[str], tag: Callable[..., str], limited: bool
 ) -> dict[str, Any]:
-    """What a request of this profile asks. `tag` is `Api.tag`."""
+    """The fields with the prompt, texts or inputs of a request. `tag` is `Api.tag`."""
     parameters = {"parameters": {"max_tokens": MAX_TOKENS}} if limited else {}
     if profile == "embed":
         one = isinstance(prompt, str)

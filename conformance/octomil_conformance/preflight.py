@@ -176,7 +176,7 @@ def _good(answer: Exchange) -> bool:
 
 
 def _text(target: Target, answer: Exchange) -> str:
-    """The body without the token, and cut after that."""
+    """The beginning of the body. The token is removed before the body is cut."""
     return shown(redact(answer.text, target.config.token))
 
 

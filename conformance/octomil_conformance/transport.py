@@ -20,10 +20,10 @@ from octomil_conformance.exchange import Chunk, End, Exchange, Request
 READ = 65536
 
 AFTER_A_PIECE = 0.02
-"""Seconds after a piece of a body that was held back."""
+"""Seconds to wait after a piece of a body that was held back."""
 
 CONTINUE = 1.0
-"""Seconds to wait for `100 Continue` before the body is sent all the same, as curl does."""
+"""Seconds to wait for `100 Continue`. After that the body is sent anyway, as curl does."""
 
 
 class Transfer:
@@ -44,7 +44,7 @@ class Transfer:
     ) -> None:
         """With `keep` the connection stays open for another request. `after` is a complete transfer whose connection is used again.
 
-        `held`: so many bytes at the end of the body are only sent by `go_on`. `most`: so much of the padding is sent, at most.
+        `held`: the number of bytes at the end of the body that only `go_on` sends. `most`: the largest number of spaces after the body.
         """
         self.request = request
         self.status = 0
@@ -83,13 +83,13 @@ class Transfer:
         return self._connection is not None
 
     def wait_for_response(self, seconds: float) -> bool:
-        """Returns when some of the response can be read, or the connection was closed, or after so many seconds. True if it was in time."""
+        """Waits until a part of the response has arrived or the connection was closed. False if neither happens within `seconds`."""
         if self._connection is None:
             return True
         return bool(select.select([self._connection], [], [], seconds)[0])
 
     def go_on(self, more: int = 0) -> None:
-        """Send the rest of the body, or so many more spaces, in two pieces: the first one learns that the server has closed the connection, the second one fails."""
+        """Sends the rest of the body and `more` spaces in two pieces. If the server has closed the connection, the second piece fails."""
         rest = self._rest + b" " * more
         with self._noting_problems():
             for piece in filter(None, (rest[:-1], rest[-1:])):
@@ -102,7 +102,7 @@ class Transfer:
         self._deadline = deadline
 
     def until_text(self, length: int) -> str:
-        """Read until the tokens have so many characters, or the stream ends. The server may split tokens anew."""
+        """Reads until the tokens have `length` characters in all, or the stream ends. The server may split tokens differently."""
         text = "".join(self.so_far().tokens)
         while len(text) < length and next(iter(self), None):
             text = "".join(self.so_far().tokens)
@@ -114,7 +114,7 @@ class Transfer:
         return self._observed()
 
     def hang_up(self) -> Exchange:
-        """Close the connection as a client does that leaves."""
+        """Closes the connection, as a client that leaves does."""
         self._end = "hung up"
         self.close()
         return self._observed()

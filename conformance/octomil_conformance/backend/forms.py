@@ -20,9 +20,9 @@ NULLS_OF_TEXT = ("thinking", "reasoning_content", "reasoning", "refusal", "tool_
 @dataclass(frozen=True)
 class Form:
     change: Change = same
-    """Made to the JSON of each frame, and of a whole answer."""
+    """Changes the JSON of each frame, and of a whole answer."""
     counts: Literal["at the end", "always", "half", "never"] = "at the end"
-    """Where the numbers of tokens are; `always`: so far, in every chunk of the fallback; `half`: those of the answer alone."""
+    """Where the numbers of tokens are. `always`: the numbers so far, in every chunk of the fallback. `half`: only the tokens of the answer."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
     spread: bool = False
@@ -32,7 +32,7 @@ class Form:
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
     content_type: str = ""
-    """Empty for the usual one."""
+    """Empty for the usual content type."""
     events: Sequence[bytes] = (b"data: %b\n\n",)
     """The fallback's events around their data, in turn."""
 
@@ -73,7 +73,7 @@ def _renamed(json: Any) -> Any:
 
 
 def _reason(instead: Mapping[str, str]) -> Change:
-    """Before the end, the reason is this instead of null."""
+    """Before the end, this replaces null as the reason."""
 
     def change(json: Any) -> Any:
         for choice in json.get("choices", ()):
@@ -146,7 +146,7 @@ EVENTS = (
     b": a comment\nid:3\nid: 3\n: another\ndata: %b\nid: 3\n: one more\n\n",
     b"\n\n:\n\n:\n: a comment\n\ndata: %b\nretry: 3000\nevent: message\n\n",
 )
-"""Events with what a reader has to pass over: fields and comments in any order."""
+"""Events with fields and comments, in any order, that a reader has to skip."""
 WITH_CALL = Form(_calls)
 RENAMED = Form(_renamed)
 """The fallback's reasoning as vLLM and OpenRouter call it."""

@@ -35,7 +35,7 @@ class Backend(Protocol):
         """True once a call has sent `count` tokens."""
 
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
-        """A call on which the server under test hung up in the middle of the answer."""
+        """Waits for a call in which the server under test hung up in the middle of the answer."""
 
     def wait_until_idle(self, nonce: str, timeout: float) -> bool:
         """True once no call is being answered."""

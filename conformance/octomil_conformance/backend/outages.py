@@ -28,7 +28,7 @@ class Outages:
     def begin(
         self, kind: Outage, backends: Sequence[Provider], spare: Wire | None = None
     ) -> None:
-        """Leaves the connection `spare` alone. Raises ValueError while another outage lasts."""
+        """Does not close the connection `spare`. Raises ValueError while another outage lasts."""
         if kind not in get_args(Outage):
             raise ValueError(f"there is no outage {kind!r}")
         with self._lock:

@@ -40,7 +40,7 @@ class Player:
             line.break_off("stopped")
 
     def _page(self, request: Request) -> Page | None:
-        """None for a chat or embeddings."""
+        """The script for a page; None for a chat or embeddings."""
         received, body = request.received, request.body
         if received.method == "POST" and reader_of(received.path):
             return None

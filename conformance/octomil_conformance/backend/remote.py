@@ -1,4 +1,4 @@
-"""The scripted backend in another process: its control API, and a client of that with the same interface.
+"""The scripted backend in another process: its control API, and a client with the same interface.
 
 The control API is POST /conf/NAME with the arguments as a JSON object. NAME is a method of interface.Backend, or `end_outage`, on the
 connection that began the outage.

@@ -16,7 +16,7 @@ POLL = 0.05
 """Seconds between two checks whether the upstream was stopped."""
 
 LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-"""An integer, because it takes longer to join the two flags than to look."""
+"""The flags are joined once, because joining them takes longer than the call that uses them."""
 _PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
 
 
@@ -34,14 +34,14 @@ class Received:
 
     method: str
     target: str
-    """The path as sent, with its query."""
+    """The path and the query as they were sent."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
     """The body without transfer coding."""
     version: str
     connection_id: int
-    """The same for all requests of one TCP connection, from 1."""
+    """The number of the TCP connection, from 1."""
     nth_on_connection: int
     """Counts the requests of one connection, from 1."""
 
@@ -211,7 +211,7 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """True if the other end closed it: it is readable, and there is nothing to read."""
+    """True if the other end closed the connection: the socket is readable, but has no bytes."""
     try:
         return not connection.recv(1, LOOK)
     except BlockingIOError:
@@ -227,7 +227,7 @@ def compact(value: object) -> bytes:
 
 
 def read_request(wire: Wire, nth: int) -> Received | None:
-    """The next request, or None when the client closed the connection between two. Raises ValueError for broken framing."""
+    """The next request, or None if the client closed the connection before it. Raises ValueError for broken framing."""
     start = wire.reader.readline()
     if not start:
         return None

@@ -34,7 +34,7 @@ PATIENCE = 60.0
 """Seconds for anything that must happen, on however busy a machine."""
 
 KEPT_REQUESTS = 20_000
-"""The oldest are dropped beyond that."""
+"""If there are more, the oldest are dropped."""
 
 
 class Upstream:
@@ -61,7 +61,7 @@ class Upstream:
         self._running: set[Wire] = set()
         self._listener: socket.socket | None = None
         self._reserved: socket.socket | None = None
-        """Has the port while nothing listens there."""
+        """Holds the port while nothing listens on it."""
         self._open(address)
 
     def __enter__(self) -> Self:
@@ -145,7 +145,7 @@ class Upstream:
         self._release()
 
     def refuse_all(self, spare: Wire | None = None) -> None:
-        """As `close`, but keeps the port and the connection `spare`: it can listen again."""
+        """As `close`, but keeps the port and the connection `spare`, so that the upstream can listen again."""
         self._stopped.set()
         self.stop_listening()
         self._end_connections(spare)
@@ -270,7 +270,7 @@ def _bound(address: Address) -> socket.socket:
     """A socket that has the port, but does not listen: clients are refused."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     bound = socket.socket(family)
-    # Old connections of the port do not hinder this; afterwards it hinders all others.
+    # With SO_REUSEADDR, old connections do not prevent the bind. Without it, no other program can bind the port afterwards.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(address)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)

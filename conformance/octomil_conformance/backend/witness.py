@@ -10,7 +10,7 @@ Provider = Literal["ollama", "openai"]
 Outcome = Literal["running", "answered", "cut", "hung up", "stopped", "gate expired"]
 
 KEPT_CALLS = 20_000
-"""The oldest are dropped beyond that."""
+"""If there are more, the oldest are dropped."""
 KEPT_PATHS = 20
 """The most unknown paths that are recorded."""
 
@@ -44,7 +44,7 @@ class Call:
     tokens: int = 0
     """Sent so far."""
     outcome: Outcome = "running"
-    """`cut` by the script, `hung up` on by the server under test in the middle of the answer, `stopped` by an outage or the end."""
+    """`cut`: the script cut the answer. `hung up`: the server under test left in the middle of it. `stopped`: an outage or the end of the backend."""
 
 
 def in_group(call: Call, nonce: str) -> bool:

@@ -43,13 +43,13 @@ MORE = {
     "key-word": ("X-API-Key", "... more"),
     "key-values": ("X-API-Key", f"{WRONG}, ..."),
 }
-"""Headers in which the token is not all. The dots stand for the token."""
+"""Headers with the token and other text. The dots stand for the token."""
 TWICE = {
     "unknown": (WRONG, f"{WRONG}-2", one_of(400, 401)),
     "first-known": ("...", WRONG, one_of(200, 400, 401)),
     "last-known": (WRONG, "...", one_of(200, 400, 401)),
 }
-"""Tokens in two headers of the same name, and the statuses. Servers differ in what they read of them."""
+"""Tokens in two headers of the same name, and the statuses. Servers differ in which one they read."""
 
 
 def in_another_case(token: str) -> str:

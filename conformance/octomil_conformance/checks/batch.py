@@ -68,7 +68,7 @@ SPREADING = [
     *[("http-500", 8), ("http-429", 8), ("auth", 8), ("missing", 8)],
     *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
 ]
-"""How inputs fail, and how many of them before the good ones: enough for every worker, and for whatever counts failures."""
+"""How inputs fail, and how many fail before the good ones: enough for every worker, and for a limit on failures."""
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -79,7 +79,7 @@ def inputs_of(texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def inputs_playing(api: Api, scenarios: Sequence[str]) -> list[dict[str, Any]]:
-    """An input for each scenario; an empty one is that of the model."""
+    """An input for each scenario. If it is empty, the name of the model decides."""
     return inputs_of([api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)])
 
 

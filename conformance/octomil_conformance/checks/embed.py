@@ -38,7 +38,7 @@ UNCOUNTED = "/api/embeddings"
 """Ollama's older path, which gives no counts."""
 OWN = "each text unchanged, with its own vector"
 OF_ANOTHER = 2.5e-3
-"""How much numbers differ, at least, if the text is another one."""
+"""The least difference between the numbers of two texts."""
 MANY = ODD + [f"sentence number {number}" for number in range(27)]
 """Texts that careless servers change, drop or mix up."""
 LARGE_TEXT = "fruit " + "\U0001f352" * 50_000

@@ -17,9 +17,9 @@ TRACE = re.compile(
 )
 UNKNOWN = "conf-1111-an-unknown-token"
 SECRET = "q7Zk29vXw3Lm58TrB1Yd6Hs4"
-"""An unknown token that no server says by chance, not even a piece of it."""
+"""An unknown token. No response contains it, or a piece of it, by chance."""
 PIECE = 8
-"""Characters. A response that has so many of a token in a row shows it."""
+"""A response that has this many consecutive characters of a token shows the token."""
 QUOTED = {
     "bare": "...",
     "header": "Authorization: Bearer ...",
@@ -32,7 +32,7 @@ QUOTED = {
     "array": '["..."]',
     "wrong-type": '{"model_id": ["..."], "inputs": "...", "input": {"a": "..."}}',
 }
-"""Bodies at fault with a token instead of the dots. Parsers quote a piece of them."""
+"""Malformed bodies. A token replaces the dots; parsers quote a piece of the body."""
 CLASSES = {
     each["status"]: each["error"]
     for each in spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
@@ -66,7 +66,7 @@ def everything(answer: Exchange) -> str:
 
 
 def pieces_in(text: str, token: str) -> list[str]:
-    """The pieces of the token that the text has."""
+    """The pieces of the token that are in the text."""
     pieces = (token[n : n + PIECE] for n in range(len(token) - PIECE + 1))
     return [each for each in pieces if each in text]
 

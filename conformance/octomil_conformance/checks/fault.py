@@ -52,7 +52,7 @@ ORDER = {
 }
 """Failures in the order in which they count, and the statuses for them."""
 TAKES_ITS_TIME = [("auth", "slow"), ("slow", "missing")]
-"""The pairs with a time-out that are tried."""
+"""The pairs with a timeout that are tried."""
 PAIRS = [
     pair
     for pair in itertools.combinations(ORDER, 2)
@@ -83,7 +83,7 @@ def shown_of(hidden: list[str], answer: Exchange) -> list[str]:
 
 
 def kind_of(failure: Exchange) -> tuple[Any, ...]:
-    """What tells a failure from others."""
+    """The status and the fields by which failures differ."""
     return (failure.status, *(field(failure.fields, name) for name in ("code", "retryable")))  # fmt: skip
 
 

@@ -21,9 +21,9 @@ VALUES = {
     "digits": {"temperature": 1.2345678901234567},
     "tiny": {"temperature": 1e-7},
 }
-"""Among them fractions that 32 bits, two decimal places or a form with an exponent change."""
+"""They include fractions that change in 32 bits, with two decimal places or in a form with an exponent."""
 STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
-"""As many as a request may have, and with what careless servers split or trim."""
+"""As many strings as a request may have, with characters at which careless servers split or trim them."""
 USUAL = {
     "top_p": 0.5,
     "top_k": 20,
@@ -89,7 +89,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 """Parameters that only the model's server knows. Ollama reads those of the last case beside its `options`."""
 SURE = {"temperature": 0}
-"""A model says the same again, so that programs may keep its answer."""
+"""With these a model repeats its answer, so programs may cache it."""
 ROUGH = TEXTS["rough"]
 CONVERSATION = [
     ("user", ROUGH),
@@ -139,7 +139,7 @@ NAMES = [
     "ollama/library/{}",
     "models/a:b/{}@1",
 ]
-"""Around the name of a scripted model."""
+"""Names of models. The braces stand for the name of a scripted model."""
 BLANK = "\n\t\n"
 FAMILIES = [
     "o3-mini",
@@ -170,7 +170,7 @@ def conversation(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def sent_of(given: dict[str, Any], call: Call) -> dict[str, Any]:
-    """The parameters of these names in an upstream call."""
+    """The parameters of an upstream call that have the names in `given`."""
     sent = upstream.parameters(call)
     return {name: sent.get(name) for name in given}
 

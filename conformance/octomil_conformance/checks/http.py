@@ -28,13 +28,13 @@ HOSTILE = {
 
 MEBIBYTE = 1 << 20
 LARGE = 10 * MEBIBYTE
-"""More than many servers read."""
+"""More bytes than many servers read."""
 ANNOUNCED = 50 * MEBIBYTE
 """The `Content-Length` of a body that is never sent whole. A server may drop longer bodies."""
 SENT = 40 * MEBIBYTE
-"""At most this much of it is sent."""
+"""The most bytes of that body that are sent."""
 UNREAD = 100_000
-"""More than a server reads after it has refused the request."""
+"""More bytes than a server reads after it has refused the request."""
 UPGRADES = {
     "h2c": {
         "Connection": "Upgrade, HTTP2-Settings",
@@ -65,7 +65,7 @@ ODD_HEADERS = {
         "X-HTTP-Method-Override": "DELETE",
     },
 }
-"""What clients, web pages and proxies may add."""
+"""Headers that clients, web pages and proxies may add."""
 UNUSUAL = {
     "slashes": "//",
     "three-slashes": "///",
@@ -86,7 +86,7 @@ UNUSUAL = {
     "absolute": "http://a.example/no-such-thing",
     "absolute-alone": "http://a.example",
 }
-"""Targets of requests, as scanners send them, and proxies."""
+"""Targets of requests, as scanners and proxies send them."""
 NEXT_IS_REFUSED = Want(
     "a status below 500, then a 400 or 422",
     lambda seen: seen[0] < 500 and seen[1] in (400, 422),
@@ -106,7 +106,7 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "Inputs": 7,
     "me\u017f\u017fages": 7,
 }
-"""The last ones equal fields of this API only in another case: `\u017f` is a small `S`."""
+"""The last ones differ from fields of this API only in case: `\u017f` is a small `S`."""
 
 
 def heard_out(call: Transfer) -> tuple[int, Exception | None]:

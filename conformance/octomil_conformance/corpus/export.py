@@ -21,7 +21,7 @@ def corpus() -> tuple[Entry, ...]:
 
 
 def export(folder: Path) -> tuple[int, int]:
-    """How many valid and how many invalid ones were written."""
+    """Returns how many valid and how many invalid answers were written."""
     for entry in corpus():
         file = folder / entry.file
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def _kind(path: Path) -> str:
 
 
 def _status_of_envelope(data: bytes) -> int | None:
-    """The status that a failure names itself."""
+    """The `status_code` in a body that is an envelope, else None."""
     fields = read_json(data)
     status = field(fields, "status_code")
     is_failure = is_integer(status) and 400 <= status <= 599

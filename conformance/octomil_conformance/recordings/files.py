@@ -17,7 +17,7 @@ WORDS = {name: name for name in PATHS} | {
     "embedding": "embed",
     "embeddings": "embed",
 }
-"""The profiles by the words for them."""
+"""Words in names of files and folders, and the profile that each stands for."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -31,9 +31,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def endpoint_in(names: Iterable[str]) -> str | None:
-    """The profile in the first name that has one: by its longest known word, or the first of two that are equally long.
+    """The profile in the first name that has one: the one of its longest known word, or of the first of two that are equally long.
 
-    Other words win over `inference`, which all paths begin with.
+    All other words take precedence over `inference`, with which most paths begin.
     """
     for name in names:
         known = [word for word in _words(name) if word in WORDS]

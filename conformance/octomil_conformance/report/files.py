@@ -21,7 +21,7 @@ WRITERS = {
 
 
 def require_files(options: argparse.Namespace) -> None:
-    """Raises UsageError before a run whose reports could not be written."""
+    """Raises UsageError if a report could not be written. Called before the run."""
     for name in WRITERS:
         path = getattr(options, name)
         if path and path.is_dir():

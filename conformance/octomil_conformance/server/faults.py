@@ -24,7 +24,7 @@ def _nothing(fields: Json) -> None:
 
 
 def whole_seconds(given: str) -> str:
-    """The upstream's Retry-After, a number of seconds or a date, as a whole number of seconds; 1 if it is neither."""
+    """The upstream's Retry-After as a whole number of seconds. It may be a number of seconds or a date; anything else becomes 1."""
     if date := parsedate_tz(given):
         return str(max(0, math.ceil(mktime_tz(date) - time.time())))
     with suppress(ValueError):
@@ -47,7 +47,7 @@ class Fault:
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
     """Changes the body of a response, piece by piece as it arrives."""
     key: str | None = None
-    """Sent instead of the right one; empty for none."""
+    """The key that is sent instead of the right one; empty for none."""
     patience: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors

@@ -66,7 +66,7 @@ class Request:
 
     @property
     def fields(self) -> Json:
-        """The JSON object; a new empty one if the body is something else."""
+        """The JSON object; a new empty one if the body is not an object."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):

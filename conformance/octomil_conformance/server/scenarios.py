@@ -1,6 +1,6 @@
-"""The scenarios of a request: those of the scripted backend, and those that are a failure of the server itself.
+"""The scenarios of a request: those of the scripted backend, and failures of the server itself.
 
-The model's name chooses: `conf-NAME`.
+A model named `conf-NAME` chooses the scenario NAME.
 """
 
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS, scenario_of

@@ -1,6 +1,6 @@
 """Servers that a layer makes of a conformant one: mutants, which break the spec in one way each, and variants, which do not.
 
-The name of a subject is that of its function, the docstring says what it does. `claims`, such as `stream@2`, say which checks
+The name of a subject is that of its function, whose docstring says what the subject does. `claims`, such as `stream@2`, say which checks
 judge it: all that the claims bring. `violates` is exactly what they must find.
 """
 
@@ -131,7 +131,7 @@ def table(
     sentence: str = "{}",
     **rows: tuple[Any, ...],
 ) -> None:
-    """Subjects with one kind of bug: `name=(words of the sentence, *arguments)`. `change` makes the function of each from its arguments."""
+    """Makes subjects with one kind of bug, each given as `name=(words of the sentence, *arguments)`. `change(*arguments)` returns its function."""
     for name, (words, *arguments) in rows.items():
         play = change(*arguments)
         play.__name__, play.__doc__ = name, sentence.format(words)
@@ -145,7 +145,7 @@ def register(subject: Subject) -> None:
 
 
 def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
-    """Decorates a function from upstreams to other upstreams. For what no layer around a server can change."""
+    """Decorates a function from upstreams to other upstreams. For bugs that no layer around a server can have."""
 
     def decorate(play: Function) -> Function:
         register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, upstreams=play))  # fmt: skip

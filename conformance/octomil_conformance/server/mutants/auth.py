@@ -108,7 +108,7 @@ def a_query_string_opens(request: Request) -> bool:
 
 
 def path(change: Callable[[str], str]) -> Callable[[Request], bool]:
-    """A server that changes paths before it looks where they lead, and asks for a token before that."""
+    """A server that decides by the original path whether a token is needed, and changes the path after that."""
 
     def play(request: Request) -> bool:
         before, request.path = request.path, change(request.path)
@@ -156,7 +156,7 @@ def one_token_opens_a_connection(request: Request) -> bool:
 
 
 def alike(compare: Callable[[str, str], bool]) -> Callable[[Request], bool]:
-    """A server that compares the given token and its own like this."""
+    """A server that accepts a token if `compare(given, own)` is true."""
     return lambda request: compare(given(request), request.token)
 
 

@@ -16,7 +16,7 @@ def inputs_in(fields: Json) -> list[Json]:
 
 
 def own_of(given: Json) -> Json:
-    """The own parameters of an input; a new empty object if they are none."""
+    """The parameters of one input; a new empty object if it has none."""
     own = given.get("parameters")
     return own if isinstance(own, dict) else {}
 

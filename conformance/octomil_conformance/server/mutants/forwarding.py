@@ -45,7 +45,7 @@ def parameter(name: str, change: Callable[[Any], Any]) -> Callable[[Json], None]
 
 
 def added(name: str, value: object) -> Callable[[Json], None]:
-    """Adds this parameter to a chat that has none of this name."""
+    """Adds this parameter to a chat that does not have it."""
 
     def play(payload: Json) -> None:
         if "messages" in payload:
