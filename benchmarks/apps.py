@@ -55,7 +55,7 @@ def _tokens(answer: requests.Response) -> Iterator[bytes]:
 
 
 class Relayed:
-    """The work of the bare relay and nothing else: what a streamed token costs under this server at least."""
+    """Only the work of the bare relay: the least that a streamed token costs under this server."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         url = urlsplit(CHAT)

@@ -14,7 +14,7 @@ CACHE = Path.home() / ".cache" / "octomil-ref-benchmarks"
 
 PORTKEY = {
     "dependencies": {"@portkey-ai/gateway": "*"},
-    # Its streams fail with later ones, which do not let it change the headers of a response.
+    # With later versions the gateway cannot change the headers of a response, and its streams fail.
     "overrides": {"@hono/node-server": "1.13.8"},
 }
 

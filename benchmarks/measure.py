@@ -144,7 +144,7 @@ def _under_load(
     server: Server, request: Request, at_once: int, seconds: float
 ) -> tuple[Seen, float]:
     """The results of the load, and the server's CPU time in seconds."""
-    run(request, max(1, at_once // 4), min(seconds, 0.3))  # slow ones take long
+    run(request, max(1, at_once // 4), min(seconds, 0.3))  # warm-up
     before = cpu_seconds(server.pid)
     seen = run(request, at_once, seconds)
     return seen, cpu_seconds(server.pid) - before

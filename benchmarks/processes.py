@@ -85,7 +85,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """A port on which nobody listens, so that two runs do not disturb each other."""
+    """A free port, so that two runs do not disturb each other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

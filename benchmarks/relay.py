@@ -41,7 +41,7 @@ def _body(client: socket.socket) -> bytes:
         received += data
         head, found, body = received.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
-        if found and not length:  # it is asked whether it is there
+        if found and not length:  # a request that asks whether the server is there
             client.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
             received = b""
         elif found and length and len(body) >= int(length[1]):

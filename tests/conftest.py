@@ -86,7 +86,7 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    """Sorts the files. With --cov, only tests of octomil_ref itself are measured: others run its code without a look at it."""
+    """Sorts the files. With --cov, only tests of octomil_ref itself are measured: other tests run its code without checking it."""
     for item in items:
         if UNIT_TESTS not in item.path.parents:
             item.add_marker("no_cover")
@@ -95,7 +95,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    # With -n only the processes that run the tests know which were left out.
+    # With -n, only the worker processes know which tests were left out.
     some = terminalreporter.stats.get("deselected") or config.option.numprocesses
     if config.option.markexpr == LEFT_OUT and some:
         terminalreporter.write_line(

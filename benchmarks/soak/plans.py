@@ -27,7 +27,7 @@ ACTS = {
     "limit": 30,  # status 429
     "garbage": 30,
     "cut": 35,  # in the middle of the answer
-    "stall": 5,  # before the answer, for longer than anybody waits
+    "stall": 5,  # before the answer, for longer than any client waits
 }
 """Acts of an upstream, and how often each occurs in a thousand."""
 

@@ -45,7 +45,7 @@ TIMEOUT = 1.0
 UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
 AT_ONCE = 4
-"""Processes. They wait for half of their time, and other tests run beside them."""
+"""Processes at once. Half of their time they wait, and other tests run beside them."""
 IMPORTED = [
     *("octomil_conformance.runner", "octomil_conformance.server.served"),
     *(
@@ -55,7 +55,7 @@ IMPORTED = [
     ),
 ]
 AGAIN_FOR = 120.0
-"""Seconds after which no more surprising results are repeated."""
+"""Seconds after which surprising results are no longer repeated."""
 SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
 """Started first, so that the others run beside them."""
 LOOKS_AT_ALL = "HTTP-25"
@@ -201,7 +201,7 @@ def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
 
 @cache
 def _processes(count: int) -> ProcessPoolExecutor:
-    """They are kept, and forked from one that has imported the suite: imports take longer than most jobs."""
+    """Processes that are kept, and forked from one that has imported the suite, because imports take longer than most jobs."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
     return ProcessPoolExecutor(count, context)

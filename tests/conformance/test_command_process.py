@@ -129,7 +129,7 @@ def test_without_stdout_the_exit_code_is_the_verdict():
 
 
 SOON = 60.0
-"""Seconds that nothing takes, however busy the machine. The deadline of a check is later."""
+"""More seconds than anything here takes on a busy machine. The deadline of a check is later."""
 PATIENT = ["--timeout-factor", "100", "--profile", "stream@1"]
 
 

@@ -91,7 +91,7 @@ def test_broken_framing_is_a_400(talk, request_):
     ],
     ids=["length", "chunks"],
 )  # fmt: skip
-def test_a_body_that_is_too_large_is_told_by_one_byte_more(talk, body, line):
+def test_a_body_that_is_too_large_is_read_one_byte_beyond_the_limit(talk, body, line):
     def measure(request):
         return Response(413, {}, [str(len(request.body)).encode()])
 
@@ -101,7 +101,7 @@ def test_a_body_that_is_too_large_is_told_by_one_byte_more(talk, body, line):
     assert str(MAX_BODY + 1).encode() in answer
 
 
-def test_an_exception_breaks_the_transfer_off_and_what_is_below_is_told(talk):
+def test_an_exception_breaks_the_transfer_off_and_closes_the_response(talk):
     closed = []
 
     def pieces():

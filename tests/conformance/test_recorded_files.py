@@ -50,7 +50,7 @@ def test_the_nearest_name_tells_the_endpoint(names, endpoint):
         ("POST", "http://[/api/v1/inference", None),
     ],
 )
-def test_a_url_and_its_method_tell_the_endpoint(method, url, endpoint):
+def test_a_url_and_a_method_determine_the_endpoint(method, url, endpoint):
     assert endpoint_of(method, url) == endpoint
 
 
@@ -87,7 +87,7 @@ LENGTH = b"Content-Length: %d\r\n" % len(GZIPPED)
         (CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(GZIPPED), GZIPPED), b"data", "complete"),
     ],
 )  # fmt: skip
-def test_an_answer_is_read_in_or_out_of_its_codings(data, body, end):
+def test_an_answer_is_read_with_or_without_its_codings(data, body, end):
     answer = http_file.read(data)
 
     assert (answer.status, answer.body, answer.end) == (200, body, end)
@@ -114,7 +114,7 @@ def test_what_is_no_answer_is_malformed(data, wanted):
         http_file.read(data)
 
 
-def test_a_manifest_adds_what_a_bare_body_lacks():
+def test_a_manifest_adds_what_a_bare_body_does_not_have():
     entry = {
         "file": "a/moon.sse",
         "endpoint": "stream",

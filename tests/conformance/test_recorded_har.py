@@ -88,7 +88,7 @@ def test_a_transfer_that_broke_off_in_the_browser_is_cut(key):
     assert named(judged("page.har")[1], "fail") == ["HTTP-21"]
 
 
-def test_of_a_broken_transfer_the_browser_may_have_kept_the_head_alone():
+def test_a_browser_may_save_only_the_head_of_a_broken_transfer():
     entry = har_entry(content={"size": -1}, _failureText="net::ERR_FAILED")
     lay(page_har=har(entry))
 
@@ -98,7 +98,7 @@ def test_of_a_broken_transfer_the_browser_may_have_kept_the_head_alone():
     assert named(outcomes, "pass") == ["HTTP-25", "STREAM-01", "STREAM-15", "STREAM-19"]
 
 
-def test_a_failure_in_a_har_is_held_to_the_shape_of_failures():
+def test_a_failure_in_a_har_must_have_the_shape_of_failures():
     text = '{"error": "bad_request", "message": "No.", "status_code": 400}'
     content = {"size": len(text), "text": text}
     entry = har_entry("https://x/api/v1/embeddings", status=400, content=content)
@@ -136,7 +136,7 @@ def test_no_token_of_a_har_reaches_a_report():
     assert "secret" not in Path("r.json").read_text()
 
 
-def test_an_entry_is_told_by_its_number(capsys):
+def test_an_entry_is_named_by_its_number(capsys):
     lay(page_har=har(har_entry("http://x/"), har_entry(headers=[])))
 
     assert cli.main(["fixtures", "page.har"]) == 1
@@ -160,7 +160,7 @@ def test_an_entry_is_told_by_its_number(capsys):
         (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: expected objects"),
     ],
 )  # fmt: skip
-def test_a_wrong_har_is_exit_2_and_says_what_was_wanted(document, said, capsys):
+def test_a_wrong_har_is_exit_2_and_says_what_was_expected(document, said, capsys):
     lay(page_har=document)
 
     assert cli.main(["fixtures", "page.har"]) == 2

@@ -79,7 +79,7 @@ def running(folder, *options):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_in_an_empty_folder_and_ends_when_told_to(tmp_path, number):
+def test_it_serves_in_an_empty_folder_and_ends_on_a_signal(tmp_path, number):
     with running(tmp_path) as (process, said):
         url = re.search(r"Octomil API on (\S+)/api/v1", said)[1]
         status, _, body = ask(url, "/api/v1/inference/stream", CHAT)
@@ -281,7 +281,7 @@ IN_TIME = {
     *("breaks_off_late", "buffers_stream", "lingers_after_done"),
     *("outages_take_their_time", "time_outs_take_their_time"),
 }
-"""Mutants whose only fault is the time at which something comes. The kill matrix tests them."""
+"""Mutants that are only late or early. The kill matrix tests them."""
 ELSEWHERE = [name for name, each in OFFERED.items() if each.shows != "echo" and name not in IN_TIME]  # fmt: skip
 STANDING = [name for name in OFFERED if name not in IN_TIME]
 
@@ -336,7 +336,7 @@ def claimed(mutant):
 
 
 def answered(server, path, model="any"):
-    """All that comes, without what differs from one time to the next. It may break off, but by nothing else than that."""
+    """The whole answer, without the values that differ each time. It may break off, but only with a ConnectionError."""
     fields = {**BODIES.get(path, {}), "model_id": model}
     method = "POST" if path in BODIES else "GET"
     headers = {
@@ -354,7 +354,7 @@ def answered(server, path, model="any"):
     except ConnectionError:
         pieces.append(b"<broken off>")
         return text(pieces)
-    answer.headers.pop("content-length", None)  # of what is taken out of the text
+    answer.headers.pop("content-length", None)  # it counts values that `text` removes
     return answer.status, answer.headers, text(pieces)
 
 

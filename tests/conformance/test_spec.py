@@ -86,7 +86,7 @@ def test_every_requirement_that_openapi_names_is_one():
 
 
 @pytest.mark.parametrize("profile", [p for p in spec.PROFILES if p != "auth"])
-def test_a_requirement_that_names_a_field_stands_at_that_field(profile):
+def test_a_requirement_that_names_a_field_is_listed_at_that_field(profile):
     there = [
         (name, requirement)
         for name, schema in fields(OPERATIONS[profile])

@@ -190,7 +190,7 @@ def test_a_body_waits_for_the_server_to_ask_for_it():
     assert [received[0][-4:], received[1]] == [b"\r\n\r\n", b"{}"]
 
 
-def test_nobody_there_is_a_problem_that_is_named():
+def test_a_refused_connection_is_a_named_problem():
     with Upstream() as gone:
         gone.stop_listening()
         request = Request("GET", f"{gone.url}/x", (), b"")

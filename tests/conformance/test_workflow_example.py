@@ -36,7 +36,7 @@ def test_the_command_that_judges_exists():
     assert str(given.markdown) == "$GITHUB_STEP_SUMMARY"
 
 
-def test_its_exit_code_is_the_gate_and_the_reports_are_kept_nevertheless():
+def test_its_exit_code_decides_and_the_reports_are_kept_in_both_cases():
     assert "continue-on-error" not in JUDGING
     assert not re.search(r"\|\||;|&", JUDGING["run"])
     assert KEEPING["if"] == "always()"

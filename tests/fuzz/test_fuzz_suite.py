@@ -66,7 +66,7 @@ def test_every_check_passes_or_says_what_it_found(exchange):
 
 
 @given(EXCHANGES)
-def test_an_answer_matches_its_schema_or_the_difference_is_told(exchange):
+def test_an_answer_matches_its_schema_or_the_difference_is_reported(exchange):
     complaints = schemas.schema_complaints(exchange)
 
     assert all(isinstance(each, str) and each for each in complaints)

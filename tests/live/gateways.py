@@ -12,14 +12,14 @@ LITELLM_KEY = "sk-of-the-proxy-0123456789"
 
 PORTKEY = {
     "dependencies": {"@portkey-ai/gateway": "1.15.2"},
-    # Its streams fail with later ones, which do not let it change the headers of a response.
+    # With later versions the gateway cannot change the headers of a response, and its streams fail.
     "overrides": {"@hono/node-server": "1.13.8"},
 }
 
 
 @contextmanager
 def running_litellm(upstream: str) -> Iterator[str]:
-    """The base URL of a LiteLLM whose only model, `LlamaCpp.model`, is asked of `upstream`."""
+    """The base URL of a LiteLLM whose only model, `LlamaCpp.model`, is that of `upstream`."""
     home = litellm()
     config = home / "config.json"
     parameters = {
@@ -50,7 +50,7 @@ def running_portkey() -> Iterator[str]:
     )
     port = free_port()
     command = ["node", str(build / "start-server.js"), f"--port={port}", "--headless"]
-    # It forwards to no private address but to those that it is told to trust.
+    # It forwards only to those private addresses that this variable names.
     with ServerProcess(command, {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}) as process:
         process.wait_for_line("Ready for connections")
         yield f"http://127.0.0.1:{port}/v1"

@@ -31,7 +31,7 @@ def environment(name: str, *requirements: str) -> Path:
         if not is_filled:
             command = [sys.executable, "-m", "venv", "--clear", folder]
             subprocess.run(command, check=True)
-            # Python compiles what is imported. All of LiteLLM takes it half a minute.
+            # Python compiles modules when they are imported. To compile all of LiteLLM takes half a minute.
             pip(folder / "bin" / "python", "install", "--no-compile", *requirements)
     return folder
 

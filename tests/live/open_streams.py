@@ -11,7 +11,7 @@ from reference import PATIENCE, Reference
 
 
 def talks_until_hangup(left: threading.Event, over: threading.Event) -> Script:
-    """A first token at once, and others from when the client has left. Sets `over` when nobody listens any more."""
+    """Sends a first token, and more tokens after `left`. Sets `over` when the server has closed the connection."""
 
     def script(response: Response) -> None:
         response.start_chunked(NDJSON)

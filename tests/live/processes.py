@@ -29,7 +29,7 @@ class ServerProcess:
     """
 
     PATIENCE = 30.0
-    """Seconds it has to end at the end of the block, before SIGKILL. Fewer than a server's grace: one that waits for it shows."""
+    """Seconds between SIGTERM and SIGKILL at the end of the block. Fewer than a server's grace, so a server that waits for its whole grace fails."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] = {}) -> None:
         self.argv = list(argv)

@@ -51,7 +51,7 @@ def test_clients_notice_that_a_stream_is_cut(server):
     assert any('"code":"stream_interrupted"' in line for line in copying.lines)
 
 
-def test_over_http_1_0_a_cut_stream_only_lacks_its_done(server):
+def test_over_http_1_0_only_the_missing_done_shows_that_a_stream_is_cut(server):
     server.ollama.on("/api/chat", CUT, says("Good", " morning"))
 
     with curl(server, "--http1.0") as cut:

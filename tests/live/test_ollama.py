@@ -39,7 +39,7 @@ def asked(**more):
     return {"model_id": "smollm2-135m", "parameters": parameters, **more}
 
 
-def test_a_model_that_ollama_lacks_is_a_404(server):
+def test_a_model_that_ollama_does_not_have_is_a_404(server):
     answer = server.ask("/inference", asked(messages=FRUITS) | {"model_id": "no-such"})
 
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""When all places are taken: the next request is told so at once, health still answers, and places are given back."""
+"""OCTOMIL_MAX_INFLIGHT: at the limit the next request is refused at once, health still answers, and places become free again."""
 
 import threading
 from contextlib import ExitStack
@@ -37,13 +37,13 @@ def fill(server, stack):
 
 
 def ask_until_admitted(server):
-    """A place is given back a moment after its stream ended."""
+    """Asks again while it gets a 503: a place is free a moment after its stream has ended."""
     for _ in range(1000):
         answer = server.ask("/inference/stream")
         if answer.status_code != 503:
             return answer
         threading.Event().wait(0.02)
-    raise TimeoutError("no place was given back")
+    raise TimeoutError("no place became free")
 
 
 def test_streams_take_all_places_and_give_them_back_when_they_end(server):

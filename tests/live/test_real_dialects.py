@@ -57,7 +57,7 @@ def post(url, asked):
 
 
 def unlike(ours, real, where=""):
-    """The fields of ours that the real answer lacks or has with another type. Real servers may send more fields."""
+    """Our fields that the real answer does not have, or has with another type. Real servers may send more fields."""
     if isinstance(ours, dict) and isinstance(real, dict):
         return [
             found

@@ -60,7 +60,7 @@ class Sdk:
 
 @pytest.fixture(scope="module")
 def sdk(sdk_python):
-    # The import itself asks OCTOMIL_API_BASE for a catalogue: nobody listens there.
+    # The import itself asks OCTOMIL_API_BASE for a catalogue. No server listens there.
     env = {"OCTOMIL_DISABLE_TELEMETRY": "1", "OCTOMIL_API_BASE": "http://127.0.0.1:9"}
     with python_client(sdk_python, PRELUDE, **env) as client:
         yield Sdk(client)

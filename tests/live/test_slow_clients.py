@@ -27,7 +27,7 @@ def shared_server():
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_nobody_waits_for_clients_that(server, said):
+def test_other_clients_are_answered_beside_400_that(server, said):
     """Such clients get their own answer once they go on."""
 
     with ExitStack() as stack:
@@ -45,7 +45,7 @@ def test_nobody_waits_for_clients_that(server, said):
 PAGE = http_request("/", method="GET").replace(b"/api/v1/ ", b"/ ")
 
 
-def test_clients_that_do_not_read_the_page_keep_no_one_waiting(server):
+def test_clients_that_do_not_read_the_page_delay_no_other_client(server):
     with ExitStack() as stack:
         for _ in range(40):
             client = stack.enter_context(socket.socket())

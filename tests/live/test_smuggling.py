@@ -1,4 +1,4 @@
-"""Requests hidden in the bodies of others, and text that wants to become a header: under waitress and under gunicorn."""
+"""Requests hidden in the bodies of others, and text that must not become a header, under waitress and gunicorn."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def test_without_a_length_a_request_ends_with_its_head(server):
     assert len(server.ollama.requests) == 1
 
 
-# Text that wants to become a header
+# Text that must not become a header
 
 ORIGIN = "https://app.example.com"
 

@@ -110,7 +110,7 @@ def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(server):
 
 
 class Caller:
-    """Asks for health again and again, each time as a new client, while something else goes on."""
+    """Asks for health again and again in the block, each time on a new connection."""
 
     def __init__(self, server):
         self.statuses = []

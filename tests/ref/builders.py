@@ -52,7 +52,7 @@ def app_client(**settings: object) -> falcon.testing.TestClient:
 
 
 def stranger(**settings: object) -> falcon.testing.TestClient:
-    """A client without a token, of such an app."""
+    """A client without a token, of the same app as `app_client`."""
     return falcon.testing.TestClient(app_client(**settings).app)
 
 

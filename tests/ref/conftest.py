@@ -48,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def only_this_machine() -> Iterator[None]:
-    """Requests to other hosts get the `responses` that the test prepared. Others are refused as a connection is."""
+    """Requests to other hosts get the `responses` that the test prepared. All other requests fail like a refused connection."""
     for loopback in ("http://127.0.0.1", "https://127.0.0.1"):
         responses.add_passthru(loopback)
     with responses.mock:

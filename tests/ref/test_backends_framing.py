@@ -109,7 +109,7 @@ def test_no_header_of_a_request_holds_a_line_end(value):
     ],
     ids=str,
 )
-def test_the_end_of_a_body_is_told_by(lines, body):
+def test_the_end_of_a_body_is_found_by(lines, body):
     received = b"1\r\na\r\n0\r\n\r\nabc" if body != b"ab" else b"abc"
 
     assert framing.framing(head(*lines)).feed(received) == body
@@ -135,7 +135,7 @@ def test_a_response_has_no_body_with_status(status):
         "Content-Length:",
     ],
 )
-def test_the_end_of_a_body_is_not_told_by(line):
+def test_the_end_of_a_body_is_not_found_by(line):
     with pytest.raises(ProtocolError):
         framing.framing(head(line))
 

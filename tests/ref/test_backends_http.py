@@ -242,7 +242,7 @@ def test_a_line_that_is_too_long_is_broken_off(monkeypatch):
     ids=["to come", "past", "too far", "none"],
 )
 def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch):
-    noon = SimpleNamespace(time=lambda: 1795867200.0)  # of 28 November 2026
+    noon = SimpleNamespace(time=lambda: 1795867200.0)  # 28 November 2026, 12:00 UTC
     monkeypatch.setattr("octomil_ref.backends.http.time", noon)
     responses.get(f"{URL}/models", status=503, headers={"Retry-After": date})
 

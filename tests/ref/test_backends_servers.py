@@ -148,7 +148,7 @@ def test_nothing_is_remembered_of_a_request_that_failed():
 
 
 def takes_at_most(most: int, status: int, body: object) -> None:
-    """An upstream whose vectors tell which text they are of."""
+    """An upstream whose vectors show which text they belong to."""
 
     def callback(request):
         texts = json.loads(request.body)["input"]

@@ -12,7 +12,7 @@ from octomil_ref.clock import Deadline
 
 
 class Scripted:
-    """A socket that does what it is told: a call for each script, an exception raised, another value returned."""
+    """A socket whose `recv` takes the next script: it calls a function, raises an exception or returns a value."""
 
     def __init__(self, *scripts: object) -> None:
         self._scripts = iter(scripts)

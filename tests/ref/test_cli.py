@@ -130,7 +130,7 @@ def test_serve_stays_on_one_core_where_it_is_asked_to(
     assert all(len(cores) == 1 for cores in asked)
 
 
-def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_a_hangup(
+def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_sighup(
     servers, monkeypatch
 ):
     calls: list[str] = []
@@ -143,7 +143,7 @@ def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_a_hangup(
     assert calls == ["frozen", "read again"]
 
 
-def test_serve_runs_where_the_system_knows_no_cores_and_no_hangup(servers, monkeypatch):
+def test_serve_runs_without_pinning_and_sighup(servers, monkeypatch):
     monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
     with monkeypatch.context() as elsewhere:
         elsewhere.delattr(os, "sched_setaffinity")

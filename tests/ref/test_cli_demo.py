@@ -12,7 +12,7 @@ from octomil_ref.demo.run import DemoError
 
 @pytest.fixture
 def demo(monkeypatch) -> Mock:
-    """Stands for `run_demo`."""
+    """Replaces `run_demo`."""
     demo = Mock()
     monkeypatch.setattr(run, "run_demo", demo)
     return demo

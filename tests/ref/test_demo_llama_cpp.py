@@ -26,13 +26,13 @@ def leave(code: int) -> None:
 
 @pytest.fixture
 def handlers() -> dict[int, Callable[..., None]]:
-    """The process's handlers of signals."""
+    """The signal handlers that the process sets."""
     return {}
 
 
 @pytest.fixture
 def parents(monkeypatch) -> Callable[..., None]:
-    """Sets the parents that the process has, one after the other. A function is called and stands for the same parent."""
+    """Sets the results of `os.getppid`, one after the other. A function is called first, and its result 0 or None is the usual parent."""
 
     def parents(*given: object) -> None:
         remaining = iter([PARENT, *given])

@@ -52,7 +52,7 @@ def popen(monkeypatch, events) -> MagicMock:
 
 @pytest.fixture
 def server(monkeypatch, popen, events) -> Mock:
-    """Stands for WaitressServer. Its app is its settings."""
+    """Replaces WaitressServer. The app that it serves is only its settings."""
 
     def run(app: Settings, announce: Callable[[], None]) -> None:
         announce()
@@ -308,7 +308,7 @@ def test_the_scripted_demo_has_scripted_upstreams_for_both_backends(server, caps
     assert '"model_id": "conf-echo"' in capsys.readouterr().out
 
 
-# What it prints: variables and code that survive a shell and Python. The live tests paste all of it
+# What it prints: variables and code that a shell and Python read unchanged. The live tests run all of it
 
 URL = "http://127.0.0.1:8000"
 TOKEN = "octomil_t0ken"

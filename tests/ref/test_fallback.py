@@ -226,7 +226,7 @@ def test_without_a_limit_no_request_is_refused():
             held.enter_context(limit.slot())
 
 
-# Streams: the fallback ends with the first token, or after a second of thoughts
+# Streams: no fallback follows the first token, or a second of thinking
 
 
 def test_a_stream_gives_all_its_pieces_in_order_and_closes_the_upstreams():

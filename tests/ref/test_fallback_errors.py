@@ -31,14 +31,14 @@ def test_every_kind_has_one_rank():
 @pytest.mark.parametrize(
     "ollama, openai, error",
     [
-        (Broken, RateLimited, RateLimited),  # says when to retry
+        (Broken, RateLimited, RateLimited),  # a rate limit says when to retry
         (Broken, Busy, Busy),
-        (Broken, KeyRefused, Broken),  # may go away by itself
-        (NotReached, KeyRefused, KeyRefused),  # a backend said it
-        (TimedOut, KeyRefused, KeyRefused),  # in time
-        (NotReached, TimedOut, TimedOut),  # its backend was reached
-        (Busy, ModelNotFound, Busy),  # the busy one may have the model
-        (TimedOut, ModelNotFound, TimedOut),  # it may be loading it
+        (Broken, KeyRefused, Broken),  # a failure may pass, a refused key stays
+        (NotReached, KeyRefused, KeyRefused),  # a response outranks no connection
+        (TimedOut, KeyRefused, KeyRefused),  # a response outranks a timeout
+        (NotReached, TimedOut, TimedOut),  # the backend that timed out was reached
+        (Busy, ModelNotFound, Busy),  # the busy backend may have the model
+        (TimedOut, ModelNotFound, TimedOut),  # the backend may be loading the model
     ],
 )
 def test_if_both_backends_fail_the_error_is(ollama, openai, error):

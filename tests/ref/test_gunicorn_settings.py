@@ -144,7 +144,7 @@ def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
     assert cores == [{0}, {1}, {2}, {0}, {0}, {1}]
 
 
-def test_a_worker_gets_the_keys_of_now_and_can_be_stopped_while_it_starts(
+def test_a_worker_has_the_current_keys_and_can_be_stopped_while_it_starts(
     told, monkeypatch
 ):
     read: list[bool] = []

@@ -47,7 +47,7 @@ def test_all_addresses_of_a_host_have_one_port(monkeypatch):
         assert port == other_port
 
 
-def test_a_host_of_which_one_address_is_taken_gives_the_others_back(monkeypatch):
+def test_if_one_address_of_a_host_is_taken_the_others_are_released(monkeypatch):
     with listening(host="127.0.0.1") as [(_, port)]:
         with monkeypatch.context() as patched:
             patched.setattr(socket, "getaddrinfo", lambda *given, **options: TWO)

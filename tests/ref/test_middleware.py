@@ -156,7 +156,7 @@ WRONG = {
 
 
 def ask(auth: Auth, headers: dict[str, str]) -> str | None:
-    """The name of the key of a request that was let in."""
+    """The name of the key with which a request is authorized."""
     req = falcon.testing.create_req(headers=headers)
     req.context.record = AccessRecord("id", req.method, req.path)
     auth.process_resource(req, falcon.Response(), object(), {})
@@ -290,7 +290,7 @@ def test_a_web_page_may_read_an_error_and_its_request_id():
     assert exposed == ["X-Request-Id", "Retry-After"]
 
 
-# The headers by which other systems know a request
+# The headers that identify a request to other systems
 
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -51,7 +51,7 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(scripted):
         ScriptedBackend(ANY, taken)
 
 
-def test_there_is_no_remote_backend_where_nobody_listens():
+def test_a_remote_backend_needs_a_running_one():
     with ScriptedBackend(ANY, ANY) as gone:
         address = urlsplit(gone.ollama_url).netloc
 
@@ -59,7 +59,7 @@ def test_there_is_no_remote_backend_where_nobody_listens():
         RemoteBackend(address)
 
 
-def test_the_command_serves_until_it_is_told_to_end():
+def test_the_command_serves_until_sigterm():
     command = "import sys; from octomil_conformance.cli import main; sys.exit(main(['backend', *sys.argv[1:]]))"
     options = ["--backend", "127.0.0.1:0", "--openai-backend", "127.0.0.1:0"]
     with subprocess.Popen(

@@ -12,13 +12,13 @@ from scripted_calls import DIALECTS, SOON, base, chat, stream, whole
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_during_an_outage_nobody_can_connect_and_then_everybody_can(backend, times):
+def test_during_an_outage_no_client_can_connect_and_after_it_all_can(backend, times):
     for _ in range(times):
         with backend.outage("refuse"):
             for dialect in DIALECTS:
                 with pytest.raises(ConnectionRefusedError):
                     whole(backend, dialect, "conf-echo", "x")
-                with pytest.raises(OSError, match="in use"):  # nobody else gets it
+                with pytest.raises(OSError, match="in use"):  # nor take the port
                     socket.create_server(("127.0.0.1", base(backend, dialect).port))
 
         for dialect in DIALECTS:
