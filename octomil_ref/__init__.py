@@ -20,6 +20,7 @@ In the order in which a streamed request passes them:
 
 Used on the way:
 
+    backends/adapting.py        asks an upstream, and again without what it refuses
     keys.py                     the keys that clients may use, and the files that hold secrets
     clients.py                  notices clients that leave while they wait
     records.py                  records of one request, and of one attempt at a backend
@@ -29,7 +30,6 @@ Used on the way:
 
 When something fails:
 
-    backends/adapting.py        asks again without what an upstream refuses
     backends/refusals.py        what an upstream's error means
     errors.py                   every way to fail, drawn as a tree
 
@@ -51,8 +51,9 @@ Around the API:
     waitress_server.py          waitress in this process, which finishes requests on SIGTERM
     demo/                       the server with a small model inside
 
-A streamed answer is wrapped four times on its way out: `http.UpstreamResponse` gives lines, `reading.StreamedAnswer` pieces,
-`fallback.CommittedStream` pieces after which there is no fallback, and `streaming.EventStream` the bytes for the client.
+A streamed answer is wrapped on its way out: `http.UpstreamResponse` gives lines, `reading.StreamedAnswer` pieces,
+`fallback.CommittedStream` pieces after which there is no fallback, `streaming.EventStream` the bytes for the client, and the
+middleware notices when they end.
 
 Imports point one way, and a module that calls itself pure uses no files, network, environment or clock;
 `tests/ref/test_layering.py` checks this. "Spec" means `conformance/octomil_conformance/spec/cloud-inference.md`.

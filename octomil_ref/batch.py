@@ -37,7 +37,7 @@ class BatchRun:
             self._start_next()
 
     def abandon(self) -> None:
-        """Starts no further input, because the client has left."""
+        """Starts no further input."""
         self._abandoned = True
 
     def failed(self) -> int:

@@ -13,12 +13,12 @@
     └── UpstreamError                 one attempt at one upstream failed
         ├── NotReached           503  refused, DNS, TLS
         ├── TimedOut             504  no answer in time
-        ├── Busy                 503  the upstream said 503
-        ├── RateLimited          429  the upstream said 429
+        ├── Busy                 503  it is overloaded or still starting
+        ├── RateLimited          429  it has too many requests
         ├── Broken               502  other 5xx, garbage, cut off
         ├── NoSuchPath           502  our base URL for it is wrong
         ├── ModelNotFound        404  it does not have the model
-        ├── KeyRefused           502  it refused our key
+        ├── KeyRefused           502  it refused our key or our account
         ├── ContextTooLong       413  the prompt does not fit its context
         ├── BatchTooLarge        413  more at once than it takes
         ├── ModalityRefused      422  it cannot do what was asked
@@ -27,7 +27,8 @@
 No other backend is asked after RequestRefused, nor after ContextTooLong, BatchTooLarge or ModalityRefused with a status below
 500. After NotReached and TimedOut the backend is asked last for a while.
 
-Errors are raised where they are known and rendered in one place, `middleware.py`.
+Errors are raised where they are known. `middleware.py` renders them; `batch.py` renders the failure of one input, and `streaming.py`
+that of a stream that has begun.
 """
 
 from typing import ClassVar
@@ -213,7 +214,7 @@ class RequestRefused(UpstreamError):
 
 
 FAULTS_OF_REQUESTS = (RequestRefused, ModalityRefused, ContextTooLong, BatchTooLarge)
-"""Only these quote the upstream."""
+"""Only the messages of these quote the upstream."""
 
 RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
     FAULTS_OF_REQUESTS,
@@ -227,6 +228,6 @@ RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
 )
 """If every backend failed, clients get the failure whose kind comes first here (spec section 10).
 
-What a backend said outranks that it did not answer. What the client can mend or wait out comes first. A missing model is
-the answer only if every backend that could be asked said so.
+What a backend said outranks that it did not answer, except that it lacks the model: that is the answer only if every backend that
+could be asked said so. What the client can mend or wait out comes first.
 """

@@ -1,4 +1,4 @@
-"""Decides which backend answers, in the promised order (spec sections 9 and 10), and limits how many requests wait at once."""
+"""Decides which backend answers, Ollama first (spec sections 9 and 10), and limits how many requests wait at once."""
 
 import sys
 import threading
@@ -174,7 +174,7 @@ class Fallback:
             self._cooling = cooling
 
     def _in_order(self, model_id: str) -> list[Backend]:
-        """The backends in the promised order, except that those in a cooldown come last."""
+        """The backends in the order in which they are configured, except that those in a cooldown come last."""
         return sorted(self._backends, key=lambda each: self._is_cooling(each, model_id))
 
     def _is_cooling(self, backend: Backend, model_id: str) -> bool:
@@ -190,7 +190,7 @@ def _without_model(model: str, failures: Mapping[str, UpstreamError]) -> ModelNo
 
 
 def error_to_report(failures: Sequence[UpstreamError]) -> UpstreamError:
-    """The failure that ranks first. Between equals, the shorter Retry-After decides, then the promised order."""
+    """The failure that ranks first. Between equals, the shorter Retry-After decides, then the configured order."""
     if not failures:
         return NotReached("No backend is configured.", {"Retry-After": "1"})
 

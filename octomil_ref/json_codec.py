@@ -2,7 +2,7 @@
 
 Bodies of clients are decoded strictly: duplicate keys, NaN and Infinity, numbers out of range, lone surrogates and absurd
 nesting are refused, because two parsers could read them differently or they would fail later on. Everything else is
-encoded and decoded by orjson if it is installed (the extra `fast`), else by the standard library. Both write ASCII, so that
+encoded and decoded by orjson if it is installed (the extra `fast`), else by the standard library. `encode` writes ASCII, so that
 no character inside a string can end a line: U+2028, U+2029 and U+0085 cost the Python SDK the token that holds them.
 """
 
@@ -40,7 +40,7 @@ except ImportError:
     pass
 else:
     # orjson accepts fewer values (no lone surrogate, no integer of more than 64 bits) and does not escape to ASCII.
-    # Those go to the standard library, which decides. A larger integer may be decoded as a float.
+    # The standard library encodes and decodes what orjson does not. A larger integer may be decoded as a float.
 
     def _fast_encode(value: object) -> bytes:
         try:

@@ -34,7 +34,7 @@ App = falcon.App[Request, Response]
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After")
 
 OnEnd = Callable[[AccessRecord], None]
-"""Called with each request once its response has ended."""
+"""Called with each request once its response is ready, or for a stream once it has ended."""
 
 
 def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
@@ -47,7 +47,7 @@ def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
 
 @dataclass(frozen=True)
 class AccessLog:
-    """Creates the record of each request, and passes it to `on_end` once the response has ended."""
+    """Creates the record of each request, and passes it to `on_end`."""
 
     on_end: OnEnd
 

@@ -1,7 +1,7 @@
 """Validates what clients send (spec sections 3, 6 and 7): JSON values in, frozen values out. Pure.
 
-No other module sees a client's dict. A null counts as not given, unknown fields are ignored, and each error names the field
-as the client wrote it: `inputs[3].messages[0].role`.
+A null counts as not given, unknown fields are ignored, and each error names the field as the client wrote it:
+`inputs[3].messages[0].role`. `sdk_endpoints/` turns requests in OpenAI's shape into the same values.
 """
 
 import math
@@ -57,7 +57,16 @@ class CompletionRequest:
     def texts(self) -> Iterator[str]:
         """All that the client wrote, which is never logged."""
         yield from (message.content for message in self.messages)
-        yield from (text for text in self.parameters.values() if isinstance(text, str))
+        yield from _strings(self.parameters)
+
+
+def _strings(value: object) -> list[str]:
+    """The strings in a JSON value, without the keys of its objects."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [string for each in value for string in _strings(each)]
+    return [value] if isinstance(value, str) else []
 
 
 @dataclass(frozen=True)

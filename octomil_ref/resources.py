@@ -32,7 +32,7 @@ from octomil_ref.streaming import Events, EventStream, TokenEvents
 
 @dataclass(frozen=True)
 class Gateway:
-    """Reads a body, asks the backends within the limit, and adds the model and the usage to the record of the request."""
+    """Reads a body, asks the backends within the limit, and notes the model and the usage in the record of the request."""
 
     fallback: Fallback
     limit: InflightLimit
@@ -101,7 +101,7 @@ class InferenceStream:
 
 
 def send_events(resp: Response, stream: EventStream) -> None:
-    """Call it last: when an error is raised, Falcon drops other bodies, but not a stream."""
+    """Call it last: a stream that an error replaces would never be closed, and would keep its slot."""
     resp.content_type = streaming.CONTENT_TYPE
     resp.set_header("Cache-Control", "no-cache, no-transform")
     resp.set_header("X-Accel-Buffering", "no")

@@ -12,7 +12,7 @@ from typing import Protocol
 from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import ClientLeft, TimedOut, UpstreamError
+from octomil_ref.errors import ClientLeft, InternalError, TimedOut, UpstreamError
 from octomil_ref.fallback import CommittedStream
 from octomil_ref.records import AccessRecord
 
@@ -94,6 +94,9 @@ class EventStream:
             raise TransferCut from ex
         except ClientLeft as ex:
             raise TransferCut from ex
+        except Exception:  # a bug, which the HTTP server logs
+            self.record.ended, self.record.error = "interrupted", InternalError.code
+            raise
 
     def _event(self, piece: Piece) -> bytes:
         if isinstance(piece, Token):

@@ -1,4 +1,4 @@
-"""Asks an upstream again, at once, without the fields that it refuses, and remembers these fields for each model.
+"""Asks an upstream, and again without the fields that it refuses. Remembers these fields for each model.
 
 A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
 asks for. Embeddings are asked for in smaller parts. A field is remembered only after the upstream has answered without it.

@@ -86,7 +86,7 @@ class Plain:
         """True if bytes came after the body, or may still come. The connection must not be used again in that case."""
 
     def feed(self, data: bytes) -> bytes:
-        """Returns the bytes of the body in `data`. `Chunked.feed` raises ProtocolError for malformed chunks."""
+        """The bytes of the body in `data`."""
         body = data[: self._left]
         if self._left is not None:
             self._left -= len(body)
@@ -117,9 +117,10 @@ class Chunked:
 
     def __init__(self) -> None:
         self._left = 0  # bytes to come of the current chunk
-        self._rest = b"\r\n"  # the bytes after the last chunk
+        self._rest = b"\r\n"  # received, but not decoded; at first the line end that _SIZE expects
 
     def feed(self, data: bytes) -> bytes:
+        """The bytes of the body in `data`. Raises ProtocolError for a malformed chunk."""
         return self._lone_chunk(data) or self._all_chunks(data)
 
     def _lone_chunk(self, data: bytes) -> bytes:

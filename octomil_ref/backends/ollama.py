@@ -1,4 +1,4 @@
-"""Ollama's native API: `/api/chat`, `/api/embed`, `/api/version`. NDJSON when streaming."""
+"""Ollama's native API: `/api/chat`, `/api/embed`, `/api/tags`, `/api/ps`, `/api/version`. NDJSON when streaming."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

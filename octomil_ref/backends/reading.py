@@ -70,7 +70,7 @@ class LineReader(Protocol):
 class StreamedAnswer:
     """The pieces of a streamed answer. Pieces that arrive together come in one list; the last piece is an Ending.
 
-    Iterating raises UpstreamError if the upstream fails, or if no piece arrives for `timeout` seconds.
+    Iterating raises UpstreamError if the upstream fails, or if no further piece arrives for `timeout` seconds.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class StreamedAnswer:
         self._response.close()
 
     def _next_lines(self) -> list[bytes]:
-        """The next pieces; empty if no more follow."""
+        """The next lines; empty if no more follow."""
         try:
             return self._response.next_lines()
         except UpstreamError as ex:
@@ -126,7 +126,7 @@ class StreamedAnswer:
         except UpstreamError as ex:
             return pieces, self._response.redacted(ex)
         except MALFORMED:
-            return pieces, self._response.broken(NO_ANSWER)
+            return pieces, self._response.redacted(self._response.broken(NO_ANSWER))
         return pieces, None
 
 

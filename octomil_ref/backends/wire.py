@@ -168,7 +168,7 @@ _current = threading.local()
 
 
 class _Http1:
-    """Mixed into both of urllib3's connection classes. Of these, only `connect` and `close` are still used.
+    """Mixed into both of urllib3's connection classes. Of these, only `connect`, `is_connected` and `close` are still used.
 
     urllib3 closes a connection whenever its request or response fails or is abandoned.
     """

@@ -331,3 +331,12 @@ def test_texts_to_embed_are_accepted(given, texts):
 @pytest.mark.parametrize("fields, message", BAD_TEXTS.values(), ids=BAD_TEXTS)
 def test_texts_to_embed_are_refused(fields, message):
     assert message in complaint(embeddings, **fields)
+
+
+def test_texts_that_are_never_logged_are_also_those_in_parameters():
+    parameters = {"stop": ["a"], "format": {"title": ["b", 1]}, "user": "c", "seed": 1}
+    request = parse_completion(
+        {"model_id": "m", "messages": HI, "parameters": parameters}
+    )
+
+    assert [*request.texts()] == ["Hi", "a", "b", "c"]

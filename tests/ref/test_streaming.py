@@ -138,6 +138,8 @@ def test_a_bug_breaks_the_transfer_too(record):
     with pytest.raises(ZeroDivisionError):
         next(events)
 
+    assert (record.ended, record.error) == ("interrupted", "server_error")
+
 
 def test_later_tokens_do_not_change_the_time_of_the_first(record):
     events = iter(stream(record, [Token("a")], [Token("b")]))
