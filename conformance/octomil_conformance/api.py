@@ -225,7 +225,7 @@ class Api:
             yield answered(exchange)
 
     def unblamed(self) -> list[Exchange]:
-        """The exchanges of this profile's checks so far, without those in which a check found a fault."""
+        """The exchanges of this profile's checks so far in which no check found a fault."""
         known = {id(exchange) for exchange in self.seen}
         for exchange in self.target.seen(self.profile):
             if id(exchange) not in known:

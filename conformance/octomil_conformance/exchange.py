@@ -158,7 +158,7 @@ class Exchange:
         return [event for event in self.events if event["done"] is True]
 
     def arrival(self, offset: int) -> float:
-        """When the byte before `offset` arrived."""
+        """The time at which the byte before `offset` arrived."""
         index = bisect_left(self._ends, offset)
         return self.chunks[index].at if index < len(self.chunks) else self.seconds
 

@@ -23,11 +23,11 @@ class Check:
     requirement: spec.Requirement
     function: Callable[..., None]
     cases: Mapping[str, tuple[Any, ...]]
-    """Arguments by the name of the case; one nameless case without arguments for most checks."""
+    """Arguments by the name of the case. Most checks have one case, without a name and arguments."""
     serial: bool
     """True if it runs alone after all others, because it takes upstreams away, or much of the processor."""
     through: tuple[Provider | None, ...] = ANY_BACKEND
-    """The upstreams that have to answer. It runs once for each. None stands for any upstream."""
+    """The upstreams that have to answer. The check runs once for each of them. None stands for any upstream."""
 
     def __call__(self, *arguments: Any) -> None:
         self.function(*arguments)

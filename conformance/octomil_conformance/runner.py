@@ -77,7 +77,7 @@ def _run(check: Check, case: str, api: Api) -> None:
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
-    """The checks that the claims bring, serial ones last. With `only`, just those of these requirements or halves of them."""
+    """The checks that the claims bring, serial ones last. With `only`, just the checks of these requirements or of halves of them."""
     found = [
         Task(check, profile, case, partial(_run, check, case), through)
         for check in all_checks()

@@ -134,7 +134,7 @@ class Transfer:
         return self._keep and not self._closes and self._end == "complete"
 
     def break_off(self) -> None:
-        """End it from another thread than the one that reads."""
+        """Ends the transfer. Another thread than the one that reads may call it."""
         if self._connection is not None:
             with suppress(OSError):  # it is closed already
                 self._connection.shutdown(socket.SHUT_RDWR)

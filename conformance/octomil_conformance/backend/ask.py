@@ -49,7 +49,7 @@ class Dialect(Protocol):
 
     @property
     def mark(self) -> bytes:
-        """What follows the last frame of a stream; empty if nothing does."""
+        """The bytes after the last frame of a stream; may be empty."""
 
     form: Form
     """How answers are written."""
@@ -62,7 +62,7 @@ class Dialect(Protocol):
     def token(self, text: str) -> bytes: ...
     def thought(self, text: str) -> bytes: ...
     def signs_of_life(self) -> Sequence[bytes]:
-        """What keeps a connection awake, but has neither text nor reasoning."""
+        """Bytes that keep a connection awake, and have neither text nor reasoning."""
 
     def ending(self, reason: str, tokens: int) -> bytes: ...
     def varied(self, tokens: Sequence[str]) -> bytes:

@@ -117,7 +117,7 @@ def _counted(instead: Callable[[int], object]) -> Change:
 
 
 def _ends_for(reason: str) -> Change:
-    """The end has this reason."""
+    """A form in which the end has this reason."""
 
     def change(json: Any) -> Any:
         for place in json.get("choices", [json]):

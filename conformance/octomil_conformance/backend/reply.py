@@ -13,7 +13,7 @@ from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
 ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"]  # fmt: skip
-"""How an upstream says in a response with status 200 that it failed. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON that is in no event."""
+"""How an upstream reports a failure in a response with status 200. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON outside of any event."""
 
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -30,7 +30,7 @@ class Reply(Protocol):
     """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response."""
 
     line: Line
-    """For what is the same in streams and whole answers: pauses, gates, an error status, a closed connection."""
+    """The response, for verbs that streams and whole answers share: pauses, gates, an error status, a closed connection."""
     dialect: Dialect
     """Its `form` may be set before the first verb."""
     echo: list[str]
@@ -48,13 +48,13 @@ class Reply(Protocol):
     def finish(
         self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
-        """Completes the answer. `gap`: a whole answer drips. The others are for whole answers: `change` is made to the JSON, `vectors` to the vectors in it."""
+        """Completes the answer. `gap`: a whole answer drips. For whole answers only: `change` changes the JSON, and `vectors` the vectors in it."""
 
     def spoil(self, change: Change) -> None:
         """Sends a whole answer after this change; a stream sends one token after it, and ends."""
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
-        """These tokens and the end, in the other forms of the dialect; a single answer has one form."""
+        """Sends these tokens and the end in the other forms of the dialect. A single answer has only one form."""
 
     def stop_short(self) -> None:
         """Ends the transfer cleanly, but the answer is not complete."""
@@ -63,7 +63,7 @@ class Reply(Protocol):
         """Breaks the connection in the middle of the answer."""
 
     def garble(self) -> None:
-        """Sends something else than the dialect."""
+        """Sends bytes that are not of the dialect."""
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
         """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""

@@ -1,4 +1,4 @@
-"""Answers with status 200 that are not as they should be, as changes of a good one. Pure."""
+"""Faulty answers with status 200, made by changes to a good one. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -54,7 +54,7 @@ def padded(json: Any) -> Any:
 
 
 TIMES = 48
-"""How often wide vectors repeat their numbers: more than 3000 in all, as those of the largest models."""
+"""How often wide vectors repeat their numbers. They have more than 3000 numbers, like those of the largest models."""
 
 
 def wide(vectors: Any) -> Any:

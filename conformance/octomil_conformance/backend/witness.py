@@ -34,15 +34,15 @@ class Call:
     model: str
     stream: bool
     scenario: str
-    """Empty if there is no scenario of that name."""
+    """The scenario; empty if none has the name in the request."""
     is_unknown: bool
     """True if the scripted backend has no such path."""
     arrived: float
     """Monotonic seconds, like `ended`. Comparable on one machine only."""
     ended: float | None = None
-    """Taken just before the last byte leaves, so that the next call of an obedient server never overlaps."""
+    """The time just before the last byte leaves, so that the next call of a correct server never overlaps with this one."""
     tokens: int = 0
-    """Sent so far."""
+    """Tokens sent so far."""
     outcome: Outcome = "running"
     """`cut`: the script cut the answer. `hung up`: the server under test left in the middle of it. `stopped`: an outage or the end of the backend."""
 

@@ -12,15 +12,15 @@ from functools import lru_cache
 
 DIMENSIONS = 64
 TOKENS_IN_A_WORD = 2
-"""Of a prompt, as the scripted backend counts them."""
+"""Tokens of a prompt, as the scripted backend counts them."""
 TOKENS_IN_A_TOKEN = 3
-"""Of an answer, for each token that is sent. With the other numbers, a count that a server guesses is noticed."""
+"""Tokens that count for each token of an answer. Because the number is not 1, a check notices if a server guesses its counts."""
 UNSEEN_TOKENS = 5
-"""In the fallback's total, but in none of its parts, as some servers count reasoning."""
+"""Tokens that are in the fallback's total and in none of its parts, as some servers count reasoning."""
 PLAIN_NUMBERS = (0.0, 1.0, 1e-12)
-"""At the end of each vector, for servers that take an exact 0, or a whole number, for a mistake."""
+"""Numbers at the end of each vector. Some servers take an exact 0, or a whole number, for a mistake."""
 LENGTH = 2.5
-"""Of each vector. Not 1, so that a server that scales vectors to 1 is noticed."""
+"""The length of each vector. It is not 1, so that checks notice a server that scales vectors to 1."""
 
 UNICODE_TOKENS = (
     "caf\u00e9",
@@ -71,7 +71,7 @@ GIANT_TOKENS = (" begins", " " + "word " * 240_000, " ends")
 
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
 AFTER_THOUGHT_TOKENS = ("\n\n", "Well", ",\n\n")
-"""Behind reasoning, with line feeds at both ends."""
+"""Text after reasoning, with line feeds at both ends."""
 TEXTS = {
     "unicode": "".join(UNICODE_TOKENS),
     "rough": "".join(ROUGH_TOKENS),

@@ -45,7 +45,7 @@ LARGE_TEXT = "fruit " + "\U0001f352" * 50_000
 """200 kB in characters of four bytes, which servers that decode a body piece by piece cut."""
 HUNDREDS = [f"text {number}" for number in range(300)]
 COUNTED = {"few": TEXTS, "many": MANY, "hundreds": HUNDREDS}
-"""Many, and hundreds: more than careless servers send at once; `prompt_tokens` counts all of them."""
+"""Many texts, and hundreds: more than careless servers send at once. `prompt_tokens` counts all of them."""
 OF_ONE_MODEL = one_of(
     *[(200, 300, 300), (200, 300, 0), (400, 0, 0), (413, 0, 0), (422, 0, 0)]
 )

@@ -10,7 +10,7 @@ from octomil_conformance.requirement import requirement
 IN_A_ROW = 5
 """Failures after which careless servers leave an upstream out, or a model."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
-"""What Ollama and the fallback do: the whole timeout is there for the fallback too."""
+"""What Ollama and the fallback do. The fallback has the whole timeout too."""
 
 
 def provider(answer: Exchange) -> object:

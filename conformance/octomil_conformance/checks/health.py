@@ -15,7 +15,7 @@ REFUSING: list[tuple[Outage, Provider]] = [
     *(("lost", each) for each in BOTH),
     *(("limit", each) for each in BOTH),
 ]
-"""How an upstream that is there answers a probe for a page that it does not have, or that it is asked for too often."""
+"""How an available upstream answers a probe for a page that it does not have, or for which it gets too many requests."""
 LIVENESS = "/health"
 DOWN: list[Outage] = ["refuse", "fail", "deny"]
 ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))

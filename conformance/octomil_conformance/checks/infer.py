@@ -30,7 +30,7 @@ COUNTS = {
     "float-counts": one_of(*map(str, ([MISSING] * 3, [0] * 3, [6, 9, 15]))),
     "odd-counts": NOT_COUNTED,
 }
-"""Three words in the prompt, three in the answer, as the upstream counts them, and the sum; or no usage. As text, in which 6 differs from 6.0."""
+"""The usage for three words in the prompt and three in the answer, or no usage. It is text, because 6 differs from 6.0 in text."""
 FORMS = [
     "nulls",
     "negative-counts",

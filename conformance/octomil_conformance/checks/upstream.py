@@ -12,7 +12,7 @@ NO_PARAMETERS = (
     *("model", "messages", "stream", "stream_options"),
     *("think", "truncate", "shift", "store", "user"),
 )
-"""What a server may send on its own: the request itself, and what keeps an answer as the client expects it, such as `"think": false`."""
+"""Fields that a server may send on its own: those of the request itself, and those that keep an answer as the client expects it, such as `"think": false`."""
 
 
 def parameters(call: Call) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def parameters(call: Call) -> dict[str, Any]:
 
 
 def known(parameters: dict[str, Any], call: Call) -> dict[str, Any]:
-    """Those that the dialect has: OpenAI's lacks `top_k`."""
+    """The parameters that the dialect has. OpenAI's has no `top_k`."""
     lacking = () if call.path.startswith("/api/") else ("top_k",)
     return {name: parameters[name] for name in parameters if name not in lacking}
 

@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def is_failure(self) -> bool:
-        """True for the response to a request that the server refuses or cannot serve."""
+        """True if the server refused the request or could not serve it."""
         return self.exchange.status >= 400 and self.endpoint != "health"
 
     @property

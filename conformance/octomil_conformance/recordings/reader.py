@@ -55,7 +55,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found = Found()
         self._manifests: dict[Path, Entries] = {}
-        """Empty if there is no such file, or it is of something else."""
+        """The manifests by their path. A value is empty if there is no such file, or if it is something else."""
 
     def add(self, path: Path, is_named: bool) -> None:
         if not path.is_file():

@@ -47,7 +47,7 @@ def _redacted(value: str, token: str | None) -> str:
 
 
 def write(exchanges: list[Exchange], folder: Path) -> list[Path]:
-    """Write the recordings, and the manifest last."""
+    """Writes the recordings, and then the manifest."""
     counts: Counter[str] = Counter()
     entries, files = [], []
     for exchange in exchanges:

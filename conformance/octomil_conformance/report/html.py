@@ -17,7 +17,7 @@ from octomil_conformance.report.words import LABELS, UNSEEN, number, plural
 
 FOLDER = Path(__file__).parent
 SPARED = 40
-"""So few characters are not left out, because the note about them would be as long."""
+"""A text is cut only if it loses more characters than this, because the note about them is as long."""
 INSET = 2.0
 """Per cent of the width of a timeline at either end, so that nothing is drawn over the edge."""
 

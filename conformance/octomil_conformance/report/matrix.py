@@ -68,7 +68,7 @@ def in_order(
 
 
 def differ(columns: Iterable[Implementation], requirement: spec.Requirement) -> bool:
-    """True if the reports with a verdict on it do not agree."""
+    """True if the reports that have a verdict on the requirement do not agree."""
     verdicts = {tuple(column.of(requirement)) for column in columns} - {()}
     return len(verdicts) > 1
 

@@ -364,7 +364,7 @@ def _usage(*given: object) -> Json:
 
 
 def _count(given: object) -> int:
-    """A number of tokens; 0 for what is no such number."""
+    """A number of tokens; 0 for any other value."""
     if isinstance(given, int | float) and given >= 0 and given == int(given):
         return int(given)
     return 0

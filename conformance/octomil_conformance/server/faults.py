@@ -41,7 +41,7 @@ class Fault:
     tokens: Callable[[Iterator[str]], Iterator[str]] = _same
     """Takes the tokens of the upstream, and yields those that the server uses. A whole answer is one token."""
     reason: Callable[[object], object] = lambda word: word if word in REASONS else None
-    """Takes the upstream's word for why an answer ended, and returns the `finish_reason`; nothing for none."""
+    """Takes the upstream's word for why an answer ended, and returns the `finish_reason`, or None."""
     ending: Callable[[Json], object] = _nothing
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same

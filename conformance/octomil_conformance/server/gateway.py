@@ -22,7 +22,7 @@ THINKING = 1.0
 
 @dataclass(frozen=True)
 class Stream:
-    """A streamed answer whose first token has come, or which is known to be empty."""
+    """A streamed answer that has brought its first token, or is known to be empty."""
 
     tokens: Iterator[str]
     close: Close

@@ -23,7 +23,7 @@ from octomil_conformance.server.layers import (
 )
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks at whether a client is still there."""
+"""Seconds between two checks whether a client is still there."""
 
 IDLE = 60.0
 """Seconds after which an idle connection is closed."""
@@ -135,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def watched(connection: socket.socket, client: Client) -> Iterator[None]:
-    """Tells the client's upstream calls when it closes its connection."""
+    """Ends the upstream calls for a client that closes its connection."""
     is_over = threading.Event()
 
     def watch() -> None:

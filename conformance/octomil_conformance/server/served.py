@@ -1,4 +1,4 @@
-"""Servers put together: endpoints, a gateway, upstreams, and what makes one a mutant or a variant."""
+"""Builds servers from endpoints, a gateway, upstreams, and the layers of a mutant or a variant."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit

@@ -53,7 +53,7 @@ class Subject:
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
     """Takes the upstreams in the settings, and returns those that the server asks."""
     through: Provider | None = None
-    """The only upstream whose answers show the bug, if there is only one: checks through the other pass."""
+    """The upstream whose answers show the bug, if only one shows it. Checks through the other one pass."""
 
 
 _registry: dict[str, Subject] = {}

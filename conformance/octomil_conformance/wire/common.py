@@ -26,7 +26,7 @@ def is_name(value: object) -> bool:
 
 
 def usage_adds_up(usage: Any) -> bool:
-    """True without a usage; else `prompt_tokens` and `completion_tokens` have to be integers, and `total_tokens` their sum."""
+    """True if there is no usage, or if `prompt_tokens` and `completion_tokens` are integers and `total_tokens` is their sum."""
     if usage in (MISSING, None):
         return True
     counts = [field(usage, "prompt_tokens"), field(usage, "completion_tokens")]

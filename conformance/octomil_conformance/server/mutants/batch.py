@@ -136,7 +136,7 @@ def in_parts(request: Request, server: Server, size: int) -> Response:
 
 @on.layer("batch@2", "BATCH-23", shows=None)
 def batches_run_in_waves(request: Request, server: Server) -> Response:
-    """The next three inputs begin when the three before them are all done."""
+    """The next three inputs begin only when the previous three are all done."""
     return in_parts(request, server, 3)
 
 
@@ -304,7 +304,7 @@ _bounds: list[int] = []
 
 @on.layer("batch@2", "BATCH-23", shows=None)
 def batches_share_a_bound(request: Request, server: Server) -> Response:
-    """Of two batches at once both run with the smaller `max_concurrency`."""
+    """Two batches at once both run with the smaller `max_concurrency` of the two."""
     fields = request.fields
     bound = fields.get("max_concurrency")
     if len(fields.get("inputs") or ()) != 4 or type(bound) is not int:

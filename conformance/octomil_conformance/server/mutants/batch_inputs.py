@@ -196,7 +196,7 @@ def strings_are_inputs(fields: Json) -> None:
 
 @on.bodies("batch@2", "BATCH-25")
 def nulls_undo_common_parameters(fields: Json) -> None:
-    """A parameter of an input that is null removes that of the batch."""
+    """If a parameter of an input is null, it removes that of the batch."""
     for own in map(own_of, inputs_in(fields)):
         for name in [name for name in own if own[name] is None]:
             fields.get("parameters", {}).pop(name, None)

@@ -176,7 +176,7 @@ _refused: set[str] = set()
 
 @on.replies("embed@2", "HTTP-36", shows=None)
 def every_second_refusal_is_quoted(request: Request, response: Response) -> None:
-    """Each second time the message of a refused request is the upstream's, with its path."""
+    """Every second message of a refused request is that of the upstream, with its path."""
     if "400-path" in request.scenario:
         _refused.symmetric_difference_update({request.scenario})
         if request.scenario not in _refused:

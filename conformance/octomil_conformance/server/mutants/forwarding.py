@@ -296,7 +296,7 @@ def messages_of_one_role_are_merged(payload: Json) -> None:
 
 @on.sends("infer@2", "REQ-17", shows=None)
 def messages_are_sent_once(payload: Json) -> None:
-    """Of equal messages one after the other only one is sent."""
+    """Of equal consecutive messages only one is sent."""
     given = payload.get("messages", [])
     payload["messages"] = [each for each, before in zip(given, [None, *given]) if each != before]  # fmt: skip
 

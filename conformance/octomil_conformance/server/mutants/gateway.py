@@ -254,7 +254,7 @@ def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
 
 @on.upstreams("embed@2", "FAULT-16", "FAULT-17", *through("ollama"), shows=None)
 def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
-    """The failure of the backend that was asked last is passed on. During a cooldown that is another one."""
+    """The failure of the backend that was asked last is passed on, so a cooldown changes it."""
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
 
 

@@ -192,7 +192,7 @@ def head_is_always_well(request: Request, response: Response) -> None:
 
 @on.layer("health@1", "HTTP-39")
 def reports_have_not_changed(request: Request, server: Server) -> Response:
-    """A condition in the request is answered with 304."""
+    """A request with `If-None-Match` is answered with 304."""
     if "if-none-match" in request.headers:
         return Response(304, {"content-length": "0"}, [])
     return server(request)

@@ -86,7 +86,7 @@ def unknown_fields_are_refused(fields: Json) -> bool:
 
 @on.refuses("embed@1", "HTTP-08")
 def fields_are_known_in_any_case(fields: Json) -> bool:
-    """A field that equals a known one in another case is taken for it."""
+    """The names of fields are known in any case, such as `MODEL_ID`."""
     return any(name != "model_id" and name.casefold() == "model_id" for name in fields)
 
 
@@ -206,7 +206,7 @@ def put_is_post(request: Request) -> None:
 
 @on.requests("embed@1", "HTTP-14", "HTTP-39")
 def a_header_is_the_method(request: Request) -> None:
-    """X-HTTP-Method-Override says which method it is."""
+    """X-HTTP-Method-Override replaces the method."""
     request.method = request.headers.get("x-http-method-override", request.method)
 
 

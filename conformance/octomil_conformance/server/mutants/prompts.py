@@ -90,7 +90,7 @@ def model_has_a_default(fields: Json) -> None:
 
 @on.bodies("infer@1", "REQ-08")
 def prompt_has_a_default(fields: Json) -> None:
-    """A request without a prompt goes to the model with a default one."""
+    """A request without a prompt goes to the model with a default prompt."""
     if "messages" not in fields and "input_data" not in fields:
         fields["messages"] = MESSAGES
 

@@ -63,7 +63,7 @@ def retry_after_is_rounded_down(given: str) -> str:
 
 @on.delays("embed@2", "HTTP-35", shows="http-429-future")
 def dates_in_retry_after_are_not_read(given: str) -> str:
-    """A date in Retry-After is a second."""
+    """A date in Retry-After counts as one second."""
     return "1" if "GMT" in given else whole_seconds(given)
 
 
@@ -123,14 +123,14 @@ def errors_are_final(failure: Failure, words: str) -> Failure:
 
 @on.fails("embed@2", "FAULT-13", shows="http-503")
 def busy_upstreams_are_errors(failure: Failure, words: str) -> Failure:
-    """A busy upstream is reported with the class of an error."""
+    """The failure of a busy upstream has the class of an upstream that fails."""
     failure.error = failure.error.replace("service_unavailable", "bad_gateway")
     return failure
 
 
 @on.fails("embed@2", "FAULT-14", shows="slow")
 def late_upstreams_are_errors(failure: Failure, words: str) -> Failure:
-    """A late upstream is reported with the code of an error."""
+    """The failure of a late upstream has the code of an upstream that fails."""
     failure.code = failure.code.replace("request_timeout", "inference_failed")
     return failure
 

@@ -335,7 +335,7 @@ def a_beginning_has_no_timeout() -> float:
 
 @on.waits("stream@2", "FAULT-12", "STREAM-35", shows=None)
 def signs_of_life_are_tokens() -> float:
-    """After comments, blank lines and empty tokens, too, there is the whole timeout."""
+    """The whole timeout begins again after comments, blank lines and empty tokens too."""
     return 1.0
 
 
