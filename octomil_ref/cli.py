@@ -170,7 +170,7 @@ def _become_gunicorn(settings: Settings) -> None:
 
 
 def _with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
-    """Flags win over variables."""
+    """Flags take precedence over variables."""
     given = {
         name: value
         for name in ("host", "port", "unix_socket", "threads", "workers")

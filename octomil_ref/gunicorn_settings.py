@@ -1,6 +1,6 @@
 """Settings for gunicorn: `gunicorn -c python:octomil_ref.gunicorn_settings 'octomil_ref.app:create_app()'`.
 
-Not with --preload: pools and threads belong to the workers. gunicorn's own flags win over these settings.
+Not with --preload: pools and threads belong to the workers. gunicorn's own flags take precedence over these settings.
 """
 
 import gc

@@ -123,7 +123,7 @@ class Metrics:
 
     def count_attempt(self, attempt: Attempt) -> None:
         provider, failure = attempt.provider, attempt.failure
-        if attempt.interrupted:  # it counted when it began to answer
+        if attempt.interrupted:  # counted as an attempt when it began to answer
             self._add("octomil_stream_interruptions_total", 1, provider)
             return
         outcome = type(failure).__name__ if failure else "answered"

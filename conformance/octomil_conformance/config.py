@@ -150,7 +150,7 @@ class Config:
 
 
 def from_options(options: Mapping[str, Any], folder: Path) -> Config:
-    """Options win over the file in `folder`. Raises UsageError, which names the option or the key."""
+    """Options take precedence over the file in `folder`. Raises UsageError, which names the option or the key."""
     given = {
         **_read_file(folder / FILE),
         **{name: value for name, value in options.items() if value is not None},
@@ -213,7 +213,7 @@ def base_url(text: str) -> str:
 
 
 def claims_in_words(claims: Mapping[str, int]) -> str:
-    """As in the options of the command: `stream@1 embed@1`."""
+    """The claims as the options of the command write them: `stream@1 embed@1`."""
     return " ".join(f"{name}@{level}" for name, level in claims.items())
 
 
@@ -268,7 +268,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     for key, value in given.items():
         if key not in FILE_KEYS:
             raise UsageError(f"{path.name}: unknown key {key!r}")
-        is_bool = isinstance(value, bool)  # which Python takes for a number
+        is_bool = isinstance(value, bool)  # to Python a bool is an int
         if not isinstance(value, FILE_KEYS[key]) or is_bool != (FILE_KEYS[key] is bool):
             raise UsageError(f"{path.name}: {key} has the wrong type")
     return given

@@ -31,7 +31,7 @@ class Option:
     more: dict[str, Any] = field(default_factory=dict)
     """Arguments of argparse. pytest takes the same."""
     key: str = ""
-    """In `Config`; empty for the name with underscores."""
+    """The name in `Config`; empty if that is `name` with underscores."""
 
     @property
     def dest(self) -> str:

@@ -25,7 +25,7 @@ class Check:
     cases: Mapping[str, tuple[Any, ...]]
     """Arguments by the name of the case. Most checks have one case, without a name and arguments."""
     serial: bool
-    """True if it runs alone after all others, because it takes upstreams away, or much of the processor."""
+    """True if it runs alone after all others, because it stops upstreams or needs much of the processor."""
     through: tuple[Provider | None, ...] = ANY_BACKEND
     """The upstreams that have to answer. The check runs once for each of them. None stands for any upstream."""
 

@@ -96,7 +96,7 @@ def judge(
     only: Collection[str] = (),
     backend: Backend | None = None,
 ) -> Run:
-    """Does a whole run. `backend` is one that is already up. Raises UsageError or CouldNotTest."""
+    """Does a whole run. `backend` is a scripted backend that is already up. Raises UsageError or CouldNotTest."""
     with ready(config, backend) as target:
         run = Run(config)
         for verdict in verdicts(target, tasks(config, only)):
@@ -116,7 +116,7 @@ def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
             if task in ahead:
                 verdict = ahead[task].result()
             else:
-                pool.shutdown()  # returns when all others are done, at once from then on
+                pool.shutdown()  # waits for all others; returns at once from then on
                 verdict = judged(target, task)
             target.note(verdict.profile, verdict.exchanges, verdict.outcome in FAULTS)
             yield verdict

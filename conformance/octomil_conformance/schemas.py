@@ -45,7 +45,7 @@ def validator(component: str) -> Any:
 
 
 def _whole(schema: Any) -> Any:
-    """The schema with what it refers to in place of each reference: jsonschema takes as long to follow one as to check the value."""
+    """The schema with each reference replaced by its target: jsonschema takes as long to follow a reference as to check the value."""
     if isinstance(schema, list):
         return [_whole(each) for each in schema]
     if not isinstance(schema, dict):

@@ -138,7 +138,7 @@ NO_ANSWER = "sent something else than an answer"
 
 @contextmanager
 def readable(response: UpstreamResponse) -> Iterator[None]:
-    """For a block that reads data of the upstream. Malformed data raises Broken, and no UpstreamError shows credentials."""
+    """A context for code that reads data of the upstream. Malformed data raises Broken, and no UpstreamError shows credentials."""
     try:
         yield
     except UpstreamError as ex:

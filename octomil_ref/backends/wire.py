@@ -93,7 +93,7 @@ class Body:
         self._deadline = deadline
 
     def read1(self, size: int) -> bytes:
-        """At least one byte until the end. What arrived with the head may be more than `size`."""
+        """At least one byte, and none at the end. The first bytes came with the head and may be more than `size`."""
         while not self.framing.complete:
             data = self._begun or self._sock.receive(size, self._deadline)
             self._begun = b""
@@ -251,7 +251,7 @@ class _Http1:
         return connected and self._unused.remaining() > 0
 
     def _read_head(self, deadline: Deadline) -> tuple[Head, bytes]:
-        """The head of the response, and what came behind it."""
+        """The head of the response, and the bytes that came after it."""
         head, received = None, b""
         while not head:
             data = self._timed.receive(READ_BYTES, deadline)

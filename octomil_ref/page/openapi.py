@@ -18,9 +18,9 @@ TOKEN = '"Authorization: Bearer $TOKEN"'
 class Endpoint:
     method: str
     path: str
-    """From the root of the server."""
+    """The path from the root of the server."""
     operation: Mapping[str, Any]
-    """As the OpenAPI document has it."""
+    """The operation as the OpenAPI document has it."""
 
     @property
     def name(self) -> str:
@@ -86,7 +86,7 @@ NEVER_THERE = {"type": "null"}  # the schema of a field that is refused
 @dataclass(frozen=True)
 class Field:
     path: str
-    """As a client would write it: `messages[].role`."""
+    """The path of the field as a client would write it: `messages[].role`."""
     type: str
     description: str
     requirements: tuple[str, ...]
@@ -172,7 +172,7 @@ def component_of(schema: Schema) -> str:
 
 
 def resolved(document: Schema, schema: Schema) -> Schema:
-    """A schema with its reference resolved. Keys beside the reference win."""
+    """A schema with its reference resolved. Keys beside the reference take precedence."""
     if "$ref" not in schema:
         return schema
     *_, kind, name = schema["$ref"].split("/")

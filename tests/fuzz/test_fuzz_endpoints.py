@@ -109,7 +109,7 @@ def test_what_the_schema_allows_is_answered_and_nothing_else_is(call, path, kind
     profile = PROFILES[path]
     component = schemas.REQUESTS[profile]
 
-    @settings(max_examples=settings.default.max_examples // 5)  # they take long
+    @settings(max_examples=settings.default.max_examples // 5)  # each takes long
     @given(API[path]["POST"].as_strategy(generation_mode=KINDS[kind]))
     def ask(case):
         if schemas.complaint(component, case.body) == "":

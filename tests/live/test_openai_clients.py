@@ -216,7 +216,7 @@ except litellm.NotFoundError as error:
 @pytest.mark.machine
 @on_one_server
 def test_litellm_chats_and_embeds(server):
-    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else its import asks GitHub
+    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # otherwise its import asks GitHub
     with python_client(litellm() / "bin" / "python", "import litellm", **env) as client:
         said = [*client.run(LITELLM, url=server.url, token=TOKEN)]
 

@@ -45,7 +45,7 @@ def one_stream_each(server):
     """A running stream for each worker."""
     found = {}
     spare = []
-    for _ in range(50):  # as many find a place, and no more by much
+    for _ in range(50):  # a server has places for this many streams
         stream = OpenStream(server)
         stream.begin()
         worker = holder_of(server.port, stream.port, workers(server))

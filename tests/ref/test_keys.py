@@ -153,7 +153,7 @@ def test_what_a_forked_process_has_read_is_remembered_too(path):
 def test_what_two_processes_write_at_once_is_not_remembered(path):
     opened(path)
     block = keys._remembered[str(path)]
-    block[36:37] = b"x"  # in the text, behind its size and its digest
+    block[36:37] = b"x"  # a byte of the text, after its size and its digest
     path.unlink()
 
     with pytest.raises(SettingsError, match="A_FILE"):

@@ -256,7 +256,7 @@ def test_a_body_that_is_not_an_object_is_refused(parse, limits, body):
 def test_each_input_of_a_batch_is_a_request_of_its_own():
     bye = {"input_data": {"text": "Bye"}}
 
-    request = batch(inputs=[{"messages": HI}, bye, bye])  # as many as are allowed
+    request = batch(inputs=[{"messages": HI}, bye, bye])  # the most that are allowed
 
     assert request.inputs == (
         CompletionRequest("m", (Message("user", "Hi"),), {}),

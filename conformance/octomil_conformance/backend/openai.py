@@ -171,7 +171,7 @@ class OpenAIDialect:
         return {"error": message}
 
     def odd_error(self, message: str) -> Json:
-        """As older versions of vLLM."""
+        """An error as older versions of vLLM send it."""
         return {"object": "error", "message": message, "type": "server_error"}
 
     def error_beside_end(self, message: str, tokens: int) -> bytes:

@@ -42,7 +42,7 @@ def _later_portions(reply: Reply, pace: Pace) -> None:
 
 
 PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
-"""From a server in front of the upstream."""
+"""A page from a server in front of the upstream."""
 
 
 def _page(reply: Reply, pace: Pace) -> None:

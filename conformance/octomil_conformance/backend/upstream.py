@@ -87,7 +87,7 @@ class Upstream:
 
     @property
     def requests(self) -> list[Received]:
-        """In order of arrival."""
+        """The requests in order of arrival."""
         with self._changed:
             return list(self._requests)
 

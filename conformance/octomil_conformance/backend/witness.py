@@ -72,9 +72,9 @@ class Witness:
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[int, Call]] = {}
-        """By root and number: checks look at their few calls again and again, among thousands of others."""
+        """Calls by root and number, because checks look for their few calls again and again among thousands of others."""
         self._roots: dict[int, str] = {}
-        """By number, the oldest first."""
+        """Calls by number, the oldest first."""
         self._arrived = 0
         self._unknown: dict[str, None] = {}
         self._changed = threading.Condition()

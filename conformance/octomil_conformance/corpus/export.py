@@ -81,7 +81,7 @@ def events(body: bytes) -> list[str]:
 
 
 def strict(text: str) -> Any:
-    """None if it is not JSON."""
+    """The JSON value; None if it is not JSON."""
     try:
         text.encode()
         return json.loads(text, parse_constant=_not_json)

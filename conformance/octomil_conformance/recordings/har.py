@@ -83,7 +83,7 @@ def _recording(path: Path, number: int, entry: Any, profile: str) -> Recording:
         Request(
             request["method"],
             urlsplit(request["url"]).path,
-            (),  # they may have cookies and tokens of the browser
+            (),  # the headers may have cookies and tokens of the browser
             sent.encode() if isinstance(sent, str) else b"",
             profile,
             str(path),

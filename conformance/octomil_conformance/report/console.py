@@ -1,4 +1,4 @@
-"""The report for people: what failed, what was wanted, which client it breaks, and the line that repeats the request."""
+"""The report for people: what failed, what was wanted, which client breaks, and the line that repeats the request."""
 
 import sys
 from collections.abc import Iterable, Iterator

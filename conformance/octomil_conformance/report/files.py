@@ -29,7 +29,7 @@ def require_files(options: argparse.Namespace) -> None:
 
 
 def write_reports(run: Run, options: argparse.Namespace) -> None:
-    """Write every report that can be written. Missing folders are made. Raises UsageError."""
+    """Writes every report that can be written. Makes missing folders. Raises UsageError for the other reports."""
     wrong = []
     for name, write in WRITERS.items():
         path = getattr(options, name)

@@ -1,4 +1,4 @@
-"""Pages by Jinja2: every text is redacted and escaped here, and nowhere else. And what the templates ask about an exchange."""
+"""Pages by Jinja2, and the functions that their templates call. Every text of a page is redacted and escaped here, and nowhere else."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ class Room:
     """How much of an exchange a page shows."""
 
     body: int
-    """Characters."""
+    """Characters of a body."""
     first_events: int
     last_events: int
     event: int
@@ -36,9 +36,9 @@ class Room:
 
 
 WIDE = Room(body=4000, first_events=8, last_events=4, event=600, headers=True)
-"""For verdicts that did not pass."""
+"""The limits for verdicts that did not pass."""
 NARROW = Room(body=400, first_events=3, last_events=1, event=300, headers=False)
-"""For verdicts that passed."""
+"""The limits for verdicts that passed."""
 
 
 def page(template: str, token: str | None, **context: object) -> str:
@@ -57,7 +57,7 @@ def page(template: str, token: str | None, **context: object) -> str:
         return Markup().join(parts)
 
     def cut(words: str, most: int) -> Markup:
-        """At most so many characters, and a note on how many are left out. Redacted first: half a token is a secret too."""
+        """At most `most` characters, and a note on how many are left out. The text is redacted first, because half a token is a secret too."""
         masked = redact(words, token)
         left = len(masked) - most
         if left <= SPARED:
@@ -98,7 +98,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-# what the templates ask about an exchange
+# Functions that the templates call
 
 
 def readable(data: bytes | Headers) -> str:
@@ -123,7 +123,7 @@ class Line:
     stop: str
     end: str
     events: dict[str, bool]
-    """By place, True if the final event is among the events there."""
+    """The places of events. The value is True if the final event is there."""
 
 
 def line(exchange: Exchange) -> Line:

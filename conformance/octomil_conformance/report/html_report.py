@@ -52,7 +52,7 @@ def write_html(run: Run, path: Path) -> None:
 
 
 def _profiles(run: Run) -> tuple[str, list[str], list[list[str]]]:
-    """Caption, head and rows of a table: what was claimed and what came of it, and what was not claimed."""
+    """Caption, head and rows of a table: each claimed profile with its outcomes, and the profiles that were not claimed."""
     outcomes = [each for each in NAMES if run.counts()[each]]
     counts = by_profile(run)
     rows = [

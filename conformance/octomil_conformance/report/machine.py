@@ -48,7 +48,7 @@ def write_json(run: Run, path: Path) -> None:
 
 
 def _lines(value: Any) -> str:
-    """One line, or one for each item of a list: a report has thousands, and stays readable."""
+    """JSON on one line. A list has a line for each item, so that a report with thousands of them is readable."""
     if not isinstance(value, list):
         return json.dumps(value)
     return "[\n" + ",\n".join(map(json.dumps, value)) + "]"

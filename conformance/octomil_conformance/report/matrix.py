@@ -59,7 +59,7 @@ class Implementation:
 def in_order(
     columns: Sequence[Implementation], only_differences: bool = False
 ) -> list[spec.Requirement]:
-    """The requirements that at least one report has a verdict on: first those with different verdicts, each part in the order of the spec."""
+    """The requirements on which at least one report has a verdict. Those with different verdicts come first; each part is in the order of the spec."""
     ids = {name for column in columns for name, _ in column.outcomes}
     judged = [each for each in spec.requirements().values() if each.id in ids]
     different = [each for each in judged if differ(columns, each)]
@@ -213,7 +213,7 @@ def matrix_page(
 ) -> str:
     return page(
         "matrix.html",
-        token=None,  # it is already redacted from the reports
+        token=None,  # the reports no longer contain the token
         title=_title(columns),
         summary=summary(columns),
         columns=columns,

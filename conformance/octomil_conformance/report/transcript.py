@@ -14,9 +14,9 @@ OURS = ("accept", "accept-encoding", "content-length", "user-agent", *SECRET_HEA
 METHODS = {"GET": "", "HEAD": " --head"}
 """curl's option for a method, if `-X METHOD` is unnecessary or wrong."""
 HALF = 5000
-"""Characters of the beginning and of the end of a long text. What is between them is left out."""
+"""Characters of the beginning and of the end of a long text. The text between them is left out."""
 CURL_BODY = 4000
-"""Characters of a body that a line to paste can have."""
+"""The most characters of a body in a line to paste."""
 
 
 class Texts:

@@ -62,7 +62,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
-    """For each claimed profile. A check of auth counts for auth and for its endpoint."""
+    """The number of each outcome for each claimed profile. A check of auth counts for auth and for its endpoint."""
     return {
         profile: Counter(
             verdict.outcome
@@ -74,7 +74,7 @@ def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
 
 
 def by_requirement(run: Run) -> dict[spec.Requirement, list[Verdict]]:
-    """In the order of the spec; the verdicts on each, the worst first."""
+    """The verdicts on each requirement, the worst first. Requirements are in the order of the spec."""
     found: dict[spec.Requirement, list[Verdict]] = {}
     for requirement in spec.requirements().values():
         mine = [each for each in run.verdicts if each.requirement.id == requirement.id]
@@ -84,7 +84,7 @@ def by_requirement(run: Run) -> dict[spec.Requirement, list[Verdict]]:
 
 
 def severity(outcome: Outcome) -> int:
-    """0 for the worst."""
+    """The rank of an outcome; 0 is the worst."""
     return list(LABELS).index(outcome)
 
 

@@ -19,7 +19,7 @@ from octomil_conformance.server.payloads import Prompt
 from octomil_conformance.transport import Transfer
 
 Vectors = tuple[list[list[float]], int]
-"""With the number of tokens."""
+"""The vectors, and the number of tokens."""
 
 PROBE = 2.0
 """Seconds that a health probe may take."""
@@ -112,7 +112,7 @@ class Backend:
                     yield ""
                 if token:
                     yield token
-                if thought or token:  # each may take the whole timeout
+                if thought or token:  # the wait for the next one has the whole timeout
                     patience = max(self._timeout, self._fault.patience)
                     transfer.wait_until(time.monotonic() + patience)
             if not finished:
@@ -147,7 +147,7 @@ class Backend:
             return {"embeddings": [each["embedding"] for each in found]}
 
     def usable(self) -> float | None:
-        """Milliseconds in which it answered a probe; None if it did not."""
+        """The milliseconds in which the upstream answered a probe; None if it did not answer."""
         began = time.monotonic()
         path = self._settings.probes[self.provider]
         transfer = self._sent("GET", path, None, min(PROBE, self._timeout))
@@ -220,7 +220,7 @@ class Backend:
         yield b"".join(rest).strip()
 
     def _require_answer(self, transfer: Transfer, exchange: Exchange) -> None:
-        """Raises Failure for a transfer that did not bring one."""
+        """Raises Failure unless the transfer brought an answer."""
         if not transfer.is_connected:
             raise self._failure("unreached", "could not be reached", RETRY)
         if isinstance(transfer.error, TimeoutError):
@@ -273,13 +273,13 @@ class Backend:
             if line.startswith(b"data:"):
                 data.append(line[5:])
             elif line and (self._is_ollama or line.startswith(b"{")):
-                yield line  # or an error that is in no event
+                yield line  # Ollama's, or an error outside of any event
             elif not line and data:
                 yield from filter(_is_no_mark, [b"\n".join(data)])
                 data = []
 
     def _increment(self, chunk: Any) -> tuple[str | None, str | None, bool]:
-        """A token, a thought, and whether that was all."""
+        """A token, a thought, and True if the answer is complete."""
         self._require_success(chunk)
         if self._is_ollama:
             message = chunk.get("message") or {}
@@ -311,7 +311,7 @@ class Backend:
         return ending
 
     def _ending_in(self, body: Any) -> Json:
-        if self._is_ollama:  # which leaves out counts that are 0
+        if self._is_ollama:  # Ollama leaves out counts that are 0
             counts = body.get("prompt_eval_count"), body.get("eval_count")
             return self._reason(body.get("done_reason")) | _usage(*counts)
         choices, usage = body.get("choices") or [{}], body.get("usage")
