@@ -23,7 +23,7 @@ INSET = 2.0
 
 
 @dataclass(frozen=True)
-class Room:
+class Limits:
     """How much of an exchange a page shows."""
 
     body: int
@@ -35,9 +35,9 @@ class Room:
     headers: bool
 
 
-WIDE = Room(body=4000, first_events=8, last_events=4, event=600, headers=True)
+WIDE = Limits(body=4000, first_events=8, last_events=4, event=600, headers=True)
 """The limits for verdicts that did not pass."""
-NARROW = Room(body=400, first_events=3, last_events=1, event=300, headers=False)
+NARROW = Limits(body=400, first_events=3, last_events=1, event=300, headers=False)
 """The limits for verdicts that passed."""
 
 
@@ -107,10 +107,10 @@ def readable(data: bytes | Headers) -> str:
     return "\n".join(f"{name}: {value}" for name, value in data)
 
 
-def shortened(events: Sequence[Event], room: Room) -> list[Event | int]:
+def shortened(events: Sequence[Event], limits: Limits) -> list[Event | int]:
     """The first and the last events, with the number of those left out between them."""
-    first, rest = events[: room.first_events], events[room.first_events :]
-    left_out = len(rest) - room.last_events
+    first, rest = events[: limits.first_events], events[limits.first_events :]
+    left_out = len(rest) - limits.last_events
     return [*first, left_out, *rest[left_out:]] if left_out > 1 else [*events]
 
 
