@@ -76,7 +76,7 @@ def wait_until_answering(url: str, pid: int, seconds: float = 60) -> None:
             return
         except OSError:
             time.sleep(0.005)
-    raise TimeoutError(f"nobody answers at {url}")
+    raise TimeoutError(f"no server answers at {url}")
 
 
 def _has_ended(pid: int) -> bool:

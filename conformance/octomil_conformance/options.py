@@ -62,7 +62,7 @@ CLAIMS = (
     ),
     Option(
         "openai-backend",
-        "where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
+        "where the suite plays an OpenAI-compatible server (default 127.0.0.1:11435)",
         {"metavar": "HOST:PORT"},
     ),
     Option(

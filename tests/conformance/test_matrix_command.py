@@ -144,9 +144,9 @@ BAD = {
     "no verdicts": lambda: changed(verdicts=None),
     "verdicts of another kind": lambda: changed(verdicts=7),
     "a verdict without a requirement": lambda: changed(verdicts=[{}]),
-    "a requirement nobody knows": lambda: changed(verdicts=[{"requirement": "X-1", "profile": "stream", "outcome": "pass"}]),
-    "an outcome nobody knows": lambda: changed(verdicts=[{"requirement": "HTTP-01", "profile": "stream", "outcome": "good"}]),
-    "a conclusion nobody knows": lambda: changed(conclusion="fine"),
+    "an unknown requirement": lambda: changed(verdicts=[{"requirement": "X-1", "profile": "stream", "outcome": "pass"}]),
+    "an unknown outcome": lambda: changed(verdicts=[{"requirement": "HTTP-01", "profile": "stream", "outcome": "good"}]),
+    "an unknown conclusion": lambda: changed(conclusion="fine"),
     "claims of another kind": lambda: changed(claims=["stream"]),
 }  # fmt: skip
 

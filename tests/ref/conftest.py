@@ -17,9 +17,8 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the server is set. Variables that a test sets are removed after it."""
     for setting in fields(Settings):
         variable = setting.metadata["variable"]
-        monkeypatch.setenv(
-            variable, ""
-        )  # monkeypatch restores only variables that were set
+        # Set first: monkeypatch would not restore a variable that it deletes while it is unset.
+        monkeypatch.setenv(variable, "")
         monkeypatch.delenv(variable)
 
 

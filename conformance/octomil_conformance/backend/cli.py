@@ -78,14 +78,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_address,
         default=DEFAULT_OLLAMA,
         metavar="HOST:PORT",
-        help="where it plays Ollama (default 127.0.0.1:11434)",
+        help="where to play Ollama (default 127.0.0.1:11434)",
     )
     parser.add_argument(
         "--openai-backend",
         type=_address,
         default=DEFAULT_OPENAI,
         metavar="HOST:PORT",
-        help="where it plays an OpenAI-compatible server (default 127.0.0.1:11435)",
+        help="where to play an OpenAI-compatible server (default 127.0.0.1:11435)",
     )
     parser.add_argument(
         "--backend-timeout",
