@@ -1,6 +1,7 @@
 """The command `octomil-ref`: serve, demo, config, check.
 
-What not every command needs is imported where it is used: before gunicorn, which imports the app itself, it would be a third of the start.
+A command imports what only it needs. Before gunicorn, which imports the app itself, the imports of all commands would take a third of
+the start.
 """
 
 import argparse

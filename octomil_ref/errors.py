@@ -228,6 +228,6 @@ RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
 )
 """If every backend failed, clients get the failure whose kind comes first here (spec section 10).
 
-What a backend said outranks that it did not answer, except that it lacks the model: that is the answer only if every backend that
-could be asked said so. What the client can mend or wait out comes first.
+A response outranks a failed connection and a timeout. Among responses, what the client can mend or wait out comes first. A missing
+model is reported only if every backend that could be asked said so.
 """

@@ -22,7 +22,7 @@ _FIELDS = [field.name for field in fields(AccessRecord)]
 
 
 def write_access_line(record: AccessRecord) -> None:
-    """Call it once the response has ended. For a stream that is long after its status was sent."""
+    """Call it once the response is ready, or for a stream once it has ended."""
     failed = record.status >= 500 or record.ended == "interrupted"
     level = logging.ERROR if failed else logging.INFO
     if not access_log.isEnabledFor(level):

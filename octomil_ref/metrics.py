@@ -154,7 +154,6 @@ class Observers:
     metrics: Metrics | None
 
     def on_end(self, record: AccessRecord) -> None:
-        """Called with each request once its response has ended."""
         if self.metrics:
             self.metrics.count_request(record)
         write_access_line(record)

@@ -70,9 +70,9 @@ _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def record_of(req: Request, resp: Response) -> AccessRecord:
-    """The record of the request. The first call creates it and sets X-Request-Id, which is the client's own id if that is short and plain (spec section 1.3).
+    """The record of the request. The first call creates it and sets X-Request-Id (spec section 1.3).
 
-    The first call may come late: Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
+    The id is the client's own if that is short and plain. The first call may come late: Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
     """
     if "record" not in req.context:
         given = req.get_header("X-Request-Id") or ""

@@ -39,7 +39,7 @@ class AccessRecord:
     failed: int | None = None
     """Inputs of a batch that failed."""
     ended: str | None = None
-    """How a stream or batch ended: `complete`, or `interrupted` by the upstream. Any request can have `client_left`."""
+    """How a stream or batch ended: `complete`, or `interrupted` by the upstream or a bug. Any request can have `client_left`."""
     ignored: str | None = None
     """Parameters that the upstream does not support: it answered without them."""
     error: str | None = None

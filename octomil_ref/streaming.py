@@ -27,7 +27,7 @@ COMMENT_INTERVAL = 1.0  # the least seconds between two comments while a model t
 class TransferCut(BrokenPipeError):
     """Raised from a body to end the transfer without its last chunk, the only sign of a cut answer that all clients notice.
 
-    Any exception ends the transfer in this way, but for this one the servers log no traceback.
+    Any exception ends the transfer. For this one the servers log no traceback.
     """
 
     def __init__(self) -> None:

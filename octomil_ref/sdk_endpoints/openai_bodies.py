@@ -85,7 +85,7 @@ def _refuse(name: str, value: object, harmless: tuple[object, ...]) -> None:
 
 
 def _refuse_token_ids(value: object) -> None:
-    """LangChain sends arrays of token ids unless it is told not to. Only OpenAI's own models know what they mean."""
+    """LangChain sends arrays of token ids by default. Only OpenAI's own models can read them."""
     if isinstance(value, list) and value and isinstance(value[0], (int, list)):
         raise invalid(
             "input",

@@ -138,7 +138,7 @@ class Caller:
                 self.failures.append(ex)
 
 
-def test_on_sighup_new_tokens_hold_while_streams_finish_and_nobody_is_refused(tmp_path):
+def test_sighup_reads_new_tokens_and_fails_no_stream_or_request(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("the-old-token\n")
 
