@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TypeVar
 
 from octomil_ref.backends import (
@@ -67,42 +68,53 @@ Observe = Callable[[Attempt], None]
 """Called with each attempt when it has succeeded or failed, and with each answer that breaks off later."""
 
 
+@dataclass(frozen=True, eq=False)
 class CommittedStream:
     """A stream that has brought a token, its ending, or a second of thinking. No other backend answers it any more. The caller closes it."""
 
-    def __init__(self, stream: PieceStream, attempt: Attempt, observe: Observe) -> None:
-        self.provider = attempt.provider
-        self._attempt = attempt
-        self._observe = observe
-        self._stream = stream
-        self._pieces = iter(self._stream)
-        try:
-            self._first = self._until_commit()
-        except BaseException:
-            self._stream.close()
-            raise
+    first: list[Piece]
+    """The pieces with which the stream committed."""
+    rest: Iterator[list[Piece]]
+    attempt: Attempt
+    observe: Observe
+    close: Callable[[], None]
+
+    @property
+    def provider(self) -> str:
+        return self.attempt.provider
 
     def __iter__(self) -> Iterator[list[Piece]]:
-        yield self._first
+        yield self.first
         try:
-            yield from self._pieces
+            yield from self.rest
         except UpstreamError as ex:
-            self._observe(self._attempt.ended(ex, interrupted=True))
+            self.observe(self.attempt.ended(ex, interrupted=True))
             raise
 
-    def close(self) -> None:
-        self._stream.close()
 
-    def _until_commit(self) -> list[Piece]:
-        """The pieces with which the stream commits. There are some: a stream ends with an Ending or raises."""
-        thinking: Deadline | None = None
-        while True:
-            pieces = next(self._pieces)
-            if not all(isinstance(piece, Reasoning) for piece in pieces):
-                return pieces
-            thinking = thinking or Deadline(THINKING)
-            if thinking.remaining() <= 0:
-                return pieces
+def committed(
+    stream: PieceStream, attempt: Attempt, observe: Observe
+) -> CommittedStream:
+    """Waits until the stream commits. If it fails before, closes it and raises UpstreamError or ClientLeft."""
+    pieces = iter(stream)
+    try:
+        first = _until_commit(pieces)
+    except BaseException:
+        stream.close()
+        raise
+    return CommittedStream(first, pieces, attempt, observe, stream.close)
+
+
+def _until_commit(pieces: Iterator[list[Piece]]) -> list[Piece]:
+    """The pieces with which a stream commits. There are some: a stream ends with an Ending or raises."""
+    thinking: Deadline | None = None
+    while True:
+        found = next(pieces)
+        if not all(isinstance(piece, Reasoning) for piece in found):
+            return found
+        thinking = thinking or Deadline(THINKING)
+        if thinking.remaining() <= 0:
+            return found
 
 
 class Fallback:
@@ -124,7 +136,7 @@ class Fallback:
         self, request: CompletionRequest, record: AccessRecord
     ) -> CommittedStream:
         def open_stream(backend: Backend, attempt: Attempt) -> CommittedStream:
-            return CommittedStream(backend.stream(request), attempt, self._observe)
+            return committed(backend.stream(request), attempt, self._observe)
 
         return self._ask(request, record, open_stream)
 

@@ -224,13 +224,13 @@ def as_object(path: str, value: object) -> dict[str, Any]:
 
 
 def _array(
-    name: str, fields: Mapping[str, Any], longest: int, or_else: str = ""
+    name: str, fields: Mapping[str, Any], most: int, or_else: str = ""
 ) -> list[Any]:
     value = fields.get(name)
     if value is None:
         raise invalid(name, "is required")
-    if not isinstance(value, list) or not 1 <= len(value) <= longest:
-        raise invalid(name, f"must be {or_else}an array of 1 to {longest} items")
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        raise invalid(name, f"must be {or_else}an array of 1 to {most} items")
     return value
 
 

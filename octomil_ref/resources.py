@@ -145,8 +145,8 @@ class Embeddings:
     gateway: Gateway
 
     def on_post(self, req: Request, resp: Response) -> None:
-        longest = self.gateway.settings.embeddings_max_inputs
-        request = parse_embeddings(self.gateway.body(req), longest)
+        most = self.gateway.settings.embeddings_max_inputs
+        request = parse_embeddings(self.gateway.body(req), most)
         embeddings = self.gateway.embed(request, req.context.record)
         resp.data = embeddings_body(embeddings, request.model_id)
 

@@ -82,8 +82,8 @@ class Adapter:
             response = self._upstream.post(path, asked, deadline.remaining())
             if reading.is_success(response):
                 break
-            failure, said = reading.failure(response)
-            new = refused(said, asked, ours)
+            failure, words = reading.failure(response)
+            new = refused(words, asked, ours)
             hopeless = not isinstance(failure, _ABOUT_THE_REQUEST)
             if not new or hopeless or requests == MAX_REQUESTS:
                 raise failure
@@ -146,12 +146,12 @@ _ADVICE = re.compile(
 
 
 def refused(
-    said: str, names: Collection[str], ours: Collection[str]
+    words: str, names: Collection[str], ours: Collection[str]
 ) -> dict[str, str | None]:
-    """The changes that the upstream asks for, given what it said about a request with fields of these names."""
-    reason, _, codes = said.partition("\n")
+    """The changes that the upstream asks for, given its words about a request with fields of these names."""
+    reason, _, codes = words.partition("\n")
     text = f"{_ADVICE.split(reason)[0]}\n{codes}"
-    parameters = _UNSUPPORTED.search(said) and not _VALUE.search(said)
+    parameters = _UNSUPPORTED.search(words) and not _VALUE.search(words)
     letters = _letters(text)
     # Clients choose the names and how many there are, and a regular expression for each takes long.
     candidates = [name for name in names if _letters(name) in letters]
@@ -161,7 +161,7 @@ def refused(
         if (name in ours and _named(name, text, _ANYWHERE))
         or (parameters and _named(name, text, _WHERE_NAMES_STAND))
     ]
-    other_names = {name: new for name, new in RENAMED.items() if new in said}
+    other_names = {name: new for name, new in RENAMED.items() if new in words}
     return {name: other_names.get(name) for name in blamed}
 
 

@@ -165,7 +165,7 @@ class Chunked:
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-def framing(head: Head) -> Plain | Chunked:
+def body_decoder(head: Head) -> Plain | Chunked:
     """Finds where the body ends (section 6.3). Raises ProtocolError if the head does not say."""
     if head.status in (204, 304):
         return Plain(0)

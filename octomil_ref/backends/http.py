@@ -50,7 +50,7 @@ class Upstream:
         self.timeout = timeout
         _, _, key = headers.get("Authorization", "").partition(" ")
         long = [value for value in headers.values() if len(value) >= MIN_SECRET]
-        self.credentials = [_where_it_stands(each) for each in [key, *long] if each]
+        self.credentials = [_pattern_of(each) for each in [key, *long] if each]
         prepared = requests.Request("GET", base_url).prepare().url or ""
         self._base_url = prepared.rstrip("/")
         self._headers = {
@@ -75,7 +75,7 @@ class Upstream:
     def broken(self, what: str) -> Broken:
         return Broken(f"The {self.provider} backend {what}.")
 
-    def translation(self, ex: Exception, client: Client) -> UpstreamError | ClientLeft:
+    def error_for(self, ex: Exception, client: Client) -> UpstreamError | ClientLeft:
         """The error to raise in place of one of the FAILURES."""
         if client.left:
             return ClientLeft()
@@ -102,7 +102,7 @@ class Upstream:
             with sending_for(client, deadline):
                 response = self._exchange(request, deadline)
         except FAILURES as ex:
-            raise self.translation(ex, client) from ex
+            raise self.error_for(ex, client) from ex
         return UpstreamResponse(self, response, client, deadline)
 
     def _exchange(self, request: PreparedRequest, deadline: Deadline) -> Response:
@@ -210,7 +210,7 @@ class UpstreamResponse:
         try:
             data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
         except FAILURES as ex:
-            raise self._upstream.translation(ex, self._client) from ex
+            raise self._upstream.error_for(ex, self._client) from ex
         if not data and self._client.left:  # this is no end of a body without a length
             raise ClientLeft
         return data
@@ -246,7 +246,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _where_it_stands(secret: str) -> re.Pattern[str]:
+def _pattern_of(secret: str) -> re.Pattern[str]:
     """Matches the secret. A short one, such as `EMPTY` or `x` for servers that need none, must be a whole word."""
     text = re.escape(secret)
     return re.compile(text if len(secret) >= MIN_SECRET else rf"(?<!\w){text}(?!\w)")

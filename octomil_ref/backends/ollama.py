@@ -16,7 +16,7 @@ from octomil_ref.backends import (
 from octomil_ref.backends.adapting import Adapter, Asked, Memory
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
-from octomil_ref.backends.refusals import reported
+from octomil_ref.backends.refusals import error_in_answer
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
@@ -110,7 +110,7 @@ class OllamaBackend:
         """False until the model has answered this process: `/api/ps` also lists a model that is still being loaded."""
         next_look = self._in_memory.get(model)
         if next_look and next_look.remaining() <= 0:
-            next_look = Deadline(IN_MEMORY) if self._lists(model) else None
+            next_look = Deadline(IN_MEMORY) if self._is_listed(model) else None
             self._in_memory.put(model, next_look)
         return next_look is not None
 
@@ -118,7 +118,7 @@ class OllamaBackend:
         if self._loads_longer:
             self._in_memory.put(model, Deadline(IN_MEMORY))
 
-    def _lists(self, model: str) -> bool:
+    def _is_listed(self, model: str) -> bool:
         """True if Ollama lists the model as in memory, or does not answer."""
         timeout = min(PS_TIMEOUT, self._upstream.timeout)
         try:
@@ -144,7 +144,7 @@ class _Lines:
             return []
         chunk = reading.json_object(line)
         if chunk.get("error") is not None:
-            raise reported(OllamaBackend.provider, chunk)
+            raise error_in_answer(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
         self._is_chat = self._is_chat or "message" in chunk
         words = self._text.add(message.get("content"))

@@ -23,7 +23,7 @@ from octomil_ref.backends import (
 from octomil_ref.backends.adapting import Adapter
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
-from octomil_ref.backends.refusals import has_error, parsed, reported
+from octomil_ref.backends.refusals import error_in_answer, has_error, json_or_text
 from octomil_ref.errors import Broken, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -123,7 +123,7 @@ def _reason_of(choice: Mapping[str, Any]) -> object:
     """Why generation ended; falsy if it goes on. Raises UpstreamError if it failed."""
     reason = choice.get("finish_reason")
     if error := choice.get("error"):  # OpenRouter
-        raise reported(PROVIDER, {"error": error})
+        raise error_in_answer(PROVIDER, {"error": error})
     if isinstance(reason, str) and FAILED.search(reason):
         raise Broken(f"The {PROVIDER} backend failed while it generated.")
     return None if reason == "null" else reason  # KoboldCpp
@@ -181,7 +181,7 @@ def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
     except (ValueError, TypeError):
         return _read_whole_stream(body, ignored)
     if has_error(answer) or not answer.get("choices"):
-        raise reported(PROVIDER, answer)
+        raise error_in_answer(PROVIDER, answer)
     choice = answer["choices"][0]
     reason = _reason_of(choice)
     _, content = _content(_message(choice))
@@ -285,7 +285,7 @@ class _Lines:
         if name == b"event":
             self._name = value.strip()
         elif name == b"error":  # llama.cpp until 2025
-            raise reported(PROVIDER, {"error": parsed(value)})
+            raise error_in_answer(PROVIDER, {"error": json_or_text(value)})
         elif line.startswith((b"{", b"[")) or self._stray:
             self._stray += line[: MAX_STRAY - len(self._stray)]
         return []
@@ -294,22 +294,22 @@ class _Lines:
         stray, self._stray = self._stray, bytearray()
         if not stray:
             return []
-        answer = parsed(bytes(stray))
+        answer = json_or_text(bytes(stray))
         if isinstance(answer, str) and self._is_complete():
             return []  # a `[DONE]` without `data:`
         if isinstance(answer, list):  # Gemini
-            raise reported(PROVIDER, answer)
+            raise error_in_answer(PROVIDER, answer)
         return self._chunk(answer)
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
         if chunk.get("error"):
-            raise reported(PROVIDER, chunk)
+            raise error_in_answer(PROVIDER, chunk)
         if chunk.get("usage"):
             self._usage = _usage(chunk) or self._usage
         choices = chunk.get("choices")
         if not choices:
             if self._name == b"error" or has_error(chunk):
-                raise reported(PROVIDER, chunk)
+                raise error_in_answer(PROVIDER, chunk)
             # The usage comes in a chunk of its own, after the last choice.
             return self._ending() if self._is_complete() and self._usage else []
         choice = choices[0]

@@ -13,7 +13,13 @@ from typing import Any, Protocol
 from octomil_ref import json_codec
 from octomil_ref.backends import Ending, Piece, Reasoning, Token
 from octomil_ref.backends.http import UpstreamResponse
-from octomil_ref.backends.refusals import has_error, parsed, refusal, reported, said
+from octomil_ref.backends.refusals import (
+    error_in_answer,
+    error_of_response,
+    has_error,
+    json_or_text,
+    reason_and_codes,
+)
 from octomil_ref.errors import KeyRefused, NoSuchPath, UpstreamError
 
 MAX_COUNT = 2**53  # some JSON parsers cannot represent larger integers exactly
@@ -25,8 +31,10 @@ def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
     with suppress(UpstreamError):  # the status alone is enough
         body = response.body()
     response.close()
-    error = refusal(response.provider, response.status, body, response.retry_after)
-    return response.redacted(error), said(parsed(body))
+    error = error_of_response(
+        response.provider, response.status, body, response.retry_after
+    )
+    return response.redacted(error), reason_and_codes(json_or_text(body))
 
 
 def is_success(response: UpstreamResponse) -> bool:
@@ -53,7 +61,7 @@ def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
     with whole_body(response) as body:
         fields = json_object(body)
         if has_error(fields):
-            raise reported(response.provider, fields)
+            raise error_in_answer(response.provider, fields)
         yield fields
 
 
@@ -231,9 +239,9 @@ def probe(response: UpstreamResponse) -> str | None:
         lost = response.status == 404 or isinstance(error, NoSuchPath)
     else:
         with whole_body(response) as body:
-            answer = parsed(body)
+            answer = json_or_text(body)
         is_error = isinstance(answer, dict) and has_error(answer)
-        error = reported(response.provider, answer) if is_error else None
+        error = error_in_answer(response.provider, answer) if is_error else None
         lost = isinstance(answer, str) or isinstance(error, NoSuchPath)
     if error and (response.status >= 500 or isinstance(error, KeyRefused)):
         raise error

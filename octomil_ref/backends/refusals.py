@@ -37,7 +37,7 @@ MESSAGES: dict[type[UpstreamError], str] = {
     NoSuchPath: "The {provider} backend does not know the path: check its base URL.",
     ModelNotFound: "The {provider} backend does not have this model.",
     KeyRefused: "The {provider} backend did not accept this server's credentials.",
-    Broken: "The {provider} backend failed with status {status}.",
+    Broken: "The {provider} backend failed {how}.",
     ContextTooLong: "The prompt is too long for the model: {reason}",
     BatchTooLarge: "The request is too large for the {provider} backend: {reason}",
     ModalityRefused: "The {provider} backend cannot do this: {reason}",
@@ -186,16 +186,17 @@ TABLE = (
 )
 
 
-def refusal(
+def error_of_response(
     provider: str, status: int, body: bytes, retry_after: str | None = None
 ) -> UpstreamError:
     """The error that a response with this `status` means."""
-    return _failure(provider, status, parsed(body), retry_after)
+    how = f"with status {status}"
+    return _failure(provider, status, how, json_or_text(body), retry_after)
 
 
-def reported(provider: str, body: Any) -> UpstreamError:
+def error_in_answer(provider: str, body: Any) -> UpstreamError:
     """The error that is reported inside a response with status 200, given as JSON. It may have a status of its own."""
-    return _failure(provider, _status_in(body), body, None)
+    return _failure(provider, _status_in(body), "while it answered", body, None)
 
 
 def has_error(body: dict[str, Any]) -> bool:
@@ -212,13 +213,13 @@ def has_error(body: dict[str, Any]) -> bool:
     )
 
 
-def said(body: Any) -> str:
+def reason_and_codes(body: Any) -> str:
     """The upstream's reason in one line, followed by its codes, one per line."""
     codes = (code[:MAX_CODE] for code in _codes(body)[:MAX_CODES])
     return "\n".join([_reason(body)[:MAX_REASON], *codes])
 
 
-def parsed(body: bytes) -> Any:
+def json_or_text(body: bytes) -> Any:
     """The JSON value in the body, or its text if it has none."""
     try:
         return json.loads(body)
@@ -227,9 +228,9 @@ def parsed(body: bytes) -> Any:
 
 
 def _failure(
-    provider: str, status: int, body: Any, retry_after: str | None
+    provider: str, status: int, how: str, body: Any, retry_after: str | None
 ) -> UpstreamError:
-    words = said(body)
+    words = reason_and_codes(body)
     if isinstance(body, str) and _WEB_PAGE.search(body):
         words += f"\n{WEB_PAGE}"
     meaning = next(
@@ -238,7 +239,7 @@ def _failure(
         if status in row.statuses and re.search(row.words, words, re.IGNORECASE)
     )
     reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or "it gave no reason"
-    message = MESSAGES[meaning].format(provider=provider, status=status, reason=reason)
+    message = MESSAGES[meaning].format(provider=provider, how=how, reason=reason)
     later = {"Retry-After": _seconds(retry_after)}
     failure = meaning(message, later if meaning in (RateLimited, Busy) else None)
     failure.detail = message if meaning is NoSuchPath else reason
@@ -286,7 +287,7 @@ def _first_line(text: str, depth: int) -> str:
     if _WEB_PAGE.search(text):
         return ""
     if text.startswith(("{", "[")):  # JSON in a string: OpenRouter's `raw`
-        inner = parsed(text.encode("utf-8", "replace"))
+        inner = json_or_text(text.encode("utf-8", "replace"))
         if not isinstance(inner, str):
             return _reason(inner, depth - 1)
     lines = text.splitlines() or [""]

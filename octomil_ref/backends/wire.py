@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from octomil_ref.backends.framing import Head, framing, request_head, take_head
+from octomil_ref.backends.framing import Head, body_decoder, request_head, take_head
 from octomil_ref.clients import NOBODY, Call, Client, watched
 from octomil_ref.clock import Deadline
 
@@ -86,7 +86,7 @@ class Body:
         self, head: Head, begun: bytes, sock: TimedSocket, deadline: Deadline
     ) -> None:
         """`begun` came with the head. `deadline` is for all reads; the reader may renew it."""
-        self.framing = framing(head)
+        self.decoder = body_decoder(head)
         self._keeps_alive = head.keeps_alive()
         self._begun = begun
         self._sock = sock
@@ -94,12 +94,12 @@ class Body:
 
     def read1(self, size: int) -> bytes:
         """At least one byte, and none at the end. The first bytes came with the head and may be more than `size`."""
-        while not self.framing.complete:
+        while not self.decoder.complete:
             data = self._begun or self._sock.receive(size, self._deadline)
             self._begun = b""
             if not data:
-                self.framing.end()
-            elif body := self.framing.feed(data):
+                self.decoder.end()
+            elif body := self.decoder.feed(data):
                 return body
         return b""
 
@@ -107,14 +107,14 @@ class Body:
 
     def leaves_connection(self) -> bool:
         """True if the connection may be used again after the end."""
-        surplus = self.framing.surplus or self._begun
+        surplus = self.decoder.surplus or self._begun
         return self._keeps_alive and not surplus
 
     def close(self) -> None:
         self.closed = True
 
 
-class Response(HTTPResponse):
+class DirectResponse(HTTPResponse):
     """urllib3's, except that a body without Content-Encoding is read past its layers.
 
     After the last byte of the body the connection goes back to the pool.
@@ -139,7 +139,7 @@ class Response(HTTPResponse):
         except BaseException:
             self.close()
             raise
-        if self.incoming.framing.complete and not self.has_ended:
+        if self.incoming.decoder.complete and not self.has_ended:
             self.has_ended = True
             if self.incoming.leaves_connection() and self.on_end():
                 self.release_conn()
@@ -157,14 +157,14 @@ def sending_for(client: Client, until: Deadline) -> Iterator[None]:
 
     requests and urllib3 have no arguments for either.
     """
-    _current.client, _current.deadline = client, until
+    _this_thread.client, _this_thread.deadline = client, until
     try:
         yield
     finally:
-        del _current.client, _current.deadline
+        del _this_thread.client, _this_thread.deadline
 
 
-_current = threading.local()
+_this_thread = threading.local()
 
 
 class _Http1:
@@ -225,16 +225,16 @@ class _Http1:
         if self.sock is None:
             self.connect()
         self._begun = False
-        self._call = watched(_current.client, self.sock)
+        self._call = watched(_this_thread.client, self.sock)
         data = request_head(method, url, headers or {}) + (body or b"")
         try:
-            self._timed.send(data, _current.deadline)
+            self._timed.send(data, _this_thread.deadline)
         except OSError as ex:
             self._raise_if_stale(ex)
             raise
 
     def getresponse(self) -> Any:
-        deadline = _current.deadline
+        deadline = _this_thread.deadline
         try:
             head, rest = self._read_head(deadline)
         except OSError as ex:
@@ -242,7 +242,7 @@ class _Http1:
             raise
         self._responses += 1
         body = Body(head, rest, self._timed, deadline)
-        return Response(head, body, self._response_ended)
+        return DirectResponse(head, body, self._response_ended)
 
     @property
     def is_connected(self) -> bool:

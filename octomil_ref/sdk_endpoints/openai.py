@@ -42,8 +42,8 @@ class EmbeddingVectors:
     gateway: Gateway
 
     def on_post(self, req: Request, resp: Response) -> None:
-        longest = self.gateway.settings.embeddings_max_inputs
-        request, as_base64 = bodies.parse_vectors(self.gateway.body(req), longest)
+        most = self.gateway.settings.embeddings_max_inputs
+        request, as_base64 = bodies.parse_vectors(self.gateway.body(req), most)
         found = self.gateway.embed(request, req.context.record)
         body = bodies.embeddings(found, request.model_id, as_base64)
         resp.data = json_codec.encode(body)

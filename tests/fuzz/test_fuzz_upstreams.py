@@ -21,7 +21,7 @@ from octomil_ref.backends.reading import (
     readable,
     whole_answer,
 )
-from octomil_ref.backends.refusals import refusal, reported
+from octomil_ref.backends.refusals import error_in_answer, error_of_response
 from octomil_ref.clients import NOBODY
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import UpstreamError
@@ -167,7 +167,7 @@ def test_a_whole_answer_of_anything_is_an_object_or_an_upstream_error(data, plac
 @example(500, b"[" * 100_000, None)
 @example(400, b'{"error": "\\ud800"}', "1\xb2")
 def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
-    failure = refusal("ollama", status, body, retry_after)
+    failure = error_of_response("ollama", status, body, retry_after)
 
     assert 400 <= failure.status < 600
     assert all(0 <= int(value) <= 86400 for value in failure.headers.values())
@@ -176,7 +176,7 @@ def test_any_failure_of_an_upstream_is_one_of_ours(status, body, retry_after):
 
 @given(VALUES)
 def test_any_error_inside_of_an_answer_is_one_of_ours(value):
-    failure = reported("ollama", {"error": value})
+    failure = error_in_answer("ollama", {"error": value})
 
     assert 400 <= failure.status < 600
 

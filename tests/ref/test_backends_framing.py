@@ -112,7 +112,7 @@ def test_no_header_of_a_request_holds_a_line_end(value):
 def test_the_end_of_a_body_is_found_by(lines, body):
     received = b"1\r\na\r\n0\r\n\r\nabc" if body != b"ab" else b"abc"
 
-    assert framing.framing(head(*lines)).feed(received) == body
+    assert framing.body_decoder(head(*lines)).feed(received) == body
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -120,7 +120,7 @@ def test_a_response_has_no_body_with_status(status):
     found, _ = take_head(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\n" % status)
 
     assert found
-    assert framing.framing(found).complete
+    assert framing.body_decoder(found).complete
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_response_has_no_body_with_status(status):
 )
 def test_the_end_of_a_body_is_not_found_by(line):
     with pytest.raises(ProtocolError):
-        framing.framing(head(line))
+        framing.body_decoder(head(line))
 
 
 @pytest.mark.parametrize("body, end", [(Plain(1), b"ab"), (Chunked(), b"0\r\n\r\nH")])

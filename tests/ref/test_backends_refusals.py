@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from octomil_ref.backends.refusals import refusal, reported
+from octomil_ref.backends.refusals import error_in_answer, error_of_response
 from octomil_ref.errors import (
     BatchTooLarge,
     Broken,
@@ -50,7 +50,7 @@ MEANINGS = [
 
 @pytest.mark.parametrize("status, body, meaning", MEANINGS)
 def test_an_error_response_means(status, body, meaning):
-    failure = refusal("openai", status, json.dumps(body).encode())
+    failure = error_of_response("openai", status, json.dumps(body).encode())
 
     assert type(failure) is meaning
 
@@ -69,7 +69,11 @@ def test_an_error_response_means(status, body, meaning):
     ],
 )
 def test_an_error_inside_an_answer_has_a_status_by(error, meaning):
-    assert type(reported("openai", {"error": error})) is meaning
+    failure = error_in_answer("openai", {"error": error})
+
+    assert type(failure) is meaning
+    if meaning is Broken:
+        assert failure.message == "The openai backend failed while it answered."
 
 
 SHAPES = [
@@ -84,7 +88,7 @@ SHAPES = [
 
 @pytest.mark.parametrize("body", SHAPES)
 def test_the_reason_is_read_from(body):
-    failure = refusal("openai", 400, body)
+    failure = error_of_response("openai", 400, body)
 
     reason = failure.message.removeprefix("The openai backend refused the request: ")
     assert reason.strip("{}") == "why"
@@ -107,7 +111,7 @@ NO_REASON = [
 
 @pytest.mark.parametrize("body", NO_REASON)
 def test_no_reason_is_read_from(body):
-    failure = refusal("openai", 422, body)
+    failure = error_of_response("openai", 422, body)
 
     assert failure.message.endswith(": it gave no reason")
 
@@ -121,14 +125,16 @@ GARBAGE = [
 
 @pytest.mark.parametrize("body", GARBAGE)
 def test_a_refusal_does_not_depend_on_its_body(body):
-    failure = refusal("openai", 400, body)
+    failure = error_of_response("openai", 400, body)
 
     assert type(failure) is RequestRefused
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 429, 500, 503])
 def test_the_client_does_not_get_the_message_of_other_errors(status):
-    failure = refusal("openai", status, b'{"error": "key sk-123 at 10.0.0.1"}')
+    failure = error_of_response(
+        "openai", status, b'{"error": "key sk-123 at 10.0.0.1"}'
+    )
 
     assert "sk-123" not in failure.message
 
@@ -151,7 +157,7 @@ RETRY_AFTER = [
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("given, sent", RETRY_AFTER)
 def test_a_busy_upstreams_retry_after_is(status, given, sent):
-    failure = refusal("openai", status, b"", given)
+    failure = error_of_response("openai", status, b"", given)
 
     assert failure.headers == {"Retry-After": sent}
 
@@ -169,4 +175,4 @@ def test_a_busy_upstreams_retry_after_is(status, given, sent):
     ],
 )
 def test_the_log_learns_what_the_upstream_said(status, body, detail):
-    assert refusal("ollama", status, body).detail == detail
+    assert error_of_response("ollama", status, body).detail == detail
