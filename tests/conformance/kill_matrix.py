@@ -142,7 +142,7 @@ class Matrix:
 
     @classmethod
     def of(cls, mutants: Iterable[Subject]) -> "Matrix":
-        """Each against the requirements that it violates, through each upstream. A run with --own shows that the others pass."""
+        """Each against the requirements that it violates. A run with --own shows that the others pass."""
         jobs = [Job(each.name, each.claims, violated(each)) for each in mutants]
         return played(jobs, is_surprise)
 
@@ -181,9 +181,9 @@ def declared(mutant: Subject) -> frozenset[str]:
 
 
 def violated(mutant: Subject) -> frozenset[str]:
-    """The requirements that a mutant violates. Empty, for all of its claim, if LOOKS_AT_ALL is one: its check reads all exchanges."""
-    names = frozenset(name.partition("[")[0] for name in mutant.violates)
-    return frozenset() if LOOKS_AT_ALL in names else names
+    """What a mutant violates, through the upstreams where it does. Empty, for all of a small claim, if LOOKS_AT_ALL is among it: its check reads all exchanges."""
+    names, small = declared(mutant), max(mutant.claims.values()) < 2
+    return frozenset() if LOOKS_AT_ALL in names and small else names
 
 
 def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:

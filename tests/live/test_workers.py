@@ -17,7 +17,9 @@ pytestmark = pytest.mark.machine
 
 @pytest.fixture
 def server():
-    with reference(serve, "gunicorn", "--workers", "2") as server:
+    # A worker that hangs is replaced earlier than a silent upstream is given up.
+    sooner = {"GUNICORN_CMD_ARGS": "--timeout 8"}
+    with reference(serve, "gunicorn", "--workers", "2", **sooner) as server:
         wait_until_both_answer(server)
         yield server
 
