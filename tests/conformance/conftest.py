@@ -1,17 +1,44 @@
 import importlib.util
 
 import pytest
-from kill_matrix import Matrix, expectations, is_surprise, survivor_without
+from kill_matrix import (
+    Matrix,
+    Result,
+    conformant_jobs,
+    expectations,
+    is_surprise,
+    mutant_jobs,
+    played,
+    survivor_without,
+)
 from octomil_conformance.server.mutants import all_mutants
 
 COUNTS = pytest.StashKey[dict[str, object]]()
 
 
 @pytest.fixture(scope="session")
-def matrix(counts) -> Matrix:
-    """Every mutant against the requirements it is about, once for all tests."""
-    matrix = Matrix.of(all_mutants().values())
-    killed = [each for each in all_mutants().values() if not is_surprise(matrix.results[each.name])]  # fmt: skip
+def everything(request) -> Matrix:
+    """All runs that the tests of this session need, played together: while some wait, others use the processor."""
+    needed = {name for item in request.session.items for name in item.fixturenames}
+    jobs = conformant_jobs() if "good" in needed else []
+    jobs += mutant_jobs() if "matrix" in needed else []
+    return played(jobs, is_surprise)
+
+
+@pytest.fixture(scope="session")
+def good(everything, counts) -> dict[str, Result]:
+    """Conformant servers against everything."""
+    good = everything.of({each.name for each in conformant_jobs()})
+    counts["conformant servers"] = len(good.results)
+    counts["conformant servers played again"] = ", ".join(good.again) or "none"
+    return good.results
+
+
+@pytest.fixture(scope="session")
+def matrix(everything, counts) -> Matrix:
+    """Every mutant against the requirements that it violates."""
+    matrix = everything.of(all_mutants())
+    killed = [each for each in matrix.results.values() if not is_surprise(each)]
     counts["mutants"] = f"{len(killed)} of {len(matrix.results)} killed, in {matrix.seconds:.0f} s"  # fmt: skip
     counts["mutants played again"] = ", ".join(matrix.again) or "none"
     proven = [survivor_without(each, matrix.results.values()) for each in expectations()]  # fmt: skip

@@ -16,11 +16,11 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 
 from octomil_conformance import checks, runner
@@ -140,11 +140,10 @@ class Matrix:
     again: list[str]
     """The jobs that ran twice, because the first result was a surprise."""
 
-    @classmethod
-    def of(cls, mutants: Iterable[Subject]) -> "Matrix":
-        """Each against the requirements that it violates. A run with --own shows that the others pass."""
-        jobs = [Job(each.name, each.claims, violated(each)) for each in mutants]
-        return played(jobs, is_surprise)
+    def of(self, names: Collection[str]) -> "Matrix":
+        """The part about these jobs."""
+        results = {name: each for name, each in self.results.items() if name in names}
+        return replace(self, results=results, again=[name for name in self.again if name in names])  # fmt: skip
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
         """Maps (requirement with its upstream, check) to the mutants that the check finds."""
@@ -186,6 +185,42 @@ def violated(mutant: Subject) -> frozenset[str]:
     return frozenset() if LOOKS_AT_ALL in names and small else names
 
 
+def mutant_jobs() -> list[Job]:
+    """Each mutant against the requirements that it violates. A run with --own shows that the others pass."""
+    return [Job(each.name, each.claims, violated(each)) for each in all_mutants().values()]  # fmt: skip
+
+
+def conformant_jobs() -> list[Job]:
+    """Conformant servers, the longest runs first."""
+    unhurried = partial(Job, timeout=UNHURRIED)
+    return [
+        unhurried("conformant", parse_claims(ALL.split())),
+        *(
+            unhurried(name, combined(names).claims, halves(combined(names).through))
+            for name, names in TOGETHER.items()
+        ),
+        unhurried(ONE_UPSTREAM, {"infer": 2}),
+        *(
+            unhurried(each.name, _alone(each), _heard_by(each))
+            for each in all_variants().values()
+        ),
+    ]
+
+
+def _alone(variant: Subject) -> Mapping[str, int]:
+    """The claims for a variant alone: level 0 if it is judged together with others at level 2."""
+    if not any(variant.name in names for names in TOGETHER.values()):
+        return variant.claims
+    return {name: 0 for name in variant.claims if name != "auth"}
+
+
+def _heard_by(variant: Subject) -> frozenset[str]:
+    """The requirements whose checks can tell it from another server; empty for all."""
+    if variant.upstreams is Subject.upstreams:
+        return halves()  # a layer does not know which upstream answers
+    return halves(variant.through) if variant.through else frozenset()
+
+
 def played(jobs: list[Job], surprising: Callable[[Result], bool]) -> Matrix:
     """Runs the jobs. A surprising result, which a busy machine can cause, is repeated alone. Then the second result counts."""
     began = time.monotonic()
@@ -208,7 +243,9 @@ def _processes(count: int) -> ProcessPoolExecutor:
 
 
 def is_surprise(result: Result) -> bool:
-    return difference(all_mutants()[result.name], result) != ""
+    if mutant := all_mutants().get(result.name):
+        return difference(mutant, result) != ""
+    return result.name != ONE_UPSTREAM and result.cells != ()
 
 
 def difference(mutant: Subject, result: Result) -> str:

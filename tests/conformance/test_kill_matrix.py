@@ -2,68 +2,24 @@
 
 import ast
 import re
-from functools import partial
 from pathlib import Path
 
 import pytest
 from kill_matrix import (
     ONE_UPSTREAM,
     TOGETHER,
-    UNHURRIED,
     Job,
-    combined,
     difference,
     expectations,
-    halves,
     played,
     survivor_without,
     upstreams_of,
 )
-from octomil_conformance.config import parse_claims
 from octomil_conformance.requirement import half
 from octomil_conformance.runner import all_checks
 from octomil_conformance.server import mutants
 from octomil_conformance.server.mutants import all_mutants
-from octomil_conformance.server.subjects import Subject
-from octomil_conformance.server.variants import ALL, all_variants
-
-unhurried = partial(Job, timeout=UNHURRIED)
-
-
-@pytest.fixture(scope="module")
-def good(counts):
-    jobs = [
-        unhurried("conformant", parse_claims(ALL.split())),
-        unhurried(ONE_UPSTREAM, {"infer": 2}),
-    ]
-    jobs += [
-        unhurried(name, combined(names).claims, halves(combined(names).through))
-        for name, names in TOGETHER.items()
-    ]
-    jobs += [
-        unhurried(each.name, alone(each), heard_by(each))
-        for each in all_variants().values()
-    ]
-    matrix = played(
-        jobs, lambda result: result.name != ONE_UPSTREAM and result.cells != ()
-    )
-    counts["conformant servers"] = f"{len(matrix.results)} in {matrix.seconds:.0f} s"
-    counts["conformant servers played again"] = ", ".join(matrix.again) or "none"
-    return matrix.results
-
-
-def heard_by(variant):
-    """The requirements whose checks can tell it from another server; empty for all."""
-    if variant.upstreams is Subject.upstreams:
-        return halves()  # a layer does not know which upstream answers
-    return halves(variant.through) if variant.through else frozenset()
-
-
-def alone(variant):
-    """The claims for a variant alone: level 0 if it is judged together with others at level 2."""
-    if not any(variant.name in names for names in TOGETHER.values()):
-        return variant.claims
-    return {name: 0 for name in variant.claims if name != "auth"}
+from octomil_conformance.server.variants import all_variants
 
 
 @pytest.mark.parametrize("name", ["conformant", *TOGETHER, *all_variants()])
