@@ -17,6 +17,7 @@ from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import SCENARIOS
 from octomil_conformance.backend.upstream import ANY_PORT
+from octomil_conformance.server.guide import guide
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Request, around, cors
 from octomil_conformance.server.mutants import all_mutants
@@ -78,34 +79,28 @@ def running(folder, *options):
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_in_an_empty_folder_and_ends_on_a_signal(tmp_path, number):
-    with running(tmp_path) as (process, said):
-        url = re.search(r"Octomil API on (\S+)/api/v1", said)[1]
-        status, _, body = ask(url, "/api/v1/inference/stream", CHAT)
+@pytest.mark.parametrize(
+    ("number", "options", "ends"),
+    [(signal.SIGINT, [], 1), (signal.SIGTERM, ["--mutant", "final_event_twice"], 2)],
+)
+def test_what_it_prints_works_when_pasted_and_a_signal_ends_it(
+    tmp_path, number, options, ends
+):
+    with running(tmp_path, *options) as (process, said):
+        lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
+        streamed, embedded = [subprocess.run(line, shell=True, capture_output=True, check=True).stdout for line in lines]  # fmt: skip
         process.send_signal(number)
 
         assert process.wait(SOON) == 0
 
-    assert status == 200
-    assert [event["token"] for event in events(body)] == ["one", " two", " three", ""]
+    tokens = [each["token"] for each in events(streamed)]
+    assert tokens == ["one", " two", " three", *[""] * ends]
+    assert len(json.loads(embedded)["data"]) == 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_it_prints_works_when_pasted(tmp_path):
-    with running(tmp_path) as (process, said):
-        lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
-        answers = [subprocess.run(line, shell=True, capture_output=True, check=True).stdout for line in lines]  # fmt: skip
-        process.terminate()
-
-    assert len(lines) == 2
-    assert events(answers[0])[-1]["done"] is True
-    assert len(json.loads(answers[1])["data"]) == 2
-
-
-def test_it_says_what_is_wrong_with_it(tmp_path):
-    with running(tmp_path, "--mutant", "cut_looks_done") as (_, said):
-        pass
+def test_it_says_what_is_wrong_with_it():
+    said = guide("http://x", TOKEN, OFFERED["cut_looks_done"], "")
 
     assert "A failure in mid-stream is followed by an event with `done: true`." in said
     assert "breaks STREAM-31" in said

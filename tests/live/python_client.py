@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
+
+from octomil_conformance.backend.upstream import PATIENCE
 
 RUNNER = """
 import ast, asyncio, inspect, json, signal, sys
@@ -67,3 +70,17 @@ def python_client(python: Path, prelude: str, **env: str) -> Iterator[PythonClie
         assert [*client.run(prelude)] == []
         yield client
         process.stdin.close()
+
+
+def printed_when_pasted(python: Path, lines: list[str], home: Path) -> str:
+    """The output of the lines for the Python SDK that a command prints, the last thing that is indented."""
+    code = "\n".join(lines).partition("environment of its own):\n")[2]
+    indented = [line for line in code.splitlines() if line.startswith("  ")]
+    return subprocess.run(
+        [python, "-c", dedent("\n".join(indented))],
+        env={"HOME": str(home), "OCTOMIL_DISABLE_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    ).stdout

@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 from octomil_conformance.backend import ScriptedBackend
-from octomil_conformance.backend.scripts import OLLAMA
-from octomil_conformance.backend.upstream import ANY_PORT, PATIENCE
+from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says
+from octomil_conformance.backend.upstream import ANY_PORT, PATIENCE, Script
 from processes import ServerProcess
 
 TOKEN = "a-token-of-the-live-tests"
@@ -72,6 +73,16 @@ class Reference:
         )
         with sent as response:
             yield Events(response)
+
+    @contextmanager
+    def held_stream(self) -> Iterator[tuple["Events", threading.Event]]:
+        """A stream whose first token has arrived. Its second token waits for the event; later streams do not wait."""
+        gate = threading.Event()
+        held = says("Good", " morning", gate=gate)
+        self.ollama.on("/api/chat", held, says("Good", " morning"))
+        with self.stream() as events:
+            events.next()
+            yield events, gate
 
     def wait_for_status(self, token: str, status: int) -> None:
         """Returns when an empty request with the token gets this status."""
@@ -144,6 +155,12 @@ class Events:
             except StopIteration:
                 return self.seen
 
+    def port(self) -> int:
+        """The port of the client."""
+        wire = self.response.extensions["network_stream"]
+        port: int = wire.get_extra_info("client_addr")[1]
+        return port
+
     def text(self) -> str:
         """The answer so far."""
         return "".join(event["token"] for event in self.seen)
@@ -172,6 +189,20 @@ def reference(
         server.client.close()
         server.ollama.raise_errors()
         server.openai.raise_errors()
+
+
+def talks_until_hangup(left: threading.Event, over: threading.Event) -> Script:
+    """Sends a first token, and more tokens after `left`. Sets `over` when the server has closed the connection."""
+
+    def script(response: Response) -> None:
+        response.start_chunked(NDJSON)
+        response.chunk(OLLAMA.token("Good"))
+        response.wait(left)
+        while not response.wait_for_hangup(timeout=0.1):
+            response.chunk(OLLAMA.token(" more"))
+        over.set()
+
+    return script
 
 
 def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client:

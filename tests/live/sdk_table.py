@@ -8,10 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -26,7 +24,6 @@ from octomil_conformance.server.scenarios import sentences
 from octomil_conformance.server.served import Upstreams, served
 from octomil_conformance.server.subjects import Subject as Served
 from octomil_conformance.server.variants import all_variants
-from sdk_words import embed_words, stream_words
 
 README = Path(__file__).parents[2] / "conformance" / "README.md"
 BEGIN = "<!-- measured by tests/live/sdk_table.py: begin -->"
@@ -36,19 +33,18 @@ READER = Path(__file__).with_name("sdk_reader.py")
 TOKEN = "conf-token"
 TIMEOUT = 5.0
 """Seconds that the server waits for a token. `serve` waits 2, which a busy machine may exceed between two tokens."""
-AT_ONCE = 12
-"""Calls of the plain client. All scenarios at once would keep some servers waiting for longer than their timeout."""
 
-CALLED = {"stream": "/api/v1/inference/stream", "embed": "/api/v1/embeddings"}
-"""By profile, the endpoints that the SDK has methods for."""
+CALLS = ["`stream_predict`", "`embed`"]
 BODIES = {
     "stream": {"model_id": "any", "input_data": "one two three"},
     "embed": {"model_id": "any", "input": ["apple", "pear"]},
 }
+"""By profile, what these methods of the SDK are asked."""
 SLOW = ("long", "ponder", "giant", "wait", "late", "late-beginning")
 """Scenarios that take seconds, or more than the timeout on a busy machine. `huge` and `drip` show what clients make of them."""
 SAME = "the same"
-WORDS = {"stream": stream_words, "embed": embed_words}
+SHORT = 30
+"""Longer values are not shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,29 +56,39 @@ class Subject:
     @property
     def called(self) -> list[str]:
         """The profiles of the SDK's endpoints that it concerns."""
-        claims = self.layer.claims if self.layer else CALLED
-        return [profile for profile in CALLED if profile in claims]
+        claims = self.layer.claims if self.layer else BODIES
+        return [profile for profile in BODIES if profile in claims]
 
 
 @dataclass(frozen=True)
 class Measured:
     made: Mapping[Subject, Mapping[str, Any]]
-    """The results of the SDK's calls for a subject, by profile: see sdk_reader.py."""
-    answers: Mapping[Subject, str]
-    """The answers that a plain HTTP client gets."""
+    """What the SDK makes of the answers of a subject, by profile: see sdk_reader.py."""
     right: Mapping[str, Subject]
     """The good server in a scenario."""
 
-    def cell(self, subject: Subject, profile: str) -> str:
-        """`SAME` if the SDK's result is the same as with a good server."""
-        if profile not in subject.called:
-            return ""
+    def cells(self, subject: Subject) -> list[str]:
+        """By profile: `SAME` if the SDK makes the same of a good server, and nothing if it does not meet the subject."""
+        return [
+            (self._difference(subject, profile) or SAME)
+            if profile in subject.called
+            else ""
+            for profile in BODIES
+        ]
+
+    def _difference(self, subject: Subject, profile: str) -> str:
         made = self.made[subject][profile]
         right = self.made[self.right[subject.scenario]][profile]
-        return WORDS[profile](made, right) or SAME
-
-    def scenario_cell(self, subject: Subject, profile: str) -> str:
-        return WORDS[profile](self.made[subject][profile], None)
+        how = made["result"] if made["raised"] else "silently"
+        if (made["raised"] or right["raised"]) and made["result"] != right["result"]:
+            instead = right["result"].removeprefix("raises ")
+            return how if made["raised"] else f"{how}: {made['result']} instead of {instead}"  # fmt: skip
+        other = [
+            f"{name} is {value}" if len(value) < SHORT else f"other {name}"
+            for name, value in made["read"].items()
+            if value != right["read"].get(name)
+        ]
+        return f"{how}: {', '.join(other)}" if other else ""
 
 
 def subjects() -> list[Subject]:
@@ -111,13 +117,9 @@ def measure() -> Measured:
             scenario = "" if each.layer else each.scenario
             server = served(upstreams, TOKEN, each.layer, scenario)
             urls[each] = stack.enter_context(serving(server, TOKEN))
-        good = [each for each in every if each.layer is None]
-        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
-        answers = pool.map(_answers, [urls[each] for each in good])
         made = _read(list(urls.values()))
-        answers = dict(zip(good, answers, strict=True))
-    right = {each.scenario: each for each in good}
-    return Measured(dict(zip(every, made, strict=True)), answers, right)
+    right = {each.scenario: each for each in every if each.layer is None}
+    return Measured(dict(zip(every, made, strict=True)), right)
 
 
 def _read(urls: list[str]) -> list[Mapping[str, Any]]:
@@ -151,28 +153,6 @@ def _one_certificate(folder: str) -> str:
     return str(file)
 
 
-def _answers(url: str) -> str:
-    told = [_answer(url, path, BODIES[profile]) for profile, path in CALLED.items()]
-    return " / ".join(dict.fromkeys(told))
-
-
-def _answer(url: str, path: str, body: object) -> str:
-    """The status, and whether the transfer breaks off."""
-    address = url.removeprefix("http://")
-    with closing(HTTPConnection(address, timeout=60)) as connection:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        connection.request("POST", path, json.dumps(body), headers)
-        response = connection.getresponse()
-        try:
-            response.read()
-        except IncompleteRead:
-            return f"{response.status}, breaks off"
-        wait = response.headers["Retry-After"]
-        return (
-            f"{response.status}, Retry-After {wait}" if wait else str(response.status)
-        )
-
-
 def text_of(measured: Measured) -> str:
     """The text for the README."""
     layered = [each for each in measured.made if each.layer]
@@ -180,9 +160,7 @@ def text_of(measured: Measured) -> str:
     mutants = [each for each in layered if each.layer.violates]
     parts = [
         f"Measured with {SDK}. *Silently* means that it raises no exception; at most, it logs a line.",
-        _table(
-            ["scenario", "answer", "`stream_predict`", "`embed`"], _grouped(measured)
-        ),
+        _table(["scenario", *CALLS], _grouped(measured)),
         _variants(measured, variants),
         _mutants(measured, mutants),
     ]
@@ -194,44 +172,31 @@ def _grouped(measured: Measured) -> list[list[str]]:
     rows: dict[tuple[str, ...], list[str]] = {}
     for each in measured.right.values():
         if each.name in sentences():
-            cells = [measured.scenario_cell(each, profile) for profile in CALLED]
-            row = (measured.answers[each], *cells)
+            row = tuple(made["result"] for made in measured.made[each].values())
             rows.setdefault(row, []).append(f"`{each.name}`")
     return [[", ".join(names), *row] for row, names in rows.items()]
 
 
 def _variants(measured: Measured, variants: Iterable[Subject]) -> str:
-    lost = [each for each in variants if set(_cells(measured, each)) - {SAME, ""}]
-    read = [each for each in variants if each.called and each not in lost]
-    text = f"It reads {len(read)} of the {len(read) + len(lost)} variants that concern these two calls."  # fmt: skip
-    rows = [[f"`{each.name}`", *_cells(measured, each)] for each in lost]
-    return text + (_table(["variant", "`stream_predict`", "`embed`"], rows) if rows else "")  # fmt: skip
+    concern = [each for each in variants if each.called]
+    read = [each for each in concern if set(measured.cells(each)) <= {SAME, ""}]
+    return f"It reads {len(read)} of the {len(concern)} variants that concern these two calls."  # fmt: skip
 
 
 def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
     called = [each for each in mutants if each.called]
-    met = [each for each in called if set(_cells(measured, each)) - {SAME, ""}]
-    rows = [
-        [f"`{each.name}`", _sentence(each), *_cells(measured, each)] for each in met
-    ]
-    table = _table(["mutant", "what is wrong", "`stream_predict`", "`embed`"], rows)
-    same = ", ".join(f"`{each.name}`" for each in called if each not in met)
+    rows = [[f"`{each.name}`", _sentence(each), *measured.cells(each)] for each in called]  # fmt: skip
+    met = [row for row in rows if {*row[2:]} - {SAME, ""}]
+    same = ", ".join(row[0] for row in rows if row not in met)
     others = len([each for each in mutants if not each.called])
+    unmet = f"It cannot tell these mutants from a good server, because it does not look at what is wrong or sends no request that shows it: {same}."
     return "\n\n".join(
         [
-            table,
-            fill(
-                f"It cannot tell these mutants from a good server, because it does not look at what is wrong or sends no request that shows it: {same}.",
-                150,
-                break_on_hyphens=False,
-            ),
+            _table(["mutant", "what is wrong", *CALLS], met),
+            fill(unmet, 150, break_on_hyphens=False),
             f"{others} more mutants are wrong only at endpoints that this SDK does not call.",
         ]
     )
-
-
-def _cells(measured: Measured, subject: Subject) -> list[str]:
-    return [measured.cell(subject, profile) for profile in CALLED]
 
 
 def _sentence(subject: Subject) -> str:

@@ -3,10 +3,8 @@
 import json
 import shlex
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
-from textwrap import dedent
 
 import httpx
 import pytest
@@ -15,6 +13,7 @@ from octomil_conformance.backend.scripts import embeds, says
 from octomil_conformance.backend.scripts import json as answers_json
 from octomil_conformance.backend.upstream import Upstream
 from processes import ServerProcess
+from python_client import printed_when_pasted
 from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED
 
 from octomil_ref.cli import main
@@ -52,20 +51,6 @@ def wait_for_guide(process):
     process.wait_for_line(r"print\(token\.token", timeout=120)
 
 
-def printed_by_the_sdk(process, python, home):
-    """The output of the printed lines for the Python SDK."""
-    lines = "\n".join(process.lines).partition("environment of its own):\n")[2]
-    code = "\n".join(line for line in lines.split("\n") if line.startswith("  "))
-    return subprocess.run(
-        [python, "-c", dedent(code)],
-        env={"HOME": str(home), "OCTOMIL_DISABLE_TELEMETRY": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    ).stdout
-
-
 def test_the_demo_answers_with_its_own_model_and_ctrl_c_ends_everything():
     with demo("--gguf", str(weights())) as process:
         wait_for_guide(process)
@@ -99,7 +84,7 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
         sent = curls(process)
         with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
             answers = {path: client.send(request) for path, request in sent.items()}
-        printed = printed_by_the_sdk(process, sdk_python, tmp_path)
+        printed = printed_when_pasted(sdk_python, process.lines, tmp_path)
         process.terminate()
         code = process.wait()
 

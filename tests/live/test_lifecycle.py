@@ -2,8 +2,8 @@
 
 import signal
 
+import httpx
 import pytest
-from open_streams import OpenStream
 from processes import ServerProcess, gunicorn_command, serve, waitress_serve_command
 from reference import PATIENCE, TOKEN, reference
 
@@ -36,18 +36,15 @@ def test_a_wrong_setting_ends_the_start_with_one_line(command):
 @each_server
 def test_on_sigterm_a_stream_finishes(kind):
     with reference(serve, kind) as server:
-        stream = OpenStream(server)
-        stream.begin()
-
-        server.process.terminate()
-        wait_until_stopping(server)
-        stream.gate.set()
-        stream.end()
+        with server.held_stream() as (events, gate):
+            server.process.terminate()
+            wait_until_stopping(server)
+            gate.set()
+            events.rest()
         code = server.process.wait()
 
-    assert stream.failure is None
-    assert [event["token"] for event in stream.events] == ["Good", " morning", ""]
-    assert stream.events[-1]["done"] is True
+    assert [event["token"] for event in events.seen] == ["Good", " morning", ""]
+    assert events.seen[-1]["done"] is True
     assert code == 0
     assert "Traceback" not in server.heard()
 
@@ -62,16 +59,16 @@ def wait_until_stopping(server):
 
 @each_server
 def test_when_the_grace_is_over_the_server_ends_and_the_stream_is_cut(kind):
-    with reference(serve, kind, OCTOMIL_SHUTDOWN_GRACE="1") as server:
-        stream = OpenStream(server)
-        stream.begin()
-
+    with (
+        reference(serve, kind, OCTOMIL_SHUTDOWN_GRACE="1") as server,
+        server.held_stream() as (events, _),
+    ):
         server.process.terminate()
         server.process.wait()
-        stream.end()
+        with pytest.raises(httpx.HTTPError):
+            events.rest()
 
-    assert stream.failure is not None
-    assert not any(event["done"] for event in stream.events)
+    assert not any(event["done"] for event in events.seen)
 
 
 @each_server

@@ -7,7 +7,6 @@ import signal
 import pytest
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, stream
-from open_streams import OpenStream
 from processes import serve
 from reference import http_request, new_id, reference
 
@@ -34,13 +33,11 @@ OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
 @pytest.mark.parametrize("name", OWN_LINES)
 def test_every_line_of_the_log_is_json_and_has_its_time_in_utc(name):
     with reference(serve, name, "--threads", "1", OCTOMIL_LOG_LEVEL="DEBUG") as server:
-        stream = OpenStream(server)
-        stream.begin()
-        with server.connect() as waiting:
+        with server.held_stream() as (events, gate), server.connect() as waiting:
             waiting.sendall(http_request("/health", method="GET"))
             server.process.wait_for_line(OWN_LINES[name])
-            stream.gate.set()
-            stream.end()
+            gate.set()
+            events.rest()
         server.process.signal(signal.SIGHUP)
         server.process.terminate()
         lines = server.process.all_lines()

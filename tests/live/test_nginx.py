@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from open_streams import talks_until_hangup
 from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
@@ -23,6 +22,7 @@ from reference import (
     client_of,
     http_request,
     reference,
+    talks_until_hangup,
 )
 
 from octomil_ref.errors import BadRequest

@@ -6,9 +6,8 @@ import threading
 import pytest
 from forms import opened, send, text_of, wait_for_text
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
-from open_streams import talks_until_hangup
 from processes import serve
-from reference import PATIENCE, RUNNER_DIED, TOKEN, reference
+from reference import PATIENCE, RUNNER_DIED, TOKEN, reference, talks_until_hangup
 
 pytestmark = pytest.mark.machine
 

@@ -3,12 +3,12 @@
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 from linux import family, holder_of
-from open_streams import OpenStream
 from processes import serve
 from reference import ASK, PATIENCE, client_of, http_request, reference
 
@@ -43,24 +43,18 @@ def wait_until_both_answer(server):
     raise TimeoutError("one worker answers all")
 
 
+@contextmanager
 def one_stream_each(server):
-    """A running stream for each worker."""
+    """By worker, a running stream and the gate of its second token."""
     found = {}
-    spare = []
-    for _ in range(50):  # a server has places for this many streams
-        stream = OpenStream(server)
-        stream.begin()
-        worker = holder_of(server.port, stream.port, workers(server))
-        if worker in found:
-            spare.append(stream)
-        found.setdefault(worker, stream)
-        if len(found) == 2:
-            break
-    for stream in spare:
-        stream.gate.set()
-        stream.end()
-    assert len(found) == 2
-    return found
+    with ExitStack() as stack:
+        for _ in range(50):  # a server has places for this many streams
+            events, gate = stack.enter_context(server.held_stream())
+            worker = holder_of(server.port, events.port(), workers(server))
+            found.setdefault(worker, (events, gate))
+            if len(found) == 2:
+                break
+        yield found
 
 
 def ask_anew(server):
@@ -75,69 +69,59 @@ def wait_for_another_worker(server, *known):
 
 
 def test_a_worker_that_is_killed_costs_only_its_own_streams(server):
-    (victim, cut), (_, going_on) = one_stream_each(server).items()
-    known = workers(server)
+    with one_stream_each(server) as streams:
+        (victim, (cut, _)), (_, (going_on, gate)) = streams.items()
+        known = workers(server)
 
-    os.kill(victim, signal.SIGKILL)
-    cut.end()
-    at_once = [ask_anew(server) for _ in range(10)]
-    wait_for_another_worker(server, *known)
-    afterwards = [ask_anew(server) for _ in range(10)]
-    going_on.gate.set()
-    going_on.end()
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(httpx.HTTPError):
+            cut.rest()
+        at_once = [ask_anew(server) for _ in range(10)]
+        wait_for_another_worker(server, *known)
+        afterwards = [ask_anew(server) for _ in range(10)]
+        gate.set()
+        going_on.rest()
 
-    assert isinstance(cut.failure, httpx.HTTPError)
-    assert not any(event["done"] for event in cut.events)
+    assert not any(event["done"] for event in cut.seen)
     assert at_once + afterwards == [200] * 20
-    assert going_on.failure is None
-    assert going_on.text == "Good morning"
+    assert going_on.text() == "Good morning"
 
 
 def test_a_worker_that_hangs_is_replaced_and_costs_only_its_own_streams(server):
-    (victim, cut), (_, going_on) = one_stream_each(server).items()
-    known = workers(server)
+    with one_stream_each(server) as streams:
+        (victim, (cut, gate_of_cut)), (_, (going_on, gate)) = streams.items()
+        known = workers(server)
 
-    os.kill(victim, signal.SIGSTOP)
-    meanwhile = [ask_anew(server) for _ in range(10)]
-    cut.gate.set()
-    wait_for_another_worker(server, *known)
-    cut.end()
-    going_on.gate.set()
-    going_on.end()
+        os.kill(victim, signal.SIGSTOP)
+        meanwhile = [ask_anew(server) for _ in range(10)]
+        gate_of_cut.set()
+        wait_for_another_worker(server, *known)
+        with pytest.raises(httpx.HTTPError):
+            cut.rest()
+        gate.set()
+        going_on.rest()
 
     assert meanwhile == [200] * 10
-    assert isinstance(cut.failure, httpx.HTTPError)
-    assert going_on.failure is None
-    assert going_on.text == "Good morning"
+    assert going_on.text() == "Good morning"
 
 
-class Caller:
-    """Asks for health again and again in the block, each time on a new connection."""
+@contextmanager
+def health_asked_meanwhile(server):
+    """The statuses of health, asked again and again in the block, each time on a new connection."""
+    over, statuses = threading.Event(), []
 
-    def __init__(self, server):
-        self.statuses = []
-        self.failures = []
-        self._url = server.url
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._call)
+    def ask():
+        while not over.is_set():
+            with client_of(server.url) as client:
+                statuses.append(client.get(f"{server.url}/health").status_code)
 
-    @contextmanager
-    def calling(self):
-        self._thread.start()
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(ask)
         try:
-            yield
+            yield statuses
         finally:
-            self._over.set()
-            self._thread.join()
-
-    def _call(self):
-        while not self._over.is_set():
-            try:
-                with client_of(self._url) as client:
-                    answer = client.get(f"{self._url}/health")
-                    self.statuses.append(answer.status_code)
-            except httpx.HTTPError as ex:
-                self.failures.append(ex)
+            over.set()
+    asking.result()
 
 
 def test_sighup_reads_new_tokens_and_fails_no_stream_or_request(tmp_path):
@@ -146,17 +130,14 @@ def test_sighup_reads_new_tokens_and_fails_no_stream_or_request(tmp_path):
 
     with reference(serve, "gunicorn", OCTOMIL_API_KEYS_FILE=str(keys)) as server:
         server.wait_for_status("the-old-token", 400)
-        stream, caller = OpenStream(server), Caller(server)
-        stream.begin()
-        with caller.calling():
-            keys.write_text("the-new-token\n")
-            server.process.signal(signal.SIGHUP)
-            server.wait_for_status("the-new-token", 400)
-            server.wait_for_status("the-old-token", 401)
-        stream.gate.set()
-        stream.end()
+        with server.held_stream() as (events, gate):
+            with health_asked_meanwhile(server) as statuses:
+                keys.write_text("the-new-token\n")
+                server.process.signal(signal.SIGHUP)
+                server.wait_for_status("the-new-token", 400)
+                server.wait_for_status("the-old-token", 401)
+            gate.set()
+            events.rest()
 
-    assert stream.failure is None
-    assert stream.text == "Good morning"
-    assert caller.failures == []
-    assert set(caller.statuses) == {200}
+    assert events.text() == "Good morning"
+    assert set(statuses) == {200}

@@ -54,6 +54,7 @@ def test_the_defaults_are_one_process_of_64_threads_on_this_machine(told):
     assert settings["worker_class"] == "gthread"
     assert (settings["workers"], settings["threads"]) == (1, 64)
     assert settings["worker_connections"] == 564
+    assert settings["timeout"] == 30
     assert (settings["graceful_timeout"], settings["keepalive"]) == (60, 75)
 
 
