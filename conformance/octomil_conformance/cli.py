@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from octomil_conformance import __version__, spec
 from octomil_conformance.commands import COMMANDS, Command, missing
-from octomil_conformance.config import CouldNotTest, UsageError
+from octomil_conformance.config import CannotListen, CouldNotTest, UsageError
 from octomil_conformance.output import is_unwritten, printed
 from octomil_conformance.report.redact import redact
 
@@ -61,6 +61,8 @@ def _guarded(command: Command, given: argparse.Namespace) -> int:
     except CouldNotTest as ex:
         print(f"could not test: {redact(str(ex), token)}", flush=True)
         return COULD_NOT_TEST
+    except CannotListen as ex:
+        return _say(str(ex), COULD_NOT_TEST)
     except Exception as ex:
         if is_unwritten(ex):
             raise

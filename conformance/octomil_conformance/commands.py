@@ -47,7 +47,7 @@ def _run(given: argparse.Namespace) -> int:
     from octomil_conformance.runner import judge
 
     require_files(given)
-    config = from_options(options.for_config(given), Path.cwd())
+    config = from_options(options.for_config(vars(given).get), Path.cwd())
     print("\n".join(header(config, cost(config))), flush=True)
     progress = Progress()
     try:
@@ -82,7 +82,9 @@ def _doctor(given: argparse.Namespace) -> int:
     from octomil_conformance.doctor import run
 
     asked = {"profiles": list(PATHS), "embed_model": given.embed_model or given.model}
-    return run(from_options({**options.for_config(given), **asked}, Path.cwd()))
+    return run(
+        from_options({**options.for_config(vars(given).get), **asked}, Path.cwd())
+    )
 
 
 # list and explain: the requirements
@@ -204,7 +206,7 @@ def _record(given: argparse.Namespace) -> int:
     from octomil_conformance.recordings import manifest, recorder
     from octomil_conformance.report.transcript import seen
 
-    config = from_options(options.for_config(given), Path.cwd())
+    config = from_options(options.for_config(vars(given).get), Path.cwd())
     manifest.make_folder(given.folder)
     exchanges = recorder.specimens(config)
     files = recorder.write(exchanges, given.folder)

@@ -63,6 +63,10 @@ class CouldNotTest(Exception):
     """There is nothing to judge. The message says what to do."""
 
 
+class CannotListen(OSError):
+    """A server cannot have its address. The message names it."""
+
+
 @dataclass(frozen=True)
 class Expectation:
     """A failure that the implementer knows."""

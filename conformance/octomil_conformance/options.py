@@ -87,6 +87,7 @@ SPEC = Option(
     {"choices": sorted(additions())},
 )
 STRICT = Option("strict", "treat a broken SHOULD as a failure", SWITCH)
+FOR_CONFIG = (*TARGET, *CLAIMS, SPEC, STRICT)
 REPORTS = (
     Option("junit", "write a JUnit XML report"),
     Option("json", "write all verdicts and exchanges"),
@@ -120,19 +121,12 @@ def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> Non
 
 def add_to_pytest(add_option: Callable[..., None]) -> None:
     add_option(f"--{PLUGIN}-url", help="URL of the server under test")
-    for option in (*TARGET, *CLAIMS, SPEC, STRICT):
-        add_option(f"--{PLUGIN}-{option.name}", help=option.help, **option.more)
+    for option in FOR_CONFIG:
+        name, dest = f"--{PLUGIN}-{option.name}", f"{PLUGIN}_{option.dest}"
+        add_option(name, dest=dest, help=option.help, **option.more)
 
 
-def for_config(options: argparse.Namespace) -> dict[str, Any]:
-    """The options in the form that `config.from_options` takes."""
-    names = ["url", *(option.dest for option in (*TARGET, *CLAIMS, SPEC, STRICT))]
-    return {name: getattr(options, name, None) for name in names}
-
-
-def for_config_from_pytest(value_of: Callable[[str], Any]) -> dict[str, Any]:
-    """The same, by the names that pytest has for them."""
-    given = {"url": value_of(f"{PLUGIN}_url")}
-    for option in (*TARGET, *CLAIMS, SPEC, STRICT):
-        given[option.dest] = value_of(f"{PLUGIN}_{option.name.replace('-', '_')}")
-    return given
+def for_config(value_of: Callable[[str], Any], prefix: str = "") -> dict[str, Any]:
+    """The options in the form that `config.from_options` takes. `value_of` takes the name of an option with this prefix."""
+    names = ["url", *(option.dest for option in FOR_CONFIG)]
+    return {name: value_of(prefix + name) for name in names}

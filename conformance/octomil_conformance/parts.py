@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from octomil_conformance.backend.gates import HELD_AT_MOST
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
+from octomil_conformance.backend.stage import HELD_AT_MOST
 from octomil_conformance.exchange import Headers
 from octomil_conformance.target import OTHER_PROMPT
 

@@ -96,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
     resources = ExitStack()
     config.add_cleanup(resources.close)
     try:
-        given = options.for_config_from_pytest(config.getoption)
+        given = options.for_config(config.getoption, f"{options.PLUGIN}_")
         target = resources.enter_context(ready(from_options(given, Path.cwd())))
     except UsageError as ex:
         raise pytest.UsageError(str(ex)) from ex

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product
+from typing import cast
 
 from octomil_conformance.api import Api, specimens
 from octomil_conformance.backend import (
@@ -39,7 +40,7 @@ def ready(config: Config, backend: Backend | None = None) -> Iterator[Target]:
     with ExitStack() as resources:
         target = Target(config)
         if config.level == 2:
-            target.backend = backend or resources.enter_context(_backend(config))
+            target.backend = backend or _backend(config, resources)
         preflight(target)
         if target.backend is not None:
             target.wired = find_wiring(target, target.backend)
@@ -89,29 +90,23 @@ def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:
     return frozenset(seen)
 
 
-@contextmanager
-def _backend(config: Config) -> Iterator[Backend]:
-    with ExitStack() as resources:
-        try:
-            backend = _opened(config)
-            resources.enter_context(backend)
-        except ValueError as ex:
-            raise UsageError(str(ex)) from ex
-        except OSError as ex:
-            raise CouldNotTest(f"our backend: {ex}\n{PORTS_HINT}") from ex
-        yield backend
-
-
-def _opened(config: Config) -> ScriptedBackend | RemoteBackend:
-    if config.backend.startswith(EXTERNAL):
-        where = config.backend.removeprefix(EXTERNAL).lstrip(":")
-        return RemoteBackend(where or DEFAULT_BACKEND)
-    return ScriptedBackend(
-        ollama=address(config.backend),
-        openai=address(config.openai_backend),
-        timeout=config.backend_timeout,
-        allow_remote=config.allow_remote,
-    )
+def _backend(config: Config, resources: ExitStack) -> Backend:
+    """The scripted backend, here or where it already runs. `resources` closes it."""
+    try:
+        if config.backend.startswith(EXTERNAL):
+            where = config.backend.removeprefix(EXTERNAL).lstrip(":")
+            return cast(Backend, RemoteBackend(where or DEFAULT_BACKEND))
+        opened = ScriptedBackend(
+            ollama=address(config.backend),
+            openai=address(config.openai_backend),
+            timeout=config.backend_timeout,
+            allow_remote=config.allow_remote,
+        )
+        return resources.enter_context(opened)
+    except ValueError as ex:
+        raise UsageError(str(ex)) from ex
+    except OSError as ex:
+        raise CouldNotTest(f"our backend: {ex}\n{PORTS_HINT}") from ex
 
 
 def _ask(target: Target, profile: str, scenario: str) -> Api:

@@ -1,12 +1,12 @@
 """What the scripted backend does in a scenario, in the verbs of a reply. The docstring of a function is its sentence for `--scenarios`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 
 from octomil_conformance.backend import spoiled
 from octomil_conformance.backend.forms import RENAMED, WITH_CALL
 from octomil_conformance.backend.reply import Reply
-from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.words import (
     AFTER_THOUGHT_TOKENS,
     GIANT_TOKENS,
@@ -31,7 +31,7 @@ LATE = 1.5
 PONDERING, PONDERING_GAP = 200, 0.05
 """How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
 
-Act = Callable[[Reply, Pace], None]
+Act = Callable[[Reply], None]
 
 
 @dataclass(frozen=True)
@@ -50,156 +50,169 @@ def _act(act: Act) -> Act:
     return act
 
 
+def _saying(
+    name: str, sentence: str, tokens: Sequence[str], split: bool = False
+) -> None:
+    def act(reply: Reply) -> None:
+        reply.say(tokens, split=split)
+        reply.finish()
+
+    ACTS[name] = Scenario(name, sentence, act)
+
+
+def _failing(name: str, sentence: str, begin: Act, end: Act) -> None:
+    def act(reply: Reply) -> None:
+        begin(reply)
+        end(reply)
+
+    ACTS[name] = Scenario(name, sentence, act)
+
+
+# The ways in which an answer begins that fails, and ends
+
+
+def _none(reply: Reply) -> None:
+    pass
+
+
+def _empty(reply: Reply) -> None:
+    reply.say([""])
+
+
+def _two(reply: Reply) -> None:
+    reply.say(reply.echo[:2])
+
+
+def _thoughts(reply: Reply) -> None:
+    reply.think(THOUGHTS)
+
+
+_stop_short, _cut, _garble = map(methodcaller, ("stop_short", "cut", "garble"))
+
+
+# The scenarios
+
+
 @_act
-def echo(reply: Reply, pace: Pace) -> None:
+def echo(reply: Reply) -> None:
     """The prompt, word by word; embeddings in which similar texts are near."""
     reply.say(reply.echo)
     reply.finish()
 
 
 @_act
-def empty(reply: Reply, pace: Pace) -> None:
+def empty(reply: Reply) -> None:
     """A complete answer without a token."""
     reply.finish()
 
 
-@_act
-def unicode(reply: Reply, pace: Pace) -> None:
-    """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
-    reply.say(UNICODE_TOKENS, split=True)
-    reply.finish()
+_saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", UNICODE_TOKENS, split=True)  # fmt: skip
+_saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", ROUGH_TOKENS, split=True)  # fmt: skip
+_saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", HUGE_TOKENS)  # fmt: skip
+_saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", HALVES_TOKENS)  # fmt: skip
+_saying("lone-halves", "Halves of characters that stay alone.", LONE_HALVES_TOKENS)  # fmt: skip
 
 
 @_act
-def rough(reply: Reply, pace: Pace) -> None:
-    """Text that a careless program changes: white space, line ends, markup, escapes, frames."""
-    reply.say(ROUGH_TOKENS, split=True)
-    reply.finish()
-
-
-@_act
-def huge(reply: Reply, pace: Pace) -> None:
-    """520 long tokens, 67 kB, as fast as they can be read."""
-    reply.say(HUGE_TOKENS)
-    reply.finish()
-
-
-@_act
-def halves(reply: Reply, pace: Pace) -> None:
-    """Characters that are cut in two, half a surrogate pair in each token."""
-    reply.say(HALVES_TOKENS)
-    reply.finish()
-
-
-@_act
-def lone_halves(reply: Reply, pace: Pace) -> None:
-    """Halves of characters that stay alone."""
-    reply.say(LONE_HALVES_TOKENS)
-    reply.finish()
-
-
-@_act
-def giant(reply: Reply, pace: Pace) -> None:
+def giant(reply: Reply) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
     reply.say(GIANT_TOKENS)
     reply.finish(change=spoiled.padded)
 
 
 @_act
-def wide(reply: Reply, pace: Pace) -> None:
+def wide(reply: Reply) -> None:
     """The echo; vectors as long as those of the largest models."""
     reply.say(reply.echo)
     reply.finish(vectors=spoiled.wide)
 
 
 @_act
-def wait(reply: Reply, pace: Pace) -> None:
+def wait(reply: Reply) -> None:
     """The echo, but a fifth of the timeout before it, and another one after its first token."""
-    reply.line.pause(pace.gap / 2)
+    reply.line.pause(reply.pace.gap / 2)
     reply.say(reply.echo[:1])
-    reply.line.pause(pace.gap / 2)
+    reply.line.pause(reply.pace.gap / 2)
     reply.say(reply.echo[1:])
     reply.finish()
 
 
 @_act
-def late(reply: Reply, pace: Pace) -> None:
+def late(reply: Reply) -> None:
     """The echo in time, but three fifths of the timeout before it."""
-    reply.line.pause(LATE * pace.gap)
-    echo(reply, pace)
+    reply.line.pause(LATE * reply.pace.gap)
+    echo(reply)
 
 
 @_act
-def late_failure(reply: Reply, pace: Pace) -> None:
+def late_failure(reply: Reply) -> None:
     """500, but three fifths of the timeout before it."""
-    reply.line.pause(LATE * pace.gap)
+    reply.line.pause(LATE * reply.pace.gap)
     reply.line.answer(500, b'{"error":"out of order"}')
 
 
 @_act
-def late_beginning(reply: Reply, pace: Pace) -> None:
+def late_beginning(reply: Reply) -> None:
     """The echo; if the first text is `text 0`, a fifth of the timeout late, so that the portions of one request come back in another order."""
     if reply.echo[-1:] == [" 0"]:
-        reply.line.pause(pace.gap / 2)
-    echo(reply, pace)
+        reply.line.pause(reply.pace.gap / 2)
+    echo(reply)
 
 
 @_act
-def ponder(reply: Reply, pace: Pace) -> None:
+def ponder(reply: Reply) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
         reply.think(THOUGHTS)
         reply.line.pause(PONDERING_GAP)
-    reply.say(reply.echo)
-    reply.finish()
+    echo(reply)
 
 
 @_act
-def varied(reply: Reply, pace: Pace) -> None:
+def varied(reply: Reply) -> None:
     """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
     reply.finish_varied(reply.echo)
 
 
 @_act
-def muse(reply: Reply, pace: Pace) -> None:
+def muse(reply: Reply) -> None:
     """Reasoning for longer than the timeout, each piece in time, then the echo."""
     for thought in (*THOUGHTS, "."):
-        reply.line.pause(pace.gap)
+        reply.line.pause(reply.pace.gap)
         reply.think([thought])
-    echo(reply, pace)
+    echo(reply)
 
 
 @_act
-def muse_renamed(reply: Reply, pace: Pace) -> None:
+def muse_renamed(reply: Reply) -> None:
     """As muse, but the fallback calls it `reasoning`."""
     reply.dialect.form = RENAMED
-    muse(reply, pace)
+    muse(reply)
 
 
 @_act
-def thinking_renamed(reply: Reply, pace: Pace) -> None:
+def thinking_renamed(reply: Reply) -> None:
     """As thinking, but the fallback calls it `reasoning`."""
     reply.dialect.form = RENAMED
-    thinking(reply, pace)
+    thinking(reply)
 
 
 @_act
-def thinking(reply: Reply, pace: Pace) -> None:
+def thinking(reply: Reply) -> None:
     """Reasoning first, then the echo."""
     reply.think(THOUGHTS)
-    reply.say(reply.echo)
-    reply.finish()
+    echo(reply)
 
 
 @_act
-def thinking_only(reply: Reply, pace: Pace) -> None:
+def thinking_only(reply: Reply) -> None:
     """Reasoning, and an empty answer."""
     reply.think(THOUGHTS)
     reply.finish()
 
 
 @_act
-def after_thought(reply: Reply, pace: Pace) -> None:
+def after_thought(reply: Reply) -> None:
     """Reasoning first, then text that begins and ends with line feeds."""
     reply.think(THOUGHTS)
     reply.say(AFTER_THOUGHT_TOKENS)
@@ -207,155 +220,101 @@ def after_thought(reply: Reply, pace: Pace) -> None:
 
 
 @_act
-def call_alone(reply: Reply, pace: Pace) -> None:
+def call_alone(reply: Reply) -> None:
     """A tool call, and no text."""
     reply.dialect.form = WITH_CALL
     reply.finish()
 
 
 @_act
-def small(reply: Reply, pace: Pace) -> None:
+def small(reply: Reply) -> None:
     """The echo; vectors of numbers below 0.00001."""
     reply.say(reply.echo)
     reply.finish(vectors=spoiled.small)
 
 
 @_act
-def long(reply: Reply, pace: Pace) -> None:
+def long(reply: Reply) -> None:
     """A thousand tokens, 10 ms before each; a single answer at once."""
     reply.say(LONG_TOKENS, gap=LONG_GAP)
     reply.finish()
 
 
 @_act
-def gated(reply: Reply, pace: Pace) -> None:
+def gated(reply: Reply) -> None:
     """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
-    reply.line.close_gate(1)
-    reply.say(reply.echo)
-    reply.finish()
+    reply.line.hold_after(1)
+    echo(reply)
 
 
 @_act
-def drip(reply: Reply, pace: Pace) -> None:
+def drip(reply: Reply) -> None:
     """The echo, each token in time but three of them later than the timeout; a single answer drips past it."""
-    reply.say(reply.echo, gap=pace.gap)
-    reply.finish(gap=pace.gap)
+    reply.say(reply.echo, gap=reply.pace.gap)
+    reply.finish(gap=reply.pace.gap)
 
 
 @_act
-def slow(reply: Reply, pace: Pace) -> None:
+def slow(reply: Reply) -> None:
     """No byte of an answer in time; much later the echo."""
-    reply.line.pause(pace.late)
-    echo(reply, pace)
+    reply.line.pause(reply.pace.late)
+    echo(reply)
 
 
 @_act
-def stall(reply: Reply, pace: Pace) -> None:
+def stall(reply: Reply) -> None:
     """Two tokens, then nothing in time; a single answer comes late as a whole."""
     reply.say(reply.echo[:2])
-    reply.line.pause(pace.late)
+    reply.line.pause(reply.pace.late)
     reply.say(reply.echo[2:])
     reply.finish()
 
 
 @_act
-def stall_before_first(reply: Reply, pace: Pace) -> None:
+def stall_before_first(reply: Reply) -> None:
     """Status 200 in time, then nothing; of a single answer, half of it in time."""
     reply.hang()
-    reply.line.pause(pace.late + VERY_LATE)
+    reply.line.pause(reply.pace.late + VERY_LATE)
     reply.cut()
 
 
 @_act
-def awake(reply: Reply, pace: Pace) -> None:
+def awake(reply: Reply) -> None:
     """Status 200 in time, then no token, but comments, blank lines, empty tokens or, before a single answer, white space."""
-    reply.stay_awake(pace.late + VERY_LATE, pace.gap / 2)
+    reply.stay_awake(reply.pace.late + VERY_LATE, reply.pace.gap / 2)
     reply.cut()
 
 
 @_act
-def stall_awake(reply: Reply, pace: Pace) -> None:
+def stall_awake(reply: Reply) -> None:
     """Two tokens, then comments, blank lines and empty tokens, and much later the rest; a single answer as in `awake`."""
     reply.say(reply.echo[:2])
-    reply.stay_awake(pace.late, pace.gap / 2)
+    reply.stay_awake(reply.pace.late, reply.pace.gap / 2)
     reply.say(reply.echo[2:])
     reply.finish()
 
 
-@_act
-def truncate(reply: Reply, pace: Pace) -> None:
-    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
-    reply.say(reply.echo[:2])
-    reply.stop_short()
+_failing("truncate", "Two tokens and a clean end, without what makes an answer complete; half of a single answer.", _two, _stop_short)  # fmt: skip
+_failing("truncate-before-first", "Status 200 and a clean end, without a token; half of a single answer.", _none, _stop_short)  # fmt: skip
+_failing("cut", "Two tokens, then the connection breaks; half of a single answer.", _two, _cut)  # fmt: skip
+_failing("cut-before-first", "Status 200, then the connection breaks before a token.", _none, _cut)  # fmt: skip
+_failing("cut-in-thought", "Reasoning, then the connection breaks before a token.", _thoughts, _cut)  # fmt: skip
+_failing("cut-after-nothing", "An empty token, as beside the role, then the connection breaks.", _empty, _cut)  # fmt: skip
+_failing("truncate-after-nothing", "An empty token, as beside the role, then a clean end.", _empty, _stop_short)  # fmt: skip
+_failing("garbage-after-nothing", "An empty token, as beside the role, then something else than the dialect.", _empty, _garble)  # fmt: skip
 
 
 @_act
-def truncate_before_first(reply: Reply, pace: Pace) -> None:
-    """Status 200 and a clean end, without a token; half of a single answer."""
-    reply.stop_short()
-
-
-@_act
-def cut(reply: Reply, pace: Pace) -> None:
-    """Two tokens, then the connection breaks; half of a single answer."""
-    reply.say(reply.echo[:2])
-    reply.cut()
-
-
-@_act
-def cut_before_first(reply: Reply, pace: Pace) -> None:
-    """Status 200, then the connection breaks before a token."""
-    reply.cut()
-
-
-@_act
-def cut_in_thought(reply: Reply, pace: Pace) -> None:
-    """Reasoning, then the connection breaks before a token."""
-    reply.think(THOUGHTS)
-    reply.cut()
-
-
-@_act
-def cut_after_nothing(reply: Reply, pace: Pace) -> None:
-    """An empty token, as beside the role, then the connection breaks."""
-    reply.say([""])
-    reply.cut()
-
-
-@_act
-def truncate_after_nothing(reply: Reply, pace: Pace) -> None:
-    """An empty token, as beside the role, then a clean end."""
-    reply.say([""])
-    reply.stop_short()
-
-
-@_act
-def garbage_after_nothing(reply: Reply, pace: Pace) -> None:
-    """An empty token, as beside the role, then something else than the dialect."""
-    reply.say([""])
-    reply.garble()
-
-
-@_act
-def drop(reply: Reply, pace: Pace) -> None:
+def drop(reply: Reply) -> None:
     """The connection is closed without a byte of an answer; a server may try that twice."""
     reply.line.break_off("cut")
 
 
 @_act
-def no_body(reply: Reply, pace: Pace) -> None:
+def no_body(reply: Reply) -> None:
     """Status 200 and a body without a byte."""
     reply.line.answer(200, b"")
 
 
-@_act
-def garbage(reply: Reply, pace: Pace) -> None:
-    """Status 200 and a web page."""
-    reply.garble()
-
-
-@_act
-def garbage_later(reply: Reply, pace: Pace) -> None:
-    """Two tokens, then something else than the dialect."""
-    reply.say(reply.echo[:2])
-    reply.garble()
+_failing("garbage", "Status 200 and a web page.", _none, _garble)  # fmt: skip
+_failing("garbage-later", "Two tokens, then something else than the dialect.", _two, _garble)  # fmt: skip

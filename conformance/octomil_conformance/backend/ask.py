@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from octomil_conformance.backend.forms import Form
 from octomil_conformance.backend.words import TOKENS_IN_A_WORD, count_words
 
 Json = dict[str, Any]
@@ -36,49 +35,6 @@ class Ask:
     """True if the vectors are asked for in base64."""
     one_vector: bool = False
     """True for Ollama's older API of embeddings, which takes one text."""
-
-
-class Dialect(Protocol):
-    """How one kind of upstream writes its answer to one request."""
-
-    stream_type: str
-    """Content-Type of a streamed answer."""
-
-    failed: str
-    """The reason with which an answer that failed ends; empty if there is no such reason."""
-
-    @property
-    def mark(self) -> bytes:
-        """The bytes after the last frame of a stream; may be empty."""
-
-    form: Form
-    """How answers are written."""
-
-    def opening(self) -> bytes: ...
-    def increment(self, text: str) -> Json: ...
-    def frame(self, value: object) -> bytes:
-        """Any JSON as a frame of a stream."""
-
-    def token(self, text: str) -> bytes: ...
-    def thought(self, text: str) -> bytes: ...
-    def signs_of_life(self) -> Sequence[bytes]:
-        """Bytes that keep a connection awake, and have neither text nor reasoning."""
-
-    def ending(self, reason: str, tokens: int) -> bytes: ...
-    def varied(self, tokens: Sequence[str]) -> bytes:
-        """A whole stream in the other forms that servers of this kind, and gateways before them, send."""
-
-    def whole(self, text: str, thoughts: str, reason: str, tokens: int) -> Json: ...
-    def vectors(self, vectors: Sequence[Sequence[float]]) -> Json: ...
-    def error(self, status: int, message: str, kind: str) -> Json: ...
-    def other_error(self, message: str) -> Json:
-        """An error of the other type: text instead of an object, or an object instead of text."""
-
-    def odd_error(self, message: str) -> Json:
-        """An error in another form that servers of this kind, and gateways before them, send."""
-
-    def error_beside_end(self, message: str, tokens: int) -> bytes:
-        """A frame that ends an answer and has an error."""
 
 
 def messages_of(body: Mapping[str, Any]) -> list[Json]:

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 
 from octomil_conformance import config
 from octomil_conformance.backend.interface import environment
@@ -15,10 +14,7 @@ from octomil_conformance.backend.scripted import (
 )
 from octomil_conformance.backend.upstream import Address
 from octomil_conformance.options import positive
-from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
-
-USAGE_ERROR = 2
-CANNOT_LISTEN = 3
+from octomil_conformance.output import signals_held, wait_for_the_end
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,26 +23,14 @@ def run(options: argparse.Namespace) -> int:
         for scenario in SCENARIOS.values():
             print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
         return 0
+    given = (options.backend, options.openai_backend)
+    more = (options.backend_timeout, options.allow_remote)
     try:
-        with signals_held():
-            return _serve(options)
+        with signals_held(), ScriptedBackend(*given, *more) as backend:
+            print(_greeting(backend), flush=True)
+            wait_for_the_end()
     except ValueError as ex:
-        return _say(f"{ex}; --allow-remote permits it", USAGE_ERROR)
-    except OSError as ex:
-        if is_unwritten(ex):
-            raise
-        return _say(f"cannot listen: {ex}", CANNOT_LISTEN)
-
-
-def _serve(options: argparse.Namespace) -> int:
-    with ScriptedBackend(
-        options.backend,
-        options.openai_backend,
-        options.backend_timeout,
-        options.allow_remote,
-    ) as backend:
-        print(_greeting(backend), flush=True)
-        wait_for_the_end()
+        raise config.UsageError(f"{ex}; --allow-remote permits it") from ex
     return 0
 
 
@@ -65,11 +49,6 @@ def _greeting(backend: ScriptedBackend) -> str:
     for name, value in environment(backend).items():
         lines.append(f"export {name}={shlex.quote(value)}")
     return "\n".join(lines)
-
-
-def _say(message: str, code: int) -> int:
-    print(f"octomil-conformance backend: {message}", file=sys.stderr)
-    return code
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -31,9 +31,6 @@ class Backend(Protocol):
     def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
         """True once one upstream answers at least `count` calls at the same time."""
 
-    def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
-        """True once a call has sent `count` tokens."""
-
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
         """Waits for a call in which the server under test hung up in the middle of the answer."""
 
@@ -45,12 +42,6 @@ class Backend(Protocol):
 
     def unknown(self) -> list[str]:
         """Requests for paths that the scripted backend does not have, such as `GET /api/foo`."""
-
-    def forget(self, nonce: str) -> None:
-        """Forgets the records and gates."""
-
-    def allow(self, nonce: str, tokens: int) -> None:
-        """Lets streams send this many tokens and no more, and holds single answers."""
 
     def open(self, nonce: str) -> None:
         """Holds nothing any more, including later calls."""

@@ -84,12 +84,16 @@ def _options(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 class OllamaDialect:
     stream_type = "application/x-ndjson"
+    """Content-Type of a streamed answer."""
     failed = ""
+    """The reason with which an answer that failed ends; empty if there is no such reason."""
     mark = b""
+    """The bytes after the last frame of a stream."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self.form = USUAL
+        """How answers are written."""
 
     @property
     def _counts(self) -> bool:
@@ -103,6 +107,7 @@ class OllamaDialect:
         return self._head(message) | {"done": False}
 
     def frame(self, value: object) -> bytes:
+        """Any JSON as a frame of a stream."""
         return compact(self.form.change(value)) + b"\n"
 
     def token(self, text: str) -> bytes:
@@ -112,13 +117,14 @@ class OllamaDialect:
         return self.frame(self.increment("", thinking=text))
 
     def signs_of_life(self) -> Sequence[bytes]:
+        """Bytes that keep a connection awake, and have neither text nor reasoning."""
         return (b"\n", self.token(""))
 
     def ending(self, reason: str, tokens: int) -> bytes:
         return self.frame(self.whole("", "", reason, tokens))
 
     def varied(self, tokens: Sequence[str]) -> bytes:
-        """The last text in the line that ends the answer, beside an error that is null."""
+        """A whole stream in the other forms that servers of this kind, and gateways before them, send: the last text in the line that ends the answer, beside an error that is null."""
         *first, last = tokens or [""]
         ending = self.whole(last, "", "stop", len(tokens)) | {"error": None}
         return b"".join(map(self.token, ["", *first])) + self.frame(ending)
@@ -150,13 +156,15 @@ class OllamaDialect:
         return {"error": message}
 
     def other_error(self, message: str) -> Json:
+        """An error of the other type: text instead of an object, or an object instead of text."""
         return {"error": {"message": message, "type": "api_error"}}
 
     def odd_error(self, message: str) -> Json:
-        """Beside text."""
+        """An error in another form that servers of this kind, and gateways before them, send: here beside text."""
         return self.increment(" more") | {"error": message}
 
     def error_beside_end(self, message: str, tokens: int) -> bytes:
+        """A frame that ends an answer and has an error."""
         return self.frame(self.whole("", "", "stop", tokens) | {"error": message})
 
     def _head(self, message: Json) -> Json:

@@ -97,9 +97,11 @@ class OpenAIDialect:
     def frame(self, value: object) -> bytes:
         event = self.form.events[self._framed % len(self.form.events)]
         self._framed += 1
-        data = self.form.change(value)
-        lines = b"\ndata: ".join(json.dumps(data, indent=0).encode().split(b"\n"))
-        return event.replace(b"%b", lines if self.form.spread else compact(data))
+        data = compact(self.form.change(value))
+        if self.form.spread:
+            spread = json.dumps(json.loads(data), indent=0).encode()
+            data = spread.replace(b"\n", b"\ndata: ")
+        return event.replace(b"%b", data)
 
     def token(self, text: str) -> bytes:
         self._said += 1

@@ -1,8 +1,9 @@
 """Answers the requests of one provider: scenarios, pages, outages that keep the port open, and the control API."""
 
+from octomil_conformance.backend.dialects import reader_of
 from octomil_conformance.backend.pages import UNKNOWN, Page, page_for
-from octomil_conformance.backend.reply import Reply, StreamReply, WholeReply
-from octomil_conformance.backend.request import Request, reader_of, understand
+from octomil_conformance.backend.reply import StreamReply, WholeReply
+from octomil_conformance.backend.request import Request, understand
 from octomil_conformance.backend.response import ClientLeft, Response, Stopped, compact
 from octomil_conformance.backend.stage import Line, Outage, Stage
 
@@ -30,8 +31,8 @@ class Player:
         page = self._page(request)
         outage = self._stage.outage  # a check that sees the call may end the outage
         call = request.call(self._stage.backend, is_unknown=page is UNKNOWN)
-        number = self._stage.witness.arrive(call)
-        line = Line(response, self._stage, number, request.tag.nonce)
+        self._stage.witness.arrive(call)
+        line = Line(response, self._stage, call)
         try:
             self._answer(request, line, page, outage)
         except ClientLeft:
@@ -62,8 +63,7 @@ class Player:
             line.answer(why.status, compact(error))
         elif request.scenario:
             kind = StreamReply if request.ask.stream else WholeReply
-            reply: Reply = kind(request.ask, request.dialect(), line)
-            request.scenario.act(reply, self._stage.pace)
+            request.scenario.act(kind(request.ask, request.dialect(), line))
         elif page:
             line.answer(page.status, page.body, page.content_type)
 

@@ -7,7 +7,6 @@ from email.utils import formatdate
 from octomil_conformance.backend.acts import Scenario, echo
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.stage import Pace
 
 TRACE = 'Traceback (most recent call last):\n  File "/srv/upstream/seed.py", line 3, in read\nValueError: seed'
 """A message that a client must not see."""
@@ -24,9 +23,9 @@ def _refusal(
     applies: Callable[[Reply], bool] = lambda reply: True,
     **headers: str | Callable[[], str],
 ) -> None:
-    def act(reply: Reply, pace: Pace) -> None:
+    def act(reply: Reply) -> None:
         if not applies(reply):
-            return echo(reply, pace)
+            return echo(reply)
         error = reply.dialect.error(status, reply.line.quoting(message), kind)
         given = {name: reply.line.quoting(value) if isinstance(value, str) else value() for name, value in headers.items()}  # fmt: skip
         reply.line.answer(status, compact(error), **given)
@@ -34,18 +33,18 @@ def _refusal(
     REFUSALS[name] = Scenario(name, f"{status}: {sentence}.", act)
 
 
-def _later_portions(reply: Reply, pace: Pace) -> None:
+def _later_portions(reply: Reply) -> None:
     if reply.echo[-1:] == [" 0"]:
-        echo(reply, pace)
+        echo(reply)
     else:
-        REFUSALS["http-500"].act(reply, pace)
+        REFUSALS["http-500"].act(reply)
 
 
 PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
 """A page from a server in front of the upstream."""
 
 
-def _page(reply: Reply, pace: Pace) -> None:
+def _page(reply: Reply) -> None:
     reply.line.answer(400, PAGE, content_type="text/html")
 
 
@@ -120,7 +119,7 @@ _refusal(
     400,
     "it does not know `seed`; without one, the echo",
     "Unsupported parameter: 'seed' is not supported with this model.",
-    applies=lambda reply: reply.has_seed,
+    applies=lambda reply: reply.ask.has_seed,
 )
 _refusal(
     "bad-option",

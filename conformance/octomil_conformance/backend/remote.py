@@ -5,11 +5,12 @@ connection that began the outage.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from functools import partial
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Self
+from inspect import signature
+from typing import Any
 
 from octomil_conformance.backend.interface import BOTH, Backend
 from octomil_conformance.backend.outages import Outages
@@ -19,143 +20,91 @@ from octomil_conformance.backend.witness import Call, Provider
 
 SLACK = 10.0
 """Extra seconds for an answer, beyond the timeout of the question."""
+METHODS = {name for name in vars(Backend) if not name.startswith("_")} - {"outage"}
 
 
 class RemoteBackend:
     """`address` is either port of a running `octomil-conformance backend`. Raises ConnectionError if none answers there.
 
-    During an outage that refuses connections, only the end of the outage works. See interface.Backend for the methods.
+    It has all methods of interface.Backend. During an outage that refuses connections, only the end of the outage works.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        about = self._ask("about")
+        with self._connected(SLACK) as connection:
+            about = _send(connection, "about", {})
         self.ollama_url: str = about["ollama_url"]
         self.openai_url: str = about["openai_url"]
         self.timeout: float = about["timeout"]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Does nothing: each question has its own connection."""
-
-    def calls(self, nonce: str) -> list[Call]:
-        return _calls(self._ask("calls", nonce=nonce))
-
-    def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
-        return _calls(
-            self._ask("wait_for_calls", nonce=nonce, count=count, timeout=timeout)
-        )
-
-    def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        return bool(
-            self._ask("wait_for_active", nonce=nonce, count=count, timeout=timeout)
-        )
-
-    def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
-        return bool(
-            self._ask("wait_for_tokens", nonce=nonce, count=count, timeout=timeout)
-        )
-
-    def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
-        call = self._ask("wait_for_hang_up", nonce=nonce, timeout=timeout)
-        return Call(**call) if call else None
-
-    def wait_until_idle(self, nonce: str, timeout: float) -> bool:
-        return bool(self._ask("wait_until_idle", nonce=nonce, timeout=timeout))
-
-    def high_water(self, nonce: str) -> int:
-        return int(self._ask("high_water", nonce=nonce))
-
-    def unknown(self) -> list[str]:
-        return list(self._ask("unknown"))
-
-    def forget(self, nonce: str) -> None:
-        self._ask("forget", nonce=nonce)
-
-    def allow(self, nonce: str, tokens: int) -> None:
-        self._ask("allow", nonce=nonce, tokens=tokens)
-
-    def open(self, nonce: str) -> None:
-        self._ask("open", nonce=nonce)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in METHODS:
+            raise AttributeError(name)
+        return partial(self._ask, name)
 
     @contextmanager
     def outage(
         self, kind: Outage = "refuse", backends: Sequence[Provider] = BOTH
     ) -> Iterator[None]:
-        with closing(self._connect(SLACK)) as connection:
+        with self._connected(SLACK) as connection:
             _send(connection, "outage", {"kind": kind, "backends": list(backends)})
             try:
                 yield
             finally:
                 _send(connection, "end_outage", {})
 
-    def _connect(self, timeout: float) -> HTTPConnection:
-        return HTTPConnection(self._address, timeout=timeout)
-
-    def _ask(self, name: str, **arguments: Any) -> Any:
+    def _ask(self, name: str, *given: Any, **named: Any) -> Any:
+        method = signature(getattr(Backend, name))
+        arguments = method.bind(None, *given, **named).arguments
+        del arguments["self"]
         timeout = arguments.get("timeout", 0.0) + SLACK
-        with closing(self._connect(timeout)) as connection:
-            return _send(connection, name, arguments)
+        with self._connected(timeout) as connection:
+            return _understood(_send(connection, name, arguments))
+
+    def _connected(self, timeout: float) -> closing[HTTPConnection]:
+        return closing(HTTPConnection(self._address, timeout=timeout))
 
 
 def _send(connection: HTTPConnection, name: str, arguments: dict[str, Any]) -> Any:
     """Raises ConnectionError if no scripted backend answers, ValueError if it refuses."""
     headers = {"Content-Type": "application/json"}
+    place = f"{connection.host}:{connection.port}"
     try:
         connection.request("POST", f"/conf/{name}", json.dumps(arguments), headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
     except (OSError, HTTPException, ValueError) as ex:
-        raise ConnectionError(
-            f"no scripted backend answers at {connection.host}:{connection.port}"
-        ) from ex
+        raise ConnectionError(f"no scripted backend answers at {place}") from ex
     if response.status == 400 and "error" in answer:
         raise ValueError(answer["error"])
     if response.status != 200 or "result" not in answer:
-        raise ConnectionError(
-            f"{connection.host}:{connection.port} is not a scripted backend"
-        )
+        raise ConnectionError(f"{place} is not a scripted backend")
     return answer["result"]
 
 
-def _calls(values: list[dict[str, Any]]) -> list[Call]:
-    return [Call(**value) for value in values]
-
-
-METHODS = {name for name in vars(Backend) if not name.startswith("_")} - {"outage"}
-
-
-class Control:
-    def __init__(self, backend: Backend, outages: Outages) -> None:
-        self._backend = backend
-        self._outages = outages
-
-    def call(self, name: str, arguments: Mapping[str, Any], connection: Wire) -> Any:
-        """Returns a JSON value. Raises LookupError, TypeError or ValueError."""
-        if name == "about":
-            return {
-                "ollama_url": self._backend.ollama_url,
-                "openai_url": self._backend.openai_url,
-                "timeout": self._backend.timeout,
-            }
-        if name == "outage":
-            self._outages.begin(**arguments, spare=connection)
-            return self._outages.end_with(connection)
-        if name == "end_outage":
-            return self._outages.end()
-        if name not in METHODS:
-            raise LookupError(name)
-        return _plain(getattr(self._backend, name)(**arguments))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Call):
-        return asdict(value)
+def _understood(value: Any) -> Any:
+    """The objects in a result are calls."""
     if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+        return [*map(_understood, value)]
+    return Call(**value) if isinstance(value, dict) else value
+
+
+def control(
+    backend: Backend,
+    outages: Outages,
+    name: str,
+    arguments: Mapping[str, Any],
+    connection: Wire,
+) -> Any:
+    """Answers a call of the control API. Raises LookupError, TypeError or ValueError."""
+    if name == "about":
+        names = ("ollama_url", "openai_url", "timeout")
+        return {each: getattr(backend, each) for each in names}
+    if name == "outage":
+        outages.begin(**arguments, spare=connection)
+        return outages.end_with(connection)
+    if name == "end_outage":
+        return outages.end()
+    if name not in METHODS:
+        raise LookupError(name)
+    return getattr(backend, name)(**arguments)

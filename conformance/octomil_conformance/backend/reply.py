@@ -1,12 +1,16 @@
-"""The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings."""
+"""The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings.
 
+The last verb of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
+"""
+
+import math
 import re
 from collections.abc import Iterable
 from itertools import cycle
-from typing import Literal, Protocol
+from typing import Literal
 
-from octomil_conformance.backend.ask import Ask, Dialect, Json
-from octomil_conformance.backend.gates import WHOLE
+from octomil_conformance.backend.ask import Ask, Json
+from octomil_conformance.backend.dialects import Dialect
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import Change, same, small, wide
 from octomil_conformance.backend.stage import JSON, Line
@@ -26,67 +30,25 @@ DRIPS = 6
 """Pieces in which a whole answer drips."""
 
 
-class Reply(Protocol):
-    """The verbs of a scenario. Its last verb is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response."""
-
-    line: Line
-    """The response, for verbs that streams and whole answers share: pauses, gates, an error status, a closed connection."""
-    dialect: Dialect
-    """Its `form` may be set before the first verb."""
-    echo: list[str]
-    """The tokens of the prompt, or of the first text to embed."""
-    has_seed: bool
-    """True if the request has the parameter `seed`."""
-
-    def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
-        """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
-
-    def think(self, thoughts: Iterable[str]) -> None: ...
-    def stay_awake(self, seconds: float, gap: float) -> None:
-        """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
-
-    def finish(
-        self, gap: float = 0.0, change: Change = same, vectors: Change = same
-    ) -> None:
-        """Completes the answer. `gap`: a whole answer drips. For whole answers only: `change` changes the JSON, and `vectors` the vectors in it."""
-
-    def spoil(self, change: Change) -> None:
-        """Sends a whole answer after this change; a stream sends one token after it, and ends."""
-
-    def finish_varied(self, tokens: Iterable[str]) -> None:
-        """Sends these tokens and the end in the other forms of the dialect. A single answer has only one form."""
-
-    def stop_short(self) -> None:
-        """Ends the transfer cleanly, but the answer is not complete."""
-
-    def cut(self) -> None:
-        """Breaks the connection in the middle of the answer."""
-
-    def garble(self) -> None:
-        """Sends bytes that are not of the dialect."""
-
-    def fail(self, message: str, form: ErrorForm = "alone") -> None:
-        """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
-
-    def hang(self) -> None:
-        """Sends the beginning of an answer, and no token."""
-
-
 class StreamReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.ask = ask
         self.line = line
+        """The response, for verbs that streams and whole answers share: pauses, gates, an error status, a closed connection."""
         self.dialect = dialect
+        """Its `form` may be set before the first verb."""
         self.echo = echo_tokens(ask.prompt)
-        self.has_seed = ask.has_seed
-        self._ask = ask
+        """The tokens of the prompt, or of the first text to embed."""
+        self.pace = line.pace
         self._response = line.response
         self._opened = False
         self._said = 0
         self._reason = "stop"
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
+        """Tokens up to the limit of the request, `gap` seconds before each. `split`: in two writes, cut inside a character."""
         for token in tokens:
-            if self._said == self._ask.limit:
+            if self._said == self.ask.limit:
                 self._reason = "length"
                 return
             self.line.pause(gap)
@@ -98,7 +60,6 @@ class StreamReply:
                 self.line.pause(SPLIT)
                 self._response.chunk(piece)
             self._said += 1
-            self.line.token_sent()
 
     def think(self, thoughts: Iterable[str]) -> None:
         self._open()
@@ -106,6 +67,7 @@ class StreamReply:
             self._response.chunk(self.dialect.thought(thought))
 
     def stay_awake(self, seconds: float, gap: float) -> None:
+        """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
         self._open()
         for _, sign in zip(range(round(seconds / gap)), cycle(self.dialect.signs_of_life())):  # fmt: skip
             self.line.pause(gap)
@@ -114,31 +76,38 @@ class StreamReply:
     def finish(
         self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
+        """Completes the answer. `gap`: a whole answer drips. For whole answers only: `change` changes the JSON, and `vectors` the vectors in it."""
         self.line.pass_gate(self._said + 1)
         self._last(self.dialect.ending(self._reason, self._said))
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
+        """Sends these tokens and the end in the other forms of the dialect. A single answer has only one form."""
         self._opened = True
         self._response.start_chunked(self.dialect.stream_type)
         self._last(self.dialect.varied([*tokens]))
 
     def stop_short(self) -> None:
+        """Ends the transfer cleanly, but the answer is not complete."""
         self._open()
         self.line.ending("cut")
         self._response.end_chunks()
 
     def cut(self) -> None:
+        """Breaks the connection in the middle of the answer."""
         self._open()
         self.line.break_off("cut")
 
     def garble(self) -> None:
+        """Sends bytes that are not of the dialect."""
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
 
     def spoil(self, change: Change) -> None:
+        """Sends a whole answer after this change; a stream sends one token after it, and ends."""
         token = change(self.dialect.increment(self.echo[0]))
         self._last(self.dialect.frame(token) + self.dialect.mark)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
+        """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
         message = self.line.quoting(message)
         error = self.dialect.error(500, message, "server_error")
         frames = {
@@ -155,6 +124,7 @@ class StreamReply:
         self._last(frame)
 
     def hang(self) -> None:
+        """Sends the beginning of an answer, and no token."""
         self._open()
 
     def _open(self) -> None:
@@ -176,11 +146,11 @@ class StreamReply:
 
 class WholeReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+        self.ask = ask
         self.line = line
         self.dialect = dialect
         self.echo = echo_tokens((ask.texts or [ask.prompt])[0])
-        self.has_seed = ask.has_seed
-        self._ask = ask
+        self.pace = line.pace
         self._response = line.response
         self._said: list[str] = []
         self._thoughts = ""
@@ -190,7 +160,7 @@ class WholeReply:
 
     def say(self, tokens: Iterable[str], gap: float = 0.0, split: bool = False) -> None:
         tokens = list(tokens)
-        limit = self._ask.limit
+        limit = self.ask.limit
         room = len(tokens) if limit is None else limit - len(self._said)
         self._split = split
         self._said += tokens[:room]
@@ -210,7 +180,7 @@ class WholeReply:
     def finish(
         self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
-        self.line.pass_gate(WHOLE)
+        self.line.pass_gate(math.inf)
         body = compact(self.dialect.form.change(change(self._body(vectors))))
         if not gap and not self._split:
             self.line.answer(200, body, self.dialect.form.content_type or JSON)
@@ -249,7 +219,7 @@ class WholeReply:
             return self.line.break_off("cut")
         body = compact(self._body())
         self._start(len(body))
-        if self._said or self._ask.texts:
+        if self._said or self.ask.texts:
             self._response.send(body[: len(body) // 2])
         self.line.break_off("cut")
 
@@ -281,15 +251,18 @@ class WholeReply:
         self._response.head(200, content_type=JSON, content_length=str(length))
 
     def _body(self, vectors: Change = same) -> Json:
-        if self._ask.texts is None:
+        if self.ask.texts is None:
             text = "".join(self._said)
             count = len(self._said)
             return self.dialect.whole(text, self._thoughts, self._reason, count)
-        found = [*map(embed, self._ask.texts)]
+        found = [*map(embed, self.ask.texts)]
         # A single vector cannot be wrong in all these ways: it is left out.
-        if self._ask.one_vector and vectors not in (same, wide, small):
+        if self.ask.one_vector and vectors not in (same, wide, small):
             return self.dialect.vectors([])
         return self.dialect.vectors(vectors(found))
+
+
+Reply = StreamReply | WholeReply
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:

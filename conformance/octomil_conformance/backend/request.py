@@ -1,13 +1,13 @@
 """Parses one HTTP request to the scripted backend. Pure."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from octomil_conformance.backend import ollama, openai
 from octomil_conformance.backend.acts import Scenario
-from octomil_conformance.backend.ask import Ask, Dialect, Refused
+from octomil_conformance.backend.ask import Ask, Refused
+from octomil_conformance.backend.dialects import Dialect, dialect_of, reader_of
 from octomil_conformance.backend.response import Received
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, scenario_of
 from octomil_conformance.backend.witness import Call, Provider
@@ -29,12 +29,11 @@ class Request:
     """Why a real server would refuse the request."""
 
     def dialect(self) -> Dialect:
-        return dialect_of(self.received.path)(self.ask)
+        return dialect_of(self.received.path, self.ask)
 
     def call(self, backend: Provider, is_unknown: bool) -> Call:
         """The record for the witness."""
         return Call(
-            number=0,
             nonce=self.tag.nonce,
             backend=backend,
             method=self.received.method,
@@ -45,7 +44,6 @@ class Request:
             stream=self.ask.stream,
             scenario=self.scenario.name if self.scenario else "",
             is_unknown=is_unknown,
-            arrived=0.0,
         )
 
 
@@ -64,27 +62,6 @@ def understand(received: Received, backend: Provider) -> Request:
         scenario = scenario_of(MODEL_PREFIX + tag.scenario, backend)
     missing = Refused(404, f'model "{ask.model}" not found, try pulling it first')
     return Request(received, value, tag, ask, scenario, None if scenario else missing)
-
-
-def dialect_of(path: str) -> Callable[[Ask], Dialect]:
-    if path.startswith("/api/"):
-        return ollama.OllamaDialect
-    return openai.OpenAIDialect
-
-
-def reader_of(path: str) -> Callable[[Mapping[str, Any]], Ask] | None:
-    """Reads the body of a chat or of embeddings; None for other paths."""
-    if path == "/api/chat":
-        return ollama.read_chat
-    if path == "/api/embed":
-        return ollama.read_embed
-    if path == "/api/embeddings":
-        return ollama.read_old_embed
-    if path.startswith("/api/"):
-        return None
-    if path.endswith("/chat/completions"):
-        return openai.read_chat
-    return openai.read_embed if path.endswith("/embeddings") else None
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -1,14 +1,15 @@
 """The response of a script to one request: it can send any bytes, wait, watch its client leave, and break the connection."""
 
-import http
 import json
+import math
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from http.client import responses
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ POLL = 0.05
 
 LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 """The flags are joined once, because joining them takes longer than the call that uses them."""
-_PHRASES = {known.value: known.phrase for known in http.HTTPStatus}
+COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=asdict)
 
 
 class ClientLeft(ConnectionError):
@@ -42,8 +43,10 @@ class Received:
     version: str
     connection_id: int
     """The number of the TCP connection, from 1."""
-    nth_on_connection: int
+    nth: int
     """Counts the requests of one connection, from 1."""
+    unread: int = 0
+    """Announced bytes of a body that is too large, which were not read."""
 
     @property
     def path(self) -> str:
@@ -122,11 +125,12 @@ class Response:
 
     def head(self, status: int = 200, **headers: str) -> None:
         """Sends the status line and headers. Without a length the body ends with the connection."""
-        self.send(_head(status, headers))
+        self.send(head_of(status, _titled(headers)))
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         """Sends a whole response of known length."""
-        head = _head(status, {**headers, "content_length": str(len(body))})
+        given = {**headers, "content_length": str(len(body))}
+        head = head_of(status, _titled(given))
         self.complete(headers.get("connection", ""))
         self.send(head if self.request.method == "HEAD" else head + body)
 
@@ -203,11 +207,15 @@ class Response:
             raise Stopped
 
 
-def _head(status: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, '')}"]
-    for name, value in headers.items():
-        lines.append(f"{name.replace('_', '-').title()}: {value}")
+def head_of(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {responses.get(status, '')}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _titled(headers: Mapping[str, str]) -> dict[str, str]:
+    """`content_type` becomes `Content-Type`."""
+    return {name.replace("_", "-").title(): value for name, value in headers.items()}
 
 
 def is_closed(connection: socket.socket) -> bool:
@@ -222,12 +230,14 @@ def is_closed(connection: socket.socket) -> bool:
 
 def compact(value: object) -> bytes:
     """JSON as servers in Go and C++ write it: UTF-8, no blanks. Half a surrogate pair is an escape, `\\ud83c`, as in JavaScript."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="backslashreplace")
+    return COMPACT.encode(value).encode(errors="backslashreplace")
 
 
-def read_request(wire: Wire, nth: int) -> Received | None:
-    """The next request, or None if the client closed the connection before it. Raises ValueError for broken framing."""
+def read_request(wire: Wire, nth: int, most: float = math.inf) -> Received | None:
+    """The next request, or None if the client closed the connection before it. Raises ValueError for broken framing.
+
+    Of a body with more than `most` bytes, one byte beyond them is read.
+    """
     start = wire.reader.readline()
     if not start:
         return None
@@ -236,10 +246,14 @@ def read_request(wire: Wire, nth: int) -> Received | None:
     if headers.get("expect", "").lower() == "100-continue":
         wire.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = b"".join(iter(lambda: _read_chunk(wire.reader), b""))
+        body, unread = _read_chunks(wire.reader, most), 0
     else:
-        body = _read_exactly(wire.reader, int(headers.get("content-length", 0)))
-    return Received(method, target, headers, body, version, wire.connection_id, nth)
+        length = int(headers.get("content-length") or 0)
+        body = _read_exactly(wire.reader, length, most)
+        unread = length - len(body)
+    urlsplit(target)  # raises ValueError for a bracket that is not closed
+    where = wire.connection_id, nth
+    return Received(method, target, headers, body, version, *where, unread)
 
 
 def _read_headers(reader: BinaryIO) -> dict[str, str]:
@@ -252,17 +266,24 @@ def _read_headers(reader: BinaryIO) -> dict[str, str]:
     return headers
 
 
-def _read_chunk(reader: BinaryIO) -> bytes:
-    """One chunk of a request body; the last one is empty."""
-    size = int(reader.readline().partition(b";")[0], 16)
-    data = _read_exactly(reader, size)
-    if reader.readline() != b"\r\n":
-        raise ValueError("a chunk of the request has the wrong length, or a trailer")
-    return data
+def _read_chunks(reader: BinaryIO, most: float) -> bytes:
+    body = b""
+    while size := int(reader.readline().partition(b";")[0], 16):
+        body += _read_exactly(reader, size, most)
+        if len(body) > most:
+            return body
+        if reader.readline() != b"\r\n":
+            raise ValueError("a chunk of the request has the wrong length")
+    _read_headers(reader)  # trailers, and the blank line
+    return body
 
 
-def _read_exactly(reader: BinaryIO, size: int) -> bytes:
-    data = reader.read(size)
-    if len(data) < size:
+def _read_exactly(reader: BinaryIO, size: int, most: float) -> bytes:
+    """`size` bytes, but at most one more than `most`."""
+    if size < 0:
+        raise ValueError(f"{size} is no length")
+    wanted = int(min(size, most + 1))
+    data = reader.read(wanted)
+    if len(data) < wanted:
         raise ConnectionError("the client left in the middle of its request")
     return data

@@ -8,12 +8,11 @@ import re
 from collections.abc import Sequence
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.acts import ACTS, Scenario, echo, truncate
+from octomil_conformance.backend.acts import ACTS, Scenario, echo
 from octomil_conformance.backend.forms import FORMS, Form
 from octomil_conformance.backend.refusals import REFUSALS
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.spoiled import Change, same
-from octomil_conformance.backend.stage import Pace
 from octomil_conformance.backend.witness import Provider
 
 MODEL_PREFIX = "conf-"
@@ -69,13 +68,13 @@ CRASH = "llama runner at {host} for {key} no longer running: 2"
 
 
 def _formed(name: str, sentence: str, form: Form) -> None:
-    def act(reply: Reply, pace: Pace) -> None:
+    def act(reply: Reply) -> None:
         reply.dialect.form = form
-        echo(reply, pace)
+        echo(reply)
 
-    def act_cut(reply: Reply, pace: Pace) -> None:
+    def act_cut(reply: Reply) -> None:
         reply.dialect.form = form
-        truncate(reply, pace)
+        ACTS["truncate"].act(reply)
 
     SCENARIOS[name] = Scenario(name, f"{sentence}; the echo.", act)
     cut_name = f"{name}-truncate"
@@ -87,7 +86,7 @@ for _name, (_sentence, _form) in FORMS.items():
 
 
 def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone", before: Sequence[str] = ()) -> None:  # fmt: skip
-    def act(reply: Reply, pace: Pace) -> None:
+    def act(reply: Reply) -> None:
         reply.say([*before, *reply.echo[:tokens]])
         reply.fail(CRASH, form)
 
@@ -110,7 +109,7 @@ _error("error-odd", "two tokens, an error beside text (Ollama) or without the na
 
 
 def _spoiled(name: str, sentence: str, change: Change) -> None:
-    def act(reply: Reply, pace: Pace) -> None:
+    def act(reply: Reply) -> None:
         reply.spoil(change)
 
     SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
@@ -119,7 +118,7 @@ def _spoiled(name: str, sentence: str, change: Change) -> None:
 def _embedded(
     name: str, sentence: str, change: Change = same, vectors: Change = same
 ) -> None:
-    def act(reply: Reply, pace: Pace) -> None:
+    def act(reply: Reply) -> None:
         reply.say(reply.echo)
         reply.finish(change=change, vectors=vectors)
 

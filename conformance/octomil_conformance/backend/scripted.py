@@ -3,14 +3,14 @@
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Self
 
-from octomil_conformance.backend.gates import Gates
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.player import Player
-from octomil_conformance.backend.remote import Control
-from octomil_conformance.backend.stage import Outage, Stage, pace_for
+from octomil_conformance.backend.remote import control
+from octomil_conformance.backend.stage import Gates, Outage, Stage, pace_for
 from octomil_conformance.backend.upstream import Address, Upstream
 from octomil_conformance.backend.witness import Call, Provider, Witness, high_water
 
@@ -23,7 +23,7 @@ class ScriptedBackend:
     """Listens from its creation until `close`; port 0 is any free one. See interface.Backend for the methods.
 
     `ollama` and `openai` are its two upstreams, which take scripts of their own. Raises ValueError for an address that is
-    not loopback, OSError if a port is taken.
+    not loopback, CannotListen if a port is taken.
     """
 
     def __init__(
@@ -73,11 +73,6 @@ class ScriptedBackend:
             timeout,
         )
 
-    def wait_for_tokens(self, nonce: str, count: int, timeout: float) -> bool:
-        return self._saw(
-            nonce, lambda calls: any(call.tokens >= count for call in calls), timeout
-        )
-
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
         calls = self._witness.wait(nonce, lambda calls: bool(_left(calls)), timeout)
         return next(iter(_left(calls)), None)
@@ -93,13 +88,6 @@ class ScriptedBackend:
     def unknown(self) -> list[str]:
         return self._witness.unknown()
 
-    def forget(self, nonce: str) -> None:
-        self._witness.forget(nonce)
-        self._gates.forget(nonce)
-
-    def allow(self, nonce: str, tokens: int) -> None:
-        self._gates.allow(nonce, tokens)
-
     def open(self, nonce: str) -> None:
         self._gates.open(nonce)
 
@@ -114,9 +102,9 @@ class ScriptedBackend:
             self._outages.end()
 
     def _listen(self, provider: Provider, address: Address) -> Upstream:
-        control = Control(self, self._outages).call
         pace = pace_for(self.timeout)
-        stage = Stage(provider, pace, self._witness, self._gates, control)
+        called = partial(control, self, self._outages)
+        stage = Stage(provider, pace, self._witness, self._gates, called)
         upstream = Upstream(address, Player(stage))
         self._places[provider] = (upstream, stage)
         return upstream

@@ -3,8 +3,8 @@
 import threading
 
 from octomil_conformance.backend import ollama, openai
-from octomil_conformance.backend.ask import Ask, Dialect, Refused
-from octomil_conformance.backend.request import dialect_of, reader_of
+from octomil_conformance.backend.ask import Ask, Refused
+from octomil_conformance.backend.dialects import Dialect, dialect_of, reader_of
 from octomil_conformance.backend.response import Received, Response
 from octomil_conformance.backend.upstream import PATIENCE, Script
 from octomil_conformance.backend.words import embed
@@ -111,4 +111,4 @@ def asked(request: Received) -> tuple[Ask, Dialect]:
     if read is None:
         raise Refused(404, f"{request.path} is neither a chat nor embeddings")
     ask = read(request.json)
-    return ask, dialect_of(request.path)(ask)
+    return ask, dialect_of(request.path, ask)

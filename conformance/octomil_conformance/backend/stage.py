@@ -1,14 +1,15 @@
 """The state that all connections of a provider share, and one response, which gates may hold and the witness records."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
-from octomil_conformance.backend.gates import HELD_AT_MOST, Gates
 from octomil_conformance.backend.response import Response, Wire
-from octomil_conformance.backend.witness import Outcome, Provider, Witness
+from octomil_conformance.backend.witness import Call, Outcome, Provider, Witness
 
 Outage = Literal["refuse", "hang", "fail", "deny", "lost", "limit"]
 
@@ -23,6 +24,9 @@ JSON = "application/json"
 POLL = 0.02
 """Seconds between two checks whether the other end is still there."""
 
+HELD_AT_MOST = 10.0
+"""Seconds after which a held answer goes on, so that nothing hangs."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -36,6 +40,29 @@ class Pace:
 
 def pace_for(timeout: float) -> Pace:
     return Pace(late=3 * timeout, gap=0.4 * timeout)
+
+
+class Gates:
+    """The nonces whose answers are no longer held. A check opens them; it never guesses an interval. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._opened: set[str] = set()
+        self._changed = threading.Condition()
+
+    def open(self, nonce: str) -> None:
+        """Opens the gate of the whole group, for later calls too."""
+        with self._changed:
+            self._opened.add(nonce)
+            self._changed.notify_all()
+
+    def wait(self, nonce: str, seconds: float) -> bool:
+        """True once the gate of the nonce, or of a group around it, is open; False after so many seconds."""
+        parts = nonce.split(".")
+        groups = {".".join(parts[: count + 1]) for count in range(len(parts))}
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: groups & self._opened != set(), seconds
+            )
 
 
 @dataclass
@@ -53,14 +80,17 @@ class Stage:
 class Line:
     """One response, recorded by the witness as it goes out. Raises ClientLeft and Stopped."""
 
-    def __init__(
-        self, response: Response, stage: Stage, number: int, nonce: str
-    ) -> None:
+    def __init__(self, response: Response, stage: Stage, call: Call) -> None:
         self.response = response
         self._stage = stage
-        self._number = number
-        self._nonce = nonce
+        self._call = call
+        self._gate: float = math.inf
+        """How many tokens leave before the answer is held."""
         self._expired = False
+
+    @property
+    def pace(self) -> Pace:
+        return self._stage.pace
 
     def quoting(self, message: str) -> str:
         """The message with what real upstreams quote: `{host}` is their address, `{key}` the key that they were sent."""
@@ -81,27 +111,23 @@ class Line:
         self.ending(outcome)
         self.response.close()
 
-    def token_sent(self) -> None:
-        self._stage.witness.token(self._number)
-
     def ending(self, outcome: Outcome) -> None:
         """Records the end. Called before the last byte leaves: see Call.ended."""
-        self._stage.witness.end(
-            self._number, "gate expired" if self._expired else outcome
-        )
+        seen: Outcome = "gate expired" if self._expired else outcome
+        self._stage.witness.end(self._call, seen)
         if outcome == "answered":
             self.response.complete()
 
-    def close_gate(self, tokens: int) -> None:
-        self._stage.gates.close(self._nonce, tokens)
+    def hold_after(self, tokens: int) -> None:
+        """Holds what follows so many tokens until the gate opens. Without a nonce there is no gate."""
+        self._gate = tokens if self._call.nonce else math.inf
 
-    def pass_gate(self, token: int) -> None:
-        """Waits until the gate lets this token pass, or for HELD_AT_MOST seconds."""
-        passed = self._until(
-            lambda wait: self._stage.gates.passes(self._nonce, token, wait),
-            HELD_AT_MOST,
-        )
-        self._expired = self._expired or not passed
+    def pass_gate(self, token: float) -> None:
+        """Waits until this token may leave, for at most HELD_AT_MOST seconds."""
+        if token > self._gate:
+            opened = partial(self._stage.gates.wait, self._call.nonce)
+            if not self._until(opened, HELD_AT_MOST):
+                self._expired, self._gate = True, math.inf
 
     def pause(self, seconds: float) -> None:
         if seconds:

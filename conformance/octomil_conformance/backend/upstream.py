@@ -9,6 +9,7 @@ has scripts that answer as Ollama and OpenAI-compatible servers do.
 """
 
 import itertools
+import math
 import socket
 import threading
 from collections import deque
@@ -22,8 +23,10 @@ from octomil_conformance.backend.response import (
     Response,
     Stopped,
     Wire,
+    head_of,
     read_request,
 )
+from octomil_conformance.config import CannotListen
 
 Address = tuple[str, int]
 ANY_PORT: Address = ("127.0.0.1", 0)
@@ -36,23 +39,32 @@ PATIENCE = 60.0
 KEPT_REQUESTS = 20_000
 """If there are more, the oldest are dropped."""
 
+BAD_REQUEST = head_of(400, {"Connection": "close", "Content-Length": "0"})
+"""The response to broken framing."""
+
 
 class Upstream:
     """The server. It listens from when it is made until it is closed.
 
     `script` answers the paths that `on` does not name; without one, such a request is an error. Leaving the `with`
-    block raises the errors of all scripts. Raises OSError where it cannot listen.
+    block raises the errors of all scripts. `most` is the limit of a request's body, `kept` how many requests are
+    remembered. Raises CannotListen.
     """
 
     def __init__(
-        self, address: Address = ANY_PORT, script: Script | None = None
+        self,
+        address: Address = ANY_PORT,
+        script: Script | None = None,
+        most: float = math.inf,
+        kept: int = KEPT_REQUESTS,
     ) -> None:
         self.errors: list[BaseException] = []
         self.most_at_once = 0
         """The most responses that were ever under way at the same time."""
         self._otherwise = script
+        self._most = most
         self._scripts: dict[str, deque[Script]] = {}
-        self._requests: deque[Received] = deque(maxlen=KEPT_REQUESTS)
+        self._requests: deque[Received] = deque(maxlen=kept)
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._connection_ids = itertools.count(1)
@@ -139,16 +151,16 @@ class Upstream:
             for wire in self._idle:
                 wire.shut_down()
 
-    def close(self) -> None:
-        """Refuses new connections and cuts off all others. Returns when their threads have ended."""
-        self.refuse_all()
+    def close(self, patience: float = PATIENCE) -> None:
+        """Refuses new connections and cuts off all others. Returns when their threads have ended, or after so many seconds."""
+        self.refuse_all(patience=patience)
         self._release()
 
-    def refuse_all(self, spare: Wire | None = None) -> None:
+    def refuse_all(self, spare: Wire | None = None, patience: float = PATIENCE) -> None:
         """As `close`, but keeps the port and the connection `spare`, so that the upstream can listen again."""
         self._stopped.set()
         self.stop_listening()
-        self._end_connections(spare)
+        self._end_connections(spare, patience)
 
     def start_over(self) -> None:
         """Forgets scripts, requests and connections, and keeps the port. Raises the errors of scripts so far."""
@@ -169,13 +181,15 @@ class Upstream:
         if errors:
             raise BaseExceptionGroup("scripts of the upstream failed", errors)
 
-    def _end_connections(self, spare: Wire | None = None) -> None:
+    def _end_connections(
+        self, spare: Wire | None = None, patience: float = PATIENCE
+    ) -> None:
         with self._changed:
             ending = {w: t for w, t in self._threads.items() if w is not spare}
         for wire in ending:
             wire.shut_down()
         for thread in ending.values():
-            thread.join(PATIENCE)
+            thread.join(patience)
         if any(thread.is_alive() for thread in ending.values()):
             self.errors.append(TimeoutError("a script waits, but not by its Response"))
 
@@ -217,6 +231,8 @@ class Upstream:
             return  # the client left
         except ValueError as error:
             self.errors.append(error)
+            with suppress(OSError):  # the client left
+                wire.socket.sendall(BAD_REQUEST)
         finally:
             wire.close()
             with self._changed:
@@ -225,7 +241,7 @@ class Upstream:
     def _next_request(self, wire: Wire, nth: int) -> Received | None:
         self._set_idle(wire)
         try:
-            return read_request(wire, nth)
+            return read_request(wire, nth, self._most)
         finally:
             with self._changed:
                 self._idle.discard(wire)
@@ -268,8 +284,7 @@ class Upstream:
 
 def _bound(address: Address) -> socket.socket:
     """A socket that has the port, but does not listen: clients are refused."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    bound = socket.socket(family)
+    bound = socket.socket(_family(address))
     # With SO_REUSEADDR, old connections do not prevent the bind. Without it, no other program can bind the port afterwards.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(address)
@@ -278,10 +293,13 @@ def _bound(address: Address) -> socket.socket:
 
 
 def _listen(address: Address) -> socket.socket:
-    """A socket that listens there. Raises an OSError that names the address."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    """A socket that listens there. Raises CannotListen."""
     try:
-        return socket.create_server(address, family=family, backlog=1024)
+        return socket.create_server(address, family=_family(address), backlog=1024)
     except OSError as ex:
         where = "{}:{}".format(*address)
-        raise OSError(ex.errno, f"{where}: {ex.strerror}") from ex
+        raise CannotListen(f"cannot listen on {where}: {ex.strerror}") from ex
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET

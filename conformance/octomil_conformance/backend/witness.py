@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Provider = Literal["ollama", "openai"]
@@ -15,12 +17,10 @@ KEPT_PATHS = 20
 """The most unknown paths that are recorded."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
-    """One request of the server under test."""
+    """One request of the server under test, as it was when the witness was asked."""
 
-    number: int
-    """From 1, in order of arrival, over all backends and nonces."""
     nonce: str
     """Empty if the body has no tag, as in a health probe."""
     backend: Provider
@@ -37,12 +37,12 @@ class Call:
     """The scenario; empty if none has the name in the request."""
     is_unknown: bool
     """True if the scripted backend has no such path."""
-    arrived: float
+    number: int = 0
+    """From 1, in order of arrival, over all backends and nonces."""
+    arrived: float = 0.0
     """Monotonic seconds, like `ended`. Comparable on one machine only."""
     ended: float | None = None
     """The time just before the last byte leaves, so that the next call of a correct server never overlaps with this one."""
-    tokens: int = 0
-    """Tokens sent so far."""
     outcome: Outcome = "running"
     """`cut`: the script cut the answer. `hung up`: the server under test left in the middle of it. `stopped`: an outage or the end of the backend."""
 
@@ -71,58 +71,43 @@ class Witness:
     """Thread-safe."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, dict[int, Call]] = {}
-        """Calls by root and number, because checks look for their few calls again and again among thousands of others."""
-        self._roots: dict[int, str] = {}
-        """Calls by number, the oldest first."""
+        self._groups: dict[str, list[Call]] = {}
+        """Calls by root, because checks look for their few calls again and again among thousands of others."""
+        self._roots: deque[str] = deque()
+        """The root of each call that is kept, the oldest first."""
         self._arrived = 0
         self._unknown: dict[str, None] = {}
         self._changed = threading.Condition()
 
-    def arrive(self, call: Call) -> int:
-        """Records the call and returns its number."""
+    def arrive(self, call: Call) -> None:
+        """Records the call. It is changed while it is answered."""
         with self._changed:
             self._arrived += 1
             if call.is_unknown and len(self._unknown) < KEPT_PATHS:
                 self._unknown[f"{call.method} {call.path}"] = None
-            root = self._roots[self._arrived] = root_of(call.nonce)
-            self._groups.setdefault(root, {})[self._arrived] = replace(
-                call, number=self._arrived, arrived=time.monotonic()
-            )
+            call.number, call.arrived = self._arrived, time.monotonic()
+            self._roots.append(root_of(call.nonce))
+            self._groups.setdefault(self._roots[-1], []).append(call)
             if len(self._roots) > KEPT_CALLS:
-                self._drop(next(iter(self._roots)))
+                self._drop(self._roots.popleft())
             self._changed.notify_all()
-            return self._arrived
 
-    def token(self, number: int) -> None:
-        self._update(number, lambda call: replace(call, tokens=call.tokens + 1))
-
-    def end(self, number: int, outcome: Outcome) -> None:
+    def end(self, call: Call, outcome: Outcome) -> None:
         """Records the end of a call. Only the first counts."""
-        now = time.monotonic()
-        self._update(
-            number,
-            lambda call: (
-                replace(call, ended=now, outcome=outcome)
-                if call.ended is None
-                else call
-            ),
-        )
+        with self._changed:
+            if call.ended is None:
+                call.ended, call.outcome = time.monotonic(), outcome
+                self._changed.notify_all()
 
     def calls(self, nonce: str) -> list[Call]:
         with self._changed:
-            group = self._groups.get(root_of(nonce), {})
-            return [call for call in group.values() if in_group(call, nonce)]
+            group = self._groups.get(root_of(nonce), [])
+            return [copy(call) for call in group if in_group(call, nonce)]
 
     def unknown(self) -> list[str]:
         """Method and path of each request for an unknown path. They are never forgotten."""
         with self._changed:
             return list(self._unknown)
-
-    def forget(self, nonce: str) -> None:
-        with self._changed:
-            for call in self.calls(nonce):
-                self._drop(call.number)
 
     def wait(
         self, nonce: str, seen: Callable[[list[Call]], bool], timeout: float
@@ -132,15 +117,8 @@ class Witness:
             self._changed.wait_for(lambda: seen(self.calls(nonce)), timeout)
             return self.calls(nonce)
 
-    def _update(self, number: int, change: Callable[[Call], Call]) -> None:
-        with self._changed:
-            if number in self._roots:
-                group = self._groups[self._roots[number]]
-                group[number] = change(group[number])
-                self._changed.notify_all()
-
-    def _drop(self, number: int) -> None:
-        root = self._roots.pop(number)
-        del self._groups[root][number]
+    def _drop(self, root: str) -> None:
+        """Forgets the oldest call of this root."""
+        del self._groups[root][0]
         if not self._groups[root]:
             del self._groups[root]

@@ -13,7 +13,7 @@ from typing import Any
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.exchange import Exchange, Request
 from octomil_conformance.server.failures import RETRY, Choice, Failure, first_in_rank
-from octomil_conformance.server.faults import Fault
+from octomil_conformance.server.faults import Fault, nothing
 from octomil_conformance.server.layers import CLIENT, Json
 from octomil_conformance.server.payloads import Prompt
 from octomil_conformance.transport import Transfer
@@ -169,7 +169,7 @@ class Backend:
     def _sent(
         self, method: str, path: str, payload: Json | None, timeout: float
     ) -> Transfer:
-        if payload and self.provider in self._settings.faults:
+        if payload and self._fault.sends is not nothing:
             payload = deepcopy(payload)
             self._fault.sends(payload)
         body = json.dumps(payload).encode() if payload else b""

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import is_printable
 from octomil_conformance.options import positive
-from octomil_conformance.output import is_unwritten, signals_held, wait_for_the_end
+from octomil_conformance.output import signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
 from octomil_conformance.server.http_server import serving
@@ -21,7 +20,6 @@ from octomil_conformance.server.served import Upstreams, served
 from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import all_variants
 
-CANNOT_LISTEN = 3
 TOKEN = "conf-token"
 
 T = TypeVar("T")
@@ -30,24 +28,11 @@ T = TypeVar("T")
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM. Returns the exit code."""
     if options.list:
-        print(
-            listing(
-                scenarios.sentences(), all_variants().values(), all_mutants().values()
-            )
-        )
-        return 0
-    try:
+        subjects = (all_variants().values(), all_mutants().values())
+        print(listing(scenarios.sentences(), *subjects))
+    else:
         with signals_held():
             _serve(options)
-    except (OSError, OverflowError) as ex:
-        if is_unwritten(ex):
-            raise
-        where = f"{options.host}:{options.port}"
-        print(
-            f"octomil-conformance serve: cannot listen on {where}: {ex}",
-            file=sys.stderr,
-        )
-        return CANNOT_LISTEN
     return 0
 
 

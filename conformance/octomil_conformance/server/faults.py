@@ -19,7 +19,7 @@ def _same(given: T) -> T:
     return given
 
 
-def _nothing(fields: Json) -> None:
+def nothing(fields: Json) -> None:
     pass
 
 
@@ -36,13 +36,13 @@ def whole_seconds(given: str) -> str:
 class Fault:
     """The changes that a server with a bug makes to the traffic with one upstream; by default none."""
 
-    sends: Callable[[Json], object] = _nothing
+    sends: Callable[[Json], object] = nothing
     """Changes the JSON of a request before it is sent."""
     tokens: Callable[[Iterator[str]], Iterator[str]] = _same
     """Takes the tokens of the upstream, and yields those that the server uses. A whole answer is one token."""
     reason: Callable[[object], object] = lambda word: word if word in REASONS else None
     """Takes the upstream's word for why an answer ended, and returns the `finish_reason`, or None."""
-    ending: Callable[[Json], object] = _nothing
+    ending: Callable[[Json], object] = nothing
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
     """Changes the body of a response, piece by piece as it arrives."""

@@ -1,19 +1,18 @@
-"""A small HTTP server that sends each piece of a body at once, and breaks a transfer off when the body does.
+"""Gives a server a port. It sends each piece of a body at once, and breaks a transfer off when the body does.
 
-It leaves header names as they are given. Each connection has a thread.
+It leaves header names as they are given. The scripted upstream below it has a thread for each connection.
 """
 
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from contextlib import closing, contextmanager, suppress
+from email.utils import formatdate
+from functools import partial
 from urllib.parse import urlsplit
 
-from octomil_conformance.backend.response import is_closed
-from octomil_conformance.backend.upstream import ANY_PORT, Address
+from octomil_conformance.backend.response import Received, head_of, is_closed
+from octomil_conformance.backend.response import Response as Wired
+from octomil_conformance.backend.upstream import ANY_PORT, Address, Upstream
 from octomil_conformance.server.layers import (
     MAX_BODY,
     Client,
@@ -23,182 +22,110 @@ from octomil_conformance.server.layers import (
 )
 
 LOOK_EVERY = 0.05
-"""Seconds between two checks whether a client is still there."""
-
-IDLE = 60.0
-"""Seconds after which an idle connection is closed."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = IDLE
-    server: "HttpServer"
-
-    unread = 0
-    """Bytes of the body of this request."""
-    requests = 0
-    """The number of requests on this connection so far."""
-
-    def version_string(self) -> str:
-        return "octomil-conformance"
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
-
-    def respond(self) -> None:
-        try:
-            request = self._request()
-        except ValueError:
-            self.send_error(400)
-            return
-        self.connection.settimeout(None)
-        try:
-            with watched(self.connection, request.client):
-                response = self.server.ask(request)
-            try:
-                self._send(response)
-                self.unread *= not response.drops
-            finally:
-                response.close()
-        except Exception:  # noqa: BLE001 - an error of the application, or a client that has left
-            self.close_connection = True
-        self.connection.settimeout(IDLE)
-        self._drain()
-
-    def _drain(self) -> None:
-        """Read the rest of a body that is too large: the client loses the response if the connection closes before."""
-        with suppress(OSError):
-            while self.unread > 0 and (data := self.rfile.read1(MAX_BODY)):
-                self.unread -= len(data)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = respond
-
-    def _request(self) -> Request:
-        """Raises ValueError for broken framing."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            body = self._chunks()
-        else:
-            length = int(headers.get("content-length") or 0)
-            if length < 0:
-                raise ValueError(length)
-            body = self.rfile.read(min(length, MAX_BODY + 1))
-            self.unread = length - len(body)
-        self.close_connection |= len(body) > MAX_BODY
-        self.requests += 1
-        url = urlsplit(self.path)
-        return Request(self.command, url.path, headers, body, self.server.token, query=url.query, nth=self.requests)  # fmt: skip
-
-    def _chunks(self) -> bytes:
-        data = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            if size < 0:
-                raise ValueError(size)
-            data += self.rfile.read(min(size, MAX_BODY + 1))
-            if len(data) > MAX_BODY:
-                return data
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass  # trailers
-        return data
-
-    def _send(self, response: Response) -> None:
-        chunked = self._send_head(response)
-        if self.command == "HEAD":
-            return
-        for piece in filter(None, response.pieces):
-            if is_closed(self.connection):
-                raise ConnectionAbortedError
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)  # fmt: skip
-        if chunked:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _send_head(self, response: Response) -> bool:
-        """True if the body is sent in chunks."""
-        names = {name.lower(): value for name, value in response.headers.items()}
-        delimited = names.get("connection") == "close"
-        if "content-length" not in names:
-            delimited |= self.request_version == "HTTP/1.0"
-        chunked = "content-length" not in names and not delimited
-        self.close_connection |= delimited
-        self.send_response(response.status, HTTPStatus(response.status).phrase)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-        if self.close_connection and "connection" not in names:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        return chunked
-
-
-@contextmanager
-def watched(connection: socket.socket, client: Client) -> Iterator[None]:
-    """Ends the upstream calls for a client that closes its connection."""
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while not is_over.wait(LOOK_EVERY):
-            if is_closed(connection):
-                return client.leave()
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        is_over.set()
-
-
-class HttpServer(ThreadingHTTPServer):
-    """Listens as soon as it is made. Raises OSError if it cannot."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self, ask: Server, token: str = "", address: Address = ANY_PORT
-    ) -> None:
-        self.ask, self.token = ask, token
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        self._is_stopped = False
-        super().__init__(address, Handler)
-
-    @property
-    def url(self) -> str:
-        host, port = self.server_address[:2]
-        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"  # fmt: skip
-
-    def server_bind(self) -> None:
-        # HTTPServer would look up its own name, which takes seconds in some networks.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-
-    def serve(self) -> None:
-        """Until `stop`. It sleeps until a client connects: `serve_forever` wakes up all the time, and tests run hundreds of servers."""
-        while not self._is_stopped:
-            self.handle_request()
-
-    def stop(self) -> None:
-        self._is_stopped = True
-        with suppress(OSError), socket.create_connection(self.server_address[:2]):  # type: ignore[arg-type]
-            pass  # a client, which wakes it up
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that has left
+"""Seconds between two checks whether the clients are still there."""
 
 
 @contextmanager
 def serving(ask: Server, token: str = "", address: Address = ANY_PORT) -> Iterator[str]:
-    """Yields the URL of the server."""
-    server = HttpServer(ask, token, address)
-    thread = threading.Thread(target=server.serve, daemon=True)
-    thread.start()
+    """Yields the URL of the server. Raises CannotListen."""
+    with closing(Watch()) as watch:
+        script = partial(_answer, ask, token, watch)
+        upstream = Upstream(address, script, most=MAX_BODY, kept=0)
+        try:
+            yield upstream.url
+        finally:
+            upstream.close(patience=0)  # a mutant may wait for long
+
+
+class Watch:
+    """Ends the upstream calls for clients that close their connection while they wait. One thread looks at all of them."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Client, Wired] = {}
+        self._is_over = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._look, daemon=True).start()
+
+    @contextmanager
+    def over(self, client: Client, wired: Wired) -> Iterator[None]:
+        with self._changed:
+            self._waiting[client] = wired
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._waiting[client]
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+    def _look(self) -> None:
+        while not self._is_over:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_over)
+                self._changed.wait_for(lambda: self._is_over, LOOK_EVERY)
+                waiting = [*self._waiting.items()]
+            for client, wired in waiting:
+                if is_closed(wired.wire.socket):
+                    client.leave()
+
+
+def _answer(ask: Server, token: str, watch: Watch, wired: Wired) -> None:
+    """The script of the upstream."""
+    request = _request(wired.request, token)
+    drops = False
     try:
-        yield server.url
-    finally:
-        server.stop()
-        thread.join()
-        server.server_close()
+        with watch.over(request.client, wired):
+            response = ask(request)
+        drops = response.drops
+        try:
+            _send(response, wired)
+        finally:
+            response.close()
+    except Exception:  # noqa: BLE001 - an error of the application, or a client that has left
+        wired.keep_alive = False
+    if not drops:
+        _drain(wired)
+
+
+def _request(received: Received, token: str) -> Request:
+    headers, query = dict(received.headers), urlsplit(received.target).query
+    return Request(received.method, received.path, headers, received.body, token, query=query, nth=received.nth)  # fmt: skip
+
+
+def _drain(wired: Wired) -> None:
+    """Reads the rest of a body that is too large: the client loses the response if the connection closes before."""
+    unread = wired.request.unread
+    with suppress(OSError):
+        while unread > 0 and (data := wired.wire.reader.read(min(unread, MAX_BODY))):
+            unread -= len(data)
+
+
+def _send(response: Response, wired: Wired) -> None:
+    received = wired.request
+    names = {name.lower(): value for name, value in response.headers.items()}
+    is_old = received.version == "HTTP/1.0"
+    is_delimited = names.get("connection") == "close"
+    if "content-length" not in names:
+        is_delimited |= is_old
+    chunked = "content-length" not in names and not is_delimited
+    closes = (
+        is_delimited
+        or is_old
+        or len(received.body) > MAX_BODY
+        or received.headers.get("connection", "").lower() == "close"
+    )
+    own = {"Server": "octomil-conformance", "Date": formatdate(usegmt=True)}
+    more = {"Transfer-Encoding": "chunked"} if chunked else {}
+    if closes and "connection" not in names:
+        more["Connection"] = "close"
+    wired.send(head_of(response.status, own | response.headers | more))
+    if received.method != "HEAD":
+        for piece in filter(None, response.pieces):
+            wired.send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        if chunked:
+            wired.send(b"0\r\n\r\n")
+    wired.keep_alive = not closes

@@ -17,8 +17,7 @@ def backend(request, scripted):
     if request.param == "in process":
         yield scripted
     else:
-        with RemoteBackend(urlsplit(scripted.ollama_url).netloc) as remote:
-            yield remote
+        yield RemoteBackend(urlsplit(scripted.ollama_url).netloc)
 
 
 @pytest.fixture

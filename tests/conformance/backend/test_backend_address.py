@@ -70,9 +70,9 @@ def test_the_command_serves_until_sigterm():
         exports = dict(
             line.strip().removeprefix("export ").split("=") for line in lines[2:]
         )
-        with RemoteBackend(urlsplit(exports["OLLAMA_BASE_URL"]).netloc) as remote:
-            assert environment(remote) == exports
-            assert whole(remote, "openai", "conf-echo", "hi") == (200, "hi")
+        remote = RemoteBackend(urlsplit(exports["OLLAMA_BASE_URL"]).netloc)
+        assert environment(remote) == exports
+        assert whole(remote, "openai", "conf-echo", "hi") == (200, "hi")
         process.send_signal(signal.SIGTERM)
         assert process.wait(SOON) == 0
 

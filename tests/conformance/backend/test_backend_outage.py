@@ -52,11 +52,10 @@ def test_an_outage_can_be_503_for_everything(backend):
     assert response.status == 503
 
 
-def test_an_outage_can_be_silence(backend):
+def test_an_outage_can_be_silence(backend, nonce):
     with ThreadPoolExecutor() as pool, backend.outage("hang"):
-        backend.forget("")
-        answer = pool.submit(whole, backend, "ollama", "conf-echo", "x")
-        assert backend.wait_for_active("", 1, SOON)
+        answer = pool.submit(whole, backend, "ollama", "conf-echo", tagged(nonce, "x"))
+        assert backend.wait_for_active(nonce, 1, SOON)
         assert not answer.done()
 
     assert isinstance(answer.exception(), http.client.RemoteDisconnected)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from octomil_conformance.backend import LONG_TOKENS, tagged
+from octomil_conformance.backend import tagged
 from scripted_calls import DIALECTS, SOON, base, stream, whole
 
 
@@ -20,8 +20,6 @@ def test_the_witness_records_what_was_asked(backend, nonce):
     assert first.body["options"] == {"seed": 7} and second.body["max_tokens"] == 3
     assert first.number < second.number and first.arrived < second.arrived
     assert (first.outcome, first.stream, first.scenario) == ("answered", False, "echo")
-    backend.forget(nonce)
-    assert backend.calls(nonce) == []
 
 
 PROBES = [
@@ -36,17 +34,14 @@ PROBES = [
 
 @pytest.mark.parametrize("provider, method, path, status", PROBES)
 def test_probes_are_answered_and_have_no_nonce(scripted, provider, method, path, status):  # fmt: skip
-    scripted.forget("")
-
     assert requested(scripted, provider, method, path) == status
 
-    assert [call.path for call in scripted.calls("")] == [path]
-    assert not scripted.calls("")[0].is_unknown
+    assert scripted.calls("")[-1].path == path
+    assert not scripted.calls("")[-1].is_unknown
 
 
-def test_what_a_server_asks_for_in_vain_is_never_forgotten(backend):
+def test_the_witness_records_what_a_server_asks_for_in_vain(backend):
     assert requested(backend, "openai", "PUT", "/v1/foo") == 404
-    backend.forget("")
 
     assert backend.unknown() == ["PUT /v1/foo"]
 
@@ -64,30 +59,12 @@ def test_a_gated_stream_sends_token_2_only_when_it_may(backend, nonce):
         backend, "ollama", "conf-gated", tagged(nonce, "one two three")
     ) as response:
         assert b'"one"' in response.readline()
-        assert backend.wait_for_tokens(nonce, 1, SOON)
-        assert [call.tokens for call in backend.calls(nonce)] == [1]
-
-        backend.allow(nonce, 2)
-        assert b'" two"' in response.readline()
         assert not backend.wait_until_idle(nonce, 0)
 
         backend.open(nonce)
+        assert b'" two"' in response.readline()
         assert b'" three"' in response.read()
     assert backend.wait_until_idle(nonce, SOON)
-
-
-def test_a_gate_can_hold_the_first_token_of_any_scenario(backend, nonce):
-    backend.allow(nonce, 0)
-
-    with ThreadPoolExecutor() as pool:
-        answer = pool.submit(
-            whole, backend, "openai", "conf-echo", tagged(nonce, "one")
-        )
-        assert backend.wait_for_active(nonce, 1, SOON)
-        assert not answer.done()
-        backend.open(nonce)
-
-    assert answer.result() == (200, "one")
 
 
 def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
@@ -113,10 +90,9 @@ def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("model", ["conf-long", "conf-gated", "conf-stall"])
 def test_the_witness_sees_the_server_hang_up(backend, nonce, dialect, model):
-    with stream(backend, dialect, model, tagged(nonce, "one two three")):
-        assert backend.wait_for_tokens(nonce, 1, SOON)
+    with stream(backend, dialect, model, tagged(nonce, "one two three")) as response:
+        response.readline()
 
     call = backend.wait_for_hang_up(nonce, SOON)
 
     assert call and call.outcome == "hung up"
-    assert call.tokens < len(LONG_TOKENS)
