@@ -94,6 +94,8 @@ _TRACE = {
 
 def _trace(req: Request) -> dict[str, str]:
     """The headers of a trace that the request belongs to (https://www.w3.org/TR/trace-context/)."""
+    if "HTTP_TRACEPARENT" not in req.env:
+        return {}
     given = {name: req.get_header(name) or "" for name in _TRACE}
     found = {name: text for name, text in given.items() if _TRACE[name].fullmatch(text)}
     return found if "traceparent" in found else {}
@@ -160,7 +162,7 @@ class Auth:
         given = [token.strip(" ")] if scheme.lower() == "bearer" else []
         given.append(req.get_header("X-API-Key") or "")
         # WSGI decodes headers as latin-1.
-        names = [self.keys.name_of(each.encode("latin-1")) for each in given]
+        names = (self.keys.name_of(each.encode("latin-1")) for each in given)
         name = next(filter(None, names), None)
         if name is None:
             raise Unauthorized(

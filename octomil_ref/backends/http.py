@@ -147,7 +147,6 @@ class UpstreamResponse:
     ) -> None:
         self.provider = upstream.provider
         self.status = response.status_code
-        self.retry_after = _in_seconds(response.headers.get("Retry-After"))
         self.deadline = deadline
         self._upstream = upstream
         self._response = response
@@ -155,6 +154,17 @@ class UpstreamResponse:
         self._rest = b""  # the beginning of a line whose end has not arrived
         # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
         self._is_encoded = "Content-Encoding" in response.headers
+
+    def retry_after(self) -> str | None:
+        """The response's Retry-After. A date becomes the seconds until then, at least 1; any other text stays as it is."""
+        given = self._response.headers.get("Retry-After")
+        date = email.utils.parsedate_tz(given or "")
+        if date is None:
+            return given
+        try:
+            return str(max(1, math.ceil(email.utils.mktime_tz(date) - time.time())))
+        except (ValueError, OverflowError):  # a year that does not exist
+            return None
 
     def body(self) -> bytes:
         parts, size = [], 0
@@ -214,17 +224,6 @@ class UpstreamResponse:
         if not data and self._client.left:  # this is no end of a body without a length
             raise ClientLeft
         return data
-
-
-def _in_seconds(retry_after: str | None) -> str | None:
-    """A date becomes the seconds until then, at least 1. Any other text stays as it is."""
-    date = email.utils.parsedate_tz(retry_after or "")
-    if date is None:
-        return retry_after
-    try:
-        return str(max(1, math.ceil(email.utils.mktime_tz(date) - time.time())))
-    except (ValueError, OverflowError):  # a year that does not exist
-        return None
 
 
 def _route(url: str) -> dict[str, Any]:

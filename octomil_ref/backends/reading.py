@@ -32,7 +32,7 @@ def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
         body = response.body()
     response.close()
     error = error_of_response(
-        response.provider, response.status, body, response.retry_after
+        response.provider, response.status, body, response.retry_after()
     )
     return response.redacted(error), reason_and_codes(json_or_text(body))
 

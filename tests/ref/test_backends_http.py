@@ -246,7 +246,7 @@ def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch)
     monkeypatch.setattr("octomil_ref.backends.http.time", noon)
     responses.get(f"{URL}/models", status=503, headers={"Retry-After": date})
 
-    assert upstream(URL).get("/models", 1).retry_after == seconds
+    assert upstream(URL).get("/models", 1).retry_after() == seconds
 
 
 def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
