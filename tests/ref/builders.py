@@ -40,6 +40,7 @@ SETTINGS = Settings(
     openai_api_endpoint=OPENAI,
     openai_api_key="upstream-key",
     api_keys=(TOKEN,),
+    page=False,  # most of the time in which an application is made
 )
 ASK = {"model_id": "m", "messages": [{"role": "user", "content": "Hi"}]}
 """The smallest body of `/inference` and `/inference/stream`."""

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a clean environment, the logger as it was, and a clock that tests move."""
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -11,15 +12,17 @@ from builders import Clock, app_client
 
 from octomil_ref.settings import Settings
 
+VARIABLES = [setting.metadata["variable"] for setting in fields(Settings)]
+
 
 @pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_variables() -> Iterator[None]:
     """No variable of the server is set. Variables that a test sets are removed after it."""
-    for setting in fields(Settings):
-        variable = setting.metadata["variable"]
-        # Set first: monkeypatch would not restore a variable that it deletes while it is unset.
-        monkeypatch.setenv(variable, "")
-        monkeypatch.delenv(variable)
+    before = {each: os.environ.pop(each) for each in VARIABLES if each in os.environ}
+    yield
+    for each in VARIABLES:
+        os.environ.pop(each, None)
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +48,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@pytest.fixture(autouse=True)
-def only_this_machine() -> Iterator[None]:
-    """Requests to other hosts get the `responses` that the test prepared. All other requests fail like a refused connection."""
-    for loopback in ("http://127.0.0.1", "https://127.0.0.1"):
-        responses.add_passthru(loopback)
+@pytest.fixture(autouse=True, scope="module")
+def mocked_requests() -> Iterator[None]:
     with responses.mock:
         yield
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine() -> None:
+    """Requests to other hosts get the `responses` that the test prepared. All other requests fail like a refused connection."""
+    responses.reset()
+    for loopback in ("http://127.0.0.1", "https://127.0.0.1"):
+        responses.add_passthru(loopback)
 
 
 @pytest.fixture

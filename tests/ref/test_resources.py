@@ -254,21 +254,7 @@ def test_the_name_of_a_model_cannot_break_the_json_of_embeddings():
     assert body.isascii()
 
 
-# The limit on requests that wait for a model: who is refused, and when a place is free again
-
-
-@pytest.mark.parametrize("path, body", ASKING)
-def test_a_request_over_the_limit_is_refused_as_retryable(path, body):
-    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
-    client = app_client(max_inflight=1)
-    holding_the_only_slot = open_body(client, STREAM, ASK)
-
-    answer = client.simulate_post(path, json=body)
-    holding_the_only_slot.close()
-
-    assert answer.status_code == 503
-    assert answer.json["error"] == "service_unavailable"
-    assert answer.headers["Retry-After"] == "1"
+# The limit on requests that wait for a model: when a slot is free again
 
 
 @pytest.mark.parametrize("path, body", ASKING)
@@ -284,24 +270,22 @@ def test_a_slot_is_free_again_after(status, path, body):
     assert first.status_code == second.status_code != 503
 
 
-def test_a_slot_is_free_again_after_the_client_left_its_stream():
-    responses.post(CHAT, body=ndjson(ollama_line("Che"), ollama_chat("rry")))
-    client = app_client(max_inflight=1)
-    body = open_body(client, STREAM, ASK)
+def take_one(body) -> None:
     next(iter(body))
 
-    body.close()
 
-    assert client.simulate_post(STREAM, json=ASK).status_code == 200
+def take_until_it_is_cut(body) -> None:
+    with pytest.raises(TransferCut):
+        list(body)
 
 
-def test_a_slot_is_free_again_after_a_stream_was_cut():
+@pytest.mark.parametrize("take", [take_one, take_until_it_is_cut])
+def test_a_slot_is_free_again_after_a_stream_that_did_not_end(take):
     responses.post(CHAT, body=ndjson(ollama_line("Che"), {"error": "it died"}))
     responses.post(CHAT, body=ndjson(ollama_chat("rry")))
     client = app_client(max_inflight=1)
     body = open_body(client, STREAM, ASK)
-    with pytest.raises(TransferCut):
-        list(body)
+    take(body)
 
     body.close()
 
