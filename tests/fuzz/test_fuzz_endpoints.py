@@ -4,7 +4,6 @@ This also tests the schemas: if server and schema disagree about a request, one 
 """
 
 import json
-from collections.abc import Callable
 
 import falcon.testing
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from octomil_conformance import schemas, spec, sse
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.wire.common import json_fault
-from schemathesis import Case, GenerationMode, Response
+from schemathesis import GenerationMode
 
 from octomil_ref.app import create_app
 from octomil_ref.settings import Settings
@@ -42,28 +41,19 @@ PROFILES = {
 }
 KINDS = {"valid": GenerationMode.POSITIVE, "spoilt": GenerationMode.NEGATIVE}
 
-Call = Callable[[Case], Response]
-
 
 @pytest.fixture(scope="module")
-def backend():
-    """Ollama and the fallback; both are well."""
+def app():
+    """The application, in front of an Ollama and a fallback that are well."""
     with ScriptedBackend(("127.0.0.1", 0), ("127.0.0.1", 0)) as backend:
-        yield backend
-
-
-@pytest.fixture(scope="module")
-def call(backend):
-    """Sends a case to the application."""
-    app = create_app(
-        Settings(
-            ollama_base_url=backend.ollama_url,
-            openai_api_endpoint=backend.openai_url,
-            api_keys=(TOKEN,),
-            log_level="ERROR",
+        yield create_app(
+            Settings(
+                ollama_base_url=backend.ollama_url,
+                openai_api_endpoint=backend.openai_url,
+                api_keys=(TOKEN,),
+                log_level="ERROR",
+            )
         )
-    )
-    return lambda case: case.call(headers=AUTHORIZED, app=app)
 
 
 def is_valid(component, answer):
@@ -105,7 +95,7 @@ def the_backend_refused(answer):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", PROFILES)
-def test_what_the_schema_allows_is_answered_and_nothing_else_is(call, path, kind):
+def test_what_the_schema_allows_is_answered_and_nothing_else_is(app, path, kind):
     profile = PROFILES[path]
     component = schemas.REQUESTS[profile]
 
@@ -115,7 +105,7 @@ def test_what_the_schema_allows_is_answered_and_nothing_else_is(call, path, kind
         if schemas.complaint(component, case.body) == "":
             case.body["model_id"] = "conf-echo"
 
-        answer = call(case)
+        answer = case.call(headers=AUTHORIZED, app=app)
 
         valid = is_valid(component, answer)
         told = answer.request.body, answer.content
@@ -136,17 +126,6 @@ def test_no_endpoint_is_left_out():
 
 
 # Requests that no schema describes
-
-
-@pytest.fixture(scope="module")
-def raw(backend):
-    """Calls the application without a server, so that exceptions which it does not catch are raised here."""
-    app = create_app(
-        Settings(
-            ollama_base_url=backend.ollama_url, api_keys=(TOKEN,), log_level="ERROR"
-        )
-    )
-    return falcon.testing.TestClient(app)
 
 
 HEADER_TEXT = st.text(
@@ -181,9 +160,10 @@ PATHS = [*(f"/api/v1{path}" for path in spec.openapi()["paths"]), *PAGES]
     body=st.binary(max_size=200),
 )
 def test_nothing_that_arrives_is_answered_by_a_5xx(
-    raw, method, path, query, headers, body
+    app, method, path, query, headers, body
 ):
-    answer = raw.simulate_request(
+    # Without a server: an exception that the application does not catch is raised here.
+    answer = falcon.testing.TestClient(app).simulate_request(
         method, path, query_string=query, headers=headers, body=body
     )
 

@@ -267,15 +267,6 @@ def test_chunks_that_are_read_to_their_end_are_read_as_the_standard_library_does
     assert read is None or read == standard_reading(sent)
 
 
-@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1), CUTS)
-def test_good_chunks_are_read_however_they_are_cut(parts, places):
-    sent = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-
-    pieces = cut(sent + b"0\r\n\r\n", places)
-
-    assert own_reading(pieces) == b"".join(parts)
-
-
 @given(chunk_bytes, CUTS)
 def test_chunks_are_read_in_one_way_however_they_are_cut(sent, places):
     assert own_reading(cut(sent, places)) == own_reading([sent])

@@ -207,13 +207,6 @@ BYTES = [
     whole("a gateway that streams by itself", "sends half of the events", sse(A, B), Broken),
     streamed("a gateway that cannot stream", "sends a whole answer", json.dumps(openai_chat("pong"), indent=1).encode(), want=Text("pong")),
     streamed("a gateway that cannot stream", "sends a long whole answer", *halves(json.dumps(openai_chat(LONG), indent=1).encode()), want=Text(LONG)),
-    Case(
-        "a gateway that streams by itself",
-        "sends [DONE] after a long whole answer",
-        (Reply(halves(json.dumps(openai_chat(LONG)).encode() + b"\ndata: [DONE]\n\n")),),
-        Text(LONG),
-        streams=False,
-    ),
     streamed("a gateway that cannot stream", "sends half of a whole answer", json.dumps(openai_chat("pong")).encode()[:-9], want=Broken),
     streamed(
         "llama.cpp until 2025",

@@ -195,10 +195,6 @@ def test_chunks_are_taken_out_however_they_are_cut(received, expected):
         assert (both, body.complete, body.surplus) == (expected, True, False)
 
 
-def test_chunks_that_arrived_together_are_taken_out_together():
-    assert Chunked().feed(b"1\r\na\r\n1\r\nb\r\n2\r\nc") == b"abc"
-
-
 @pytest.mark.parametrize(
     "received",
     [

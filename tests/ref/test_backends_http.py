@@ -17,6 +17,7 @@ from builders import (
     scripted,
     upstream,
 )
+from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import raw, stall
 
 from octomil_ref.backends import http
@@ -168,8 +169,10 @@ def test_certificates_of_the_environment_are_trusted(
     variable, monkeypatch, no_proxy, tmp_path
 ):
     assert sending_options("https://upstream.test")["verify"] is True
-    bundle = tmp_path / "ca.pem"
+    bundle, second_choice = tmp_path / "ca.pem", tmp_path / "second.pem"
     bundle.touch()
+    second_choice.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(second_choice))
     monkeypatch.setenv(variable, str(bundle))
 
     assert sending_options("https://upstream.test")["verify"] == str(bundle)
@@ -251,7 +254,7 @@ def test_a_date_after_which_to_retry_becomes_seconds(date, seconds, monkeypatch)
 
 def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
     monkeypatch.setattr(http, "MAX_BODY", 4)
-    responses.get(f"{URL}/", body=arriving(b"1234"))
+    responses.get(f"{URL}/", body=arriving(b"12", b"34"))
     assert upstream(URL).get("/", 1).body() == b"1234"
     responses.get(f"{URL}/", body=arriving(b"123", b"45"))
 
@@ -259,29 +262,27 @@ def test_a_body_that_is_too_long_is_broken_off(monkeypatch):
         upstream(URL).get("/", 1).body()
 
 
-def test_a_drained_answer_gives_its_connection_back():
-    first = chunked(b"line\n", b"one more\n") + END_OF_CHUNKS
-    with scripted(keeping(first), keeping(plain(b"{}"))) as server:
+@pytest.mark.parametrize(
+    "last, end, seconds, used",
+    [
+        pytest.param(END_OF_CHUNKS, Response.complete, 20, [1, 1], id="that ends"),
+        pytest.param(b"", stall, 0.01, [1, 2], id="that never ends"),
+    ],
+)
+def test_draining_gives_back_the_connection_of_an_answer(
+    last, end, seconds, used, monkeypatch
+):
+    monkeypatch.setattr(http, "DRAIN_TIMEOUT", seconds)
+    read = threading.Event()
+    first = raw(chunked(b"line\n"), last, gate=read, end=end)
+    with scripted(first, raw(plain(b"{}"))) as server:
         to = upstream(server.url)
         answer = to.get("/", 20)
         answer.next_lines()
+        read.set()
 
         answer.drain()
         answer.close()
         to.get("/", 20).close()
 
-    assert connections(server) == [1, 1]
-
-
-def test_draining_an_answer_that_never_ends_gives_up(monkeypatch):
-    monkeypatch.setattr(http, "DRAIN_TIMEOUT", 0.01)
-    with scripted(raw(chunked(b"line\n"), end=stall), raw(plain(b"{}"))) as server:
-        to = upstream(server.url)
-        answer = to.get("/", 20)
-        answer.next_lines()
-
-        answer.drain()
-        answer.close()
-        to.get("/", 20).close()
-
-    assert connections(server) == [1, 2]
+    assert connections(server) == used

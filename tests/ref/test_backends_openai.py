@@ -29,8 +29,8 @@ STOP = openai_chunk("stop")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 
-def backend(api_key: str = "key", **aliases: str) -> OpenAIBackend:
-    return OpenAIBackend(OPENAI, api_key, 20, aliases)
+def backend(api_key: str = "key") -> OpenAIBackend:
+    return OpenAIBackend(OPENAI, api_key, 20, {})
 
 
 PARAMETERS = {
@@ -45,19 +45,6 @@ PARAMETERS = {
     "format": "json",
     "no_such_parameter": {"a": [1]},
 }
-
-
-def test_a_model_is_requested_by_its_alias():
-    responses.post(CHAT, json=openai_chat())
-    responses.post(EMBED, json={"data": [{"index": 0, "embedding": [1.0]}]})
-    known = backend(m="gpt-x")
-
-    known.complete(asking())
-    known.stream(asking()).close()
-    known.embed(embedding("a"))
-
-    models = [json.loads(call.request.body)["model"] for call in responses.calls]
-    assert models == ["gpt-x"] * 3
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -168,22 +155,18 @@ def test_embeddings_fail(body):
         backend().embed(embedding("a", "b"))
 
 
-REPEATED = {"error": {"message": "not for a-long-key", "code": 400}}
+KEY = "a-long-key"
+REPEATED = {"error": {"message": f"not for {KEY}", "code": 400}}
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (400, json.dumps(REPEATED)),
-        (200, json.dumps(REPEATED)),
-        (200, sse(REPEATED)),
-        (200, sse(CHERRY, REPEATED)),
-    ],
-    ids=["refusal", "whole answer", "first event", "later event"],
+    "body",
+    [json.dumps(REPEATED), sse(REPEATED), sse(CHERRY, REPEATED)],
+    ids=["whole answer", "first event", "later event"],
 )
-def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
-    responses.post(CHAT, status=status, body=body)
-    asked = backend(api_key="a-long-key")
+def test_a_key_that_the_upstream_repeats_is_not_shown(body):
+    responses.post(CHAT, body=body)
+    asked = backend(KEY)
 
     with pytest.raises(RequestRefused) as caught:
         if isinstance(body, bytes):
@@ -194,39 +177,34 @@ def test_a_key_that_the_upstream_repeats_is_not_shown(status, body):
     assert caught.value.message.endswith("not for (not shown)")
 
 
-@pytest.mark.parametrize("before", range(295, 315))
-def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
-    said = {"error": {"message": "." * before + "a-long-key" + "." * 400}}
-    responses.post(CHAT, status=400, json=said)
-
+def refused(said: str, **credentials: object) -> str:
+    """The message for the client where the upstream refuses the request like this."""
+    responses.post(CHAT, status=400, json={"error": said})
     with pytest.raises(RequestRefused) as caught:
-        backend(api_key="a-long-key").complete(asking())
+        OpenAIBackend(OPENAI, timeout=20, aliases={}, **credentials).complete(asking())
+    return caught.value.message.removeprefix("The openai backend refused the request: ")
 
-    assert "a-" not in caught.value.message
-    assert len(caught.value.message) == 350
+
+@pytest.mark.parametrize("before", [300, 305, 309, 310])
+def test_no_part_of_a_key_is_shown_if_the_message_is_cut(before):
+    message = refused("." * before + KEY + "." * 400, api_key=KEY)
+
+    assert "a-" not in message
+    assert len(message) == 310
 
 
 def test_a_short_key_is_hidden_only_where_it_is_a_whole_word():
-    responses.post(CHAT, status=400, json={"error": "no 'end', end-7 or ending"})
+    message = refused("no 'end', end-7 or ending", api_key="end")
 
-    with pytest.raises(RequestRefused) as caught:
-        backend(api_key="end").complete(asking())
-
-    reason = "no '(not shown)', (not shown)-7 or ending"
-    assert caught.value.message.endswith(
-        f"openai backend refused the request: {reason}"
-    )
+    assert message == "no '(not shown)', (not shown)-7 or ending"
 
 
 def test_a_long_header_that_the_upstream_repeats_is_not_shown():
-    responses.post(CHAT, status=400, json={"error": "not for a-secret-value"})
     headers = {"x-short": "not", "x-long": "a-secret-value"}
-    asked = OpenAIBackend(OPENAI, "", 20, {}, headers)
 
-    with pytest.raises(RequestRefused) as caught:
-        asked.complete(asking())
+    message = refused("not for a-secret-value", api_key="", headers=headers)
 
-    assert caught.value.message.endswith("not for (not shown)")
+    assert message == "not for (not shown)"
 
 
 def streamed(*arrives: object) -> list:
@@ -243,16 +221,9 @@ CHERRY_STREAMS = {
     "a finish_reason without [DONE]": sse(CHERRY, STOP),
     "empty chunks around": sse({"choices": []}, CHERRY, STOP, {"choices": []}),
     "text beside the finish_reason": sse(openai_chunk("stop", content="Cherry")),
-    "a first chunk with only the role": sse(
-        openai_chunk(role="assistant"), CHERRY, STOP
-    ),
-    "content that is null": sse(openai_chunk(content=None), CHERRY, STOP),
-    "content that is empty": sse(openai_chunk(content=""), CHERRY, STOP),
     "a choice without delta": sse({"choices": [{}]}, CHERRY, STOP),
     "names and ids of events": b"event: message\nid: 7\n" + sse(CHERRY, STOP),
-    "no newline after the last line": sse(CHERRY, STOP).rstrip(),
     "an error that is null": sse(CHERRY | {"error": None}, STOP),
-    "more after [DONE]": sse(CHERRY, STOP, "[DONE]", openai_chunk(content="more")),
 }
 
 
@@ -278,11 +249,10 @@ def test_the_usage_of_a_stream_may_come(body):
 @pytest.mark.parametrize(
     "body",
     [
-        sse(openai_chunk(reasoning_content="Hm."), CHERRY, STOP),
         sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
         sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
     ],
-    ids=["as DeepSeek and vLLM name it", "as OpenRouter names it", "beside text"],
+    ids=["as OpenRouter names it", "beside text"],
 )
 def test_reasoning_is_read(body):
     assert streamed(body) == [Reasoning(), Token("Cherry"), NO_USAGE]
@@ -313,17 +283,6 @@ BAD = [
     pytest.param(b"", id="the end"),
     pytest.param(sse("[DONE]"), id="[DONE] without a finish_reason"),
     pytest.param(
-        sse({"error": {"message": "no", "code": 500}}), id="llama.cpp's error"
-    ),
-    pytest.param(
-        sse({"error": {"message": "no", "type": "x", "code": None}}, "[DONE]"),
-        id="vLLM's error, with [DONE] after it",
-    ),
-    pytest.param(
-        sse(openai_chunk("error") | {"error": {"code": "server_error"}}),
-        id="OpenRouter's error, beside a choice",
-    ),
-    pytest.param(
         sse(openai_chunk("stop", content="") | {"error": {"code": 502}}),
         id="an error beside a finish_reason",
     ),
@@ -336,8 +295,6 @@ BAD = [
     pytest.param(sse(openai_chunk(content={})), id="an object for text"),
     pytest.param(b'data: {"choices":\ndata: [\n\n', id="half of an event"),
     pytest.param(b'data: {"choices": [', id="half a line"),
-    pytest.param(b"data: \xff\n\n", id="not UTF-8"),
-    pytest.param(b"<html>\n", id="a web page"),
     pytest.param(b"[1]\n", id="an array outside of events"),
     pytest.param(b'{"choices": []}\n', id="no answer outside of events"),
     pytest.param(

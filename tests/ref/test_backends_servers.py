@@ -147,16 +147,24 @@ def test_nothing_is_remembered_of_a_request_that_failed():
     assert ["top_k" in each for each in all_sent()] == [True, False, True, False]
 
 
-def takes_at_most(most: int, status: int, body: object) -> None:
-    """An upstream whose vectors show which text they belong to."""
+def numbered(texts: list[str]) -> dict:
+    """Vectors that show which text they belong to."""
+    data = [{"embedding": [float(text)]} for text in texts]
+    usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+    return {"data": data, "usage": usage}
+
+
+def takes_at_most(most: int, status: int, body: object, answer=numbered) -> None:
+    """An upstream that refuses to embed more texts at once."""
 
     def callback(request):
         texts = json.loads(request.body)["input"]
-        if len(texts) > most:
-            return status, {}, encoded(body)
-        data = [{"embedding": [float(text)]} for text in texts]
-        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
-        return 200, {}, json.dumps({"data": data, "usage": usage})
+        refuses = len(texts) > most
+        return (
+            status if refuses else 200,
+            {},
+            encoded(body if refuses else answer(texts)),
+        )
 
     responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
 
@@ -192,14 +200,11 @@ def test_one_text_that_is_too_large_is_a_failure():
 
 
 def test_a_sum_with_an_unknown_count_is_unknown():
-    def callback(request):
-        texts = json.loads(request.body)["input"]
-        if len(texts) > 1:
-            return servers.TOO_MANY["nginx"][0], {}, b""
+    def partly_counted(texts):
         usage = {"usage": {"prompt_tokens": 3}} if texts == ["a"] else {}
-        return 200, {}, json.dumps({"data": [{"embedding": [1.0]}], **usage})
+        return {"data": [{"embedding": [1.0]}], **usage}
 
-    responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
+    takes_at_most(1, *servers.TOO_MANY["nginx"], partly_counted)
 
     embeddings = backend().embed(embedding("a", "b"))
 
@@ -207,13 +212,10 @@ def test_a_sum_with_an_unknown_count_is_unknown():
 
 
 def test_parts_of_two_dimensions_are_no_answer():
-    def callback(request):
-        texts = json.loads(request.body)["input"]
-        status = 413 if len(texts) > 1 else 200
-        vector = [1.0] * len(texts[0])
-        return status, {}, json.dumps({"data": [{"embedding": vector}]})
+    def of_its_length(texts):
+        return {"data": [{"embedding": [1.0] * len(texts[0])}]}
 
-    responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
+    takes_at_most(1, *servers.TOO_MANY["nginx"], of_its_length)
 
     with pytest.raises(UpstreamError, match="dimension"):
         backend().embed(embedding("a", "bb"))

@@ -53,23 +53,21 @@ class Input:
         return piece
 
 
+def posted(**environ: object) -> falcon.Request:
+    headers = {"Content-Type": "application/json"}
+    given = falcon.testing.create_environ(method="POST", headers=headers)
+    return falcon.Request(given | environ)
+
+
 def sized(body: bytes, length: int | None = None) -> falcon.Request:
     """A request with a Content-Length, which is `length` or the true one."""
     announced = str(len(body) if length is None else length)
-    environ = falcon.testing.create_environ(
-        method="POST", headers={"Content-Type": "application/json"}
-    )
-    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": announced}
-    return falcon.Request(environ)
+    return posted(**{"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": announced})
 
 
 def chunked(*pieces: bytes | Exception | Callable[[], object]) -> falcon.Request:
     """A request without a Content-Length, whose input the server ends."""
-    environ = falcon.testing.create_environ(
-        method="POST", headers={"Content-Type": "application/json"}
-    )
-    environ |= {"wsgi.input": Input(*pieces), "wsgi.input_terminated": True}
-    return falcon.Request(environ)
+    return posted(**{"wsgi.input": Input(*pieces), "wsgi.input_terminated": True})
 
 
 @pytest.mark.parametrize("content_type", JSON_TYPES)

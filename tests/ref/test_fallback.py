@@ -240,16 +240,6 @@ def test_a_stream_gives_all_its_pieces_in_order_and_closes_the_upstreams():
     assert upstreams.closed
 
 
-def test_a_stream_that_fails_before_its_first_piece_is_closed_and_falls_back():
-    failing = Stream([], Broken("no"))
-    fallback = streaming(failing, Stream([[END]]))
-
-    stream = fallback.stream(asking(), new_record())
-
-    assert stream.provider == "openai"
-    assert failing.closed
-
-
 def test_a_stream_that_fails_by_a_bug_is_closed():
     failing = Stream([], ZeroDivisionError())
     fallback = streaming(failing)
@@ -263,31 +253,33 @@ def test_a_stream_that_fails_by_a_bug_is_closed():
 THOUGHT = [Reasoning()]
 
 
-def thinking_for(clock, seconds, failure):
+def thinking_for(clock, seconds):
     """A stream that fails after it has thought for so many seconds."""
 
-    class Thinking(Stream):
-        def __iter__(self):
+    def pieces():
+        if seconds:
             yield THOUGHT
             clock.advance(seconds)
             yield THOUGHT
-            raise failure
 
-    return Thinking([])
+    return Stream(pieces(), Broken("no"))
 
 
-def test_a_stream_that_fails_while_it_begins_to_think_falls_back(clock):
-    thinking = thinking_for(clock, 0.9, Broken("no"))
-    fallback = streaming(thinking, Stream([[END]]))
+@pytest.mark.parametrize("seconds", [0, 0.9])
+def test_a_stream_that_fails_within_a_second_of_thinking_is_closed_and_falls_back(
+    clock, seconds
+):
+    failing = thinking_for(clock, seconds)
+    fallback = streaming(failing, Stream([[END]]))
 
     stream = fallback.stream(asking(), new_record())
 
     assert stream.provider == "openai"
-    assert thinking.closed
+    assert failing.closed
 
 
 def test_a_stream_that_has_thought_for_a_second_does_not_fall_back(clock):
-    fallback = streaming(thinking_for(clock, 1, Broken("no")), Stream([[END]]))
+    fallback = streaming(thinking_for(clock, 1), Stream([[END]]))
     pieces = iter(fallback.stream(asking(), new_record()))
 
     assert next(pieces) == THOUGHT

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -99,13 +100,13 @@ def test_every_endpoint_has_a_section_and_a_form(path, methods):
     assert plain(operation["description"]) in TEXT
 
 
-@pytest.mark.parametrize(
-    "requirement", spec.requirements().values(), ids=lambda r: r.id
-)
-def test_every_requirement_of_the_spec_is_at_its_anchor(requirement):
-    assert PAGE.values("id").count(requirement.id) == 1
-    assert f"{requirement.id} {requirement.force} {plain(requirement.text)}" in TEXT
-    assert plain(requirement.breaks) in TEXT
+def test_every_requirement_of_the_spec_is_at_its_anchor():
+    ids = Counter(PAGE.values("id"))
+
+    for each in spec.requirements().values():
+        assert ids[each.id] == 1
+        assert f"{each.id} {each.force} {plain(each.text)}" in TEXT
+        assert plain(each.breaks) in TEXT
 
 
 def test_requirements_of_the_openapi_document_are_linked_and_every_link_has_a_target():
@@ -208,30 +209,12 @@ def test_the_python_code_is_valid():
     compile(lines, "page", "exec")
 
 
-def test_the_parts_that_the_reader_can_replace_are_marked():
-    places = [
-        attributes.get("class")
-        for tag, attributes in PAGE.elements
-        if tag in ("span", "code")
-    ]
-
-    assert {"origin", "model", "embed-model"} <= {*places}
-    assert places.count("origin") >= 9
-
-
 def test_it_loads_nothing_from_other_servers():
     sources = PAGE.values("href") + PAGE.values("src")
     outside = [each for each in sources if not each.startswith(("#", "data:image/"))]
 
     assert outside == ["/openapi.json"]
     assert "@import" not in TEXT and "url(" not in TEXT
-
-
-def test_it_has_no_inline_handlers_and_styles():
-    names = {name for _, attributes in PAGE.elements for name in attributes}
-
-    assert [name for name in names if name.startswith("on") or name == "style"] == []
-    assert len(PAGE.texts["script"]) == len(PAGE.texts["style"]) == 1
 
 
 @pytest.mark.parametrize("kind", ["script", "style"])

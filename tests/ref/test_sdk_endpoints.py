@@ -257,14 +257,12 @@ CALLS = [
     ("get", "/api/v2/catalog/manifest"),
     ("post", "/api/v2/telemetry/events"),
 ]
-PATHS = [path for _, path in CALLS]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_setting_removes_them_all(path):
+def test_a_setting_removes_them_all():
     client = app_client(sdk_endpoints=False)
 
-    assert client.simulate_get(path).status_code == 404
+    assert {client.simulate_get(path).status_code for _, path in CALLS} == {404}
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)

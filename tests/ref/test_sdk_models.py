@@ -97,18 +97,6 @@ def test_without_backends_no_models_can_be_listed():
     assert client.simulate_get("/v1/models").status_code == 503
 
 
-def test_a_route_leads_to_the_cloud(client):
-    route = client.simulate_post("/api/v1/route", json={"model_id": "m"}).json
-
-    assert isinstance(route.pop("id"), str)
-    assert route == {
-        "target": "cloud",
-        "format": "remote",
-        "engine": "cloud",
-        "fallback_target": None,
-    }
-
-
 def test_a_plan_has_one_candidate_in_the_cloud(client):
     asked = {"model": "m", "capability": "embeddings", "device": {}}
 
@@ -118,13 +106,12 @@ def test_a_plan_has_one_candidate_in_the_cloud(client):
     assert plan["model"] == "m" and plan["capability"] == "embeddings"
 
 
-def test_the_manifest_lists_no_models_to_download_and_needs_no_token():
-    client = app_client()
-
+def test_the_manifest_needs_no_token(client):
     headers = {"Authorization": ""}
+
     response = client.simulate_get("/api/v2/catalog/manifest", headers=headers)
 
-    assert response.json == {"version": "1", "models": []}
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])

@@ -10,7 +10,13 @@ import pytest
 from octomil_ref import setting_values, settings
 from octomil_ref.setting_values import SettingsError
 from octomil_ref.settings import Settings, load
-from octomil_ref.settings_report import MEANINGS, report, warnings
+from octomil_ref.settings_report import (
+    MASKED,
+    MEANINGS,
+    Reported,
+    report,
+    warnings,
+)
 
 GIVEN = {
     "OLLAMA_BASE_URL": ("http://gpu:11434/", "http://gpu:11434"),
@@ -63,14 +69,13 @@ def test_a_given_variable_sets_its_field(field):
     assert getattr(load({field.metadata["variable"]: text}), field.name) == value
 
 
-@pytest.mark.parametrize("variable", [v for v in GIVEN if v != "OLLAMA_BASE_URL"])
-def test_an_empty_variable_counts_as_not_given(variable):
-    assert load({variable: ""}) == Settings()
-
-
 @pytest.mark.parametrize("text", ["", " "], ids=["empty", "blank"])
 def test_an_empty_url_switches_ollama_off(text):
     assert load({"OLLAMA_BASE_URL": text}).ollama_base_url == ""
+
+
+def test_any_other_empty_variable_counts_as_not_given():
+    assert load(dict.fromkeys(GIVEN, "")) == Settings(ollama_base_url="")
 
 
 @pytest.mark.parametrize(
@@ -85,12 +90,6 @@ def test_the_error_of_a_wrong_setting_is_one_line_that_names_the_variable(
     assert message.startswith(f"{variable}: expected ")
     assert message.endswith(f", got {text!r}")
     assert len(message.splitlines()) == 1
-
-
-def test_the_error_for_a_wrong_key_does_not_show_it():
-    message = complaint({"OPENAI_API_KEY": "sk-s\u00e9cret"})
-
-    assert message == "OPENAI_API_KEY: expected printable ASCII, got what is set"
 
 
 @pytest.mark.parametrize(
@@ -202,11 +201,16 @@ def test_published_variables_are_set_for_child_processes():
     assert "OCTOMIL_THREADS" not in os.environ
 
 
-@pytest.mark.parametrize("url", ["http://u:hunter2@h/v1", "http://h/v1?key=hunter2"])
-def test_the_error_for_a_url_does_not_show_its_password(url):
-    message = complaint({"OPENAI_API_ENDPOINT": url})
-
-    assert "hunter2" not in message
+@pytest.mark.parametrize(
+    "variable, text",
+    [
+        ("OPENAI_API_KEY", "sk-hunter2-\u00e9"),
+        ("OPENAI_API_ENDPOINT", "http://u:hunter2@h/v1"),
+        ("OPENAI_API_ENDPOINT", "http://h/v1?key=hunter2"),
+    ],
+)
+def test_the_error_for_a_secret_does_not_show_it(variable, text):
+    assert complaint({variable: text}).endswith(", got what is set")
 
 
 def test_settings_do_not_show_their_secrets():
@@ -243,54 +247,33 @@ def test_the_readme_has_each_variable_with_its_default_and_its_meaning():
     }
 
 
-def rows(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """The shown value and the source of each variable."""
-    return {row.variable: (row.value, row.source) for row in report(environ)}
-
-
-def test_the_report_shows_given_values_and_defaults():
-    shown = rows({"OCTOMIL_PORT": "0", "OLLAMA_BASE_URL": "", "OCTOMIL_HOST": ""})
-
-    assert shown["OCTOMIL_PORT"] == ("0", "environment")
-    assert shown["OLLAMA_BASE_URL"] == ("", "environment")
-    assert shown["OCTOMIL_HOST"] == ("127.0.0.1", "default")
-
-
 @pytest.mark.parametrize(
-    ("given", "threads", "max_inflight"),
+    "environ, variable, value, source",
     [
-        ({}, ("64", "default"), ("60", "derived")),
-        ({"OCTOMIL_THREADS": "16"}, ("16", "environment"), ("12", "derived")),
-        ({"OCTOMIL_MAX_INFLIGHT": "9"}, ("64", "default"), ("9", "environment")),
+        ({"OCTOMIL_PORT": "0"}, "OCTOMIL_PORT", "0", "environment"),
+        ({"OLLAMA_BASE_URL": ""}, "OLLAMA_BASE_URL", "", "environment"),
+        ({"OCTOMIL_HOST": ""}, "OCTOMIL_HOST", "127.0.0.1", "default"),
+        ({}, "OCTOMIL_THREADS", "64", "default"),
+        ({}, "OCTOMIL_MAX_INFLIGHT", "60", "derived"),
+        ({"OCTOMIL_THREADS": "16"}, "OCTOMIL_MAX_INFLIGHT", "12", "derived"),
+        ({"OCTOMIL_MAX_INFLIGHT": "9"}, "OCTOMIL_MAX_INFLIGHT", "9", "environment"),
+        ({}, "OPENAI_API_KEY", "", "default"),
+        ({"OPENAI_API_KEY": "hidden"}, "OPENAI_API_KEY", MASKED, "environment"),
+        ({"OPENAI_API_KEY_FILE": "key"}, "OPENAI_API_KEY", MASKED, "file"),
+        ({"OCTOMIL_API_KEYS": "hidden"}, "OCTOMIL_API_KEYS", MASKED, "environment"),
     ],
-    ids=["nothing", "threads", "a limit"],
+    ids=str,
 )
-def test_the_report_shows_derived_values(given, threads, max_inflight):
-    shown = rows(given)
-
-    assert shown["OCTOMIL_THREADS"] == threads
-    assert shown["OCTOMIL_MAX_INFLIGHT"] == max_inflight
-
-
-def test_the_report_shows_no_secret():
-    shown = rows({"OPENAI_API_KEY": "hidden-1", "OCTOMIL_API_KEYS": "hidden-2"})
-
-    assert shown["OPENAI_API_KEY"] == ("(set, not shown)", "environment")
-    assert shown["OCTOMIL_API_KEYS"] == ("(set, not shown)", "environment")
-    assert "hidden" not in str(shown)
-
-
-def test_the_report_shows_that_a_secret_is_from_a_file(tmp_path):
+def test_the_report_shows_a_setting_and_its_source(
+    environ, variable, value, source, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "key").write_text("hidden")
 
-    shown = rows({"OPENAI_API_KEY_FILE": str(tmp_path / "key")})
+    rows = {row.variable: row for row in report(environ)}
 
-    assert shown["OPENAI_API_KEY"] == ("(set, not shown)", "file")
-
-
-@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OCTOMIL_API_KEYS"])
-def test_the_report_shows_that_a_secret_is_not_set(variable):
-    assert rows({})[variable] == ("", "default")
+    assert rows[variable] == Reported(variable, value, source)
+    assert "hidden" not in str(rows)
 
 
 OLLAMA_OFF = {"OLLAMA_BASE_URL": ""}

@@ -31,14 +31,13 @@ def data(event: bytes) -> dict:
     return json.loads(event[6:])
 
 
-def test_tokens_that_arrived_together_are_one_write(record):
-    events = list(stream(record, [Token("a"), Token("b")], [Token("c")]))
+def test_what_arrived_together_is_one_write(record):
+    events = list(stream(record, [Reasoning(), Token("a"), Token("b")], [Token("c")]))
 
+    comment, *tokens = events[0].split(b"\n\n")[:-1]
     assert len(events) == 2
-    assert [data(e + b"\n\n")["token"] for e in events[0].split(b"\n\n")[:-1]] == [
-        "a",
-        "b",
-    ]
+    assert comment.startswith(b":")
+    assert [data(event + b"\n\n")["token"] for event in tokens] == ["a", "b"]
 
 
 def test_the_final_event_and_the_record_have_all_known_fields(record):
@@ -87,14 +86,6 @@ def test_there_is_at_most_one_comment_a_second(record, clock):
 
     assert len(comments) == 3
     assert all(comment.count(b":") == 1 for comment in comments)
-
-
-def test_reasoning_and_tokens_that_arrived_together_are_one_write(record):
-    events = list(stream(record, [Reasoning(), Token("a")]))
-
-    comment, event = events[0].split(b"\n\n")[:-1]
-    assert comment.startswith(b":")
-    assert data(event + b"\n\n")["token"] == "a"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -53,13 +53,17 @@ class Serving:
     ) -> None:
         self.server = server
         self.handlers = handlers
+        self.connections: list[http.client.HTTPConnection] = []
         self.announced = threading.Event()
         self.thread = threading.Thread(
             target=server.run, args=[app, self.announced.set]
         )
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", port_of(self.server), WAIT)
+        """It is closed after the test."""
+        port = port_of(self.server)
+        self.connections.append(http.client.HTTPConnection("127.0.0.1", port, WAIT))
+        return self.connections[-1]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Sends the signal, and waits until the server has taken it: it listens no more."""
@@ -93,6 +97,8 @@ def serve(monkeypatch) -> Iterator[Callable[..., Serving]]:
     monkeypatch.setattr(waitress_server, "POLL_SECONDS", 0.01)
     yield serve
     for serving in started:
+        for connection in serving.connections:
+            connection.close()
         serving.server._stop(signal.SIGTERM, None)
         assert serving.has_ended()
         serving.server.close()
@@ -118,12 +124,11 @@ def test_large_bodies_and_answers_need_no_temporary_folder(
 ):
     folder = tmp_path if writable else tmp_path / "missing"
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    serving = serve(echo)
+    connection = serve(echo).connection()
 
-    with closing(serving.connection()) as connection:
-        connection.request("POST", "/", LARGE)
-        assert connection.getresponse().read() == LARGE
+    connection.request("POST", "/", LARGE)
 
+    assert connection.getresponse().read() == LARGE
     said = "no temporary folder can be written: large bodies and answers stay in memory"
     assert caplog.messages == ([] if writable else [said])
 
@@ -143,17 +148,16 @@ def test_its_url_says_where_it_listens(tmp_path, monkeypatch):
 
 
 def test_a_chunked_answer_ends_the_connection_only_if_the_client_asks_for_it(serve):
-    expected = [("chunked", None), ("chunked", None), ("chunked", "close")]
+    connection = serve(in_pieces).connection()
 
-    with closing(serve(in_pieces).connection()) as connection:
-        for transfer, end in expected:
-            headers = {"Connection": end} if end else {}
-            connection.request("GET", "/", headers=headers)
-            response = connection.getresponse()
+    for end in (None, None, "close"):
+        headers = {"Connection": end} if end else {}
+        connection.request("GET", "/", headers=headers)
+        response = connection.getresponse()
 
-            assert response.read() == b"hello"
-            assert response.getheader("Transfer-Encoding") == transfer
-            assert response.getheader("Connection") == end
+        assert response.read() == b"hello"
+        assert response.getheader("Transfer-Encoding") == "chunked"
+        assert response.getheader("Connection") == end
 
 
 def breaking(failure: Exception) -> Callable[..., Iterator[bytes]]:
@@ -178,7 +182,6 @@ def test_a_body_that_breaks_off_is_cut_and_logged_only_if_it_is_a_bug(
     with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         answer(connection)
 
-    connection.close()
     tracebacks = [record.exc_info[1] for record in caplog.records if record.exc_info]
     assert (failure in tracebacks) == logged
 
@@ -192,32 +195,28 @@ def test_a_body_of(serve, size, status):
     connection = serve(hello, max_body_bytes=10).connection()
 
     connection.request("POST", "/", body=b"x" * size)
-    answered = connection.getresponse()
-    answered.read()
 
-    connection.close()
-    assert answered.status == status
+    assert connection.getresponse().status == status
 
 
 def test_a_connection_without_traffic_is_closed(serve):
-    with closing(serve(hello, client_timeout=0.5).connection()) as connection:
-        connection.connect()
-        connection.sock.sendall(b"GET / HT")
+    connection = serve(hello, client_timeout=0.1).connection()
+    connection.connect()
 
-        assert connection.sock.recv(1) == b""
+    connection.sock.sendall(b"GET / HT")
+
+    assert connection.sock.recv(1) == b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(serve, number):
     serving = serve(hello)
-    idle = serving.connection()
-    answer(idle)
+    answer(serving.connection())
 
     serving.stop(number)
 
     assert serving.has_ended()
     assert serving.handlers[number] == signal.SIG_DFL
-    idle.close()
 
 
 @pytest.mark.parametrize(
@@ -238,10 +237,8 @@ def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
 
     serving.stop(number)
     app.gate.set()
-    body = connection.getresponse().read()
 
-    connection.close()
-    assert body == b"hello"
+    assert connection.getresponse().read() == b"hello"
     assert serving.has_ended()
     ours = [line.message for line in caplog.records if line.name == "octomil_ref"]
     assert ours == said
@@ -266,7 +263,6 @@ def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):
     connection.sock.sendall(b"ab")
     answered = connection.sock.recv(1000)
 
-    connection.close()
     assert interim.startswith(b"HTTP/1.1 100")
     assert answered.startswith(b"HTTP/1.1 200")
     assert serving.has_ended()
@@ -284,4 +280,3 @@ def test_a_request_that_outlasts_its_grace_is_cut(serve):
     assert serving.has_ended()
     assert connection.sock.recv(1) == b""
     app.gate.set()
-    connection.close()
