@@ -13,9 +13,9 @@ LEFT_OUT = "not machine"
 
 LONGEST = [
     *("test_kill_matrix.py", "test_reference.py", "test_sdk_table.py"),
-    *("test_conformance_live.py", "test_compatible_servers.py", "test_benchmarks.py"),
-    *("test_deployment.py", "test_openai_clients.py", "test_page_reading_live.py"),
-    *("test_workers.py", "test_page_live.py", "test_serve.py", "test_command.py"),
+    *("test_deployment.py", "test_compatible_servers.py", "test_conformance_live.py"),
+    *("test_benchmarks.py", "test_page_reading_live.py", "test_page_live.py"),
+    *("test_workers.py", "test_openai_clients.py", "test_serve.py", "test_command.py"),
 ]
 """Files that take longest. They begin first: with -n, a long one that begins last leaves the other processes idle."""
 

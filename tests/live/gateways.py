@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from installed import npm_packages
 from models import LlamaCpp, litellm
 from processes import URL, ServerProcess, free_port
+from reference import TOKEN
 
 LITELLM_KEY = "sk-of-the-proxy-0123456789"
 
@@ -18,24 +19,27 @@ PORTKEY = {
 
 
 @contextmanager
-def running_litellm(upstream: str) -> Iterator[str]:
-    """The base URL of a LiteLLM whose only model, `LlamaCpp.model`, is that of `upstream`."""
+def running_litellm(upstream: str, ours: str) -> Iterator[str]:
+    """The base URL of a LiteLLM with the model of `upstream`, `LlamaCpp.model`, and with two of our server's."""
     home = litellm()
     config = home / "config.json"
-    parameters = {
-        "model": f"openai/{LlamaCpp.model}",
-        "api_base": upstream,
-        "api_key": "none",
-    }
-    model = {"model_name": LlamaCpp.model, "litellm_params": parameters}
+    models = [
+        _model(LlamaCpp.model, upstream, "none"),
+        *(_model(name, ours, TOKEN) for name in ("conf-echo", "conf-http-404")),
+    ]
     settings = {"master_key": LITELLM_KEY}
-    config.write_text(json.dumps({"model_list": [model], "general_settings": settings}))
+    config.write_text(json.dumps({"model_list": models, "general_settings": settings}))
     command = [str(home / "bin" / "litellm"), "--config", str(config)]
     command += ["--host", "127.0.0.1", "--port", "0", "--num_workers", "1"]
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     with ServerProcess(command, env) as process:
         found = process.wait_for_line(f"Uvicorn running on {URL}", timeout=180)
         yield f"{found['url']}/v1"
+
+
+def _model(name: str, url: str, key: str) -> dict[str, object]:
+    parameters = {"model": f"openai/{name}", "api_base": url, "api_key": key}
+    return {"model_name": name, "litellm_params": parameters}
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def own_ollama(**env: str) -> Iterator[Ollama]:
         "HOME": str(folder),
         "LD_LIBRARY_PATH": str(folder),
         "OLLAMA_HOST": "127.0.0.1:0",
-        "OLLAMA_MODELS": str(cache() / "ollama-models"),
+        "OLLAMA_MODELS": str(cache() / "ollama-one-thread"),
         "OLLAMA_NOPRUNE": "1",
         "OLLAMA_NUM_GPU": "0",
         "GIN_MODE": "release",
@@ -146,7 +146,7 @@ def own_ollama(**env: str) -> Iterator[Ollama]:
     with ServerProcess([str(folder / "ollama-lib"), "serve"], env) as process:
         address = process.wait_for_line(r"Listening on (127\.0\.0\.1:\d+)")[1]
         process.url = f"http://{address}"
-        with alone("ollama-models"):
+        with alone("ollama-one-thread"):
             if not _has_model(process.url):
                 _create_model(process.url)
         yield Ollama(process.url, process)
@@ -256,7 +256,9 @@ def _create_model(url: str) -> None:
         digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         client.post(f"/api/blobs/{digest}", content=file).raise_for_status()
-        wanted = {"model": Ollama.model, "modelfile": f"FROM @{digest}"}
+        # One thread, as for llama.cpp.
+        modelfile = f"FROM @{digest}\nPARAMETER num_thread 1"
+        wanted = {"model": Ollama.model, "modelfile": modelfile}
         answer = client.post("/api/create", json={**wanted, "stream": False})
     if answer.json() != {"status": "success"}:
         raise RuntimeError(f"Ollama does not create the model: {answer.text}")

@@ -21,28 +21,30 @@ def benchmarks(*options):
 
 def test_a_round_measures_every_contender_and_says_what_is_reached(tmp_path):
     file = tmp_path / "figures.json"
-    short = ["--seconds", "0.2", "--at-once", "32"]
+    short = ["--seconds", "0.05", "--at-once", "1", "--json", str(file)]
 
-    run = benchmarks("--only", "single,streams,batch", *short, "--json", str(file))
+    run = benchmarks("--only", "single,streams,batch", *short)
 
     assert run.returncode == 0, run.stderr
-    assert "gunicorn: single, of a bare Falcon" in run.stdout
+    assert "gunicorn: batch of 64, of the ideal time" in run.stdout
     found = json.loads(file.read_text())
-    measured = {(row["scenario"], row["contender"]) for row in found["rows"]}
+    rows = {(row["scenario"], row["contender"]): row for row in found["rows"]}
     for server in ("gunicorn", "waitress"):
         for contender in ("hello", "prepared", "naive", "octomil-ref"):
-            assert ("single", f"{contender} / {server}") in measured
-        assert ("streams", f"octomil-ref / {server}") in measured
-        assert ("batch", f"octomil-ref / {server}") in measured
-    assert all(row[name] for row in found["rows"] for name in row)
-    [ours] = [
-        row
-        for row in found["rows"]
-        if (row["scenario"], row["at_once"]) == ("single", 32)
-        and row["contender"] == "octomil-ref / gunicorn"
-    ]
-    assert 0 < ours["added_p50_ms"] < ours["p50_ms"]
+            assert ("single", f"{contender} / {server}") in rows
+        assert ("streams", f"octomil-ref / {server}") in rows
+        assert ("batch", f"octomil-ref / {server}") in rows
+    # So short a load may take less CPU time than Linux counts.
+    assert all(row[name] for row in rows.values() for name in row if "cpu" not in name)
+    ours, direct = (
+        rows["single", name]
+        for name in ("octomil-ref / gunicorn", "the upstream itself")
+    )
+    assert ours["added_p50_ms"] == pytest.approx(
+        ours["p50_ms"] - direct["p50_ms"], abs=1e-3
+    )
     assert ours["memory_mb"] > 1
+    assert sum(row.get("cpu_us_per_request", 0) for row in rows.values()) > 0
     assert {"python", "processor", "cores", "packages", "date"} <= set(found)
 
 
@@ -55,7 +57,7 @@ def test_a_scenario_that_is_not_known_is_named():
 
 
 def test_a_short_soak_finds_nothing_wrong_with_either_server():
-    command = [sys.executable, "-m", "benchmarks.soak", "--requests", "1000"]
+    command = [sys.executable, "-m", "benchmarks.soak", "--requests", "500"]
 
     run = subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900

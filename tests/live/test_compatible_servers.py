@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 from gateways import LITELLM_KEY, running_litellm, running_portkey
+from octomil_conformance.backend import embed
 from processes import serve
-from reference import MODEL_PATIENCE, UNHURRIED, reference
+from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
 
@@ -32,8 +34,11 @@ def llama(request, stack):
 
 
 def litellm(request, stack):
+    """LiteLLM starts slowly, so that one process is both: a server behind ours, and a client of ours."""
     behind = llama(request, stack)
-    endpoint = stack.enter_context(running_litellm(behind.endpoint))
+    ours = request.getfixturevalue("shared")()
+    running = running_litellm(behind.endpoint, f"{ours.url}/v1")
+    endpoint = stack.enter_context(running)
     return Compatible(endpoint, behind.model, {"OPENAI_API_KEY": LITELLM_KEY})
 
 
@@ -190,3 +195,25 @@ def test_a_gateway_without_its_headers_is_reported(compatible):
 
     assert answer.status_code == 400
     assert "x-portkey-provider header is required" in answer.json()["message"]
+
+
+@only(litellm)
+def test_litellm_in_front_of_our_server_chats_and_embeds(compatible):
+    headers = {"Authorization": f"Bearer {LITELLM_KEY}"}
+    url = compatible.endpoint
+    with httpx.Client(
+        base_url=url, headers=headers, timeout=PATIENCE, trust_env=False
+    ) as client:
+        hello = {"messages": [{"role": "user", "content": "Good morning"}]}
+        chat = {"model": "conf-echo", **hello}
+        whole = client.post("/chat/completions", json=chat).json()
+        stream = client.post("/chat/completions", json=chat | {"stream": True}).text
+        texts = {"model": "conf-echo", "input": ["apple"]}
+        vectors = client.post("/embeddings", json=texts).json()["data"]
+        missing = {"model": "conf-http-404", **hello}
+        refused = client.post("/chat/completions", json=missing)
+
+    assert whole["choices"][0]["message"]["content"] == "Good morning"
+    assert '"content":"Good"' in stream and '"content":" morning"' in stream
+    assert vectors[0]["embedding"] == pytest.approx(embed("apple"), abs=1e-6)
+    assert refused.status_code == 404

@@ -10,8 +10,8 @@ from reference import TOKEN, UNHURRIED, reference
 pytestmark = pytest.mark.machine
 
 
-OF_THE_MODEL = ("infer", "stream", "batch", "embed")
-"""The profiles whose answers come from the model. `test_reference.py` has all profiles."""
+CLAIMS = ("infer@1", "stream@1", "batch@0", "embed@1")
+"""The profiles whose answers come from the model, most of them at length. `test_reference.py` has all profiles at all levels."""
 
 
 @pytest.mark.parametrize("name", ["ollama", "llama_cpp"])
@@ -22,7 +22,7 @@ def test_the_reference_conforms_with_a_real_model_behind_it(name, request):
 
     with reference(serve, **urls, **UNHURRIED) as server:
         options = ["--model", model.model, "--embed-model", model.model]
-        options += [f"--profile={profile}@1" for profile in OF_THE_MODEL]
+        options += [f"--profile={claim}" for claim in CLAIMS]
         # A model on a busy machine takes its time.
         options += ["--token", TOKEN, "--timeout-factor", "6"]
         command = [sys.executable, "-m", "octomil_conformance", server.url, *options]

@@ -1,4 +1,4 @@
-"""Real OpenAI clients against the running server: OpenAI's own for Python and JavaScript, LangChain's, LiteLLM."""
+"""Real OpenAI clients against the running server: OpenAI's own for Python and JavaScript, and LangChain's."""
 
 import json
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from models import litellm, npm_openai, openai_clients
+from models import npm_openai, openai_clients
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
@@ -45,10 +45,6 @@ async def attempt(call):
 
 Run = Callable[..., Iterator[Any]]
 """Runs code with `client` connected to the server; returns what it says."""
-
-
-on_one_server = pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
-"""For clients that take long to start. The tests of the other clients show the differences between the servers."""
 
 
 @pytest.fixture(scope="module")
@@ -199,32 +195,6 @@ say(OpenAIEmbeddings(**reach, check_embedding_ctx_length=False).embed_query("app
     assert vector == pytest.approx(embed("apple"), abs=1e-6)
 
 
-LITELLM = """
-reach = {"model": "openai/conf-echo", "api_base": f"{url}/v1", "api_key": token}
-hello = [{"role": "user", "content": "Good morning"}]
-say(litellm.completion(messages=hello, **reach).choices[0].message.content)
-chunks = litellm.completion(messages=hello, stream=True, **reach)
-say([chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content])
-say(litellm.embedding(input=["apple"], **reach).data[0]["embedding"])
-try:
-    litellm.completion(messages=hello, **reach | {"model": "openai/conf-http-404"})
-except litellm.NotFoundError as error:
-    say(error.status_code)
-"""
-
-
-@pytest.mark.machine
-@on_one_server
-def test_litellm_chats_and_embeds(server):
-    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # otherwise its import asks GitHub
-    with python_client(litellm() / "bin" / "python", "import litellm", **env) as client:
-        said = [*client.run(LITELLM, url=server.url, token=TOKEN)]
-
-    assert said[:2] == ["Good morning", ["Good", " morning"]]
-    assert said[2] == pytest.approx(embed("apple"), abs=1e-6)
-    assert said[3] == 404
-
-
 NODE = """
 const say = (value) => console.log("SAID " + JSON.stringify(value));
 const [baseURL, apiKey] = process.argv.slice(1);
@@ -251,8 +221,9 @@ try {
 
 
 @pytest.mark.machine
-@on_one_server
+@pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
 def test_openais_client_for_javascript_chats_and_embeds(server):
+    """The tests of the other clients show that both servers answer alike."""
     folder = npm_openai()
     node = [found("node", "nodejs"), "--input-type=module", "-e", NODE, "--"]
     argv = ["env", "-C", str(folder), *node, f"{server.url}/v1", TOKEN]

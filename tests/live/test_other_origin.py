@@ -43,7 +43,11 @@ def backend():
         yield backend
 
 
-@pytest.fixture(scope="module", params=["waitress", "gunicorn"])
+under_both = pytest.mark.parametrize("api", ["waitress", "gunicorn"], indirect=True)
+"""For streams that are cut. In everything else one kind of server is enough."""
+
+
+@pytest.fixture(scope="module", params=["waitress"])
 def api(request, backend, origin):
     """The URL of a server that allows the origin."""
     origins = f"https://app.example.com,{origin}"
@@ -112,6 +116,7 @@ def test_a_page_reads_why_it_is_refused_and_the_id_and_the_wait(
     assert envelope["code"] == code
 
 
+@under_both
 def test_a_page_sees_that_a_stream_is_cut(api, origin, page):
     page.goto(origin)
 
@@ -139,6 +144,7 @@ def test_a_page_of_an_origin_that_is_not_allowed_is_refused(
     assert backend.calls(nonce) == []
 
 
+@under_both
 @pytest.mark.parametrize(
     ("model", "how"), [("conf-echo", "complete"), ("conf-cut", "TypeError")]
 )

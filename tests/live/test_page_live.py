@@ -73,13 +73,12 @@ def test_every_endpoint_can_be_tried(server, page, complaints):
 
 
 @pytest.mark.parametrize(
-    ("token", "state", "shown"),
+    ("form", "token", "state", "shown"),
     [
-        ("wrong", "Error: 401 authentication_failed.", "X-Request-Id"),
-        (TOKEN, "Error: 429 rate_limited.", "Retry-After 7"),
+        ("infer", "wrong", "Error: 401 authentication_failed.", "X-Request-Id"),
+        ("stream", TOKEN, "Error: 429 rate_limited.", "Retry-After 7"),
     ],
 )
-@pytest.mark.parametrize("form", ["infer", "stream"])
 def test_a_refusal_shows_its_envelope(
     server, page, complaints, form, token, state, shown
 ):

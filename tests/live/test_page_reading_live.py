@@ -81,15 +81,13 @@ def test_models_that_cannot_be_listed_are_an_error(server, page):
     expect(page.locator("#models")).to_have_text("No answer: 401.")
 
 
-@pytest.mark.parametrize(
-    "model", ["x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">']
-)
-def test_a_model_in_the_address_cannot_change_the_lines_to_copy(server, page, model):
-    page.goto(f"{server.url}/?model={quote(model)}")
+def test_a_model_in_the_address_cannot_change_the_lines_to_copy(server, page):
+    for model in ("x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">'):
+        page.goto(f"{server.url}/?model={quote(model)}")
 
-    lines = page.locator("#stream .copied code").first.text_content()
-    assert '"model_id": "phi-4-mini"' in lines
-    assert page.locator("img").count() == 0
+        lines = page.locator("#stream .copied code").first.text_content()
+        assert '"model_id": "phi-4-mini"' in lines
+        assert page.locator("img").count() == 0
 
 
 def test_the_name_of_the_server_cannot_change_the_lines_to_copy(server, page):
@@ -122,8 +120,7 @@ def test_the_page_can_be_read_without_scripts(server, new_page, complaints):
 # For everyone
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
 def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
     server, new_page, width, scheme
 ):
