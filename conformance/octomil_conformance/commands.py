@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from octomil_conformance import options, spec
+from octomil_conformance import spec
 from octomil_conformance.config import (
     PATHS,
     CouldNotTest,
@@ -15,16 +15,32 @@ from octomil_conformance.config import (
     for_recordings,
     from_options,
 )
+from octomil_conformance.options import (
+    A_FOLDER,
+    CLAIMS,
+    FILE,
+    FOLDER,
+    REPORTS,
+    SPEC,
+    TARGET,
+    URL,
+    Option,
+    adding,
+    for_config,
+)
 
 if TYPE_CHECKING:
     from octomil_conformance.run import Run
+
+
+AddOptions = Callable[[argparse.ArgumentParser], None]
 
 
 @dataclass(frozen=True)
 class Command:
     name: str
     sentence: str
-    add_options: Callable[[argparse.ArgumentParser], None]
+    add_options: AddOptions
     run: Callable[[argparse.Namespace], int]
     """Returns the exit code."""
     needs_extra: bool = False
@@ -34,12 +50,6 @@ class Command:
 # run: judge a server
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    options.add_url(parser)
-    options.add(parser, options.TARGET + options.CLAIMS)
-    options.add_reports(parser)
-
-
 def _run(given: argparse.Namespace) -> int:
     from octomil_conformance.checks import cost
     from octomil_conformance.report.console import Progress, header
@@ -47,7 +57,7 @@ def _run(given: argparse.Namespace) -> int:
     from octomil_conformance.runner import judge
 
     require_files(given)
-    config = from_options(options.for_config(vars(given).get), Path.cwd())
+    config = from_options(for_config(vars(given).get), Path.cwd())
     print("\n".join(header(config, cost(config))), flush=True)
     progress = Progress()
     try:
@@ -73,38 +83,14 @@ def _report(run: "Run", given: argparse.Namespace) -> int:
 # doctor: what a run needs
 
 
-def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    options.add_url(parser)
-    options.add(parser, options.TARGET)
-
-
 def _doctor(given: argparse.Namespace) -> int:
     from octomil_conformance.doctor import run
 
     asked = {"profiles": list(PATHS), "embed_model": given.embed_model or given.model}
-    return run(
-        from_options({**options.for_config(vars(given).get), **asked}, Path.cwd())
-    )
+    return run(from_options({**for_config(vars(given).get), **asked}, Path.cwd()))
 
 
 # list and explain: the requirements
-
-
-def _add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--profile",
-        choices=spec.PROFILES,
-        action="append",
-        help="only requirements of this profile",
-    )
-    parser.add_argument(
-        "--level",
-        type=int,
-        choices=range(3),
-        default=2,
-        help="the requirements of a claim at this level",
-    )
-    options.add(parser, [options.SPEC])
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -123,10 +109,6 @@ def _list(given: argparse.Namespace) -> int:
         )
     print(f"\n{len(shown)} requirements of spec {version}")
     return 0
-
-
-def _add_explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="+", metavar="ID", help="such as STREAM-05")
 
 
 def _explain(given: argparse.Namespace) -> int:
@@ -170,12 +152,6 @@ def _shown(requirement: spec.Requirement) -> list[tuple[str, str]]:
 # fixtures, record and export: answers in files
 
 
-def _add_fixtures(parser: argparse.ArgumentParser) -> None:
-    words = "files .http, .sse, .json, .har, or folders of them"
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=words)
-    options.add_reports(parser)
-
-
 def _fixtures(given: argparse.Namespace) -> int:
     from octomil_conformance.recordings.judge import judge
     from octomil_conformance.recordings.reader import read
@@ -196,17 +172,11 @@ def _fixtures(given: argparse.Namespace) -> int:
     return _report(run, given)
 
 
-def _add_record(parser: argparse.ArgumentParser) -> None:
-    options.add_url(parser)
-    options.add(parser, options.TARGET + options.CLAIMS)
-    options.add_folder(parser, "-o", dest="folder", required=True)
-
-
 def _record(given: argparse.Namespace) -> int:
     from octomil_conformance.recordings import manifest, recorder
     from octomil_conformance.report.transcript import seen
 
-    config = from_options(options.for_config(vars(given).get), Path.cwd())
+    config = from_options(for_config(vars(given).get), Path.cwd())
     manifest.make_folder(given.folder)
     exchanges = recorder.specimens(config)
     files = recorder.write(exchanges, given.folder)
@@ -218,8 +188,10 @@ def _record(given: argparse.Namespace) -> int:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     either = parser.add_mutually_exclusive_group(required=True)
-    options.add_folder(either, "bare", nargs="?")
-    options.add_folder(either, "-o", dest="named")  # as `record` has it
+    either.add_argument("bare", nargs="?", help=A_FOLDER, **FOLDER)
+    either.add_argument(
+        "-o", dest="named", help=A_FOLDER, **FOLDER
+    )  # as `record` has it
 
 
 def _export(given: argparse.Namespace) -> int:
@@ -234,29 +206,6 @@ def _export(given: argparse.Namespace) -> int:
 
 
 # matrix: reports side by side
-
-
-def _add_matrix(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "reports",
-        nargs="+",
-        metavar="[NAME=]FILE",
-        help="a report written with --json; without a NAME its URL is the name",
-    )
-    parser.add_argument(
-        "--differences",
-        action="store_true",
-        help="only the requirements on which the reports do not agree",
-    )
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write an HTML page too"
-    )
-    parser.add_argument(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help="append the comparison to FILE, such as $GITHUB_STEP_SUMMARY",
-    )
 
 
 def _matrix(given: argparse.Namespace) -> int:
@@ -283,34 +232,46 @@ def _matrix(given: argparse.Namespace) -> int:
     return 0
 
 
-def _module(
-    name: str,
-) -> tuple[
-    Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]
-]:
-    """The options and the work of a command with a module of its own."""
+def _add_from(module: str) -> AddOptions:
+    """The options of a command with a module of its own."""
+    return lambda parser: import_module(module).add_options(parser)
 
-    def add_options(parser: argparse.ArgumentParser) -> None:
-        import_module(f"octomil_conformance.{name}").add_options(parser)
 
-    def run(given: argparse.Namespace) -> int:
-        code: int = import_module(f"octomil_conformance.{name}").run(given)
-        return code
+def _run_from(module: str) -> Callable[[argparse.Namespace], int]:
+    return lambda given: import_module(module).run(given)
 
-    return add_options, run
 
+BACKEND, SERVER = "octomil_conformance.backend.cli", "octomil_conformance.server.cli"
+OF_LIST = adding(
+    Option("--profile", "only requirements of this profile", {"choices": spec.PROFILES, "action": "append"}),
+    Option("--level", "the requirements of a claim at this level", {"type": int, "choices": range(3), "default": 2}),
+    SPEC,
+)  # fmt: skip
+OF_EXPLAIN = adding(Option("ids", "such as STREAM-05", {"nargs": "+", "metavar": "ID"}))
+OF_FIXTURES = adding(
+    Option("paths", "files .http, .sse, .json, .har, or folders of them", {"nargs": "+", "type": Path, "metavar": "PATH"}),
+    *REPORTS,
+)  # fmt: skip
+TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True}, "folder")
+OF_RECORD = adding(URL, *TARGET, *CLAIMS, TO_FOLDER)
+OF_MATRIX = adding(
+    Option("reports", "a report written with --json; without a NAME its URL is the name", {"nargs": "+", "metavar": "[NAME=]FILE"}),
+    Option("--differences", "only the requirements on which the reports do not agree", {"action": "store_true"}),
+    Option("--html", "write an HTML page too", FILE),
+    Option("--markdown", "append the comparison to FILE, such as $GITHUB_STEP_SUMMARY", FILE),
+)  # fmt: skip
 
 COMMANDS = (
-    Command("run", "judge the server at URL; the word run may be left out", _add_run, _run, True),
-    Command("doctor", "ask each endpoint once, and say what a run needs", _add_doctor, _doctor, True),
-    Command("list", "print the requirements", _add_list, _list),
-    Command("explain", "print requirements, their checks, and what the checks send", _add_explain, _explain),
-    Command("backend", "run the scripted backend on its own", *_module("backend.cli")),
-    Command("fixtures", "judge recorded answers, without a server", _add_fixtures, _fixtures, True),
-    Command("record", "record what a server answers", _add_record, _record, True),
+    Command("run", "judge the server at URL; the word run may be left out", adding(URL, *TARGET, *CLAIMS, *REPORTS), _run, True),
+    Command("doctor", "ask each endpoint once, and say what a run needs", adding(URL, *TARGET), _doctor, True),
+    Command("list", "print the requirements", OF_LIST, _list),
+    Command("explain", "print requirements, their checks, and what the checks send", OF_EXPLAIN, _explain),
+    Command("backend", "run the scripted backend on its own", _add_from(BACKEND), _run_from(BACKEND)),
+    Command("fixtures", "judge recorded answers, without a server", OF_FIXTURES, _fixtures, True),
+    Command("record", "record what a server answers", OF_RECORD, _record, True),
     Command("export", "write answers to test clients with", _add_export, _export),
-    Command("matrix", "compare the --json reports of several servers", _add_matrix, _matrix, True),
-    Command("serve", "run a server to test clients with", *_module("server.cli")),
+    Command("matrix", "compare the --json reports of several servers", OF_MATRIX, _matrix, True),
+    Command("serve", "run a server to test clients with", _add_from(SERVER), _run_from(SERVER)),
 )  # fmt: skip
 
 

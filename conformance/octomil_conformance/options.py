@@ -1,7 +1,7 @@
 """The options of a run: defined once, for the command and for the plugin of pytest."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ def positive(text: str) -> float:
 
 @dataclass(frozen=True)
 class Option:
+    """An option of a command, or an argument if the name has no dashes."""
+
     name: str
-    """The name with dashes."""
     help: str
     more: dict[str, Any] = field(default_factory=dict)
     """Arguments of argparse. pytest takes the same."""
@@ -35,98 +36,91 @@ class Option:
 
     @property
     def dest(self) -> str:
-        return self.key or self.name.replace("-", "_")
+        return self.key or self.name.strip("-").replace("-", "_")
 
 
 SWITCH = {"action": "store_true", "default": None}
 """None if it is not given, so that the file decides."""
 
 TARGET = (
-    Option("token", "a token that the server accepts"),
+    Option("--token", "a token that the server accepts"),
     Option(
-        "model", "for inference (default conf-echo, a model of the scripted backend)"
+        "--model", "for inference (default conf-echo, a model of the scripted backend)"
     ),
-    Option("embed-model", "for embeddings (default conf-echo)"),
+    Option("--embed-model", "for embeddings (default conf-echo)"),
 )
 CLAIMS = (
     Option(
-        "profile",
+        "--profile",
         "what the server claims, such as stream@1; repeatable (default: infer, stream and embed at level 1, and auth if there is a token)",
         {"action": "append", "metavar": "NAME@LEVEL"},
         "profiles",
     ),
     Option(
-        "backend",
+        "--backend",
         "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if octomil-conformance backend runs there",
         {"metavar": "HOST:PORT"},
     ),
     Option(
-        "openai-backend",
+        "--openai-backend",
         "where the suite plays an OpenAI-compatible server (default 127.0.0.1:11435)",
         {"metavar": "HOST:PORT"},
     ),
     Option(
-        "backend-timeout",
+        "--backend-timeout",
         "the server's LLM_BACKEND_TIMEOUT, in seconds (default 2)",
         {"type": positive, "metavar": "S"},
     ),
     Option(
-        "allow-remote",
+        "--allow-remote",
         "let the backend listen on addresses that are not loopback",
         SWITCH,
     ),
     Option(
-        "timeout-factor",
+        "--timeout-factor",
         "multiply every deadline, for slow machines",
         {"type": positive, "metavar": "X"},
     ),
 )
 SPEC = Option(
-    "spec",
+    "--spec",
     f"use the requirements of this version of the spec (default {VERSION})",
     {"choices": sorted(additions())},
 )
-STRICT = Option("strict", "treat a broken SHOULD as a failure", SWITCH)
-FOR_CONFIG = (*TARGET, *CLAIMS, SPEC, STRICT)
+STRICT = Option("--strict", "treat a broken SHOULD as a failure", SWITCH)
+FILE = {"type": Path, "metavar": "FILE"}
 REPORTS = (
-    Option("junit", "write a JUnit XML report"),
-    Option("json", "write all verdicts and exchanges"),
-    Option("html", "write a page to look at"),
-    Option("markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY"),
+    SPEC,
+    STRICT,
+    Option("--junit", "write a JUnit XML report", FILE),
+    Option("--json", "write all verdicts and exchanges", FILE),
+    Option("--html", "write a page to look at", FILE),
+    Option("--markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY", FILE),
 )  # fmt: skip
+URL = Option("url", "the server, with or without /api/v1", {"metavar": "URL"})
+FOR_CONFIG = (URL, *TARGET, *CLAIMS, SPEC, STRICT)
+FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
+A_FOLDER = "a new folder, or an empty one"
 
 
-def add(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
-    for option in options:
-        parser.add_argument(f"--{option.name}", dest=option.dest, help=option.help, **option.more)  # fmt: skip
+def adding(*options: Option) -> Callable[[argparse.ArgumentParser], None]:
+    """The function that adds these options to a parser."""
 
+    def add(parser: argparse.ArgumentParser) -> None:
+        for option in options:
+            named = {"dest": option.dest} if option.name.startswith("-") else {}
+            more = {"help": option.help, **named, **option.more}
+            parser.add_argument(option.name, **more)
 
-def add_url(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "url", metavar="URL", help="the server, with or without /api/v1"
-    )
-
-
-def add_reports(parser: argparse.ArgumentParser) -> None:
-    add(parser, [SPEC, STRICT])
-    for option in REPORTS:
-        parser.add_argument(f"--{option.name}", type=Path, metavar="FILE", help=option.help)  # fmt: skip
-
-
-def add_folder(place: argparse._ActionsContainer, name: str, **more: Any) -> None:
-    """`place` is a parser, or a group of one."""
-    words = "a new folder, or an empty one"
-    place.add_argument(name, type=Path, metavar="DIR", help=words, **more)
+    return add
 
 
 def add_to_pytest(add_option: Callable[..., None]) -> None:
-    add_option(f"--{PLUGIN}-url", help="URL of the server under test")
     for option in FOR_CONFIG:
-        name, dest = f"--{PLUGIN}-{option.name}", f"{PLUGIN}_{option.dest}"
+        name, dest = f"--{PLUGIN}-{option.name.strip('-')}", f"{PLUGIN}_{option.dest}"
         add_option(name, dest=dest, help=option.help, **option.more)
 
 
 def for_config(value_of: Callable[[str], Any], prefix: str = "") -> dict[str, Any]:
     """The options in the form that `config.from_options` takes. `value_of` takes the name of an option with this prefix."""
-    names = ["url", *(option.dest for option in FOR_CONFIG)]
-    return {name: value_of(prefix + name) for name in names}
+    return {option.dest: value_of(prefix + option.dest) for option in FOR_CONFIG}

@@ -4,20 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 
-from octomil_conformance.backend import spoiled
+from octomil_conformance.backend import spoiled, words
 from octomil_conformance.backend.forms import RENAMED, WITH_CALL
 from octomil_conformance.backend.reply import Reply
-from octomil_conformance.backend.words import (
-    AFTER_THOUGHT_TOKENS,
-    GIANT_TOKENS,
-    HALVES_TOKENS,
-    HUGE_TOKENS,
-    LONE_HALVES_TOKENS,
-    LONG_TOKENS,
-    ROUGH_TOKENS,
-    THOUGHTS,
-    UNICODE_TOKENS,
-)
 
 LONG_GAP = 0.01
 """Seconds between the tokens of conf-long: they last longer than any check."""
@@ -84,7 +73,7 @@ def _two(reply: Reply) -> None:
 
 
 def _thoughts(reply: Reply) -> None:
-    reply.think(THOUGHTS)
+    reply.think(words.THOUGHTS)
 
 
 _stop_short, _cut, _garble = map(methodcaller, ("stop_short", "cut", "garble"))
@@ -106,17 +95,17 @@ def empty(reply: Reply) -> None:
     reply.finish()
 
 
-_saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", UNICODE_TOKENS, split=True)  # fmt: skip
-_saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", ROUGH_TOKENS, split=True)  # fmt: skip
-_saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", HUGE_TOKENS)  # fmt: skip
-_saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", HALVES_TOKENS)  # fmt: skip
-_saying("lone-halves", "Halves of characters that stay alone.", LONE_HALVES_TOKENS)  # fmt: skip
+_saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", words.UNICODE_TOKENS, split=True)  # fmt: skip
+_saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", words.ROUGH_TOKENS, split=True)  # fmt: skip
+_saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", words.HUGE_TOKENS)  # fmt: skip
+_saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", words.HALVES_TOKENS)  # fmt: skip
+_saying("lone-halves", "Halves of characters that stay alone.", words.LONE_HALVES_TOKENS)  # fmt: skip
 
 
 @_act
 def giant(reply: Reply) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
-    reply.say(GIANT_TOKENS)
+    reply.say(words.GIANT_TOKENS)
     reply.finish(change=spoiled.padded)
 
 
@@ -163,7 +152,7 @@ def late_beginning(reply: Reply) -> None:
 def ponder(reply: Reply) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
-        reply.think(THOUGHTS)
+        reply.think(words.THOUGHTS)
         reply.line.pause(PONDERING_GAP)
     echo(reply)
 
@@ -177,7 +166,7 @@ def varied(reply: Reply) -> None:
 @_act
 def muse(reply: Reply) -> None:
     """Reasoning for longer than the timeout, each piece in time, then the echo."""
-    for thought in (*THOUGHTS, "."):
+    for thought in (*words.THOUGHTS, "."):
         reply.line.pause(reply.pace.gap)
         reply.think([thought])
     echo(reply)
@@ -200,22 +189,22 @@ def thinking_renamed(reply: Reply) -> None:
 @_act
 def thinking(reply: Reply) -> None:
     """Reasoning first, then the echo."""
-    reply.think(THOUGHTS)
+    reply.think(words.THOUGHTS)
     echo(reply)
 
 
 @_act
 def thinking_only(reply: Reply) -> None:
     """Reasoning, and an empty answer."""
-    reply.think(THOUGHTS)
+    reply.think(words.THOUGHTS)
     reply.finish()
 
 
 @_act
 def after_thought(reply: Reply) -> None:
     """Reasoning first, then text that begins and ends with line feeds."""
-    reply.think(THOUGHTS)
-    reply.say(AFTER_THOUGHT_TOKENS)
+    reply.think(words.THOUGHTS)
+    reply.say(words.AFTER_THOUGHT_TOKENS)
     reply.finish()
 
 
@@ -236,7 +225,7 @@ def small(reply: Reply) -> None:
 @_act
 def long(reply: Reply) -> None:
     """A thousand tokens, 10 ms before each; a single answer at once."""
-    reply.say(LONG_TOKENS, gap=LONG_GAP)
+    reply.say(words.LONG_TOKENS, gap=LONG_GAP)
     reply.finish()
 
 

@@ -4,14 +4,9 @@ import argparse
 import shlex
 
 from octomil_conformance import config
+from octomil_conformance.backend import scripted
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
-from octomil_conformance.backend.scripted import (
-    DEFAULT_OLLAMA,
-    DEFAULT_OPENAI,
-    DEFAULT_TIMEOUT,
-    ScriptedBackend,
-)
 from octomil_conformance.backend.upstream import Address
 from octomil_conformance.options import positive
 from octomil_conformance.output import signals_held, wait_for_the_end
@@ -26,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     given = (options.backend, options.openai_backend)
     more = (options.backend_timeout, options.allow_remote)
     try:
-        with signals_held(), ScriptedBackend(*given, *more) as backend:
+        with signals_held(), scripted.ScriptedBackend(*given, *more) as backend:
             print(_greeting(backend), flush=True)
             wait_for_the_end()
     except ValueError as ex:
@@ -41,7 +36,7 @@ def _address(text: str) -> Address:
         raise argparse.ArgumentTypeError(str(ex)) from ex
 
 
-def _greeting(backend: ScriptedBackend) -> str:
+def _greeting(backend: scripted.ScriptedBackend) -> str:
     lines = [
         f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
         "The server under test needs:",
@@ -55,21 +50,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         type=_address,
-        default=DEFAULT_OLLAMA,
+        default=scripted.DEFAULT_OLLAMA,
         metavar="HOST:PORT",
         help="where to play Ollama (default 127.0.0.1:11434)",
     )
     parser.add_argument(
         "--openai-backend",
         type=_address,
-        default=DEFAULT_OPENAI,
+        default=scripted.DEFAULT_OPENAI,
         metavar="HOST:PORT",
         help="where to play an OpenAI-compatible server (default 127.0.0.1:11435)",
     )
     parser.add_argument(
         "--backend-timeout",
         type=positive,
-        default=DEFAULT_TIMEOUT,
+        default=scripted.DEFAULT_TIMEOUT,
         metavar="S",
         help="the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)",
     )

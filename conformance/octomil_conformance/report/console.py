@@ -12,18 +12,9 @@ from octomil_conformance.config import (
     Config,
     claims_in_words,
 )
+from octomil_conformance.report import words
 from octomil_conformance.report.redact import redact
 from octomil_conformance.report.transcript import curl, seen
-from octomil_conformance.report.words import (
-    LABELS,
-    SENTENCES,
-    by_profile,
-    counted,
-    is_lacking,
-    lacking,
-    named,
-    without_check,
-)
 from octomil_conformance.run import Outcome, Run, Verdict
 
 MARKS: dict[Outcome, str] = {
@@ -70,10 +61,10 @@ def header(config: Config, cost: str) -> list[str]:
 def lines(run: Run) -> Iterator[str]:
     for block in _blocks(run):
         for line in block:
-            yield named(redact(line, run.config.token))
+            yield words.named(redact(line, run.config.token))
         yield ""
     for line in _summary(run):
-        yield named(redact(line, run.config.token))
+        yield words.named(redact(line, run.config.token))
 
 
 def _environment(config: Config) -> list[str]:
@@ -97,7 +88,7 @@ def _findings(run: Run) -> Iterable[list[Verdict]]:
     """Verdicts with the same outcome on the same requirement are grouped."""
     found: dict[tuple[str, Outcome], list[Verdict]] = {}
     for verdict in run.verdicts:
-        if verdict.outcome != "pass" and not is_lacking(run, verdict):
+        if verdict.outcome != "pass" and not words.is_lacking(run, verdict):
             key = verdict.requirement.id, verdict.outcome
             found.setdefault(key, []).append(verdict)
     return found.values()
@@ -105,7 +96,7 @@ def _findings(run: Run) -> Iterable[list[Verdict]]:
 
 def _block(verdict: Verdict) -> list[str]:
     requirement = verdict.requirement
-    label = LABELS[verdict.outcome]
+    label = words.LABELS[verdict.outcome]
     lines = [f"{label}  {requirement.id}  {requirement.force}  {requirement.text}"]
     rows = [("check", _place(verdict))]
     if verdict.outcome in ("fail", "warn", "expected"):
@@ -131,16 +122,15 @@ def _place(verdict: Verdict) -> str:
 
 
 def _summary(run: Run) -> Iterator[str]:
-    counts = by_profile(run)
+    counts = words.by_profile(run)
     for profile, level in run.config.claims.items():
-        yield f"{f'{profile}@{level}':<10} {counted(counts[profile])}"
+        yield f"{f'{profile}@{level}':<10} {words.counted(counts[profile])}"
     undeclared = run.config.not_declared()
     if undeclared:
         yield f"not declared: {', '.join(undeclared)}"
-    yield from lacking(run)
+    yield from words.lacking(run)
     yield from run.notes()
-    for each in without_check(run.config):
+    for each in words.without_check(run.config):
         yield f"untestable: {each.id}, {each.untestable}"
-    stale = f", {len(run.stale())} stale" if run.stale() else ""
-    sentence = SENTENCES[run.conclusion()]
-    yield f"{sentence}: {counted(run.counts())}{stale}, in {run.seconds:.1f} s."
+    sentence = words.SENTENCES[run.conclusion()]
+    yield f"{sentence}: {words.totals(run)}, in {run.seconds:.1f} s."

@@ -4,16 +4,8 @@ from itertools import groupby
 from pathlib import Path
 
 from octomil_conformance import __version__, spec
+from octomil_conformance.report import words
 from octomil_conformance.report.html import page
-from octomil_conformance.report.words import (
-    LABELS,
-    NAMES,
-    SENTENCES,
-    by_profile,
-    by_requirement,
-    counted,
-    without_check,
-)
 from octomil_conformance.run import EXIT_CODES, Run
 
 STATES = {
@@ -28,8 +20,7 @@ STATES = {
 
 def write_html(run: Run, path: Path) -> None:
     conclusion = run.conclusion()
-    stale = f", {len(run.stale())} stale" if run.stale() else ""
-    judged = list(by_requirement(run).items())
+    judged = list(words.by_requirement(run).items())
     sections = groupby(judged, lambda each: each[0].section)
     text = page(
         "report.html",
@@ -37,13 +28,13 @@ def write_html(run: Run, path: Path) -> None:
         run=run,
         suite=__version__,
         spec_version=run.config.spec_version,
-        conclusion=SENTENCES[conclusion],
+        conclusion=words.SENTENCES[conclusion],
         state=STATES[conclusion],
-        counts=counted(run.counts()) + stale,
+        counts=words.totals(run),
         exit_code=EXIT_CODES[conclusion],
         profiles=_profiles(run),
         findings=[each for each in judged if each[1][0].outcome != "pass"],
-        untestable=without_check(run.config),
+        untestable=words.without_check(run.config),
         sections=[(heading, list(members)) for heading, members in sections],
         verdict_choices=_verdict_choices(run),
         profile_choices=[("", "all"), *sorted({(each.profile,) * 2 for each in run.verdicts})],
@@ -53,8 +44,8 @@ def write_html(run: Run, path: Path) -> None:
 
 def _profiles(run: Run) -> tuple[str, list[str], list[list[str]]]:
     """Caption, head and rows of a table: each claimed profile with its outcomes, and the profiles that were not claimed."""
-    outcomes = [each for each in NAMES if run.counts()[each]]
-    counts = by_profile(run)
+    outcomes = [each for each in words.NAMES if run.counts()[each]]
+    counts = words.by_profile(run)
     rows = [
         [
             *(profile, f"level {level}, {spec.LEVELS[level]}"),
@@ -68,13 +59,17 @@ def _profiles(run: Run) -> tuple[str, list[str], list[list[str]]]:
     ]
     twice = "; those of auth count at their endpoint, too"
     caption = f"Checks by profile{twice if 'auth' in run.config.claims else ''}"
-    return caption, ["profile", "claimed", *(NAMES[each] for each in outcomes)], rows
+    return (
+        caption,
+        ["profile", "claimed", *(words.NAMES[each] for each in outcomes)],
+        rows,
+    )
 
 
 def _verdict_choices(run: Run) -> list[tuple[str, str]]:
     counts = run.counts()
-    found = [each for each in LABELS if counts[each]]
+    found = [each for each in words.LABELS if counts[each]]
     return [
         *(("", "all"), ("not pass", "all but passed")),
-        *((each, f"{NAMES[each]} ({counts[each]})") for each in found),
+        *((each, f"{words.NAMES[each]} ({counts[each]})") for each in found),
     ]

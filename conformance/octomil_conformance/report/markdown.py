@@ -9,17 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from octomil_conformance import __version__, spec
+from octomil_conformance.report import words
 from octomil_conformance.report.redact import redact
-from octomil_conformance.report.words import (
-    LABELS,
-    NAMES,
-    SENTENCES,
-    by_profile,
-    by_requirement,
-    counted,
-    named,
-    without_check,
-)
 from octomil_conformance.run import Run, Verdict
 
 HEAD = ("", "requirement", "where", "got", "want", "breaks")
@@ -39,9 +30,9 @@ def append_markdown(run: Run, path: Path) -> None:
 def markdown(run: Run) -> str:
     url = code(run.config.url, run.config.token)
     blocks = [
-        f"## {SENTENCES[run.conclusion()]}",
+        f"## {words.SENTENCES[run.conclusion()]}",
         f"{url}, octomil-conformance {__version__}, spec {run.config.spec_version}",
-        f"{counted(run.counts())}, in {run.seconds:.1f} s.",
+        f"{words.counted(run.counts())}, in {run.seconds:.1f} s.",
         _profiles(run),
         *_notes(run),
     ]
@@ -57,17 +48,17 @@ def not_tested(reason: str, token: str | None) -> str:
 
 
 def _profiles(run: Run) -> str:
-    outcomes = [each for each in NAMES if run.counts()[each]]
+    outcomes = [each for each in words.NAMES if run.counts()[each]]
     rows = [
         [f"{profile}@{run.config.claims[profile]}"]
         + [str(counts[each]) for each in outcomes]
-        for profile, counts in by_profile(run).items()
+        for profile, counts in words.by_profile(run).items()
     ]
     rows += [
         [profile, *["not declared"][: len(outcomes)], *[""] * (len(outcomes) - 1)]
         for profile in run.config.not_declared()
     ]
-    return table(["profile", *(NAMES[each] for each in outcomes)], rows)
+    return table(["profile", *(words.NAMES[each] for each in outcomes)], rows)
 
 
 def _notes(run: Run) -> list[str]:
@@ -80,7 +71,7 @@ def _notes(run: Run) -> list[str]:
     ]
     notes += [
         f"**Untestable**: {each.id}, {ours(each.untestable)}"
-        for each in without_check(run.config)
+        for each in words.without_check(run.config)
     ]
     notes += [f"**Note**: {plain(each, token)}" for each in run.notes()]
     return notes
@@ -90,7 +81,7 @@ def _findings(run: Run) -> list[list[str]]:
     """A row for all verdicts with one outcome on one requirement. Got and want are those of the first."""
     return [
         _row(requirement, list(alike), run.config.token)
-        for requirement, verdicts in by_requirement(run).items()
+        for requirement, verdicts in words.by_requirement(run).items()
         for outcome, alike in groupby(verdicts, lambda each: each.outcome)
         if outcome != "pass"
     ]
@@ -102,7 +93,7 @@ def _row(
     first = verdicts[0]
     got = [code(text, token) for text in (first.evidence.got, first.reason) if text]
     return [
-        f"**{LABELS[first.outcome]}**",
+        f"**{words.LABELS[first.outcome]}**",
         f"**{requirement.id}** {requirement.force} {ours(requirement.text)}",
         "<br>".join(plain(f"{each.profile}: {each.check}") for each in verdicts),
         "<br>".join(got),
@@ -116,7 +107,7 @@ def plain(text: str, token: str | None = None) -> str:
     masked = redact(text, token)
     left = len(masked) - CELL
     shown = f"{masked[:CELL]}… ({left} more characters)" if left > 0 else masked
-    escaped = MEANING.sub(lambda each: f"&#{ord(each[0])};", named(shown))
+    escaped = MEANING.sub(lambda each: f"&#{ord(each[0])};", words.named(shown))
     return escaped.replace("&#10;", "<br>")
 
 

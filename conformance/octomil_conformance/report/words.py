@@ -57,6 +57,11 @@ def counted(counts: Counter[Outcome]) -> str:
     )
 
 
+def totals(run: Run) -> str:
+    stale = len(run.stale())
+    return counted(run.counts()) + (f", {stale} stale" if stale else "")
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+from octomil_conformance.server import payloads
 from octomil_conformance.server.backends import milliseconds_since
 from octomil_conformance.server.failures import CHALLENGE, Failure
 from octomil_conformance.server.gateway import Gateway, Stream
@@ -19,15 +20,6 @@ from octomil_conformance.server.layers import (
     Request,
     Response,
     frame_of,
-)
-from octomil_conformance.server.payloads import (
-    Prompt,
-    bound_of,
-    model_of,
-    parse_json,
-    prompt_of,
-    prompts_of,
-    texts_of,
 )
 from octomil_conformance.server.scenarios import upstream_model
 
@@ -81,7 +73,7 @@ class App:
         kind = request.headers.get("content-type", JSON).split(";")[0]
         if kind.strip().lower() != JSON:
             raise Failure("unsupported_media_type", "The body must be JSON.")
-        return self._posts[path](parse_json(request.body), request.scenario)
+        return self._posts[path](payloads.parse_json(request.body), request.scenario)
 
     def _authorize(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -91,9 +83,9 @@ class App:
             raise Failure("unauthorized", "No or wrong token.", CHALLENGE)
 
     def _inference(self, body: Json, scenario: str) -> Response:
-        return _json(self._completed(scenario, prompt_of(body)))
+        return _json(self._completed(scenario, payloads.prompt_of(body)))
 
-    def _completed(self, scenario: str, prompt: Prompt) -> Json:
+    def _completed(self, scenario: str, prompt: payloads.Prompt) -> Json:
         began = time.monotonic()
         fields, provider = self._gateway.complete(_upstream(prompt, scenario))
         latency = milliseconds_since(began)
@@ -101,17 +93,17 @@ class App:
 
     def _batch(self, body: Json, scenario: str) -> Response:
         began = time.monotonic()
-        bound, prompts = bound_of(body), list(prompts_of(body))
+        bound, prompts = payloads.bound_of(body), list(payloads.prompts_of(body))
         with ThreadPoolExecutor(bound) as pool:
             result = partial(self._result, scenario, CLIENT.get())
             results = list(pool.map(result, *zip(*enumerate(prompts))))
         failed = sum("error" in result for result in results)
         counts = {"succeeded": len(results) - failed, "failed": failed}
         latency = milliseconds_since(began)
-        return _json({"model_id": model_of(body), "results": results, **counts, "latency_ms": latency})  # fmt: skip
+        return _json({"model_id": payloads.model_of(body), "results": results, **counts, "latency_ms": latency})  # fmt: skip
 
     def _result(
-        self, scenario: str, client: Client, index: int, prompt: Prompt
+        self, scenario: str, client: Client, index: int, prompt: payloads.Prompt
     ) -> Json:
         CLIENT.set(client)
         if client.has_left:
@@ -122,7 +114,7 @@ class App:
             return {"index": index, "error": ex.envelope()}
 
     def _embeddings(self, body: Json, scenario: str) -> Response:
-        model, texts = model_of(body), texts_of(body)
+        model, texts = payloads.model_of(body), payloads.texts_of(body)
         found, provider = self._gateway.embed(upstream_model(scenario), texts)
         vectors, count = found
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]  # fmt: skip
@@ -142,12 +134,12 @@ class App:
 
     def _stream(self, body: Json, scenario: str) -> Response:
         began = time.monotonic()
-        stream = self._gateway.stream(_upstream(prompt_of(body), scenario))
+        stream = self._gateway.stream(_upstream(payloads.prompt_of(body), scenario))
         headers = {"content-type": "text/event-stream", "cache-control": "no-cache"}
         return Response(200, headers, _events(stream, began), stream.close)
 
 
-def _upstream(prompt: Prompt, scenario: str) -> Prompt:
+def _upstream(prompt: payloads.Prompt, scenario: str) -> payloads.Prompt:
     return replace(prompt, model=upstream_model(scenario))
 
 

@@ -8,8 +8,9 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from octomil_conformance import spec
@@ -87,10 +88,11 @@ class Kind:
         self, claims: str, *violates: str, shows: str | None = ""
     ) -> Decorator:
         """If `shows` is empty, the subject has the scenario of the kind."""
+        shows = self.shows if shows == "" else shows
 
         def decorate(play: Function) -> Function:
-            sentence = inspect.getdoc(play) or ""
-            self._add(play.__name__, sentence, claims, violates, shows, play)
+            words, layer = _sentence(play), self.made(play)
+            register(play.__name__, words, claims, violates, shows, layer=layer)
             return play
 
         return decorate
@@ -104,25 +106,15 @@ class Kind:
     ) -> None:
         """Subjects that set one field: `name=(field, value)`, and a sentence if the usual one says too little."""
         for name, (field, value, *sentence) in changes.items():
-            words = sentence[0] if sentence else self._sentence(field, value)
-            self._add(name, words, claims, violates, shows, _setting(field, value))
+            play = _setting(field, value)
+            play.__name__ = name
+            play.__doc__ = sentence[0] if sentence else self._words(field, value)
+            self(claims, *violates, shows=shows)(play)
 
-    def _sentence(self, field: str, value: Any) -> str:
+    def _words(self, field: str, value: Any) -> str:
         if value is GONE:
             return f"{self.noun[0].upper()}{self.noun[1:]} has no `{field}`."
         return f"The `{field}` of {self.noun} is {json.dumps(value)}."
-
-    def _add(
-        self,
-        name: str,
-        sentence: str,
-        claims: str,
-        violates: Iterable[str],
-        shows: str | None,
-        play: Function,
-    ) -> None:
-        shows = self.shows if shows == "" else shows
-        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), shows, self.made(play)))  # fmt: skip
 
 
 def table(
@@ -138,17 +130,31 @@ def table(
         decorate(play)
 
 
-def register(subject: Subject) -> None:
-    if subject.name in _registry:
-        raise ValueError(f"two subjects are called {subject.name}")
-    _registry[subject.name] = subject
+def register(
+    name: str,
+    sentence: str,
+    claims: str,
+    violates: Iterable[str],
+    shows: str | None,
+    **how: Any,
+) -> None:
+    """`how`: the last fields of Subject."""
+    if name in _registry:
+        raise ValueError(f"two subjects are called {name}")
+    levels = parse_claims(claims.split())
+    _registry[name] = Subject(name, sentence, levels, frozenset(violates), shows, **how)
+
+
+def _sentence(play: Function) -> str:
+    return inspect.getdoc(play) or ""
 
 
 def upstreams(claims: str, *violates: str, shows: str | None) -> Decorator:
     """Decorates a function from upstreams to other upstreams. For bugs that no layer around a server can have."""
 
     def decorate(play: Function) -> Function:
-        register(Subject(play.__name__, inspect.getdoc(play) or "", parse_claims(claims.split()), frozenset(violates), shows, upstreams=play))  # fmt: skip
+        words = _sentence(play)
+        register(play.__name__, words, claims, violates, shows, upstreams=play)
         return play
 
     return decorate
@@ -173,7 +179,8 @@ class Traffic:
 
         def decorate(play: Function) -> Function:
             for provider in [only] if only else BOTH:
-                self._add(play, provider, claims, violates, shows)
+                played = shows and (self.alone or ALONE)[provider].format(shows)
+                self._add(play, provider, claims, violates, played)
             return play
 
         return decorate
@@ -187,21 +194,20 @@ class Traffic:
         shows: str | None,
     ) -> None:
         fault = self.made(play)
+        words = f"{_sentence(play).removesuffix('.')}, in the traffic with {LABELS[provider]} only."
         mine = [each.removesuffix(f"[{provider}]") for each in violates]
-        shows = shows and (self.alone or ALONE)[provider].format(shows)
-        sentence = (inspect.getdoc(play) or "").removesuffix(".")
+
+        def spoiled(given: Upstreams) -> Upstreams:
+            return replace(given, faults={**given.faults, provider: fault})
+
         register(
-            Subject(
-                f"{play.__name__}_{provider}",
-                f"{sentence}, in the traffic with {LABELS[provider]} only.",
-                parse_claims(claims.split()),
-                frozenset(each for each in mine if "[" not in each),
-                shows,
-                upstreams=lambda urls: replace(
-                    urls, faults={**urls.faults, provider: fault}
-                ),
-                through=provider,
-            )
+            f"{play.__name__}_{provider}",
+            words,
+            claims,
+            [each for each in mine if "[" not in each],
+            shows,
+            upstreams=spoiled,
+            through=provider,
         )
 
 
@@ -244,15 +250,14 @@ fails = Traffic(lambda play: Fault(failure=play), DECISIVE)
 def statuses(claims: str, *violates: str, **changes: int) -> None:
     """Subjects whose good answers have another status: `name=status`."""
     for name, status in changes.items():
-        sentence = f"A good answer has the status {status}."
-        register(Subject(name, sentence, parse_claims(claims.split()), frozenset(violates), "echo", _after(_with_status(status))))  # fmt: skip
+        words = f"A good answer has the status {status}."
+        layer = _after(partial(_set_status, status))
+        register(name, words, claims, violates, "echo", layer=layer)
 
 
-def _with_status(status: int) -> Callable[[Response], None]:
-    def play(response: Response) -> None:
-        response.status = status if response.status == 200 else response.status
-
-    return play
+def _set_status(status: int, response: Response) -> None:
+    if response.status == 200:
+        response.status = status
 
 
 def _setting(field: str, value: Any) -> Callable[[Json], None]:
@@ -296,29 +301,6 @@ def _on_body(play: Callable[[Json], object]) -> Layer:
     return _before(changed)
 
 
-def _refusing(holds: Callable[[Json], bool]) -> Layer:
-    def changed(request: Request) -> None:
-        if holds(request.fields):
-            request.send({})
-
-    return _before(changed)
-
-
-def _accepting(holds: Callable[[Request], bool]) -> Layer:
-    def changed(request: Request) -> None:
-        if holds(request):
-            request.headers["authorization"] = f"Bearer {request.token}"
-
-    return _before(changed)
-
-
-def _on_scenario(play: Callable[[str], str]) -> Layer:
-    def changed(request: Request) -> None:
-        request.scenario = play(request.scenario)
-
-    return _before(changed)
-
-
 def _on_events(play: Callable[[Json], object]) -> Layer:
     def changed(frame: bytes) -> bytes:
         fields = fields_of(frame)
@@ -330,24 +312,16 @@ def _on_events(play: Callable[[Json], object]) -> Layer:
     return on_streams(lambda pieces: map(changed, frames(pieces)))
 
 
-def _on_final_events(play: Callable[[Json], object]) -> Layer:
-    return _on_events(lambda fields: play(fields) if fields["done"] else None)
-
-
-def _on_token_events(play: Callable[[Json], object]) -> Layer:
-    return _on_events(lambda fields: None if fields["done"] else play(fields))
-
-
-def _on_frames(play: Callable[[Iterator[bytes]], Iterable[bytes]]) -> Layer:
-    return on_streams(lambda pieces: play(frames(pieces)))
-
-
-def _on_headers(play: Callable[[dict[str, str]], object]) -> Layer:
-    return _after(lambda response: play(response.headers))
-
-
 def _on_statuses(*statuses: int) -> Callable[[Callable[[Json], object]], Layer]:
     return lambda play: on_json(play, statuses)
+
+
+def _accepting(holds: Callable[[Request], bool]) -> Layer:
+    def changed(request: Request) -> None:
+        if holds(request):
+            request.headers["authorization"] = f"Bearer {request.token}"
+
+    return _before(changed)
 
 
 layer = Kind(lambda play: play)
@@ -356,17 +330,26 @@ requests = Kind(_before)
 """A function that changes a request."""
 bodies = Kind(_on_body)
 """A function that changes the JSON fields of a request."""
-refuses = Kind(_refusing)
+refuses = Kind(
+    lambda holds: _before(lambda asked: holds(asked.fields) and asked.send({}))
+)
 """A function of the JSON fields of a request: True if it is refused."""
 accepts = Kind(_accepting)
 """A function of a request: True if any token is accepted."""
-scenarios = Kind(_on_scenario, shows=None)
+scenarios = Kind(
+    lambda play: _before(
+        lambda asked: setattr(asked, "scenario", play(asked.scenario))
+    ),
+    shows=None,
+)
 """A function from the scenario of a request to another one."""
 responses = Kind(_after)
 """A function that changes a response, good or bad."""
 replies = Kind(_in_view_of_the_request)
 """A function of (request, response) that changes the response."""
-headers = Kind(_on_headers, "a response")
+headers = Kind(
+    lambda play: _after(lambda response: play(response.headers)), "a response"
+)
 """A function that changes the headers of a response."""
 answers = Kind(_on_statuses(*range(200, 300)), "an answer")
 """A function that changes the JSON fields of a good response; it may return others."""
@@ -380,7 +363,13 @@ gateway_failures = Kind(
 """A function that changes the envelope of a failure of the upstream."""
 events = Kind(_on_events, "an event")
 """A function from the fields of an event to the bytes to send instead; None for the changed fields."""
-final_events = Kind(_on_final_events, "the final event")
-token_events = Kind(_on_token_events, "an event with a token")
-streams = Kind(_on_frames)
+final_events = Kind(
+    lambda play: _on_events(lambda fields: play(fields) if fields["done"] else None),
+    "the final event",
+)
+token_events = Kind(
+    lambda play: _on_events(lambda fields: None if fields["done"] else play(fields)),
+    "an event with a token",
+)
+streams = Kind(lambda play: on_streams(lambda pieces: play(frames(pieces))))
 """A generator over the frames of a stream, each with its blank line."""
