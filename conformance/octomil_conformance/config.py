@@ -155,12 +155,7 @@ class Config:
 
 def from_options(options: Mapping[str, Any], folder: Path) -> Config:
     """Options take precedence over the file in `folder`. Raises UsageError, which names the option or the key."""
-    given = {
-        **_read_file(folder / FILE),
-        **{name: value for name, value in options.items() if value is not None},
-    }
-    version = _version(given.pop("spec", spec.VERSION))
-    expected = _expected(given.pop("expected", ()), version)
+    given = _given(options, folder)
     _require_values(given)
     claims = parse_claims(given.pop("profiles", None) or ())
     if not claims:
@@ -169,26 +164,34 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
     if "auth" in claims and not given.get("token"):
         raise UsageError("profile auth needs --token")
     url = base_url(given.pop("url"))
-    return Config(
-        url=url, claims=claims, expected=expected, spec_version=version, **given
-    )
+    return Config(url=url, claims=claims, **given)
 
 
 def for_recordings(
     label: str, profiles: Iterable[str], options: Mapping[str, Any], folder: Path
 ) -> Config:
     """From the file in `folder` it takes only `strict`, `spec`, and the expected failures that recordings can show. Raises UsageError."""
-    given = _read_file(folder / FILE)
-    given |= {name: value for name, value in options.items() if value is not None}
-    version = _version(given.get("spec", spec.VERSION))
-    expected = _expected(given.get("expected", ()), version)
+    given = _given(options, folder)
     return Config(
         url=label,
         claims=dict.fromkeys(profiles, 0),
         strict=given.get("strict", False),
-        expected=tuple(each for each in expected if each.is_for(0, profiles)),
-        spec_version=version,
+        expected=tuple(each for each in given["expected"] if each.is_for(0, profiles)),
+        spec_version=given["spec_version"],
     )
+
+
+def _given(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields of Config that the file or an option has, before all but the last two are checked."""
+    given = _read_file(folder / FILE)
+    given |= {name: value for name, value in options.items() if value is not None}
+    version = given.pop("spec", spec.VERSION)
+    if version not in (versions := spec.additions()):
+        raise UsageError(
+            f"spec: expected one of {', '.join(versions)}, not {version!r}"
+        )
+    expected = _expected(given.pop("expected", ()), version)
+    return given | {"expected": expected, "spec_version": version}
 
 
 def base_url(text: str) -> str:
@@ -276,13 +279,6 @@ def _read_file(path: Path) -> dict[str, Any]:
         if not isinstance(value, FILE_KEYS[key]) or is_bool != (FILE_KEYS[key] is bool):
             raise UsageError(f"{path.name}: {key} has the wrong type")
     return given
-
-
-def _version(text: str) -> str:
-    versions = spec.additions()
-    if text not in versions:
-        raise UsageError(f"spec: expected one of {', '.join(versions)}, not {text!r}")
-    return text
 
 
 def _expected(entries: Iterable[object], version: str) -> tuple[Expectation, ...]:

@@ -103,10 +103,10 @@ FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
 A_FOLDER = "a new folder, or an empty one"
 
 
-def adding(*options: Option) -> Callable[[argparse.ArgumentParser], None]:
-    """The function that adds these options to a parser."""
+def adding(*options: Option) -> Callable[[argparse._ActionsContainer], None]:
+    """The function that adds these options to a parser, or to a group of one."""
 
-    def add(parser: argparse.ArgumentParser) -> None:
+    def add(parser: argparse._ActionsContainer) -> None:
         for option in options:
             named = {"dest": option.dest} if option.name.startswith("-") else {}
             more = {"help": option.help, **named, **option.more}

@@ -8,7 +8,7 @@ from octomil_conformance.backend import scripted
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
 from octomil_conformance.backend.upstream import Address
-from octomil_conformance.options import positive
+from octomil_conformance.options import Option, adding, positive
 from octomil_conformance.output import signals_held, wait_for_the_end
 
 
@@ -36,6 +36,9 @@ def _address(text: str) -> Address:
         raise argparse.ArgumentTypeError(str(ex)) from ex
 
 
+PLACE = {"type": _address, "metavar": "HOST:PORT"}
+
+
 def _greeting(backend: scripted.ScriptedBackend) -> str:
     lines = [
         f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
@@ -46,33 +49,10 @@ def _greeting(backend: scripted.ScriptedBackend) -> str:
     return "\n".join(lines)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--backend",
-        type=_address,
-        default=scripted.DEFAULT_OLLAMA,
-        metavar="HOST:PORT",
-        help="where to play Ollama (default 127.0.0.1:11434)",
-    )
-    parser.add_argument(
-        "--openai-backend",
-        type=_address,
-        default=scripted.DEFAULT_OPENAI,
-        metavar="HOST:PORT",
-        help="where to play an OpenAI-compatible server (default 127.0.0.1:11435)",
-    )
-    parser.add_argument(
-        "--backend-timeout",
-        type=positive,
-        default=scripted.DEFAULT_TIMEOUT,
-        metavar="S",
-        help="the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)",
-    )
-    parser.add_argument(
-        "--allow-remote",
-        action="store_true",
-        help="allow addresses that are not loopback",
-    )
-    parser.add_argument(
-        "--scenarios", action="store_true", help="print the models and exit"
-    )
+add_options = adding(
+    Option("--backend", "where to play Ollama (default 127.0.0.1:11434)", {**PLACE, "default": scripted.DEFAULT_OLLAMA}),
+    Option("--openai-backend", "where to play an OpenAI-compatible server (default 127.0.0.1:11435)", {**PLACE, "default": scripted.DEFAULT_OPENAI}),
+    Option("--backend-timeout", "the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)", {"type": positive, "metavar": "S", "default": scripted.DEFAULT_TIMEOUT}),
+    Option("--allow-remote", "allow addresses that are not loopback", {"action": "store_true"}),
+    Option("--scenarios", "print the models and exit", {"action": "store_true"}),
+)  # fmt: skip

@@ -40,15 +40,20 @@ class Form:
 USUAL = Form()
 
 
+def _choice_in(json: Any) -> Any:
+    """What has the message: the first choice of the fallback, Ollama's whole answer."""
+    return (json.get("choices") or [json])[0]
+
+
 def _message_in(json: Any) -> Any:
     """The message, or the part of one, in a frame or in a whole answer; None if there is none."""
-    place = json["choices"][0] if json.get("choices") else json
-    return place.get("delta") or place.get("message")
+    choice = _choice_in(json)
+    return choice.get("delta") or choice.get("message")
 
 
 def _is_end(json: Any) -> bool:
-    choices = json.get("choices") or [json]
-    return bool(choices[0].get("finish_reason") or choices[0].get("done"))
+    choice = _choice_in(json)
+    return bool(choice.get("finish_reason") or choice.get("done"))
 
 
 def _nulls(json: Any) -> Any:
@@ -89,7 +94,7 @@ def _end(instead: Mapping[str, None]) -> Change:
     """The end has this instead of an empty text."""
 
     def change(json: Any) -> Any:
-        place = json["choices"][0] if json.get("choices") else json
+        place = _choice_in(json)
         empty = [name for name in ("delta", "message") if name in place]
         if _is_end(json) and empty and not (place[empty[0]] or {}).get("content"):
             del place[empty[0]]
@@ -134,7 +139,7 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "argume
 def _calls(json: Any) -> Any:
     """The end has a tool call."""
     if _is_end(json):
-        place = json["choices"][0] if json.get("choices") else json
+        place = _choice_in(json)
         name = "delta" if "delta" in place else "message"
         place[name] = (place.get(name) or {}) | {"tool_calls": [CALL]}
     return json

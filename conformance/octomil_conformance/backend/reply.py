@@ -131,17 +131,15 @@ class StreamReply:
         if not self._opened:
             self._opened = True
             form = self.dialect.form
-            self._response.start_chunked(form.content_type or self.dialect.stream_type)
-            if opening := self.dialect.opening():
-                self._response.chunk(opening)
+            kind = form.content_type or self.dialect.stream_type
+            self._response.start_chunked(kind, first=self.dialect.opening())
 
     def _last(self, data: bytes) -> None:
         self._open()
         self.line.ending("answered")
         if not self.dialect.form.last_line_ends:
             data = data.rstrip(b"\n")
-        self._response.chunk(data)
-        self._response.end_chunks()
+        self._response.end_chunks(data)
 
 
 class WholeReply:

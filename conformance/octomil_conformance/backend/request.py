@@ -8,6 +8,7 @@ from typing import Any
 from octomil_conformance.backend.acts import Scenario
 from octomil_conformance.backend.ask import Ask, Refused
 from octomil_conformance.backend.dialects import Dialect, dialect_of, reader_of
+from octomil_conformance.backend.pages import UNKNOWN, Page, page_for
 from octomil_conformance.backend.response import Received
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, scenario_of
 from octomil_conformance.backend.witness import Call, Provider
@@ -27,11 +28,13 @@ class Request:
     """None for pages, and for models that the backend does not have."""
     problem: Refused | None = None
     """Why a real server would refuse the request."""
+    page: Page | None = None
+    """The response to what is neither a chat nor embeddings."""
 
     def dialect(self) -> Dialect:
         return dialect_of(self.received.path, self.ask)
 
-    def call(self, backend: Provider, is_unknown: bool) -> Call:
+    def call(self, backend: Provider) -> Call:
         """The record for the witness."""
         return Call(
             nonce=self.tag.nonce,
@@ -43,7 +46,7 @@ class Request:
             model=self.ask.model,
             stream=self.ask.stream,
             scenario=self.scenario.name if self.scenario else "",
-            is_unknown=is_unknown,
+            is_unknown=self.page is UNKNOWN,
         )
 
 
@@ -52,7 +55,9 @@ def understand(received: Received, backend: Provider) -> Request:
     value = _json(received.body)
     read = reader_of(received.path) if received.method == "POST" else None
     if read is None:
-        return Request(received, value, tag)
+        model = value.get("model", "") if isinstance(value, dict) else ""
+        page = page_for(received, str(model), backend)
+        return Request(received, value, tag, page=page)
     try:
         ask = read(_object(value))
     except Refused as ex:

@@ -139,19 +139,26 @@ class Response:
         headers.setdefault("content_type", "application/json; charset=utf-8")
         self.answer(status, compact(value), **headers)
 
-    def start_chunked(self, content_type: str, status: int = 200) -> None:
-        """Begins a body in chunks; for HTTP/1.0, one that ends with the connection."""
+    def start_chunked(
+        self, content_type: str, status: int = 200, first: bytes = b""
+    ) -> None:
+        """Begins a body in chunks, with its first chunk if there is one; for HTTP/1.0, a body that ends with the connection."""
         self._chunked = self.request.version != "HTTP/1.0"
         coding = {"transfer_encoding": "chunked"} if self._chunked else {}
-        self.head(status, content_type=content_type, **coding)
+        given = {"content_type": content_type, **coding}
+        self.send(head_of(status, _titled(given)) + self._framed(first))
 
     def chunk(self, data: bytes) -> None:
-        self.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        self.send(self._framed(data))
 
-    def end_chunks(self) -> None:
+    def end_chunks(self, last: bytes = b"") -> None:
+        """Sends the last chunk, if there is one, and ends the body."""
         self.complete()
-        if self._chunked:
-            self.send(b"0\r\n\r\n")
+        self.send(self._framed(last) + (b"0\r\n\r\n" if self._chunked else b""))
+
+    def _framed(self, data: bytes) -> bytes:
+        is_chunk = self._chunked and data
+        return b"%x\r\n%b\r\n" % (len(data), data) if is_chunk else data
 
     def complete(self, connection: str = "") -> None:
         """Keeps the connection unless one side said otherwise. Called before the last byte, so that a client with the whole response finds the connection idle."""

@@ -8,7 +8,7 @@ from typing import Self
 
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.outages import Outages
-from octomil_conformance.backend.player import Player
+from octomil_conformance.backend.player import play
 from octomil_conformance.backend.remote import control
 from octomil_conformance.backend.stage import Gates, Outage, Stage, pace_for
 from octomil_conformance.backend.upstream import Address, Upstream
@@ -105,7 +105,7 @@ class ScriptedBackend:
         pace = pace_for(self.timeout)
         called = partial(control, self, self._outages)
         stage = Stage(provider, pace, self._witness, self._gates, called)
-        upstream = Upstream(address, Player(stage))
+        upstream = Upstream(address, partial(play, stage))
         self._places[provider] = (upstream, stage)
         return upstream
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance import spec
-from octomil_conformance.config import BASE_PATH, METHODS, PATHS
 from octomil_conformance.exchange import Chunk, End, Exchange, Headers, Request
+from octomil_conformance.recordings.recording import request_for
 
 MODEL, EMBEDDER = "phi-4-mini", "nomic-embed-text"
 MESSAGES = [{"role": "user", "content": "Name a fruit."}]
@@ -101,13 +101,7 @@ def entry(
 
 def request(endpoint: str, asked: Any = None) -> Request:
     body = asked or ASKED[endpoint]
-    return Request(
-        METHODS[endpoint],
-        BASE_PATH + PATHS[endpoint],
-        (),
-        written(body) if body else b"",
-        endpoint,
-    )
+    return request_for(endpoint, written(body) if body else b"")
 
 
 def written(value: object) -> bytes:

@@ -1,6 +1,5 @@
 """The corpus as plain files and one manifest, in the form of recordings: `octomil-conformance fixtures` reads it, too."""
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from octomil_conformance.corpus.derived import derived
 from octomil_conformance.corpus.entry import Entry
 from octomil_conformance.corpus.streams import STREAMS
 from octomil_conformance.recordings import manifest
+from octomil_conformance.wire.common import strict_json
 
 LINE = re.compile(r"([^\r\n]*)(?:\r\n|\n|\r)")
 
@@ -84,10 +84,6 @@ def strict(text: str) -> Any:
     """The JSON value; None if it is not JSON."""
     try:
         text.encode()
-        return json.loads(text, parse_constant=_not_json)
+        return strict_json(text)
     except ValueError:
         return None
-
-
-def _not_json(name: str) -> None:
-    raise ValueError(name)

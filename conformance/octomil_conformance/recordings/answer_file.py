@@ -5,13 +5,12 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from octomil_conformance import sse
-from octomil_conformance.config import BASE_PATH, METHODS, PATHS, UsageError
+from octomil_conformance.config import PATHS, UsageError
 from octomil_conformance.exchange import (
     MISSING,
     Chunk,
     End,
     Exchange,
-    Request,
     field,
     is_integer,
     read_json,
@@ -20,7 +19,7 @@ from octomil_conformance.recordings import http_file
 from octomil_conformance.recordings.files import endpoint_in, read_bytes
 from octomil_conformance.recordings.http_file import Response
 from octomil_conformance.recordings.manifest import Entry
-from octomil_conformance.recordings.recording import Part, Recording
+from octomil_conformance.recordings.recording import Part, Recording, request_for
 
 KINDS = (".http", ".sse", ".json")
 
@@ -33,14 +32,7 @@ def read(path: Path, entry: Entry | None) -> Recording:
         raise UsageError("it is empty")
     profile = given.endpoint or _endpoint(path)
     response = _response(path, data, given, profile)
-    request = Request(
-        METHODS[profile],
-        BASE_PATH + PATHS[profile],
-        (),
-        given.request or b"",
-        profile,
-        str(path),
-    )
+    request = request_for(profile, given.request or b"", str(path))
     exchange = Exchange(
         request,
         response.status,

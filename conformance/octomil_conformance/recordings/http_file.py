@@ -7,7 +7,7 @@ end with CR LF, or with LF after an editor. Interim responses (100 Continue) are
 import re
 import zlib
 from dataclasses import dataclass, replace
-from http import HTTPStatus
+from http.client import responses
 
 from octomil_conformance.exchange import End, Exchange, Headers
 from octomil_conformance.recordings.files import AT_MOST, MOST
@@ -66,8 +66,8 @@ def read_head(data: bytes) -> Response:
 
 def write(exchange: Exchange) -> bytes:
     """The head as it came, and the body without codings."""
-    words = {status.value: status.phrase for status in HTTPStatus}
-    lines = [f"HTTP/1.1 {exchange.status} {words.get(exchange.status, '')}".rstrip()]
+    phrase = responses.get(exchange.status, "")
+    lines = [f"HTTP/1.1 {exchange.status} {phrase}".rstrip()]
     lines += [f"{name}: {value}" for name, value in exchange.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + exchange.body
 

@@ -86,18 +86,21 @@ def entries(document: object) -> list[Entry]:
 def entry(raw: object, place: str) -> Entry:
     if not isinstance(raw, dict):
         raise UsageError(f"{place}: expected an object")
+    found = {}
     for key, value in raw.items():
         if key not in FIELDS:
             raise UsageError(
                 f"{place}: unknown key {key!r}; known: {', '.join(FIELDS)}"
             )
-        wanted, fits = FIELDS[key]
+        wanted, fits, read = FIELDS[key]
         if not fits(value):
             raise UsageError(f"{place}.{key}: expected {wanted}, not {value!r}")
+        if key not in COMMENTS:
+            found[key] = read(value)
     for key in ("file", "endpoint"):
         if key not in raw:
             raise UsageError(f"{place}.{key} is missing: expected {FIELDS[key][0]}")
-    return Entry(**_fields_of(raw))
+    return Entry(**found)
 
 
 def described(file: str, exchange: Exchange) -> dict[str, Any]:
@@ -168,23 +171,6 @@ def _is_status(value: object) -> bool:
     return is_integer(value) and 200 <= cast(int, value) <= 599
 
 
-FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "file": ("a path below the manifest's folder, with / in it", _is_inside),
-    "endpoint": (f"one of {', '.join(PATHS)}", lambda value: value in tuple(PATHS)),
-    "kind": ("answer or failure", lambda value: value in ("answer", "failure")),
-    "status": ("an integer from 200 to 599", _is_status),
-    "headers": ("an object of strings, or pairs of them", _is_headers),
-    "request": ("an object with a body", lambda value: isinstance(value, dict)),
-    "end": (f"one of {', '.join(get_args(End))}", lambda value: value in get_args(End)),
-    "chunks": ("pairs of seconds and a number of bytes", _is_chunks),
-    "seconds": ("a number, zero or more", is_latency),
-    "problem": ("a string", lambda value: isinstance(value, str)),
-    "expected": ("an object", lambda value: isinstance(value, dict)),
-}  # fmt: skip
-COMMENTS = ("expected",)
-"""Fields that `export` writes for the readers of its corpus. They say nothing about a recording."""
-
-
 def _headers(value: dict[str, str] | list[list[str]]) -> Headers:
     pairs = value.items() if isinstance(value, dict) else value
     return tuple((name, text) for name, text in pairs)
@@ -198,17 +184,23 @@ def _chunks(value: list[list[float]]) -> tuple[tuple[float, int], ...]:
     return tuple((float(at), int(size)) for at, size in value)
 
 
-READ: dict[str, Callable[[Any], Any]] = {
-    "headers": _headers,
-    "request": _request,
-    "chunks": _chunks,
-}
+def _same(value: Any) -> Any:
+    return value
 
 
-def _fields_of(raw: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `Entry`."""
-    return {
-        key: READ[key](value) if key in READ else value
-        for key, value in raw.items()
-        if key not in COMMENTS
-    }
+FIELDS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    "file": ("a path below the manifest's folder, with / in it", _is_inside, _same),
+    "endpoint": (f"one of {', '.join(PATHS)}", lambda value: value in tuple(PATHS), _same),
+    "kind": ("answer or failure", lambda value: value in ("answer", "failure"), _same),
+    "status": ("an integer from 200 to 599", _is_status, _same),
+    "headers": ("an object of strings, or pairs of them", _is_headers, _headers),
+    "request": ("an object with a body", lambda value: isinstance(value, dict), _request),
+    "end": (f"one of {', '.join(get_args(End))}", lambda value: value in get_args(End), _same),
+    "chunks": ("pairs of seconds and a number of bytes", _is_chunks, _chunks),
+    "seconds": ("a number, zero or more", is_latency, _same),
+    "problem": ("a string", lambda value: isinstance(value, str), _same),
+    "expected": ("an object", lambda value: isinstance(value, dict), _same),
+}  # fmt: skip
+"""What a field has to be, in words and as a function, and what reads it."""
+COMMENTS = ("expected",)
+"""Fields that `export` writes for the readers of its corpus. They say nothing about a recording."""

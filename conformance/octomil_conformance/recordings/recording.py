@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from octomil_conformance.config import BASE_PATH, METHODS, PATHS
 from octomil_conformance.exchange import Exchange, Fields, Request
 from octomil_conformance.expect import NotRecorded
 from octomil_conformance.requirement import Check
@@ -56,6 +57,12 @@ class Recording:
     @property
     def profile(self) -> str:
         return self.exchange.request.profile or ""
+
+
+def request_for(profile: str, body: bytes, file: str = "") -> Request:
+    """The usual request for this profile."""
+    path = BASE_PATH + PATHS[profile]
+    return Request(METHODS[profile], path, (), body, profile, file)
 
 
 def look(check: Check, recording: Recording) -> None:

@@ -121,7 +121,7 @@ def ours(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """A table of cells that are Markdown already. Rows beyond the limit are only counted."""
     lines = [_line(head), _line(["---"] * len(head))]
     size, left_out = 0, 0
@@ -142,5 +142,5 @@ def append(text: str, path: Path) -> None:
         file.write(text)
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

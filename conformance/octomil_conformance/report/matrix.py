@@ -176,30 +176,22 @@ def _left_out(columns: Sequence[Implementation], shown: int) -> str:
 def matrix_markdown(
     columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
 ) -> str:
-    cells = [_markdown_row(columns, each) for each in rows]
-    head = [
-        "requirement",
-        *(f"{plain(each.name)}<br>{each.claimed()}" for each in columns),
+    names = [f"{plain(each.name)}<br>{each.claimed()}" for each in columns]
+    cells = [
+        [
+            f"**{row.id}** {row.force} {ours(row.text)}",
+            *(_markdown_cell(column, row) for column in columns),
+        ]
+        for row in rows
     ]
+    head, servers = summary(columns)
     blocks = [
         f"## {_title(columns)}",
-        _markdown_summary(columns),
-        table(head, cells),
+        table(head, [map(plain, server) for server in servers]),
+        table(["requirement", *names], cells),
         _left_out(columns, len(rows)),
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _markdown_row(
-    columns: Sequence[Implementation], requirement: spec.Requirement
-) -> list[str]:
-    sentence = f"**{requirement.id}** {requirement.force} {ours(requirement.text)}"
-    return [sentence, *(_markdown_cell(column, requirement) for column in columns)]
-
-
-def _markdown_summary(columns: Sequence[Implementation]) -> str:
-    head, rows = summary(columns)
-    return table(head, [[plain(cell) for cell in row] for row in rows])
 
 
 def _markdown_cell(column: Implementation, requirement: spec.Requirement) -> str:

@@ -86,7 +86,7 @@ class Backend:
         return self.provider == "ollama"
 
     def complete(self, prompt: Prompt) -> Json:
-        body = self._asked("POST", *self._chat(prompt, stream=False), self._timeout)
+        body = self._asked(*self._chat(prompt, stream=False))
         with self._understanding():
             choice = body if self._is_ollama else body["choices"][0]
             text = _text_in(choice["message"])
@@ -99,7 +99,7 @@ class Backend:
             yield from self._fault.tokens(_whole_characters(tokens))
 
     def _tokens(self, prompt: Prompt, ending: Json) -> Generator[str, None, None]:
-        transfer = self._sent("POST", *self._chat(prompt, stream=True), self._timeout)
+        transfer = self._sent(*self._chat(prompt, stream=True))
         with closing(transfer):
             lines = self._data(self._lines(transfer))
             finished = False
@@ -123,9 +123,7 @@ class Backend:
                     ending |= self._ending(json.loads(next(lines, b"{}")))
 
     def embed(self, model: str, texts: list[str]) -> Vectors:
-        is_old = self._is_ollama and self._settings.old_embeddings
-        ask = self._embedded_one_by_one if is_old else self._embedded
-        body = ask(model, texts)
+        body = self._embedded(model, texts)
         with self._understanding():
             vectors, count = self._vectors(body)
             lengths = {len(vector) for vector in vectors}
@@ -136,13 +134,11 @@ class Backend:
             return self._fault.vectors(vectors), count
 
     def _embedded(self, model: str, texts: list[str]) -> Any:
-        path = "/api/embed" if self._is_ollama else "/embeddings"
-        payload = {"model": model, "input": texts}
-        return self._asked("POST", path, payload, self._timeout)
-
-    def _embedded_one_by_one(self, model: str, texts: list[str]) -> Any:
-        path = "/api/embeddings"
-        found = [self._asked("POST", path, {"model": model, "prompt": each}, self._timeout) for each in texts]  # fmt: skip
+        if not self._is_ollama or not self._settings.old_embeddings:
+            path = "/api/embed" if self._is_ollama else "/embeddings"
+            return self._asked(path, {"model": model, "input": texts})
+        asked = [{"model": model, "prompt": text} for text in texts]
+        found = [self._asked("/api/embeddings", each) for each in asked]
         with self._understanding():
             return {"embeddings": [each["embedding"] for each in found]}
 
@@ -150,8 +146,7 @@ class Backend:
         """The milliseconds in which the upstream answered a probe; None if it did not answer."""
         began = time.monotonic()
         path = self._settings.probes[self.provider]
-        transfer = self._sent("GET", path, None, min(PROBE, self._timeout))
-        exchange = transfer.finish()
+        exchange = self._sent(path, timeout=PROBE).finish()
         alive = self._settings.alive.get(self.provider, ALIVE)
         return milliseconds_since(began) if exchange.status in alive else None
 
@@ -167,7 +162,7 @@ class Backend:
         return "/api/chat", {"think": False, "options": parameters} | top | payload
 
     def _sent(
-        self, method: str, path: str, payload: Json | None, timeout: float
+        self, path: str, payload: Json | None = None, timeout: float = math.inf
     ) -> Transfer:
         if payload and self._fault.sends is not nothing:
             payload = deepcopy(payload)
@@ -180,17 +175,16 @@ class Backend:
         ]
         if self._key:
             headers.append(("Authorization", f"Bearer {self._key}"))
+        method = "POST" if payload else "GET"
         request = Request(method, self._url + path, tuple(headers), body)
-        transfer = Transfer(request, time.monotonic() + timeout)
+        transfer = Transfer(request, time.monotonic() + min(timeout, self._timeout))
         if client := CLIENT.get(None):
             client.called(transfer.break_off)
         return transfer
 
-    def _asked(
-        self, method: str, path: str, payload: Json | None, timeout: float
-    ) -> Any:
+    def _asked(self, path: str, payload: Json) -> Any:
         """The JSON of a whole answer."""
-        with closing(self._sent(method, path, payload, timeout)) as transfer:
+        with closing(self._sent(path, payload)) as transfer:
             body = b"".join(self._pieces(transfer))
             self._require_answer(transfer, transfer.finish())
         with self._understanding():

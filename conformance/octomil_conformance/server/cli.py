@@ -9,7 +9,7 @@ from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import is_printable
-from octomil_conformance.options import positive
+from octomil_conformance.options import Option, adding, positive
 from octomil_conformance.output import signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
@@ -46,53 +46,6 @@ def _serve(options: argparse.Namespace) -> None:
         with serving(around(server, cors), options.token, address) as url:
             print(guide(url, options.token, subject, scenario), flush=True)
             wait_for_the_end()
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Run a server to test clients with. Its answers are the same every time, and wrong if you ask for it."
-    _add_layers(parser)
-    _add_places(parser)
-    parser.add_argument(
-        "--list",
-        action="store_true",
-        help="explain every scenario, variant and mutant, and exit",
-    )
-
-
-def _add_layers(parser: argparse.ArgumentParser) -> None:
-    layer = parser.add_mutually_exclusive_group()
-    layer.add_argument(
-        "--mutant", type=_mutant, metavar="NAME", help="break the spec in this way"
-    )
-    layer.add_argument(
-        "--variant",
-        type=_one_of(all_variants(), "variant"),
-        metavar="NAME",
-        help="use this freedom of the spec",
-    )
-    parser.add_argument(
-        "--scenario",
-        type=_scenario,
-        metavar="NAME",
-        help="use this scenario for every model",
-    )
-    parser.add_argument(
-        "--backend-timeout",
-        type=positive,
-        default=2.0,
-        metavar="S",
-        help="seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
-    )
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1")
-    parser.add_argument(
-        "--port", type=_port, default=8000, help="default 8000; 0 is any free port"
-    )
-    parser.add_argument(
-        "--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty for none"
-    )
 
 
 def _one_of(known: Mapping[str, T], kind: str) -> Callable[[str], T]:
@@ -140,3 +93,23 @@ def _token(text: str) -> str:
             "expected printable ASCII without spaces around it"
         )
     return text
+
+
+LAYERS = (
+    Option("--mutant", "break the spec in this way", {"type": _mutant, "metavar": "NAME"}),
+    Option("--variant", "use this freedom of the spec", {"type": _one_of(all_variants(), "variant"), "metavar": "NAME"}),
+)  # fmt: skip
+OTHERS = (
+    Option("--scenario", "use this scenario for every model", {"type": _scenario, "metavar": "NAME"}),
+    Option("--backend-timeout", "seconds that the server waits for a token (default 2); the scenarios slow and stall take longer", {"type": positive, "default": 2.0, "metavar": "S"}),
+    Option("--host", "default 127.0.0.1", {"default": "127.0.0.1"}),
+    Option("--port", "default 8000; 0 is any free port", {"type": _port, "default": 8000}),
+    Option("--token", f"default {TOKEN}; empty for none", {"type": _token, "default": TOKEN}),
+    Option("--list", "explain every scenario, variant and mutant, and exit", {"action": "store_true"}),
+)  # fmt: skip
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run a server to test clients with. Its answers are the same every time, and wrong if you ask for it."
+    adding(*LAYERS)(parser.add_mutually_exclusive_group())
+    adding(*OTHERS)(parser)

@@ -4,7 +4,7 @@ It leaves header names as they are given. The scripted upstream below it has a t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from email.utils import formatdate
 from functools import partial
@@ -122,10 +122,21 @@ def _send(response: Response, wired: Wired) -> None:
     more = {"Transfer-Encoding": "chunked"} if chunked else {}
     if closes and "connection" not in names:
         more["Connection"] = "close"
-    wired.send(head_of(response.status, own | response.headers | more))
-    if received.method != "HEAD":
-        for piece in filter(None, response.pieces):
-            wired.send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        if chunked:
-            wired.send(b"0\r\n\r\n")
+    head = head_of(response.status, own | response.headers | more)
+    if received.method == "HEAD":
+        wired.send(head)
+    elif isinstance(response.pieces, list):
+        wired.send(head + b"".join(_framed(response.pieces, chunked)))
+    else:
+        wired.send(head)
+        for piece in _framed(response.pieces, chunked):
+            wired.send(piece)
     wired.keep_alive = not closes
+
+
+def _framed(pieces: Iterable[bytes], chunked: bool) -> Iterator[bytes]:
+    if not chunked:
+        yield from pieces
+        return
+    yield from (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
+    yield b"0\r\n\r\n"

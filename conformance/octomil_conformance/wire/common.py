@@ -61,10 +61,15 @@ def the_answer_is_complete(exchange: Exchange) -> None:
 def json_fault(body: bytes) -> str:
     """Why some JSON parser would refuse the body; empty if none would."""
     try:
-        json.loads(body.decode("utf-8"), parse_constant=_not_json)
+        strict_json(body.decode("utf-8"))
     except (ValueError, RecursionError) as ex:
         return f"{ex}: {body!r}"
     return ""
+
+
+def strict_json(text: str) -> Any:
+    """Raises ValueError for NaN and infinities too."""
+    return json.loads(text, parse_constant=_not_json)
 
 
 def _not_json(name: str) -> None:
