@@ -1,4 +1,6 @@
-"""Made-up runs for tests of reports."""
+"""Made-up runs for tests of reports, and a parser of pages."""
+
+from html.parser import HTMLParser
 
 from octomil_conformance import spec
 from octomil_conformance.config import Config, Expectation
@@ -13,6 +15,30 @@ EVENTS = (
     b'data: {"token": "one", "done": false}\n\n',
     b'data: {"token": "", "done": true}\n\n',
 )
+
+
+class Page(HTMLParser):
+    """A parsed page: its tags with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words += data
+
+    def all(self, tag, **wanted):
+        return [
+            attributes
+            for name, attributes in self.tags
+            if name == tag and wanted.items() <= attributes.items()
+        ]
 
 
 def run_of(*verdicts, expected=(), claims=None, url=URL):

@@ -3,35 +3,10 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 
 import pytest
 from octomil_conformance.report.html_report import write_html
-from runs import COOKIE, EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
-
-
-class Page(HTMLParser):
-    """A parsed page: its tags with their attributes, and its text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags = []
-        self.words = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.words += data
-
-    def all(self, tag, **wanted):
-        return [
-            attributes
-            for name, attributes in self.tags
-            if name == tag and wanted.items() <= attributes.items()
-        ]
+from runs import COOKIE, EVENTS, TOKEN, Page, exchange, nasty_run, run_of, verdict
 
 
 @pytest.fixture

@@ -98,20 +98,6 @@ def test_a_browser_may_save_only_the_head_of_a_broken_transfer():
     assert named(outcomes, "pass") == ["HTTP-25", "STREAM-01", "STREAM-15", "STREAM-19"]
 
 
-def test_a_failure_in_a_har_must_have_the_shape_of_failures():
-    text = '{"error": "bad_request", "message": "No.", "status_code": 400}'
-    content = {"size": len(text), "text": text}
-    entry = har_entry("https://x/api/v1/embeddings", status=400, content=content)
-    lay(page_har=har(entry))
-
-    status, outcomes = judged("page.har")
-
-    assert (status, outcomes) == (
-        0,
-        {"HTTP-03": "pass", "HTTP-04": "warn", "HTTP-25": "pass"},
-    )
-
-
 def test_an_empty_body_is_one():
     lay(page_har=har(har_entry(content={"size": 0})))
 

@@ -208,6 +208,7 @@ def test_every_requirement_has_a_check_or_a_reason_and_no_other_has_one(counts):
     untestable = {name for name, each in REQUIREMENTS.items() if each.untestable}
     counts["requirements"] = f"{len(REQUIREMENTS)}, {len(untestable)} untestable"
     counts["checks"] = len(all_checks())
+    counts["variants"] = len(all_variants())
 
     assert checked | untestable == REQUIREMENTS.keys()
     assert checked & untestable == set()
@@ -217,13 +218,6 @@ def test_every_checked_requirement_is_broken_by_a_mutant():
     checked = {check.requirement.id for check in all_checks()}
 
     assert {name.partition("[")[0] for each in all_mutants().values() for name in each.violates} == checked  # fmt: skip
-
-
-def test_there_are_enough_mutants_and_variants(counts):
-    counts["variants"] = len(all_variants())
-
-    assert len(all_mutants()) >= 420
-    assert len(all_variants()) >= 32
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.name)

@@ -1,6 +1,6 @@
 """Runs in the SDK's own environment: lets the real Python SDK read answers, and prints what it makes of each as JSON.
 
-Standard input: {"urls": [base URL…], "token": …, "bodies": {"stream": …, "embed": …}}.
+Standard input: {"servers": [[base URL, [name of a call…]]…], "token": …, "bodies": {"stream": …, "embed": …}}.
 """
 
 import json
@@ -19,10 +19,12 @@ AT_ONCE = 12
 
 def main():
     given = json.load(sys.stdin)
-    token, bodies = given["token"], given["bodies"]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        made = list(pool.map(lambda url: read(url, token, bodies), given["urls"]))
-    print("MADE " + json.dumps(made), flush=True)
+        reading = [
+            pool.submit(read, url, given["token"], {name: given["bodies"][name] for name in called})
+            for url, called in given["servers"]
+        ]  # fmt: skip
+    print("MADE " + json.dumps([each.result() for each in reading]), flush=True)
 
 
 def read(url, token, bodies):

@@ -117,20 +117,20 @@ def measure() -> Measured:
             scenario = "" if each.layer else each.scenario
             server = served(upstreams, TOKEN, each.layer, scenario)
             urls[each] = stack.enter_context(serving(server, TOKEN))
-        made = _read(list(urls.values()))
+        made = _read([(url, each.called) for each, url in urls.items()])
     right = {each.scenario: each for each in every if each.layer is None}
     return Measured(dict(zip(every, made, strict=True)), right)
 
 
-def _read(urls: list[str]) -> list[Mapping[str, Any]]:
+def _read(servers: list[tuple[str, list[str]]]) -> list[Mapping[str, Any]]:
     with tempfile.TemporaryDirectory() as home:
         ended = subprocess.run(
             [python_sdk(), READER],
-            input=json.dumps({"urls": urls, "token": TOKEN, "bodies": BODIES}),
+            input=json.dumps({"servers": servers, "token": TOKEN, "bodies": BODIES}),
             env={
                 "HOME": home,
                 "SSL_CERT_FILE": _one_certificate(home),
-                "OCTOMIL_API_BASE": f"{urls[0]}/api/v1",
+                "OCTOMIL_API_BASE": f"{servers[0][0]}/api/v1",
                 "OCTOMIL_DISABLE_TELEMETRY": "1",
             },
             capture_output=True,

@@ -1,15 +1,19 @@
-"""Each file in `deploy/` passes the checks of its own tools, and the image is built, run and stopped."""
+"""Each file in `deploy/` passes the checks of its own tools, and podman builds, runs and stops the image.
+
+A base of Debian's packages takes the place of the public one.
+"""
 
 import json
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from containers import NAME, Podman
+from installed import cache
 from models import kubernetes_validate
-from processes import found, free_port
+from processes import found, free_port, listening
 from reference import reference
 
 from octomil_ref.errors import ERROR_BY_STATUS, BadRequest
@@ -17,7 +21,90 @@ from octomil_ref.metrics import INFLIGHT
 
 pytestmark = pytest.mark.machine
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+# The image
+
+IMAGE = "localhost/octomil-ref"
+BASE = "localhost/octomil-base"
+NAME = "octomil-ref-under-test"
+STATE = "/tmp/octomil-ref-containers"
+"""Always the same folder, which the storage remembers. podman allows 50 characters."""
+
+PACKAGES = "base-files,bash,coreutils,dash,libc-bin,python3-venv"
+DEBIAN = ("--quiet", "--variant=extract", f"--include={PACKAGES}", "trixie", "-")
+"""Packages that are unpacked and not configured, which takes a quarter of the time and is enough."""
+
+BUILD = (
+    *("--format", "docker"),  # the other format has no health check
+    *("--isolation", "chroot"),  # works inside a container too
+    *("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro"),  # pip trusts what we trust
+    *("--build-arg", f"BASE={BASE}"),
+    "--layers=false",
+)
+
+RUN = (
+    *("--network", "host"),
+    "--read-only",
+    *("--cap-drop", "ALL"),
+    *("--security-opt", "no-new-privileges"),
+)
+"""The last three as in `deploy/compose.yaml` and `deploy/kubernetes.yaml`."""
+
+
+class Podman:
+    """podman with its own storage, in the cache of the tests."""
+
+    def __init__(self):
+        self._command = [
+            *(found("podman", "podman"), "--root", str(cache() / "containers")),
+            *("--runroot", STATE),
+            *("--cgroup-manager", "cgroupfs"),  # there may be no systemd
+            *("--runtime", found("runc", "runc")),  # crun refuses both cgroups at once
+        ]
+
+    def run(self, *arguments):
+        command = [*self._command, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def build(self):
+        if self.run("image", "exists", BASE).returncode:
+            self._make_base()
+        pip = cache() / "containers-pip"
+        pip.mkdir(exist_ok=True)
+        options = [*BUILD, "--volume", f"{pip}:/root/.cache/pip", "--tag", IMAGE]
+        file = DEPLOY / "Containerfile"
+        built = self.run("build", *options, "--file", str(file), str(ROOT))
+        assert built.returncode == 0, built.stdout + built.stderr
+
+    def _make_base(self):
+        bootstrap = [found("mmdebstrap", "mmdebstrap"), *DEBIAN]
+        with subprocess.Popen(
+            bootstrap,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # at its end it sends SIGHUP to its whole group
+        ) as made:
+            imported = [*self._command, "import", "--quiet", "-", BASE]
+            subprocess.run(imported, stdin=made.stdout, check=True)
+        assert made.returncode == 0
+
+    def remove_image(self):
+        self.run("rmi", "--force", IMAGE)
+        self.run("image", "prune", "--force")
+
+    def serve(self, *options, **env):
+        """A container with the server, as `processes.serve` starts one without."""
+        most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        # podman would ask for a million of both, which an unprivileged machine refuses.
+        limits = ("--ulimit", f"nofile={most_files}", "--ulimit", "nproc=4096")
+        variables = [f"--env={name}={value}" for name, value in env.items()]
+        command = ["run", "--rm", "--name", NAME, *RUN, *limits, *variables]
+        return listening([*self._command, *command, *options, IMAGE], {}, "at: ")
+
+    def inside(self, *command):
+        return self.run("exec", NAME, *command)
 
 
 @pytest.fixture

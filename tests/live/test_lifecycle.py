@@ -1,11 +1,19 @@
-"""Starting and ending, under both servers: wrong settings, signals in mid-stream."""
+"""Starting and ending, under both servers: wrong settings, addresses, signals in mid-stream, the log."""
 
+import json
+import re
 import signal
 
 import httpx
 import pytest
-from processes import ServerProcess, gunicorn_command, serve, waitress_serve_command
-from reference import PATIENCE, TOKEN, reference
+from processes import (
+    ServerProcess,
+    gunicorn_command,
+    serve,
+    serve_command,
+    waitress_serve_command,
+)
+from reference import AUTHORIZED, PATIENCE, TOKEN, http_request, reference
 
 each_server = pytest.mark.parametrize("kind", ["waitress", "gunicorn"])
 """`gunicorn -c` needs no test of its own: it is what `serve --server gunicorn` becomes."""
@@ -28,6 +36,36 @@ def test_a_wrong_setting_ends_the_start_with_one_line(command):
     assert code not in (0, None)
     [line] = process.lines
     assert "OLLAMA_BASE_URL" in line and "localhost:11434" in line
+
+
+def starting(kind, *options):
+    return ServerProcess(serve_command(kind, *options), {"OCTOMIL_API_KEYS": TOKEN})
+
+
+@each_server
+def test_two_colons_listen_on_both_versions_of_ip(kind):
+    with starting(kind, "--host", "::") as process:
+        port = int(process.wait_for_line(r"http://\[::\]:(\d+)")[1])
+        statuses = [
+            httpx.get(f"http://{host}:{port}/health", trust_env=False).status_code
+            for host in ("127.0.0.1", "[::1]")
+        ]
+
+    assert statuses == [200, 200]
+
+
+@each_server
+def test_a_unix_socket_is_served(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a Unix socket is short
+    with starting(kind, "--unix-socket", "a.sock") as process:
+        process.wait_for_line("Listening (on|at:?) unix:")
+        transport = httpx.HTTPTransport(uds="a.sock")
+        with httpx.Client(transport=transport, timeout=PATIENCE) as client:
+            answer = client.post(
+                "http://localhost/api/v1/inference", json={}, headers=AUTHORIZED
+            )
+
+    assert answer.status_code == 400
 
 
 # Ending
@@ -79,3 +117,28 @@ def test_on_ctrl_c_it_ends_without_a_traceback(kind):
         server.process.wait()
 
     assert "Traceback" not in server.heard()
+
+
+# The log of a whole life
+
+OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}
+"""A line of each server itself. waitress writes it while its only thread is busy."""
+
+
+@each_server
+def test_every_line_of_the_log_is_json_and_has_its_time_in_utc(kind):
+    with reference(serve, kind, "--threads", "1", OCTOMIL_LOG_LEVEL="DEBUG") as server:
+        with server.held_stream() as (events, gate), server.connect() as waiting:
+            waiting.sendall(http_request("/health", method="GET"))
+            server.process.wait_for_line(OWN_LINES[kind])
+            gate.set()
+            events.rest()
+        server.process.signal(signal.SIGHUP)
+        server.process.terminate()
+        lines = server.process.all_lines()
+
+    logged = [line for line in lines if not line.startswith("Listening on http")]
+    assert len(logged) > 1
+    for line in map(json.loads, logged):
+        assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"])
+        assert line["level"] and line["event"]

@@ -39,6 +39,13 @@ def attempt(function):
 
 async def collect(client, model):
     return [token async for token in client.stream_predict_async(model, "Good morning")]
+
+async def read(client, model):
+    try:
+        async for event in client.responses.stream(model=model, input="Good morning"):
+            pass
+    except (OctomilError, httpx.HTTPError) as error:
+        say([type(error).__name__, str(error)])
 """
 
 
@@ -136,20 +143,21 @@ def test_the_sdk_raises_for_an_error_status(server, sdk):
     assert [*failed] == [["status", 503], ["status", 503], ["status", 400]]
 
 
-def test_the_facade_for_hosted_models_answers_whole(server, sdk):
-    server.ollama.on("/api/chat", says("Zwölf", " 🍒"))
-
-    said = sdk.run_hosted(
+def test_the_facade_for_hosted_models_answers_whole_embeds_and_raises(server, sdk):
+    whole, vectors, error = sdk.run_hosted(
         server,
         """
-answer = await client.responses.create(model="m", input="Good morning")
-say([answer.output_text, answer.finish_reason, answer.usage.total_tokens])
+answer = await client.responses.create(model="conf-echo", input="Zwölf 🍒")
+say([answer.output_text, answer.finish_reason, answer.usage.total_tokens > 2])
+found = await client.embeddings.create(model="conf-echo", input=["apple"])
+say([found.embeddings, found.usage.prompt_tokens])
+await read(client, "conf-http-400")
 """,
     )
 
-    [(text, reason, tokens)] = said
-    assert (text, reason) == ("Zwölf 🍒", "stop")
-    assert tokens > 2
+    assert whole == ["Zwölf 🍒", "stop", True]
+    assert vectors == [[embed("apple")], 2]
+    assert error[0] == "OctomilError" and "400" in error[1]
 
 
 def test_the_facade_for_hosted_models_streams(server, sdk):
@@ -169,35 +177,6 @@ async for event in client.responses.stream(model="m", input="Good morning"):
     assert [*said] == [" \u2028🍒", "Good \u2028🍒"]
 
 
-def test_the_facade_for_hosted_models_embeds(server, sdk):
-    said = sdk.run_hosted(
-        server,
-        """
-found = await client.embeddings.create(model="conf-echo", input=["apple"])
-say([found.embeddings, found.usage.prompt_tokens])
-""",
-    )
-
-    assert [*said] == [[[embed("apple")], 2]]
-
-
-READ = """
-async def read(model):
-    try:
-        async for event in client.responses.stream(model=model, input="Good morning"):
-            pass
-    except (OctomilError, httpx.HTTPError) as error:
-        say([type(error).__name__, str(error)])
-"""
-
-
-def test_the_facade_for_hosted_models_raises_for_an_error_status(server, sdk):
-    [(kind, message)] = sdk.run_hosted(server, READ + 'await read("conf-http-400")')
-
-    assert kind == "OctomilError"
-    assert "400" in message
-
-
 def test_a_cut_stream_raises(server, sdk):
     cut = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
     server.ollama.on("/api/chat", cut)
@@ -210,7 +189,7 @@ attempt(lambda: list(client.stream_predict("m", "Good morning")))
 attempt(lambda: asyncio.run(collect(client, "m")))
 """,
         ),
-        *sdk.run_hosted(server, READ + 'await read("m")'),
+        *sdk.run_hosted(server, 'await read(client, "m")'),
     ]
 
     assert [kind for kind, _ in said] == ["RemoteProtocolError"] * 3
