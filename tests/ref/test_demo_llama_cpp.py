@@ -1,17 +1,15 @@
 """llama.cpp's server as a process, with a fake `xllamacpp`: its parameters, and when it ends."""
 
-import importlib
 import os
 import runpy
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from unittest.mock import Mock
 
 import pytest
 
-NAME = "octomil_ref.demo.llama_cpp"
 ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
 PARENT = 4711
 
@@ -25,55 +23,38 @@ def leave(code: int) -> None:
 
 
 @pytest.fixture
-def handlers() -> dict[int, Callable[..., None]]:
-    """The signal handlers that the process sets."""
-    return {}
-
-
-@pytest.fixture
-def parents(monkeypatch) -> Callable[..., None]:
-    """Sets the results of `os.getppid`, one after the other. A function is called first, and its result 0 or None is the usual parent."""
-
-    def parents(*given: object) -> None:
-        remaining = iter([PARENT, *given])
-
-        def getppid() -> object:
-            parent = next(remaining)
-            return (parent() or PARENT) if callable(parent) else parent
-
-        monkeypatch.setattr(os, "getppid", getppid)
-
-    return parents
-
-
-@pytest.fixture
-def xllamacpp(monkeypatch, handlers, capsys) -> Iterator[Mock]:
+def xllamacpp(monkeypatch) -> Mock:
     fake = Mock()
     fake.Server.return_value.listening_address = "http://127.0.0.1:8081"
     monkeypatch.setitem(sys.modules, "xllamacpp", fake)
     monkeypatch.setattr(sys, "argv", ARGUMENTS)
     monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
-    sys.modules.pop(NAME, None)
-    yield fake
-    sys.modules.pop(NAME, None)
+    monkeypatch.setattr(os, "getppid", Mock(side_effect=[PARENT, 1]))
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    return fake
 
 
 def run() -> None:
     with pytest.raises(Exit, match="0"):
-        importlib.import_module(NAME).main()
+        runpy.run_module("octomil_ref.demo.llama_cpp", run_name="__main__")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_on_a_signal(xllamacpp, handlers, parents, number):
-    parents(lambda: handlers[number](number, None))
+def test_it_ends_on_a_signal(xllamacpp, monkeypatch, number):
+    handlers: dict[int, Callable[..., None]] = {}
+
+    def started(parameters: object) -> Mock:
+        handlers[number](number, None)
+        return Mock()
+
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(os, "getppid", Mock(side_effect=[PARENT, PARENT]))
+    xllamacpp.Server.side_effect = started
 
     run()
 
-    assert xllamacpp.Server.call_count == 1
 
-
-def test_it_runs_until_its_parent_process_is_gone(xllamacpp, parents, monkeypatch):
+def test_it_runs_until_its_parent_process_is_gone(xllamacpp, monkeypatch):
     waits = []
 
     class Event(threading.Event):
@@ -82,7 +63,7 @@ def test_it_runs_until_its_parent_process_is_gone(xllamacpp, parents, monkeypatc
             return self.is_set()
 
     monkeypatch.setattr(threading, "Event", Event)
-    parents(PARENT, PARENT, PARENT, 1)
+    monkeypatch.setattr(os, "getppid", Mock(side_effect=[*[PARENT] * 4, 1]))
 
     run()
 
@@ -95,10 +76,9 @@ def test_it_runs_until_its_parent_process_is_gone(xllamacpp, parents, monkeypatc
     ids=["on all processors", "on as many threads as are given"],
 )
 def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
-    xllamacpp, parents, capsys, monkeypatch, flags, threads
+    xllamacpp, capsys, monkeypatch, flags, threads
 ):
     monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
-    parents(1)
 
     run()
 
@@ -114,12 +94,3 @@ def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
     assert parameters.cpuparams.n_threads == threads
     assert parameters.cpuparams_batch.n_threads == threads
     assert capsys.readouterr().out == "listening on http://127.0.0.1:8081\n"
-
-
-def test_it_runs_as_a_module(xllamacpp, parents):
-    parents(1)
-
-    with pytest.raises(Exit, match="0"):
-        runpy.run_module(NAME, run_name="__main__")
-
-    assert xllamacpp.Server.call_count == 1

@@ -209,6 +209,13 @@ def test_the_python_code_is_valid():
     compile(lines, "page", "exec")
 
 
+def test_the_parts_that_the_reader_can_replace_are_marked():
+    marks = Counter(attributes.get("class") for _, attributes in PAGE.elements)
+
+    assert marks["origin"] and marks["model"] and marks["embed-model"]
+    assert re.findall("<code>[^<]*http://127", DOCUMENT.data.decode()) == []
+
+
 def test_it_loads_nothing_from_other_servers():
     sources = PAGE.values("href") + PAGE.values("src")
     outside = [each for each in sources if not each.startswith(("#", "data:image/"))]
