@@ -66,6 +66,11 @@ def test_what_is_written_can_be_read(value):
 
 
 @given(JSON_LIKE)
+@example(b'"\\ud800"')
+@example(b"1e400")
+@example(b"1" * 400)
+@example(b"NaN")
+@example(b' {"a":1,"a":2} ')
 def test_both_codecs_read_the_same(data):
     try:
         value = json_codec.decode(data)

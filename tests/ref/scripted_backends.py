@@ -3,13 +3,20 @@
 from dataclasses import dataclass, field
 
 from octomil_ref.backends import Completion, Embeddings, Ending, Token
-from octomil_ref.errors import UpstreamError
+from octomil_ref.errors import (
+    BatchTooLarge,
+    ContextTooLong,
+    ModalityRefused,
+    RequestRefused,
+    UpstreamError,
+)
 from octomil_ref.fallback import Fallback
 
 END = Ending("stop", None)
-KINDS = UpstreamError.__subclasses__()
-FALL_BACK = [kind for kind in KINDS if kind.falls_back]
-FINAL = [kind for kind in KINDS if not kind.falls_back]
+FINAL = [BatchTooLarge, ContextTooLong, ModalityRefused, RequestRefused]
+"""After these no other backend is asked."""
+
+FALL_BACK = [kind for kind in UpstreamError.__subclasses__() if kind not in FINAL]
 
 
 @dataclass

@@ -171,6 +171,8 @@ TEXTS = [
     whole("a gateway that joins a stream", "leaves the text in a delta", chunk(delta={"content": "A"}, finish_reason="stop"), Text("A")),
     streamed("RAGFlow", "repeats the whole text in its last chunk", sse(A, B, chunk(message={"role": "assistant", "content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
     streamed("a gateway that cannot stream", "sends the role in a delta, and a message", sse(openai_chunk(role="assistant"), chunk(message={"content": "AB"}, finish_reason="stop"), DONE), want=Text("AB")),
+    streamed("OpenRouter", "names thoughts differently", sse(openai_chunk(reasoning="Hm.", content=""), A, STOP, DONE), want=Text("A"), thinks=True),
+    streamed("OpenRouter", "has thoughts and text in one chunk", sse(openai_chunk(reasoning="Hm.", content="A"), STOP, DONE), want=Text("A"), thinks=True),
     streamed("DeepSeek", "streams thoughts beside the text", sse(openai_chunk(reasoning_content="Hm.", content=None), A, STOP, DONE), want=Text("A"), thinks=True),
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from requests.exceptions import (
     ReadTimeout,
     SSLError,
 )
-from urllib3.exceptions import IncompleteRead
+from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from octomil_ref.errors import Broken, NotReached, TimedOut
 
@@ -127,16 +127,6 @@ def test_a_body_is_broken(answer):
             received.body()
 
 
-def test_a_head_that_is_no_http_is_broken():
-    with scripted(raw(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
-        to = upstream(server.url)
-
-        with pytest.raises(Broken) as failure:
-            to.get("/", 20)
-
-    assert failure.value.detail == "this is not the head of a response"
-
-
 REASONS = [
     (ssl.SSLCertVerificationError(), Broken, "certificate not accepted"),
     (SSLError(ssl.SSLError()), NotReached, "TLS failed"),
@@ -151,6 +141,7 @@ REASONS = [
     (InvalidProxyURL(), NotReached, "the proxy's URL is malformed"),
     (InvalidHeader(), Broken, "ConnectionError"),
     (OSError(5, "I/O error"), Broken, "ConnectionError"),
+    (ProtocolError("a chunk is malformed"), Broken, "a chunk is malformed"),
 ]
 
 

@@ -30,21 +30,6 @@ def streamed(*arrives: object) -> list:
     return pieces_of(backend(), CHAT, *arrives)
 
 
-def test_a_completion_is_requested_by_the_native_api():
-    responses.post(CHAT, json=ollama_chat())
-    roles = ("system", "user", "assistant", "tool")
-    messages = tuple(Message(role, f"I am {role}") for role in roles)
-
-    backend().complete(CompletionRequest("m", messages, {}))
-
-    assert sent() == {
-        "model": "m",
-        "messages": [{"role": role, "content": f"I am {role}"} for role in roles],
-        "stream": False,
-        "think": False,
-    }
-
-
 OPTIONS = {
     "temperature": 0.5,
     "top_p": 0.9,
@@ -60,9 +45,11 @@ BESIDE = {"think": "high", "format": {"type": "object"}, "keep_alive": "5m"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_parameters_are_placed_where_ollama_expects_them(stream):
+def test_messages_and_parameters_are_placed_where_ollama_expects_them(stream):
     responses.post(CHAT, body=ndjson(ollama_chat()))
-    request = asking("Hi", max_tokens=5, **OPTIONS, **BESIDE)
+    roles = ("system", "user", "assistant", "tool")
+    messages = tuple(Message(role, f"I am {role}") for role in roles)
+    request = CompletionRequest("m", messages, {"max_tokens": 5, **OPTIONS, **BESIDE})
 
     if stream:
         backend().stream(request).close()
@@ -71,7 +58,7 @@ def test_parameters_are_placed_where_ollama_expects_them(stream):
 
     assert sent() == {
         "model": "m",
-        "messages": [{"role": "user", "content": "Hi"}],
+        "messages": [{"role": role, "content": f"I am {role}"} for role in roles],
         "stream": stream,
         "options": {"num_predict": 5, **OPTIONS},
         **BESIDE,
@@ -95,10 +82,10 @@ def test_parameters_are_placed_where_ollama_expects_them(stream):
 def test_openais_response_format_is_ollamas_format(response_format, placed):
     responses.post(CHAT, json=ollama_chat())
 
-    backend().complete(asking("Hi", response_format=response_format, think=True))
+    backend().complete(asking("Hi", response_format=response_format))
 
     message = {"role": "user", "content": "Hi"}
-    rest = {"model": "m", "messages": [message], "stream": False, "think": True}
+    rest = {"model": "m", "messages": [message], "stream": False, "think": False}
     assert sent() == rest | placed
 
 

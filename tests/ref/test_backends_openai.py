@@ -18,7 +18,7 @@ from builders import (
 )
 from octomil_conformance.backend.scripts import raw
 
-from octomil_ref.backends import Completion, Embeddings, Ending, Reasoning, Token, Usage
+from octomil_ref.backends import Completion, Embeddings, Ending, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import Broken, RequestRefused
 
@@ -244,18 +244,6 @@ COUNTED_STREAMS = {
 @pytest.mark.parametrize("body", COUNTED_STREAMS.values(), ids=COUNTED_STREAMS)
 def test_the_usage_of_a_stream_may_come(body):
     assert streamed(body) == [Token("Cherry"), COUNTED]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        sse(openai_chunk(reasoning="Hm.", content=""), CHERRY, STOP),
-        sse(openai_chunk(reasoning="Hm.", content="Cherry"), STOP),
-    ],
-    ids=["as OpenRouter names it", "beside text"],
-)
-def test_reasoning_is_read(body):
-    assert streamed(body) == [Reasoning(), Token("Cherry"), NO_USAGE]
 
 
 def test_an_ending_does_not_wait_for_the_end_of_the_body():

@@ -1,8 +1,7 @@
 """The meaning of an upstream's error, by its status and its message (spec sections 9 and 10)."""
 
-import json
-
 import pytest
+from builders import encoded
 
 from octomil_ref.backends.refusals import error_in_answer, error_of_response
 from octomil_ref.errors import (
@@ -17,34 +16,44 @@ from octomil_ref.errors import (
     TimedOut,
 )
 
+OPTION = {"error": 'option "seed" must be of type integer'}
 TOO_LONG = {"error": {"message": "no", "type": "exceed_context_size_error"}}
 
+STATUSES = {
+    KeyRefused: [401, 402, 403],
+    NoSuchPath: [302],
+    TimedOut: [408],
+    RateLimited: [429],
+    Busy: [503],
+    Broken: [204, 409, 500, 599],
+    RequestRefused: [400, 418, 422],
+}
+"""What an error without a word means. `test_backends_server_errors.py` has more."""
+
 MEANINGS = [
-    pytest.param(401, {}, KeyRefused, id="401 is about our key"),
-    pytest.param(402, {}, KeyRefused, id="402 is about our key"),
-    pytest.param(403, {}, KeyRefused, id="403 is about our key"),
-    pytest.param(404, {"error": "no"}, ModelNotFound, id="404 is a missing model"),
-    pytest.param(302, {}, NoSuchPath, id="a redirect is a wrong path"),
-    pytest.param(408, {}, TimedOut, id="408 is no answer in time"),
-    pytest.param(429, {}, RateLimited, id="429 is a rate limit"),
-    pytest.param(429, TOO_LONG, RateLimited, id="429 is that whatever it says"),
-    pytest.param(503, {}, Busy, id="503 is busy"),
-    pytest.param(500, {}, Broken, id="500 is broken"),
-    pytest.param(599, {}, Broken, id="599 is broken"),
-    pytest.param(204, {}, Broken, id="204 is broken"),
-    pytest.param(409, {}, Broken, id="409 is broken"),
-    pytest.param(400, {}, RequestRefused, id="400 is a fault of the request"),
-    pytest.param(422, {}, RequestRefused, id="422 is a fault of the request"),
-    pytest.param(418, {}, RequestRefused, id="any other 4xx is one too"),
-    pytest.param(422, TOO_LONG, ContextTooLong, id="a type says it with any status"),
+    *((status, {}, meaning) for meaning in STATUSES for status in STATUSES[meaning]),
+    (404, {"error": "no"}, ModelNotFound),
+    (429, TOO_LONG, RateLimited),
+    (422, TOO_LONG, ContextTooLong),
 ]
 
 
 @pytest.mark.parametrize("status, body, meaning", MEANINGS)
 def test_an_error_response_means(status, body, meaning):
-    failure = error_of_response("openai", status, json.dumps(body).encode())
+    failure = error_of_response("openai", status, encoded(body))
 
     assert type(failure) is meaning
+
+
+@pytest.mark.parametrize(
+    "status, body, falls_back",
+    [(400, TOO_LONG, False), (500, TOO_LONG, True), (500, OPTION, False)],
+    ids=["the request is too long", "a 5xx whatever it says", "a wrong option"],
+)
+def test_the_next_backend_is_asked_after(status, body, falls_back):
+    failure = error_of_response("openai", status, encoded(body))
+
+    assert failure.falls_back is falls_back
 
 
 @pytest.mark.parametrize(

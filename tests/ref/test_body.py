@@ -70,22 +70,20 @@ def chunked(*pieces: bytes | Exception | Callable[[], object]) -> falcon.Request
     return posted(**{"wsgi.input": Input(*pieces), "wsgi.input_terminated": True})
 
 
+def typed(content_type: str | None) -> falcon.Request:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    return falcon.testing.create_req(method="POST", body="{}", headers=headers)
+
+
 @pytest.mark.parametrize("content_type", JSON_TYPES)
 def test_a_body_is_accepted_with_media_type(content_type):
-    req = falcon.testing.create_req(
-        method="POST", body="{}", headers={"Content-Type": content_type}
-    )
-
-    assert read_json(req, 100) == {}
+    assert read_json(typed(content_type), 100) == {}
 
 
 @pytest.mark.parametrize("content_type", OTHER_TYPES)
 def test_a_body_is_refused_with_media_type(content_type):
-    headers = {} if content_type is None else {"Content-Type": content_type}
-    req = falcon.testing.create_req(method="POST", body="{}", headers=headers)
-
     with pytest.raises(UnsupportedMediaType, match="'Content-Type: application/json'"):
-        read_json(req, 100)
+        read_json(typed(content_type), 100)
 
 
 READ = {

@@ -1,4 +1,4 @@
-"""The command: `serve` by either server, `config` and `check`, their output and their exit codes."""
+"""The command: `serve` by either server, `config`, `check` and `demo`, their output and their exit codes."""
 
 import gc
 import os
@@ -6,13 +6,17 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self
+from unittest.mock import Mock
 
 import pytest
 import requests
 import responses
 
 from octomil_ref import __version__, app, cli, waitress_server
+from octomil_ref.demo import run
+from octomil_ref.demo.run import DemoError
 from octomil_ref.keys import KeyRing
 from octomil_ref.settings import Settings, load
 from octomil_ref.settings_report import MEANINGS
@@ -306,3 +310,72 @@ def test_check_without_a_backend_fails(monkeypatch, capsys):
 
     assert ending("check") == 1
     assert capsys.readouterr().out.startswith("no backend: ")
+
+
+# The demo's command
+
+
+@pytest.fixture
+def demo(monkeypatch) -> Mock:
+    """Replaces `run_demo`."""
+    demo = Mock()
+    monkeypatch.setattr(run, "run_demo", demo)
+    return demo
+
+
+def test_demo_uses_the_tokens_that_are_set_and_is_not_open_to_everyone(
+    demo, monkeypatch
+):
+    monkeypatch.setenv("OCTOMIL_API_KEYS", "mine,yours")
+    monkeypatch.setenv("OCTOMIL_ALLOW_ANONYMOUS", "1")
+
+    cli.main(["demo"])
+
+    settings, *_ = demo.call_args.args
+    assert settings.api_keys == ("mine", "yours")
+    assert not settings.allow_anonymous
+
+
+@pytest.mark.parametrize(
+    "flags, gguf, may_install, host",
+    [
+        ("", None, True, "127.0.0.1"),
+        ("--gguf m.gguf --no-install --host ::1", Path("m.gguf"), False, "::1"),
+    ],
+)
+def test_demo_takes_flags_and_makes_a_token(demo, flags, gguf, may_install, host):
+    cli.main(["demo", *flags.split()])
+
+    (settings, file), options = demo.call_args
+    assert (file, options) == (gguf, {"may_install": may_install})
+    assert (settings.host, settings.threads) == (host, 64)
+    assert len(settings.api_keys) == 1
+
+
+@pytest.mark.parametrize(
+    "failure, code, said",
+    [
+        (DemoError("it is missing"), "octomil-ref demo: it is missing", ""),
+        (KeyboardInterrupt(), 130, "\noctomil-ref: interrupted\n"),
+    ],
+    ids=["what is missing", "Ctrl-C while the model is loaded"],
+)
+def test_a_demo_that_cannot_start_says_why(demo, capsys, failure, code, said):
+    demo.side_effect = failure
+
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["demo"])
+
+    assert caught.value.code == code
+    assert capsys.readouterr().err == said
+
+
+def test_the_scripted_demo_needs_no_model(demo, monkeypatch):
+    scripted = Mock()
+    monkeypatch.setattr(run, "run_scripted_demo", scripted)
+
+    cli.main(["demo", "--scripted"])
+
+    [settings] = scripted.call_args.args
+    assert len(settings.api_keys) == 1
+    assert not demo.called

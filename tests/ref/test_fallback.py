@@ -1,5 +1,7 @@
-"""Which backend answers: the promised order, fallback, cooldown, and the limit on requests."""
+"""Which backend answers, or which error is reported: the promised order, fallback, cooldown, and the limit on requests."""
 
+import itertools
+from collections import Counter
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -9,15 +11,20 @@ from scripted_backends import END, FALL_BACK, FINAL, Stream, both, streaming
 from octomil_ref.backends import Reasoning, Token
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import (
+    RANKED,
     Broken,
     Busy,
     ClientLeft,
+    KeyRefused,
+    ModelNotFound,
+    NoSuchPath,
     NotReached,
+    RateLimited,
     RequestRefused,
     TimedOut,
     UpstreamError,
 )
-from octomil_ref.fallback import InflightLimit
+from octomil_ref.fallback import InflightLimit, error_to_report
 from octomil_ref.payloads import CompletionRequest, Message
 from octomil_ref.records import Attempt
 
@@ -293,3 +300,81 @@ def test_thoughts_before_a_token_are_not_kept():
     pieces = list(fallback.stream(asking(), new_record()))
 
     assert pieces == [[*THOUGHT, Token("a")], [END]]
+
+
+# The error that is reported when no backend answers
+
+
+def test_every_kind_has_one_rank():
+    ranked = [kind for kinds in RANKED for kind in kinds]
+
+    assert Counter(ranked) == Counter(UpstreamError.__subclasses__())
+
+
+@pytest.mark.parametrize(
+    "ollama, openai, error",
+    [
+        (Broken, RateLimited, RateLimited),  # a rate limit says when to retry
+        (Broken, Busy, Busy),
+        (Broken, KeyRefused, Broken),  # a failure may pass, a refused key stays
+        (NotReached, KeyRefused, KeyRefused),  # a response outranks no connection
+        (TimedOut, KeyRefused, KeyRefused),  # a response outranks a timeout
+        (NotReached, TimedOut, TimedOut),  # the backend that timed out was reached
+        (Busy, ModelNotFound, Busy),  # the busy backend may have the model
+        (TimedOut, ModelNotFound, TimedOut),  # the backend may be loading the model
+    ],
+)
+def test_if_both_backends_fail_the_error_is(ollama, openai, error):
+    for first, second in [(ollama, openai), (openai, ollama)]:
+        _, _, fallback = both([first("no")], [second("no")])
+
+        with pytest.raises(error):
+            fallback.complete(asking(), new_record())
+
+
+@pytest.mark.parametrize("kinds", list(itertools.combinations(FALL_BACK, 2)))
+def test_the_order_of_asking_does_not_change_the_error(kinds):
+    failures = [kind("no") for kind in kinds]
+
+    errors = {error_to_report(order) for order in itertools.permutations(failures)}
+
+    assert len(errors) == 1 or {Broken, NoSuchPath} == set(kinds)
+
+
+@pytest.mark.parametrize("kind", [NotReached, TimedOut])
+@pytest.mark.parametrize("other", FALL_BACK)
+def test_a_cooldown_does_not_change_the_error(kind, other, clock):
+    first, _, fallback = both([kind("no")] * 2, [other("no")] * 2)
+
+    kinds = []
+    for _ in range(2):
+        with pytest.raises((kind, other)) as failure:
+            fallback.complete(asking(), new_record())
+        kinds.append(failure.type)
+
+    assert kinds[0] is kinds[1]
+    assert first.calls == 2
+
+
+def test_of_two_busy_backends_the_shorter_wait_is_reported():
+    failures = [Busy("a", {"Retry-After": "9"}), Busy("b", {"Retry-After": "2"})]
+
+    errors = [error_to_report(order) for order in (failures, failures[::-1])]
+
+    assert [error.message for error in errors] == ["b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("ollama", "openai", "message"),
+    [
+        (ModelNotFound, ModelNotFound, "ollama and openai did not find the model 'm'."),
+        (NotReached, ModelNotFound, "openai did not find the model 'm'."),
+    ],
+)
+def test_a_missing_model_is_named(ollama, openai, message):
+    _, _, fallback = both([ollama("no")], [openai("no")])
+
+    with pytest.raises(ModelNotFound) as failure:
+        fallback.complete(asking(), new_record())
+
+    assert failure.value.message == message

@@ -48,6 +48,7 @@ def up():
         ([up, down], "degraded", "ollama"),
         ([down, up], "degraded", "openai"),
         ([down, down], "unavailable", None),
+        ([], "unavailable", None),
     ],
 )
 def test_the_status_is_that_of_all_backends(outcomes, status, provider):
@@ -57,17 +58,7 @@ def test_the_status_is_that_of_all_backends(outcomes, status, provider):
     assert found["version"] == __version__
 
 
-def test_without_a_backend_the_server_is_unavailable():
-    found = report()
-
-    assert (found["status"], found["provider"]) == ("unavailable", None)
-    assert found["backends"] == [
-        {"provider": "ollama", "status": "not_configured"},
-        {"provider": "openai", "status": "not_configured"},
-    ]
-
-
-def test_a_backend_has_a_latency_or_an_error():
+def test_a_backend_has_a_latency_or_an_error_or_is_not_configured():
     first, second = report(Probed("ollama"), Probed("openai", down))["backends"]
 
     assert first.pop("latency_ms") >= 0
@@ -77,12 +68,13 @@ def test_a_backend_has_a_latency_or_an_error():
         "status": "unavailable",
         "error": "The upstream is overloaded.",
     }
+    assert report()["backends"] == [
+        {"provider": "ollama", "status": "not_configured"},
+        {"provider": "openai", "status": "not_configured"},
+    ]
 
 
-@pytest.mark.parametrize(
-    "backend_timeout, timeout",
-    [(30, 2), (1.5, 1.5)],
-)
+@pytest.mark.parametrize("backend_timeout, timeout", [(30, 2), (1.5, 1.5)])
 def test_the_timeout_of_a_probe_is(backend_timeout, timeout):
     backend = Probed("ollama")
 
