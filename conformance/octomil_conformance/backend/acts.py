@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
+from typing import Any
 
 from octomil_conformance.backend import spoiled, words
-from octomil_conformance.backend.forms import RENAMED, WITH_CALL
+from octomil_conformance.backend.forms import RENAMED, USUAL, WITH_CALL, Form
 from octomil_conformance.backend.reply import Reply
 
 LONG_GAP = 0.01
@@ -31,6 +32,7 @@ class Scenario:
 
 
 ACTS: dict[str, Scenario] = {}
+"""The scenarios by name. scenarios.py adds those that are made from tables."""
 
 
 def _act(act: Act) -> Act:
@@ -39,18 +41,32 @@ def _act(act: Act) -> Act:
     return act
 
 
-def _saying(
-    name: str, sentence: str, tokens: Sequence[str], split: bool = False
+def saying(
+    name: str,
+    sentence: str,
+    tokens: Sequence[str] | None = None,
+    *,
+    form: Form = USUAL,
+    thoughts: Sequence[str] = (),
+    gap: float = 0.0,
+    split: bool = False,
+    **finish: Any,
 ) -> None:
+    """A good answer with these tokens; without them it is the echo. `finish`: what `Reply.finish` takes."""
+
     def act(reply: Reply) -> None:
-        reply.say(tokens, split=split)
-        reply.finish()
+        reply.dialect.form = form
+        if thoughts:
+            reply.think(thoughts)
+        reply.say(reply.echo if tokens is None else tokens, gap, split)
+        reply.finish(**finish)
 
     ACTS[name] = Scenario(name, sentence, act)
 
 
-def _failing(name: str, sentence: str, begin: Act, end: Act) -> None:
+def failing(name: str, sentence: str, begin: Act, end: Act, form: Form = USUAL) -> None:
     def act(reply: Reply) -> None:
+        reply.dialect.form = form
         begin(reply)
         end(reply)
 
@@ -68,7 +84,7 @@ def _empty(reply: Reply) -> None:
     reply.say([""])
 
 
-def _two(reply: Reply) -> None:
+def two(reply: Reply) -> None:
     reply.say(reply.echo[:2])
 
 
@@ -76,7 +92,7 @@ def _thoughts(reply: Reply) -> None:
     reply.think(words.THOUGHTS)
 
 
-_stop_short, _cut, _garble = map(methodcaller, ("stop_short", "cut", "garble"))
+stop_short, _cut, _garble = map(methodcaller, ("stop_short", "cut", "garble"))
 
 
 # The scenarios
@@ -89,31 +105,16 @@ def echo(reply: Reply) -> None:
     reply.finish()
 
 
-@_act
-def empty(reply: Reply) -> None:
-    """A complete answer without a token."""
-    reply.finish()
+saying("empty", "A complete answer without a token.", ())  # fmt: skip
+saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", words.UNICODE_TOKENS, split=True)  # fmt: skip
+saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", words.ROUGH_TOKENS, split=True)  # fmt: skip
+saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", words.HUGE_TOKENS)  # fmt: skip
+saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", words.HALVES_TOKENS)  # fmt: skip
+saying("lone-halves", "Halves of characters that stay alone.", words.LONE_HALVES_TOKENS)  # fmt: skip
 
 
-_saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", words.UNICODE_TOKENS, split=True)  # fmt: skip
-_saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", words.ROUGH_TOKENS, split=True)  # fmt: skip
-_saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", words.HUGE_TOKENS)  # fmt: skip
-_saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", words.HALVES_TOKENS)  # fmt: skip
-_saying("lone-halves", "Halves of characters that stay alone.", words.LONE_HALVES_TOKENS)  # fmt: skip
-
-
-@_act
-def giant(reply: Reply) -> None:
-    """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
-    reply.say(words.GIANT_TOKENS)
-    reply.finish(change=spoiled.padded)
-
-
-@_act
-def wide(reply: Reply) -> None:
-    """The echo; vectors as long as those of the largest models."""
-    reply.say(reply.echo)
-    reply.finish(vectors=spoiled.wide)
+saying("giant", "An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text.", words.GIANT_TOKENS, change=spoiled.padded)  # fmt: skip
+saying("wide", "The echo; vectors as long as those of the largest models.", vectors=spoiled.wide)  # fmt: skip
 
 
 @_act
@@ -179,54 +180,13 @@ def muse_renamed(reply: Reply) -> None:
     muse(reply)
 
 
-@_act
-def thinking_renamed(reply: Reply) -> None:
-    """As thinking, but the fallback calls it `reasoning`."""
-    reply.dialect.form = RENAMED
-    thinking(reply)
-
-
-@_act
-def thinking(reply: Reply) -> None:
-    """Reasoning first, then the echo."""
-    reply.think(words.THOUGHTS)
-    echo(reply)
-
-
-@_act
-def thinking_only(reply: Reply) -> None:
-    """Reasoning, and an empty answer."""
-    reply.think(words.THOUGHTS)
-    reply.finish()
-
-
-@_act
-def after_thought(reply: Reply) -> None:
-    """Reasoning first, then text that begins and ends with line feeds."""
-    reply.think(words.THOUGHTS)
-    reply.say(words.AFTER_THOUGHT_TOKENS)
-    reply.finish()
-
-
-@_act
-def call_alone(reply: Reply) -> None:
-    """A tool call, and no text."""
-    reply.dialect.form = WITH_CALL
-    reply.finish()
-
-
-@_act
-def small(reply: Reply) -> None:
-    """The echo; vectors of numbers below 0.00001."""
-    reply.say(reply.echo)
-    reply.finish(vectors=spoiled.small)
-
-
-@_act
-def long(reply: Reply) -> None:
-    """A thousand tokens, 10 ms before each; a single answer at once."""
-    reply.say(words.LONG_TOKENS, gap=LONG_GAP)
-    reply.finish()
+saying("thinking-renamed", "As thinking, but the fallback calls it `reasoning`.", form=RENAMED, thoughts=words.THOUGHTS)  # fmt: skip
+saying("thinking", "Reasoning first, then the echo.", thoughts=words.THOUGHTS)  # fmt: skip
+saying("thinking-only", "Reasoning, and an empty answer.", (), thoughts=words.THOUGHTS)  # fmt: skip
+saying("after-thought", "Reasoning first, then text that begins and ends with line feeds.", words.AFTER_THOUGHT_TOKENS, thoughts=words.THOUGHTS)  # fmt: skip
+saying("call-alone", "A tool call, and no text.", (), form=WITH_CALL)  # fmt: skip
+saying("small", "The echo; vectors of numbers below 0.00001.", vectors=spoiled.small)  # fmt: skip
+saying("long", "A thousand tokens, 10 ms before each; a single answer at once.", words.LONG_TOKENS, gap=LONG_GAP)  # fmt: skip
 
 
 @_act
@@ -283,14 +243,14 @@ def stall_awake(reply: Reply) -> None:
     reply.finish()
 
 
-_failing("truncate", "Two tokens and a clean end, without what makes an answer complete; half of a single answer.", _two, _stop_short)  # fmt: skip
-_failing("truncate-before-first", "Status 200 and a clean end, without a token; half of a single answer.", _none, _stop_short)  # fmt: skip
-_failing("cut", "Two tokens, then the connection breaks; half of a single answer.", _two, _cut)  # fmt: skip
-_failing("cut-before-first", "Status 200, then the connection breaks before a token.", _none, _cut)  # fmt: skip
-_failing("cut-in-thought", "Reasoning, then the connection breaks before a token.", _thoughts, _cut)  # fmt: skip
-_failing("cut-after-nothing", "An empty token, as beside the role, then the connection breaks.", _empty, _cut)  # fmt: skip
-_failing("truncate-after-nothing", "An empty token, as beside the role, then a clean end.", _empty, _stop_short)  # fmt: skip
-_failing("garbage-after-nothing", "An empty token, as beside the role, then something else than the dialect.", _empty, _garble)  # fmt: skip
+failing("truncate", "Two tokens and a clean end, without what makes an answer complete; half of a single answer.", two, stop_short)  # fmt: skip
+failing("truncate-before-first", "Status 200 and a clean end, without a token; half of a single answer.", _none, stop_short)  # fmt: skip
+failing("cut", "Two tokens, then the connection breaks; half of a single answer.", two, _cut)  # fmt: skip
+failing("cut-before-first", "Status 200, then the connection breaks before a token.", _none, _cut)  # fmt: skip
+failing("cut-in-thought", "Reasoning, then the connection breaks before a token.", _thoughts, _cut)  # fmt: skip
+failing("cut-after-nothing", "An empty token, as beside the role, then the connection breaks.", _empty, _cut)  # fmt: skip
+failing("truncate-after-nothing", "An empty token, as beside the role, then a clean end.", _empty, stop_short)  # fmt: skip
+failing("garbage-after-nothing", "An empty token, as beside the role, then something else than the dialect.", _empty, _garble)  # fmt: skip
 
 
 @_act
@@ -305,5 +265,5 @@ def no_body(reply: Reply) -> None:
     reply.line.answer(200, b"")
 
 
-_failing("garbage", "Status 200 and a web page.", _none, _garble)  # fmt: skip
-_failing("garbage-later", "Two tokens, then something else than the dialect.", _two, _garble)  # fmt: skip
+failing("garbage", "Status 200 and a web page.", _none, _garble)  # fmt: skip
+failing("garbage-later", "Two tokens, then something else than the dialect.", two, _garble)  # fmt: skip

@@ -184,15 +184,13 @@ class WholeReply:
             self.line.answer(200, body, self.dialect.form.content_type or JSON)
             return
         self._start(len(body))
-        if self._split:
-            self._in_two(body)
-            return
-        step = -(-len(body) // DRIPS)
-        for start in range(0, len(body), step):
-            self.line.pause(gap)
-            if start + step >= len(body):
-                self.line.ending("answered")
-            self._response.send(body[start : start + step])
+        *pieces, last = _pieces(body, split=True) if self._split else _drips(body)
+        for piece in pieces:
+            self.line.pause(gap or SPLIT)
+            self._response.send(piece)
+        self.line.pause(gap or SPLIT)
+        self.line.ending("answered")
+        self._response.send(last)
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
         self.say(tokens)
@@ -238,13 +236,6 @@ class WholeReply:
             bodies["reason"] = self._body()
         self.line.answer(200, compact(bodies.get(form, error)))
 
-    def _in_two(self, body: bytes) -> None:
-        first, *rest = _pieces(body, split=True)
-        self._response.send(first)
-        self.line.pause(SPLIT)
-        self.line.ending("answered")
-        self._response.send(b"".join(rest))
-
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))
 
@@ -261,6 +252,11 @@ class WholeReply:
 
 
 Reply = StreamReply | WholeReply
+
+
+def _drips(body: bytes) -> list[bytes]:
+    step = -(-len(body) // DRIPS)
+    return [body[start : start + step] for start in range(0, len(body), step)]
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:

@@ -8,11 +8,18 @@ import re
 from collections.abc import Sequence
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.acts import ACTS, Scenario, echo
-from octomil_conformance.backend.forms import FORMS, Form
+from octomil_conformance.backend.acts import (
+    ACTS,
+    Scenario,
+    failing,
+    saying,
+    stop_short,
+    two,
+)
+from octomil_conformance.backend.forms import FORMS
 from octomil_conformance.backend.refusals import REFUSALS
 from octomil_conformance.backend.reply import ErrorForm, Reply
-from octomil_conformance.backend.spoiled import Change, same
+from octomil_conformance.backend.spoiled import Change
 from octomil_conformance.backend.witness import Provider
 
 MODEL_PREFIX = "conf-"
@@ -27,7 +34,8 @@ DECISIVE: dict[Provider, str] = {
 }
 """How one provider fails while the other fails in a way that counts less, so that a client gets the failure of the first."""
 
-SCENARIOS: dict[str, Scenario] = {**ACTS}
+SCENARIOS = ACTS
+"""The scenarios by name: those of acts.py, and all that this module adds."""
 
 _BOTH = re.compile(r"ollama-(?P<ollama>.+)-openai-(?P<openai>.+)")
 _SHORT = {"ok": "echo", "missing": "http-404", "both-missing": "http-404"}
@@ -67,22 +75,9 @@ CRASH = "llama runner at {host} for {key} no longer running: 2"
 # Good answers in other forms, whole, and cut after two tokens: see forms.py
 
 
-def _formed(name: str, sentence: str, form: Form) -> None:
-    def act(reply: Reply) -> None:
-        reply.dialect.form = form
-        echo(reply)
-
-    def act_cut(reply: Reply) -> None:
-        reply.dialect.form = form
-        ACTS["truncate"].act(reply)
-
-    SCENARIOS[name] = Scenario(name, f"{sentence}; the echo.", act)
-    cut_name = f"{name}-truncate"
-    SCENARIOS[cut_name] = Scenario(cut_name, f"{sentence}; two tokens and a clean end.", act_cut)  # fmt: skip
-
-
 for _name, (_sentence, _form) in FORMS.items():
-    _formed(_name, _sentence, _form)
+    saying(_name, f"{_sentence}; the echo.", form=_form)
+    failing(f"{_name}-truncate", f"{_sentence}; two tokens and a clean end.", two, stop_short, _form)  # fmt: skip
 
 
 def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone", before: Sequence[str] = ()) -> None:  # fmt: skip
@@ -115,20 +110,10 @@ def _spoiled(name: str, sentence: str, change: Change) -> None:
     SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
 
 
-def _embedded(
-    name: str, sentence: str, change: Change = same, vectors: Change = same
-) -> None:
-    def act(reply: Reply) -> None:
-        reply.say(reply.echo)
-        reply.finish(change=change, vectors=vectors)
-
-    SCENARIOS[name] = Scenario(name, f"{sentence}; a chat is echoed.", act)
-
-
 for _name, (_sentence, _change) in spoiled.ANSWERS.items():
     _spoiled(_name, _sentence, _change)
 for _name, (_sentence, _change) in spoiled.DATA.items():
-    _embedded(_name, _sentence, change=_change)
+    saying(_name, f"{_sentence}; a chat is echoed.", change=_change)
 for _name, (_sentence, _change) in spoiled.VECTORS.items():
-    _embedded(_name, _sentence, vectors=_change)
+    saying(_name, f"{_sentence}; a chat is echoed.", vectors=_change)
 SCENARIOS |= REFUSALS

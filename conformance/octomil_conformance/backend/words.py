@@ -126,13 +126,17 @@ def count_words(text: str) -> int:
     return len(untagged(text).split())
 
 
-@lru_cache(10_000)
 def embed(text: str) -> list[float]:
     """DIMENSIONS numbers of length LENGTH, then PLAIN_NUMBERS. Texts that share words or parts of words are near; the same text always gives the same numbers."""
-    words = re.findall(r"\w+", untagged(text).lower()) or [text]
+    return _embedded(untagged(text))
+
+
+@lru_cache(10_000)
+def _embedded(text: str) -> list[float]:
+    words = re.findall(r"\w+", text.lower()) or [text]
     parts = [f"#{word[start : start + 3]}" for word in words for start in range(len(word) - 2)]  # fmt: skip
     # Any change of a text, such as its case, changes its vector.
-    features = [(1.0, words), (0.5, parts), (0.25, [f"={untagged(text)}"])]
+    features = [(1.0, words), (0.5, parts), (0.25, [f"={text}"])]
     weighed = [[weight * number for number in _numbers(each)] for weight, them in features for each in them]  # fmt: skip
     sums = [*map(sum, zip(*weighed))]
     length = math.hypot(*sums)

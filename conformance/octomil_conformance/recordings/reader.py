@@ -1,7 +1,6 @@
 """Reads recordings from paths. No file is skipped silently: a file that is no recording is an error, or is counted."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from octomil_conformance.config import UsageError
@@ -15,19 +14,12 @@ Entries = dict[Path, Entry]
 KINDS = (*answer_file.KINDS, ".har")
 
 
-@dataclass
-class Found:
-    recordings: list[Recording] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    """Sentences about files that are no recordings."""
-
-
-def read(paths: Iterable[Path]) -> Found:
+def read(paths: Iterable[Path]) -> "Found":
     """Raises UsageError with a line for each file that cannot be judged."""
-    reader, wrong = _Reader(), dict[str, None]()
+    found, wrong = Found(), dict[str, None]()
     for path, is_named in dict(_files(paths)).items():
         try:
-            reader.add(path, is_named)
+            found.add(path, is_named)
         except OSError as ex:
             wrong[f"{path}: {ex.strerror}"] = None
         except WrongManifest as ex:
@@ -36,9 +28,9 @@ def read(paths: Iterable[Path]) -> Found:
             wrong[f"{path}: {ex}"] = None
     if wrong:
         raise UsageError("\n".join(wrong))
-    if not reader.found.recordings:
+    if not found.recordings:
         raise UsageError(f"no recordings found: expected files {', '.join(KINDS)}")
-    return reader.found
+    return found
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
@@ -51,9 +43,11 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
             yield path, True
 
 
-class _Reader:
+class Found:
     def __init__(self) -> None:
-        self.found = Found()
+        self.recordings: list[Recording] = []
+        self.skipped: list[str] = []
+        """Sentences about files that are no recordings."""
         self._manifests: dict[Path, Entries] = {}
         """The manifests by their path. A value is empty if there is no such file, or if it is something else."""
 
@@ -67,20 +61,20 @@ class _Reader:
             self._add_har(path)
         elif path.suffix.lower() in KINDS:
             entry = self._entry_of(path)
-            self.found.recordings.append(answer_file.read(path, entry))
+            self.recordings.append(answer_file.read(path, entry))
         elif is_named:
             raise UsageError(f"expected a file {', '.join(KINDS)}")
         else:
-            self.found.skipped.append(f"{path}: none of {', '.join(KINDS)}")
+            self.skipped.append(f"{path}: none of {', '.join(KINDS)}")
 
     def _add_har(self, path: Path) -> None:
         read = har.read(path, read_bytes(path))
-        self.found.recordings += read.recordings
+        self.recordings += read.recordings
         counts = {
             "of other URLs or methods": read.others,
             "that failed before there was an answer": read.unanswered,
         }
-        self.found.skipped += [
+        self.skipped += [
             f"{path}: entries {words}: {count}"
             for words, count in counts.items()
             if count

@@ -3,13 +3,13 @@
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from octomil_conformance.server.backends import Backend, Vectors
-from octomil_conformance.server.failures import Choice, Failure, first_in_rank
+from octomil_conformance.server.backends import Backend, Upstreams, Vectors
+from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import CLIENT, Client, Json
 from octomil_conformance.server.payloads import Prompt
 
@@ -33,16 +33,11 @@ class Stream:
 
 
 class Gateway:
-    def __init__(
-        self,
-        backends: Sequence[Backend],
-        cooldown: float = 0.0,
-        choice: Choice = first_in_rank,
-    ) -> None:
-        """`cooldown`: seconds for which a backend is asked last after it could not be reached."""
-        self.backends = backends
-        self._cooldown, self._choice = cooldown, choice
+    def __init__(self, upstreams: Upstreams) -> None:
+        self.backends = upstreams.backends()
+        self._upstreams = upstreams
         self._cooling: dict[str, float] = {}
+        """The times until which backends are asked last."""
 
     def complete(self, prompt: Prompt) -> tuple[Json, str]:
         return self._first(lambda backend: backend.complete(prompt))
@@ -73,11 +68,11 @@ class Gateway:
             except Failure as ex:
                 failures.append(ex)
                 if ex.kind == "unreached":
-                    until = time.monotonic() + self._cooldown
+                    until = time.monotonic() + self._upstreams.cooldown
                     self._cooling[backend.provider] = until
                 if not ex.falls_back or CLIENT.get(NOBODY).has_left:
                     raise
-        raise self._choice(failures)
+        raise self._upstreams.choice(failures)
 
     def _is_cooling(self, backend: Backend) -> bool:
         return time.monotonic() < self._cooling.get(backend.provider, 0.0)

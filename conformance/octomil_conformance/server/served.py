@@ -26,7 +26,7 @@ def served(
     """The server of `octomil-conformance serve`. Without a `scenario` the model's name chooses one."""
     upstreams = subject.upstreams(upstreams) if subject else upstreams
     otherwise = (subject.shows if subject else None) or "echo"
-    server: Server = App(_gateway(upstreams), token)
+    server: Server = App(Gateway(upstreams), token)
     if subject:
         server = around(server, where_claimed(subject.layer, subject.claims))
     upstream = urlsplit(upstreams.ollama).netloc
@@ -37,10 +37,6 @@ def served(
         return server(request)
 
     return prepared
-
-
-def _gateway(upstreams: Upstreams) -> Gateway:
-    return Gateway(upstreams.backends(), upstreams.cooldown, upstreams.choice)
 
 
 def where_claimed(layer: Layer, claims: Iterable[str]) -> Layer:
