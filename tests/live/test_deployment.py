@@ -28,12 +28,12 @@ DEPLOY = ROOT / "deploy"
 # The image
 
 IMAGE = "localhost/octomil-ref"
-BASE = "localhost/octomil-base"
+BASE = "localhost/octomil-python"
 NAME = "octomil-ref-under-test"
 STATE = "/tmp/octomil-ref-containers"
 """Always the same folder, which the storage remembers. podman allows 50 characters."""
 
-PACKAGES = "base-files,bash,coreutils,dash,libc-bin,python3-venv"
+PACKAGES = "base-files,bash,coreutils,dash,libc-bin,python3-pip"
 DEBIAN = ("--quiet", "--variant=extract", f"--include={PACKAGES}", "trixie", "-")
 """Packages that are unpacked and not configured, which takes a quarter of the time and is enough."""
 

@@ -15,13 +15,19 @@ from reference import ASK, PATIENCE, client_of, http_request, reference
 pytestmark = pytest.mark.machine
 
 
-@pytest.fixture
-def server():
+@pytest.fixture(scope="module")
+def shared_server():
     # A worker that hangs is replaced earlier than a silent upstream is given up.
     sooner = {"GUNICORN_CMD_ARGS": "--timeout 8"}
     with reference(serve, "gunicorn", "--workers", "2", **sooner) as server:
-        wait_until_both_answer(server)
         yield server
+
+
+@pytest.fixture
+def server(shared_server):
+    wait_until_both_answer(shared_server)
+    yield shared_server
+    shared_server.start_over()
 
 
 def workers(server):
