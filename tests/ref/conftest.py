@@ -12,16 +12,16 @@ from builders import Clock, app_client
 
 from octomil_ref.settings import Settings
 
-VARIABLES = [setting.metadata["variable"] for setting in fields(Settings)]
+VARIABLES = {setting.metadata["variable"] for setting in fields(Settings)}
 
 
 @pytest.fixture(autouse=True)
 def no_variables() -> Iterator[None]:
     """No variable of the server is set. Variables that a test sets are removed after it."""
-    before = {each: os.environ.pop(each) for each in VARIABLES if each in os.environ}
+    before = {each: os.environ.pop(each) for each in VARIABLES & {*os.environ}}
     yield
-    for each in VARIABLES:
-        os.environ.pop(each, None)
+    for each in VARIABLES & {*os.environ}:
+        del os.environ[each]
     os.environ.update(before)
 
 
