@@ -1,15 +1,13 @@
-"""JSON from anywhere: clients' bytes, any value for a request, any text for an event."""
+"""JSON from anywhere: the bytes of clients and of upstreams, and any value for a request."""
 
 import json
 import math
-import string
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from json_values import json_values
-from octomil_conformance import sse as reading
 
-from octomil_ref import json_codec, streaming
+from octomil_ref import json_codec
 from octomil_ref.backends.reading import json_object
 from octomil_ref.errors import ApiError
 from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
@@ -114,13 +112,3 @@ def test_any_value_is_a_request_or_a_refusal(value, parse):
         return
 
     assert request.model_id == value["model_id"]
-
-
-@given(st.dictionaries(TEXT, VALUES, max_size=2))
-def test_an_event_is_one_line(data):
-    event = streaming.event(data)
-
-    [frame] = reading.parse(event)
-    assert event.isascii()
-    assert set(event.decode()) <= set(string.printable) - set("\r\x0b\x0c")
-    assert json.loads(frame.payload) == data

@@ -324,9 +324,7 @@ def test_a_web_page_may_read_an_error_and_its_request_id():
 
 # The headers that identify a request to other systems
 
-
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
 
 TRACES = {
     "no trace": ({}, {}),

@@ -143,9 +143,6 @@ def test_a_developer_message_is_a_system_message(client):
     ]
 
 
-IMAGE = [{"type": "image_url", "image_url": {"url": "data:"}}]
-
-
 BAD_FIELDS = [
     (CHAT, "model", {"model": None}),
     (CHAT, "messages", {"messages": None}),
@@ -184,7 +181,8 @@ def test_a_bad_field_is_named_in_openais_error(client, path, field, given):
 
 
 def test_an_image_is_a_400(client):
-    messages = [{"role": "user", "content": IMAGE}]
+    image = {"type": "image_url", "image_url": {"url": "data:"}}
+    messages = [{"role": "user", "content": [image]}]
 
     response = client.simulate_post(CHAT, json=HELLO | {"messages": messages})
 

@@ -125,10 +125,7 @@ def test_without_tokens_and_anonymous_access_the_error_says_what_to_set():
     assert len(str(caught.value).splitlines()) == 1
 
 
-UPSTREAM_KEYS = ["OLLAMA_API_KEY", "OPENAI_API_KEY"]
-
-
-@pytest.mark.parametrize("variable", UPSTREAM_KEYS)
+@pytest.mark.parametrize("variable", ["OLLAMA_API_KEY", "OPENAI_API_KEY"])
 def test_a_secret_may_be_in_a_file(tmp_path, variable):
     file = tmp_path / "key"
     file.write_text("hidden\n")
