@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+NAME = "octomil_ref.demo.llama_cpp"
 ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
 PARENT = 4711
 
@@ -35,8 +36,10 @@ def xllamacpp(monkeypatch) -> Mock:
 
 
 def run() -> None:
+    """As `python -m` does. An import alone starts nothing."""
+    runpy.run_module(NAME)
     with pytest.raises(Exit, match="0"):
-        runpy.run_module("octomil_ref.demo.llama_cpp", run_name="__main__")
+        runpy.run_module(NAME, run_name="__main__")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
