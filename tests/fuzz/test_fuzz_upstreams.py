@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from json_values import json_values
+from octomil_conformance.backend import scripts
 from urllib3.exceptions import ProtocolError
 
 from octomil_ref.backends import Ending, Reasoning, Token, ollama, openai
@@ -90,7 +91,11 @@ openai_lines = st.one_of(
     VALUES.map(line_of).map(b"error: ".__add__),
 )
 
-DIALECTS = {"ollama": (ollama, ollama_lines), "openai": (openai, openai_lines)}
+DIALECTS = {
+    "ollama": (ollama, ollama_lines, scripts.OLLAMA),
+    "openai": (openai, openai_lines, scripts.OPENAI),
+}
+"""A dialect, lines of all kinds, and what writes good ones."""
 
 
 def read(dialect, pieces):
@@ -108,7 +113,7 @@ def read(dialect, pieces):
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_stream_of_anything_ends_well_or_as_an_upstream_error(name):
-    dialect, lines = DIALECTS[name]
+    dialect, lines, _ = DIALECTS[name]
 
     @given(st.lists(lines, max_size=8), st.sampled_from([b"\n", b"\r\n"]), CUTS)
     def check(lines, line_end, places):
@@ -128,19 +133,11 @@ def test_a_stream_of_anything_ends_well_or_as_an_upstream_error(name):
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_arrives_in_pieces_is_what_was_sent(name):
-    dialect, _ = DIALECTS[name]
+    dialect, _, writer = DIALECTS[name]
 
     @given(st.lists(st.text(min_size=1), max_size=8), CUTS)
     def check(texts, places):
-        if name == "ollama":
-            lines = [{"message": {"content": t}, "done": False} for t in texts]
-            last = {"message": {"content": ""}, "done": True}
-            data = b"".join(line_of(line) + b"\n" for line in [*lines, last])
-        else:
-            lines = [{"choices": [{"delta": {"content": t}}]} for t in texts]
-            last = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-            data = b"".join(b"data: " + line_of(x) + b"\n\n" for x in [*lines, last])
-            data += b"data: [DONE]\n\n"
+        data = b"".join(map(writer.token, texts)) + writer.ending("stop", len(texts))
 
         pieces, end = read(dialect, cut(data, places))
 
