@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from installed import npm_packages
-from models import LlamaCpp, litellm
+from installed import environment, npm_packages
+from models import LlamaCpp
 from processes import URL, ServerProcess, free_port
 from reference import TOKEN
 
@@ -21,7 +21,7 @@ PORTKEY = {
 @contextmanager
 def running_litellm(upstream: str, ours: str) -> Iterator[str]:
     """The base URL of a LiteLLM with the model of `upstream`, `LlamaCpp.model`, and with two of our server's."""
-    home = litellm()
+    home = environment("litellm", "litellm[proxy]==1.108.7")
     config = home / "config.json"
     models = [
         _model(LlamaCpp.model, upstream, "none"),

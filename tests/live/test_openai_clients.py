@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from models import npm_openai, openai_clients
+from installed import environment, npm_packages
 from octomil_conformance.backend import embed
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
 from python_client import python_client
 from reference import RUNNER_DIED, TOKEN
+
+CLIENTS = ("openai==3.57.0", "langchain-openai==1.7.4")
 
 CUT = stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED)
 
@@ -49,7 +51,8 @@ Run = Callable[..., Iterator[Any]]
 
 @pytest.fixture(scope="module")
 def clients():
-    with python_client(openai_clients(), PRELUDE) as client:
+    python = environment("openai-clients", *CLIENTS) / "bin" / "python"
+    with python_client(python, PRELUDE) as client:
         yield client
 
 
@@ -224,7 +227,7 @@ try {
 @pytest.mark.parametrize("shared_server", ["waitress"], indirect=True)
 def test_openais_client_for_javascript_chats_and_embeds(server):
     """The tests of the other clients show that both servers answer alike."""
-    folder = npm_openai()
+    folder = npm_packages("npm-openai", {"dependencies": {"openai": "6.49.0"}})
     node = [found("node", "nodejs"), "--input-type=module", "-e", NODE, "--"]
     argv = ["env", "-C", str(folder), *node, f"{server.url}/v1", TOKEN]
     with ServerProcess(argv) as process:
