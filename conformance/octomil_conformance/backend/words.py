@@ -45,6 +45,9 @@ ROUGH_TOKENS = (
         " ${HOME} {0} {{y}} %s",
         " \"q\" 's'",
         " null",
+        " $& $$ $' $1",
+        " ' OR 1=1 -- UNION SELECT <script>x</script> ../../etc/passwd",
+        " a@b.example https://a.example/?q=1 sk-0123456789abcdef",
     ),
     *(" \u00a0x\u00a0", " \ufeffy", " \u200bz", " \u202eabc\u202c", " \ufffd"),
     *(

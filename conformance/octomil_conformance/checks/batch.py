@@ -11,7 +11,7 @@ from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import outputs
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import field
-from octomil_conformance.expect import Want, expect, none_of, one_of
+from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.parts import messages
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure, results_of
@@ -107,7 +107,7 @@ def a_malformed_input_is_named(api: Api, malformed: Any) -> None:
 
 @requirement("BATCH-09")
 def a_batch_without_model_is_refused(api: Api) -> None:
-    expect(api.refused(api.body(without=("model_id",))).status, REFUSED)
+    expect(api.refused(validation.without_model(api)).status, REFUSED)
 
 
 @requirement("BATCH-10", [0, -1, 1.5, "2", True])
@@ -189,16 +189,16 @@ def batches_at_once_have_their_own_max_concurrency(
 ) -> None:
     calls, together = [], []
     for bound in (one, other):
-        texts = [api.tag("Hi", f"{bound}.{n}") for n in range(4)]
+        texts = [api.tag(f"{bound} {n}", f"{bound}.{n}") for n in range(4)]
         inputs = inputs_of(texts)
         calls.append(api.start(scenario="gated", inputs=inputs, max_concurrency=bound))
         together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.8 * api.timeout))  # fmt: skip
     api.backend.open(api.nonce)
-    for call in calls:
-        call.finish()
+    said = [outputs(call.finish()) for call in calls]
     most = [api.backend.high_water(f"{api.nonce}.{bound}") for bound in (one, other)]
 
     expect((together, most), ([True, True], [one, other]), "each batch runs as many inputs at once as it says")  # fmt: skip
+    expect(said, [[f"{bound} {n}" for n in range(4)] for bound in (one, other)])
 
 
 @requirement("BATCH-24", MALFORMED)
@@ -257,6 +257,18 @@ def an_empty_output_is_an_answer(api: Api) -> None:
     answer = api.ask(scenario="empty")
 
     expect((outputs(answer), answer.field("failed")), (["", ""], 0))
+
+
+@requirement("BATCH-38", through=EACH_BACKEND)
+def counts_and_latency_are_those_of_each_input(api: Api) -> None:
+    alone = api.ask(["one two three"], scenario="wait")
+    answer = api.ask(["one two three"] * 3, scenario="wait", max_concurrency=1)
+    results = [*results_of(alone), *results_of(answer)]
+    usages = [field(each, "usage") for each in results]
+    last = field(results[-1], "latency_ms")
+
+    expect(usages, usages[:1] * 4, "the usage that the input has alone")
+    expect(last, less_than(1000 * answer.seconds / 2))
 
 
 @requirement("BATCH-33", serial=True)

@@ -7,6 +7,7 @@ from typing import Any
 from octomil_conformance.api import REFUSED, UNAVAILABLE, Api, json_bytes
 from octomil_conformance.backend import TOKENS_IN_A_WORD, embed
 from octomil_conformance.backend.spoiled import TIMES, TINY, small
+from octomil_conformance.checks.validation import without_model
 from octomil_conformance.exchange import MISSING, field, items
 from octomil_conformance.expect import expect, less_than, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -32,8 +33,12 @@ ODD = [
     "a\x00b \x01\x7f",
     "7",
     "\u2028 \U0001f352 <b> &amp; %20",
+    "2026-01-03T04:05:06Z",
+    "$& $$ {0} {{y}} ' OR 1=1 -- <script>x</script> ../../etc/passwd",
     " ".join(f"word{number}" for number in range(60)),
 ]
+NEARLY = [["a,b"], ["a", "b"], ["a, b"], ["A,B"], ["a,b "], ["b", "a"]]
+"""Texts that a careless cache takes for those of an earlier request."""
 UNCOUNTED = "/api/embeddings"
 """Ollama's older path, which gives no counts."""
 OWN = "each text unchanged, with its own vector"
@@ -94,12 +99,14 @@ def vectors_are_in_the_order_of_the_inputs(api: Api) -> None:
 
 @requirement("EMBED-13")
 def a_request_without_model_is_refused(api: Api) -> None:
-    expect(api.refused(api.body(without=("model_id",))).status, REFUSED)
+    expect(api.refused(without_model(api)).status, REFUSED)
 
 
 @requirement("EMBED-14")
 def a_request_without_input_is_refused(api: Api) -> None:
-    expect(api.refused(api.body(without=("input",))).status, REFUSED)
+    body = api.body(without=("input",), inputs=TEXTS, texts=TEXTS, input_data="Hi")
+
+    expect(api.refused(body).status, REFUSED)
 
 
 @requirement("EMBED-15", ["", [], ["a", ""], 7, ["a", 7], {"a": 1}])
@@ -112,6 +119,13 @@ def each_of_many_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     found = vectors(api.ask(scenario=scenario, input=MANY))
 
     expect(with_another(found, MANY), [], OWN)
+
+
+@requirement("EMBED-23", through=EACH_BACKEND)
+def texts_that_are_nearly_those_of_another_request(api: Api) -> None:
+    found = [vectors(api.ask(scenario="echo", input=texts)) for texts in NEARLY]
+
+    expect([*map(with_another, found, NEARLY)], [[]] * len(NEARLY), OWN)
 
 
 @requirement("EMBED-23", through=EACH_BACKEND)
@@ -234,7 +248,9 @@ def a_model_that_no_upstream_has_is_not_found(api: Api) -> None:
 
 @requirement("EMBED-25")
 def a_missing_model_has_its_code(api: Api) -> None:
-    expect(api.ask(TEXTS, scenario="missing").field("code"), "model_not_found")
+    answer = api.ask(TEXTS, "missing", model_id="conf-missing:caf\u00e9 \u4f60")
+
+    expect(answer.field("code"), "model_not_found")
 
 
 def nearest_to(vector: Any, others: Sequence[Any]) -> int:

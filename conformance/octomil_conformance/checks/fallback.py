@@ -3,6 +3,7 @@
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.answers import echoed, ending, said
+from octomil_conformance.checks.envelopes import UNKNOWN
 from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import between, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
@@ -30,6 +31,18 @@ def ollama_is_asked_first_and_alone(api: Api, scenario: str) -> None:
 
     expect(answer.status, 200)
     expect(asked(api), ["ollama"])
+
+
+@requirement("FALLBACK-01")
+def ollama_is_asked_first_after_a_client_has_left(api: Api) -> None:
+    call = api.start(scenario="slow")
+    api.until_called()
+    call.hang_up()
+    api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
+    before = len(asked(api))
+    api.ask(scenario="echo")
+
+    expect(asked(api)[before:], ["ollama"])
 
 
 @requirement("FALLBACK-02", serial=True)
@@ -133,11 +146,15 @@ def no_other_is_asked_what_no_model_can_answer(api: Api, scenario: str) -> None:
 
 @requirement("FALLBACK-12")
 def the_key_is_for_the_fallback_alone(api: Api) -> None:
-    api.ask(scenario="ollama-500-openai-ok")
+    token = api.token or UNKNOWN
+    api.ask(scenario="ollama-500-openai-ok", headers={"X-API-Key": token})
     calls = api.backend.calls(api.nonce)
-    keys = [(call.backend, call.headers.get("authorization")) for call in calls]
+    seen = [
+        (call.backend, call.headers.get("authorization"), token in str(call.headers))
+        for call in calls
+    ]
 
-    expect(keys, [("ollama", None), ("openai", f"Bearer {API_KEY}")])
+    expect(seen, [("ollama", None, False), ("openai", f"Bearer {API_KEY}", False)])
 
 
 @requirement("FALLBACK-14")

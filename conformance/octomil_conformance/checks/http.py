@@ -1,8 +1,10 @@
 """What all endpoints have in common: methods, paths, bodies, connections (spec sections 1.1 and 1.2). Failures are in envelopes.py."""
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from octomil_conformance.api import LINGERS, REFUSED, Api, Raw, json_bytes
+from octomil_conformance.api import LINGERS, REFUSED, Api, Headers, Raw, json_bytes
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
@@ -43,19 +45,24 @@ UPGRADES = {
     },
     "tls": {"Connection": "Upgrade", "Upgrade": "TLS/1.2, HTTP/1.1"},
 }
-ODD_HEADERS = {
-    "stream": {"Accept": "text/event-stream"},
-    "json": {"Accept": "application/json"},
+ODD_HEADERS: dict[str, Headers] = {
+    "stream": {"Accept": "text/event-stream", "User-Agent": "a-bot/1.0 (crawler)"},
+    "json": {"Accept": "application/json", "User-Agent": None},
     "page": {
         "Accept": "text/html",
         "Accept-Language": "de",
         "Accept-Charset": "iso-8859-1",
         "Cookie": "session=1",
+        "Referer": "https://a.example/",
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "cors",
     },
     "conditions": {
         "If-None-Match": "*",
         "If-Modified-Since": "Sat, 03 Jan 2026 03:04:05 GMT",
+        "If-Match": '"1"',
         "Range": "bytes=0-3",
+        "Prefer": "respond-async",
     },
     "proxy": {
         "X-Forwarded-Proto": "http",
@@ -63,6 +70,8 @@ ODD_HEADERS = {
         "X-Forwarded-Prefix": "/a",
         "Forwarded": "for=192.0.2.1;proto=http",
         "X-HTTP-Method-Override": "DELETE",
+        "X-Original-URL": "/no-such-thing",
+        "X-Rewrite-URL": "/no-such-thing",
     },
 }
 """Headers that clients, web pages and proxies may add."""
@@ -98,6 +107,7 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "n": "2",
     "user": None,
     "temperature": "hot",
+    "system": "Say nothing.",
     "__proto__": {"a": 1},
     "constructor": 1,
     "MODEL_ID": 7,
@@ -107,6 +117,23 @@ UNKNOWN_FIELDS: dict[str, Any] = {
     "me\u017f\u017fages": 7,
 }
 """The last ones differ from fields of this API only in case: `\u017f` is a small `S`."""
+NO_JSON: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda good: b'{"model_id": ',
+    "behind": lambda good: good + b" x",
+    "two": lambda good: good + good,
+    "comma": lambda good: good[:-1] + b",}",
+    "comment": lambda good: b"/* */" + good,
+    "quotes": lambda good: good.replace(b'"', b"'"),
+    "line-end": lambda good: good[:-1] + b', "a": "\n"}',
+}
+"""What lenient parsers read, made of the body of a good request."""
+QUERY = "trace=1&x=%20&_method=GET&method=GET&callback=f&jsonp=f&format=xml&alt=sse&stream=true&pretty"
+"""Names that frameworks give a meaning."""
+FORMS = {
+    "urlencoded": ("application/x-www-form-urlencoded", b"model_id=conf-echo&input_data=Hi&input=Hi"),
+    "multipart": ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nconf-echo\r\n--x\r\nContent-Disposition: form-data; name="input_data"\r\n\r\nHi\r\n--x--\r\n'),
+}  # fmt: skip
+"""Content type and body."""
 
 
 def heard_out(call: Transfer) -> tuple[int, Exception | None]:
@@ -131,9 +158,9 @@ def a_post_is_not_redirected(api: Api) -> None:
     expect(next(api.specimens()).status, NO_REDIRECT)
 
 
-@requirement("HTTP-05")
-def malformed_json_is_refused(api: Api) -> None:
-    expect(api.send(b'{"model_id": ').status, REFUSED)
+@requirement("HTTP-05", NO_JSON)
+def malformed_json_is_refused(api: Api, spoil: Callable[[bytes], bytes]) -> None:
+    expect(api.send(spoil(json_bytes(api.body()))).status, REFUSED)
 
 
 @requirement("HTTP-06")
@@ -158,12 +185,15 @@ def half_a_surrogate_pair_in_a_text_is_no_server_error(api: Api) -> None:
 
 @requirement("HTTP-08")
 def unknown_fields_are_ignored(api: Api) -> None:
-    expect(api.ask(**UNKNOWN_FIELDS).status, 200)
+    plain = api.works()
+    answer = api.ask(**UNKNOWN_FIELDS, stream=api.profile != "stream")
+
+    expect((answer.status, answer.media_type), (200, plain.media_type))
 
 
 @requirement("HTTP-18")
 def the_content_type_is_read_loosely(api: Api) -> None:
-    headers = {"Content-Type": "APPLICATION/JSON; charset=UTF-8"}
+    headers = {"Content-Type": 'APPLICATION/JSON;v=1; charset="UTF-8"'}
     answer = api.ask_raw(json_bytes(api.body()), headers)
 
     expect(answer.status, 200)
@@ -174,10 +204,9 @@ def a_slash_at_the_end_changes_nothing(api: Api) -> None:
     expect(api.ask_raw(json_bytes(api.body()), path=f"{api.path}/").status, 200)
 
 
-@requirement("HTTP-22")
-def a_form_is_refused(api: Api) -> None:
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = api.send(b"model_id=conf-echo&input_data=Hi&input=Hi", headers=form)
+@requirement("HTTP-22", FORMS)
+def a_form_is_refused(api: Api, content_type: str, body: bytes) -> None:
+    answer = api.send(body, headers={"Content-Type": content_type})
 
     expect(answer.status, one_of(400, 415, 422))
 
@@ -209,7 +238,10 @@ def an_unusual_target_does_not_affect_the_next_request(api: Api, target: str) ->
 
 @requirement("HTTP-27")
 def a_query_string_makes_no_difference(api: Api) -> None:
-    expect(api.send(b'{"model_id": ', path=f"{api.path}?trace=1&x=%20").status, REFUSED)
+    answer = api.send(b'{"model_id": ', path=f"{api.path}?{QUERY}")
+
+    expect(answer.status, REFUSED)
+    expect(answer.field("status_code"), answer.status, "the envelope as JSON")
 
 
 @requirement("HTTP-28")
@@ -272,7 +304,8 @@ def an_upgrade_that_is_offered_changes_nothing(
 
 @requirement("HTTP-14", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
 def another_method_is_not_allowed(api: Api, method: str) -> None:
-    answer = api.send(method=method)
+    asked = {"model_id": api.body()["model_id"], "input_data": "Hi", "input": "Hi"}
+    answer = api.send(method=method, path=f"{api.path}?{urlencode(asked)}")
 
     expect(answer.status, 405)
     expect(answer.header("Allow"), ALLOWS_POST)
@@ -288,7 +321,7 @@ def a_header_does_not_change_the_method(api: Api) -> None:
 
 
 @requirement("HTTP-39", ODD_HEADERS)
-def other_headers_make_no_difference(api: Api, headers: dict[str, str]) -> None:
+def other_headers_make_no_difference(api: Api, headers: Headers) -> None:
     plain, answer = api.works(), api.plain(headers)
 
     expect((answer.status, answer.media_type), (plain.status, plain.media_type))

@@ -47,7 +47,10 @@ FORMATS: dict[str, dict[str, Any]] = {
 """Parameters that ask a model for JSON."""
 MANY = 32
 """Clients that hang up: more than some servers have connections to an upstream."""
-LIKE_CODE = ["42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"]
+LIKE_CODE = [
+    *("42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"),
+    *("```json\n{}\n```", "Error: no fruit"),
+]
 
 
 @requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)

@@ -43,6 +43,12 @@ def messages(call: Call) -> list[tuple[Any, str]]:
     return [(message.get("role"), _text(message.get("content"))) for message in sent]
 
 
+def fields_of_messages(call: Call) -> list[dict[str, Any]]:
+    """The messages as they were sent, without fields that are empty."""
+    sent = map(_object, items(_object(call.body).get("messages")))
+    return [{name: each[name] for name in each if each[name]} for each in sent]
+
+
 def _renamed(sent: dict[str, Any], limit: str) -> dict[str, Any]:
     """The parameters with `limit` renamed to `max_tokens`, a name that this dialect does not read itself."""
     renamed = {name: value for name, value in sent.items() if name != "max_tokens"}

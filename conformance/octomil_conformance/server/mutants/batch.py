@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import time
+from collections import Counter
+from collections.abc import Callable
 
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.mutants.gateway import fail_both
-from octomil_conformance.server.subjects import GONE
+from octomil_conformance.server.subjects import GONE, table
 
 on.statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", batch_is_multi_status=207)  # fmt: skip
 on.answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
@@ -177,22 +179,18 @@ def change_errors(fields: Json, **changes: object) -> None:
             each["error"] |= changes
 
 
-@on.answers("batch@2", "BATCH-26", shows="missing")
-def inputs_fail_with_one_status(fields: Json) -> None:
-    """Every failed input has the status 502."""
-    change_errors(fields, status_code=502)
+def errors_with(field: str, value: object) -> Callable[[Json], None]:
+    return lambda fields: change_errors(fields, **{field: value})
 
 
-@on.answers("batch@2", "BATCH-26", shows="missing")
-def failed_inputs_are_retryable(fields: Json) -> None:
-    """Every failed input may be tried again."""
-    change_errors(fields, retryable=True)
-
-
-@on.answers("batch@2", "BATCH-26", shows="missing")
-def inputs_fail_with_one_code(fields: Json) -> None:
-    """Every failed input has the code `inference_failed`."""
-    change_errors(fields, code="inference_failed")
+table(
+    on.answers("batch@2", "BATCH-26", shows="missing"),
+    errors_with,
+    "Every failed input has the {}.",
+    inputs_fail_with_one_status=("status 502", "status_code", 502),
+    failed_inputs_are_retryable=("`retryable` true", "retryable", True),
+    inputs_fail_with_one_code=("code `inference_failed`", "code", "inference_failed"),
+)
 
 
 @on.answers("batch@2", "BATCH-27", shows=None)
@@ -237,6 +235,33 @@ def empty_outputs_are_failures(fields: Json) -> None:
             result["error"] = failure
             fields["failed"] += 1
             fields["succeeded"] -= 1
+
+
+@on.answers("batch@2", "BATCH-38")
+def counts_are_added_up(fields: Json) -> None:
+    """`usage` of a result has the tokens of the results before it, too."""
+    counts: Counter[str] = Counter()
+    for result in fields["results"]:
+        counts.update(result.get("usage", {}))
+        result |= {"usage": dict(counts)} if "usage" in result else {}
+
+
+@on.answers("batch@2", "BATCH-38")
+def latencies_are_those_of_the_batch(fields: Json) -> None:
+    """`latency_ms` of a result is that of the batch."""
+    for result in fields["results"]:
+        result |= {"latency_ms": fields["latency_ms"]} if "output" in result else {}
+
+
+_first: list[Json] = []
+
+
+@on.answers("batch@2", "BATCH-23", shows=None)
+def batches_share_their_results(fields: Json) -> None:
+    """Each batch with four inputs has the results of the first one."""
+    if len(fields["results"]) == 4 and "output" in fields["results"][0]:
+        _first.extend(() if _first else fields["results"])
+        fields["results"] = _first
 
 
 @on.layer("batch@2", "BATCH-34", shows=None)

@@ -350,3 +350,16 @@ def empty_texts_are_left_out(fields: Json) -> None:
     """Empty texts among others are left out."""
     if isinstance(texts := fields.get("input"), list):
         fields["input"] = [text for text in texts if text != ""] or texts
+
+
+_cached: dict[str, Response] = {}
+
+
+@on.layer("embed@2", "EMBED-23", shows=None)
+def texts_are_joined_for_a_cache(request: Request, server: Server) -> Response:
+    """Vectors are kept by the texts of a request, joined with commas."""
+    given = request.fields.get("input")
+    texts = ",".join(map(str, given)) if isinstance(given, list) else ""
+    if texts != "a,b":
+        return server(request)
+    return _cached.setdefault(request.scenario, server(request))

@@ -1,6 +1,7 @@
 """Failures without a proper envelope, request ids that get lost, and responses that show the API token of a request, a traceback or a path."""
 
 import json
+import time
 from collections.abc import Callable
 
 from octomil_conformance.server import subjects as on
@@ -78,6 +79,26 @@ def request_id_is_replaced(request: Request) -> None:
 def request_ids_are_all_the_same(request: Request) -> None:
     """All responses have the same X-Request-Id, unless the client sent one."""
     request.headers.setdefault("x-request-id", "request")
+
+
+@on.requests("embed@1", "HTTP-34")
+def request_ids_are_times(request: Request) -> None:
+    """An X-Request-Id is the time in seconds, unless the client sent one."""
+    request.headers.setdefault("x-request-id", str(int(time.time())))
+
+
+@on.responses("embed@2", "HTTP-34")
+def request_ids_are_the_upstreams(response: Response) -> None:
+    """A good answer has the X-Request-Id of the upstream's."""
+    if response.status == 200:
+        response.headers["x-request-id"] = "conf-of-the-upstream"
+
+
+@on.replies("infer@1", "HTTP-09", "HTTP-10", "HTTP-25", "HTTP-32")
+def letters_are_counted(request: Request, response: Response) -> None:
+    """A failure that quotes a letter that is not ASCII is cut, because Content-Length counts letters."""
+    if response.status == 400 and "k\u00f6nig".encode() in request.body:
+        response.send_bytes(response.body[:-2])
 
 
 _latest: list[str] = []

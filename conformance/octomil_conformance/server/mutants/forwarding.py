@@ -138,6 +138,11 @@ table(
         "Control characters in messages are removed.",
         partial(re.sub, r"[\x01-\x08\x7f]", ""),
     ),
+    dollars_are_patterns=("`$$` becomes `$`.", lambda text: text.replace("$$", "$")),
+    dates_are_rewritten=(
+        "A date is rewritten.",
+        partial(re.sub, r"05:06Z\Z", "05:06.000Z"),
+    ),
     long_messages_are_cut=(
         "Only the first 100,000 characters of a message are sent.",
         lambda text: text[:100_000],
@@ -174,6 +179,21 @@ table(
     two_hundred_messages_are_sent=("two hundred", 200),
     ten_messages_are_sent=("ten", 10),
 )
+
+
+@on.sends("infer@2", "REQ-24", shows=None)
+def messages_have_a_name(payload: Json) -> None:
+    """Each message is sent with a name."""
+    for message in payload.get("messages", ()):
+        message["name"] = "ann"
+
+
+@on.sends("infer@2", "REQ-24", only="openai", shows=None)
+def texts_are_sent_in_parts(payload: Json) -> None:
+    """Each line of a message is sent as a part of its own."""
+    for message in payload.get("messages", ()):
+        lines = message["content"].split("\n")
+        message["content"] = [{"type": "text", "text": line} for line in lines]
 
 
 @on.sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", shows=None)
@@ -254,7 +274,18 @@ def refused_parameters_are_left_out_silently(request: Request, server: Server) -
     response, fields = server(request), request.fields
     if response.status not in (400, 422) or "no-seed" not in request.scenario:
         return response
-    return server(request.send({**fields, "parameters": {}}))
+    given = {**fields["parameters"]}
+    del given["seed"]
+    return server(request.send({**fields, "parameters": given}))
+
+
+@on.layer("infer@2", "REQ-30", shows=None)
+def all_is_left_out_if_one_is_refused(request: Request, server: Server) -> Response:
+    """A model that refuses one parameter is asked without any, and the answer names the refused one."""
+    if "no-seed" not in request.scenario:
+        return server(request)
+    response = server(request.send({**request.fields, "parameters": {}}))
+    return response.send(response.fields | {"ignored_parameters": ["seed"]})
 
 
 @on.sends("infer@2", "REQ-16", only="ollama", shows=None)

@@ -1,14 +1,15 @@
 """The wrong upstream is asked, or its failure is reported wrongly."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE
+from octomil_conformance.server.subjects import GONE, table
 
 GATEWAY = (502, 503, 504)
 
@@ -35,10 +36,16 @@ def fail_both(scenario: str, *failures: str) -> str:
     return pairs.get(scenario, scenario)
 
 
-@on.scenarios("embed@2", "FALLBACK-03", "FALLBACK-08")
-def no_fallback_on_5xx(scenario: str) -> str:
-    """A 5xx of Ollama is final."""
-    return fail_both(scenario, "500", "502", "503")
+def failing_both(*failures: str) -> Callable[[str], str]:
+    return lambda scenario: fail_both(scenario, *failures)
+
+
+def without_fallback(claims: str, *violates: str, **rows: tuple[str, ...]) -> None:
+    """Servers that ask no other upstream after these failures of Ollama: `name=(sentence, *failures)`."""
+    table(on.scenarios(claims, *violates), failing_both, "{}", **rows)
+
+
+without_fallback("embed@2", "FALLBACK-03", "FALLBACK-08", no_fallback_on_5xx=("A 5xx of Ollama is final.", "500", "502", "503"))  # fmt: skip
 
 
 @on.scenarios("embed@2", "FAULT-16")
@@ -47,30 +54,10 @@ def a_413_of_the_fallback_is_an_error(scenario: str) -> str:
     return scenario.replace("-openai-413", "-openai-500")
 
 
-@on.scenarios("embed@2", "FALLBACK-04")
-def no_fallback_on_timeout(scenario: str) -> str:
-    """If Ollama is late, no other backend answers."""
-    return fail_both(scenario, "slow")
-
-
-@on.scenarios("embed@2", "FALLBACK-05")
-def no_fallback_on_garbage(scenario: str) -> str:
-    """If Ollama sends garbage, no other backend answers."""
-    return fail_both(scenario, "garbage")
-
-
-@on.scenarios("embed@2", "FALLBACK-06")
-def no_fallback_on_missing_model(scenario: str) -> str:
-    """If Ollama does not have the model, no other backend answers."""
-    return fail_both(scenario, "missing")
-
-
-@on.scenarios("infer@2", "FALLBACK-09")
-def no_fallback_on_cut(scenario: str) -> str:
-    """If Ollama breaks off before the first token, no other backend answers."""
-    return fail_both(
-        scenario, "cut-before-first", "cut-in-thought", "truncate-before-first"
-    )
+without_fallback("embed@2", "FALLBACK-04", no_fallback_on_timeout=("If Ollama is late, no other backend answers.", "slow"))  # fmt: skip
+without_fallback("embed@2", "FALLBACK-05", no_fallback_on_garbage=("If Ollama sends garbage, no other backend answers.", "garbage"))  # fmt: skip
+without_fallback("embed@2", "FALLBACK-06", no_fallback_on_missing_model=("If Ollama does not have the model, no other backend answers.", "missing"))  # fmt: skip
+without_fallback("infer@2", "FALLBACK-09", no_fallback_on_cut=("If Ollama breaks off before the first token, no other backend answers.", "cut-before-first", "cut-in-thought", "truncate-before-first"))  # fmt: skip
 
 
 @on.scenarios("embed@2", "FALLBACK-07", "FAULT-16")
@@ -107,10 +94,7 @@ def the_other_is_asked_what_it_cannot_answer(
     return response
 
 
-@on.scenarios("embed@2", "FALLBACK-10")
-def no_fallback_on_refusals(scenario: str) -> str:
-    """If Ollama refuses the server's key or is rate limited, no other backend answers."""
-    return fail_both(scenario, "auth", "402", "403", "408", "429")
+without_fallback("embed@2", "FALLBACK-10", no_fallback_on_refusals=("If Ollama refuses the server's key or is rate limited, no other backend answers.", "auth", "402", "403", "408", "429"))  # fmt: skip
 
 
 @on.scenarios(
@@ -191,6 +175,21 @@ def too_many_is_a_503(response: Response) -> None:
     """A 429 of the upstream is answered with 503."""
     if response.status == 429:
         response.fail(503)
+
+
+_left: set[str] = set()
+
+
+@on.layer("infer@2", "FALLBACK-01", shows=None)
+def leaving_starts_a_cooldown(request: Request, server: Server) -> Response:
+    """After a client has left, the fallback alone is asked."""
+    nonce = find_tag(request.body.decode()).nonce
+    if nonce in _left and request.scenario == "echo":
+        request.scenario = "ollama-500-openai-ok"
+    response = server(request)
+    if request.client.has_left and request.scenario == "slow":
+        _left.add(nonce)
+    return response
 
 
 _failed: dict[str, bool] = {}

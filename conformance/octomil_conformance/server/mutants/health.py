@@ -51,6 +51,13 @@ def address_is_shown(fields: Json) -> None:
     fields["backends"][0]["url"] = "http://10.0.0.7:11434"
 
 
+@on.replies("health@2", "HEALTH-24", shows=None)
+def liveness_needs_a_token(request: Request, response: Response) -> None:
+    """The liveness probe needs a token."""
+    if request.path.endswith("/v1/health") and "authorization" not in request.headers:
+        response.status = 401
+
+
 @on.replies("health@1", "HEALTH-06")
 def probes_need_a_token(request: Request, response: Response) -> None:
     """The report needs a token."""

@@ -3,13 +3,14 @@
 import json
 import threading
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE
+from octomil_conformance.server.subjects import GONE, table
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
 WRONG_SUM = "`total_tokens` is not the sum of the other counts."
@@ -90,21 +91,23 @@ def output_in_a_format_is_parsed(request: Request, response: Response) -> None:
             response.send(fields | {"output": json.loads(fields["output"])})
 
 
-def change_latency(fields: Json, factor: float) -> None:
-    if "latency_ms" in fields:
-        fields["latency_ms"] *= factor
+@on.answers("infer@2", "INFER-08")
+def fences_are_removed(fields: Json) -> None:
+    """A fence around the text is removed."""
+    fields["output"] = fields["output"].removeprefix("```json\n").removesuffix("\n```")
 
 
-@on.answers("infer@2", "INFER-12", "FALLBACK-14")
-def latency_is_in_seconds(fields: Json) -> None:
-    """`latency_ms` is in seconds."""
-    change_latency(fields, 0.001)
+def latency_times(factor: float) -> Callable[[Json], None]:
+    return lambda fields: fields.update(latency_ms=factor * fields["latency_ms"])
 
 
-@on.answers("infer@2", "INFER-12", "FALLBACK-14")
-def latency_is_in_microseconds(fields: Json) -> None:
-    """`latency_ms` is in microseconds."""
-    change_latency(fields, 1000)
+table(
+    on.answers("infer@2", "INFER-12", "FALLBACK-14"),
+    latency_times,
+    "`latency_ms` is in {}.",
+    latency_is_in_seconds=("seconds", 0.001),
+    latency_is_in_microseconds=("microseconds", 1000),
+)
 
 
 @on.replies("infer@2", "INFER-13", shows="thinking")

@@ -9,7 +9,7 @@ from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.faults import REASONS
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.mutants.reading import Received
+from octomil_conformance.server.mutants.reading import Received, reads
 from octomil_conformance.server.subjects import table
 
 Tokens = Iterator[str]
@@ -42,6 +42,7 @@ table(
         "Reasoning in tags is removed from the text.",
         "<think>x</think>",
     ),
+    secrets_are_masked=("What looks like a key is masked.", r"sk-\w{8,}", "***"),
     special_tokens_are_removed=(
         "Tokens with which a model ends its turn are removed from the text.",
         r"<\|im_end\|>|</s>",
@@ -188,31 +189,15 @@ def a_point_in_a_count_is_nonsense(received: Received) -> Received:
     return refusing(rb"\d+\.0", received)
 
 
-@on.piece("infer@2 stream@2 embed@2", "INFER-11", "EMBED-24", shows="negative-counts")
-def counts_lose_their_sign(piece: bytes) -> bytes:
-    """A number of tokens below 0 is read without its sign."""
-    return re.sub(COUNT + rb"-", rb'"\1":', piece)
+reads("infer@2 stream@2 embed@2", "INFER-11", "EMBED-24", shows="negative-counts", counts_lose_their_sign=("A number of tokens below 0 is read without its sign.", COUNT + rb"-", rb'"\1":'))  # fmt: skip
 
 
 # Events of the fallback
 
 
-@on.piece("stream@2", "STREAM-21", only="openai", shows="spread")
-def an_event_has_one_line(piece: bytes) -> bytes:
-    """Each line of an event counts as an event."""
-    return re.sub(rb"\n(?=data: [^{\[])", b"\n\n", piece)
-
-
-@on.piece("stream@2", "STREAM-21", only="openai", shows="repeated")
-def a_message_is_an_increment(piece: bytes) -> bytes:
-    """The message beside the end is read as more text."""
-    return re.sub(rb'"delta":\{\}(.*)"message":', rb'"x":0\1"delta":', piece)
-
-
-@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="null-word")  # fmt: skip
-def the_word_null_is_a_reason(piece: bytes) -> bytes:
-    """A `finish_reason` that is the text `null` ends the answer."""
-    return re.sub(rb'"finish_reason":"null"', b'"finish_reason":"stop"', piece)
+reads("stream@2", "STREAM-21", only="openai", shows="spread", an_event_has_one_line=("Each line of an event counts as an event.", rb"\n(?=data: [^{\[])", b"\n\n"))  # fmt: skip
+reads("stream@2", "STREAM-21", only="openai", shows="repeated", a_message_is_an_increment=("The message beside the end is read as more text.", rb'"delta":\{\}(.*)"message":', rb'"x":0\1"delta":'))  # fmt: skip
+reads("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="null-word", the_word_null_is_a_reason=("A `finish_reason` that is the text `null` ends the answer.", rb'"finish_reason":"null"', b'"finish_reason":"stop"'))  # fmt: skip
 
 
 @on.pieces("stream@2", "STREAM-21", only="openai", shows="no-mark-uncounted")

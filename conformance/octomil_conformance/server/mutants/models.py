@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.mutants.forwarding import parameters_in
+from octomil_conformance.server.mutants.forwarding import parameter, parameters_in
 from octomil_conformance.server.mutants.prompts import given_parameters
 from octomil_conformance.server.subjects import table
 
@@ -81,6 +81,12 @@ def _arrays(value: Any) -> Any:
 def empty_objects_are_arrays(payload: Json) -> None:
     """An empty object in a parameter is sent as an empty array."""
     change_values(payload, _arrays)
+
+
+@on.sends("infer@2", "REQ-16", shows=None)
+def texts_are_read_as_values(payload: Json) -> None:
+    """A text in a parameter that looks like a number is sent as one."""
+    parameter("mode", int)(payload)
 
 
 @on.sends("infer@2", "REQ-16", shows=None)

@@ -1,8 +1,10 @@
 """Servers that refuse valid requests, accept invalid ones, or lose parts of them."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
@@ -32,22 +34,41 @@ def messages_with_parts(fields: Json) -> list[Json]:
     ]
 
 
-@on.refuses("infer@1", "REQ-02")
-def text_is_refused(fields: Json) -> bool:
-    """A string as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), str)
+# fmt: off
+def refused(holds: Callable[[Json], object]) -> Callable[[Json], bool]:
+    return lambda fields: bool(holds(fields))
 
 
-@on.refuses("infer@1", "REQ-03")
-def features_are_refused(fields: Json) -> bool:
-    """An object as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), dict)
+def refusing(claims: str, violates: str, **rows: tuple[str, Callable[[Json], object]]) -> None:
+    """Servers that refuse such a request."""
+    kind = on.refuses(claims, violates, shows="echo" if claims == "infer@1" else None)
+    table(kind, refused, "{} is refused.", **rows)
 
 
-@on.refuses("infer@1", "REQ-04")
-def empty_parameters_are_refused(fields: Json) -> bool:
-    """An empty object as `parameters` is refused."""
-    return fields.get("parameters") == {}
+def data_in(fields: Json) -> Any:
+    return fields.get("input_data", "")
+
+
+refusing("infer@1", "REQ-02", text_is_refused=("A string as `input_data`", lambda fields: isinstance(fields.get("input_data"), str)))
+refusing("infer@1", "REQ-03", features_are_refused=("An object as `input_data`", lambda fields: isinstance(data_in(fields), dict)))
+refusing("infer@1", "REQ-04", empty_parameters_are_refused=("An empty object as `parameters`", lambda fields: fields.get("parameters") == {}))
+refusing("infer@1", "REQ-05", null_seeds_are_refused=("Null as `seed`", lambda fields: '"seed": null' in json.dumps(fields)))
+refusing("infer@1", "REQ-06", parts_are_refused=("A `content` of text parts", lambda fields: '"content": [' in json.dumps(fields)))
+refusing("infer@2", "REQ-17", tools_are_refused=("A message of the role tool", lambda fields: '"role": "tool"' in json.dumps(fields)))
+refusing("infer@2", "REQ-16", unknown_objects_are_refused=("An object as an unknown parameter", lambda fields: isinstance(given_parameters(fields).get("logit_bias"), dict)))
+refusing(
+    "infer@2", "REQ-21",
+    five_stops_are_refused=("`stop` of more than four strings", lambda fields: isinstance(stops := given_parameters(fields).get("stop"), list) and len(stops) > 4),
+    negative_penalties_are_refused=("A `presence_penalty` below 0", lambda fields: (given_parameters(fields).get("presence_penalty") or 0) < 0),
+)
+refusing("infer@2", "REQ-23", blank_prompts_are_refused=("A string of white space alone as `input_data`", lambda fields: isinstance(data := data_in(fields), str) and data and not data.strip()))
+refusing(
+    "infer@2", "REQ-24",
+    falsy_values_count_as_missing=("0, false or an empty object as `input_data`", lambda fields: data_in(fields) is not None and data_in(fields) != "" and not data_in(fields)),
+    texts_may_not_be_empty=("An empty `text` beside a `prompt`", lambda fields: isinstance(data := data_in(fields), dict) and data.get("text") == "" and data["prompt"]),
+    the_first_item_decides=("An array as `input_data` with a message and something else", lambda fields: re.match(r'\[\{"role".*, 7\]$', json.dumps(data_in(fields)))),
+)
+# fmt: on
 
 
 def null(name: str) -> Callable[[Json], bool]:
@@ -64,18 +85,6 @@ table(
 )
 
 
-@on.refuses("infer@1", "REQ-05")
-def null_seeds_are_refused(fields: Json) -> bool:
-    """Null as `seed` is refused."""
-    return '"seed": null' in json.dumps(fields)
-
-
-@on.refuses("infer@1", "REQ-06")
-def parts_are_refused(fields: Json) -> bool:
-    """A `content` of text parts is refused."""
-    return '"content": [' in json.dumps(fields)
-
-
 @on.refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
 def messages_are_refused(fields: Json) -> bool:
     """`messages` are refused; only `input_data` is accepted."""
@@ -86,6 +95,20 @@ def messages_are_refused(fields: Json) -> bool:
 def model_has_a_default(fields: Json) -> None:
     """A request without `model_id` goes to a default model."""
     fields.setdefault("model_id", GOOD)
+
+
+@on.bodies("infer@1", "REQ-07")
+def models_have_another_name(fields: Json) -> None:
+    """`model` is read if there is no `model_id`."""
+    if "model_id" not in fields and isinstance(fields.get("model"), str):
+        fields["model_id"] = fields["model"]
+
+
+@on.bodies("infer@1", "REQ-08")
+def prompts_have_another_name(fields: Json) -> None:
+    """`prompt` is read if there is no other prompt."""
+    if not fields.keys() & {"messages", "input_data"} and "prompt" in fields:
+        fields["input_data"] = fields["prompt"]
 
 
 @on.bodies("infer@1", "REQ-08")
@@ -135,12 +158,6 @@ def roles_are_coerced(fields: Json) -> None:
 def roles_are_lost(fields: Json) -> None:
     """The messages of the assistant reach the model as the user's."""
     make_users(fields, "assistant")
-
-
-@on.refuses("infer@2", "REQ-17", shows=None)
-def tools_are_refused(fields: Json) -> bool:
-    """A message of the role tool is refused."""
-    return '"role": "tool"' in json.dumps(fields)
 
 
 @on.bodies("infer@1", "REQ-12")
@@ -203,6 +220,28 @@ def forbidden_parameters_are_passed_over(fields: Json) -> None:
         given_parameters(fields).pop(name, None)
 
 
+@on.bodies("infer@1", "REQ-14", "REQ-27")
+def falsy_parameters_are_passed_over(fields: Json) -> None:
+    """A parameter that is not allowed is silently dropped if it is 0, false or empty."""
+    for name in ("stream", "model", "n"):
+        if not given_parameters(fields).get(name, 1):
+            del fields["parameters"][name]
+
+
+@on.bodies("infer@2", "REQ-22", shows=None)
+def parameters_may_be_beside_the_prompt(fields: Json) -> None:
+    """A temperature beside the prompt is sent to the model."""
+    if isinstance(fields.get("temperature"), float):
+        fields["parameters"] = {"temperature": 0.5} | given_parameters(fields)
+
+
+@on.bodies("infer@2", "REQ-17", shows=None)
+def a_system_beside_the_messages_is_one(fields: Json) -> None:
+    """`system` beside the messages is sent as a message."""
+    if fields.get("messages") and "system" in fields:
+        fields["messages"] = [{"role": "system", "content": "Hi"}, *fields["messages"]]
+
+
 @on.bodies("infer@2", "REQ-15", "REQ-16", "REQ-21", "INFER-10")
 def drops_parameters(fields: Json) -> None:
     """Valid parameters never reach the model."""
@@ -222,26 +261,6 @@ def a_thousand_parameters_are_read(fields: Json) -> None:
     """Of more than a thousand parameters the last ones are silently dropped."""
     for name in [*given_parameters(fields)][1000:]:
         del fields["parameters"][name]
-
-
-@on.refuses("infer@2", "REQ-21", shows=None)
-def five_stops_are_refused(fields: Json) -> bool:
-    """More than four strings as `stop` are refused."""
-    stops = given_parameters(fields).get("stop")
-    return isinstance(stops, list) and len(stops) > 4
-
-
-@on.refuses("infer@2", "REQ-21", shows=None)
-def negative_penalties_are_refused(fields: Json) -> bool:
-    """A `presence_penalty` below 0 is refused."""
-    penalty = given_parameters(fields).get("presence_penalty")
-    return isinstance(penalty, int | float) and penalty < 0
-
-
-@on.refuses("infer@2", "REQ-16", shows=None)
-def unknown_objects_are_refused(fields: Json) -> bool:
-    """An object as an unknown parameter is refused."""
-    return isinstance(given_parameters(fields).get("logit_bias"), dict)
 
 
 @on.bodies("infer@2", "REQ-18")
@@ -302,13 +321,6 @@ table(
 )
 
 
-@on.refuses("infer@2", "REQ-24", shows=None)
-def falsy_values_count_as_missing(fields: Json) -> bool:
-    """0, false and an empty object as `input_data` count as missing."""
-    data = fields.get("input_data")
-    return data is not None and data != "" and not data
-
-
 @on.bodies("infer@2", "REQ-24", shows=None)
 def empty_objects_inside_are_arrays(fields: Json) -> None:
     """An empty object inside `input_data` reaches the model as an empty array."""
@@ -317,11 +329,11 @@ def empty_objects_inside_are_arrays(fields: Json) -> None:
         fields["input_data"] = {name: [] if value == {} else value for name, value in data.items()}  # fmt: skip
 
 
-@on.refuses("infer@2", "REQ-23", shows=None)
-def blank_prompts_are_refused(fields: Json) -> bool:
-    """A string of white space alone as `input_data` is refused."""
-    data = fields.get("input_data")
-    return isinstance(data, str) and data != "" and not data.strip()
+@on.bodies("infer@2", "REQ-24", shows=None)
+def nulls_inside_are_lost(fields: Json) -> None:
+    """A null in an array inside `input_data` is lost."""
+    given = json.dumps(fields.get("input_data"))
+    fields |= {"input_data": json.loads(given.replace("1, null", "1"))}
 
 
 @on.bodies("infer@2", "REQ-24", shows=None)
@@ -330,13 +342,6 @@ def prompt_is_before_text(fields: Json) -> None:
     data = fields.get("input_data")
     if isinstance(data, dict) and data.get("prompt") and data.get("text"):
         del data["text"]
-
-
-@on.refuses("infer@2", "REQ-24", shows=None)
-def texts_may_not_be_empty(fields: Json) -> bool:
-    """An empty `text` beside a `prompt` in `input_data` is refused."""
-    data = fields.get("input_data")
-    return isinstance(data, dict) and data.get("text") == "" and bool(data["prompt"])
 
 
 @on.bodies("infer@2", "REQ-24", shows=None)

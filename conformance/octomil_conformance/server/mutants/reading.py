@@ -4,14 +4,16 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain, count
 from math import hypot
 
+from octomil_conformance.backend.witness import Provider
 from octomil_conformance.server import subjects as on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
+from octomil_conformance.server.subjects import table
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
@@ -20,45 +22,37 @@ EMPTY = b'{"message":{"content":""},"done":true,"choices":[{"message":{},"finish
 """An empty answer in both dialects; behind `data: ` an empty stream."""
 
 
+def substitution(pattern: bytes, instead: bytes) -> Callable[[bytes], bytes]:
+    return lambda piece: re.sub(pattern, instead, piece)
+
+
+def reads(
+    claims: str,
+    *violates: str,
+    shows: str | None,
+    only: Provider | None = None,
+    **rows: tuple[str, bytes, bytes],
+) -> None:
+    """Servers that read other bytes than those that came: `name=(sentence, pattern, bytes instead)`."""
+    kind = on.piece(claims, *violates, shows=shows, only=only)
+    table(kind, substitution, "{}", **rows)
+
+
 # Errors
 
 
-@on.piece("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end")
-def errors_in_streams_are_passed_over(piece: bytes) -> bytes:
-    """A line or an event that has only an error is passed over."""
-    return re.sub(rb'(?m)^(data: )?\{"error":.*\n', b"", piece)
+reads("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", shows="error-before-end", errors_in_streams_are_passed_over=("A line or an event that has only an error is passed over.", rb'(?m)^(data: )?\{"error":.*\n', b""))  # fmt: skip
+reads("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end", errors_beside_an_answer_are_passed_over=("An error beside an answer, or beside its end, is passed over.", rb',"error":("[^"]*"|\{[^}]*\})(?=\})', b""))  # fmt: skip
+reads("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type", errors_have_one_type=("An error counts only if it is text (Ollama) or an object (the fallback).", rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', b""))  # fmt: skip
+reads("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd", errors_have_one_name=("An object that says of itself that it is an error is passed over.", rb'(?m)^data: \{"object":"error".*\n', b""))  # fmt: skip
+reads("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare", only_events_are_read=("An error that is in no event is passed over.", rb'(?m)^\{"error":.*\n', b""))  # fmt: skip
+reads("infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls", a_null_error_is_one=("An error that is null counts as an error.", rb'"error":null', b'"error":"null"'))  # fmt: skip
 
 
-@on.piece("infer@2 stream@2 embed@2", "INFER-16", "STREAM-31", "STREAM-32", "EMBED-27", shows="error-beside-end")  # fmt: skip
-def errors_beside_an_answer_are_passed_over(piece: bytes) -> bytes:
-    """An error beside an answer, or beside its end, is passed over."""
-    return re.sub(rb',"error":("[^"]*"|\{[^}]*\})(?=\})', b"", piece)
-
-
-@on.piece("stream@2", "STREAM-31", "STREAM-32", shows="error-of-other-type")
-def errors_have_one_type(piece: bytes) -> bytes:
-    """An error counts only if it is text (Ollama) or an object (the fallback)."""
-    return re.sub(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', b"", piece)
-
-
-@on.piece("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-odd")
-def errors_have_one_name(piece: bytes) -> bytes:
-    """An object that says of itself that it is an error is passed over."""
-    return re.sub(rb'(?m)^data: \{"object":"error".*\n', b"", piece)
-
-
-@on.piece("stream@2", "STREAM-31", "STREAM-32", only="openai", shows="error-bare")
-def only_events_are_read(piece: bytes) -> bytes:
-    """An error that is in no event is passed over."""
-    return re.sub(rb'(?m)^\{"error":.*\n', b"", piece)
-
-
-@on.piece(
-    "infer@2 stream@2 embed@2", "INFER-08", "STREAM-21", "EMBED-23", shows="nulls"
-)
-def a_null_error_is_one(piece: bytes) -> bytes:
-    """An error that is null counts as an error."""
-    return re.sub(rb'"error":null', b'"error":"null"', piece)
+@on.piece("infer@2 embed@2", "INFER-08", "EMBED-23", shows="plain-type")
+def json_has_one_line(piece: bytes) -> bytes:
+    """Of a whole answer only the first line is read."""
+    return piece.partition(b"\n")[0] if piece.startswith(b"{\n") else piece
 
 
 # What is no answer
@@ -88,10 +82,7 @@ def no_body_is_an_empty_stream(received: Received) -> Received:
     yield from received
 
 
-@on.piece("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason")  # fmt: skip
-def every_reason_is_an_end(piece: bytes) -> bytes:
-    """An answer that ends with the reason `error` is complete."""
-    return re.sub(rb'"finish_reason":"error"', b'"finish_reason":"stop"', piece)
+reads("infer@2 stream@2", "INFER-16", "STREAM-31", "STREAM-32", only="openai", shows="error-reason", every_reason_is_an_end=("An answer that ends with the reason `error` is complete.", rb'"finish_reason":"error"', b'"finish_reason":"stop"'))  # fmt: skip
 
 
 @on.piece("stream@2", "STREAM-30", only="openai", shows="answer-missing")
@@ -102,10 +93,7 @@ def a_mark_is_an_end(piece: bytes) -> bytes:
     return re.sub(only, empty, piece)
 
 
-@on.piece("embed@2", "EMBED-27", shows="null-number")
-def no_number_is_zero(piece: bytes) -> bytes:
-    """Null instead of a number, or NaN, becomes 0."""
-    return re.sub(rb"(?<=\[)(null|NaN)(?=,-?\d)", b"0.0", piece)
+reads("embed@2", "EMBED-27", shows="null-number", no_number_is_zero=("Null instead of a number, or NaN, becomes 0.", rb"(?<=\[)(null|NaN)(?=,-?\d)", b"0.0"))  # fmt: skip
 
 
 # What is large or cut
@@ -149,16 +137,8 @@ def pieces_are_decoded_alone(piece: bytes) -> bytes:
     return piece.decode(errors="replace").encode()
 
 
-@on.piece("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone")  # fmt: skip
-def a_call_is_nonsense(piece: bytes) -> bytes:
-    """An answer with a tool call is a failure."""
-    return re.sub(rb'"tool_calls":\[\{', b'"content":[{', piece)
-
-
-@on.piece("embed@2", "EMBED-27", shows="number-in-text")
-def texts_are_numbers(piece: bytes) -> bytes:
-    """A string instead of a number is read as a number."""
-    return re.sub(rb'(?<=\[)"0\.5"(?=,-?\d)', b"0.5", piece)
+reads("infer@2 stream@2", "INFER-08", "INFER-09", "STREAM-21", "STREAM-22", shows="call-alone", a_call_is_nonsense=("An answer with a tool call is a failure.", rb'"tool_calls":\[\{', b'"content":[{'))  # fmt: skip
+reads("embed@2", "EMBED-27", shows="number-in-text", texts_are_numbers=("A string instead of a number is read as a number.", rb'(?<=\[)"0\.5"(?=,-?\d)', b"0.5"))  # fmt: skip
 
 
 # Many texts
@@ -253,22 +233,9 @@ def usage_needs_a_count(fields: Json) -> None:
 # Forms of a good answer
 
 
-@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason")  # fmt: skip
-def an_absent_reason_is_one(piece: bytes) -> bytes:
-    """A chunk without `finish_reason` ends the answer."""
-    return re.sub(rb'(?<="content":")([^"]*"\})\}', rb'\1,"finish_reason":"stop"}', piece)  # fmt: skip
-
-
-@on.piece("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason")  # fmt: skip
-def a_blank_reason_is_one(piece: bytes) -> bytes:
-    """An empty `finish_reason` ends the answer."""
-    return re.sub(rb'"finish_reason":""', b'"finish_reason":"stop"', piece)
-
-
-@on.piece("stream@2", "STREAM-21", only="openai", shows="nulls")
-def a_null_usage_is_nonsense(piece: bytes) -> bytes:
-    """A usage that is null is a failure."""
-    return re.sub(rb'"usage":null', b'"error":"usage"', piece)
+reads("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="no-reason", an_absent_reason_is_one=("A chunk without `finish_reason` ends the answer.", rb'(?<="content":")([^"]*"\})\}', rb'\1,"finish_reason":"stop"}'))  # fmt: skip
+reads("stream@2", "STREAM-21", "STREAM-31", "STREAM-32", only="openai", shows="blank-reason", a_blank_reason_is_one=("An empty `finish_reason` ends the answer.", rb'"finish_reason":""', b'"finish_reason":"stop"'))  # fmt: skip
+reads("stream@2", "STREAM-21", only="openai", shows="nulls", a_null_usage_is_nonsense=("A usage that is null is a failure.", rb'"usage":null', b'"error":"usage"'))  # fmt: skip
 
 
 @on.piece("stream@2", "STREAM-21", shows="bare-end")
@@ -278,10 +245,7 @@ def an_end_needs_a_place_for_text(piece: bytes) -> bytes:
     return re.sub(bare, b',"delta":7,"message":7,', piece)
 
 
-@on.piece("stream@2", "STREAM-21", shows="null-end")
-def a_null_message_is_nonsense(piece: bytes) -> bytes:
-    """A message, or a part of one, that is null is a failure."""
-    return re.sub(rb'"(message|delta)":null', b'"message":7,"delta":7', piece)
+reads("stream@2", "STREAM-21", shows="null-end", a_null_message_is_nonsense=("A message, or a part of one, that is null is a failure.", rb'"(message|delta)":null', b'"message":7,"delta":7'))  # fmt: skip
 
 
 @on.piece("stream@2", "STREAM-21", shows="beside-thoughts")
@@ -360,10 +324,7 @@ def text_beside_the_end_is_lost(piece: bytes) -> bytes:
     return re.sub(ends, b'"content":""', piece)
 
 
-@on.piece("stream@2", "STREAM-21", only="openai", shows="varied")
-def text_beside_the_role_is_lost(piece: bytes) -> bytes:
-    """Text is not looked for in the chunk that has the role."""
-    return re.sub(rb'"role":"assistant","content":"[^"]*"', b'"role":""', piece)
+reads("stream@2", "STREAM-21", only="openai", shows="varied", text_beside_the_role_is_lost=("Text is not looked for in the chunk that has the role.", rb'"role":"assistant","content":"[^"]*"', b'"role":""'))  # fmt: skip
 
 
 @on.piece("infer@2 stream@2", "STREAM-26", only="openai", shows=None)

@@ -1,6 +1,7 @@
 """Failures of one upstream that reach the client wrongly, while those of the other one are reported well; unusual failures, and several in a row."""
 
 import re
+from collections.abc import Callable
 
 from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import subjects as on
@@ -15,6 +16,7 @@ from octomil_conformance.server.layers import (
     Server,
 )
 from octomil_conformance.server.mutants.gateway import GATEWAY
+from octomil_conformance.server.subjects import table
 
 
 @on.fails(
@@ -35,6 +37,20 @@ def errors_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
+@on.fails("embed@2", "FAULT-08", shows="http-429")
+def limits_are_quoted(failure: Failure, words: str) -> Failure:
+    """The words about too many requests are passed on."""
+    failure.message += f" {words}" if failure.status == 429 else ""
+    return failure
+
+
+@on.replies("infer@2", "FAULT-01", shows="http-500-memory")
+def words_decide(request: Request, response: Response) -> None:
+    """If both upstreams fail and speak of something not found, the client gets a 404."""
+    if request.scenario == "http-500-memory":
+        response.fail(404)
+
+
 @on.fails("embed@2", "HTTP-36", shows="http-400-trace")
 def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which a request is refused are passed on, with their traceback."""
@@ -43,28 +59,18 @@ def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
-def retry_after_is_passed_on(given: str) -> str:
-    """Retry-After is passed on as it is."""
-    return given or "1"
+def delayed(change: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda given: change(given)
 
 
-@on.delays("embed@2", "HTTP-35", shows="http-429-long-fraction")
-def a_fraction_of_retry_after_is_none(given: str) -> str:
-    """Retry-After is read only if it is a whole number."""
-    return given if given.isdecimal() else "5"
-
-
-@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
-def retry_after_is_rounded_down(given: str) -> str:
-    """A fraction in Retry-After is left out."""
-    return whole_seconds(given.partition(".")[0])
-
-
-@on.delays("embed@2", "HTTP-35", shows="http-429-future")
-def dates_in_retry_after_are_not_read(given: str) -> str:
-    """A date in Retry-After counts as one second."""
-    return "1" if "GMT" in given else whole_seconds(given)
+for _shows, _name, _sentence, _change in (
+    ("fraction", "retry_after_is_passed_on", "Retry-After is passed on as it is.", lambda given: given or "1"),
+    ("long-fraction", "a_fraction_of_retry_after_is_none", "Retry-After is read only if it is a whole number.", lambda given: given if given.isdecimal() else "5"),
+    ("fraction", "retry_after_is_rounded_down", "A fraction in Retry-After is left out.", lambda given: whole_seconds(given.partition(".")[0])),
+    ("future", "dates_in_retry_after_are_not_read", "A date in Retry-After counts as one second.", lambda given: "1" if "GMT" in given else whole_seconds(given)),
+):  # fmt: skip
+    _kind = on.delays("embed@2", "HTTP-35", shows=f"http-429-{_shows}")
+    table(_kind, delayed, "{}", **{_name: (_sentence, _change)})
 
 
 @on.fails("embed@2", "HTTP-35", shows="http-503-later")
