@@ -59,7 +59,6 @@ class LlamaCpp:
     """llama.cpp's own HTTP server: chat and embeddings, in OpenAI's dialect."""
 
     url: str
-    process: ServerProcess
     model = "smollm2-135m"
 
 
@@ -69,27 +68,21 @@ class Ollama:
 
     url: str
     process: ServerProcess | None
-    """None if OLLAMA_TEST_URL names it, because we did not start it."""
+    """None if OLLAMA_TEST_URL names it. Tests kill only those that they have started."""
     model = "smollm2:135m"
 
     def kill_runner(self) -> None:
         """Kills the child that has the model, so that running answers fail."""
-        runners = family(self._own_process().pid)[1:]
+        runners = family(self.process.pid)[1:]
         if not runners:
             raise RuntimeError("this Ollama has not loaded a model")
         for runner in runners:
             os.kill(runner, signal.SIGKILL)
 
-    def stop(self) -> int:
-        """Stops it with SIGTERM and returns the exit code. Its port is closed afterwards."""
-        process = self._own_process()
-        process.terminate()
-        return process.wait()
-
-    def _own_process(self) -> ServerProcess:
-        if self.process is None:
-            raise RuntimeError(f"{self.url} was not started here: use own_ollama()")
-        return self.process
+    def stop(self) -> None:
+        """Stops it with SIGTERM. Its port is closed afterwards."""
+        self.process.terminate()
+        self.process.wait()
 
 
 def names_a_fruit(answer: str) -> bool:
@@ -99,26 +92,21 @@ def names_a_fruit(answer: str) -> bool:
 
 
 @contextmanager
-def running_llama_cpp(*options: str) -> Iterator[LlamaCpp]:
+def running_llama_cpp() -> Iterator[LlamaCpp]:
     """A llama.cpp for the block. It starts within a second or two."""
     command = [sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(weights())]
     # One thread: several wait for each other, which takes long on a busy machine.
-    command += ["--port", "0", "--alias", LlamaCpp.model, "--threads", "1", *options]
+    command += ["--port", "0", "--alias", LlamaCpp.model, "--threads", "1"]
     # llama.cpp logs on the same pipe, so that this may not be at the start of a line.
     with listening(command, {}, "listening on ") as process:
-        yield LlamaCpp(process.url, process)
+        yield LlamaCpp(process.url)
 
 
 @contextmanager
 def running_ollama() -> Iterator[Ollama]:
     """The Ollama of OLLAMA_TEST_URL, or else one for the block."""
-    url = os.environ.get("OLLAMA_TEST_URL")
-    if url:
-        try:
-            missing = not _has_model(url)
-        except httpx.TransportError as error:
-            raise RuntimeError(f"no Ollama at OLLAMA_TEST_URL={url}") from error
-        if missing:
+    if url := os.environ.get("OLLAMA_TEST_URL"):
+        if not _has_model(url):
             raise RuntimeError(f"{url} lacks the model: ollama pull {Ollama.model}")
         yield Ollama(url, None)
     else:

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -109,10 +108,6 @@ class Reference:
             threading.Event().wait(0.05)
         raise TimeoutError("the server still takes connections")
 
-    def log_of(self, request_id: str) -> dict[str, Any]:
-        """The log line of a request, once it is written. Needs OCTOMIL_LOG_FORMAT=json."""
-        return self.lines_of(request_id)[-1]
-
     def lines_of(self, request_id: str) -> list[dict[str, Any]]:
         """All lines about a request, the last of which is its own. Needs OCTOMIL_LOG_FORMAT=json."""
         named = f'"request_id": "{request_id}"'
@@ -214,10 +209,6 @@ def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client
         trust_env=False,
         verify=False,  # it speaks plain HTTP, and loading certificates takes time
     )
-
-
-def new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def http_request(

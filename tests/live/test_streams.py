@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from octomil_conformance.backend import new_nonce, tagged
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA
-from reference import ASK, PATIENCE, PROMPT, http_request, new_id
+from reference import ASK, PATIENCE, PROMPT, http_request
 
 BODY = json.dumps(ASK).encode()
 
@@ -93,7 +93,7 @@ def test_an_upstream_loses_a_client_that_left_between_two_tokens(server, reset):
             over.set()
 
     server.ollama.on("/api/chat", script)
-    request_id = new_id()
+    request_id = new_nonce()
 
     with server.connect() as connection:
         connection.sendall(
@@ -105,4 +105,4 @@ def test_an_upstream_loses_a_client_that_left_between_two_tokens(server, reset):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     assert over.wait(PATIENCE)
-    assert server.log_of(request_id)["ended"] == "client_left"
+    assert server.lines_of(request_id)[-1]["ended"] == "client_left"
