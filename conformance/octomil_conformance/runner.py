@@ -126,17 +126,6 @@ def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
 
 def judged(target: Target, task: Task) -> Verdict:
     """Runs one check. Whatever happens in it becomes the verdict."""
-    unable, check = _unable(target, task), task.check
-    verdict = Verdict(
-        check.requirement,
-        task.profile,
-        task.sentence,
-        "untestable",
-        reason=unable,
-        through=task.through,
-    )
-    if unable:
-        return verdict
     began = time.monotonic()
     left = target.started + target.config.run_seconds - began
     api = Api(target, task.profile, task.through, left)
@@ -145,19 +134,24 @@ def judged(target: Target, task: Task) -> Verdict:
     if outcome == "pass" and not api.seen:
         outcome, reason = "error", "the check passed without an observation"
     mask = partial(redact, token=target.config.token)
-    verdict = replace(
-        verdict,
-        outcome=outcome,
+    verdict = Verdict(
+        task.check.requirement,
+        task.profile,
+        task.sentence,
+        outcome,
         seconds=round(time.monotonic() - began, 3),
         evidence=evidence(findings[0], mask) if findings else NO_EVIDENCE,
         reason=reason,
         exchanges=tuple(api.seen),
         findings=tuple(findings),
+        through=task.through,
     )
     return _as_expected(verdict, target.config)
 
 
 def _came_of(task: Task, api: Api) -> tuple[Outcome, str, list[Finding]]:
+    if unable := _unable(api.target, task):
+        return "untestable", unable, []
     outcome: Outcome = "pass"
     reason = ""
     with collected() as findings:

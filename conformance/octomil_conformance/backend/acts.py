@@ -1,4 +1,7 @@
-"""What the scripted backend does in a scenario, in the verbs of a reply. The docstring of a function is its sentence for `--scenarios`."""
+"""What the scripted backend does in a scenario, in the verbs of a reply.
+
+The sentence of a scenario, for `--scenarios`, is the docstring of its function, or in its row.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +55,7 @@ def saying(
     split: bool = False,
     **finish: Any,
 ) -> None:
-    """A good answer with these tokens; without them it is the echo. `finish`: what `Reply.finish` takes."""
+    """Adds a good answer with these tokens, or with the echo. `finish`: further arguments of `Reply.finish`."""
 
     def act(reply: Reply) -> None:
         reply.dialect.form = form
@@ -65,6 +68,8 @@ def saying(
 
 
 def failing(name: str, sentence: str, begin: Act, end: Act, form: Form = USUAL) -> None:
+    """Adds an answer that begins and ends so."""
+
     def act(reply: Reply) -> None:
         reply.dialect.form = form
         begin(reply)
@@ -73,7 +78,7 @@ def failing(name: str, sentence: str, begin: Act, end: Act, form: Form = USUAL) 
     ACTS[name] = Scenario(name, sentence, act)
 
 
-# The ways in which an answer begins that fails, and ends
+# How an answer that fails begins and ends
 
 
 def _none(reply: Reply) -> None:

@@ -4,9 +4,9 @@ import argparse
 import shlex
 
 from octomil_conformance import config
-from octomil_conformance.backend import scripted
 from octomil_conformance.backend.interface import environment
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS
+from octomil_conformance.backend.scripted import ScriptedBackend
 from octomil_conformance.backend.upstream import Address
 from octomil_conformance.options import Option, adding, positive
 from octomil_conformance.output import signals_held, wait_for_the_end
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     given = (options.backend, options.openai_backend)
     more = (options.backend_timeout, options.allow_remote)
     try:
-        with signals_held(), scripted.ScriptedBackend(*given, *more) as backend:
+        with signals_held(), ScriptedBackend(*given, *more) as backend:
             print(_greeting(backend), flush=True)
             wait_for_the_end()
     except ValueError as ex:
@@ -39,7 +39,7 @@ def _address(text: str) -> Address:
 PLACE = {"type": _address, "metavar": "HOST:PORT"}
 
 
-def _greeting(backend: scripted.ScriptedBackend) -> str:
+def _greeting(backend: ScriptedBackend) -> str:
     lines = [
         f"Ollama on {backend.ollama_url}, OpenAI-compatible on {backend.openai_url}   (Ctrl-C ends it)",
         "The server under test needs:",
@@ -50,9 +50,9 @@ def _greeting(backend: scripted.ScriptedBackend) -> str:
 
 
 add_options = adding(
-    Option("--backend", "where to play Ollama (default 127.0.0.1:11434)", {**PLACE, "default": scripted.DEFAULT_OLLAMA}),
-    Option("--openai-backend", "where to play an OpenAI-compatible server (default 127.0.0.1:11435)", {**PLACE, "default": scripted.DEFAULT_OPENAI}),
-    Option("--backend-timeout", "the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)", {"type": positive, "metavar": "S", "default": scripted.DEFAULT_TIMEOUT}),
+    Option("--backend", "where to play Ollama (default 127.0.0.1:11434)", {**PLACE, "default": config.DEFAULT_BACKEND}),
+    Option("--openai-backend", "where to play an OpenAI-compatible server (default 127.0.0.1:11435)", {**PLACE, "default": config.DEFAULT_OPENAI_BACKEND}),
+    Option("--backend-timeout", "the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)", {"type": positive, "metavar": "S", "default": config.DEFAULT_BACKEND_TIMEOUT}),
     Option("--allow-remote", "allow addresses that are not loopback", {"action": "store_true"}),
     Option("--scenarios", "print the models and exit", {"action": "store_true"}),
 )  # fmt: skip

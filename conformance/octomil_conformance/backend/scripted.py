@@ -11,12 +11,9 @@ from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.player import play
 from octomil_conformance.backend.remote import control
 from octomil_conformance.backend.stage import Gates, Outage, Stage, pace_for
-from octomil_conformance.backend.upstream import Address, Upstream
+from octomil_conformance.backend.upstream import ANY_PORT, Address, Upstream
 from octomil_conformance.backend.witness import Call, Provider, Witness, high_water
-
-DEFAULT_OLLAMA: Address = ("127.0.0.1", 11434)
-DEFAULT_OPENAI: Address = ("127.0.0.1", 11435)
-DEFAULT_TIMEOUT = 2.0
+from octomil_conformance.config import DEFAULT_BACKEND_TIMEOUT
 
 
 class ScriptedBackend:
@@ -28,9 +25,9 @@ class ScriptedBackend:
 
     def __init__(
         self,
-        ollama: Address = DEFAULT_OLLAMA,
-        openai: Address = DEFAULT_OPENAI,
-        timeout: float = DEFAULT_TIMEOUT,
+        ollama: Address = ANY_PORT,
+        openai: Address = ANY_PORT,
+        timeout: float = DEFAULT_BACKEND_TIMEOUT,
         allow_remote: bool = False,
     ) -> None:
         for host, _ in (ollama, openai):

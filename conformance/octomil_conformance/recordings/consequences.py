@@ -26,24 +26,24 @@ def traced(
     if not 200 <= exchange.status < 300:
         return found
     for root, mended in MENDED.items():
-        places = [place for place, each in enumerate(found) if _is(each, root)]
-        for place in places:
+        if any(_is(each, root) for each in found):
             following = _following(found, root, mended(exchange), judge)
-            if following:
-                names = ", ".join(
-                    dict.fromkeys(each.requirement.id for each in following)
-                )
-                found[place] = replace(
-                    found[place], reason=f"what follows from it: {names}"
-                )
-            found = [
-                _listed(each, root) if each in following else each for each in found
-            ]
+            found = [_explained(each, root, following) for each in found]
     return found
 
 
 def _is(verdict: Verdict, root: str) -> bool:
     return verdict.requirement.id == root and verdict.outcome in ("fail", "expected")
+
+
+def _explained(verdict: Verdict, root: str, following: list[Verdict]) -> Verdict:
+    if verdict in following:
+        reason = f"it follows from {root}"
+        return replace(verdict, outcome="untestable", reason=reason, findings=())
+    if following and _is(verdict, root):
+        names = dict.fromkeys(each.requirement.id for each in following)
+        return replace(verdict, reason=f"what follows from it: {', '.join(names)}")
+    return verdict
 
 
 def _following(
@@ -56,12 +56,6 @@ def _following(
         return [each for each in others if each.requirement.id not in OF_THE_HEAD]
     left = {each.requirement.id for each in judge(mended) if each.outcome != "pass"}
     return [each for each in others if each.requirement.id not in left]
-
-
-def _listed(verdict: Verdict, root: str) -> Verdict:
-    return replace(
-        verdict, outcome="untestable", reason=f"it follows from {root}", findings=()
-    )
 
 
 # Repairs: the answer without the fault, or None

@@ -105,25 +105,15 @@ def _drain(wired: Wired) -> None:
 
 
 def _send(response: Response, wired: Wired) -> None:
-    received = wired.request
-    names = {name.lower(): value for name, value in response.headers.items()}
-    is_old = received.version == "HTTP/1.0"
-    is_delimited = names.get("connection") == "close"
-    if "content-length" not in names:
-        is_delimited |= is_old
-    chunked = "content-length" not in names and not is_delimited
-    closes = (
-        is_delimited
-        or is_old
-        or len(received.body) > MAX_BODY
-        or received.headers.get("connection", "").lower() == "close"
-    )
-    own = {"Server": "octomil-conformance", "Date": formatdate(usegmt=True)}
-    more = {"Transfer-Encoding": "chunked"} if chunked else {}
-    if closes and "connection" not in names:
-        more["Connection"] = "close"
-    head = head_of(response.status, own | response.headers | more)
-    if received.method == "HEAD":
+    chunked, closes = _framing(response, wired.request)
+    headers = {"Server": "octomil-conformance", "Date": formatdate(usegmt=True)}
+    headers |= response.headers
+    if chunked:
+        headers["Transfer-Encoding"] = "chunked"
+    if closes and "connection" not in map(str.lower, response.headers):
+        headers["Connection"] = "close"
+    head = head_of(response.status, headers)
+    if wired.request.method == "HEAD":
         wired.send(head)
     elif isinstance(response.pieces, list):
         wired.send(head + b"".join(_framed(response.pieces, chunked)))
@@ -132,6 +122,18 @@ def _send(response: Response, wired: Wired) -> None:
         for piece in _framed(response.pieces, chunked):
             wired.send(piece)
     wired.keep_alive = not closes
+
+
+def _framing(response: Response, received: Received) -> tuple[bool, bool]:
+    """True if the body is sent in chunks, and true if the connection is closed after it."""
+    names = {name.lower(): value for name, value in response.headers.items()}
+    has_length = "content-length" in names
+    is_old = received.version == "HTTP/1.0"
+    is_delimited = names.get("connection") == "close" or (is_old and not has_length)
+    is_asked = received.headers.get("connection", "").lower() == "close"
+    is_too_large = len(received.body) > MAX_BODY
+    closes = is_delimited or is_old or is_asked or is_too_large
+    return not has_length and not is_delimited, closes
 
 
 def _framed(pieces: Iterable[bytes], chunked: bool) -> Iterator[bytes]:
