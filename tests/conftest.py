@@ -1,4 +1,4 @@
-"""For all tests: Debian's Chromium, driven by Playwright, and the one line about tests that are left out."""
+"""For all tests: Debian's Chromium without its windows, driven by Playwright, and the one line about tests that are left out."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def chromium():
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE * 1000)
-    program = shutil.which("chromium")
+    program = shutil.which("chromium-headless-shell")
     if program is None:
-        raise RuntimeError("no chromium: apt-get install chromium")
+        raise RuntimeError("no Chromium: apt-get install chromium-headless-shell")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=CHROMIUM_FLAGS

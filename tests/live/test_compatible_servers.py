@@ -1,17 +1,70 @@
 """Real OpenAI-compatible servers as the fallback: single answers, streams, embeddings and errors."""
 
+import json
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from gateways import LITELLM_KEY, running_litellm, running_portkey
+from installed import environment, npm_packages
+from models import LlamaCpp
 from octomil_conformance.backend import embed
-from processes import serve
-from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, reference
+from processes import URL, ServerProcess, free_port, serve
+from reference import MODEL_PATIENCE, PATIENCE, TOKEN, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
+
+
+LITELLM_KEY = "sk-of-the-proxy-0123456789"
+
+PORTKEY = {
+    "dependencies": {"@portkey-ai/gateway": "1.15.2"},
+    # With later versions the gateway cannot change the headers of a response, and its streams fail.
+    "overrides": {"@hono/node-server": "1.13.8"},
+}
+
+
+@contextmanager
+def running_litellm(upstream, ours):
+    """The base URL of a LiteLLM with the model of `upstream`, `LlamaCpp.model`, and with two of our server's."""
+    home = environment("litellm", "litellm[proxy]==1.108.7")
+    config = home / "config.json"
+    models = [
+        _model(LlamaCpp.model, upstream, "none"),
+        *(_model(name, ours, TOKEN) for name in ("conf-echo", "conf-http-404")),
+    ]
+    settings = {"master_key": LITELLM_KEY}
+    config.write_text(json.dumps({"model_list": models, "general_settings": settings}))
+    command = [str(home / "bin" / "litellm"), "--config", str(config)]
+    command += ["--host", "127.0.0.1", "--port", "0", "--num_workers", "1"]
+    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    with ServerProcess(command, env) as process:
+        found = process.wait_for_line(f"Uvicorn running on {URL}", timeout=180)
+        yield f"{found['url']}/v1"
+
+
+def _model(name, url, key):
+    parameters = {"model": f"openai/{name}", "api_base": url, "api_key": key}
+    return {"model_name": name, "litellm_params": parameters}
+
+
+@contextmanager
+def running_portkey():
+    """The base URL of a Portkey gateway. The headers of each request name the provider and its address."""
+    build = (
+        npm_packages("portkey", PORTKEY)
+        / "node_modules"
+        / "@portkey-ai"
+        / "gateway"
+        / "build"
+    )
+    port = free_port()
+    command = ["node", str(build / "start-server.js"), f"--port={port}", "--headless"]
+    # It forwards only to those private addresses that this variable names.
+    with ServerProcess(command, {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}) as process:
+        process.wait_for_line("Ready for connections")
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 @dataclass(frozen=True)

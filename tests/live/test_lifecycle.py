@@ -1,4 +1,4 @@
-"""Starting and ending, under both servers: wrong settings, addresses, signals in mid-stream, the log."""
+"""Starting and ending, under both servers: wrong settings, addresses, keys, signals in mid-stream, the log."""
 
 import json
 import re
@@ -66,6 +66,34 @@ def test_a_unix_socket_is_served(kind, tmp_path, monkeypatch):
             )
 
     assert answer.status_code == 400
+
+
+# The file of keys
+
+
+@each_server
+def test_keys_hold_while_their_file_cannot_be_read_and_follow_it_without_a_signal(
+    kind, tmp_path
+):
+    keys = tmp_path / "keys"
+    keys.write_text("ci:the-old-token\n")
+    with reference(serve, kind, OCTOMIL_API_KEYS_FILE=str(keys)) as server:
+        server.wait_for_status("the-old-token", 400)
+        keys.unlink()
+        server.process.signal(signal.SIGHUP)
+        server.process.wait_for_line("what it held before stays valid")
+        if kind == "gunicorn":
+            server.process.wait_for_line("Worker exiting")  # a new one has started
+
+        server.wait_for_status("the-old-token", 400)
+        server.wait_for_status("another-token", 401)
+
+        new = keys.with_name("new")
+        new.write_text("ci:the-new-token\n")
+        new.rename(keys)
+        server.wait_for_status("the-new-token", 400)
+        server.wait_for_status("the-old-token", 401)
+        assert "-token" not in server.heard()
 
 
 # Ending

@@ -36,6 +36,7 @@ def test_a_link_opens_the_section_that_holds_its_target(server, page):
 
 
 def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(server, page):
+    page.context.grant_permissions(["clipboard-write"])
     page.goto(server.url)
     page.fill("#model", "qwen-3b")
 
