@@ -300,8 +300,9 @@ class _Located(list):
     """Notes in which line of a check a finding is expected."""
 
     def append(self, finding):
-        caller, check = inspect.stack(0)[1:3]
-        finding.line = check.lineno if caller.function == "expect" else 0
+        caller = inspect.currentframe().f_back
+        expected = caller.f_code.co_name == "expect"
+        finding.line = caller.f_back.f_lineno if expected else 0
         super().append(finding)
 
 
