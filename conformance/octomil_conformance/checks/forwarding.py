@@ -386,8 +386,8 @@ def equal_requests_are_asked_anew(api: Api) -> None:
     together = api.backend.wait_for_active(api.nonce, 2, 0.8 * api.timeout)
     calls[0].hang_up()
     api.backend.open(api.nonce)
-    later = api.ask(scenario="gated", parameters=SURE)
-    answers = [said(calls[1].finish()), said(later)]
+    answers = [said(calls[1].finish())]
+    answers.append(said(api.ask(scenario="gated", parameters=SURE)))
     seen = (together, answers, len(api.calls()))
 
     expect(seen, (True, [PROMPT, PROMPT], 3), "two calls at once and one later")
