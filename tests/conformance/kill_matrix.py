@@ -44,7 +44,7 @@ TIMEOUT = 1.0
 """Seconds that a mutant waits for a backend."""
 UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
-AT_ONCE = 6
+AT_ONCE = 4
 """Processes at once. Half of their time they wait, and other tests run beside them."""
 IMPORTED = [
     *("octomil_conformance.runner", "octomil_conformance.server.served"),
