@@ -166,7 +166,7 @@ def a_time_out_fails_all(response: Response) -> None:
         response.send(late[0])
 
 
-@on.answers("batch@2", "BATCH-21", shows="slow")
+@on.answers("batch@2", "BATCH-21", shows=None)
 def a_time_out_empties_the_next(fields: Json) -> None:
     """The input behind one that is late has an empty output."""
     for one, following in pairwise(fields["results"]):
