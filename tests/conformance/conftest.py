@@ -5,14 +5,12 @@ from kill_matrix import (
     Matrix,
     Result,
     conformant_jobs,
-    expectations,
     is_surprise,
     mutant_jobs,
     played,
-    proven,
-    survivor_without,
 )
 from octomil_conformance.server.mutants import all_mutants
+from proofs import expectations, proven, survivor_without
 
 COUNTS = pytest.StashKey[dict[str, object]]()
 

@@ -7,13 +7,11 @@ python tests/conformance/kill_matrix.py NAME...     some of them
 """
 
 import argparse
-import ast
 import inspect
 import logging
 import multiprocessing
 import pkgutil
 import sys
-import textwrap
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -29,7 +27,7 @@ from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
-from octomil_conformance.requirement import Check, half
+from octomil_conformance.requirement import half
 from octomil_conformance.run import Verdict
 from octomil_conformance.server import mutants, variants
 from octomil_conformance.server.http_server import serving
@@ -344,65 +342,6 @@ def combined(names: Iterable[str]) -> Subject:
 
     # With an upstream that is not the first, the halves that it answers are judged. Layers do not know which one answers.
     return replace(parts[0], claims=dict(levels), layer=layer, upstreams=upstreams, through=next(iter(through), None))  # fmt: skip
-
-
-# The proof that every expectation matters
-
-
-@dataclass(frozen=True)
-class Expectation:
-    check: Check
-    lines: range
-
-    def __str__(self) -> str:
-        return f"{self.check.requirement.id}-{self.check.name}-{self.lines.start}"
-
-
-@cache
-def expectations() -> tuple[Expectation, ...]:
-    return tuple(
-        Expectation(check, lines)
-        for check in runner.all_checks()
-        for lines in _expecting(check)
-    )
-
-
-def survivor_without(
-    expectation: Expectation, results: Iterable[Result]
-) -> Result | None:
-    """A mutant that would pass the check if the expectation were deleted: nothing else in the check finds it.
-
-    A run looks at all expectations of a check, so that the first one that fails does not hide the others.
-    """
-    check = expectation.check
-    for result in results:
-        cells = [cell for cell in result.cells if (cell.requirement, cell.check) == (check.requirement.id, check.name)]  # fmt: skip
-        if cells and all(cell.lines <= {*expectation.lines} for cell in cells):
-            return result
-    return None
-
-
-def proven(matrix: Matrix) -> Matrix:
-    """Repeats alone what finds a check with an unproven expectation: on a busy machine, a late answer adds a finding."""
-    results = matrix.results.values()
-    open_ones = [each for each in expectations() if not survivor_without(each, results)]
-    checks = {(each.check.requirement.id, each.check.name) for each in open_ones}
-    again = {
-        result.name
-        for result in results
-        if checks & {(cell.requirement, cell.check) for cell in result.cells}
-    }
-    jobs = [job for job in mutant_jobs() if job.name in again]
-    alone = played(jobs, lambda result: False, at_once=1)
-    return replace(matrix, results=matrix.results | alone.results, again=[*matrix.again, *again])  # fmt: skip
-
-
-def _expecting(check: Check) -> Iterator[range]:
-    """The lines of each expectation."""
-    source, start = inspect.getsourcelines(check.function)
-    for node in ast.walk(ast.parse(textwrap.dedent("".join(source)))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect":
-            yield range(start + node.lineno - 1, start + node.end_lineno)
 
 
 def main() -> int:

@@ -10,9 +10,7 @@ from kill_matrix import (
     TOGETHER,
     Job,
     difference,
-    expectations,
     played,
-    survivor_without,
     upstreams_of,
 )
 from octomil_conformance.requirement import half
@@ -20,6 +18,7 @@ from octomil_conformance.runner import all_checks
 from octomil_conformance.server import mutants
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.variants import all_variants
+from proofs import expectations, survivor_without
 
 
 @pytest.mark.parametrize("name", ["conformant", *TOGETHER, *all_variants()])

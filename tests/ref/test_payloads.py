@@ -3,7 +3,7 @@
 import pytest
 from builders import complaint
 
-from octomil_ref.errors import ApiError, BadRequest, UnsupportedModality
+from octomil_ref.errors import ApiError, UnsupportedModality
 from octomil_ref.payloads import (
     ROLES,
     BatchRequest,
@@ -13,7 +13,6 @@ from octomil_ref.payloads import (
     parse_batch,
     parse_completion,
     parse_embeddings,
-    parse_parameters,
 )
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -335,82 +334,3 @@ def test_texts_that_are_never_logged_are_also_those_in_parameters():
     )
 
     assert [*request.texts()] == ["Hi", "a", "b", "c"]
-
-
-# Parameters: types, ranges, and names that are refused
-
-UNCHECKED = {"repeat_penalty": 1.1, "think": True, "logit_bias": {"1": -100}}
-CHECKED = {
-    "temperature": ("a number from 0 to 2", [0, 0.7, 2], [-0.1, 2.1]),
-    "top_p": ("a number from 0 to 1", [0, 1], [-0.1, 1.1]),
-    "presence_penalty": ("a number from -2 to 2", [-2, 2], [-2.1, 2.1]),
-    "frequency_penalty": ("a number from -2 to 2", [-2, 2], [-2.1, 2.1]),
-    "max_tokens": ("an integer of at least 1", [1], [0, -1, 1.5]),
-    "top_k": ("an integer of at least 1", [1], [0, 2.5]),
-    "seed": ("an integer", [0, -1], [1.5]),
-    "stop": (
-        "a string or an array of at most 8 strings",
-        [["a", "b"], ["s"] * 8],
-        [["s"] * 9, ["a", 1], ["a", None], {"a": "b"}, 1],
-    ),
-}
-"""What a parameter must be, values that are accepted as they are, and others that are refused."""
-
-ACCEPTED = [
-    *((name, each, each) for name, (_, good, _) in CHECKED.items() for each in good),
-    *(("max_tokens", 16.0, 16), ("top_k", 40.0, 40), ("seed", 7.0, 7)),
-    ("stop", "END", ["END"]),
-    *((name, each, each) for name, each in UNCHECKED.items()),
-]
-REFUSED = [
-    (name, each, expected)
-    for name, (expected, _, bad) in CHECKED.items()
-    for each in bad
-]
-
-
-def parameter_complaint(name: str, value: object) -> str:
-    return complaint(parse_parameters, "parameters", {name: value})
-
-
-@pytest.mark.parametrize("name, given, parsed", ACCEPTED)
-def test_a_parameter_is_accepted(name, given, parsed):
-    parameters = parse_parameters("parameters", {name: given})
-
-    assert parameters == {name: parsed}
-    assert type(parameters[name]) is type(parsed)
-
-
-@pytest.mark.parametrize("name, value, expected", REFUSED)
-def test_the_error_names_a_parameter_out_of_range(name, value, expected):
-    assert (
-        parameter_complaint(name, value)
-        == f"Validation failed: 'parameters.{name}' must be {expected}."
-    )
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKED if name != "stop"])
-@pytest.mark.parametrize("value", [True, False, "1", [1], {}], ids=repr)
-def test_a_numeric_parameter_must_be_a_number(name, value):
-    assert f"'parameters.{name}' must be a" in parameter_complaint(name, value)
-
-
-@pytest.mark.parametrize(
-    "name", ["model", "messages", "tools", "Stream", "MODEL", "me\u017f\u017fages"]
-)
-def test_a_parameter_that_would_change_the_request_itself_is_refused(name):
-    assert (
-        parameter_complaint(name, 1)
-        == f"Validation failed: 'parameters.{name}' is not a generation parameter."
-    )
-
-
-@pytest.mark.parametrize("name", ["temperature", "max_tokens", "stop", "model", "mine"])
-def test_a_null_parameter_counts_as_not_given(name):
-    assert parse_parameters("parameters", {name: None}) == {}
-
-
-@pytest.mark.parametrize("value", [[], "", 0, False, "temperature=1"], ids=repr)
-def test_parameters_that_are_not_an_object_are_refused(value):
-    with pytest.raises(BadRequest, match="'inputs\\[1\\].parameters' must be an objec"):
-        parse_parameters("inputs[1].parameters", value)

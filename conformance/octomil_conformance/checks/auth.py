@@ -82,7 +82,7 @@ NO_TOKEN: dict[str, Headers] = {
     "near": {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"},
     "user": {"X-Forwarded-User": "admin", "X-Original-URL": "/api/v1/health"},
 }
-"""Headers of which none has an API token, though some servers trust them."""
+"""Headers without an API token. Some servers trust the last two."""
 NEARLY: dict[str, Change] = {
     "case": in_another_case,
     "end": with_another_end,
