@@ -65,7 +65,7 @@ TOGETHER = {
     "freedoms of answers": (
         *("null_fields", "more_fields", "whole_milliseconds", "other_order", "spaced_json", "other_labels"),
         *("refuses_with_422", "other_challenge", "long_request_ids", "gzipped", "header_case"),
-        *("prompts_stay_whole_ollama", "older_embeddings"),
+        "prompts_stay_whole_ollama",
     ),
     "other freedoms of answers": (
         *("fewer_fields", "bare_vectors", "gateway_is_503", "chunked"),
