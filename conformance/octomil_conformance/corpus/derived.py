@@ -7,6 +7,7 @@ from octomil_conformance import spec
 from octomil_conformance.config import PATHS
 from octomil_conformance.corpus.entry import (
     USAGE,
+    Answer,
     Entry,
     batch,
     embed,
@@ -17,7 +18,7 @@ from octomil_conformance.corpus.entry import (
     stream,
     written,
 )
-from octomil_conformance.exchange import End, Headers
+from octomil_conformance.exchange import End
 from octomil_conformance.server.layers import Layer, Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.subjects import Subject
@@ -37,7 +38,10 @@ SLOW = {"STREAM-17"}
 @cache
 def derived() -> tuple[Entry, ...]:
     """The plain answer of each endpoint, and every answer of a subject that differs from it."""
-    plain = [entry(each, "plain", "", "The plain answer.", PLAIN[each]) for each in PATHS]  # fmt: skip
+    plain = [
+        entry(endpoint, "plain", (), "The plain answer.", body)
+        for endpoint, body in PLAIN.items()
+    ]
     return (*plain, *_played(all_variants()), *_played(all_mutants()))
 
 
@@ -45,30 +49,19 @@ def _played(subjects: dict[str, Subject]) -> Iterator[Entry]:
     level_0 = {name for name, each in spec.requirements().items() if each.level == 0}
     for subject in subjects.values():
         if subject.violates <= level_0 - SLOW:
-            for endpoint in PATHS:
-                if endpoint in subject.claims and _differs(endpoint, subject.layer):
-                    yield _entry(endpoint, subject)
+            yield from _entries(subject)
 
 
-def _entry(endpoint: str, subject: Subject) -> Entry:
-    status, headers, body, end = _answer(endpoint, subject.layer)
-    return entry(
-        endpoint,
-        subject.name.replace("_", "-"),
-        " ".join(sorted(subject.violates)),
-        subject.sentence,
-        body,
-        status,
-        headers,
-        end,
-    )
+def _entries(subject: Subject) -> Iterator[Entry]:
+    name, breaks = subject.name.replace("_", "-"), sorted(subject.violates)
+    for endpoint in PATHS:
+        if endpoint in subject.claims:
+            answer = _answer(endpoint, subject.layer)
+            if answer != _answer(endpoint, lambda request, server: server(request)):
+                yield entry(endpoint, name, breaks, subject.sentence, answer)
 
 
-def _differs(endpoint: str, layer: Layer) -> bool:
-    return _answer(endpoint, layer) != _answer(endpoint, lambda request, server: server(request))  # fmt: skip
-
-
-def _answer(endpoint: str, layer: Layer) -> tuple[int, Headers, bytes, End]:
+def _answer(endpoint: str, layer: Layer) -> Answer:
     asked = request(endpoint)
     response = around(_server(endpoint), layer)(
         Request(
@@ -82,13 +75,13 @@ def _answer(endpoint: str, layer: Layer) -> tuple[int, Headers, bytes, End]:
     )
     body, is_cut = _read(response.pieces)
     headers = dict(response.headers)
-    length = {name.lower(): value for name, value in headers.items()}.get("content-length")  # fmt: skip
+    length = {name.lower(): headers[name] for name in headers}.get("content-length")
     end: End = "closed" if headers.get("connection") == "close" else "complete"
     if length is None and end == "complete":
         headers["transfer-encoding"] = "chunked"
     if is_cut or length not in (None, str(len(body))):
         end = "cut"
-    return response.status, tuple(headers.items()), body, end
+    return Answer(body, response.status, tuple(headers.items()), end)
 
 
 def _server(endpoint: str) -> Server:

@@ -1,6 +1,7 @@
 """An entry of the corpus: one answer, and the requirements that it breaks. Also the parts of answers."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,27 +77,49 @@ class Entry:
         return min(forces, default=None)
 
 
+@dataclass(frozen=True)
+class Answer:
+    value: object
+    """JSON, or bytes."""
+    status: int = 200
+    headers: Headers | None = None
+    """None for those of a good answer."""
+    end: End = "complete"
+    seconds: float = ARRIVED
+    asked: Any = None
+    """The body of the request; None for the usual one."""
+
+
+def entries(endpoint: str, answers: Mapping[str, object]) -> tuple[Entry, ...]:
+    """Entries by their headings: `name: sentence`, or `name [ids]: sentence` if the answer breaks requirements."""
+    found = []
+    for heading, answer in answers.items():
+        name, about = heading.split(": ", 1)
+        name, _, breaks = name.removesuffix("]").partition(" [")
+        found.append(entry(endpoint, name, breaks.split(), about, answer))
+    return tuple(found)
+
+
 def entry(
-    endpoint: str,
-    name: str,
-    breaks: str,
-    about: str,
-    value: object,
-    status: int = 200,
-    headers: Headers | None = None,
-    end: End = "complete",
-    seconds: float = ARRIVED,
-    asked: Any = None,
+    endpoint: str, name: str, breaks: Iterable[str], about: str, answer: object
 ) -> Entry:
-    """`breaks` has ids with a space between them. `value` is JSON, or bytes. Without `headers` it has those of a good answer."""
+    """`answer` is an Answer, or its value if nothing else is unusual."""
+    given = answer if isinstance(answer, Answer) else Answer(answer)
+    value = given.value
     body = value if isinstance(value, bytes) else written(value)
+    headers = given.headers
     if headers is None:
-        is_stream = endpoint == "stream" and status < 400
+        is_stream = endpoint == "stream" and given.status < 400
         headers = EVENTS if is_stream else (*JSON, ("Content-Length", str(len(body))))
     exchange = Exchange(
-        request(endpoint, asked), status, headers, (Chunk(ARRIVED, body),), end, seconds
+        request(endpoint, given.asked),
+        given.status,
+        headers,
+        (Chunk(ARRIVED, body),),
+        given.end,
+        given.seconds,
     )
-    return Entry(name, tuple(breaks.split()), about, exchange)
+    return Entry(name, tuple(breaks), about, exchange)
 
 
 def request(endpoint: str, asked: Any = None) -> Request:
@@ -156,6 +179,10 @@ def failure(status: int, error: str, code: str, **more: Any) -> dict[str, Any]:
         "retryable": code in RETRYABLE,
         **more,
     }
+
+
+def failed(status: int, error: str, code: str, **more: Any) -> Answer:
+    return Answer(failure(status, error, code, **more), status)
 
 
 GONE = {"error": failure(504, "gateway_timeout", "request_timeout")}
