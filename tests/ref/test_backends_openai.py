@@ -1,4 +1,4 @@
-"""The OpenAI-compatible dialect: requests, answers, embeddings, keys that are not shown. `servers.py` has the peculiarities of single servers."""
+"""The OpenAI-compatible dialect: requests, answers, embeddings, keys that are not shown. `servers/` has the peculiarities of single servers."""
 
 import json
 

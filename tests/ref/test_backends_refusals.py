@@ -28,7 +28,7 @@ STATUSES = {
     Broken: [204, 409, 500, 599],
     RequestRefused: [400, 418, 422],
 }
-"""What an error without a word means. `test_backends_server_errors.py` has more."""
+"""What an error without a word means. `servers/errors.yaml` has more."""
 
 MEANINGS = [
     *((status, {}, meaning) for meaning in STATUSES for status in STATUSES[meaning]),

@@ -1,11 +1,9 @@
-"""Each behaviour of a real server, as `servers.py` and `server_fields.py` list them, is understood as its users expect."""
+"""Each behaviour of a real server, as `servers/` lists them, is understood as its users expect."""
 
 import json
 
 import pytest
 import responses
-import server_fields
-import servers
 from builders import (
     OPENAI,
     arriving,
@@ -16,34 +14,39 @@ from builders import (
     sent,
     sse,
 )
-from servers import Case, Reply, Text
+from catalogue import Answer, Error, stanzas
 
-from octomil_ref.backends import Ending, Reasoning, Token
+from octomil_ref.backends import Ending, Reasoning, Token, Usage
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import BatchTooLarge, UpstreamError
 
+REFUSING = stanzas(Answer, "fields.yaml")
 ALL = [
-    *servers.ENDINGS,
-    *servers.TEXTS,
-    *servers.BYTES,
-    *servers.EMBEDDINGS,
-    *server_fields.OUR_FIELDS,
-    *server_fields.PARAMETERS,
-    *server_fields.REFUSED_FOR_GOOD,
+    *stanzas(Answer, "endings.yaml", "texts.yaml", "bytes.yaml", "embeddings.yaml"),
+    *REFUSING,
+]
+CHAT = f"{OPENAI}/chat/completions"
+TOO_MANY = [
+    each for each in stanzas(Error, "errors.yaml") if each.means == "BatchTooLarge"
 ]
 
 
-def play(*replies: Reply) -> None:
-    """Answers each request with the first reply to a field that it has."""
+def every(cases):
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.id)
+
+
+def play(case: Answer) -> None:
+    """Refuses requests with a field that the server does not support, and answers all others."""
 
     def callback(request):
         fields = json.loads(request.body)
-        reply = next(each for each in replies if not each.to or each.to in fields)
-        body = reply.body if isinstance(reply.body, tuple) else (reply.body,)
-        return reply.status, {}, arriving(*body)
+        for refusal in case.refuses:
+            if refusal["field"] in fields:
+                return refusal["status"], {}, encoded(refusal["body"])
+        return case.status, {}, arriving(*case.pieces)
 
-    for path in ("chat/completions", "embeddings"):
-        responses.add_callback("POST", f"{OPENAI}/{path}", callback)
+    for url in (CHAT, f"{OPENAI}/embeddings"):
+        responses.add_callback("POST", url, callback)
 
 
 def backend() -> OpenAIBackend:
@@ -54,65 +57,63 @@ def all_sent() -> list[dict]:
     return [json.loads(call.request.body) for call in responses.calls]
 
 
-def text_of(asked: OpenAIBackend, case: Case) -> tuple[Text, bool]:
-    """The answer, and whether there were thoughts."""
+def text_of(asked: OpenAIBackend, case: Answer) -> tuple[str, Ending]:
     request = asking(**case.parameters)
-    if not case.streams:
-        whole = asked.complete(request)
-        return _text(whole.output, whole.ending), False
+    if case.whole is not None:
+        answer = asked.complete(request)
+        return answer.output, answer.ending
     stream = asked.stream(request)
     try:
-        pieces = [piece for together in stream for piece in together]
+        *pieces, ending = [piece for together in stream for piece in together]
     finally:
         stream.close()
-    tokens = "".join(piece.text for piece in pieces if isinstance(piece, Token))
-    thoughts = any(isinstance(piece, Reasoning) for piece in pieces)
-    [ending] = [piece for piece in pieces if isinstance(piece, Ending)]
-    assert pieces[-1] is ending
-    return _text(tokens, ending), thoughts
+    assert any(isinstance(piece, Reasoning) for piece in pieces) == case.thinks
+    tokens = [piece for piece in pieces if not isinstance(piece, Reasoning)]
+    return "".join(token.text for token in tokens), ending
 
 
-def _text(output: str, ending: Ending) -> Text:
-    return Text(output, ending.finish_reason, ending.usage, ending.ignored_parameters)
-
-
-def outcome(asked: OpenAIBackend, case: Case) -> object:
-    """The outcome to compare with `case.want`."""
+def outcome(asked: OpenAIBackend, case: Answer) -> object:
+    """What the backend reads, to compare with `case.expected`."""
     try:
-        if case.texts:
+        if case.embedded is not None:
             return asked.embed(embedding(*case.texts)).vectors
-        text, thoughts = text_of(asked, case)
+        return text_of(asked, case)
     except UpstreamError as ex:
-        return type(ex)
-    assert thoughts == case.thinks
-    return text
+        return type(ex).__name__
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
+@every(ALL)
 def test_it_is_understood_what_is_sent_by(case):
-    play(*case.replies)
+    play(case)
 
-    assert outcome(backend(), case) == case.want
+    assert outcome(backend(), case) == case.expected
 
 
-@pytest.mark.parametrize(
-    "case",
-    server_fields.OUR_FIELDS + server_fields.PARAMETERS,
-    ids=lambda case: case.id,
-)
+def test_a_long_whole_answer_instead_of_a_stream_is_understood():
+    """Other whole answers of the catalogue fit into one read."""
+    text = "A cherry. " * 7_000
+    body = encoded(openai_chat(text))
+    middle = len(body) // 2
+    responses.post(CHAT, body=arriving(body[:middle], body[middle:]))
+
+    pieces = [piece for together in backend().stream(asking()) for piece in together]
+    assert pieces == [Token(text), Ending("stop", None)]
+
+
+@every([case for case in REFUSING if case.refuses])
 def test_the_next_request_does_not_pay_again_for(case):
-    play(*case.replies)
+    play(case)
     asked = backend()
     outcome(asked, case)
     before = len(responses.calls)
 
-    assert outcome(asked, case) == case.want
+    assert outcome(asked, case) == case.expected
     assert len(responses.calls) == before + 1
 
 
 def test_another_model_is_asked_with_all_fields():
-    case = server_fields.OUR_FIELDS[0]
-    play(*case.replies)
+    case = REFUSING[0]
+    play(case)
     asked = OpenAIBackend(OPENAI, "a-key", 20, {"m": "first"})
     outcome(asked, case)
     asked._aliases = {"m": "second"}
@@ -128,17 +129,18 @@ def test_another_model_is_asked_with_all_fields():
 
 
 def test_max_tokens_goes_by_its_other_name_with_its_value():
-    play(*server_fields.PARAMETERS[0].replies)
+    [case] = [each for each in REFUSING if "max_tokens" in each.parameters]
+    play(case)
 
-    outcome(backend(), server_fields.PARAMETERS[0])
+    outcome(backend(), case)
 
     assert sent()["max_completion_tokens"] == 5
     assert "max_tokens" not in sent()
 
 
 def test_nothing_is_remembered_of_a_request_that_failed():
-    refusal = server_fields.refusing("top_k", 400, {"error": "unknown field 'top_k'"})
-    play(refusal, Reply(b'{"error": "no"}', 400))
+    unknown = {"field": "top_k", "status": 400, "body": "unknown field 'top_k'"}
+    play(Answer("a gateway", "refuses", "no", refuses=[unknown], status=400, text=""))
     asked = backend()
     for _ in range(2):
         with pytest.raises(UpstreamError):
@@ -169,9 +171,9 @@ def takes_at_most(most: int, status: int, body: object, answer=numbered) -> None
     responses.add_callback("POST", f"{OPENAI}/embeddings", callback)
 
 
-@pytest.mark.parametrize("server", servers.TOO_MANY)
-def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(server):
-    takes_at_most(2, *servers.TOO_MANY[server])
+@every(TOO_MANY)
+def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(case):
+    takes_at_most(2, case.status, case.body)
     texts = [str(number) for number in range(1, 6)]
 
     embeddings = backend().embed(embedding(*texts))
@@ -181,7 +183,7 @@ def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(server):
 
 
 def test_the_size_of_the_parts_is_remembered():
-    takes_at_most(2, *servers.TOO_MANY["TEI"])
+    takes_at_most(2, 413, "")
     asked = backend()
 
     for _ in range(2):
@@ -191,7 +193,7 @@ def test_the_size_of_the_parts_is_remembered():
 
 
 def test_one_text_that_is_too_large_is_a_failure():
-    takes_at_most(0, *servers.TOO_MANY["nginx"])
+    takes_at_most(0, 413, "")
 
     with pytest.raises(BatchTooLarge):
         backend().embed(embedding("1", "2", "3"))
@@ -204,7 +206,7 @@ def test_a_sum_with_an_unknown_count_is_unknown():
         usage = {"usage": {"prompt_tokens": 3}} if texts == ["a"] else {}
         return {"data": [{"embedding": [1.0]}], **usage}
 
-    takes_at_most(1, *servers.TOO_MANY["nginx"], partly_counted)
+    takes_at_most(1, 413, "", partly_counted)
 
     embeddings = backend().embed(embedding("a", "b"))
 
@@ -215,20 +217,35 @@ def test_parts_of_two_dimensions_are_no_answer():
     def of_its_length(texts):
         return {"data": [{"embedding": [1.0] * len(texts[0])}]}
 
-    takes_at_most(1, *servers.TOO_MANY["nginx"], of_its_length)
+    takes_at_most(1, 413, "", of_its_length)
 
     with pytest.raises(UpstreamError, match="dimension"):
         backend().embed(embedding("a", "bb"))
 
 
-@pytest.mark.parametrize("server, fields, usage", servers.USAGES)
-def test_the_usage_is_read_from(server, fields, usage):
-    body = openai_chat("A", **fields)
-    chunk = {"choices": [{"delta": {}, "finish_reason": "stop"}], **fields}
-    play(Reply(sse(chunk, "[DONE]"), to="stream_options"), Reply(encoded(body)))
+USAGES = [
+    ("OpenAI", {"prompt_tokens": 3, "completion_tokens": 4}, Usage(3, 4)),
+    ("Cloudflare", {"input_tokens": 3, "output_tokens": 4}, Usage(3, 4)),
+    ("Gemini", {"prompt_tokens": 3, "total_tokens": 7}, Usage(3, 4)),
+    ("LocalAI", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+    ("TGI", {}, None),
+    ("a gateway", {"prompt_tokens": 3}, None),
+    ("a gateway that miscounts", {"prompt_tokens": 9, "total_tokens": 7}, Usage(9, 0)),
+    ("vLLM", None, None),
+    ("OpenAI's o3", {"prompt_tokens": 3, "completion_tokens": -35}, None),
+    ("Lua", {"prompt_tokens": 3.0, "completion_tokens": 4.0}, Usage(3, 4)),
+    ("a gateway with an array", [3, 4], None),
+]
 
-    assert backend().complete(asking()).ending.usage == usage
-    assert list(backend().stream(asking()))[-1][-1].usage == usage
+
+@pytest.mark.parametrize("server, usage, counted", USAGES, ids=[u[0] for u in USAGES])
+def test_the_usage_is_read_from(server, usage, counted):
+    chunk = {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": usage}
+    responses.post(CHAT, json=openai_chat("A", usage=usage))
+    responses.post(CHAT, body=arriving(sse(chunk, "[DONE]")))
+
+    assert backend().complete(asking()).ending.usage == counted
+    assert list(backend().stream(asking()))[-1][-1].usage == counted
 
 
 @pytest.mark.parametrize(
@@ -242,6 +259,7 @@ def test_the_usage_is_read_from(server, fields, usage):
     ids=["Voyage", "OpenAI", "TEI", "a number"],
 )
 def test_the_tokens_of_embeddings_are_read_from(usage, tokens):
-    play(Reply(encoded({"data": [{"embedding": [1.0]}], "usage": usage})))
+    body = {"data": [{"embedding": [1.0]}], "usage": usage}
+    responses.post(f"{OPENAI}/embeddings", json=body)
 
     assert backend().embed(embedding("a")).prompt_tokens == tokens
