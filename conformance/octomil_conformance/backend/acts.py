@@ -1,15 +1,13 @@
 """What the scripted backend does in a scenario, in the verbs of a reply.
 
-The sentence of a scenario, for `--scenarios`, is the docstring of its function, or in its row.
+The name of a scenario is that of its function; its sentence, for `--scenarios`, is the docstring.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import methodcaller
-from typing import Any
 
 from octomil_conformance.backend import spoiled, words
-from octomil_conformance.backend.forms import RENAMED, USUAL, WITH_CALL, Form
+from octomil_conformance.backend.forms import RENAMED, WITH_CALL
 from octomil_conformance.backend.reply import Reply
 
 LONG_GAP = 0.01
@@ -24,6 +22,11 @@ LATE = 1.5
 PONDERING, PONDERING_GAP = 200, 0.05
 """How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
 
+FAILURE = b'{"error":"out of order"}'
+
+PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
+"""A page from a server in front of the upstream."""
+
 Act = Callable[[Reply], None]
 
 
@@ -34,73 +37,16 @@ class Scenario:
     act: Act
 
 
-ACTS: dict[str, Scenario] = {}
-"""The scenarios by name. scenarios.py adds those that are made from tables."""
+ACTS: list[Scenario] = []
 
 
 def _act(act: Act) -> Act:
-    name = act.__name__.strip("_").replace("_", "-")
-    ACTS[name] = Scenario(name, str(act.__doc__), act)
+    name = act.__name__.replace("_", "-")
+    ACTS.append(Scenario(name, str(act.__doc__), act))
     return act
 
 
-def saying(
-    name: str,
-    sentence: str,
-    tokens: Sequence[str] | None = None,
-    *,
-    form: Form = USUAL,
-    thoughts: Sequence[str] = (),
-    gap: float = 0.0,
-    split: bool = False,
-    **finish: Any,
-) -> None:
-    """Adds a good answer with these tokens, or with the echo. `finish`: further arguments of `Reply.finish`."""
-
-    def act(reply: Reply) -> None:
-        reply.dialect.form = form
-        if thoughts:
-            reply.think(thoughts)
-        reply.say(reply.echo if tokens is None else tokens, gap, split)
-        reply.finish(**finish)
-
-    ACTS[name] = Scenario(name, sentence, act)
-
-
-def failing(name: str, sentence: str, begin: Act, end: Act, form: Form = USUAL) -> None:
-    """Adds an answer that begins and ends so."""
-
-    def act(reply: Reply) -> None:
-        reply.dialect.form = form
-        begin(reply)
-        end(reply)
-
-    ACTS[name] = Scenario(name, sentence, act)
-
-
-# How an answer that fails begins and ends
-
-
-def _none(reply: Reply) -> None:
-    pass
-
-
-def _empty(reply: Reply) -> None:
-    reply.say([""])
-
-
-def two(reply: Reply) -> None:
-    reply.say(reply.echo[:2])
-
-
-def _thoughts(reply: Reply) -> None:
-    reply.think(words.THOUGHTS)
-
-
-stop_short, _cut, _garble = map(methodcaller, ("stop_short", "cut", "garble"))
-
-
-# The scenarios
+# Good answers
 
 
 @_act
@@ -110,16 +56,146 @@ def echo(reply: Reply) -> None:
     reply.finish()
 
 
-saying("empty", "A complete answer without a token.", ())  # fmt: skip
-saying("unicode", "Tokens with separators, emoji and escapes, sent in pieces that end inside a character.", words.UNICODE_TOKENS, split=True)  # fmt: skip
-saying("rough", "Text that a careless program changes: white space, line ends, markup, escapes, frames.", words.ROUGH_TOKENS, split=True)  # fmt: skip
-saying("huge", "520 long tokens, 67 kB, as fast as they can be read.", words.HUGE_TOKENS)  # fmt: skip
-saying("halves", "Characters that are cut in two, half a surrogate pair in each token.", words.HALVES_TOKENS)  # fmt: skip
-saying("lone-halves", "Halves of characters that stay alone.", words.LONE_HALVES_TOKENS)  # fmt: skip
+@_act
+def empty(reply: Reply) -> None:
+    """A complete answer without a token."""
+    reply.finish()
 
 
-saying("giant", "An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text.", words.GIANT_TOKENS, change=spoiled.padded)  # fmt: skip
-saying("wide", "The echo; vectors as long as those of the largest models.", vectors=spoiled.wide)  # fmt: skip
+@_act
+def unicode(reply: Reply) -> None:
+    """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
+    reply.say(words.UNICODE_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def rough(reply: Reply) -> None:
+    """Text that a careless program changes: white space, line ends, markup, escapes, frames."""
+    reply.say(words.ROUGH_TOKENS, split=True)
+    reply.finish()
+
+
+@_act
+def huge(reply: Reply) -> None:
+    """520 long tokens, 67 kB, as fast as they can be read."""
+    reply.say(words.HUGE_TOKENS)
+    reply.finish()
+
+
+@_act
+def halves(reply: Reply) -> None:
+    """Characters that are cut in two, half a surrogate pair in each token."""
+    reply.say(words.HALVES_TOKENS)
+    reply.finish()
+
+
+@_act
+def lone_halves(reply: Reply) -> None:
+    """Halves of characters that stay alone."""
+    reply.say(words.LONE_HALVES_TOKENS)
+    reply.finish()
+
+
+@_act
+def giant(reply: Reply) -> None:
+    """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
+    reply.say(words.GIANT_TOKENS)
+    reply.finish(change=spoiled.padded)
+
+
+@_act
+def long(reply: Reply) -> None:
+    """A thousand tokens, 10 ms before each; a single answer at once."""
+    reply.say(words.LONG_TOKENS, LONG_GAP)
+    reply.finish()
+
+
+@_act
+def wide(reply: Reply) -> None:
+    """The echo; vectors as long as those of the largest models."""
+    reply.say(reply.echo)
+    reply.finish(vectors=spoiled.wide)
+
+
+@_act
+def small(reply: Reply) -> None:
+    """The echo; vectors of numbers below 0.00001."""
+    reply.say(reply.echo)
+    reply.finish(vectors=spoiled.small)
+
+
+@_act
+def varied(reply: Reply) -> None:
+    """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
+    reply.finish_varied(reply.echo)
+
+
+@_act
+def call_alone(reply: Reply) -> None:
+    """A tool call, and no text."""
+    reply.dialect.form = WITH_CALL
+    reply.finish()
+
+
+# Reasoning
+
+
+@_act
+def thinking(reply: Reply) -> None:
+    """Reasoning first, then the echo."""
+    reply.think(words.THOUGHTS)
+    echo(reply)
+
+
+@_act
+def thinking_renamed(reply: Reply) -> None:
+    """As thinking, but the fallback calls it `reasoning`."""
+    reply.dialect.form = RENAMED
+    thinking(reply)
+
+
+@_act
+def thinking_only(reply: Reply) -> None:
+    """Reasoning, and an empty answer."""
+    reply.think(words.THOUGHTS)
+    reply.finish()
+
+
+@_act
+def after_thought(reply: Reply) -> None:
+    """Reasoning first, then text that begins and ends with line feeds."""
+    reply.think(words.THOUGHTS)
+    reply.say(words.AFTER_THOUGHT_TOKENS)
+    reply.finish()
+
+
+@_act
+def ponder(reply: Reply) -> None:
+    """Ten seconds of reasoning, then the echo."""
+    for _ in range(PONDERING):
+        reply.think(words.THOUGHTS)
+        reply.line.pause(PONDERING_GAP)
+    echo(reply)
+
+
+@_act
+def muse(reply: Reply) -> None:
+    """Reasoning for longer than the timeout, each piece in time, then the echo."""
+    for thought in (*words.THOUGHTS, "."):
+        reply.line.pause(reply.pace.gap)
+        reply.think([thought])
+    echo(reply)
+
+
+@_act
+def muse_renamed(reply: Reply) -> None:
+    """As muse, but the fallback calls it `reasoning`."""
+    reply.dialect.form = RENAMED
+    muse(reply)
+
+
+# Pauses
 
 
 @_act
@@ -143,55 +219,15 @@ def late(reply: Reply) -> None:
 def late_failure(reply: Reply) -> None:
     """500, but three fifths of the timeout before it."""
     reply.line.pause(LATE * reply.pace.gap)
-    reply.line.answer(500, b'{"error":"out of order"}')
+    reply.line.answer(500, FAILURE)
 
 
 @_act
 def late_beginning(reply: Reply) -> None:
     """The echo; if the first text is `text 0`, a fifth of the timeout late, so that the portions of one request come back in another order."""
-    if reply.echo[-1:] == [" 0"]:
+    if _is_first_portion(reply):
         reply.line.pause(reply.pace.gap / 2)
     echo(reply)
-
-
-@_act
-def ponder(reply: Reply) -> None:
-    """Ten seconds of reasoning, then the echo."""
-    for _ in range(PONDERING):
-        reply.think(words.THOUGHTS)
-        reply.line.pause(PONDERING_GAP)
-    echo(reply)
-
-
-@_act
-def varied(reply: Reply) -> None:
-    """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
-    reply.finish_varied(reply.echo)
-
-
-@_act
-def muse(reply: Reply) -> None:
-    """Reasoning for longer than the timeout, each piece in time, then the echo."""
-    for thought in (*words.THOUGHTS, "."):
-        reply.line.pause(reply.pace.gap)
-        reply.think([thought])
-    echo(reply)
-
-
-@_act
-def muse_renamed(reply: Reply) -> None:
-    """As muse, but the fallback calls it `reasoning`."""
-    reply.dialect.form = RENAMED
-    muse(reply)
-
-
-saying("thinking-renamed", "As thinking, but the fallback calls it `reasoning`.", form=RENAMED, thoughts=words.THOUGHTS)  # fmt: skip
-saying("thinking", "Reasoning first, then the echo.", thoughts=words.THOUGHTS)  # fmt: skip
-saying("thinking-only", "Reasoning, and an empty answer.", (), thoughts=words.THOUGHTS)  # fmt: skip
-saying("after-thought", "Reasoning first, then text that begins and ends with line feeds.", words.AFTER_THOUGHT_TOKENS, thoughts=words.THOUGHTS)  # fmt: skip
-saying("call-alone", "A tool call, and no text.", (), form=WITH_CALL)  # fmt: skip
-saying("small", "The echo; vectors of numbers below 0.00001.", vectors=spoiled.small)  # fmt: skip
-saying("long", "A thousand tokens, 10 ms before each; a single answer at once.", words.LONG_TOKENS, gap=LONG_GAP)  # fmt: skip
 
 
 @_act
@@ -248,14 +284,74 @@ def stall_awake(reply: Reply) -> None:
     reply.finish()
 
 
-failing("truncate", "Two tokens and a clean end, without what makes an answer complete; half of a single answer.", two, stop_short)  # fmt: skip
-failing("truncate-before-first", "Status 200 and a clean end, without a token; half of a single answer.", _none, stop_short)  # fmt: skip
-failing("cut", "Two tokens, then the connection breaks; half of a single answer.", two, _cut)  # fmt: skip
-failing("cut-before-first", "Status 200, then the connection breaks before a token.", _none, _cut)  # fmt: skip
-failing("cut-in-thought", "Reasoning, then the connection breaks before a token.", _thoughts, _cut)  # fmt: skip
-failing("cut-after-nothing", "An empty token, as beside the role, then the connection breaks.", _empty, _cut)  # fmt: skip
-failing("truncate-after-nothing", "An empty token, as beside the role, then a clean end.", _empty, stop_short)  # fmt: skip
-failing("garbage-after-nothing", "An empty token, as beside the role, then something else than the dialect.", _empty, _garble)  # fmt: skip
+# Answers that break off, or are none
+
+
+@_act
+def truncate(reply: Reply) -> None:
+    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.stop_short()
+
+
+@_act
+def truncate_before_first(reply: Reply) -> None:
+    """Status 200 and a clean end, without a token; half of a single answer."""
+    reply.stop_short()
+
+
+@_act
+def truncate_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then a clean end."""
+    reply.say([""])
+    reply.stop_short()
+
+
+@_act
+def cut(reply: Reply) -> None:
+    """Two tokens, then the connection breaks; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.cut()
+
+
+@_act
+def cut_before_first(reply: Reply) -> None:
+    """Status 200, then the connection breaks before a token."""
+    reply.cut()
+
+
+@_act
+def cut_in_thought(reply: Reply) -> None:
+    """Reasoning, then the connection breaks before a token."""
+    reply.think(words.THOUGHTS)
+    reply.cut()
+
+
+@_act
+def cut_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then the connection breaks."""
+    reply.say([""])
+    reply.cut()
+
+
+@_act
+def garbage(reply: Reply) -> None:
+    """Status 200 and a web page."""
+    reply.garble()
+
+
+@_act
+def garbage_later(reply: Reply) -> None:
+    """Two tokens, then something else than the dialect."""
+    reply.say(reply.echo[:2])
+    reply.garble()
+
+
+@_act
+def garbage_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then something else than the dialect."""
+    reply.say([""])
+    reply.garble()
 
 
 @_act
@@ -270,5 +366,21 @@ def no_body(reply: Reply) -> None:
     reply.line.answer(200, b"")
 
 
-failing("garbage", "Status 200 and a web page.", _none, _garble)  # fmt: skip
-failing("garbage-later", "Two tokens, then something else than the dialect.", two, _garble)  # fmt: skip
+@_act
+def http_400_page(reply: Reply) -> None:
+    """400 and a web page, with a path in it."""
+    reply.line.answer(400, PAGE, content_type="text/html")
+
+
+@_act
+def later_portions_fail(reply: Reply) -> None:
+    """The echo of what begins with `text 0`, 500 for anything else, so that all portions of a request but the first fail."""
+    if _is_first_portion(reply):
+        echo(reply)
+    else:
+        reply.line.answer(500, FAILURE)
+
+
+def _is_first_portion(reply: Reply) -> bool:
+    """True if the first text is `text 0`, of many texts that a server may embed in portions."""
+    return reply.echo[-1:] == [" 0"]

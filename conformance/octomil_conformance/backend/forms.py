@@ -19,6 +19,7 @@ NULLS_OF_TEXT = ("thinking", "reasoning_content", "reasoning", "refusal", "tool_
 
 @dataclass(frozen=True)
 class Form:
+    about: str = ""
     change: Change = same
     """Changes the JSON of each frame, and of a whole answer."""
     counts: Literal["at the end", "always", "half", "never"] = "at the end"
@@ -128,14 +129,19 @@ def _ends_for(reason: str) -> Change:
 
     def change(json: Any) -> Any:
         for place in json.get("choices", [json]):
-            names = [name for name in ("finish_reason", "done_reason") if place.get(name)]  # fmt: skip
-            place |= dict.fromkeys(names, reason)
+            for name in ("finish_reason", "done_reason"):
+                if place.get(name):
+                    place[name] = reason
         return json
 
     return change
 
 
-CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}  # fmt: skip
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "look", "arguments": "{}"},
+}
 
 
 def _calls(json: Any) -> Any:
@@ -154,77 +160,72 @@ EVENTS = (
     b"\n\n:\n\n:\n: a comment\n\ndata: %b\nretry: 3000\nevent: message\n\n",
 )
 """Events with fields and comments, in any order, that a reader has to skip."""
-WITH_CALL = Form(_calls)
-RENAMED = Form(_renamed)
+WITH_CALL = Form("A tool call at the end", _calls)
+RENAMED = Form(change=_renamed)
 """The fallback's reasoning as vLLM and OpenRouter call it."""
 
-FORMS: Mapping[str, tuple[str, Form]] = {
-    "nulls": ("Fields that are null instead of absent", Form(_nulls)),
-    "beside-thoughts": ("Reasoning in the same chunk as text", Form(_beside_thoughts)),
-    "no-reason": ("Chunks without `finish_reason`", Form(_reason({}))),
-    "blank-reason": (
-        "Chunks with an empty `finish_reason`",
-        Form(_reason({"finish_reason": ""})),
+FORMS: Mapping[str, Form] = {
+    "nulls": Form("Fields that are null instead of absent", _nulls),
+    "beside-thoughts": Form("Reasoning in the same chunk as text", _beside_thoughts),
+    "no-reason": Form("Chunks without `finish_reason`", _reason({})),
+    "blank-reason": Form(
+        "Chunks with an empty `finish_reason`", _reason({"finish_reason": ""})
     ),
-    "null-word": (
+    "null-word": Form(
         "Chunks whose `finish_reason` is the text `null`",
-        Form(_reason({"finish_reason": "null"})),
+        _reason({"finish_reason": "null"}),
     ),
-    "bare-end": ("A last chunk without a delta or message", Form(_end({}))),
-    "null-end": (
+    "bare-end": Form("A last chunk without a delta or message", _end({})),
+    "null-end": Form(
         "A last chunk whose delta or message is null",
-        Form(_end({"delta": None, "message": None})),
+        _end({"delta": None, "message": None}),
     ),
-    "totals": ("Each chunk of the fallback counts so far", Form(counts="always")),
-    "no-mark": ("No `[DONE]` at the end", Form(has_mark=False)),
-    "half-counted": ("Only the tokens of the answer are counted", Form(counts="half")),
-    "uncounted": ("No number of tokens", Form(counts="never")),
-    "negative-counts": ("Numbers of tokens below 0", Form(_counted(lambda count: -35))),
-    "float-counts": (
-        "Numbers of tokens with a decimal point, such as 12.0",
-        Form(_counted(float)),
+    "totals": Form("Each chunk of the fallback counts so far", counts="always"),
+    "no-mark": Form("No `[DONE]` at the end", has_mark=False),
+    "half-counted": Form("Only the tokens of the answer are counted", counts="half"),
+    "uncounted": Form("No number of tokens", counts="never"),
+    "negative-counts": Form("Numbers of tokens below 0", _counted(lambda count: -35)),
+    "float-counts": Form(
+        "Numbers of tokens with a decimal point, such as 12.0", _counted(float)
     ),
-    "odd-counts": (
-        "Numbers of tokens that are fractions",
-        Form(_counted(lambda count: count + 0.5)),
+    "odd-counts": Form(
+        "Numbers of tokens that are fractions", _counted(lambda count: count + 0.5)
     ),
-    "no-mark-uncounted": (
+    "no-mark-uncounted": Form(
         "Nothing after the reason: no number of tokens and no `[DONE]`",
-        Form(counts="never", has_mark=False),
+        counts="never",
+        has_mark=False,
     ),
-    "spread": ("Events of the fallback on several `data:` lines", Form(spread=True)),
-    "repeated": (
-        "A last chunk of the fallback whose message is the whole text",
-        Form(repeats=True),
+    "spread": Form("Events of the fallback on several `data:` lines", spread=True),
+    "repeated": Form(
+        "A last chunk of the fallback whose message is the whole text", repeats=True
     ),
-    "fields": (
-        "Names, numbers and comments around the fallback's data",
-        Form(events=EVENTS),
+    "fields": Form(
+        "Names, numbers and comments around the fallback's data", events=EVENTS
     ),
-    "no-last-line-feed": (
+    "no-last-line-feed": Form(
         "No `[DONE]`, and no line feed after the last line",
-        Form(has_mark=False, counts="always", last_line_ends=False),
+        has_mark=False,
+        counts="always",
+        last_line_ends=False,
     ),
-    "last-mark-without-line-feed": (
-        "No line feed after the last line",
-        Form(last_line_ends=False),
+    "last-mark-without-line-feed": Form(
+        "No line feed after the last line", last_line_ends=False
     ),
-    "call": ("A tool call at the end", WITH_CALL),
-    "plain-type": (
+    "call": WITH_CALL,
+    "plain-type": Form(
         "Content-Type text/plain, and a whole answer on several lines",
-        Form(on_lines=True, content_type="text/plain"),
+        on_lines=True,
+        content_type="text/plain",
     ),
-    "length-reason": (
+    "length-reason": Form(
         "An end at the limit of tokens, in another API's word",
-        Form(_ends_for("max_output_tokens")),
+        _ends_for("max_output_tokens"),
     ),
-    "filter-reason": (
-        "An end by a filter, in another API's word",
-        Form(_ends_for("SAFETY")),
+    "filter-reason": Form(
+        "An end by a filter, in another API's word", _ends_for("SAFETY")
     ),
-    "other-reason": (
-        "An end for a reason that no API names",
-        Form(_ends_for("natural_end")),
+    "other-reason": Form(
+        "An end for a reason that no API names", _ends_for("natural_end")
     ),
 }
-"""Sentence and form."""

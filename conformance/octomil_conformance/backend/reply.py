@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Literal
 
 from octomil_conformance.backend.ask import Ask, Json
@@ -17,7 +17,9 @@ from octomil_conformance.backend.spoiled import Change, same, small, wide
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
-ErrorForm = Literal["alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"]  # fmt: skip
+ErrorForm = Literal[
+    "alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"
+]
 """How an upstream reports a failure in a response with status 200. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON outside of any event."""
 
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -70,7 +72,8 @@ class StreamReply:
     def stay_awake(self, seconds: float, gap: float) -> None:
         """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
         self._open()
-        for _, sign in zip(range(round(seconds / gap)), cycle(self.dialect.signs_of_life())):  # fmt: skip
+        signs = cycle(self.dialect.signs_of_life())
+        for sign in islice(signs, round(seconds / gap)):
             self.line.pause(gap)
             self._response.chunk(sign)
 

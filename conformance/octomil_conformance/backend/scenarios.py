@@ -5,21 +5,14 @@ A model `conf-NAME` names the scenario of both providers, `conf-ollama-NAME-open
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.acts import (
-    ACTS,
-    Scenario,
-    failing,
-    saying,
-    stop_short,
-    two,
-)
-from octomil_conformance.backend.forms import FORMS
-from octomil_conformance.backend.refusals import REFUSALS
-from octomil_conformance.backend.reply import ErrorForm, Reply
-from octomil_conformance.backend.spoiled import Change
+from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo
+from octomil_conformance.backend.failures import failures
+from octomil_conformance.backend.forms import FORMS, Form
+from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.witness import Provider
 
 MODEL_PREFIX = "conf-"
@@ -33,9 +26,6 @@ DECISIVE: dict[Provider, str] = {
     "openai": "ollama-missing-openai-{}",
 }
 """How one provider fails while the other fails in a way that counts less, so that a client gets the failure of the first."""
-
-SCENARIOS = ACTS
-"""The scenarios by name: those of acts.py, and all that this module adds."""
 
 _BOTH = re.compile(r"ollama-(?P<ollama>.+)-openai-(?P<openai>.+)")
 _SHORT = {"ok": "echo", "missing": "http-404", "both-missing": "http-404"}
@@ -68,52 +58,45 @@ def scenario_of(model: str, backend: Provider) -> Scenario | None:
     return scenario_named(name)
 
 
-CRASH = "llama runner at {host} for {key} no longer running: 2"
-"""A message that a client must not see."""
-
-
-# Good answers in other forms, whole, and cut after two tokens: see forms.py
-
-
-for _name, (_sentence, _form) in FORMS.items():
-    saying(_name, f"{_sentence}; the echo.", form=_form)
-    failing(f"{_name}-truncate", f"{_sentence}; two tokens and a clean end.", two, stop_short, _form)  # fmt: skip
-
-
-def _error(name: str, sentence: str, tokens: int, form: ErrorForm = "alone", before: Sequence[str] = ()) -> None:  # fmt: skip
+def _in_form(form: Form, is_whole: bool) -> Act:
     def act(reply: Reply) -> None:
-        reply.say([*before, *reply.echo[:tokens]])
-        reply.fail(CRASH, form)
+        reply.dialect.form = form
+        if is_whole:
+            echo(reply)
+        else:
+            reply.say(reply.echo[:2])
+            reply.stop_short()
 
-    SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
-
-
-_error("error-frame", "two tokens, an error frame and a clean end; a single answer is an error", 2)  # fmt: skip
-_error("error-frame-first", "an error frame before any token", 0)
-_error("error-frame-after-nothing", "an empty token, as beside the role, then an error frame", 0, before=[""])  # fmt: skip
-_error("error-before-end", "two tokens, an error frame, then the end of a good answer; a single answer with an error", 2, "before the end")  # fmt: skip
-_error("error-first-before-end", "an error frame, then the end of a good answer", 0, "before the end")  # fmt: skip
-_error("error-beside-end", "two tokens, then an error in the frame that ends the answer", 2, "beside the end")  # fmt: skip
-_error("error-of-other-type", "two tokens, an error that is text instead of an object or the other way round, then the end", 2, "other type")  # fmt: skip
-_error("error-reason", "two tokens, then an end whose reason is `error` (OpenAI), or an error (Ollama)", 2, "reason")  # fmt: skip
-_error("error-bare", "two tokens, then an error as a line of its own that is in no event, then the end", 2, "bare")  # fmt: skip
-_error("error-odd", "two tokens, an error beside text (Ollama) or without the name `error` (OpenAI), then the end", 2, "odd")  # fmt: skip
+    return act
 
 
-# Status 200, and JSON that is not an answer, or not as usual: see spoiled.py
+def _spoiled(change: Change) -> Act:
+    return lambda reply: reply.spoil(change)
 
 
-def _spoiled(name: str, sentence: str, change: Change) -> None:
+def _changed(change: Change = same, vectors: Change = same) -> Act:
     def act(reply: Reply) -> None:
-        reply.spoil(change)
+        reply.say(reply.echo)
+        reply.finish(change=change, vectors=vectors)
 
-    SCENARIOS[name] = Scenario(name, f"Status 200, {sentence}.", act)
+    return act
 
 
-for _name, (_sentence, _change) in spoiled.ANSWERS.items():
-    _spoiled(_name, _sentence, _change)
-for _name, (_sentence, _change) in spoiled.DATA.items():
-    saying(_name, f"{_sentence}; a chat is echoed.", change=_change)
-for _name, (_sentence, _change) in spoiled.VECTORS.items():
-    saying(_name, f"{_sentence}; a chat is echoed.", vectors=_change)
-SCENARIOS |= REFUSALS
+def _all() -> Iterator[Scenario]:
+    yield from ACTS
+    for name, form in FORMS.items():
+        yield Scenario(name, f"{form.about}; the echo.", _in_form(form, True))
+        sentence = f"{form.about}; two tokens and a clean end."
+        yield Scenario(f"{name}-truncate", sentence, _in_form(form, False))
+    for name, (about, change) in spoiled.ANSWERS.items():
+        yield Scenario(name, f"Status 200, {about}.", _spoiled(change))
+    for name, (about, change) in spoiled.DATA.items():
+        sentence = f"{about}; a chat is echoed."
+        yield Scenario(name, sentence, _changed(change))
+    for name, (about, change) in spoiled.VECTORS.items():
+        sentence = f"{about}; a chat is echoed."
+        yield Scenario(name, sentence, _changed(vectors=change))
+    yield from failures()
+
+
+SCENARIOS = {each.name: each for each in _all()}

@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -136,14 +137,23 @@ def embed(text: str) -> list[float]:
 
 @lru_cache(10_000)
 def _embedded(text: str) -> list[float]:
-    words = re.findall(r"\w+", text.lower()) or [text]
-    parts = [f"#{word[start : start + 3]}" for word in words for start in range(len(word) - 2)]  # fmt: skip
-    # Any change of a text, such as its case, changes its vector.
-    features = [(1.0, words), (0.5, parts), (0.25, [f"={text}"])]
-    weighed = [[weight * number for number in _numbers(each)] for weight, them in features for each in them]  # fmt: skip
+    weighed = [
+        [weight * number for number in _numbers(feature)]
+        for feature, weight in _features(text)
+    ]
     sums = [*map(sum, zip(*weighed))]
     length = math.hypot(*sums)
     return [*(round(LENGTH * value / length, 7) for value in sums), *PLAIN_NUMBERS]
+
+
+def _features(text: str) -> Iterator[tuple[str, float]]:
+    """What makes texts similar, with its weight."""
+    for word in re.findall(r"\w+", text.lower()) or [text]:
+        yield word, 1.0
+        for start in range(len(word) - 2):
+            yield f"#{word[start : start + 3]}", 0.5
+    # Any change of a text, such as its case, changes its vector.
+    yield f"={text}", 0.25
 
 
 @lru_cache(10_000)
