@@ -1,14 +1,8 @@
 import importlib.util
 
 import pytest
-from kill_matrix import (
-    Matrix,
-    Result,
-    conformant_jobs,
-    is_surprise,
-    mutant_jobs,
-    played,
-)
+from jobs import conformant_jobs, mutant_jobs
+from kill_matrix import Matrix, Result, is_surprise, played
 from octomil_conformance.server.mutants import all_mutants
 from proofs import expectations, proven, survivor_without
 
@@ -38,9 +32,11 @@ def matrix(everything, counts) -> Matrix:
     """Every mutant against the requirements that it violates."""
     matrix = proven(everything.of(all_mutants()))
     killed = [each for each in matrix.results.values() if not is_surprise(each)]
-    counts["mutants"] = f"{len(killed)} of {len(matrix.results)} killed, in {matrix.seconds:.0f} s"  # fmt: skip
+    share = f"{len(killed)} of {len(matrix.results)}"
+    counts["mutants"] = f"{share} killed, in {matrix.seconds:.0f} s"
     counts["mutants played again"] = ", ".join(matrix.again) or "none"
-    proofs = [survivor_without(each, matrix.results.values()) for each in expectations()]  # fmt: skip
+    results = matrix.results.values()
+    proofs = [survivor_without(each, results) for each in expectations()]
     counts["expectations proven"] = f"{sum(map(bool, proofs))} of {len(proofs)}"
     return matrix
 

@@ -14,13 +14,13 @@ import pkgutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from operator import itemgetter
+from functools import cache
 
+from jobs import ONE_UPSTREAM, TOGETHER, Job, combined, declared, violated
 from octomil_conformance import checks, runner
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.upstream import ANY_PORT
@@ -31,17 +31,12 @@ from octomil_conformance.requirement import half
 from octomil_conformance.run import Verdict
 from octomil_conformance.server import mutants, variants
 from octomil_conformance.server.http_server import serving
-from octomil_conformance.server.layers import Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
-from octomil_conformance.server.served import Upstreams, served, where_claimed
+from octomil_conformance.server.served import Upstreams, served
 from octomil_conformance.server.subjects import Subject
 from octomil_conformance.server.variants import ALL, all_variants
 
 TOKEN = "conf-token-4711"
-TIMEOUT = 1.0
-"""Seconds that a mutant waits for a backend."""
-UNHURRIED = 2.0
-"""Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
 AT_ONCE = 6
 """Processes at once. More than half of their time they wait, and other tests run beside them."""
 IMPORTED = [
@@ -54,31 +49,15 @@ IMPORTED = [
 ]
 AGAIN_FOR = 120.0
 """Seconds after which surprising results are no longer repeated."""
-SLOW = ("infer_is_accepted", "embed_is_accepted", "no_timeout", "bad_news_takes_its_time", "outages_take_their_time", "health_unbounded")  # fmt: skip
+SLOW = [
+    "infer_is_accepted",
+    "embed_is_accepted",
+    "no_timeout",
+    "bad_news_takes_its_time",
+    "outages_take_their_time",
+    "health_unbounded",
+]
 """Started first, so that the others run beside them."""
-LOOKS_AT_ALL = "HTTP-25"
-TOGETHER = {
-    "freedoms of streams": (
-        *("no_store", "more_in_events", "bare_final_event", "letter_by_letter", "no_space", "id_after_data", "named_events"),
-        *("comments", "more_blank_lines", "ends_with_done", "crlf", "split_in_characters", "byte_by_byte"),
-    ),
-    "freedoms of answers": (
-        *("null_fields", "more_fields", "whole_milliseconds", "other_order", "spaced_json", "other_labels"),
-        *("refuses_with_422", "other_challenge", "long_request_ids", "gzipped", "header_case"),
-        "prompts_stay_whole_ollama",
-    ),
-    "other freedoms of answers": (
-        *("fewer_fields", "bare_vectors", "gateway_is_503", "chunked"),
-        *("newer_words_openai", "cools_down"),
-    ),
-    "freedoms that level 2 does not have": (
-        *("structured_output", "zero_milliseconds", "one_token"),
-        *("strict_about_types", "one_request_a_connection"),
-    ),
-}  # fmt: skip
-"""Conformant servers that use many freedoms at once, the first innermost. They are judged by the highest claims, each freedom alone at level 0."""
-ONE_UPSTREAM = "one upstream"
-"""The name of a conformant server that has only Ollama."""
 
 
 @dataclass(frozen=True)
@@ -121,16 +100,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Job:
-    name: str
-    """The name of a mutant or variant. Any other name is a conformant server."""
-    claims: Mapping[str, int]
-    only: frozenset[str] = frozenset()
-    """Requirements, or halves of them; empty for all that the claims bring."""
-    timeout: float = TIMEOUT
-
-
-@dataclass(frozen=True)
 class Matrix:
     results: dict[str, Result]
     """By the name of the job."""
@@ -141,7 +110,8 @@ class Matrix:
     def of(self, names: Collection[str]) -> "Matrix":
         """The part about these jobs."""
         results = {name: each for name, each in self.results.items() if name in names}
-        return replace(self, results=results, again=[name for name in self.again if name in names])  # fmt: skip
+        again = [name for name in self.again if name in names]
+        return replace(self, results=results, again=again)
 
     def killers(self) -> dict[tuple[str, str], list[str]]:
         """Maps (requirement with its upstream, check) to the mutants that the check finds."""
@@ -150,73 +120,6 @@ class Matrix:
             for key in {(cell.named, cell.check) for cell in result.cells}:
                 found.setdefault(key, []).append(result.name)
         return found
-
-
-@cache
-def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
-    """The upstreams through which the checks of a requirement go. A test shows that they are the same for all of them."""
-    return next(each.through for each in runner.all_checks() if each.requirement.id == requirement)  # fmt: skip
-
-
-def halves(through: Provider | None = None) -> frozenset[str]:
-    """All requirements. If the checks of one go through each upstream, only the half with this upstream, or with the first."""
-    checked = {check.requirement.id: check.through for check in runner.all_checks()}
-    return frozenset(
-        half(name, through if through in each else each[0])
-        for name, each in checked.items()
-    )
-
-
-def declared(mutant: Subject) -> frozenset[str]:
-    """The requirements that a run must find, each with its upstream."""
-    return frozenset(
-        half(name, through)
-        for name in mutant.violates
-        for through in ([None] if "[" in name else upstreams_of(name))
-        if not through or mutant.through in (None, through)
-    )
-
-
-def violated(mutant: Subject) -> frozenset[str]:
-    """What a mutant violates, through the upstreams where it does. Empty, for all of a small claim, if LOOKS_AT_ALL is among it: its check reads all exchanges."""
-    names, small = declared(mutant), max(mutant.claims.values()) < 2
-    return frozenset() if LOOKS_AT_ALL in names and small else names
-
-
-def mutant_jobs() -> list[Job]:
-    """Each mutant against the requirements that it violates. A run with --own shows that the others pass."""
-    return [Job(each.name, each.claims, violated(each)) for each in all_mutants().values()]  # fmt: skip
-
-
-def conformant_jobs() -> list[Job]:
-    """Conformant servers, the longest runs first."""
-    unhurried = partial(Job, timeout=UNHURRIED)
-    return [
-        unhurried("conformant", parse_claims(ALL.split())),
-        *(
-            unhurried(name, combined(names).claims, halves(combined(names).through))
-            for name, names in TOGETHER.items()
-        ),
-        unhurried(ONE_UPSTREAM, {"infer": 2}),
-        *(
-            unhurried(each.name, _alone(each), _heard_by(each))
-            for each in all_variants().values()
-        ),
-    ]
-
-
-def _alone(variant: Subject) -> Mapping[str, int]:
-    """The claims for a variant alone: level 0 if it is judged together with others at level 2."""
-    if not any(variant.name in names for names in TOGETHER.values()):
-        return variant.claims
-    return {name: 0 for name in variant.claims if name != "auth"}
-
-
-def _heard_by(variant: Subject) -> frozenset[str]:
-    """The requirements whose checks can tell it from another server; empty for all."""
-    if variant.upstreams is Subject.upstreams:
-        return halves()  # a layer does not know which upstream answers
-    return halves(variant.through) if variant.through else frozenset()
 
 
 def played(
@@ -282,7 +185,8 @@ def _play(job: Job) -> Result:
         config = Config(url, job.claims, token=TOKEN, backend_timeout=job.timeout)
         run = runner.judge(config, only=job.only, backend=backend)
     cells = {_cell(verdict) for verdict in run.verdicts if verdict.outcome != "pass"}
-    return Result(job.name, run.conclusion(), tuple(sorted(cells, key=str)), run.seconds)  # fmt: skip
+    ordered = tuple(sorted(cells, key=str))
+    return Result(job.name, run.conclusion(), ordered, run.seconds)
 
 
 def _cell(verdict: Verdict) -> Cell:
@@ -310,7 +214,7 @@ class _Located(list):
 def _backend(timeout: float) -> ScriptedBackend:
     """A backend of this process, which runs until the process ends."""
     logging.disable()
-    return ScriptedBackend(ollama=ANY_PORT, openai=ANY_PORT, timeout=timeout).__enter__()  # fmt: skip
+    return ScriptedBackend(ANY_PORT, ANY_PORT, timeout=timeout).__enter__()
 
 
 @contextmanager
@@ -324,31 +228,11 @@ def server(name: str, backend: ScriptedBackend) -> Iterator[str]:
         yield url
 
 
-def combined(names: Iterable[str]) -> Subject:
-    """One server with the layers and the upstreams of all of these variants."""
-    parts = [all_variants()[name] for name in names]
-    levels = sorted((item for each in parts for item in each.claims.items()), key=itemgetter(1))  # fmt: skip
-    through = {each.through for each in parts} & {"openai"}
-
-    def layer(request: Request, server: Server) -> Response:
-        for each in parts:
-            server = around(server, where_claimed(each.layer, each.claims))
-        return server(request)
-
-    def upstreams(given: Upstreams) -> Upstreams:
-        for each in parts:
-            given = each.upstreams(given)
-        return given
-
-    # With an upstream that is not the first, the halves that it answers are judged. Layers do not know which one answers.
-    return replace(parts[0], claims=dict(levels), layer=layer, upstreams=upstreams, through=next(iter(through), None))  # fmt: skip
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--own", action="store_true", help="everything in its claim")
-    parser.add_argument("--full", action="store_true", help="everything against everything")  # fmt: skip
+    parser.add_argument("--full", action="store_true", help="everything in all claims")
     given = parser.parse_args()
     every = all_mutants()
     names = given.names or list(every)
@@ -364,10 +248,11 @@ def main() -> int:
     matrix = played(jobs, lambda each: judged(every[each.name], each) != "")
     wrong = 0
     for name in names:
-        mutant, result = every[name], matrix.results[name]
-        words = judged(mutant, result)
+        result = matrix.results[name]
+        words = judged(every[name], result)
         wrong += bool(words)
-        print(f"{'WRONG' if words else 'killed'} {name} {result.seconds:.1f} s: {mutant.sentence}")  # fmt: skip
+        verdict = "WRONG" if words else "killed"
+        print(f"{verdict} {name} {result.seconds:.1f} s: {every[name].sentence}")
         print(f"  {', '.join(sorted(result.found))}\n{words}")
     print(f"{len(names)} mutants, {wrong} not as declared, {matrix.seconds:.0f} s")
     return wrong > 0

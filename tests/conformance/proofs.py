@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from kill_matrix import Matrix, Result, mutant_jobs, played
+from jobs import mutant_jobs
+from kill_matrix import Cell, Matrix, Result, played
 from octomil_conformance import runner
 from octomil_conformance.requirement import Check
 
@@ -39,10 +40,14 @@ def survivor_without(
     """
     check = expectation.check
     for result in results:
-        cells = [cell for cell in result.cells if (cell.requirement, cell.check) == (check.requirement.id, check.name)]  # fmt: skip
+        cells = [cell for cell in result.cells if _found_by(check, cell)]
         if cells and all(cell.lines <= {*expectation.lines} for cell in cells):
             return result
     return None
+
+
+def _found_by(check: Check, cell: Cell) -> bool:
+    return (cell.requirement, cell.check) == (check.requirement.id, check.name)
 
 
 def proven(matrix: Matrix) -> Matrix:
@@ -57,7 +62,11 @@ def proven(matrix: Matrix) -> Matrix:
     }
     jobs = [job for job in mutant_jobs() if job.name in again]
     alone = played(jobs, lambda result: False, at_once=1)
-    return replace(matrix, results=matrix.results | alone.results, again=[*matrix.again, *again])  # fmt: skip
+    return replace(
+        matrix,
+        results=matrix.results | alone.results,
+        again=[*matrix.again, *again],
+    )
 
 
 def _expecting(check: Check) -> Iterator[range]:

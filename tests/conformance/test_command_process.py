@@ -68,7 +68,13 @@ def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
     hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NO_SERVER}
 
     with canned() as url:
-        ran = subprocess.run([*command, url, *MOCK], env=hostile, capture_output=True, text=True, check=False)  # fmt: skip
+        ran = subprocess.run(
+            [*command, url, *MOCK],
+            env=hostile,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "Conformant: " in ran.stdout

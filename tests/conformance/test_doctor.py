@@ -23,30 +23,31 @@ def test_doctor_says_what_can_be_claimed(capsys):
     assert "no such endpoint, or no such model" in out
 
 
-DOWN = (502, "application/json", b"{}")
+JSON = "application/json"
+ALL_DOWN = dict.fromkeys(ANSWERS, (502, JSON, b"{}"))
 ENVELOPE = {"error": "bad_gateway", "message": "It is down.", "status_code": 502}
 FAILED = {"results": [{"index": 0, "error": ENVELOPE}], "succeeded": 0, "failed": 1}
-FAILED_BATCH = (200, "application/json", json.dumps(FAILED).encode())
-NOT_DONE = STREAM.replace(b'"done":true', b'"done":false')
+FAILED_BATCH = (200, JSON, json.dumps(FAILED).encode())
+NOT_DONE = (200, "text/event-stream", STREAM.replace(b'"done":true', b'"done":false'))
 
 
 def report(status):
     answer = {"status": status, "provider": None, "backends": []}
-    return (200, "application/json", json.dumps(answer).encode())
+    return (200, JSON, json.dumps(answer).encode())
 
 
 @pytest.mark.parametrize(
     "changes, said",
     [
-        (dict.fromkeys(ANSWERS, DOWN) | {HEALTH_PATH: report("ok")}, "the server cannot reach a model"),
+        (ALL_DOWN | {HEALTH_PATH: report("ok")}, "the server cannot reach a model"),
         ({HEALTH_PATH: report("degraded")}, "it says degraded: an upstream is down"),
-        ({HEALTH_PATH: report("unavailable")}, "it says unavailable: every upstream is down"),
-        ({STREAM_PATH: (200, "text/event-stream", NOT_DONE)}, "it answers, but no event has done: true"),
-        ({EMBED_PATH: (200, "application/json", b"{}")}, "it answers, but $: 'data' is a required"),
-        ({EMBED_PATH: (401, "application/json", b"{}")}, "pass --token"),
+        ({HEALTH_PATH: report("unavailable")}, "unavailable: every upstream is down"),
+        ({STREAM_PATH: NOT_DONE}, "it answers, but no event has done: true"),
+        ({EMBED_PATH: (200, JSON, b"{}")}, "it answers, but $: 'data' is a required"),
+        ({EMBED_PATH: (401, JSON, b"{}")}, "pass --token"),
         ({BATCH_PATH: FAILED_BATCH}, "it answers, but inputs of the batch fail"),
     ],
-)  # fmt: skip
+)
 def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
     with canned(changes) as url:
         status = cli.main(["doctor", url])

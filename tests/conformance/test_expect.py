@@ -81,13 +81,17 @@ def test_a_short_token_is_redacted_only_where_it_is_a_word(text, token, redacted
     "pieces, token, masked",
     [
         ([b"a secret-token b"], "secret-token", [b"a [redacted] b"]),
-        ([b"a secr", b"et-tok", b"en b"], "secret-token", [b"a [redacted]", b"", b" b"]),
+        (
+            [b"a secr", b"et-tok", b"en b"],
+            "secret-token",
+            [b"a [redacted]", b"", b" b"],
+        ),
         ([b"secret-token", b"secret-token"], "secret-token", [b"[redacted]"] * 2),
         ([b"a tok", b" b token"], "tok", [b"a [redacted]", b" b token"]),
         ([b"p\xc3\xa4", b"sswort \xff"], "p\u00e4sswort", [b"[redacted]", b" \xff"]),
         ([b"as ", b"it is"], None, [b"as ", b"it is"]),
         ([], "secret-token", []),
     ],
-)  # fmt: skip
+)
 def test_a_token_across_pieces_is_masked_where_it_begins(pieces, token, masked):
     assert redact_pieces(pieces, token) == masked

@@ -44,13 +44,16 @@ def test_it_has_the_conclusion_its_reasons_and_how_to_repeat_a_request(page):
 def test_only_what_did_not_pass_is_open(page):
     found = page(run_of(verdict("warn"), verdict("pass", "STREAM-06")))
 
-    states = {each["id"]: "open" in each for each in found.all("details", **{"class": "requirement"})}  # fmt: skip
+    requirements = found.all("details", **{"class": "requirement"})
+    states = {each["id"]: "open" in each for each in requirements}
     assert states == {"STREAM-05": True, "STREAM-06": False}
 
 
 @pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
 def test_it_has_the_reason(outcome, page):
-    assert "because of this" in page(run_of(verdict(outcome, reason="because of this"))).words  # fmt: skip
+    found = page(run_of(verdict(outcome, reason="because of this")))
+
+    assert "because of this" in found.words
 
 
 def test_the_verdicts_on_a_requirement_are_grouped_the_worst_first(page):
@@ -59,8 +62,8 @@ def test_the_verdicts_on_a_requirement_are_grouped_the_worst_first(page):
 
     found = page(run_of(good, bad, other))
 
-    outcomes = [each["data-outcome"] for each in found.all("details", **{"class": "verdict"})]  # fmt: skip
-    assert outcomes == ["pass", "fail", "pass"]
+    verdicts = found.all("details", **{"class": "verdict"})
+    assert [each["data-outcome"] for each in verdicts] == ["pass", "fail", "pass"]
 
 
 def test_it_has_notes_and_what_a_claim_cannot_bring(page):
@@ -127,7 +130,8 @@ def test_what_a_server_says_is_only_text(page):
 
     assert len(found.all("script")) == len(found.all("style")) == 1
     assert found.all("img") == []
-    assert not [name for _, each in found.tags for name in each if name.startswith("on")]  # fmt: skip
+    names = {name for _, attributes in found.tags for name in attributes}
+    assert not [name for name in names if name.startswith("on")]
     assert found.words.count("<script>alert('\"1\"')</script>") > 15
     assert "U+2028U+202EU+0000U+001B[31mU+D800" in found.words
 

@@ -5,14 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from kill_matrix import (
-    ONE_UPSTREAM,
-    TOGETHER,
-    Job,
-    difference,
-    played,
-    upstreams_of,
-)
+from jobs import ONE_UPSTREAM, TOGETHER, Job, upstreams_of
+from kill_matrix import difference, played
 from octomil_conformance.requirement import half
 from octomil_conformance.runner import all_checks
 from octomil_conformance.server import mutants

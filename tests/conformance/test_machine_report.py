@@ -14,7 +14,13 @@ from runs import COOKIE, EVENTS, TOKEN, exchange, nasty_run, run_of, verdict
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
-REPORTS = ["--junit", "r.xml", "--json", "r.json", "--html", "r.html", "--markdown", "r.md"]  # fmt: skip
+FILES = {
+    "--junit": "r.xml",
+    "--json": "r.json",
+    "--html": "r.html",
+    "--markdown": "r.md",
+}
+REPORTS = [word for option in FILES.items() for word in option]
 
 
 def json_of(run):
@@ -34,16 +40,15 @@ def test_the_json_report_has_each_verdict_and_each_exchange_once():
 
     report = json_of(run_of(good, bad))
 
-    assert (report["format"], report["spec"], report["suite"]) == (
-        3,
-        spec.VERSION,
-        "0.1.0",
-    )
-    assert (report["conclusion"], report["counts"]) == ("not conformant", {"pass": 1, "fail": 1})  # fmt: skip
+    assert (report["format"], report["spec"]) == (3, spec.VERSION)
+    assert report["suite"] == "0.1.0"
+    assert report["conclusion"] == "not conformant"
+    assert report["counts"] == {"pass": 1, "fail": 1}
     assert [each["exchanges"] for each in report["verdicts"]] == [[0], [1, 0]]
     assert len(report["exchanges"]) == 2
     found = report["verdicts"][1]
-    assert (found["requirement"], found["got"], found["want"]) == ("STREAM-05", "no end", "a blank line")  # fmt: skip
+    assert found["requirement"] == "STREAM-05"
+    assert (found["got"], found["want"]) == ("no end", "a blank line")
     assert report["requirements"]["STREAM-05"]["force"] == "MUST"
     assert found["repro"].startswith("curl -N -X POST http://127.0.0.1:8000/api/v1/inf")
     assert report["exchanges"][0]["chunks"] == [[1.0, 0], [4.0, 1]]
@@ -71,13 +76,11 @@ def test_the_junit_report_counts_what_failed():
 
     suite = junit_of(run)
 
-    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "6", "failures": "2", "errors": "1", "skipped": "1",
-    }  # fmt: skip
+    counts = ("tests", "failures", "errors", "skipped")
+    assert [suite.get(name) for name in counts] == ["6", "2", "1", "1"]
     assert len(suite.findall("testcase")) == 6
-    assert (
-        "got this\nwant that\nbreaks Standard parsers" in suite.find(".//failure").text
-    )
+    failure = suite.find(".//failure").text
+    assert "got this\nwant that\nbreaks Standard parsers" in failure
 
 
 def test_what_xml_cannot_hold_is_replaced():
@@ -93,7 +96,7 @@ def test_no_report_shows_the_token_or_a_cookie(capsys):
     with canned(answers, echo={b"%T": "Authorization"}) as url:
         status = cli.main([url, "--token", TOKEN, *REPORTS, *MOCK])
 
-    texts = [Path(name).read_text() for name in REPORTS[1::2]]
+    texts = [Path(name).read_text() for name in FILES.values()]
     assert status == 1
     for text in (capsys.readouterr().out, *texts):
         assert "redacted" in text
@@ -123,12 +126,13 @@ def test_half_a_surrogate_pair_stops_no_report(capsys):
 def test_missing_folders_are_made():
     Path("stream.sse").write_bytes(STREAM)
 
-    assert cli.main(["fixtures", "stream.sse", "--junit", "a/b/r.xml", "--html", "a/c/r.html"]) == 0  # fmt: skip
+    reports = ["--junit", "a/b/r.xml", "--html", "a/c/r.html"]
+    assert cli.main(["fixtures", "stream.sse", *reports]) == 0
     assert Path("a/b/r.xml").exists()
     assert Path("a/c/r.html").exists()
 
 
-@pytest.mark.parametrize("option", ["--json", "--junit", "--html", "--markdown"])
+@pytest.mark.parametrize("option", FILES)
 def test_a_folder_as_a_report_is_exit_2_before_the_run(option, capsys):
     status = cli.main(["http://127.0.0.1:1", option, ".", *MOCK])
 
@@ -141,8 +145,7 @@ def test_a_report_that_cannot_be_written_is_exit_2_and_the_others_are_written(ca
     Path("taken").touch()
     Path("stream.sse").write_bytes(STREAM)
 
-    status = cli.main(["fixtures", "stream.sse", "--json", "taken/r.json", "--junit", "r.xml"])  # fmt: skip
-
-    assert status == 2
+    reports = ["--json", "taken/r.json", "--junit", "r.xml"]
+    assert cli.main(["fixtures", "stream.sse", *reports]) == 2
     assert "--json taken/r.json: " in capsys.readouterr().err
     assert Path("r.xml").exists()

@@ -88,4 +88,6 @@ def test_rows_beyond_the_limit_are_counted(monkeypatch):
 
 @pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
 def test_it_has_the_reason(outcome):
-    assert "because of this" in markdown(run_of(verdict(outcome, reason="because of this")))  # fmt: skip
+    run = run_of(verdict(outcome, reason="because of this"))
+
+    assert "because of this" in markdown(run)

@@ -20,7 +20,8 @@ FOCUS = "(({id, tagName, textContent}) => id || tagName + ' ' + textContent.slic
 
 def several():
     """A run with something of everything."""
-    many = exchange(*((at / 9, b'data: {"token": "a", "done": false}\n\n') for at in range(40)))  # fmt: skip
+    event = b'data: {"token": "a", "done": false}\n\n'
+    many = exchange(*((at / 9, event) for at in range(40)))
     return run_of(
         verdict("fail", got="x" * 300, exchanges=(many, many)),
         verdict("pass", "HTTP-05", "infer", check="not json is refused"),
@@ -76,7 +77,9 @@ def test_a_filter_hides_single_verdicts_of_a_requirement(page, report):
 
     page.select_option("#outcome", "warn")
 
-    hidden = "[...document.querySelectorAll('#HTTP-05 .verdict')].map(each => each.hidden)"  # fmt: skip
+    hidden = (
+        "[...document.querySelectorAll('#HTTP-05 .verdict')].map(each => each.hidden)"
+    )
     assert page.evaluate(hidden) == [False, True]
 
 
@@ -122,7 +125,7 @@ def test_a_link_opens_and_shows_its_target(page, report):
 
 
 def test_buttons_open_and_close_everything(page, report):
-    states = "[...document.querySelectorAll('.requirement, .verdict')].map(each => each.open)"  # fmt: skip
+    states = "[...document.querySelectorAll('.requirement, .verdict')].map(each => each.open)"
     page.goto(report)
 
     page.click("#open")
@@ -150,7 +153,7 @@ def test_the_report_can_be_read_on_a_phone(new_page, report, nasty_report, schem
 
     for address in (report, nasty_report):
         page.goto(address)
-        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")  # fmt: skip
+        page.locator("details").evaluate_all("all => all.map(each => each.open = true)")
 
         contrasts = page.evaluate(CONTRASTS)
         assert page.evaluate("innerWidth") == 360

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from canned_server import ANSWERS, EMBEDDINGS, HANG, STREAM, canned
-from kill_matrix import TIMEOUT, server
+from jobs import TIMEOUT
 from kill_matrix import TOKEN as MATRIX_TOKEN
+from kill_matrix import server
 from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.recordings.reader import read
@@ -33,14 +34,16 @@ def verdicts(*arguments):
 BAD_ANSWERS = {
     "good": {},
     "no-blank-line": {STREAM_PATH: (200, "text/event-stream", STREAM[:-1])},
-    "no-usage": {EMBED_PATH: (200, "application/json", EMBEDDINGS.replace(b"usage", b"used"))},
+    "no-usage": {
+        EMBED_PATH: (200, "application/json", EMBEDDINGS.replace(b"usage", b"used"))
+    },
     "no-label": {EMBED_PATH: (200, "text/plain", EMBEDDINGS)},
     "failure": {EMBED_PATH: (500, "application/json", b'{"error": "internal_error"}')},
     "page": {EMBED_PATH: (502, "text/html", b"<html>Bad Gateway</html>")},
     "no-json": {STREAM_PATH: (404, "text/plain", b"")},
     "latin-1": {EMBED_PATH: (200, "application/json", b'{"data": "\xe9"}')},
     "silence": {EMBED_PATH: HANG},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)

@@ -32,7 +32,7 @@ def har_entry(url="https://x/api/v1/inference/stream", method="POST", **response
             "content": content,
             **response,
         },
-    }  # fmt: skip
+    }
 
 
 def har(*entries):
@@ -129,6 +129,11 @@ def test_an_entry_is_named_by_its_number(capsys):
     assert "(page.har#1)" in capsys.readouterr().out
 
 
+CUT_OFF = har_entry(content=None, _error="cut", headers=7)
+NUMBER = {"size": 9, "text": 7}
+NOT_BASE64 = {"text": "?", "encoding": "base64"}
+
+
 @pytest.mark.parametrize(
     "document, said",
     [
@@ -140,12 +145,12 @@ def test_an_entry_is_named_by_its_number(capsys):
         (har(har_entry(status="200")), "entry 0: response.status: expected an integer"),
         (har(har_entry(content={"size": 9})), "entry 0: its body was not saved"),
         (har(har_entry(content=None)), "entry 0: its body was not saved"),
-        (har(har_entry(content=None, _error="cut", headers=7), har_entry(status=None)), "entry 1: response.status: expected"),
-        (har(har_entry(content={"size": 9, "text": 7})), "entry 0: its body was not saved"),
-        (har(har_entry(content={"text": "?", "encoding": "base64"})), "entry 0: content.text: expected base64"),
+        (har(CUT_OFF, har_entry(status=None)), "entry 1: response.status: expected"),
+        (har(har_entry(content=NUMBER)), "entry 0: its body was not saved"),
+        (har(har_entry(content=NOT_BASE64)), "entry 0: content.text: expected base64"),
         (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: expected objects"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_har_is_exit_2_and_says_what_was_expected(document, said, capsys):
     lay(page_har=document)
 

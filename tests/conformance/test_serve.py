@@ -43,7 +43,8 @@ UNSEEN = {name: each for name, each in all_mutants().items() if not each.shows}
 
 def ask(url, path, body=None, method="", **headers):
     """Status, headers, body; what came of it when the transfer broke off."""
-    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=SOON)) as connection:  # fmt: skip
+    address = url.removeprefix("http://")
+    with closing(http.client.HTTPConnection(address, timeout=SOON)) as connection:
         data = None if body is None else json.dumps(body)
         given = {"Authorization": f"Bearer {TOKEN}", **headers}
         connection.request(method or ("POST" if data else "GET"), path, data, given)
@@ -55,7 +56,8 @@ def ask(url, path, body=None, method="", **headers):
 
 
 def events(body):
-    return [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: ")]  # fmt: skip
+    lines = [line for line in body.split(b"\n") if line.startswith(b"data: ")]
+    return [json.loads(line[6:]) for line in lines]
 
 
 # The command.
@@ -67,7 +69,9 @@ def running(folder, *options):
     package = Path(octomil_conformance.__file__).parents[1]
     code = f"import sys; sys.path.insert(0, {str(package)!r}); from octomil_conformance.cli import main; sys.exit(main())"
     command = [sys.executable, "-I", "-S", "-c", code, "serve", "--port", "0", *options]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, text=True
+    ) as process:
         said = ""
         while "print(token)" not in said:
             line = process.stdout.readline()
@@ -88,7 +92,9 @@ def test_what_it_prints_works_when_pasted_and_a_signal_ends_it(
 ):
     with running(tmp_path, *options) as (process, said):
         lines = re.findall(r"^  (curl .*)$", said, re.MULTILINE)
-        streamed, embedded = [subprocess.run(line, shell=True, capture_output=True, check=True).stdout for line in lines]  # fmt: skip
+        streamed, embedded = (
+            subprocess.check_output(line, shell=True) for line in lines
+        )
         process.send_signal(number)
 
         assert process.wait(SOON) == 0
@@ -212,12 +218,14 @@ def test_one_scenario_applies_to_all_models(
     upstreams, scenario, status, tokens, ending
 ):
     with serving(served(upstreams, TOKEN, scenario=scenario)) as url:
-        got, _, body = ask(url, "/api/v1/inference/stream", {**CHAT, "model_id": "conf-echo"})  # fmt: skip
+        asked = {**CHAT, "model_id": "conf-echo"}
+        got, _, body = ask(url, "/api/v1/inference/stream", asked)
 
     assert got == status
     assert [each["token"] for each in events(body)][: len(tokens)] == tokens
     assert ending in body.decode()
-    assert body.endswith(b"<broken off>") == (ending.endswith(("timeout", "interrupted")) and status == 200)  # fmt: skip
+    breaks_off = ending.endswith(("timeout", "interrupted")) and status == 200
+    assert body.endswith(b"<broken off>") == breaks_off
 
 
 def test_a_failure_of_the_server_itself_is_judged_after_the_request(upstreams):
@@ -268,7 +276,11 @@ IN_TIME = {
     *("outages_take_their_time", "time_outs_take_their_time"),
 }
 """Mutants that are only late or early. The kill matrix tests them."""
-ELSEWHERE = [name for name, each in OFFERED.items() if each.shows != "echo" and name not in IN_TIME]  # fmt: skip
+ELSEWHERE = [
+    name
+    for name, each in OFFERED.items()
+    if each.shows != "echo" and name not in IN_TIME
+]
 STANDING = [name for name in OFFERED if name not in IN_TIME]
 
 
@@ -289,7 +301,8 @@ def test_a_mutant_is_met_in_the_answers_of_its_scenario(upstreams, rightly, name
     wrong = served(upstreams, TOKEN, mutant)
 
     assert is_scenario(mutant.shows)
-    assert any(answered(wrong, path) != rightly(mutant.shows, path) for path in claimed(mutant))  # fmt: skip
+    right = partial(rightly, mutant.shows)
+    assert any(answered(wrong, path) != right(path) for path in claimed(mutant))
 
 
 @pytest.mark.parametrize("name", STANDING)

@@ -17,6 +17,8 @@ from octomil_conformance.transport import Transfer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+GZIPPED = b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi", mtime=0)
 
 
 @contextmanager
@@ -51,12 +53,12 @@ def fetch(url, seconds=5.0):
         (HEAD + b"Content-Length: 9\r\n\r\nhi", b"hi", "cut"),
         (HEAD + b"\r\nhi", b"hi", "closed"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", "complete"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n", b"", "complete"),
-        (HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi", mtime=0), b"hi", "closed"),
+        (CONTINUE + HEAD + b"Content-Length: 0\r\n\r\n", b"", "complete"),
+        (HEAD + GZIPPED, b"hi", "closed"),
         (b"", b"", "nothing"),
         (b"garbage\r\n\r\n", b"", "nothing"),
     ],
-)  # fmt: skip
+)
 def test_every_way_to_end_is_distinguished(answer, body, end):
     with answering(answer) as url:
         exchange = fetch(url)
@@ -75,7 +77,9 @@ def test_each_piece_keeps_its_time():
     assert exchange.arrival(2) == second.at
 
 
-@pytest.mark.parametrize("dripped, end", [(HEAD, "nothing"), (CHUNKED + b"9\r\n1", "deadline")])  # fmt: skip
+@pytest.mark.parametrize(
+    "dripped, end", [(HEAD, "nothing"), (CHUNKED + b"9\r\n1", "deadline")]
+)
 def test_an_answer_that_drips_ends_at_the_deadline(dripped, end):
     with answering(dripped, end=stall) as url:
         exchange = fetch(url, seconds=0.2)

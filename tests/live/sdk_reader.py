@@ -21,9 +21,11 @@ def main():
     given = json.load(sys.stdin)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         reading = [
-            pool.submit(read, url, given["token"], {name: given["bodies"][name] for name in called})
+            pool.submit(
+                read, url, given["token"], {n: given["bodies"][n] for n in called}
+            )
             for url, called in given["servers"]
-        ]  # fmt: skip
+        ]
     print("MADE " + json.dumps([each.result() for each in reading]), flush=True)
 
 

@@ -70,7 +70,9 @@ def unlike(ours, real, where=""):
         ]
     if isinstance(ours, list) and isinstance(real, list):
         pairs = zip(ours, real, strict=False)
-        return [x for n, pair in enumerate(pairs) for x in unlike(*pair, f"{where}[{n}]")]  # fmt: skip
+        return [
+            x for n, pair in enumerate(pairs) for x in unlike(*pair, f"{where}[{n}]")
+        ]
     if type(ours) is type(real):
         return []
     return [f"{where} is {ours!r} instead of {real!r}"]

@@ -15,7 +15,9 @@ def measured():
 
 
 def test_the_sdk_reads_every_variant(measured):
-    variants = [each for each in measured.made if each.layer and not each.layer.violates]  # fmt: skip
+    variants = [
+        each for each in measured.made if each.layer and not each.layer.violates
+    ]
     read = {each.name: {*measured.cells(each)} - {SAME, ""} for each in variants}
 
     assert len(read) > 30

@@ -36,7 +36,10 @@ def test_another_address_of_ipv6_is_for_ipv6_only():
         socket.create_connection(("127.0.0.1", port))
 
 
-TWO = [(socket.AF_INET6, 0, 0, "", ("::1", 0, 0, 0)), (socket.AF_INET, 0, 0, "", ("127.0.0.1", 0))]  # fmt: skip
+TWO = [
+    (socket.AF_INET6, 0, 0, "", ("::1", 0, 0, 0)),
+    (socket.AF_INET, 0, 0, "", ("127.0.0.1", 0)),
+]
 
 
 def test_all_addresses_of_a_host_have_one_port(monkeypatch):

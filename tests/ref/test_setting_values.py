@@ -161,7 +161,10 @@ def test_an_alias_is_for_one_provider_or_for_all(text):
     found = values.aliases(text)
 
     built_in = values.BUILT_IN_ALIASES
-    own = {of: {n: m for n, m in found[of].items() if n not in built_in[of]} for of in found}  # fmt: skip
+    own = {
+        of: {n: m for n, m in found[of].items() if n not in built_in[of]}
+        for of in found
+    }
     assert own == OWN_ALIASES[text]
 
 

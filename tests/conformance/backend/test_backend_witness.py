@@ -33,7 +33,7 @@ PROBES = [
 
 
 @pytest.mark.parametrize("provider, method, path, status", PROBES)
-def test_probes_are_answered_and_have_no_nonce(scripted, provider, method, path, status):  # fmt: skip
+def test_a_probe_is_answered_without_a_nonce(scripted, provider, method, path, status):
     assert requested(scripted, provider, method, path) == status
 
     assert scripted.calls("")[-1].path == path

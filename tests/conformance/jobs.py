@@ -1,0 +1,176 @@
+"""The servers that the suite has to judge, and the claims and requirements by which it judges each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from operator import itemgetter
+
+from octomil_conformance import runner
+from octomil_conformance.backend.witness import Provider
+from octomil_conformance.config import parse_claims
+from octomil_conformance.requirement import half
+from octomil_conformance.server.layers import Request, Response, Server, around
+from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.served import Upstreams, where_claimed
+from octomil_conformance.server.subjects import Subject
+from octomil_conformance.server.variants import ALL, all_variants
+
+TIMEOUT = 1.0
+"""Seconds that a mutant waits for a backend."""
+UNHURRIED = 2.0
+"""Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
+LOOKS_AT_ALL = "HTTP-25"
+TOGETHER = {
+    "freedoms of streams": [
+        "no_store",
+        "more_in_events",
+        "bare_final_event",
+        "letter_by_letter",
+        "no_space",
+        "id_after_data",
+        "named_events",
+        "comments",
+        "more_blank_lines",
+        "ends_with_done",
+        "crlf",
+        "split_in_characters",
+        "byte_by_byte",
+    ],
+    "freedoms of answers": [
+        "null_fields",
+        "more_fields",
+        "whole_milliseconds",
+        "other_order",
+        "spaced_json",
+        "other_labels",
+        "refuses_with_422",
+        "other_challenge",
+        "long_request_ids",
+        "gzipped",
+        "header_case",
+        "prompts_stay_whole_ollama",
+    ],
+    "other freedoms of answers": [
+        "fewer_fields",
+        "bare_vectors",
+        "gateway_is_503",
+        "chunked",
+        "newer_words_openai",
+        "cools_down",
+    ],
+    "freedoms that level 2 does not have": [
+        "structured_output",
+        "zero_milliseconds",
+        "one_token",
+        "strict_about_types",
+        "one_request_a_connection",
+    ],
+}
+"""Conformant servers that use many freedoms at once, the first innermost. They are judged by the highest claims, each freedom alone at level 0."""
+ONE_UPSTREAM = "one upstream"
+"""The name of a conformant server that has only Ollama."""
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    """The name of a mutant or variant. Any other name is a conformant server."""
+    claims: Mapping[str, int]
+    only: frozenset[str] = frozenset()
+    """Requirements, or halves of them; empty for all that the claims bring."""
+    timeout: float = TIMEOUT
+
+
+@cache
+def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
+    """The upstreams through which the checks of a requirement go. A test shows that they are the same for all of them."""
+    every = [each for each in runner.all_checks() if each.requirement.id == requirement]
+    return every[0].through
+
+
+def halves(through: Provider | None = None) -> frozenset[str]:
+    """All requirements. If the checks of one go through each upstream, only the half with this upstream, or with the first."""
+    checked = {check.requirement.id: check.through for check in runner.all_checks()}
+    return frozenset(
+        half(name, through if through in each else each[0])
+        for name, each in checked.items()
+    )
+
+
+def declared(mutant: Subject) -> frozenset[str]:
+    """The requirements that a run must find, each with its upstream."""
+    return frozenset(
+        half(name, through)
+        for name in mutant.violates
+        for through in ([None] if "[" in name else upstreams_of(name))
+        if not through or mutant.through in (None, through)
+    )
+
+
+def violated(mutant: Subject) -> frozenset[str]:
+    """What a mutant violates, through the upstreams where it does. Empty, for all of a small claim, if LOOKS_AT_ALL is among it: its check reads all exchanges."""
+    names, small = declared(mutant), max(mutant.claims.values()) < 2
+    return frozenset() if LOOKS_AT_ALL in names and small else names
+
+
+def mutant_jobs() -> list[Job]:
+    """Each mutant against the requirements that it violates. A run with --own shows that the others pass."""
+    mutants = all_mutants().values()
+    return [Job(mutant.name, mutant.claims, violated(mutant)) for mutant in mutants]
+
+
+def conformant_jobs() -> list[Job]:
+    """Conformant servers, the longest runs first."""
+    unhurried = partial(Job, timeout=UNHURRIED)
+    return [
+        unhurried("conformant", parse_claims(ALL.split())),
+        *(
+            unhurried(name, combined(names).claims, halves(combined(names).through))
+            for name, names in TOGETHER.items()
+        ),
+        unhurried(ONE_UPSTREAM, {"infer": 2}),
+        *(
+            unhurried(each.name, _alone(each), _heard_by(each))
+            for each in all_variants().values()
+        ),
+    ]
+
+
+def _alone(variant: Subject) -> Mapping[str, int]:
+    """The claims for a variant alone: level 0 if it is judged together with others at level 2."""
+    if not any(variant.name in names for names in TOGETHER.values()):
+        return variant.claims
+    return {name: 0 for name in variant.claims if name != "auth"}
+
+
+def _heard_by(variant: Subject) -> frozenset[str]:
+    """The requirements whose checks can tell it from another server; empty for all."""
+    if variant.upstreams is Subject.upstreams:
+        return halves()  # a layer does not know which upstream answers
+    return halves(variant.through) if variant.through else frozenset()
+
+
+def combined(names: Iterable[str]) -> Subject:
+    """One server with the layers and the upstreams of all of these variants."""
+    parts = [all_variants()[name] for name in names]
+    levels = [level for each in parts for level in each.claims.items()]
+    # With an upstream that is not the first, the halves that it answers are judged. Layers do not know which one answers.
+    through = "openai" if any(each.through == "openai" for each in parts) else None
+
+    def layer(request: Request, server: Server) -> Response:
+        for each in parts:
+            server = around(server, where_claimed(each.layer, each.claims))
+        return server(request)
+
+    def upstreams(given: Upstreams) -> Upstreams:
+        for each in parts:
+            given = each.upstreams(given)
+        return given
+
+    return replace(
+        parts[0],
+        claims=dict(sorted(levels, key=itemgetter(1))),  # the highest one stays
+        layer=layer,
+        upstreams=upstreams,
+        through=through,
+    )
