@@ -112,9 +112,10 @@ class Response:
         return self
 
     def fail(self, status: int, **fields: Any) -> Self:
-        """The same failure with another status, in the envelope too."""
+        """Makes it a failure with this status, in the envelope too. The rest of an envelope stays as it is."""
         self.status = status
-        return self.send({**self.fields, "status_code": status, **fields})
+        envelope = {"error": "failed", "message": "No.", **self.fields}
+        return self.send({**envelope, "status_code": status, **fields})
 
     @property
     def is_stream(self) -> bool:

@@ -7,18 +7,27 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
 from octomil_conformance.server.mutants.gateway import fail_both
-from octomil_conformance.server.subjects import GONE, table
-
-on.statuses("batch@1", "BATCH-01", "BATCH-06", "BATCH-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", batch_is_multi_status=207)  # fmt: skip
-on.answers.sets("batch@0", "BATCH-04", failed_is_missing=("failed", None))
-on.answers.sets("batch@0", "BATCH-05", batch_has_no_latency=("latency_ms", GONE))
+from octomil_conformance.server.on import GONE
 
 
-@on.answers("batch@0", "BATCH-01", "BATCH-02", "BATCH-04")
+@on.responses(
+    "batch@1", "BATCH-01 BATCH-06 BATCH-11 HTTP-08 HTTP-18 HTTP-19 HTTP-23 HTTP-28"
+)
+def batch_is_multi_status(response: Response) -> None:
+    """A good answer has the status 207."""
+    if response.status == 200:
+        response.status = 207
+
+
+on.answers("batch@0", "BATCH-04").sets(failed_is_missing=("failed", None))
+on.answers("batch@0", "BATCH-05").sets(batch_has_no_latency=("latency_ms", GONE))
+
+
+@on.answers("batch@0", "BATCH-01 BATCH-02 BATCH-04")
 def results_are_by_index(fields: Json) -> None:
     """`results` is an object with the indices as names."""
     fields["results"] = {str(each["index"]): each for each in fields["results"]}
@@ -31,7 +40,7 @@ def index_counts_from_one(fields: Json) -> None:
         result["index"] += 1
 
 
-@on.answers("batch@0", "BATCH-02", "BATCH-04")
+@on.answers("batch@0", "BATCH-02 BATCH-04")
 def last_result_is_missing(fields: Json) -> None:
     """The last result is left out."""
     del fields["results"][-1]
@@ -43,7 +52,7 @@ def result_has_no_provider(fields: Json) -> None:
     fields["results"][0].pop("provider", None)
 
 
-@on.answers("batch@2", "BATCH-03", "BATCH-21", "BATCH-26", "HTTP-25", shows="http-500")
+@on.answers("batch@2", "BATCH-03 BATCH-21 BATCH-26 HTTP-25", shows="http-500")
 def error_is_a_word(fields: Json) -> None:
     """The `error` of a failed input is a string."""
     for result in fields["results"]:
@@ -63,13 +72,15 @@ def batch_has_another_model(fields: Json) -> None:
     fields["model_id"] += ":latest"
 
 
-@on.answers("batch@1", "BATCH-03", "BATCH-06", "HTTP-25")
+@on.answers("batch@1", "BATCH-03 BATCH-06 HTTP-25")
 def second_result_is_null(fields: Json) -> None:
     """The `output` of the last input is null."""
     fields["results"][-1]["output"] = None
 
 
-@on.answers("batch@2", "BATCH-20", "BATCH-21", "BATCH-23", "BATCH-26", "BATCH-27", "BATCH-29", "BATCH-36", "BATCH-37")  # fmt: skip
+@on.answers(
+    "batch@2", "BATCH-20 BATCH-21 BATCH-23 BATCH-26 BATCH-27 BATCH-29 BATCH-36 BATCH-37"
+)
 def results_are_backwards(fields: Json) -> None:
     """The results are in reverse order."""
     fields["results"].reverse()
@@ -77,14 +88,18 @@ def results_are_backwards(fields: Json) -> None:
         result["index"] = index
 
 
-@on.responses("batch@2", "BATCH-01", "BATCH-02", "BATCH-04", "BATCH-05", "BATCH-21", "BATCH-26", shows="http-500")  # fmt: skip
+@on.responses(
+    "batch@2", "BATCH-01 BATCH-02 BATCH-04 BATCH-05 BATCH-21 BATCH-26", shows="http-500"
+)
 def batch_all_or_nothing(response: Response) -> None:
     """One failing input fails the whole batch."""
-    results = response.fields.get("results", ())
-    errors = [each["error"] for each in results if "error" in each]
-    if errors:
+    if errors := errors_in(response.fields):
         response.status = errors[0]["status_code"]
         response.send(errors[0])
+
+
+def errors_in(fields: Json) -> list[Json]:
+    return [each["error"] for each in fields.get("results", ()) if "error" in each]
 
 
 def bounded(fields: Json, bound: int) -> None:
@@ -93,14 +108,14 @@ def bounded(fields: Json, bound: int) -> None:
         fields["max_concurrency"] = bound
 
 
-@on.bodies("batch@2", "BATCH-29", "BATCH-33", shows=None)
+@on.bodies("batch@2", "BATCH-29 BATCH-33", shows=None)
 def thirty_two_inputs_are_run(fields: Json) -> None:
     """Only the first 32 inputs are run."""
     if isinstance(fields.get("inputs"), list):
         fields["inputs"] = fields["inputs"][:32]
 
 
-@on.requests("batch@2", "BATCH-22", "BATCH-23", shows=None)
+@on.requests("batch@2", "BATCH-22 BATCH-23", shows=None)
 def batch_unbounded(request: Request) -> None:
     """`max_concurrency` is ignored: all inputs run at once. Only the scenario `gated` shows it, because others depend on when the client leaves."""
     fields = request.fields
@@ -120,7 +135,8 @@ def parts_of(fields: Json, size: int) -> list[Json]:
     inputs = fields.get("inputs")
     if not isinstance(inputs, list) or len(inputs) <= size:
         return [fields]
-    return [{**fields, "inputs": inputs[n : n + size]} for n in range(0, len(inputs), size)]  # fmt: skip
+    places = range(0, len(inputs), size)
+    return [{**fields, "inputs": inputs[n : n + size]} for n in places]
 
 
 def in_parts(request: Request, server: Server, size: int) -> Response:
@@ -150,7 +166,7 @@ def long_batches_are_serial(fields: Json) -> None:
         bounded(fields, 1)
 
 
-@on.layer("batch@2", "BATCH-23", "BATCH-29", "BATCH-33", "BATCH-36", shows=None)
+@on.layer("batch@2", "BATCH-23 BATCH-29 BATCH-33 BATCH-36", shows=None)
 def eight_inputs_are_read(request: Request, server: Server) -> Response:
     """Only the first eight inputs are read."""
     return server(request.send(parts_of(request.fields, 8)[0]))
@@ -159,9 +175,8 @@ def eight_inputs_are_read(request: Request, server: Server) -> Response:
 @on.responses("batch@2", "BATCH-21", shows="slow")
 def a_time_out_fails_all(response: Response) -> None:
     """One input that is late fails the whole batch."""
-    results = response.fields.get("results", ())
-    late = [each["error"] for each in results if field(each, "error", "status_code") == 504]  # fmt: skip
-    if late:
+    errors = errors_in(response.fields)
+    if late := [each for each in errors if each["status_code"] == 504]:
         response.status = 504
         response.send(late[0])
 
@@ -182,19 +197,16 @@ def field(fields: Json, *names: str) -> object:
     return value
 
 
-def change_errors(fields: Json, **changes: object) -> None:
-    for each in fields["results"]:
-        if "error" in each:
-            each["error"] |= changes
+def changing_errors(name: str, value: object) -> Callable[[Json], None]:
+    def play(fields: Json) -> None:
+        for error in errors_in(fields):
+            error[name] = value
+
+    return play
 
 
-def errors_with(field: str, value: object) -> Callable[[Json], None]:
-    return lambda fields: change_errors(fields, **{field: value})
-
-
-table(
-    on.answers("batch@2", "BATCH-26", shows="missing"),
-    errors_with,
+on.answers("batch@2", "BATCH-26", shows="missing").table(
+    changing_errors,
     "Every failed input has the {}.",
     inputs_fail_with_one_status=("status 502", "status_code", 502),
     failed_inputs_are_retryable=("`retryable` true", "retryable", True),
@@ -225,7 +237,8 @@ def a_batch_goes_on_without_its_client(request: Request) -> None:
 @on.answers("batch@2", "BATCH-32", shows="auth")
 def failed_inputs_show_the_key(fields: Json) -> None:
     """The message of a failed input shows the server's own key."""
-    change_errors(fields, message="Incorrect API key provided: conf-key.")
+    for error in errors_in(fields):
+        error["message"] = "Incorrect API key provided: conf-key."
 
 
 @on.layer("batch@2", "BATCH-33", shows=None)
@@ -240,10 +253,15 @@ def empty_outputs_are_failures(fields: Json) -> None:
     failure = Failure("bad_gateway", "The answer is empty.").envelope()
     for result in fields["results"]:
         if result.get("output") == "":
-            del result["output"]
-            result["error"] = failure
-            fields["failed"] += 1
-            fields["succeeded"] -= 1
+            fail(fields, result, failure)
+
+
+def fail(fields: Json, result: Json, error: Json) -> None:
+    """Puts a failure in place of the output of a result."""
+    del result["output"]
+    result["error"] = error
+    fields["failed"] += 1
+    fields["succeeded"] -= 1
 
 
 @on.answers("batch@2", "BATCH-38")
@@ -315,12 +333,10 @@ def a_rate_limit_spreads(fields: Json) -> None:
     """The inputs behind one that is rate limited have the same failure."""
     limit = None
     for result in fields["results"]:
-        limit = limit or (field(result, "error", "status_code") == 429 and result["error"])  # fmt: skip
+        if field(result, "error", "status_code") == 429:
+            limit = result["error"]
         if limit and "output" in result:
-            del result["output"]
-            result["error"] = limit
-            fields["failed"] += 1
-            fields["succeeded"] -= 1
+            fail(fields, result, limit)
 
 
 @on.answers("batch@2", "BATCH-21", shows=None)

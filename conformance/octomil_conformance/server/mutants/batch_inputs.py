@@ -4,7 +4,7 @@ import dataclasses
 import json
 from itertools import chain
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, Server
 
 MALFORMED = {"messages": [{"role": "user"}]}
@@ -31,7 +31,9 @@ def input_data_is_not_known(fields: Json) -> None:
     """`input_data` is refused if the first input has `messages`."""
     inputs = fields.get("inputs")
     if isinstance(inputs, list) and inputs and "messages" in inputs[0]:
-        inputs[1:] = [each if "messages" in each or not each else MALFORMED for each in inputs[1:]]  # fmt: skip
+        inputs[1:] = [
+            each if "messages" in each or not each else MALFORMED for each in inputs[1:]
+        ]
 
 
 @on.bodies("batch@1", "BATCH-07")
@@ -43,14 +45,12 @@ def no_inputs_are_one(fields: Json) -> None:
         fields["inputs"] = [{"input_data": "Hi"}]
 
 
-on.failures.sets(
-    *("batch@1", "BATCH-08", "BATCH-35"),
-    malformed_input_is_not_named=("message", "Validation failed."),
-    shows="echo",
+on.failures("batch@1", "BATCH-08 BATCH-35", shows="echo").sets(
+    malformed_input_is_not_named=("message", "Validation failed.")
 )
 
 
-@on.responses("batch@2", "BATCH-08", "BATCH-24", "BATCH-35")
+@on.responses("batch@2", "BATCH-08 BATCH-24 BATCH-35")
 def a_malformed_input_is_not_found(response: Response) -> None:
     """A malformed input is answered with 404."""
     if response.status == 400 and b"inputs[1]" in response.body:
@@ -69,13 +69,13 @@ def malformed_inputs_are_passed_over(fields: Json) -> None:
     without_malformed(fields)
 
 
-@on.bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08 BATCH-24")
 def malformed_inputs_are_dropped(fields: Json) -> None:
     """A malformed input is dropped, and the others run."""
     without_malformed(fields)
 
 
-@on.bodies("batch@1", "BATCH-09", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+@on.bodies("batch@1", "BATCH-09 HTTP-01 HTTP-09 HTTP-10 HTTP-32")
 def batch_has_a_default_model(fields: Json) -> None:
     """A batch without `model_id` runs on a default model."""
     fields.setdefault("model_id", "conf-echo")
@@ -115,7 +115,7 @@ def good_inputs_run_first(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@on.bodies("batch@2", "BATCH-08", "BATCH-24", "BATCH-25", "BATCH-35", "BATCH-36")
+@on.bodies("batch@2", "BATCH-08 BATCH-24 BATCH-25 BATCH-35 BATCH-36")
 def own_parameters_are_lost(fields: Json) -> None:
     """The own parameters of an input are ignored."""
     for each in inputs_in(fields):
@@ -132,7 +132,7 @@ def own_parameters_replace_all(fields: Json) -> None:
             each.setdefault("parameters", common)
 
 
-@on.bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08 BATCH-24")
 def own_parameters_are_not_checked(fields: Json) -> None:
     """Parameters of an input that are out of range are ignored."""
     for each in inputs_in(fields):
@@ -179,7 +179,7 @@ def parts_of_inputs_are_not_joined(fields: Json) -> None:
             del message["content"][1:]
 
 
-@on.bodies("batch@2", "BATCH-35", "BATCH-36")
+@on.bodies("batch@2", "BATCH-35 BATCH-36")
 def parameters_of_inputs_are_two(fields: Json) -> None:
     """Only temperature and max_tokens are read from an input."""
     for own in map(own_of, inputs_in(fields)):
@@ -187,11 +187,13 @@ def parameters_of_inputs_are_two(fields: Json) -> None:
             del own[name]
 
 
-@on.bodies("batch@2", "BATCH-08", "BATCH-24")
+@on.bodies("batch@2", "BATCH-08 BATCH-24")
 def strings_are_inputs(fields: Json) -> None:
     """A string counts as an input."""
     if isinstance(inputs := fields.get("inputs"), list):
-        fields["inputs"] = [{"input_data": each} if isinstance(each, str) else each for each in inputs]  # fmt: skip
+        fields["inputs"] = [
+            {"input_data": each} if isinstance(each, str) else each for each in inputs
+        ]
 
 
 @on.bodies("batch@2", "BATCH-25")

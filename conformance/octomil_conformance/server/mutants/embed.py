@@ -1,28 +1,37 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
-import itertools
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from itertools import accumulate, chain
 from unicodedata import normalize
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE, table
+from octomil_conformance.server.on import GONE
 
-on.statuses("embed@2", "EMBED-01", "EMBED-10", "EMBED-11", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 10)), "FAULT-06", embed_is_accepted=202)  # fmt: skip
-on.answers.sets("embed@0", "EMBED-01", "EMBED-02", "EMBED-08", "EMBED-16", data_is_missing=("data", GONE))  # fmt: skip
-on.answers.sets("embed@0", "EMBED-06", usage_is_missing=("usage", GONE))
-on.answers.sets("embed@0", "EMBED-07", "EMBED-09", model_is_null=("model", None))
-on.answers.sets("embed@0", "EMBED-08", embeddings_are_missing=("embeddings", GONE))
-on.answers.sets(
-    *("embed@0", "EMBED-09"),
-    object_is_missing=("object", GONE),
-    embed_has_no_provider=("provider", GONE),
+
+@on.responses(
+    "embed@2",
+    "EMBED-01 EMBED-10 EMBED-11 HTTP-08 HTTP-18 HTTP-19 HTTP-23 HTTP-28 "
+    "FALLBACK-01..06 FALLBACK-10 FAULT-06",
+)
+def embed_is_accepted(response: Response) -> None:
+    """A good answer has the status 202."""
+    if response.status == 200:
+        response.status = 202
+
+
+on.answers("embed@0", "EMBED-01 EMBED-02 EMBED-08 EMBED-16").sets(
+    data_is_missing=("data", GONE)
+)
+on.answers("embed@0", "EMBED-06").sets(usage_is_missing=("usage", GONE))
+on.answers("embed@0", "EMBED-07 EMBED-09").sets(model_is_null=("model", None))
+on.answers("embed@0", "EMBED-08").sets(embeddings_are_missing=("embeddings", GONE))
+on.answers("embed@0", "EMBED-09").sets(
+    object_is_missing=("object", GONE), embed_has_no_provider=("provider", GONE)
 )
 
 
-@on.answers("embed@0", "EMBED-01", "EMBED-04", "EMBED-05", "EMBED-08", "EMBED-16")
+@on.answers("embed@0", "EMBED-01 EMBED-04 EMBED-05 EMBED-08 EMBED-16")
 def vector_has_another_name(fields: Json) -> None:
     """The last item of `data` has its vector in `vector`, not in `embedding`."""
     item = fields["data"][-1]
@@ -80,7 +89,7 @@ def total_tokens_are_null(fields: Json) -> None:
     fields["usage"]["total_tokens"] = None
 
 
-@on.replies("embed@2", "EMBED-08", "EMBED-16", shows="shuffled")
+@on.replies("embed@2", "EMBED-08 EMBED-16", shows="shuffled")
 def embeddings_keep_the_upstreams_order(request: Request, response: Response) -> None:
     """`data` is sorted by the upstream's index, and `embeddings` is not."""
     if request.played != "shuffled":
@@ -90,7 +99,7 @@ def embeddings_keep_the_upstreams_order(request: Request, response: Response) ->
     response.send(fields | {"embeddings": vectors[1::2] + vectors[::2]})
 
 
-@on.answers("embed@0", "EMBED-08", "EMBED-16")
+@on.answers("embed@0", "EMBED-08 EMBED-16")
 def embeddings_are_backwards(fields: Json) -> None:
     """`embeddings` has the vectors in reverse order."""
     fields["embeddings"].reverse()
@@ -102,14 +111,14 @@ def embed_has_another_model(fields: Json) -> None:
     fields["model"] += ":latest"
 
 
-@on.refuses("embed@1", "EMBED-10", "EMBED-12")
+@on.refuses("embed@1", "EMBED-10 EMBED-12")
 def a_string_is_refused(fields: Json) -> bool:
     """A string as `input` is refused."""
     text = fields.get("input")
     return isinstance(text, str) and "fruit" not in text
 
 
-@on.bodies("embed@1", "EMBED-10", "EMBED-12")
+@on.bodies("embed@1", "EMBED-10 EMBED-12")
 def a_string_is_its_words(fields: Json) -> None:
     """A string as `input` is split into words, each with a vector."""
     text = fields.get("input")
@@ -123,7 +132,7 @@ def vectors_are_backwards(fields: Json) -> None:
     replace_vectors(fields, *fields["embeddings"][::-1])
 
 
-@on.bodies("embed@1", "EMBED-13", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+@on.bodies("embed@1", "EMBED-13 HTTP-01 HTTP-09 HTTP-10 HTTP-32")
 def embed_has_a_default_model(fields: Json) -> None:
     """A request without `model_id` gets the vectors of a default model."""
     fields.setdefault("model_id", "conf-echo")
@@ -168,34 +177,28 @@ def accepts_missing_vectors(request: Request, server: Server) -> Response:
     return response
 
 
-@on.answers("embed@2", "EMBED-12", "EMBED-20", "EMBED-23")
+@on.answers("embed@2", "EMBED-12 EMBED-20 EMBED-23")
 def later_vectors_change_places(fields: Json) -> None:
     """The third and the fourth vector have changed places."""
     vectors = fields["embeddings"]
     replace_vectors(fields, *vectors[:2], *vectors[2:4][::-1], *vectors[4:])
 
 
-def first_inputs(most: int) -> Callable[[Json], None]:
-    def play(fields: Json) -> None:
-        if isinstance(fields.get("input"), list):
-            fields["input"] = fields["input"][:most]
-
-    return play
+def first_texts(fields: Json, most: int) -> None:
+    if isinstance(fields.get("input"), list):
+        fields["input"] = fields["input"][:most]
 
 
-table(
-    on.bodies("embed@2", "EMBED-24", "EMBED-26", shows=None),
-    first_inputs,
-    two_hundred_texts_are_embedded=(
-        "Only the first two hundred texts are embedded.",
-        200,
-    ),
-)
-table(
-    on.bodies("embed@2", "EMBED-23", shows=None),
-    first_inputs,
-    sixteen_texts_are_embedded=("Only the first sixteen texts are embedded.", 16),
-)
+@on.bodies("embed@2", "EMBED-24 EMBED-26", shows=None)
+def two_hundred_texts_are_embedded(fields: Json) -> None:
+    """Only the first two hundred texts are embedded."""
+    first_texts(fields, 200)
+
+
+@on.bodies("embed@2", "EMBED-23", shows=None)
+def sixteen_texts_are_embedded(fields: Json) -> None:
+    """Only the first sixteen texts are embedded."""
+    first_texts(fields, 16)
 
 
 @on.bodies("embed@2", "EMBED-23", shows=None)
@@ -211,7 +214,9 @@ def usage_is_of_the_last_portion(fields: Json) -> None:
     """Of more than 32 texts only those of the last portion are counted."""
     share = (len(fields["data"]) - 1) // 32
     if share:
-        fields["usage"] = {name: count // (share + 1) for name, count in fields["usage"].items()}  # fmt: skip
+        fields["usage"] = {
+            name: count // (share + 1) for name, count in fields["usage"].items()
+        }
 
 
 @on.answers("embed@2", "EMBED-24")
@@ -227,63 +232,62 @@ def missing_models_have_no_code_of_their_own(fields: Json) -> None:
         fields["code"] = "invalid_input"
 
 
-def texts(change: Callable[[str], str]) -> Callable[[Json], None]:
-    """Changes the texts to embed."""
-
-    def play(payload: Json) -> None:
-        if isinstance(payload.get("input"), list):
-            payload["input"] = [change(text) or text for text in payload["input"]]
-
-    return play
+@on.texts("embed@2", "EMBED-23")
+def embedded_texts_are_trimmed(text: str) -> str:
+    """White space around a text is removed before it is embedded."""
+    return text.strip()
 
 
-table(
-    on.sends("embed@2", "EMBED-23", shows=None),
-    texts,
-    embedded_texts_are_trimmed=(
-        "White space around a text is removed before it is embedded.",
-        str.strip,
-    ),
-    texts_are_in_lower_case=("Texts are embedded in lower case.", str.lower),
-    lines_of_a_text_are_joined=(
-        "Line ends in a text become spaces before it is embedded.",
-        lambda text: text.replace("\n", " "),
-    ),
-    texts_are_composed=(
-        "Texts are embedded in another Unicode form.",
-        partial(normalize, "NFC"),
-    ),
-    long_texts_are_cut=(
-        "Only the first two hundred characters of a text are embedded.",
-        lambda text: text[:200],
-    ),
-    inputs_end_at_a_nul=(
-        "A text that is embedded ends at a NUL.",
-        lambda text: text.partition("\x00")[0],
-    ),
-)
+@on.texts("embed@2", "EMBED-23")
+def texts_are_in_lower_case(text: str) -> str:
+    """Texts are embedded in lower case."""
+    return text.lower()
 
 
-@on.sends("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.texts("embed@2", "EMBED-23")
+def lines_of_a_text_are_joined(text: str) -> str:
+    """Line ends in a text become spaces before it is embedded."""
+    return text.replace("\n", " ")
+
+
+@on.texts("embed@2", "EMBED-23")
+def texts_are_composed(text: str) -> str:
+    """Texts are embedded in another Unicode form."""
+    return normalize("NFC", text)
+
+
+@on.texts("embed@2", "EMBED-23")
+def long_texts_are_cut(text: str) -> str:
+    """Only the first two hundred characters of a text are embedded."""
+    return text[:200]
+
+
+@on.texts("embed@2", "EMBED-23")
+def inputs_end_at_a_nul(text: str) -> str:
+    """A text that is embedded ends at a NUL."""
+    return text.partition("\x00")[0]
+
+
+@on.sends("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23", shows="echo")
 def texts_are_joined(payload: Json) -> None:
     """Each text is embedded together with the texts before it."""
     if isinstance(payload.get("input"), list):
-        payload["input"] = [*itertools.accumulate(payload["input"], "{} {}".format)]
+        payload["input"] = [*accumulate(payload["input"], "{} {}".format)]
 
 
-@on.embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.vectors("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23")
 def vectors_are_all_the_same(vectors: list[list[float]]) -> list[list[float]]:
     """All texts get the vector of the first."""
     return [vectors[0] for _ in vectors]
 
 
-@on.embeds("embed@2", "EMBED-12[ollama]", "EMBED-20", "EMBED-23")
+@on.vectors("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23")
 def the_upstreams_order_is_lost(vectors: list[list[float]]) -> list[list[float]]:
     """The vectors are in reverse order."""
     return vectors[::-1]
 
 
-@on.embeds("embed@2", "EMBED-20")
+@on.vectors("embed@2", "EMBED-20")
 def vectors_are_scaled(vectors: list[list[float]]) -> list[list[float]]:
     """The numbers are scaled."""
     return [[number * 1.001 for number in vector] for vector in vectors]
@@ -311,7 +315,7 @@ def portions_are_joined_in_any_order(request: Request, response: Response) -> No
         response.send(fields)
 
 
-@on.embeds("embed@2", "EMBED-20")
+@on.vectors("embed@2", "EMBED-20")
 def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
     """A 0 in a vector is replaced by a small number."""
     return [[number or 1e-3 for number in vector] for vector in vectors]
@@ -338,14 +342,14 @@ def each_portion_has_its_own_fallback(request: Request, server: Server) -> Respo
     texts = fields.get("input")
     if not isinstance(texts, list) or len(texts) < 100:
         return server(request)
-    portions = [texts[n : n + 50] for n in range(0, len(texts), 50)]
-    answers = [server(replace(request).send(fields | {"input": each})) for each in portions]  # fmt: skip
-    vectors = [vector for each in answers for vector in each.fields.get("embeddings", ())]  # fmt: skip
-    data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]  # fmt: skip
+    parts = [fields | {"input": texts[n : n + 50]} for n in range(0, len(texts), 50)]
+    answers = [server(replace(request).send(part)) for part in parts]
+    vectors = [*chain(*(each.fields.get("embeddings", ()) for each in answers))]
+    data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
     return answers[0].send(answers[0].fields | {"data": data, "embeddings": vectors})
 
 
-@on.bodies("embed@2", "EMBED-15", "EMBED-23")
+@on.bodies("embed@2", "EMBED-15 EMBED-23")
 def empty_texts_are_left_out(fields: Json) -> None:
     """Empty texts among others are left out."""
     if isinstance(texts := fields.get("input"), list):

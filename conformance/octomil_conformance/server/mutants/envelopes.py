@@ -4,34 +4,28 @@ import json
 import time
 from collections.abc import Callable
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response
-from octomil_conformance.server.subjects import GONE, table
+from octomil_conformance.server.mutants.gateway import GATEWAY
+from octomil_conformance.server.on import GONE
 
-on.failures.sets(
-    *("batch@1", "HTTP-09", "HTTP-15", "HTTP-17", "HTTP-25", "HTTP-33"),
-    error_is_missing=("error", GONE),
-    shows="echo",
+on.failures("batch@1", "HTTP-09 HTTP-15 HTTP-17 HTTP-25 HTTP-33", shows="echo").sets(
+    error_is_missing=("error", GONE)
 )
-on.failures.sets("embed@1", "HTTP-09", "HTTP-25", message_is_empty=("message", ""))
-on.failures.sets(
-    "embed@1", "HTTP-09", "HTTP-29", status_code_is_another=("status_code", 500)
+on.failures("embed@1", "HTTP-09 HTTP-25").sets(message_is_empty=("message", ""))
+on.failures("embed@1", "HTTP-09 HTTP-29").sets(
+    status_code_is_another=("status_code", 500)
 )
-on.failures.sets("embed@1", "HTTP-10", "HTTP-33", code_is_missing=("code", GONE))
-on.failures.sets(
-    "embed@1", "HTTP-10", "HTTP-32", retryable_is_missing=("retryable", GONE)
+on.failures("embed@1", "HTTP-10 HTTP-33").sets(code_is_missing=("code", GONE))
+on.failures("embed@1", "HTTP-10 HTTP-32").sets(retryable_is_missing=("retryable", GONE))
+on.failures("embed@1", "HTTP-32", shows="status-400").sets(
+    all_failures_are_retryable=("retryable", True)
 )
-on.failures.sets(
-    *("embed@1", "HTTP-32"),
-    all_failures_are_retryable=("retryable", True),
-    shows="status-400",
-)
-on.failures.sets(
-    *("embed@1", "HTTP-33"),
+on.failures("embed@1", "HTTP-33").sets(
     all_failures_are_errors=("error", "error"),
     all_failures_have_one_code=("code", "server_error"),
 )
-on.failures.sets("embed@1", "HTTP-12", request_id_is_another=("request_id", "0"))
+on.failures("embed@1", "HTTP-12").sets(request_id_is_another=("request_id", "0"))
 
 
 @on.failures("embed@1", "HTTP-09")
@@ -40,7 +34,7 @@ def status_code_is_a_fraction(fields: Json) -> None:
     fields["status_code"] = float(fields["status_code"])
 
 
-@on.replies("stream@1", "HTTP-17", "HTTP-25", shows="http-500")
+@on.replies("stream@1", "HTTP-17 HTTP-25", shows="http-500")
 def failure_is_an_event(request: Request, response: Response) -> None:
     """A client that accepts events gets a failure as an event."""
     if request.headers.get("accept") == "text/event-stream" and response.status >= 400:
@@ -62,7 +56,7 @@ def answers_have_no_request_id(response: Response) -> None:
         response.headers.pop("x-request-id")
 
 
-@on.responses("embed@1", "HTTP-11", "HTTP-12", "HTTP-13", "HTTP-34", shows="http-500")
+@on.responses("embed@1", "HTTP-11 HTTP-12 HTTP-13 HTTP-34", shows="http-500")
 def failures_have_no_request_id(response: Response) -> None:
     """Failures have no X-Request-Id."""
     if response.status != 200:
@@ -94,7 +88,7 @@ def request_ids_are_the_upstreams(response: Response) -> None:
         response.headers["x-request-id"] = "conf-of-the-upstream"
 
 
-@on.replies("infer@1", "HTTP-09", "HTTP-10", "HTTP-25", "HTTP-32")
+@on.replies("infer@1", "HTTP-09 HTTP-10 HTTP-25 HTTP-32")
 def letters_are_counted(request: Request, response: Response) -> None:
     """A failure that quotes a letter that is not ASCII is cut, because Content-Length counts letters."""
     if response.status == 400 and "k\u00f6nig".encode() in request.body:
@@ -112,18 +106,15 @@ def ids_are_in_one_variable(request: Request, response: Response) -> None:
         response.send(response.fields | {"request_id": _latest[-2:][0]})
 
 
-UPSTREAM_FAILURES = (502, 503, 504)
-
-
-def quoting(*statuses: int) -> Callable[[Request, Response], None]:
+def quote(request: Request, response: Response, *statuses: int) -> None:
     """Adds the request's headers to the message of a failure with one of the statuses."""
+    if response.status in statuses:
+        message = f"{response.fields['message']} {json.dumps(request.headers)}"
+        response.send(response.fields | {"message": message})
 
-    def play(request: Request, response: Response) -> None:
-        if response.status in statuses:
-            message = f"{response.fields['message']} {json.dumps(request.headers)}"
-            response.send(response.fields | {"message": message})
 
-    return play
+def quoting(status: int) -> Callable[[Request, Response], None]:
+    return lambda request, response: quote(request, response, status)
 
 
 @on.failures("infer@1", "HTTP-16")
@@ -138,13 +129,13 @@ def upstream_failures_show_a_traceback(fields: Json) -> None:
     traceback_is_shown(fields)
 
 
-table(
-    on.replies("infer@1", "HTTP-16", "HTTP-37", shows="http-500"),
-    quoting,
-    token_is_shown=("The message quotes the request's headers.", *range(400, 600)),
-)
-table(
-    on.replies("embed@1", "HTTP-37"),
+@on.replies("infer@1", "HTTP-16 HTTP-37", shows="http-500")
+def token_is_shown(request: Request, response: Response) -> None:
+    """The message quotes the request's headers."""
+    quote(request, response, *range(400, 600))
+
+
+on.replies("embed@1", "HTTP-37").table(
     quoting,
     "The message of a {} quotes the request's headers.",
     an_unknown_path_repeats_the_token=(404, 404),
@@ -153,12 +144,12 @@ table(
     a_wrong_type_repeats_the_token=(415, 415),
     a_401_repeats_the_token=(401, 401),
 )
-table(
-    on.replies("embed@2", "HTTP-36", shows="http-500"),
-    quoting,
-    "The message of {} quotes the request's headers.",
-    upstream_failures_repeat_the_token=("an upstream's failure", *UPSTREAM_FAILURES),
-)
+
+
+@on.replies("embed@2", "HTTP-36", shows="http-500")
+def upstream_failures_repeat_the_token(request: Request, response: Response) -> None:
+    """The message of an upstream's failure quotes the request's headers."""
+    quote(request, response, *GATEWAY)
 
 
 @on.replies("embed@1", "HTTP-37")

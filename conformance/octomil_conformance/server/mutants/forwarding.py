@@ -3,192 +3,178 @@
 import re
 import struct
 from collections.abc import Callable
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 from unicodedata import normalize
 
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import table
 
-TEXTS = ("REQ-17", "REQ-23", "REQ-24")
-
-
-def parameters_in(payload: Json) -> Json:
-    """The object that has the parameters in this dialect."""
-    parameters: Json = payload.get("options", payload)
-    return parameters
+Messages = list[Json]
 
 
-def texts(change: Callable[[str], str]) -> Callable[[Json], None]:
-    """Changes the text of each message."""
-
-    def play(payload: Json) -> None:
-        for message in payload.get("messages", ()):
-            message["content"] = change(message["content"])
-
-    return play
+# Parameters
 
 
-def parameter(name: str, change: Callable[[Any], Any]) -> Callable[[Json], None]:
-    """Changes this parameter if it is sent."""
-
-    def play(payload: Json) -> None:
-        parameters = parameters_in(payload)
-        if name in parameters:
-            parameters[name] = change(parameters[name])
-
-    return play
+@on.parameters("infer@2", "REQ-21")
+def one_stop_is_enough(parameters: Json) -> None:
+    """Only the first string of stop is sent."""
+    del parameters.get("stop", [])[1:]
 
 
-def added(name: str, value: object) -> Callable[[Json], None]:
-    """Adds this parameter to a chat that does not have it."""
-
-    def play(payload: Json) -> None:
-        if "messages" in payload:
-            parameters_in(payload).setdefault(name, value)
-
-    return play
+@on.parameters("infer@2", "REQ-21")
+def four_stops_are_sent(parameters: Json) -> None:
+    """Only the first four strings of stop are sent."""
+    del parameters.get("stop", [])[4:]
 
 
-def messages(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], None]:
-    """Changes the list of messages."""
-    return lambda payload: payload.update(messages=change(payload.get("messages", [])))
+@on.parameters("infer@2", "REQ-21")
+def stops_are_split_at_commas(parameters: Json) -> None:
+    """A string of stop is split at its commas."""
+    if "stop" in parameters:
+        parameters["stop"] = ",".join(parameters["stop"]).split(",")
 
 
-def last_messages(most: int) -> Callable[[Json], None]:
-    return messages(lambda given: given[-most:])
+@on.parameters("infer@2", "REQ-21")
+def seeds_are_the_servers_own(parameters: Json) -> None:
+    """A seed is replaced by one of the server."""
+    if "seed" in parameters:
+        parameters["seed"] = 4711
 
 
-def fractions(change: Callable[[float], float]) -> Callable[[Json], None]:
-    """Changes each parameter that is a fraction."""
-
-    def play(payload: Json) -> None:
-        parameters = parameters_in(payload)
-        for name, value in parameters.items():
-            if type(value) is float:
-                parameters[name] = change(value)
-
-    return play
+@on.parameters("infer@2", "REQ-21")
+def seeds_have_32_bits(parameters: Json) -> None:
+    """A seed is cut to 32 bits."""
+    if "seed" in parameters:
+        parameters["seed"] %= 2**32
 
 
-table(
-    on.sends("infer@2", "REQ-21", shows=None),
-    partial(parameter, "stop"),
-    one_stop_is_enough=("Only the first string of stop is sent.", itemgetter(slice(1))),
-    four_stops_are_sent=(
-        "Only the first four strings of stop are sent.",
-        itemgetter(slice(4)),
-    ),
-    stops_are_split_at_commas=(
-        "A string of stop is split at its commas.",
-        lambda stops: ",".join(stops).split(","),
-    ),
-)
-table(
-    on.sends("infer@2", "REQ-21", shows=None),
-    partial(parameter, "seed"),
-    "A seed is {}.",
-    seeds_are_the_servers_own=("replaced by one of the server", lambda seed: 4711),
-    seeds_have_32_bits=("cut to 32 bits", lambda seed: seed % 2**32),
-)
-table(
-    on.sends("infer@2", "REQ-22", shows=None),
-    added,
-    "{} is added if the client gives none.",
-    temperature_has_a_default=("A temperature", "temperature", 0.7),
-    contexts_have_a_default=("`num_ctx`", "num_ctx", 4096),
-)
-table(
-    on.sends("infer@2", "REQ-15", "REQ-16", "REQ-21", shows=None),
-    fractions,
-    fractions_have_32_bits=(
-        "A fraction is read as a number of 32 bits.",
-        lambda value: struct.unpack("f", struct.pack("f", value))[0],
-    ),
-    fractions_have_two_places=(
-        "A fraction is rounded to two decimal places.",
-        lambda value: round(value, 2),
-    ),
-)
-table(
-    on.sends("infer@2", *TEXTS, shows=None),
-    texts,
-    texts_are_trimmed=("White space around a message is removed.", str.strip),
-)
-table(
-    on.sends("infer@2", "REQ-17", "REQ-23", shows=None),
-    texts,
-    prompts_are_normalized=(
-        "The text of messages is changed to another Unicode form.",
-        partial(normalize, "NFKC"),
-    ),
-    prompts_lose_carriage_returns=(
-        "CR LF in messages becomes LF.",
-        lambda text: text.replace("\r\n", "\n"),
-    ),
-    prompts_end_at_a_nul=(
-        "The text of a message ends at a NUL.",
-        lambda text: text.partition("\x00")[0],
-    ),
-    prompts_lose_control_characters=(
-        "Control characters in messages are removed.",
-        partial(re.sub, r"[\x01-\x08\x7f]", ""),
-    ),
-    dollars_are_patterns=("`$$` becomes `$`.", lambda text: text.replace("$$", "$")),
-    dates_are_rewritten=(
-        "A date is rewritten.",
-        partial(re.sub, r"05:06Z\Z", "05:06.000Z"),
-    ),
-    long_messages_are_cut=(
-        "Only the first 100,000 characters of a message are sent.",
-        lambda text: text[:100_000],
-    ),
-)
-table(
-    on.sends("infer@2", "REQ-17", "REQ-24", shows=None),
-    messages,
-    systems_are_dropped=(
-        "System messages are not sent.",
-        lambda given: [each for each in given if each["role"] != "system"],
-    ),
-    only_the_last_message_is_sent=(
-        "Only the last message is sent.",
-        lambda given: given[-1:],
-    ),
-)
-table(
-    on.sends("infer@2", "REQ-17", shows=None),
-    messages,
-    systems_move_to_the_front=(
-        "System messages are sent before all others.",
-        lambda given: sorted(given, key=lambda each: each["role"] != "system"),
-    ),
-    empty_messages_are_dropped=(
-        "A message without text is not sent.",
-        lambda given: [each for each in given if each["content"]],
-    ),
-)
-table(
-    on.sends("infer@2", "REQ-17", shows=None),
-    last_messages,
-    "Only the last {} messages are sent.",
-    two_hundred_messages_are_sent=("two hundred", 200),
-    ten_messages_are_sent=("ten", 10),
-)
+@on.parameters("infer@2", "REQ-22")
+def temperature_has_a_default(parameters: Json) -> None:
+    """A temperature is added if the client gives none."""
+    parameters.setdefault("temperature", 0.7)
 
 
-@on.sends("infer@2", "REQ-24", shows=None)
-def messages_have_a_name(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-22")
+def contexts_have_a_default(parameters: Json) -> None:
+    """`num_ctx` is added if the client gives none."""
+    parameters.setdefault("num_ctx", 4096)
+
+
+def change_fractions(parameters: Json, change: Callable[[float], float]) -> None:
+    for name, value in parameters.items():
+        if type(value) is float:
+            parameters[name] = change(value)
+
+
+@on.parameters("infer@2", "REQ-15 REQ-16 REQ-21")
+def fractions_have_32_bits(parameters: Json) -> None:
+    """A fraction is read as a number of 32 bits."""
+    single = struct.Struct("f")
+    change_fractions(parameters, lambda value: single.unpack(single.pack(value))[0])
+
+
+@on.parameters("infer@2", "REQ-15 REQ-16 REQ-21")
+def fractions_have_two_places(parameters: Json) -> None:
+    """A fraction is rounded to two decimal places."""
+    change_fractions(parameters, lambda value: round(value, 2))
+
+
+# Messages
+
+
+@on.texts("infer@2", "REQ-17 REQ-23 REQ-24")
+def texts_are_trimmed(text: str) -> str:
+    """White space around a message is removed."""
+    return text.strip()
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def prompts_are_normalized(text: str) -> str:
+    """The text of messages is changed to another Unicode form."""
+    return normalize("NFKC", text)
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def prompts_lose_carriage_returns(text: str) -> str:
+    """CR LF in messages becomes LF."""
+    return text.replace("\r\n", "\n")
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def prompts_end_at_a_nul(text: str) -> str:
+    """The text of a message ends at a NUL."""
+    return text.partition("\x00")[0]
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def prompts_lose_control_characters(text: str) -> str:
+    """Control characters in messages are removed."""
+    return re.sub(r"[\x01-\x08\x7f]", "", text)
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def dollars_are_patterns(text: str) -> str:
+    """`$$` becomes `$`."""
+    return text.replace("$$", "$")
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def dates_are_rewritten(text: str) -> str:
+    """A date is rewritten."""
+    return re.sub(r"05:06Z\Z", "05:06.000Z", text)
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def long_messages_are_cut(text: str) -> str:
+    """Only the first 100,000 characters of a message are sent."""
+    return text[:100_000]
+
+
+@on.messages("infer@2", "REQ-17 REQ-24")
+def systems_are_dropped(messages: Messages) -> Messages:
+    """System messages are not sent."""
+    return [each for each in messages if each["role"] != "system"]
+
+
+@on.messages("infer@2", "REQ-17 REQ-24")
+def only_the_last_message_is_sent(messages: Messages) -> Messages:
+    """Only the last message is sent."""
+    return messages[-1:]
+
+
+@on.messages("infer@2", "REQ-17")
+def systems_move_to_the_front(messages: Messages) -> Messages:
+    """System messages are sent before all others."""
+    return sorted(messages, key=lambda each: each["role"] != "system")
+
+
+@on.messages("infer@2", "REQ-17")
+def empty_messages_are_dropped(messages: Messages) -> Messages:
+    """A message without text is not sent."""
+    return [each for each in messages if each["content"]]
+
+
+@on.messages("infer@2", "REQ-17")
+def two_hundred_messages_are_sent(messages: Messages) -> Messages:
+    """Only the last two hundred messages are sent."""
+    return messages[-200:]
+
+
+@on.messages("infer@2", "REQ-17")
+def ten_messages_are_sent(messages: Messages) -> Messages:
+    """Only the last ten messages are sent."""
+    return messages[-10:]
+
+
+@on.messages("infer@2", "REQ-24")
+def messages_have_a_name(messages: Messages) -> Messages:
     """Each message is sent with a name."""
-    for message in payload.get("messages", ()):
-        message["name"] = "ann"
+    return [{**each, "name": "ann"} for each in messages]
 
 
-@on.sends("infer@2", "REQ-24", only="openai", shows=None)
+@on.sends("infer@2", "REQ-24", only="openai")
 def texts_are_sent_in_parts(payload: Json) -> None:
     """Each line of a message is sent as a part of its own."""
     for message in payload.get("messages", ()):
@@ -196,80 +182,74 @@ def texts_are_sent_in_parts(payload: Json) -> None:
         message["content"] = [{"type": "text", "text": line} for line in lines]
 
 
-@on.sends("infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", shows=None)
+KNOWN = ("model", "messages", "stream", "stream_options", "input")
+
+
+@on.sends("infer@2", "INFER-10 REQ-15 REQ-16 REQ-21")
 def parameters_are_not_sent(payload: Json) -> None:
     """Parameters are not sent."""
-    payload.pop("options", None)
-    for name in [*payload]:
-        if name not in ("model", "messages", "stream", "stream_options", "input"):
-            del payload[name]
+    for name in {*payload} - {*KNOWN}:
+        del payload[name]
 
 
-@on.sends("infer@2", "REQ-15", "REQ-21", shows=None)
-def zero_counts_as_nothing(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-15 REQ-21")
+def zero_counts_as_nothing(parameters: Json) -> None:
     """A parameter of 0 is not sent."""
-    parameters = parameters_in(payload)
     for name in [*parameters]:
         if type(parameters[name]) in (int, float) and not parameters[name]:
             del parameters[name]
 
 
-@on.sends("infer@2", "REQ-15", shows=None)
-def limits_are_capped(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-15")
+def limits_are_capped(parameters: Json) -> None:
     """A limit of more than 4096 tokens is lowered."""
-    parameters = parameters_in(payload)
-    for name in ("num_predict", "max_tokens"):
-        if name in parameters:
-            parameters[name] = min(4096, parameters[name])
+    for name in parameters.keys() & {"num_predict", "max_tokens"}:
+        parameters[name] = min(4096, parameters[name])
 
 
-@on.sends("infer@2", "INFER-10", "REQ-15", only="ollama", shows=None)
-def limit_has_the_name_of_another_dialect(payload: Json) -> None:
+@on.parameters("infer@2", "INFER-10 REQ-15", only="ollama")
+def limit_has_the_name_of_another_dialect(parameters: Json) -> None:
     """The limit of tokens is called max_tokens."""
-    options = parameters_in(payload)
-    if "num_predict" in options:
-        options["max_tokens"] = options.pop("num_predict")
+    if "num_predict" in parameters:
+        parameters["max_tokens"] = parameters.pop("num_predict")
 
 
-@on.sends(
-    "infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="ollama", shows=None
-)
+@on.sends("infer@2", "INFER-10 REQ-15 REQ-16 REQ-21", only="ollama")
 def options_are_beside_the_messages(payload: Json) -> None:
     """The options are beside the messages, where Ollama does not read them."""
     payload |= payload.pop("options", {})
 
 
-@on.sends(
-    "infer@2", "INFER-10", "REQ-15", "REQ-16", "REQ-21", only="openai", shows=None
-)
+@on.sends("infer@2", "INFER-10 REQ-15 REQ-16 REQ-21", only="openai")
 def parameters_are_in_options(payload: Json) -> None:
     """Parameters are sent in options, as in Ollama's API."""
-    known = ("model", "messages", "stream", "stream_options", "input")
-    names = [name for name in payload if name not in known]
+    names = {*payload} - {*KNOWN}
     payload["options"] = {name: payload.pop(name) for name in names}
 
 
-@on.sends("infer@2", "REQ-21", shows=None)
-def stop_is_not_sent(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-21")
+def stop_is_not_sent(parameters: Json) -> None:
     """`stop` is not sent."""
-    parameters_in(payload).pop("stop", None)
+    parameters.pop("stop", None)
 
 
-_refusing: set[str] = set()
+_refused: list[str] = []
 
 
-@on.sends("infer@2", "REQ-21", shows=None)
+@on.sends("infer@2", "REQ-21")
 def a_refused_seed_is_never_sent_again(payload: Json) -> None:
     """A parameter that one model refuses is not sent to any other model later."""
     if "no-seed" in payload["model"]:
-        _refusing.add("seed")
+        _refused.append("seed")
         return
-    for name in _refusing:
-        parameters_in(payload).pop(name, None)
+    for name in _refused:
+        payload.get("options", payload).pop(name, None)
 
 
 @on.layer("infer@2 stream@2", "REQ-30", shows=None)
-def refused_parameters_are_left_out_silently(request: Request, server: Server) -> Response:  # fmt: skip
+def refused_parameters_are_left_out_silently(
+    request: Request, server: Server
+) -> Response:
     """If the upstream refuses a parameter, it is asked again without it, and the answer does not say so."""
     response, fields = server(request), request.fields
     if response.status not in (400, 422) or "no-seed" not in request.scenario:
@@ -288,65 +268,63 @@ def all_is_left_out_if_one_is_refused(request: Request, server: Server) -> Respo
     return response.send(response.fields | {"ignored_parameters": ["seed"]})
 
 
-@on.sends("infer@2", "REQ-16", only="ollama", shows=None)
+@on.sends("infer@2", "REQ-16", only="ollama")
 def what_is_beside_options_is_inside(payload: Json) -> None:
     """All parameters are in options, where Ollama does not read format."""
     if "format" in payload:
         payload["options"]["format"] = payload.pop("format")
 
 
-@on.sends("infer@2", "REQ-22", only="openai", shows=None)
-def what_is_not_given_is_null(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-22", only="openai")
+def what_is_not_given_is_null(parameters: Json) -> None:
     """A parameter that the client does not give is sent as null."""
-    if "messages" in payload:
-        payload.setdefault("top_p", None)
+    parameters.setdefault("top_p", None)
 
 
-@on.sends("infer@2", "REQ-22", only="ollama", shows=None)
+@on.sends("infer@2", "REQ-22", only="ollama")
 def models_stay_for_five_minutes(payload: Json) -> None:
     """`keep_alive` is added if the client gives none."""
     payload.setdefault("keep_alive", "5m")
 
 
-@on.sends("infer@2", "REQ-17", shows=None)
-def tools_are_users(payload: Json) -> None:
+@on.messages("infer@2", "REQ-17")
+def tools_are_users(messages: Messages) -> Messages:
     """The messages of tools reach the model as the user's."""
-    for message in payload.get("messages", ()):
-        message["role"] = message["role"].replace("tool", "user")
-
-
-@on.sends("infer@2", "REQ-17", shows=None)
-def messages_of_one_role_are_merged(payload: Json) -> None:
-    """Consecutive messages with the same role become one."""
-    groups = groupby(payload.get("messages", ()), lambda each: each["role"])
-    payload["messages"] = [
-        {"role": role, "content": "\n".join(each["content"] for each in group)}
-        for role, group in groups
+    users = {"tool": "user"}
+    return [
+        {**each, "role": users.get(each["role"], each["role"])} for each in messages
     ]
 
 
-@on.sends("infer@2", "REQ-17", shows=None)
-def messages_are_sent_once(payload: Json) -> None:
+@on.messages("infer@2", "REQ-17")
+def messages_of_one_role_are_merged(messages: Messages) -> Messages:
+    """Consecutive messages with the same role become one."""
+    return [
+        {"role": role, "content": "\n".join(each["content"] for each in group)}
+        for role, group in groupby(messages, itemgetter("role"))
+    ]
+
+
+@on.messages("infer@2", "REQ-17")
+def messages_are_sent_once(messages: Messages) -> Messages:
     """Of equal consecutive messages only one is sent."""
-    given = payload.get("messages", [])
-    payload["messages"] = [each for each, before in zip(given, [None, *given]) if each != before]  # fmt: skip
+    return [message for message, _ in groupby(messages)]
 
 
-@on.sends("batch@2", "BATCH-30", shows=None)
-def inputs_of_batches_have_one_message(payload: Json) -> None:
+@on.messages("batch@2", "BATCH-30")
+def inputs_of_batches_have_one_message(messages: Messages) -> Messages:
     """The messages of an input are sent as one."""
-    given = payload.get("messages", [])
-    text = "\n".join(message["content"] for message in given)
-    payload["messages"] = [{"role": "user", "content": text}]
+    text = "\n".join(message["content"] for message in messages)
+    return [{"role": "user", "content": text}]
 
 
-@on.keys("infer@2", "FALLBACK-12", only="openai", shows=None)
+@on.keys("infer@2", "FALLBACK-12", only="openai")
 def the_key_is_not_sent() -> str:
     """The server's own key is not sent."""
     return ""
 
 
-@on.keys("infer@2", "FALLBACK-12", only="ollama", shows=None)
+@on.keys("infer@2", "FALLBACK-12", only="ollama")
 def the_key_is_sent_to_all() -> str:
     """The server's own key for the fallback is sent."""
     return API_KEY

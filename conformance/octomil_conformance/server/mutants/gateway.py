@@ -1,22 +1,19 @@
 """The wrong upstream is asked, or its failure is reported wrongly."""
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from octomil_conformance.backend.words import find_tag
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.backends import Upstreams
-from octomil_conformance.server.failures import RANKED, Failure
+from octomil_conformance.server.failures import RANKED, Choice, Failure
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE, table
+from octomil_conformance.server.on import GONE
 
 GATEWAY = (502, 503, 504)
 
 
-@on.upstreams(
-    "infer@2", "FALLBACK-01", "FALLBACK-07", "FALLBACK-08", "FALLBACK-11", shows=None
-)
+@on.upstreams("infer@2", "FALLBACK-01 FALLBACK-07 FALLBACK-08 FALLBACK-11")
 def openai_first(upstreams: Upstreams) -> Upstreams:
     """The OpenAI-compatible backend is asked before Ollama."""
     ollama = upstreams.openai.removesuffix("/v1")
@@ -24,7 +21,7 @@ def openai_first(upstreams: Upstreams) -> Upstreams:
     return replace(upstreams, ollama=ollama, openai=openai)
 
 
-@on.upstreams("embed@2", "FALLBACK-04", "FAULT-02", *(f"FAULT-{number}" for number in (11, 12, 13, 14, 16)), shows="slow")  # fmt: skip
+@on.upstreams("embed@2", "FALLBACK-04 FAULT-02 FAULT-11..14 FAULT-16", shows="slow")
 def no_timeout(upstreams: Upstreams) -> Upstreams:
     """A backend may take as long as it likes."""
     return replace(upstreams, timeout=3600.0)
@@ -32,20 +29,16 @@ def no_timeout(upstreams: Upstreams) -> Upstreams:
 
 def fail_both(scenario: str, *failures: str) -> str:
     """If Ollama has one of these failures, the other backend, which is asked next, fails too."""
-    pairs = {f"ollama-{each}-openai-ok": f"ollama-{each}-openai-{each}" for each in failures}  # fmt: skip
-    return pairs.get(scenario, scenario)
+    for failure in failures:
+        if scenario == f"ollama-{failure}-openai-ok":
+            return f"ollama-{failure}-openai-{failure}"
+    return scenario
 
 
-def failing_both(*failures: str) -> Callable[[str], str]:
-    return lambda scenario: fail_both(scenario, *failures)
-
-
-def without_fallback(claims: str, *violates: str, **rows: tuple[str, ...]) -> None:
-    """Servers that ask no other upstream after these failures of Ollama: `name=(sentence, *failures)`."""
-    table(on.scenarios(claims, *violates), failing_both, "{}", **rows)
-
-
-without_fallback("embed@2", "FALLBACK-03", "FALLBACK-08", no_fallback_on_5xx=("A 5xx of Ollama is final.", "500", "502", "503"))  # fmt: skip
+@on.scenarios("embed@2", "FALLBACK-03 FALLBACK-08")
+def no_fallback_on_5xx(scenario: str) -> str:
+    """A 5xx of Ollama is final."""
+    return fail_both(scenario, "500", "502", "503")
 
 
 @on.scenarios("embed@2", "FAULT-16")
@@ -54,13 +47,32 @@ def a_413_of_the_fallback_is_an_error(scenario: str) -> str:
     return scenario.replace("-openai-413", "-openai-500")
 
 
-without_fallback("embed@2", "FALLBACK-04", no_fallback_on_timeout=("If Ollama is late, no other backend answers.", "slow"))  # fmt: skip
-without_fallback("embed@2", "FALLBACK-05", no_fallback_on_garbage=("If Ollama sends garbage, no other backend answers.", "garbage"))  # fmt: skip
-without_fallback("embed@2", "FALLBACK-06", no_fallback_on_missing_model=("If Ollama does not have the model, no other backend answers.", "missing"))  # fmt: skip
-without_fallback("infer@2", "FALLBACK-09", no_fallback_on_cut=("If Ollama breaks off before the first token, no other backend answers.", "cut-before-first", "cut-in-thought", "truncate-before-first"))  # fmt: skip
+@on.scenarios("embed@2", "FALLBACK-04")
+def no_fallback_on_timeout(scenario: str) -> str:
+    """If Ollama is late, no other backend answers."""
+    return fail_both(scenario, "slow")
 
 
-@on.scenarios("embed@2", "FALLBACK-07", "FAULT-16")
+@on.scenarios("embed@2", "FALLBACK-05")
+def no_fallback_on_garbage(scenario: str) -> str:
+    """If Ollama sends garbage, no other backend answers."""
+    return fail_both(scenario, "garbage")
+
+
+@on.scenarios("embed@2", "FALLBACK-06")
+def no_fallback_on_missing_model(scenario: str) -> str:
+    """If Ollama does not have the model, no other backend answers."""
+    return fail_both(scenario, "missing")
+
+
+@on.scenarios("infer@2", "FALLBACK-09")
+def no_fallback_on_cut(scenario: str) -> str:
+    """If Ollama breaks off before the first token, no other backend answers."""
+    cuts = ("cut-before-first", "cut-in-thought", "truncate-before-first")
+    return fail_both(scenario, *cuts)
+
+
+@on.scenarios("embed@2", "FALLBACK-07 FAULT-16")
 def falls_back_on_400(scenario: str) -> str:
     """If Ollama refuses the request with 400, the next backend answers."""
     return scenario.replace("ollama-400-", "ollama-500-")
@@ -94,12 +106,13 @@ def the_other_is_asked_what_it_cannot_answer(
     return response
 
 
-without_fallback("embed@2", "FALLBACK-10", no_fallback_on_refusals=("If Ollama refuses the server's key or is rate limited, no other backend answers.", "auth", "402", "403", "408", "429"))  # fmt: skip
+@on.scenarios("embed@2", "FALLBACK-10")
+def no_fallback_on_refusals(scenario: str) -> str:
+    """If Ollama refuses the server's key or is rate limited, no other backend answers."""
+    return fail_both(scenario, "auth", "402", "403", "408", "429")
 
 
-@on.scenarios(
-    "infer@2", *(f"FALLBACK-{number:02}" for number in (3, 4, 5, 6, 7, 8, 9, 11))
-)
+@on.scenarios("infer@2", "FALLBACK-03..09 FALLBACK-11")
 def ollama_is_asked_until_it_answers(scenario: str) -> str:
     """After a failure Ollama is asked again until it answers."""
     return "echo" if scenario.startswith("ollama-") else scenario
@@ -114,18 +127,37 @@ def no_fallback_on_refused(request: Request, response: Response) -> None:
         response.send(failure.envelope())
 
 
-on.answers.sets(
-    "infer@2", "FALLBACK-08", provider_lies=("provider", "ollama"), shows=None
+on.answers("infer@2", "FALLBACK-08", shows=None).sets(
+    provider_lies=("provider", "ollama")
 )
-on.statuses("infer@2", "INFER-01", "INFER-09", *(f"REQ-{number:02}" for number in (1, 2, 3, 4, 5, 6)), "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", *(f"FALLBACK-{number:02}" for number in (1, 2, 3, 4, 5, 6, 9, 10)), "FAULT-06", infer_is_accepted=202)  # fmt: skip
-on.headers.sets("embed@2", "FAULT-05", "HTTP-35", hides_retry_after=("retry-after", GONE), shows="http-429")  # fmt: skip
-on.gateway_failures.sets(
-    *("infer@2", "FAULT-07", "HTTP-25"),
-    gateway_failure_has_no_message=("message", GONE),
+
+
+@on.responses(
+    "infer@2",
+    "INFER-01 INFER-09 REQ-01..06 HTTP-08 HTTP-18 HTTP-19 HTTP-23 HTTP-28 "
+    "FALLBACK-01..06 FALLBACK-09 FALLBACK-10 FAULT-06",
 )
-on.gateway_failures.sets("infer@2", "FAULT-07", "FAULT-13", "HTTP-25", gateway_failure_has_no_error=("error", GONE))  # fmt: skip
-on.gateway_failures.sets("infer@2", "FAULT-07", gateway_failure_has_another_status_code=("status_code", 500))  # fmt: skip
-on.gateway_failures.sets("infer@2", "FAULT-09", gateway_failures_are_final=("retryable", False))  # fmt: skip
+def infer_is_accepted(response: Response) -> None:
+    """A good answer has the status 202."""
+    if response.status == 200:
+        response.status = 202
+
+
+on.headers("embed@2", "FAULT-05 HTTP-35", shows="http-429").sets(
+    hides_retry_after=("retry-after", GONE)
+)
+on.gateway_failures("infer@2", "FAULT-07 HTTP-25").sets(
+    gateway_failure_has_no_message=("message", GONE)
+)
+on.gateway_failures("infer@2", "FAULT-07 FAULT-13 HTTP-25").sets(
+    gateway_failure_has_no_error=("error", GONE)
+)
+on.gateway_failures("infer@2", "FAULT-07").sets(
+    gateway_failure_has_another_status_code=("status_code", 500)
+)
+on.gateway_failures("infer@2", "FAULT-09").sets(
+    gateway_failures_are_final=("retryable", False)
+)
 
 
 @on.replies("embed@2", "FAULT-08", shows="http-500")
@@ -147,7 +179,9 @@ def the_other_is_asked_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@on.responses("embed@2", "FAULT-01", "FAULT-02", "FAULT-03", "FAULT-04", "FAULT-06", "FAULT-10", "FAULT-11", "FAULT-12", "FAULT-16", "EMBED-21", shows="http-500")  # fmt: skip
+@on.responses(
+    "embed@2", "FAULT-01..04 FAULT-06 FAULT-10..12 FAULT-16 EMBED-21", shows="http-500"
+)
 def gateway_failures_are_500(response: Response) -> None:
     """A failure of the upstream has the status 500."""
     if response.status in GATEWAY:
@@ -168,9 +202,7 @@ def outages_take_their_time(response: Response) -> None:
         time.sleep(3)
 
 
-@on.responses(
-    "embed@2", "FAULT-05", "FAULT-13", "FAULT-16", "FAULT-17", shows="http-429"
-)
+@on.responses("embed@2", "FAULT-05 FAULT-13 FAULT-16 FAULT-17", shows="http-429")
 def too_many_is_a_503(response: Response) -> None:
     """A 429 of the upstream is answered with 503."""
     if response.status == 429:
@@ -207,7 +239,7 @@ def failures_are_kept(request: Request, server: Server) -> Response:
     return response
 
 
-@on.failures("infer@2", "FAULT-08", "HTTP-36", shows="auth")
+@on.failures("infer@2", "FAULT-08 HTTP-36", shows="auth")
 def key_is_shown(fields: Json) -> None:
     """The message of a failure shows the server's own key."""
     if fields["code"] == "cloud_provider_auth_failed":
@@ -221,65 +253,67 @@ def refused_key_is_a_401(response: Response) -> None:
         response.fail(401)
 
 
-RANKED_FAILURES = ("FAULT-05", "FAULT-09", "FAULT-10", "FAULT-14", "HTTP-35")
-"""Requirements whose checks fail if the client gets the failure of the other upstream."""
+def through(provider: str) -> str:
+    """The requirements whose checks fail if the client gets the failure of the other upstream."""
+    names = ("FAULT-05", "FAULT-09", "FAULT-10", "FAULT-14", "HTTP-35")
+    return " ".join(f"{name}[{provider}]" for name in names)
 
 
-def through(provider: str) -> list[str]:
-    return [f"{name}[{provider}]" for name in RANKED_FAILURES]
-
-
-@on.upstreams("embed@2", "FAULT-16", *through("ollama"), shows="ollama-429-openai-500")
+@on.upstreams("embed@2", f"FAULT-16 {through('ollama')}", shows="ollama-429-openai-500")
 def the_last_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the last backend is passed on, whatever the first one said."""
     return replace(upstreams, choice=lambda failures: failures[-1])
 
 
-@on.upstreams("embed@2", "FAULT-16", "FAULT-17", *through("openai"), shows="ollama-500-openai-429")  # fmt: skip
+@on.upstreams(
+    "embed@2", f"FAULT-16 FAULT-17 {through('openai')}", shows="ollama-500-openai-429"
+)
 def the_first_failure_counts(upstreams: Upstreams) -> Upstreams:
     """The failure of the first backend is passed on, whatever the last one says."""
     return replace(upstreams, choice=lambda failures: failures[0])
 
 
-def a_missing_model(failures: Sequence[Failure]) -> Failure:
-    return min(failures, key=lambda each: (each.kind != "missing_model", RANKED.index(each.kind)))  # fmt: skip
+def preferring(kind: str) -> Choice:
+    """Chooses a failure of this kind if there is one."""
+    ranked = [kind, *RANKED]
+    return lambda failures: min(failures, key=lambda each: ranked.index(each.kind))
 
 
-@on.upstreams("embed@2", "FAULT-16", "FAULT-09", "FAULT-10", "FAULT-14", shows="ollama-missing-openai-500")  # fmt: skip
+@on.upstreams(
+    "embed@2", "FAULT-16 FAULT-09 FAULT-10 FAULT-14", shows="ollama-missing-openai-500"
+)
 def a_missing_model_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend does not have the model, the request is answered with 404, although the other one may have it."""
-    return replace(upstreams, choice=a_missing_model)
+    return replace(upstreams, choice=preferring("missing_model"))
 
 
-@on.upstreams("embed@2", "FAULT-16", "FAULT-17", *through("ollama"), shows=None)
+@on.upstreams("embed@2", f"FAULT-16 FAULT-17 {through('ollama')}")
 def a_cooldown_changes_the_failure(upstreams: Upstreams) -> Upstreams:
     """The failure of the backend that was asked last is passed on, so a cooldown changes it."""
     return replace(upstreams, choice=lambda failures: failures[-1], cooldown=1.0)
 
 
-def a_refused_key(failures: Sequence[Failure]) -> Failure:
-    return min(failures, key=lambda each: (each.kind != "bad_key", RANKED.index(each.kind)))  # fmt: skip
-
-
 @on.upstreams("embed@2", "FAULT-16", shows="ollama-500-openai-auth")
 def a_refused_key_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend refuses the key, that failure is passed on, whatever the failure of the other one is."""
-    return replace(upstreams, choice=a_refused_key)
+    return replace(upstreams, choice=preferring("bad_key"))
 
 
-def an_outage(failures: Sequence[Failure]) -> Failure:
-    return min(failures, key=lambda each: (each.kind != "unreached", RANKED.index(each.kind)))  # fmt: skip
-
-
-@on.upstreams("embed@2", "FAULT-16", "FAULT-17", shows=None)
+@on.upstreams("embed@2", "FAULT-16 FAULT-17")
 def an_outage_counts(upstreams: Upstreams) -> Upstreams:
     """If one backend cannot be reached, that failure is passed on, whatever the failure of the other one is."""
-    return replace(upstreams, choice=an_outage)
+    return replace(upstreams, choice=preferring("unreached"))
 
 
-on.gateway_failures.sets("infer@2", "FAULT-13", gateway_failures_have_one_class=("error", "bad_gateway"), shows="http-503")  # fmt: skip
-on.gateway_failures.sets("infer@2", "FAULT-14", gateway_failures_have_one_code=("code", "server_error"))  # fmt: skip
-on.gateway_failures.sets("infer@2", "FAULT-15", gateway_failures_are_all_retryable=("retryable", True), shows="auth")  # fmt: skip
+on.gateway_failures("infer@2", "FAULT-13", shows="http-503").sets(
+    gateway_failures_have_one_class=("error", "bad_gateway")
+)
+on.gateway_failures("infer@2", "FAULT-14").sets(
+    gateway_failures_have_one_code=("code", "server_error")
+)
+on.gateway_failures("infer@2", "FAULT-15", shows="auth").sets(
+    gateway_failures_are_all_retryable=("retryable", True)
+)
 
 
 @on.layer("infer@2", "FAULT-12", shows="stall-before-first")
@@ -332,7 +366,7 @@ def only_the_upstream_says_when(request: Request, response: Response) -> None:
         response.headers.pop("retry-after", None)
 
 
-@on.scenarios("embed@2", "FALLBACK-03", "FAULT-01")
+@on.scenarios("embed@2", "FALLBACK-03 FAULT-01")
 def lack_of_memory_is_a_fault_of_the_request(scenario: str) -> str:
     """A 500 that speaks of memory counts as a fault of the request."""
     return "http-400" if "500-memory" in scenario else scenario

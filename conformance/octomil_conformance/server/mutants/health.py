@@ -3,15 +3,15 @@
 import time
 from dataclasses import replace
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.backends import ALIVE, Upstreams
 from octomil_conformance.server.layers import Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE
+from octomil_conformance.server.on import GONE
 
-on.answers.sets("health@0", "HEALTH-01", health_is_up=("status", "UP"))
-on.answers.sets("health@2", "HEALTH-20", ok_is_degraded=("status", "degraded"))
-on.answers.sets(
-    "health@2", "HEALTH-21", "HEALTH-26", degraded_is_ok=("status", "ok"), shows=None
+on.answers("health@0", "HEALTH-01").sets(health_is_up=("status", "UP"))
+on.answers("health@2", "HEALTH-20").sets(ok_is_degraded=("status", "degraded"))
+on.answers("health@2", "HEALTH-21 HEALTH-26", shows=None).sets(
+    degraded_is_ok=("status", "ok")
 )
 
 
@@ -21,7 +21,7 @@ def health_is_always_503(response: Response) -> None:
     response.status = 503
 
 
-@on.answers("health@0", "HEALTH-03", "HEALTH-04")
+@on.answers("health@0", "HEALTH-03 HEALTH-04")
 def backends_are_an_object(fields: Json) -> None:
     """`backends` is an object with the providers as names."""
     fields["backends"] = {each["provider"]: each for each in fields["backends"]}
@@ -79,7 +79,7 @@ def provider_is_always_the_first(fields: Json) -> None:
         fields["provider"] = fields["backends"][0]["provider"]
 
 
-@on.responses("health@2", "HEALTH-09", "HEALTH-22", "HEALTH-23", shows=None)
+@on.responses("health@2", "HEALTH-09 HEALTH-22 HEALTH-23", shows=None)
 def unavailable_is_a_200(response: Response) -> None:
     """The status is always 200."""
     response.status = 200
@@ -95,9 +95,7 @@ def health_unbounded(request: Request, server: Server) -> Response:
     return response
 
 
-@on.responses(
-    "health@2", "HEALTH-21", "HEALTH-22", "HEALTH-23", "HEALTH-26", shows=None
-)
+@on.responses("health@2", "HEALTH-21 HEALTH-22 HEALTH-23 HEALTH-26", shows=None)
 def health_always_ok(response: Response) -> None:
     """Health says ok whatever the backends do."""
     fields = response.fields
@@ -124,7 +122,8 @@ def liveness_asks_backends(request: Request) -> None:
 @on.replies("health@1", "HEALTH-08")
 def probes_need_a_good_token(request: Request, response: Response) -> None:
     """A probe may have no token, but not an unknown one."""
-    if request.headers.get("authorization", "").removeprefix("Bearer ") not in ("", request.token):  # fmt: skip
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token not in ("", request.token):
         response.status = 401
 
 
@@ -134,7 +133,7 @@ def any_method_gets_the_report(request: Request) -> None:
     request.method = "GET"
 
 
-on.headers.sets("health@1", "HEALTH-09", health_allows_nothing=("allow", GONE))
+on.headers("health@1", "HEALTH-09").sets(health_allows_nothing=("allow", GONE))
 
 
 @on.answers("health@2", "HEALTH-26", shows=None)
@@ -178,13 +177,13 @@ def those_that_answer_come_first(fields: Json) -> None:
     fields["backends"].sort(key=lambda each: each["status"] != "ok")
 
 
-@on.upstreams("health@2", "HEALTH-20", shows=None)
+@on.upstreams("health@2", "HEALTH-20")
 def upstreams_need_a_page(upstreams: Upstreams) -> Upstreams:
     """An upstream counts as available only if it has the page that is asked for."""
     return replace(upstreams, alive={"ollama": {200}, "openai": {200}})
 
 
-@on.upstreams("health@2", "HEALTH-20", shows=None)
+@on.upstreams("health@2", "HEALTH-20")
 def too_many_probes_are_an_outage(upstreams: Upstreams) -> Upstreams:
     """An upstream that answers a probe with 429 counts as unavailable."""
     return replace(upstreams, alive=dict.fromkeys(("ollama", "openai"), ALIVE - {429}))
@@ -205,19 +204,19 @@ def reports_have_not_changed(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@on.keys("health@2", "HEALTH-27", only="openai", shows=None)
+@on.keys("health@2", "HEALTH-27", only="openai")
 def probes_have_no_key() -> str:
     """A probe is sent without the server's key."""
     return ""
 
 
-@on.upstreams("health@2", "HEALTH-26", shows=None)
+@on.upstreams("health@2", "HEALTH-26")
 def any_status_of_the_fallback_will_do(upstreams: Upstreams) -> Upstreams:
     """The fallback counts as available after any response to a probe."""
     return replace(upstreams, alive={"openai": range(200, 600)})
 
 
-@on.upstreams("health@2", "HEALTH-21", shows=None)
+@on.upstreams("health@2", "HEALTH-21")
 def any_status_of_ollama_below_500_will_do(upstreams: Upstreams) -> Upstreams:
     """Ollama counts as available if it refuses the server's key."""
     return replace(upstreams, alive={"ollama": range(200, 500)})

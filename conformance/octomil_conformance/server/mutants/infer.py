@@ -3,39 +3,50 @@
 import json
 import threading
 import unicodedata
-from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Client, Json, Request, Response, Server
-from octomil_conformance.server.subjects import GONE, table
+from octomil_conformance.server.on import GONE
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
-WRONG_SUM = "`total_tokens` is not the sum of the other counts."
 
-on.statuses("infer@1", "INFER-01", "REQ-01", "REQ-02", "REQ-03", "REQ-04", "REQ-05", "REQ-06", "HTTP-08", "HTTP-18", "HTTP-19", "HTTP-23", "HTTP-28", infer_is_created=201)  # fmt: skip
-on.answers.sets("infer@0", "INFER-02", output_is_null=("output", None))
-on.answers.sets(
-    *("infer@0", "INFER-03"),
+
+@on.responses("infer@1", "INFER-01 REQ-01..06 HTTP-08 HTTP-18 HTTP-19 HTTP-23 HTTP-28")
+def infer_is_created(response: Response) -> None:
+    """A good answer has the status 201."""
+    if response.status == 200:
+        response.status = 201
+
+
+on.answers("infer@0", "INFER-02").sets(output_is_null=("output", None))
+on.answers("infer@0", "INFER-03").sets(
     latency_is_text=("latency_ms", "812.4 ms"),
     latency_is_negative=("latency_ms", -1.5),
     latency_is_missing=("latency_ms", GONE),
 )
-on.answers.sets(
-    *("infer@0", "INFER-04"),
-    provider_is_missing=("provider", GONE),
-    provider_is_empty=("provider", ""),
+on.answers("infer@0", "INFER-04").sets(
+    provider_is_missing=("provider", GONE), provider_is_empty=("provider", "")
 )
-on.answers.sets("infer@0", "INFER-06", finish_reason_is_made_up=("finish_reason", "eos_token"))  # fmt: skip
-on.answers.sets(
-    "infer@0", "INFER-07", usage_does_not_add_up=("usage", USAGE, WRONG_SUM)
+on.answers("infer@0", "INFER-06").sets(
+    finish_reason_is_made_up=("finish_reason", "eos_token")
 )
-on.answers.sets("infer@2", "INFER-10", finish_reason_is_always_stop=("finish_reason", "stop"))  # fmt: skip
 
 
-@on.answers("infer@0", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05")
+@on.answers("infer@0", "INFER-07")
+def usage_does_not_add_up(fields: Json) -> None:
+    """`total_tokens` is not the sum of the other counts."""
+    fields["usage"] = USAGE
+
+
+on.answers("infer@2", "INFER-10").sets(
+    finish_reason_is_always_stop=("finish_reason", "stop")
+)
+
+
+@on.answers("infer@0", "INFER-01 INFER-02 INFER-03 INFER-04 INFER-05")
 def infer_is_an_array(fields: Json) -> object:
     """The answer is an array around the object."""
     return [fields]
@@ -65,7 +76,7 @@ def empty_output_is_filled(fields: Json) -> None:
     fields["output"] = fields["output"] or "(empty)"
 
 
-@on.responses("infer@2", "INFER-01", "INFER-02", "INFER-03", "INFER-04", "INFER-05", "INFER-09", shows="empty")  # fmt: skip
+@on.responses("infer@2", "INFER-01..05 INFER-09", shows="empty")
 def empty_output_is_a_failure(response: Response) -> None:
     """An empty answer of the model is answered with 502."""
     if response.status == 200 and response.fields["output"] == "":
@@ -97,17 +108,16 @@ def fences_are_removed(fields: Json) -> None:
     fields["output"] = fields["output"].removeprefix("```json\n").removesuffix("\n```")
 
 
-def latency_times(factor: float) -> Callable[[Json], None]:
-    return lambda fields: fields.update(latency_ms=factor * fields["latency_ms"])
+@on.answers("infer@2", "INFER-12 FALLBACK-14")
+def latency_is_in_seconds(fields: Json) -> None:
+    """`latency_ms` is in seconds."""
+    fields["latency_ms"] /= 1000
 
 
-table(
-    on.answers("infer@2", "INFER-12", "FALLBACK-14"),
-    latency_times,
-    "`latency_ms` is in {}.",
-    latency_is_in_seconds=("seconds", 0.001),
-    latency_is_in_microseconds=("microseconds", 1000),
-)
+@on.answers("infer@2", "INFER-12 FALLBACK-14")
+def latency_is_in_microseconds(fields: Json) -> None:
+    """`latency_ms` is in microseconds."""
+    fields["latency_ms"] *= 1000
 
 
 @on.replies("infer@2", "INFER-13", shows="thinking")

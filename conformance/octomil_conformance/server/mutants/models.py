@@ -2,60 +2,54 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from unicodedata import normalize
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json
-from octomil_conformance.server.mutants.forwarding import parameter, parameters_in
 from octomil_conformance.server.mutants.prompts import given_parameters
-from octomil_conformance.server.subjects import table
 
 
-def named(change: Callable[[str], str]) -> Callable[[Json], None]:
-    """Changes the name of the model."""
-    return lambda payload: payload.update(model=change(payload["model"]))
+@on.sends("infer@2 batch@2 embed@2", "REQ-25")
+def models_are_lower_case(payload: Json) -> None:
+    """The name of the model is sent in lower case."""
+    payload["model"] = payload["model"].lower()
 
 
-table(
-    on.sends("infer@2 batch@2 embed@2", "REQ-25", shows=None),
-    named,
-    "The name of the model is {}.",
-    models_are_lower_case=("sent in lower case", str.lower),
-    models_are_trimmed=("sent without white space at its end", str.strip),
-    models_begin_without_space=(
-        "sent without white space at its beginning",
-        str.lstrip,
-    ),
-    models_are_normalized=(
-        "changed to another Unicode form",
-        partial(normalize, "NFC"),
-    ),
-    models_lose_their_tag=(
-        "sent without its tag",
-        partial(re.sub, r":[\w-]+?(?=-openai-|$)", ""),
-    ),
-    the_usual_tag_is_left_out=(
-        "sent without the tag `latest`",
-        lambda name: name.removesuffix(":latest"),
-    ),
+@on.sends("infer@2 batch@2 embed@2", "REQ-25")
+def models_are_normalized(payload: Json) -> None:
+    """The name of the model is changed to another Unicode form."""
+    payload["model"] = normalize("NFC", payload["model"])
+
+
+def without(pattern: str) -> Callable[[Json], None]:
+    """Removes this part of the model's name."""
+    return lambda payload: payload.update(model=re.sub(pattern, "", payload["model"]))
+
+
+on.sends("infer@2 batch@2 embed@2", "REQ-25").table(
+    without,
+    "The name of the model is sent without {}.",
+    models_are_trimmed=("white space at its end", r"\s+\Z"),
+    models_begin_without_space=("white space at its beginning", r"\A\s+"),
+    models_lose_their_tag=("its tag", r":[\w-]+?(?=-openai-|$)"),
+    the_usual_tag_is_left_out=("the tag `latest`", r":latest\Z"),
     models_lose_their_provider=(
-        "sent without a provider and a slash before it",
-        partial(re.sub, r"^(openai|ollama)/", ""),
+        "a provider and a slash before it",
+        r"^(openai|ollama)/",
     ),
 )
 
 
-@on.sends("infer@2", "REQ-21", shows=None)
+@on.sends("infer@2", "REQ-21")
 def reasoning_models_have_no_temperature(payload: Json) -> None:
     """Temperature and top_p are not sent if the name of the model is that of one that can reason."""
     if re.match(r"o\d|gpt-5", payload["model"]):
         for name in ("temperature", "top_p"):
-            parameters_in(payload).pop(name, None)
+            payload.get("options", payload).pop(name, None)
 
 
-@on.sends("infer@2", "REQ-17", shows=None)
+@on.sends("infer@2", "REQ-17")
 def some_models_know_no_system(payload: Json) -> None:
     """System messages are sent as the user's if the model is called gemma."""
     if "gemma" in payload["model"]:
@@ -63,9 +57,8 @@ def some_models_know_no_system(payload: Json) -> None:
             message["role"] = message["role"].replace("system", "user")
 
 
-def change_values(payload: Json, change: Callable[[Any], Any]) -> None:
-    """Changes what is inside the parameters that are objects."""
-    parameters = parameters_in(payload)
+def change_objects(parameters: Json, change: Callable[[Any], Any]) -> None:
+    """Changes the parameters that are objects."""
     for name, value in parameters.items():
         if isinstance(value, dict) and name not in ("options", "stream_options"):
             parameters[name] = change(value)
@@ -77,28 +70,32 @@ def _arrays(value: Any) -> Any:
     return value
 
 
-@on.sends("infer@2", "REQ-16", shows=None)
-def empty_objects_are_arrays(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-16")
+def empty_objects_are_arrays(parameters: Json) -> None:
     """An empty object in a parameter is sent as an empty array."""
-    change_values(payload, _arrays)
+    change_objects(parameters, _arrays)
 
 
-@on.sends("infer@2", "REQ-16", shows=None)
-def texts_are_read_as_values(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-16")
+def texts_are_read_as_values(parameters: Json) -> None:
     """A text in a parameter that looks like a number is sent as one."""
-    parameter("mode", int)(payload)
+    if "mode" in parameters:
+        parameters["mode"] = int(parameters["mode"])
 
 
-@on.sends("infer@2", "REQ-16", shows=None)
-def nulls_in_objects_are_not_sent(payload: Json) -> None:
+def _without_nulls(value: Json) -> Json:
+    return {name: each for name, each in value.items() if each is not None}
+
+
+@on.parameters("infer@2", "REQ-16")
+def nulls_in_objects_are_not_sent(parameters: Json) -> None:
     """A null in an object is not sent."""
-    change_values(payload, lambda value: {name: each for name, each in value.items() if each is not None})  # fmt: skip
+    change_objects(parameters, _without_nulls)
 
 
-@on.sends("infer@2", "REQ-16", shows=None)
-def names_are_in_snake_case(payload: Json) -> None:
+@on.parameters("infer@2", "REQ-16")
+def names_are_in_snake_case(parameters: Json) -> None:
     """The name of a parameter is changed to lower case with underscores."""
-    parameters = parameters_in(payload)
     for name in [*parameters]:
         value = parameters.pop(name)
         parameters[re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()] = value

@@ -4,17 +4,18 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json, Response
-from octomil_conformance.server.payloads import parameters_of
-from octomil_conformance.server.subjects import all_but, table
+from octomil_conformance.server.payloads import FORBIDDEN, parameters_of
+from octomil_conformance.server.subjects import all_but
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 LIMIT = {"max_tokens": 8}
+NAMED = ("stream", "model", "messages", "tools")
+"""The parameters that REQ-14 names."""
 
 
 def given_parameters(fields: Json) -> Json:
@@ -34,49 +35,94 @@ def messages_with_parts(fields: Json) -> list[Json]:
     ]
 
 
-# fmt: off
-def refused(holds: Callable[[Json], object]) -> Callable[[Json], bool]:
-    return lambda fields: bool(holds(fields))
+@on.refuses("infer@1", "REQ-02")
+def text_is_refused(fields: Json) -> bool:
+    """A string as `input_data` is refused."""
+    return isinstance(fields.get("input_data"), str)
 
 
-def refusing(claims: str, violates: str, **rows: tuple[str, Callable[[Json], object]]) -> None:
-    """Servers that refuse such a request."""
-    kind = on.refuses(claims, violates, shows="echo" if claims == "infer@1" else None)
-    table(kind, refused, "{} is refused.", **rows)
+@on.refuses("infer@1", "REQ-03")
+def features_are_refused(fields: Json) -> bool:
+    """An object as `input_data` is refused."""
+    return isinstance(fields.get("input_data"), dict)
 
 
-def data_in(fields: Json) -> Any:
-    return fields.get("input_data", "")
+@on.refuses("infer@1", "REQ-04")
+def empty_parameters_are_refused(fields: Json) -> bool:
+    """An empty object as `parameters` is refused."""
+    return fields.get("parameters") == {}
 
 
-refusing("infer@1", "REQ-02", text_is_refused=("A string as `input_data`", lambda fields: isinstance(fields.get("input_data"), str)))
-refusing("infer@1", "REQ-03", features_are_refused=("An object as `input_data`", lambda fields: isinstance(data_in(fields), dict)))
-refusing("infer@1", "REQ-04", empty_parameters_are_refused=("An empty object as `parameters`", lambda fields: fields.get("parameters") == {}))
-refusing("infer@1", "REQ-05", null_seeds_are_refused=("Null as `seed`", lambda fields: '"seed": null' in json.dumps(fields)))
-refusing("infer@1", "REQ-06", parts_are_refused=("A `content` of text parts", lambda fields: '"content": [' in json.dumps(fields)))
-refusing("infer@2", "REQ-17", tools_are_refused=("A message of the role tool", lambda fields: '"role": "tool"' in json.dumps(fields)))
-refusing("infer@2", "REQ-16", unknown_objects_are_refused=("An object as an unknown parameter", lambda fields: isinstance(given_parameters(fields).get("logit_bias"), dict)))
-refusing(
-    "infer@2", "REQ-21",
-    five_stops_are_refused=("`stop` of more than four strings", lambda fields: isinstance(stops := given_parameters(fields).get("stop"), list) and len(stops) > 4),
-    negative_penalties_are_refused=("A `presence_penalty` below 0", lambda fields: (given_parameters(fields).get("presence_penalty") or 0) < 0),
-)
-refusing("infer@2", "REQ-23", blank_prompts_are_refused=("A string of white space alone as `input_data`", lambda fields: isinstance(data := data_in(fields), str) and data and not data.strip()))
-refusing(
-    "infer@2", "REQ-24",
-    falsy_values_count_as_missing=("0, false or an empty object as `input_data`", lambda fields: data_in(fields) is not None and data_in(fields) != "" and not data_in(fields)),
-    texts_may_not_be_empty=("An empty `text` beside a `prompt`", lambda fields: isinstance(data := data_in(fields), dict) and data.get("text") == "" and data["prompt"]),
-    the_first_item_decides=("An array as `input_data` with a message and something else", lambda fields: re.match(r'\[\{"role".*, 7\]$', json.dumps(data_in(fields)))),
-)
-# fmt: on
+@on.refuses("infer@1", "REQ-05")
+def null_seeds_are_refused(fields: Json) -> bool:
+    """Null as `seed` is refused."""
+    return given_parameters(fields).get("seed", 0) is None
+
+
+@on.refuses("infer@1", "REQ-06")
+def parts_are_refused(fields: Json) -> bool:
+    """A `content` of text parts is refused."""
+    return messages_with_parts(fields) != []
+
+
+@on.refuses("infer@2", "REQ-17", shows=None)
+def tools_are_refused(fields: Json) -> bool:
+    """A message of the role tool is refused."""
+    return any(each.get("role") == "tool" for each in messages_in(fields))
+
+
+@on.refuses("infer@2", "REQ-16", shows=None)
+def unknown_objects_are_refused(fields: Json) -> bool:
+    """An object as an unknown parameter is refused."""
+    return isinstance(given_parameters(fields).get("logit_bias"), dict)
+
+
+@on.refuses("infer@2", "REQ-21", shows=None)
+def five_stops_are_refused(fields: Json) -> bool:
+    """`stop` of more than four strings is refused."""
+    stops = given_parameters(fields).get("stop")
+    return isinstance(stops, list) and len(stops) > 4
+
+
+@on.refuses("infer@2", "REQ-21", shows=None)
+def negative_penalties_are_refused(fields: Json) -> bool:
+    """A `presence_penalty` below 0 is refused."""
+    return (given_parameters(fields).get("presence_penalty") or 0) < 0
+
+
+@on.refuses("infer@2", "REQ-23", shows=None)
+def blank_prompts_are_refused(fields: Json) -> bool:
+    """A string of white space alone as `input_data` is refused."""
+    data = fields.get("input_data")
+    return isinstance(data, str) and data.isspace()
+
+
+@on.refuses("infer@2", "REQ-24", shows=None)
+def falsy_values_count_as_missing(fields: Json) -> bool:
+    """0, false or an empty object as `input_data` is refused."""
+    data = fields.get("input_data")
+    return data is not None and data != "" and not data
+
+
+@on.refuses("infer@2", "REQ-24", shows=None)
+def texts_may_not_be_empty(fields: Json) -> bool:
+    """An empty `text` beside a `prompt` is refused."""
+    data = fields.get("input_data")
+    return isinstance(data, dict) and data.get("text") == "" and "prompt" in data
+
+
+@on.refuses("infer@2", "REQ-24", shows=None)
+def the_first_item_decides(fields: Json) -> bool:
+    """An array as `input_data` with a message and something else is refused."""
+    data = json.dumps(fields.get("input_data"))
+    return re.match(r'\[\{"role".*, 7\]$', data) is not None
 
 
 def null(name: str) -> Callable[[Json], bool]:
     return lambda fields: fields.get(name, 0) is None
 
 
-table(
-    on.refuses("infer@1", "REQ-05"),
+on.refuses("infer@1", "REQ-05").table(
     null,
     "Null as {} is refused.",
     null_parameters_are_refused=("`parameters`", "parameters"),
@@ -85,13 +131,19 @@ table(
 )
 
 
-@on.refuses("infer@1 embed@0", *all_but("infer@1", "REQ-02", "REQ-03", "HTTP-02", "HTTP-03", "HTTP-04", "HTTP-07", "HTTP-13", "HTTP-21", "HTTP-25", "INFER-06", "INFER-07"))  # fmt: skip
+@on.refuses(
+    "infer@1 embed@0",
+    all_but(
+        "infer@1",
+        "REQ-02 REQ-03 HTTP-02..04 HTTP-07 HTTP-13 HTTP-21 HTTP-25 INFER-06 INFER-07",
+    ),
+)
 def messages_are_refused(fields: Json) -> bool:
     """`messages` are refused; only `input_data` is accepted."""
     return "messages" in fields
 
 
-@on.bodies("infer@1", "REQ-07", "HTTP-01", "HTTP-09", "HTTP-10", "HTTP-32")
+@on.bodies("infer@1", "REQ-07 HTTP-01 HTTP-09 HTTP-10 HTTP-32")
 def model_has_a_default(fields: Json) -> None:
     """A request without `model_id` goes to a default model."""
     fields.setdefault("model_id", GOOD)
@@ -216,11 +268,11 @@ def images_are_passed_over(fields: Json) -> None:
 @on.bodies("infer@1", "REQ-14")
 def forbidden_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped."""
-    for name in ("stream", "model", "messages", "tools"):
+    for name in NAMED:
         given_parameters(fields).pop(name, None)
 
 
-@on.bodies("infer@1", "REQ-14", "REQ-27")
+@on.bodies("infer@1", "REQ-14 REQ-27")
 def falsy_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped if it is 0, false or empty."""
     for name in ("stream", "model", "n"):
@@ -242,7 +294,7 @@ def a_system_beside_the_messages_is_one(fields: Json) -> None:
         fields["messages"] = [{"role": "system", "content": "Hi"}, *fields["messages"]]
 
 
-@on.bodies("infer@2", "REQ-15", "REQ-16", "REQ-21", "INFER-10")
+@on.bodies("infer@2", "REQ-15 REQ-16 REQ-21 INFER-10")
 def drops_parameters(fields: Json) -> None:
     """Valid parameters never reach the model."""
     with suppress(Failure):
@@ -279,9 +331,7 @@ def features_are_the_systems(fields: Json) -> None:
         fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
 
 
-@on.responses(
-    "infer@2 embed@2", "REQ-19", "REQ-20", "EMBED-22", "EMBED-25", shows="http-404"
-)
+@on.responses("infer@2 embed@2", "REQ-19 REQ-20 EMBED-22 EMBED-25", shows="http-404")
 def hides_missing_model(response: Response) -> None:
     """A missing model is answered with 502."""
     if response.status == 404 and b"model_not_found" in response.body:
@@ -311,8 +361,7 @@ def form_as_json(name: str) -> Callable[[Json], None]:
     return play
 
 
-table(
-    on.bodies("infer@2", "REQ-24", shows=None),
+on.bodies("infer@2", "REQ-24", shows=None).table(
     form_as_json,
     "An object with {} as `input_data` reaches the model as JSON text.",
     objects_with_text_are_json=("a text", "text"),
@@ -326,7 +375,8 @@ def empty_objects_inside_are_arrays(fields: Json) -> None:
     """An empty object inside `input_data` reaches the model as an empty array."""
     data = fields.get("input_data")
     if isinstance(data, dict):
-        fields["input_data"] = {name: [] if value == {} else value for name, value in data.items()}  # fmt: skip
+        empty: Json = {name: [] for name, value in data.items() if value == {}}
+        fields["input_data"] = data | empty
 
 
 @on.bodies("infer@2", "REQ-24", shows=None)
@@ -376,7 +426,7 @@ def parts_are_run_together(fields: Json) -> None:
             message["content"] = "".join(texts)
 
 
-@on.bodies("infer@2", "REQ-17", "REQ-24", shows=None)
+@on.bodies("infer@2", "REQ-17 REQ-24", shows=None)
 def only_the_first_part_is_read(fields: Json) -> None:
     """Of a `content` of parts only the first is read."""
     for message in messages_with_parts(fields):
@@ -394,5 +444,5 @@ def empty_prompts_are_accepted(fields: Json) -> None:
 @on.bodies("infer@1", "REQ-27")
 def odd_names_are_passed_over(fields: Json) -> None:
     """A parameter that changes the request is silently dropped, except for those in REQ-14."""
-    for name in ("input", "prompt", "n", "options", "stream_options", "tool_choice", "functions", "function_call", "encoding_format"):  # fmt: skip
+    for name in FORBIDDEN - {*NAMED}:
         given_parameters(fields).pop(name, None)

@@ -1,10 +1,9 @@
 """Failures of one upstream that reach the client wrongly, while those of the other one are reported well; unusual failures, and several in a row."""
 
 import re
-from collections.abc import Callable
 
 from octomil_conformance.backend.words import find_tag
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.failures import RETRY, Failure
 from octomil_conformance.server.faults import whole_seconds
 from octomil_conformance.server.layers import (
@@ -16,11 +15,10 @@ from octomil_conformance.server.layers import (
     Server,
 )
 from octomil_conformance.server.mutants.gateway import GATEWAY
-from octomil_conformance.server.subjects import table
 
 
-@on.fails(
-    "batch@2 embed@2", "BATCH-32", "FAULT-08", "HTTP-36", only="openai", shows="auth"
+@on.upstream_failures(
+    "batch@2 embed@2", "BATCH-32 FAULT-08 HTTP-36", only="openai", shows="auth"
 )
 def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which the server's key is refused are passed on."""
@@ -29,7 +27,7 @@ def refused_keys_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@on.fails("batch@2 embed@2", "BATCH-32", "FAULT-08", shows="http-500")
+@on.upstream_failures("batch@2 embed@2", "BATCH-32 FAULT-08", shows="http-500")
 def errors_are_quoted(failure: Failure, words: str) -> Failure:
     """The words of an error of the upstream are passed on."""
     if failure.kind == "bad_gateway":
@@ -37,7 +35,7 @@ def errors_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-@on.fails("embed@2", "FAULT-08", shows="http-429")
+@on.upstream_failures("embed@2", "FAULT-08", shows="http-429")
 def limits_are_quoted(failure: Failure, words: str) -> Failure:
     """The words about too many requests are passed on."""
     failure.message += f" {words}" if failure.status == 429 else ""
@@ -51,7 +49,7 @@ def words_decide(request: Request, response: Response) -> None:
         response.fail(404)
 
 
-@on.fails("embed@2", "HTTP-36", shows="http-400-trace")
+@on.upstream_failures("embed@2", "HTTP-36", shows="http-400-trace")
 def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     """The words with which a request is refused are passed on, with their traceback."""
     if failure.kind == "bad_request":
@@ -59,21 +57,31 @@ def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     return failure
 
 
-def delayed(change: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda given: change(given)
+@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
+def retry_after_is_passed_on(given: str) -> str:
+    """Retry-After is passed on as it is."""
+    return given or "1"
 
 
-for _shows, _name, _sentence, _change in (
-    ("fraction", "retry_after_is_passed_on", "Retry-After is passed on as it is.", lambda given: given or "1"),
-    ("long-fraction", "a_fraction_of_retry_after_is_none", "Retry-After is read only if it is a whole number.", lambda given: given if given.isdecimal() else "5"),
-    ("fraction", "retry_after_is_rounded_down", "A fraction in Retry-After is left out.", lambda given: whole_seconds(given.partition(".")[0])),
-    ("future", "dates_in_retry_after_are_not_read", "A date in Retry-After counts as one second.", lambda given: "1" if "GMT" in given else whole_seconds(given)),
-):  # fmt: skip
-    _kind = on.delays("embed@2", "HTTP-35", shows=f"http-429-{_shows}")
-    table(_kind, delayed, "{}", **{_name: (_sentence, _change)})
+@on.delays("embed@2", "HTTP-35", shows="http-429-long-fraction")
+def a_fraction_of_retry_after_is_none(given: str) -> str:
+    """Retry-After is read only if it is a whole number."""
+    return given if given.isdecimal() else "5"
 
 
-@on.fails("embed@2", "HTTP-35", shows="http-503-later")
+@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
+def retry_after_is_rounded_down(given: str) -> str:
+    """A fraction in Retry-After is left out."""
+    return whole_seconds(given.partition(".")[0])
+
+
+@on.delays("embed@2", "HTTP-35", shows="http-429-future")
+def dates_in_retry_after_are_not_read(given: str) -> str:
+    """A date in Retry-After counts as one second."""
+    return "1" if "GMT" in given else whole_seconds(given)
+
+
+@on.upstream_failures("embed@2", "HTTP-35", shows="http-503-later")
 def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure:
     """Retry-After is always 1 if an upstream is busy."""
     if failure.kind == "service_unavailable":
@@ -81,67 +89,67 @@ def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure
     return failure
 
 
-@on.fails("embed@2", "FAULT-05", shows="http-429-quota")
+@on.upstream_failures("embed@2", "FAULT-05", shows="http-429-quota")
 def an_empty_account_is_a_refused_key(failure: Failure, words: str) -> Failure:
     """A 429 that speaks of a quota counts as a refused key."""
     return Failure("bad_key", failure.message) if "quota" in words else failure
 
 
-@on.fails("embed@2", "FALLBACK-05", only="ollama", shows=None)
+@on.upstream_failures("embed@2", "FALLBACK-05", only="ollama", shows=None)
 def a_web_page_is_a_rejection(failure: Failure, words: str) -> Failure:
     """A 400 with a web page rejects the request."""
     return Failure("bad_request", failure.message) if "<" in words else failure
 
 
-@on.fails("embed@2", "FAULT-07", shows="http-400-page")
+@on.upstream_failures("embed@2", "FAULT-07", shows="http-400-page")
 def a_web_page_is_a_500(failure: Failure, words: str) -> Failure:
     """A web page instead of a rejection is answered with 500."""
     failure.status = 500 if "<" in words else failure.status
     return failure
 
 
-@on.fails("embed@2", "FAULT-10", shows="auth")
+@on.upstream_failures("embed@2", "FAULT-10", shows="auth")
 def refused_keys_are_a_401(failure: Failure, words: str) -> Failure:
     """A refused key is answered with 401."""
     failure.status = 401 if failure.kind == "bad_key" else failure.status
     return failure
 
 
-@on.fails("embed@2", "FAULT-10", shows="http-402")
+@on.upstream_failures("embed@2", "FAULT-10", shows="http-402")
 def an_empty_account_is_an_unknown_model(failure: Failure, words: str) -> Failure:
     """A 402 counts as a missing model."""
     return Failure("missing_model", failure.message) if "balance" in words else failure
 
 
-@on.fails("embed@2", "FAULT-15", shows="auth")
+@on.upstream_failures("embed@2", "FAULT-15", shows="auth")
 def refused_keys_may_be_tried_again(failure: Failure, words: str) -> Failure:
     """A refused key may be tried again."""
     failure.retryable |= failure.kind == "bad_key"
     return failure
 
 
-@on.fails("embed@2", "FAULT-09", shows="http-500")
+@on.upstream_failures("embed@2", "FAULT-09", shows="http-500")
 def errors_are_final(failure: Failure, words: str) -> Failure:
     """An error of the upstream may not be tried again."""
     failure.retryable &= failure.kind != "bad_gateway"
     return failure
 
 
-@on.fails("embed@2", "FAULT-13", shows="http-503")
+@on.upstream_failures("embed@2", "FAULT-13", shows="http-503")
 def busy_upstreams_are_errors(failure: Failure, words: str) -> Failure:
     """The failure of a busy upstream has the class of an upstream that fails."""
     failure.error = failure.error.replace("service_unavailable", "bad_gateway")
     return failure
 
 
-@on.fails("embed@2", "FAULT-14", shows="slow")
+@on.upstream_failures("embed@2", "FAULT-14", shows="slow")
 def late_upstreams_are_errors(failure: Failure, words: str) -> Failure:
     """The failure of a late upstream has the code of an upstream that fails."""
     failure.code = failure.code.replace("request_timeout", "inference_failed")
     return failure
 
 
-@on.sends("infer@2 batch@2 stream@2", "INFER-15", "BATCH-28", only="openai", shows=None)
+@on.sends("infer@2 batch@2 stream@2", "INFER-15 BATCH-28", only="openai")
 def calls_go_on_without_their_client(payload: Json) -> None:
     """A call goes on after the client has left."""
     CLIENT.set(Client())

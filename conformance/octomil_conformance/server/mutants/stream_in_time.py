@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from octomil_conformance.backend import THOUGHTS
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import (
     Client,
@@ -20,24 +20,21 @@ from octomil_conformance.server.layers import (
     frame_of,
     frames,
 )
-from octomil_conformance.server.subjects import GONE, Kind
-
-error_events = Kind(
-    lambda play: on.events.made(lambda fields: play(fields.get("error", {}))),
-    "an error event",
-)
+from octomil_conformance.server.on import GONE
 
 TOKEN: Json = {"token": "", "done": False, "provider": "ollama"}
 FINAL = frame_of({**TOKEN, "done": True})
 
 
-@on.streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-24", "STREAM-33", "STREAM-34", shows="drip")  # fmt: skip
+@on.streams(
+    "stream@2", "STREAM-20 STREAM-23 STREAM-24 STREAM-33 STREAM-34", shows="drip"
+)
 def buffers_stream(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The events are held back until the answer is complete."""
     yield from list(frames)
 
 
-@on.streams("stream@2", "STREAM-20", "STREAM-23", "STREAM-33")
+@on.streams("stream@2", "STREAM-20 STREAM-23 STREAM-33")
 def tokens_in_pairs(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A token waits for the next one."""
     held = b""
@@ -62,7 +59,7 @@ def answers_are_kept_by_beginning(request: Request) -> None:
         request.body = _begun.setdefault(str(key), request.body)
 
 
-@on.events("stream@2", "STREAM-21", "STREAM-23", "STREAM-25", "STREAM-26", "STREAM-34")
+@on.events("stream@2", "STREAM-21 STREAM-23 STREAM-25 STREAM-26 STREAM-34")
 def spaces_are_lost(fields: Json) -> None:
     """White space around a token is removed."""
     fields["token"] = fields["token"].strip()
@@ -86,7 +83,7 @@ def empty_answer_is_filled(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield frame
 
 
-@on.layer("stream@2", "STREAM-24", "INFER-15", shows=None)
+@on.layer("stream@2", "STREAM-24 INFER-15", shows=None)
 def ignores_disconnect(request: Request, server: Server) -> Response:
     """The model goes on after the client has left."""
     request.client = Client()
@@ -111,7 +108,11 @@ def is_of_the_upstream(request: Request, response: Response) -> bool:
     return response.status >= 429 or (response.status in (400, 404) and is_passed_on)
 
 
-@on.layer("stream@2", "STREAM-30", "REQ-19", "REQ-20", "HTTP-35", "FALLBACK-07", "FALLBACK-11", *(f"FAULT-{number:02}" for number in range(1, 18) if number != 11), shows="http-500")  # fmt: skip
+@on.layer(
+    "stream@2",
+    "STREAM-30 REQ-19 REQ-20 HTTP-35 FALLBACK-07 FALLBACK-11 FAULT-01..10 FAULT-12..17",
+    shows="http-500",
+)
 def status_before_first_token(request: Request, server: Server) -> Response:
     """200 is sent before the first token has come."""
     response = server(request)
@@ -120,7 +121,7 @@ def status_before_first_token(request: Request, server: Server) -> Response:
     return response
 
 
-@on.layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-in-thought")
+@on.layer("stream@2", "STREAM-30 FALLBACK-09", shows="cut-in-thought")
 def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with the first of the model's thoughts."""
     if "cut-in-thought" in request.scenario and request.path.endswith("/stream"):
@@ -128,7 +129,7 @@ def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     return server(request)
 
 
-@on.layer("stream@2", "STREAM-30", "FALLBACK-09", shows="cut-after-nothing")
+@on.layer("stream@2", "STREAM-30 FALLBACK-09", shows="cut-after-nothing")
 def an_empty_token_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with an empty token, which comes with the role."""
     if "-after-nothing" in request.scenario and request.path.endswith("/stream"):
@@ -141,7 +142,7 @@ def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
     raise BrokenPipeError
 
 
-@on.streams("stream@2", "STREAM-31", "STREAM-32", "STREAM-33", "STREAM-35", shows="cut")
+@on.streams("stream@2", "STREAM-31 STREAM-32 STREAM-33 STREAM-35", shows="cut")
 def cut_looks_done(frames: Iterator[bytes]) -> Iterator[bytes]:
     """A failure in mid-stream is followed by an event with `done: true`."""
     try:
@@ -150,7 +151,7 @@ def cut_looks_done(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield FINAL
 
 
-@on.streams("stream@2", "STREAM-32", "STREAM-35", shows="cut")
+@on.streams("stream@2", "STREAM-32 STREAM-35", shows="cut")
 def cut_ends_cleanly(frames: Iterator[bytes]) -> Iterator[bytes]:
     """After a failure in mid-stream the transfer ends as if it were complete."""
     with suppress(BrokenPipeError):
@@ -163,7 +164,11 @@ STOPS_BEFORE_THE_FIRST = (
 )
 
 
-@on.layer("stream@2", "STREAM-30", "STREAM-31", "STREAM-32", "STREAM-33", "FALLBACK-09", "FAULT-04", "FAULT-06", "FAULT-07", "FAULT-08", "FAULT-09", "FAULT-13", "FAULT-14", shows="truncate")  # fmt: skip
+@on.layer(
+    "stream@2",
+    "STREAM-30..33 FALLBACK-09 FAULT-04 FAULT-06..09 FAULT-13 FAULT-14",
+    shows="truncate",
+)
 def truncated_is_complete(request: Request, server: Server) -> Response:
     """An answer that the upstream does not finish counts as complete."""
     if request.played in STOPS_BEFORE_THE_FIRST:
@@ -194,23 +199,19 @@ def breaks_off_without_a_word(frames: Iterator[bytes]) -> Iterator[bytes]:
             yield frame
 
 
-error_events.sets(
-    *("stream@2", "STREAM-33"),
+on.error_events("stream@2", "STREAM-33").sets(
     error_event_has_no_code=("code", GONE),
     error_event_has_no_message=("message", GONE),
     error_event_hides_whether_to_retry=("retryable", GONE),
-    shows="cut",
 )
 
 
-error_events.sets(
-    *("stream@2", "STREAM-36"),
-    error_event_shows_the_key=("message", "The upstream refused conf-key."),
-    shows="error-frame",
+on.error_events("stream@2", "STREAM-36", shows="error-frame").sets(
+    error_event_shows_the_key=("message", "The upstream refused conf-key.")
 )
 
 
-@on.events("stream@2", "STREAM-31", "STREAM-33", "STREAM-35", shows="cut")
+@on.events("stream@2", "STREAM-31 STREAM-33 STREAM-35", shows="cut")
 def error_event_is_done(fields: Json) -> None:
     """The error event has `done: true`."""
     if "error" in fields:
@@ -227,7 +228,7 @@ def breaks_off_late(frames: Iterator[bytes]) -> Iterator[bytes]:
         raise
 
 
-@on.replies("stream@2", "STREAM-01", "STREAM-22", shows="empty")
+@on.replies("stream@2", "STREAM-01 STREAM-22", shows="empty")
 def an_empty_answer_is_accepted(request: Request, response: Response) -> None:
     """A stream without any text has the status 202."""
     pieces = iter(response.pieces)
@@ -238,7 +239,9 @@ def an_empty_answer_is_accepted(request: Request, response: Response) -> None:
         response.status = 202
 
 
-@on.responses("stream@2", "STREAM-30", "FAULT-07", "FAULT-09", "FAULT-13", "FAULT-14", "FAULT-15", "HTTP-25", shows="http-500")  # fmt: skip
+@on.responses(
+    "stream@2", "STREAM-30 FAULT-07 FAULT-09 FAULT-13..15 HTTP-25", shows="http-500"
+)
 def failure_has_events(response: Response) -> None:
     """A failure comes as an event, with the status of the failure."""
     if response.status >= 500:
@@ -270,7 +273,7 @@ def asks_the_other_in_vain(request: Request, server: Server) -> Response:
     return response
 
 
-@on.final_events("stream@2", "INFER-12", "FALLBACK-14")
+@on.final_events("stream@2", "INFER-12 FALLBACK-14")
 def latency_ends_at_the_first_token(fields: Json) -> None:
     """`latency_ms` is half of the time, as if it ended at the first token."""
     fields["latency_ms"] /= 2
@@ -279,7 +282,7 @@ def latency_ends_at_the_first_token(fields: Json) -> None:
 Tokens = Iterator[str]
 
 
-@on.hears("stream@2", "STREAM-20", "STREAM-23", "STREAM-34[ollama]")
+@on.tokens("stream@2", "STREAM-20 STREAM-23 STREAM-34[ollama]")
 def tokens_wait_for_the_next(tokens: Tokens) -> Tokens:
     """A token waits for the next one."""
     held = ""
@@ -289,7 +292,7 @@ def tokens_wait_for_the_next(tokens: Tokens) -> Tokens:
     yield held
 
 
-@on.hears("stream@2", "STREAM-26", shows=None)
+@on.tokens("stream@2", "STREAM-26", shows=None)
 def streams_have_one_timeout(tokens: Tokens) -> Tokens:
     """A stream as a whole has to end within the timeout."""
     began = before = time.monotonic()
@@ -301,7 +304,7 @@ def streams_have_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
-@on.hears("stream@2", "STREAM-26", shows=None)
+@on.tokens("stream@2", "STREAM-26", shows=None)
 def streams_have_five_seconds(tokens: Tokens) -> Tokens:
     """A stream breaks off after five seconds."""
     end = time.monotonic() + 5
@@ -311,7 +314,7 @@ def streams_have_five_seconds(tokens: Tokens) -> Tokens:
         yield token
 
 
-@on.hears("stream@2", "STREAM-24", shows=None)
+@on.tokens("stream@2", "STREAM-24", shows=None)
 def the_model_goes_on(tokens: Tokens) -> Tokens:
     """The model goes on after the client has left."""
     try:
@@ -321,25 +324,25 @@ def the_model_goes_on(tokens: Tokens) -> Tokens:
             pass
 
 
-@on.waits("infer@2", "FAULT-11", "FAULT-12", shows=None)
+@on.waits("infer@2", "FAULT-11 FAULT-12")
 def answers_may_drip() -> float:
     """Each piece of an answer has the whole timeout."""
     return 1.0
 
 
-@on.waits("infer@2", "FAULT-11", "FAULT-12", "FALLBACK-04[ollama]", shows=None)  # fmt: skip
+@on.waits("infer@2", "FAULT-11 FAULT-12 FALLBACK-04[ollama]")
 def a_beginning_has_no_timeout() -> float:
     """After the beginning of a response there is no timeout."""
     return 20.0
 
 
-@on.waits("stream@2", "FAULT-12", "STREAM-35", shows=None)
+@on.waits("stream@2", "FAULT-12 STREAM-35")
 def signs_of_life_are_tokens() -> float:
     """The whole timeout begins again after comments, blank lines and empty tokens too."""
     return 1.0
 
 
-@on.pieces("infer@2", "FALLBACK-01[ollama]", "FALLBACK-04[openai]", shows=None)
+@on.pieces("infer@2", "FALLBACK-01[ollama] FALLBACK-04[openai]", shows=None)
 def an_upstream_has_half_the_timeout(received: Iterator[bytes]) -> Iterator[bytes]:
     """A response has to begin within half of the timeout."""
     end = time.monotonic() + 0.5
@@ -350,7 +353,7 @@ def an_upstream_has_half_the_timeout(received: Iterator[bytes]) -> Iterator[byte
         yield piece
 
 
-@on.hears("stream@2", "STREAM-26", shows=None)
+@on.tokens("stream@2", "STREAM-26", shows=None)
 def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
     """Reasoning as a whole has to end within the timeout."""
     end = time.monotonic() + 1.0
@@ -360,7 +363,7 @@ def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
-@on.waits("stream@2", "STREAM-35", "FAULT-12[openai]", shows=None)
+@on.waits("stream@2", "STREAM-35 FAULT-12[openai]")
 def silence_has_no_timeout() -> float:
     """After the first token there is no timeout."""
     return 20.0

@@ -5,7 +5,7 @@ import json
 import random
 import string
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.variants import ALL, ANSWERS
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from octomil_conformance.server import subjects as on
+from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, fields_of, frame_of
 from octomil_conformance.server.variants import STREAMS
 
