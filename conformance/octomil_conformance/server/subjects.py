@@ -66,22 +66,24 @@ WORD = re.compile(r"([A-Z]+)-(\d\d)(?:\.\.(\d\d))?(\[(?:ollama|openai)\])?")
 def requirements_in(text: str) -> list[str]:
     """The requirements that a text such as `HTTP-25 FAULT-01..04 REQ-17[openai]` names. Raises ValueError.
 
-    `FAULT-01..04` stands for four of them. `[openai]` stands for the runs of the checks in which the fallback answers.
+    `FAULT-01..04` stands for four of them. `[openai]` stands for those runs of the checks in which the fallback answers.
     """
-    found = [name for word in text.split() for name in _names_in(word)]
-    if len(found) > len({*found}):
+    names = [name for word in text.split() for name in _names_in(word)]
+    if len(names) > len({*names}):
         raise ValueError(f"{text!r} names a requirement twice")
-    return found
+    return names
 
 
 def _names_in(word: str) -> list[str]:
     match = WORD.fullmatch(word)
     if not match:
-        raise ValueError(f"expected ids such as HTTP-25 or HTTP-25..29, not {word!r}")
+        raise ValueError(f"expected an id such as HTTP-25 or HTTP-25..29, not {word!r}")
     area, first, last, half = match.groups("")
     ids = [f"{area}-{n:02}" for n in range(int(first), int(last or first) + 1)]
-    if not ids or not {*ids} <= spec.requirements().keys():
-        raise ValueError(f"{word!r} names something that is not in the spec")
+    if not ids:
+        raise ValueError(f"{word!r} names nothing")
+    if not {*ids} <= spec.requirements().keys():
+        raise ValueError(f"{word!r} names what is not in the spec")
     return [name + half for name in ids]
 
 

@@ -1,4 +1,4 @@
-"""Servers that break the spec in one way each. Their functions have at most ten lines."""
+"""Servers that break the spec in one way each. Their functions have at most ten lines after the docstring."""
 
 from functools import cache
 
