@@ -88,8 +88,12 @@ class App:
     def _completed(self, scenario: str, prompt: payloads.Prompt) -> Json:
         began = time.monotonic()
         fields, provider = self._gateway.complete(_upstream(prompt, scenario))
-        latency = milliseconds_since(began)
-        return {**fields, "latency_ms": latency, "provider": provider, "model_id": prompt.model}  # fmt: skip
+        return {
+            **fields,
+            "latency_ms": milliseconds_since(began),
+            "provider": provider,
+            "model_id": prompt.model,
+        }
 
     def _batch(self, body: Json, scenario: str) -> Response:
         began = time.monotonic()
@@ -98,9 +102,15 @@ class App:
             result = partial(self._result, scenario, CLIENT.get())
             results = list(pool.map(result, *zip(*enumerate(prompts))))
         failed = sum("error" in result for result in results)
-        counts = {"succeeded": len(results) - failed, "failed": failed}
-        latency = milliseconds_since(began)
-        return _json({"model_id": payloads.model_of(body), "results": results, **counts, "latency_ms": latency})  # fmt: skip
+        return _json(
+            {
+                "model_id": payloads.model_of(body),
+                "results": results,
+                "succeeded": len(results) - failed,
+                "failed": failed,
+                "latency_ms": milliseconds_since(began),
+            }
+        )
 
     def _result(
         self, scenario: str, client: Client, index: int, prompt: payloads.Prompt
@@ -117,16 +127,31 @@ class App:
         model, texts = payloads.model_of(body), payloads.texts_of(body)
         found, provider = self._gateway.embed(upstream_model(scenario), texts)
         vectors, count = found
-        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]  # fmt: skip
-        usage = {"prompt_tokens": count, "total_tokens": count}
-        return _json({"object": "list", "data": data, "embeddings": vectors, "model": model, "provider": provider, "usage": usage})  # fmt: skip
+        return _json(
+            {
+                "object": "list",
+                "data": [
+                    {"object": "embedding", "index": index, "embedding": vector}
+                    for index, vector in enumerate(vectors)
+                ],
+                "embeddings": vectors,
+                "model": model,
+                "provider": provider,
+                "usage": {"prompt_tokens": count, "total_tokens": count},
+            }
+        )
 
     def _health(self) -> Response:
         names = [backend.provider for backend in self._gateway.backends]
         states = [_state(*each) for each in zip(names, self._gateway.usable())]
         good = [each["provider"] for each in states if each["status"] == "ok"]
-        status = "unavailable" if not good else "ok" if len(good) == len(names) else "degraded"  # fmt: skip
-        report = {"status": status, "provider": next(iter(good), None), "backends": states, "version": "1"}  # fmt: skip
+        some = "ok" if len(good) == len(states) else "degraded"
+        report = {
+            "status": some if good else "unavailable",
+            "provider": good[0] if good else None,
+            "backends": states,
+            "version": "1",
+        }
         return _json(report, 200 if good else 503)
 
     def _liveness(self) -> Response:

@@ -230,7 +230,8 @@ class Backend:
         if status >= 500 and 'option "' in words:
             status = 400
         if status == 400 and words.startswith("<"):
-            return self._failure("bad_gateway", "is behind a server that refuses the request", words=words)  # fmt: skip
+            what = "is behind a server that refuses the request"
+            return self._failure("bad_gateway", what, words=words)
         if status == 400 and ("context" in words or "too long" in words):
             return self._failure("payload_too_large", "finds the prompt too long")
         if status in (400, 422) and "not support" in words:
@@ -294,9 +295,10 @@ class Backend:
     def _vectors(self, body: Any) -> Vectors:
         if self._is_ollama:
             return body["embeddings"], _count(body.get("prompt_eval_count"))
-        found = {item.get("index", place): item["embedding"] for place, item in enumerate(body["data"])}  # fmt: skip
+        items = [*enumerate(body["data"])]
+        found = {item.get("index", place): item["embedding"] for place, item in items}
         count = _count((body.get("usage") or {}).get("prompt_tokens"))
-        return [found[place] for place in range(len(body["data"]))], count
+        return [found[place] for place, _ in items], count
 
     def _ending(self, body: Any) -> Json:
         """The ending in a whole answer, or in a line of a stream."""

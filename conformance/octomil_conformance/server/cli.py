@@ -9,7 +9,7 @@ from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import is_printable
-from octomil_conformance.options import Option, adding, positive
+from octomil_conformance.options import positive
 from octomil_conformance.output import signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
@@ -95,21 +95,35 @@ def _token(text: str) -> str:
     return text
 
 
-LAYERS = (
-    Option("--mutant", "break the spec in this way", {"type": _mutant, "metavar": "NAME"}),
-    Option("--variant", "use this freedom of the spec", {"type": _one_of(all_variants(), "variant"), "metavar": "NAME"}),
-)  # fmt: skip
-OTHERS = (
-    Option("--scenario", "use this scenario for every model", {"type": _scenario, "metavar": "NAME"}),
-    Option("--backend-timeout", "seconds that the server waits for a token (default 2); the scenarios slow and stall take longer", {"type": positive, "default": 2.0, "metavar": "S"}),
-    Option("--host", "default 127.0.0.1", {"default": "127.0.0.1"}),
-    Option("--port", "default 8000; 0 is any free port", {"type": _port, "default": 8000}),
-    Option("--token", f"default {TOKEN}; empty for none", {"type": _token, "default": TOKEN}),
-    Option("--list", "explain every scenario, variant and mutant, and exit", {"action": "store_true"}),
-)  # fmt: skip
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a server to test clients with. Its answers are the same every time, and wrong if you ask for it."
-    adding(*LAYERS)(parser.add_mutually_exclusive_group())
-    adding(*OTHERS)(parser)
+    variant = _one_of(all_variants(), "variant")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--mutant", type=_mutant, metavar="NAME", help="break the spec in this way"
+    )
+    either.add_argument(
+        "--variant", type=variant, metavar="NAME", help="use this freedom of the spec"
+    )
+    add = parser.add_argument
+    add(
+        "--scenario",
+        type=_scenario,
+        metavar="NAME",
+        help="use this scenario for every model",
+    )
+    add(
+        "--backend-timeout",
+        type=positive,
+        default=2.0,
+        metavar="S",
+        help="seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
+    )
+    add("--host", default="127.0.0.1", help="default 127.0.0.1")
+    add("--port", type=_port, default=8000, help="default 8000; 0 is any free port")
+    add("--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty for none")
+    add(
+        "--list",
+        action="store_true",
+        help="explain every scenario, variant and mutant, and exit",
+    )

@@ -32,9 +32,11 @@ def guide(url: str, token: str, subject: Subject | None, scenario: str) -> str:
     """`url` without `/api/v1`. Without a `scenario` the model's name chooses it."""
 
     def curl(path: str, body: dict[str, object]) -> str:
-        auth = f"-H {shlex.quote(f'Authorization: Bearer {token}')} " if token else ""
+        headers = [f"Authorization: Bearer {token}"] if token else []
+        headers.append("Content-Type: application/json")
+        sent = " ".join(f"-H {shlex.quote(header)}" for header in headers)
         data = shlex.quote(json.dumps({"model_id": MODEL, **body}))
-        return f"curl -sN {url}/api/v1{path} {auth}-H 'Content-Type: application/json' -d {data}"  # fmt: skip
+        return f"curl -sN {url}/api/v1{path} {sent} -d {data}"
 
     return _GUIDE.format(
         url=url,
@@ -58,7 +60,22 @@ def _what(subject: Subject | None, scenario: str) -> Iterable[str]:
     if scenario:
         yield f"Every model is answered as in the scenario {scenario}."
     else:
-        yield f"Model conf-NAME is answered as in the scenario NAME, any other as in {otherwise}."  # fmt: skip
+        yield "Model conf-NAME is answered as in the scenario NAME,"
+        yield f"any other as in {otherwise}."
+
+
+_LISTING = """
+Scenarios: --scenario NAME, or the model conf-NAME. http-NNN is the upstream's status, status-NNN the server's own.
+{scenarios}
+
+Variants: --variant NAME. All are conformant: a client has to read them.
+{variants}
+
+Mutants: --mutant NAME. Each breaks the spec in one way.
+{mutants}
+
+{others} more mutants are not offered: only the upstream meets their bug, or a client during an outage.
+"""
 
 
 def listing(
@@ -66,19 +83,21 @@ def listing(
 ) -> str:
     mutants = list(mutants)
     offered = [each for each in mutants if each.shows]
-    parts = {
-        "Scenarios: --scenario NAME, or the model conf-NAME. http-NNN is the upstream's status, status-NNN the server's own.": [(name, "", sentence) for name, sentence in scenarios.items()],
-        "Variants: --variant NAME. All are conformant: a client has to read them.": [(each.name, _endpoints(each), each.sentence) for each in variants],
-        "Mutants: --mutant NAME. Each breaks the spec in one way.": [(each.name, _endpoints(each), _bug(each)) for each in offered],
-    }  # fmt: skip
-    lines = [line for title, rows in parts.items() for line in ["", title, *_table(rows)]]  # fmt: skip
-    rest = f"{len(mutants) - len(offered)} more mutants are not offered: only the upstream meets their bug, or a client during an outage."  # fmt: skip
-    return "\n".join([*lines[1:], "", rest])
+    return _LISTING.strip().format(
+        scenarios=_table((name, "", words) for name, words in scenarios.items()),
+        variants=_table(
+            (each.name, _endpoints(each), each.sentence) for each in variants
+        ),
+        mutants=_table((each.name, _endpoints(each), _bug(each)) for each in offered),
+        others=len(mutants) - len(offered),
+    )
 
 
-def _table(rows: list[tuple[str, str, str]]) -> list[str]:
-    name, endpoints = (max(len(row[column]) for row in rows) + 2 for column in (0, 1))
-    return [f"  {row[0]:<{name}}{row[1]:<{endpoints}}{row[2]}" for row in rows]
+def _table(rows: Iterable[tuple[str, str, str]]) -> str:
+    rows = list(rows)
+    first, second = (max(len(row[column]) for row in rows) + 2 for column in (0, 1))
+    lines = [f"  {name:<{first}}{at:<{second}}{words}" for name, at, words in rows]
+    return "\n".join(lines)
 
 
 def _bug(mutant: Subject) -> str:

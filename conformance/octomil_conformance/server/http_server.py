@@ -92,8 +92,15 @@ def _answer(ask: Server, token: str, watch: Watch, wired: Wired) -> None:
 
 
 def _request(received: Received, token: str) -> Request:
-    headers, query = dict(received.headers), urlsplit(received.target).query
-    return Request(received.method, received.path, headers, received.body, token, query=query, nth=received.nth)  # fmt: skip
+    return Request(
+        received.method,
+        received.path,
+        dict(received.headers),
+        received.body,
+        token,
+        query=urlsplit(received.target).query,
+        nth=received.nth,
+    )
 
 
 def _drain(wired: Wired) -> None:

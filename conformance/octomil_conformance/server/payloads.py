@@ -68,7 +68,7 @@ def texts_of(body: Json) -> list[str]:
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not 1 <= len(texts) <= 512:
-        raise Failure("bad_request", "'input' must be a string or an array of 1 to 512 strings.")  # fmt: skip
+        raise Failure("bad_request", "'input' must be 1 to 512 strings.")
     need(all(isinstance(t, str) and t for t in texts), "'input' has an empty text")
     return texts
 
@@ -97,7 +97,8 @@ def bound_of(body: Json) -> int:
 
 def messages_of(fields: Json, at: str = "") -> list[Json]:
     given, data = fields.get("messages"), fields.get("input_data")
-    need((given is None) != (data is None), f"exactly one of '{at}messages' and '{at}input_data' is required")  # fmt: skip
+    names = f"'{at}messages' and '{at}input_data'"
+    need((given is None) != (data is None), f"exactly one of {names} is required")
     if given is None:
         given, at = _from_input_data(data, at), f"{at}input_data"
     else:
