@@ -38,10 +38,8 @@ def _main(arguments: Sequence[str]) -> int:
         overview = _overview()
         overview.parse_args(arguments)
         overview.error("expected a URL or a command")
-    parser = argparse.ArgumentParser(
-        f"{PROGRAM} {command.name}",
-        description=f"{command.sentence[0].upper()}{command.sentence[1:]}.",
-    )
+    name = f"{PROGRAM} {command.name}"
+    parser = argparse.ArgumentParser(name, description=command.sentence)
     command.add_options(parser)
     return _guarded(command, parser.parse_args(arguments[1:]))
 
@@ -97,5 +95,6 @@ def _overview() -> argparse.ArgumentParser:
     metavar = "|".join(("URL", *(each.name for each in COMMANDS)))
     commands = parser.add_subparsers(required=True, metavar=metavar)
     for each in COMMANDS:
-        commands.add_parser(each.name, help=each.sentence)
+        sentence = each.sentence[0].lower() + each.sentence[1:].rstrip(".")
+        commands.add_parser(each.name, help=sentence)
     return parser

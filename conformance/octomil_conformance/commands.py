@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 AddOptions = Callable[[argparse.ArgumentParser], None]
+Work = Callable[[argparse.Namespace], int]
+"""Does what a command says, and returns the exit code."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,38 @@ class Command:
     name: str
     sentence: str
     add_options: AddOptions
-    run: Callable[[argparse.Namespace], int]
-    """Returns the exit code."""
-    needs_extra: bool = False
+    run: Work
+    needs_extra: bool
     """True if it needs the packages of the extra `conformance`."""
+
+
+COMMANDS: list[Command] = []
+
+
+def _command(
+    *options: Option, add_options: AddOptions | None = None, needs_extra: bool = False
+) -> Callable[[Work], Work]:
+    """Makes a command of a function. The sentence is its docstring. `add_options` replaces `options`."""
+
+    def decorate(run: Work) -> Work:
+        name, add = run.__name__.strip("_"), add_options or adding(*options)
+        COMMANDS.append(Command(name, str(run.__doc__), add, run, needs_extra))
+        return run
+
+    return decorate
+
+
+def _options_of(module: str) -> AddOptions:
+    """The options of a command with a module of its own."""
+    return lambda parser: import_module(module).add_options(parser)
 
 
 # run: judge a server
 
 
+@_command(URL, *TARGET, *CLAIMS, *REPORTS, needs_extra=True)
 def _run(given: argparse.Namespace) -> int:
+    """Judge the server at URL; the word run may be left out."""
     from octomil_conformance.checks import cost
     from octomil_conformance.report.console import Progress, header
     from octomil_conformance.report.files import require_files, write_not_tested
@@ -83,7 +107,9 @@ def _report(run: "Run", given: argparse.Namespace) -> int:
 # doctor: what a run needs
 
 
+@_command(URL, *TARGET, needs_extra=True)
 def _doctor(given: argparse.Namespace) -> int:
+    """Ask each endpoint once, and say what a run needs."""
     from octomil_conformance.doctor import run
 
     asked = {"profiles": list(PATHS), "embed_model": given.embed_model or given.model}
@@ -93,7 +119,17 @@ def _doctor(given: argparse.Namespace) -> int:
 # list and explain: the requirements
 
 
+LEVEL = {"type": int, "choices": range(3), "default": 2}
+OF_PROFILE = {"choices": spec.PROFILES, "action": "append"}
+
+
+@_command(
+    Option("--profile", "only requirements of this profile", OF_PROFILE),
+    Option("--level", "the requirements of a claim at this level", LEVEL),
+    SPEC,
+)
 def _list(given: argparse.Namespace) -> int:
+    """Print the requirements."""
     version = given.spec or spec.VERSION
     shown = [
         each
@@ -111,7 +147,9 @@ def _list(given: argparse.Namespace) -> int:
     return 0
 
 
+@_command(Option("ids", "such as STREAM-05", {"nargs": "+", "metavar": "ID"}))
 def _explain(given: argparse.Namespace) -> int:
+    """Print requirements, their checks, and what the checks send."""
     unknown = [name for name in given.ids if name.upper() not in spec.requirements()]
     if unknown:
         raise UsageError(f"no requirement is called {', '.join(unknown)}")
@@ -149,10 +187,30 @@ def _shown(requirement: spec.Requirement) -> list[tuple[str, str]]:
     ]
 
 
+# backend: what the server under test calls
+
+
+@_command(add_options=_options_of("octomil_conformance.backend.cli"))
+def _backend(given: argparse.Namespace) -> int:
+    """Run the scripted backend on its own."""
+    from octomil_conformance.backend.cli import run
+
+    return run(given)
+
+
 # fixtures, record and export: answers in files
 
 
+PATHS_GIVEN = {"nargs": "+", "type": Path, "metavar": "PATH"}
+
+
+@_command(
+    Option("paths", "files .http, .sse, .json, .har, or folders of them", PATHS_GIVEN),
+    *REPORTS,
+    needs_extra=True,
+)
 def _fixtures(given: argparse.Namespace) -> int:
+    """Judge recorded answers, without a server."""
     from octomil_conformance.recordings.judge import judge
     from octomil_conformance.recordings.reader import read
     from octomil_conformance.report.console import Progress, header
@@ -172,7 +230,12 @@ def _fixtures(given: argparse.Namespace) -> int:
     return _report(run, given)
 
 
+TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True}, "folder")
+
+
+@_command(URL, *TARGET, *CLAIMS, TO_FOLDER, needs_extra=True)
 def _record(given: argparse.Namespace) -> int:
+    """Record what a server answers."""
     from octomil_conformance.recordings import manifest, recorder
     from octomil_conformance.report.transcript import seen
 
@@ -194,7 +257,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )  # as `record` has it
 
 
+@_command(add_options=_add_export)
 def _export(given: argparse.Namespace) -> int:
+    """Write answers to test clients with."""
     from octomil_conformance.corpus.export import export
     from octomil_conformance.recordings import manifest
 
@@ -208,8 +273,27 @@ def _export(given: argparse.Namespace) -> int:
 # matrix: reports side by side
 
 
+@_command(
+    Option(
+        "reports",
+        "a report written with --json; without a NAME its URL is the name",
+        {"nargs": "+", "metavar": "[NAME=]FILE"},
+    ),
+    Option(
+        "--differences",
+        "only the requirements on which the reports do not agree",
+        {"action": "store_true"},
+    ),
+    Option("--html", "write an HTML page too", FILE),
+    Option(
+        "--markdown",
+        "append the comparison to FILE, such as $GITHUB_STEP_SUMMARY",
+        FILE,
+    ),
+    needs_extra=True,
+)
 def _matrix(given: argparse.Namespace) -> int:
-    """The exit code is 0, for good and bad reports: to compare is not to judge."""
+    """Compare the --json reports of several servers."""
     from octomil_conformance.report.files import writing
     from octomil_conformance.report.markdown import append
     from octomil_conformance.report.matrix import (
@@ -229,50 +313,18 @@ def _matrix(given: argparse.Namespace) -> int:
     if given.markdown:
         with writing("--markdown", given.markdown):
             append(text, given.markdown)
-    return 0
+    return 0  # for good and bad reports: to compare is not to judge
 
 
-def _add_from(module: str) -> AddOptions:
-    """The options of a command with a module of its own."""
-    return lambda parser: import_module(module).add_options(parser)
+# serve: test clients
 
 
-def _run_from(module: str) -> Callable[[argparse.Namespace], int]:
-    return lambda given: import_module(module).run(given)
+@_command(add_options=_options_of("octomil_conformance.server.cli"))
+def _serve(given: argparse.Namespace) -> int:
+    """Run a server to test clients with."""
+    from octomil_conformance.server.cli import run
 
-
-BACKEND, SERVER = "octomil_conformance.backend.cli", "octomil_conformance.server.cli"
-OF_LIST = adding(
-    Option("--profile", "only requirements of this profile", {"choices": spec.PROFILES, "action": "append"}),
-    Option("--level", "the requirements of a claim at this level", {"type": int, "choices": range(3), "default": 2}),
-    SPEC,
-)  # fmt: skip
-OF_EXPLAIN = adding(Option("ids", "such as STREAM-05", {"nargs": "+", "metavar": "ID"}))
-OF_FIXTURES = adding(
-    Option("paths", "files .http, .sse, .json, .har, or folders of them", {"nargs": "+", "type": Path, "metavar": "PATH"}),
-    *REPORTS,
-)  # fmt: skip
-TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True}, "folder")
-OF_RECORD = adding(URL, *TARGET, *CLAIMS, TO_FOLDER)
-OF_MATRIX = adding(
-    Option("reports", "a report written with --json; without a NAME its URL is the name", {"nargs": "+", "metavar": "[NAME=]FILE"}),
-    Option("--differences", "only the requirements on which the reports do not agree", {"action": "store_true"}),
-    Option("--html", "write an HTML page too", FILE),
-    Option("--markdown", "append the comparison to FILE, such as $GITHUB_STEP_SUMMARY", FILE),
-)  # fmt: skip
-
-COMMANDS = (
-    Command("run", "judge the server at URL; the word run may be left out", adding(URL, *TARGET, *CLAIMS, *REPORTS), _run, True),
-    Command("doctor", "ask each endpoint once, and say what a run needs", adding(URL, *TARGET), _doctor, True),
-    Command("list", "print the requirements", OF_LIST, _list),
-    Command("explain", "print requirements, their checks, and what the checks send", OF_EXPLAIN, _explain),
-    Command("backend", "run the scripted backend on its own", _add_from(BACKEND), _run_from(BACKEND)),
-    Command("fixtures", "judge recorded answers, without a server", OF_FIXTURES, _fixtures, True),
-    Command("record", "record what a server answers", OF_RECORD, _record, True),
-    Command("export", "write answers to test clients with", _add_export, _export),
-    Command("matrix", "compare the --json reports of several servers", OF_MATRIX, _matrix, True),
-    Command("serve", "run a server to test clients with", _add_from(SERVER), _run_from(SERVER)),
-)  # fmt: skip
+    return run(given)
 
 
 def missing() -> str:

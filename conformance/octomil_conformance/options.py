@@ -46,18 +46,49 @@ PLACE = {"metavar": "HOST:PORT"}
 
 TARGET = (
     Option("--token", "a token that the server accepts"),
-    Option("--model", "for inference (default conf-echo, a model of the scripted backend)"),
+    Option(
+        "--model", "for inference (default conf-echo, a model of the scripted backend)"
+    ),
     Option("--embed-model", "for embeddings (default conf-echo)"),
-)  # fmt: skip
+)
 CLAIMS = (
-    Option("--profile", "what the server claims, such as stream@1; repeatable (default: infer, stream and embed at level 1, and auth if there is a token)", {"action": "append", "metavar": "NAME@LEVEL"}, "profiles"),
-    Option("--backend", "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if octomil-conformance backend runs there", PLACE),
-    Option("--openai-backend", "where the suite plays an OpenAI-compatible server (default 127.0.0.1:11435)", PLACE),
-    Option("--backend-timeout", "the server's LLM_BACKEND_TIMEOUT, in seconds (default 2)", {"type": positive, "metavar": "S"}),
-    Option("--allow-remote", "let the backend listen on addresses that are not loopback", SWITCH),
-    Option("--timeout-factor", "multiply every deadline, for slow machines", {"type": positive, "metavar": "X"}),
-)  # fmt: skip
-SPEC = Option("--spec", f"use the requirements of this version of the spec (default {VERSION})", {"choices": sorted(additions())})  # fmt: skip
+    Option(
+        "--profile",
+        "what the server claims, such as stream@1; repeatable (default: infer, stream and embed at level 1, and auth if there is a token)",
+        {"action": "append", "metavar": "NAME@LEVEL"},
+        "profiles",
+    ),
+    Option(
+        "--backend",
+        "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if octomil-conformance backend runs there",
+        PLACE,
+    ),
+    Option(
+        "--openai-backend",
+        "where the suite plays an OpenAI-compatible server (default 127.0.0.1:11435)",
+        PLACE,
+    ),
+    Option(
+        "--backend-timeout",
+        "the server's LLM_BACKEND_TIMEOUT, in seconds (default 2)",
+        {"type": positive, "metavar": "S"},
+    ),
+    Option(
+        "--allow-remote",
+        "let the backend listen on addresses that are not loopback",
+        SWITCH,
+    ),
+    Option(
+        "--timeout-factor",
+        "multiply every deadline, for slow machines",
+        {"type": positive, "metavar": "X"},
+    ),
+)
+SPEC = Option(
+    "--spec",
+    f"use the requirements of this version of the spec (default {VERSION})",
+    {"choices": sorted(additions())},
+)
 STRICT = Option("--strict", "treat a broken SHOULD as a failure", SWITCH)
 FILE = {"type": Path, "metavar": "FILE"}
 REPORTS = (
@@ -66,8 +97,10 @@ REPORTS = (
     Option("--junit", "write a JUnit XML report", FILE),
     Option("--json", "write all verdicts and exchanges", FILE),
     Option("--html", "write a page to look at", FILE),
-    Option("--markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY", FILE),
-)  # fmt: skip
+    Option(
+        "--markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY", FILE
+    ),
+)
 URL = Option("url", "the server, with or without /api/v1", {"metavar": "URL"})
 FOR_CONFIG = (URL, *TARGET, *CLAIMS, SPEC, STRICT)
 FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}

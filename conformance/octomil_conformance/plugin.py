@@ -33,7 +33,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: isinstance(item, CheckItem) and item.task.check.serial)  # fmt: skip
+        items.sort(key=_is_serial)
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         found = [item.task for item in session.items if isinstance(item, CheckItem)]
@@ -111,6 +111,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CheckFile 
         return None
     collector: CheckFile = CheckFile.from_parent(parent, path=file_path)
     return collector
+
+
+def _is_serial(item: pytest.Item) -> bool:
+    return isinstance(item, CheckItem) and item.task.check.serial
 
 
 def _words(verdict: Verdict) -> str:

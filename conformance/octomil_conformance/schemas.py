@@ -27,13 +27,20 @@ ANSWERS = {
 }
 
 
-def _items(validator: Any, items: Any, value: Any, schema: Any) -> Iterator[ValidationError]:  # fmt: skip
+NUMBER = {"type": "number"}
+TEXT = {"type": "string", "minLength": 1}
+_items_one_by_one = Draft202012Validator.VALIDATORS["items"]
+
+
+def _items(
+    validator: Any, items: Any, value: Any, schema: Any
+) -> Iterator[ValidationError]:
     """As jsonschema's own function, but quick for vectors and texts. Checked item by item, these take more time than all other values together."""
     types = {*map(type, value)} if isinstance(value, list) else {object}
-    is_vector = items == {"type": "number"} and types <= {int, float}
-    are_texts = items == {"type": "string", "minLength": 1} and types <= {str} and all(value)  # fmt: skip
+    is_vector = items == NUMBER and types <= {int, float}
+    are_texts = items == TEXT and types <= {str} and all(value)
     if not is_vector and not are_texts:
-        yield from Draft202012Validator.VALIDATORS["items"](validator, items, value, schema)  # fmt: skip
+        yield from _items_one_by_one(validator, items, value, schema)
 
 
 _Validator = extend(Draft202012Validator, {"items": _items})  # type: ignore[no-untyped-call]

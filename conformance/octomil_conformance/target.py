@@ -80,5 +80,8 @@ class Target:
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []
         through_fallback = odd[:5] if "openai" in self.wired else []
-        first: tuple[Provider | None, dict[str, Any]] = (None, PLAIN.get(profile, {}))
-        return [first, *((None, each) for each in odd), *(("openai", each) for each in through_fallback)]  # fmt: skip
+        usual = [PLAIN.get(profile, {}), *odd]
+        return [
+            *((None, each) for each in usual),
+            *(("openai", each) for each in through_fallback),
+        ]

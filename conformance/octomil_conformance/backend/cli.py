@@ -50,9 +50,25 @@ def _greeting(backend: ScriptedBackend) -> str:
 
 
 add_options = adding(
-    Option("--backend", "where to play Ollama (default 127.0.0.1:11434)", {**PLACE, "default": config.DEFAULT_BACKEND}),
-    Option("--openai-backend", "where to play an OpenAI-compatible server (default 127.0.0.1:11435)", {**PLACE, "default": config.DEFAULT_OPENAI_BACKEND}),
-    Option("--backend-timeout", "the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)", {"type": positive, "metavar": "S", "default": config.DEFAULT_BACKEND_TIMEOUT}),
-    Option("--allow-remote", "allow addresses that are not loopback", {"action": "store_true"}),
+    Option(
+        "--backend",
+        "where to play Ollama (default 127.0.0.1:11434)",
+        {**PLACE, "default": config.DEFAULT_BACKEND},
+    ),
+    Option(
+        "--openai-backend",
+        "where to play an OpenAI-compatible server (default 127.0.0.1:11435)",
+        {**PLACE, "default": config.DEFAULT_OPENAI_BACKEND},
+    ),
+    Option(
+        "--backend-timeout",
+        "the LLM_BACKEND_TIMEOUT of the server under test, in seconds (default 2)",
+        {"type": positive, "metavar": "S", "default": config.DEFAULT_BACKEND_TIMEOUT},
+    ),
+    Option(
+        "--allow-remote",
+        "allow addresses that are not loopback",
+        {"action": "store_true"},
+    ),
     Option("--scenarios", "print the models and exit", {"action": "store_true"}),
-)  # fmt: skip
+)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, cast, get_args
+from typing import Any, TypeGuard, cast, get_args
 from urllib.parse import urlsplit
 
 from octomil_conformance import __version__, spec
@@ -153,18 +153,26 @@ def _is_inside(value: object) -> bool:
 
 
 def _is_headers(value: object) -> bool:
-    pairs = list(value.items()) if isinstance(value, dict) else value
-    return isinstance(pairs, list) and all(
-        isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(each, str) for each in pair)
-        for pair in pairs
-    )  # fmt: skip
+    if isinstance(value, dict):
+        return all(isinstance(each, str) for each in value.values())
+    return isinstance(value, list) and all(
+        _is_pair(pair) and all(isinstance(each, str) for each in pair) for pair in value
+    )
 
 
 def _is_chunks(value: object) -> bool:
     return isinstance(value, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and is_latency(pair[0]) and is_integer(pair[1]) and pair[1] > 0
+        _is_pair(pair) and is_latency(pair[0]) and is_integer(pair[1]) and pair[1] > 0
         for pair in value
-    )  # fmt: skip
+    )
+
+
+def _is_pair(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _is_status(value: object) -> bool:
@@ -188,19 +196,26 @@ def _same(value: Any) -> Any:
     return value
 
 
-FIELDS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+Field = tuple[str, Callable[[Any], bool], Callable[[Any], Any]]
+"""What a field has to be, in words and as a function, and what reads it."""
+
+
+def _one_of(*values: str) -> Field:
+    return f"one of {', '.join(values)}", lambda value: value in values, _same
+
+
+FIELDS: dict[str, Field] = {
     "file": ("a path below the manifest's folder, with / in it", _is_inside, _same),
-    "endpoint": (f"one of {', '.join(PATHS)}", lambda value: value in tuple(PATHS), _same),
+    "endpoint": _one_of(*PATHS),
     "kind": ("answer or failure", lambda value: value in ("answer", "failure"), _same),
     "status": ("an integer from 200 to 599", _is_status, _same),
     "headers": ("an object of strings, or pairs of them", _is_headers, _headers),
-    "request": ("an object with a body", lambda value: isinstance(value, dict), _request),
-    "end": (f"one of {', '.join(get_args(End))}", lambda value: value in get_args(End), _same),
+    "request": ("an object with a body", _is_object, _request),
+    "end": _one_of(*get_args(End)),
     "chunks": ("pairs of seconds and a number of bytes", _is_chunks, _chunks),
     "seconds": ("a number, zero or more", is_latency, _same),
     "problem": ("a string", lambda value: isinstance(value, str), _same),
-    "expected": ("an object", lambda value: isinstance(value, dict), _same),
-}  # fmt: skip
-"""What a field has to be, in words and as a function, and what reads it."""
+    "expected": ("an object", _is_object, _same),
+}
 COMMENTS = ("expected",)
 """Fields that `export` writes for the readers of its corpus. They say nothing about a recording."""

@@ -22,6 +22,7 @@ def write_html(run: Run, path: Path) -> None:
     conclusion = run.conclusion()
     judged = list(words.by_requirement(run).items())
     sections = groupby(judged, lambda each: each[0].section)
+    profiles = sorted({each.profile for each in run.verdicts})
     text = page(
         "report.html",
         run.config.token,
@@ -37,8 +38,8 @@ def write_html(run: Run, path: Path) -> None:
         untestable=words.without_check(run.config),
         sections=[(heading, list(members)) for heading, members in sections],
         verdict_choices=_verdict_choices(run),
-        profile_choices=[("", "all"), *sorted({(each.profile,) * 2 for each in run.verdicts})],
-    )  # fmt: skip
+        profile_choices=[("", "all"), *((each, each) for each in profiles)],
+    )
     path.write_text(text, "utf-8")
 
 
