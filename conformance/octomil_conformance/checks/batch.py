@@ -10,6 +10,7 @@ from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import outputs
 from octomil_conformance.checks.fault import secrets, shown_of
+from octomil_conformance.checks.infer import STOPPED, after_leaving
 from octomil_conformance.exchange import field
 from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.parts import messages
@@ -49,7 +50,9 @@ OTHERS: dict[str, Any] = {
         ]
     },
 }
-REJECTED_ALONE = {name: OTHERS[name] for name in OTHERS if OTHERS[name] not in MALFORMED.values()}  # fmt: skip
+REJECTED_ALONE = {
+    name: value for name, value in OTHERS.items() if value not in MALFORMED.values()
+}
 """Inputs that would be rejected in a request of their own, besides those in MALFORMED."""
 KINDS = {
     **dict.fromkeys((400, 422), "the request is at fault"),
@@ -69,6 +72,7 @@ SPREADING = [
     *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
 ]
 """How inputs fail, and how many fail before the good ones: enough for every worker, and for a limit on failures."""
+AS_MANY = "each batch runs as many inputs at once as it says"
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -192,12 +196,13 @@ def batches_at_once_have_their_own_max_concurrency(
         texts = [api.tag(f"{bound} {n}", f"{bound}.{n}") for n in range(4)]
         inputs = inputs_of(texts)
         calls.append(api.start(scenario="gated", inputs=inputs, max_concurrency=bound))
-        together.append(api.backend.wait_for_active(f"{api.nonce}.{bound}", bound, 0.8 * api.timeout))  # fmt: skip
+        nonce = f"{api.nonce}.{bound}"
+        together.append(api.backend.wait_for_active(nonce, bound, 0.8 * api.timeout))
     api.backend.open(api.nonce)
     said = [outputs(call.finish()) for call in calls]
     most = [api.backend.high_water(f"{api.nonce}.{bound}") for bound in (one, other)]
 
-    expect((together, most), ([True, True], [one, other]), "each batch runs as many inputs at once as it says")  # fmt: skip
+    expect((together, most), ([True, True], [one, other]), AS_MANY)
     expect(said, [[f"{bound} {n}" for n in range(4)] for bound in (one, other)])
 
 
@@ -216,9 +221,12 @@ def each_input_has_its_own_failure(api: Api) -> None:
     inputs = inputs_playing(api, scenarios)
     results = results_of(api.ask(scenario="echo", inputs=inputs))
     errors = [field(result, "error") for result in results]
-    kinds = [KINDS.get(field(error, "status_code")) for error in errors]
+    seen = [
+        (KINDS.get(field(error, "status_code")), field(error, "retryable"))
+        for error in errors
+    ]
 
-    expect([*zip(kinds, [field(error, "retryable") for error in errors])], [*EACH_FAILS.values()])  # fmt: skip
+    expect(seen, [*EACH_FAILS.values()])
 
 
 @requirement("BATCH-26", through=EACH_BACKEND)
@@ -298,12 +306,9 @@ def each_input_has_the_whole_timeout(api: Api) -> None:
 @requirement("BATCH-28", through=EACH_BACKEND)
 def no_more_is_asked_for_a_client_that_has_left(api: Api) -> None:
     call = api.start(SIX, scenario="slow", max_concurrency=2)
-    asked = api.until_called(2)
-    call.hang_up()
-    ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
-    calls = api.backend.wait_for_calls(api.nonce, asked + 1, api.within(api.timeout + 1))  # fmt: skip
+    seen = after_leaving(api, call, times=2)
 
-    expect((ended, len(calls)), (True, asked), "the calls ended before their timeout, and no more")  # fmt: skip
+    expect(seen, STOPPED, "the calls ended in time, and no more")
 
 
 @requirement("BATCH-32", ["http-500", "auth", "http-403"], through=EACH_BACKEND)

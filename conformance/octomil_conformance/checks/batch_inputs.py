@@ -46,7 +46,8 @@ FOREIGN: dict[str, Any] = {
 def the_own_parameters_of_an_input_win(
     api: Api, common: dict[str, Any], own: dict[str, Any]
 ) -> None:
-    inputs: list[dict[str, Any]] = [{"messages": api.messages(api.tag("Hi", str(n)))} for n in range(3)]  # fmt: skip
+    texts = [api.tag("Hi", str(n)) for n in range(3)]
+    inputs: list[dict[str, Any]] = [{"messages": api.messages(text)} for text in texts]
     inputs[1] |= {"parameters": own}
     api.ask(scenario="echo", inputs=inputs, parameters=common)
     sent = [upstream.parameters(api.call(str(n))) for n in range(3)]
@@ -106,11 +107,10 @@ def each_of_equal_inputs_reaches_the_model(api: Api) -> None:
 
 @requirement("BATCH-36", through=EACH_BACKEND)
 def an_input_has_every_form_of_text(api: Api) -> None:
-    texts = [api.tag(" Bien.\n", str(n)) for n in range(len(forwarding.TEXT_FIELDS))]
-    inputs = [
-        {"input_data": {name: text if value is ... else value for name, value in fields.items()}}
-        for fields, text in zip(forwarding.TEXT_FIELDS.values(), texts)
-    ]  # fmt: skip
+    forms = forwarding.TEXT_FIELDS.values()
+    texts = [api.tag(" Bien.\n", str(n)) for n in range(len(forms))]
+    data = map(forwarding.with_text, forms, texts)
+    inputs = [{"input_data": each} for each in data]
     api.ask(scenario="echo", inputs=inputs)
     sent = [upstream.messages(api.call(str(n))) for n in range(len(texts))]
 
@@ -119,7 +119,8 @@ def an_input_has_every_form_of_text(api: Api) -> None:
 
 @requirement("BATCH-36", through=EACH_BACKEND)
 def an_input_has_every_form_of_messages(api: Api) -> None:
-    given = [[("system", api.tag("Be brief.", str(n))), ("user", "Bien.")] for n in range(2)]  # fmt: skip
+    tags = [api.tag("Be brief.", str(n)) for n in range(2)]
+    given = [[("system", text), ("user", "Bien.")] for text in tags]
     first, other = map(forwarding.conversation, given)
     inputs = [{"input_data": first}, {"input_data": {"messages": other}}]
     api.ask(scenario="echo", inputs=inputs)
@@ -132,7 +133,8 @@ def an_input_has_every_form_of_messages(api: Api) -> None:
 def an_input_may_have_parts(api: Api) -> None:
     texts = [api.tag(" One"), "two "]
     parts = [{"type": "text", "text": text} for text in texts]
-    api.ask(scenario="echo", inputs=[{"messages": [{"role": "user", "content": parts}]}])  # fmt: skip
+    message = {"role": "user", "content": parts}
+    api.ask(scenario="echo", inputs=[{"messages": [message]}])
 
     expect(upstream.messages(api.call()), [("user", "\n".join(texts))])
 

@@ -62,6 +62,10 @@ SHORTER: dict[str, Any] = {
     "base64": {"encoding_format": "base64"},
 }
 """Fields of OpenAI's API that this API does not have."""
+FORMS = ["echo", "nulls", "odd-counts", "plain-type"]
+NOT_COUNTED = ["uncounted", "negative-counts", "odd-counts"]
+LENGTHS = {"echo": 1, "wide": TIMES}
+"""How often vectors repeat their numbers, by scenario."""
 TOO_MANY = [(status, MISSING, MISSING) for status in (400, 413, 422)]
 """The status and the counts, if a server does not take so many texts."""
 ALL_OR_NONE = one_of((200, 300), (400, 0), (413, 0), (422, 0))
@@ -114,7 +118,7 @@ def input_that_is_not_text_is_refused(api: Api, value: Any) -> None:
     expect(api.refused(api.body(input=value)).status, REFUSED)
 
 
-@requirement("EMBED-23", ["echo", "nulls", "odd-counts", "plain-type"], through=EACH_BACKEND)  # fmt: skip
+@requirement("EMBED-23", FORMS, through=EACH_BACKEND)
 def each_of_many_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     found = vectors(api.ask(scenario=scenario, input=MANY))
 
@@ -176,21 +180,22 @@ def usage_is_the_upstreams(api: Api, texts: list[str]) -> None:
     usage = answer.field("usage")
     counted = any(call.path != UNCOUNTED for call in api.calls())
     count = counted * TOKENS_IN_A_WORD * sum(len(text.split()) for text in texts)
+    seen = (answer.status, field(usage, "prompt_tokens"), field(usage, "total_tokens"))
 
-    expect((answer.status, field(usage, "prompt_tokens"), field(usage, "total_tokens")), one_of((200, count, count), *TOO_MANY))  # fmt: skip
+    expect(seen, one_of((200, count, count), *TOO_MANY))
 
 
-@requirement("EMBED-24", ["uncounted", "negative-counts", "odd-counts"], through=EACH_BACKEND)  # fmt: skip
+@requirement("EMBED-24", NOT_COUNTED, through=EACH_BACKEND)
 def usage_is_zero_if_the_upstream_gives_none(api: Api, scenario: str) -> None:
     usage = api.ask(TEXTS, scenario=scenario).field("usage")
 
     expect((field(usage, "prompt_tokens"), field(usage, "total_tokens")), (0, 0))
 
 
-@requirement("EMBED-20", {"echo": ("echo", 1), "wide": ("wide", TIMES)}, through=EACH_BACKEND)  # fmt: skip
-def the_numbers_are_the_models(api: Api, scenario: str, times: int) -> None:
+@requirement("EMBED-20", [*LENGTHS], through=EACH_BACKEND)
+def the_numbers_are_the_models(api: Api, scenario: str) -> None:
     found = vectors(api.ask(TEXTS, scenario=scenario))
-    wanted = [embed(text) * times for text in TEXTS]
+    wanted = [embed(text) * LENGTHS[scenario] for text in TEXTS]
 
     expect([len(vector) for vector in found], [len(vector) for vector in wanted])
     expect(difference(found, wanted), less_than(1e-6))
@@ -271,7 +276,11 @@ def likeness(one: Any, two: Any) -> float:
 def with_another(found: Sequence[Any], texts: Sequence[str]) -> list[str | None]:
     """The texts that have the vector of another text, or none. None for a vector too many."""
     each = itertools.zip_longest(texts, found, map(embed, texts))
-    return [text and text[:40] for text, *pair in each if difference(pair[:1], pair[1:]) > OF_ANOTHER]  # fmt: skip
+    return [
+        text and text[:40]
+        for text, *pair in each
+        if difference(pair[:1], pair[1:]) > OF_ANOTHER
+    ]
 
 
 def difference(found: Sequence[Any], wanted: Sequence[Any]) -> float:

@@ -44,10 +44,14 @@ IN_A_ROW = 3
 
 
 def seconds_from(least: int, or_none: bool = False) -> Want:
-    return Want(
-        f"whole seconds, the upstream's {least} or more, at most an hour{', or none' * or_none}",
-        lambda value: (or_none and value is None) or (str(value).isdecimal() and least <= int(value) <= 3600),
-    )  # fmt: skip
+    words = f"whole seconds, the upstream's {least} or more, at most an hour"
+
+    def holds(value: object) -> bool:
+        if value is None:
+            return or_none
+        return str(value).isdecimal() and least <= int(str(value)) <= 3600
+
+    return Want(words + ", or none" * or_none, holds)
 
 
 TIMES = {
@@ -87,6 +91,30 @@ WRONG = {
 }
 
 
+BY_STATUS = {
+    "400": ("POST", ""),
+    "404": ("POST", "/no-such-thing"),
+    "405": ("GET", ""),
+}
+"""The method, and what follows the path."""
+AT_FAULT = {
+    "404": ("POST", "/no-such-thing", 0),
+    "405": ("GET", "", 0),
+    "trace": ("TRACE", "", 0),
+    "413": ("POST", "", LARGE),
+    "415": ("POST", "", 0),
+}
+"""The method, what follows the path, and the padding of the body."""
+BEGINNINGS = {
+    "plain": "conf-",
+    "other": "A.b_9-",
+    "longest": "x" * 64,
+    "digits": "007".ljust(64, "0"),
+    "signs": "-._",
+}
+"""Beginnings of request ids."""
+
+
 @requirement("HTTP-09", WRONG)
 def a_failure_has_an_envelope(api: Api, body: bytes) -> None:
     answer = api.send(body)
@@ -110,7 +138,7 @@ def a_request_at_fault_is_not_to_be_tried_again(api: Api, body: bytes) -> None:
     expect(api.send(body).field("retryable"), FALSE)
 
 
-@requirement("HTTP-33", {"400": ("POST", ""), "404": ("POST", "/no-such-thing"), "405": ("GET", "")})  # fmt: skip
+@requirement("HTTP-33", BY_STATUS)
 def a_failure_has_the_class_of_its_status(api: Api, method: str, more: str) -> None:
     answer = api.send(b"", method, api.path + more)
 
@@ -134,16 +162,7 @@ def a_failure_shows_no_internals(api: Api, body: bytes) -> None:
     expect(redact(answer.text, api.token), answer.text, "no token in the answer")
 
 
-@requirement(
-    "HTTP-37",
-    {
-        "404": ("POST", "/no-such-thing", 0),
-        "405": ("GET", "", 0),
-        "trace": ("TRACE", "", 0),
-        "413": ("POST", "", LARGE),
-        "415": ("POST", "", 0),
-    },
-)
+@requirement("HTTP-37", AT_FAULT)
 def no_failure_repeats_the_token(
     api: Api, method: str, more: str, padding: int
 ) -> None:
@@ -231,16 +250,7 @@ def each_request_has_an_id_of_its_own(api: Api) -> None:
     expect(len(ids), len(answers), "an id for each")
 
 
-@requirement(
-    "HTTP-13",
-    {
-        "plain": "conf-",
-        "other": "A.b_9-",
-        "longest": "x" * 64,
-        "digits": "007".ljust(64, "0"),
-        "signs": "-._",
-    },
-)
+@requirement("HTTP-13", BEGINNINGS)
 def a_request_id_of_the_client_is_kept(api: Api, beginning: str) -> None:
     sent = beginning + api.nonce[: 64 - len(beginning)]
     asked = Raw(b"{", headers={"X-Request-Id": sent})

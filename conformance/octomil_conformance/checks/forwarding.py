@@ -104,7 +104,12 @@ CONVERSATION = [
     ("user", "2026-01-03T04:05:06Z"),
 ]
 """Messages that careless servers trim, merge, move, drop or take for a date."""
-BESIDE: dict[str, Any] = {"system": "Hi", "temperature": 0.5, "stop": "a", "options": {"seed": 1}}  # fmt: skip
+BESIDE: dict[str, Any] = {
+    "system": "Hi",
+    "temperature": 0.5,
+    "stop": "a",
+    "options": {"seed": 1},
+}
 """Fields that other APIs have beside the messages. Here they are unknown."""
 IN_A_MESSAGE: dict[str, Any] = {"name": "ann", "images": ["AAAA"], "tool_calls": [{}]}
 """Fields of a message that are dropped."""
@@ -165,9 +170,15 @@ LONG_TEXT = " ".join(
 )
 """340 kB, mostly in characters of two to four bytes, which servers that decode a body piece by piece cut."""
 LONG_CONVERSATION = [
-    *[(role, f"{role} {number}: {'so it goes, ' * 9}") for number in range(80) for role in ("user", "assistant", "tool")],
-    *[("system", "Be brief."), ("user", LONG_TEXT), ("user", "Again."), ("user", "Again.")],
-]  # fmt: skip
+    *[
+        (role, f"{role} {number}: {'so it goes, ' * 9}")
+        for number in range(80)
+        for role in ("user", "assistant", "tool")
+    ],
+    ("system", "Be brief."),
+    ("user", LONG_TEXT),
+    *[("user", "Again.")] * 2,
+]
 """244 messages, some of them equal, and one that is longer than a careless server reads."""
 PARTS = ("apple", "birch", "cedar")
 
@@ -175,6 +186,11 @@ PARTS = ("apple", "birch", "cedar")
 def conversation(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """The messages of (role, text) pairs."""
     return [{"role": role, "content": text} for role, text in given]
+
+
+def with_text(fields: dict[str, Any], text: str) -> dict[str, Any]:
+    """The fields, with the text in place of the dots."""
+    return {name: text if value is ... else value for name, value in fields.items()}
 
 
 def sent_of(given: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -219,7 +235,8 @@ def no_part_of_a_message_is_lost(api: Api) -> None:
     messages = [{"role": role, "content": parts} for role in ("system", "user")]
     api.ask(scenario="echo", messages=[*api.messages(api.tag("Hi")), *messages])
     sent = [upstream.messages(call)[1:] for call in api.calls()]
-    kept = [[word for _, text in texts for word in re.findall("[a-z]+", text)] for texts in sent]  # fmt: skip
+    joined = [" ".join(text for _, text in texts) for texts in sent]
+    kept = [re.findall("[a-z]+", text) for text in joined]
 
     expect(kept, [[*PARTS, *PARTS]] * len(kept), "every part, however they are joined")
 
@@ -331,8 +348,7 @@ def the_text_in_an_object_reaches_the_model_as_it_is(
     api: Api, fields: dict[str, Any]
 ) -> None:
     text = api.tag(" Bien.\n")
-    given = {name: text if value is ... else value for name, value in fields.items()}
-    data = {"id": 7, **given}
+    data = {"id": 7, **with_text(fields, text)}
     api.ask(scenario="echo", without=("messages",), input_data=data)
 
     expect(upstream.messages(api.call()), [("user", text)])

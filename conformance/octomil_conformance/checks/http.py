@@ -129,10 +129,17 @@ NO_JSON: dict[str, Callable[[bytes], bytes]] = {
 """What lenient parsers read, made of the body of a good request."""
 QUERY = "trace=1&x=%20&_method=GET&method=GET&callback=f&jsonp=f&format=xml&alt=sse&stream=true&pretty"
 """Names that frameworks give a meaning."""
+MULTIPART = (
+    b'--x\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nconf-echo\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="input_data"\r\n\r\nHi\r\n--x--\r\n'
+)
 FORMS = {
-    "urlencoded": ("application/x-www-form-urlencoded", b"model_id=conf-echo&input_data=Hi&input=Hi"),
-    "multipart": ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="model_id"\r\n\r\nconf-echo\r\n--x\r\nContent-Disposition: form-data; name="input_data"\r\n\r\nHi\r\n--x--\r\n'),
-}  # fmt: skip
+    "urlencoded": (
+        "application/x-www-form-urlencoded",
+        b"model_id=conf-echo&input_data=Hi&input=Hi",
+    ),
+    "multipart": ("multipart/form-data; boundary=x", MULTIPART),
+}
 """Content type and body."""
 
 

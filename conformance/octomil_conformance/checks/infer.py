@@ -9,6 +9,7 @@ from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import Want, between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
+from octomil_conformance.transport import Transfer
 
 NO_ANSWERS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
@@ -17,20 +18,24 @@ NO_ANSWERS = (
     *("error-reason", "no-body"),
 )
 OTHER_WORDS = [("length-reason", "length"), ("filter-reason", "content_filter")]
-REASONING = {
-    "thinking": ("thinking", PROMPT),
-    "thinking-renamed": ("thinking-renamed", PROMPT),
-    "thinking-only": ("thinking-only", ""),
-}
-"""The scenario, and the text of its answer."""
-NOT_COUNTED = one_of(*(str([each] * 3) for each in (MISSING, 0)))
+REASONING = {"thinking": PROMPT, "thinking-renamed": PROMPT, "thinking-only": ""}
+"""The text of the answer, by scenario."""
+
+
+def counts(*allowed: list[Any]) -> Want:
+    """These numbers of tokens as text, because 6 differs from 6.0 in text."""
+    return one_of(*map(str, allowed))
+
+
+NO_USAGE, ZEROS, COUNTED = [MISSING] * 3, [0] * 3, [6, 9, 15]
 COUNTS = {
-    **dict.fromkeys(["echo", "totals"], one_of(*map(str, ([MISSING] * 3, [6, 9, 15])))),
-    "negative-counts": NOT_COUNTED,
-    "float-counts": one_of(*map(str, ([MISSING] * 3, [0] * 3, [6, 9, 15]))),
-    "odd-counts": NOT_COUNTED,
+    "echo": counts(NO_USAGE, COUNTED),
+    "totals": counts(NO_USAGE, COUNTED),
+    "negative-counts": counts(NO_USAGE, ZEROS),
+    "float-counts": counts(NO_USAGE, ZEROS, COUNTED),
+    "odd-counts": counts(NO_USAGE, ZEROS),
 }
-"""The usage for three words in the prompt and three in the answer, or no usage. It is text, because 6 differs from 6.0 in text."""
+"""The usage for three words in the prompt and three in the answer, by scenario."""
 FORMS = [
     "nulls",
     "negative-counts",
@@ -51,6 +56,18 @@ LIKE_CODE = [
     *("42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"),
     *("```json\n{}\n```", "Error: no fruit"),
 ]
+
+STOPPED = (True, 0)
+
+
+def after_leaving(api: Api, call: Transfer, times: int = 1) -> tuple[bool, int]:
+    """Hangs up after so many upstream calls. True if they end before their timeout, and the number of calls after that."""
+    asked = api.until_called(times)
+    call.hang_up()
+    ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
+    longer = api.within(api.timeout + 1)
+    calls = api.backend.wait_for_calls(api.nonce, asked + 1, longer)
+    return ended, len(calls) - asked
 
 
 @requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
@@ -102,13 +119,13 @@ def another_word_for_a_reason_is_not_stop(api: Api, scenario: str, word: str) ->
     expect(answer.field("finish_reason"), one_of(word, None, MISSING))
 
 
-@requirement("INFER-11", {name: (name, COUNTS[name]) for name in COUNTS}, through=EACH_BACKEND)  # fmt: skip
-def usage_is_what_the_model_counted(api: Api, scenario: str, counted: Want) -> None:
+@requirement("INFER-11", [*COUNTS], through=EACH_BACKEND)
+def usage_is_what_the_model_counted(api: Api, scenario: str) -> None:
     answer = api.ask("one two three", scenario)
     usage = field(ending(answer), "usage")
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
 
-    expect(str([field(usage, name) for name in names]), counted)
+    expect(str([field(usage, name) for name in names]), COUNTS[scenario])
 
 
 @requirement("INFER-12", through=EACH_BACKEND)
@@ -119,9 +136,9 @@ def latency_is_in_milliseconds(api: Api) -> None:
     expect(latency, between(300 * api.timeout, 1000 * answer.seconds + 50))
 
 
-@requirement("INFER-13", REASONING, through=EACH_BACKEND)
-def reasoning_is_not_output(api: Api, scenario: str, text: str) -> None:
-    expect(said(api.ask(scenario=scenario)), text)
+@requirement("INFER-13", [*REASONING], through=EACH_BACKEND)
+def reasoning_is_not_output(api: Api, scenario: str) -> None:
+    expect(said(api.ask(scenario=scenario)), REASONING[scenario])
 
 
 @requirement("INFER-16", NO_ANSWERS, through=EACH_BACKEND)
@@ -145,12 +162,8 @@ def clients_that_hung_up_take_no_place(api: Api) -> None:
 @requirement("INFER-15", through=EACH_BACKEND)
 def nothing_is_asked_for_a_client_that_has_left(api: Api) -> None:
     call = api.start(scenario="slow")
-    asked = api.until_called()
-    call.hang_up()
-    ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))
-    calls = api.backend.wait_for_calls(api.nonce, asked + 1, api.within(api.timeout + 1))  # fmt: skip
 
-    expect((ended, len(calls)), (True, asked), "the call ended before its timeout, and no more")  # fmt: skip
+    expect(after_leaving(api, call), STOPPED, "the call ended in time, and no more")
 
 
 @requirement("INFER-14", through=EACH_BACKEND)

@@ -26,6 +26,7 @@ AFTER_THE_FIRST = (
     *("nulls-truncate", "no-reason-truncate", "blank-reason-truncate"),
     "null-word-truncate",
 )
+HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
 BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
@@ -126,7 +127,7 @@ def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None
     expect(("".join(answer.tokens), len(answer.finals)), (text, 1))
 
 
-@requirement("STREAM-27", {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}, through=EACH_BACKEND)  # fmt: skip
+@requirement("STREAM-27", HEADERS, through=EACH_BACKEND)
 def each_stream_has_its_own_session(api: Api, headers: dict[str, str]) -> None:
     answers = [api.ask(scenario="echo", headers=headers) for _ in range(2)]
     sessions = [field(ending(answer), "session_id") for answer in answers]
