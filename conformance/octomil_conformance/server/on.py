@@ -1,19 +1,14 @@
-"""Decorators that make a mutant or a variant of a function: one for each kind of change. The name and the docstring are the subject's.
+"""Decorators that make a mutant or a variant of a function, one for each kind of change. Two tables below say what each decorates.
 
-    @on.answers("embed@0", "EMBED-06")
-    def prompt_tokens_are_text(fields: Json) -> None:
-        \"\"\"`prompt_tokens` is a string.\"\"\"
-        fields["usage"]["prompt_tokens"] = "5"
-
-The first arguments are the claims and the violated requirements, in the notation of `requirements_in`; a variant violates none. `shows`
-is the scenario in which a client meets the change.
+`@on.answers("embed@0", "EMBED-06", shows="empty")` has the claims, the requirements that the mutant violates, and the scenario in which a
+client meets its bug. Name and sentence are those of the function. A variant violates nothing.
 """
 
 import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE
@@ -35,6 +30,7 @@ from octomil_conformance.server.layers import (
 from octomil_conformance.server.subjects import register, requirements_in
 
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 
 GONE = object()
 """In place of a value: the field or the header is removed."""
@@ -49,7 +45,7 @@ class Maker:
     noun: str = ""
     """The noun in the sentences of `sets`."""
 
-    def __call__(self, play: Function) -> Function:
+    def __call__(self, play: F) -> F:
         self.add(play.__name__, inspect.getdoc(play) or "", play)
         return play
 
@@ -81,7 +77,7 @@ def _setting(field: str, value: Any) -> Callable[[Json], None]:
     return play
 
 
-# What clients send and get.
+# What clients send and get
 
 
 @dataclass(frozen=True)
@@ -115,17 +111,13 @@ def _before(play: Callable[[Request], object]) -> Layer:
     return changed
 
 
-def _in_view_of_the_request(play: Callable[[Request, Response], object]) -> Layer:
+def _after(play: Callable[[Request, Response], object]) -> Layer:
     def changed(request: Request, server: Server) -> Response:
         response = server(request)
         play(request, response)
         return response
 
     return changed
-
-
-def _after(play: Callable[[Response], object]) -> Layer:
-    return _in_view_of_the_request(lambda request, response: play(response))
 
 
 def _on_body(play: Callable[[Json], object]) -> Layer:
@@ -184,12 +176,12 @@ accepts = Kind(_accepting)
 """A function of a request: True if any token is accepted."""
 scenarios = Kind(_on_scenario, shows=None)
 """A function from the scenario of a request to another one."""
-responses = Kind(_after)
+responses = Kind(lambda play: _after(lambda request, response: play(response)))
 """A function that changes a response, good or bad."""
-replies = Kind(_in_view_of_the_request)
+replies = Kind(_after)
 """A function of (request, response) that changes the response."""
 headers = Kind(
-    lambda play: _after(lambda response: play(response.headers)), "a response"
+    lambda play: _after(lambda request, response: play(response.headers)), "a response"
 )
 """A function that changes the headers of a response."""
 every = Kind(on_json, "a response")
@@ -224,12 +216,11 @@ error_events = Kind(
 """A function that changes the `error` of an event."""
 
 
-# What the server sends to its upstreams and gets from them.
+# What the server sends to its upstreams, and gets from them
 
 
 def upstreams(claims: str, violates: str = "", shows: str | None = None) -> Maker:
     """A function from the upstreams in the settings to other ones. For bugs that no layer around a server can have."""
-
     ids = requirements_in(violates)
 
     def add(name: str, sentence: str, play: Function) -> None:
