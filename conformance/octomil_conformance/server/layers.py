@@ -78,6 +78,17 @@ class Request:
         return self
 
 
+def parameters_in(fields: Json) -> Json:
+    """The parameters of a request or of an input; a new empty object if they are none."""
+    given = fields.get("parameters")
+    return given if isinstance(given, dict) else {}
+
+
+def messages_in(fields: Json) -> list[Json]:
+    """The messages of a request or of an input that are objects."""
+    return [each for each in fields.get("messages") or () if isinstance(each, dict)]
+
+
 @dataclass
 class Response:
     status: int

@@ -5,7 +5,14 @@ import json
 from itertools import chain
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.layers import (
+    Json,
+    Request,
+    Response,
+    Server,
+    messages_in,
+    parameters_in,
+)
 
 MALFORMED = {"messages": [{"role": "user"}]}
 
@@ -13,17 +20,6 @@ MALFORMED = {"messages": [{"role": "user"}]}
 def inputs_in(fields: Json) -> list[Json]:
     """The inputs that are objects."""
     return [each for each in fields.get("inputs") or () if isinstance(each, dict)]
-
-
-def own_of(given: Json) -> Json:
-    """The parameters of one input; a new empty object if it has none."""
-    own = given.get("parameters")
-    return own if isinstance(own, dict) else {}
-
-
-def messages_of(given: Json) -> list[Json]:
-    """The messages of an input that are objects."""
-    return [each for each in given.get("messages") or () if isinstance(each, dict)]
 
 
 @on.bodies("batch@1", "BATCH-06")
@@ -136,14 +132,14 @@ def own_parameters_replace_all(fields: Json) -> None:
 def own_parameters_are_not_checked(fields: Json) -> None:
     """Parameters of an input that are out of range are ignored."""
     for each in inputs_in(fields):
-        if own_of(each) == {"temperature": "hot"}:
+        if parameters_in(each) == {"temperature": "hot"}:
             del each["parameters"]
 
 
 @on.bodies("batch@1", "BATCH-35")
 def seeds_of_inputs_are_not_checked(fields: Json) -> None:
     """A seed of an input that is no integer counts as missing."""
-    for own in map(own_of, inputs_in(fields)):
+    for own in map(parameters_in, inputs_in(fields)):
         if type(own.get("seed")) is not int:
             own.pop("seed", None)
 
@@ -151,7 +147,7 @@ def seeds_of_inputs_are_not_checked(fields: Json) -> None:
 @on.bodies("batch@1", "BATCH-35")
 def roles_of_inputs_are_not_checked(fields: Json) -> None:
     """Any role in a message of an input counts as `user`."""
-    for message in chain.from_iterable(map(messages_of, inputs_in(fields))):
+    for message in chain.from_iterable(map(messages_in, inputs_in(fields))):
         message["role"] = "user"
 
 
@@ -174,7 +170,7 @@ def values_in_inputs_are_text(fields: Json) -> None:
 @on.bodies("batch@2", "BATCH-36")
 def parts_of_inputs_are_not_joined(fields: Json) -> None:
     """Only the first part of a message of an input is read."""
-    for message in chain.from_iterable(map(messages_of, inputs_in(fields))):
+    for message in chain.from_iterable(map(messages_in, inputs_in(fields))):
         if isinstance(message.get("content"), list):
             del message["content"][1:]
 
@@ -182,7 +178,7 @@ def parts_of_inputs_are_not_joined(fields: Json) -> None:
 @on.bodies("batch@2", "BATCH-35 BATCH-36")
 def parameters_of_inputs_are_two(fields: Json) -> None:
     """Only temperature and max_tokens are read from an input."""
-    for own in map(own_of, inputs_in(fields)):
+    for own in map(parameters_in, inputs_in(fields)):
         for name in {*own} - {"temperature", "max_tokens"}:
             del own[name]
 
@@ -199,7 +195,7 @@ def strings_are_inputs(fields: Json) -> None:
 @on.bodies("batch@2", "BATCH-25")
 def nulls_undo_common_parameters(fields: Json) -> None:
     """If a parameter of an input is null, it removes that of the batch."""
-    for own in map(own_of, inputs_in(fields)):
+    for own in map(parameters_in, inputs_in(fields)):
         for name in [name for name in own if own[name] is None]:
             fields.get("parameters", {}).pop(name, None)
 
@@ -217,7 +213,7 @@ def merged(common: object, own: object) -> object:
 def lists_and_objects_are_merged(fields: Json) -> None:
     """A list or an object among an input's own parameters is merged with that of the batch."""
     common = fields.get("parameters") or {}
-    for own in map(own_of, inputs_in(fields)):
+    for own in map(parameters_in, inputs_in(fields)):
         own |= {name: merged(common.get(name), own[name]) for name in own}
 
 
@@ -226,7 +222,7 @@ def own_parameters_stay(fields: Json) -> None:
     """The own parameters of an input apply to all inputs behind it, too."""
     before: Json = {}
     for each in inputs_in(fields):
-        before |= own_of(each)
+        before |= parameters_in(each)
         each.setdefault("parameters", {})
         if isinstance(each["parameters"], dict):
             each["parameters"] = {**before}

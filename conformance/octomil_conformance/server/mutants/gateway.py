@@ -6,7 +6,7 @@ from dataclasses import replace
 from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import on
 from octomil_conformance.server.backends import Upstreams
-from octomil_conformance.server.failures import RANKED, Choice, Failure
+from octomil_conformance.server.failures import RANKED, Choice
 from octomil_conformance.server.layers import Json, Request, Response, Server
 from octomil_conformance.server.on import GONE
 
@@ -122,9 +122,7 @@ def ollama_is_asked_until_it_answers(scenario: str) -> str:
 def no_fallback_on_refused(request: Request, response: Response) -> None:
     """If Ollama refuses connections, no other backend answers."""
     if request.scenario == "echo" and b'"provider": "openai"' in response.body:
-        failure = Failure("service_unavailable", "Ollama could not be reached.")
-        response.status = failure.status
-        response.send(failure.envelope())
+        response.fail(503)
 
 
 on.answers("infer@2", "FALLBACK-08", shows=None).sets(
@@ -224,7 +222,7 @@ def leaving_starts_a_cooldown(request: Request, server: Server) -> Response:
     return response
 
 
-_failed: dict[str, bool] = {}
+_failed: set[str] = set()
 
 
 @on.layer("infer@2", "FAULT-06", shows=None)
@@ -235,7 +233,7 @@ def failures_are_kept(request: Request, server: Server) -> Response:
         request.scenario = "http-500"
     response = server(request)
     if response.status == 502:
-        _failed[messages] = True
+        _failed.add(messages)
     return response
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from unicodedata import normalize
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json
-from octomil_conformance.server.mutants.prompts import given_parameters
+from octomil_conformance.server.layers import Json, parameters_in
 
 
 @on.sends("infer@2 batch@2 embed@2", "REQ-25")
@@ -104,4 +103,4 @@ def names_are_in_snake_case(parameters: Json) -> None:
 @on.refuses("infer@2", "REQ-16", shows=None)
 def names_of_a_prototype_are_refused(fields: Json) -> bool:
     """A parameter with the name of a method that all objects have is refused."""
-    return "toString" in given_parameters(fields)
+    return "toString" in parameters_in(fields)

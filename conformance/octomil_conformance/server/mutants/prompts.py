@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Json, Response
+from octomil_conformance.server.layers import Json, Response, messages_in, parameters_in
 from octomil_conformance.server.payloads import FORBIDDEN, parameters_of
 from octomil_conformance.server.subjects import all_but
 
@@ -16,17 +16,6 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 LIMIT = {"max_tokens": 8}
 NAMED = ("stream", "model", "messages", "tools")
 """The parameters that REQ-14 names."""
-
-
-def given_parameters(fields: Json) -> Json:
-    """The parameters that a client gives; a new empty object if they are none."""
-    given = fields.get("parameters")
-    return given if isinstance(given, dict) else {}
-
-
-def messages_in(fields: Json) -> list[Json]:
-    """The messages that are objects."""
-    return [each for each in fields.get("messages") or () if isinstance(each, dict)]
 
 
 def messages_with_parts(fields: Json) -> list[Json]:
@@ -56,7 +45,7 @@ def empty_parameters_are_refused(fields: Json) -> bool:
 @on.refuses("infer@1", "REQ-05")
 def null_seeds_are_refused(fields: Json) -> bool:
     """Null as `seed` is refused."""
-    return given_parameters(fields).get("seed", 0) is None
+    return parameters_in(fields).get("seed", 0) is None
 
 
 @on.refuses("infer@1", "REQ-06")
@@ -74,20 +63,20 @@ def tools_are_refused(fields: Json) -> bool:
 @on.refuses("infer@2", "REQ-16", shows=None)
 def unknown_objects_are_refused(fields: Json) -> bool:
     """An object as an unknown parameter is refused."""
-    return isinstance(given_parameters(fields).get("logit_bias"), dict)
+    return isinstance(parameters_in(fields).get("logit_bias"), dict)
 
 
 @on.refuses("infer@2", "REQ-21", shows=None)
 def five_stops_are_refused(fields: Json) -> bool:
     """`stop` of more than four strings is refused."""
-    stops = given_parameters(fields).get("stop")
+    stops = parameters_in(fields).get("stop")
     return isinstance(stops, list) and len(stops) > 4
 
 
 @on.refuses("infer@2", "REQ-21", shows=None)
 def negative_penalties_are_refused(fields: Json) -> bool:
     """A `presence_penalty` below 0 is refused."""
-    return (given_parameters(fields).get("presence_penalty") or 0) < 0
+    return (parameters_in(fields).get("presence_penalty") or 0) < 0
 
 
 @on.refuses("infer@2", "REQ-23", shows=None)
@@ -215,14 +204,14 @@ def roles_are_lost(fields: Json) -> None:
 @on.bodies("infer@1", "REQ-12")
 def temperature_is_clamped(fields: Json) -> None:
     """A temperature out of range is changed to the nearest valid one."""
-    parameters = given_parameters(fields)
+    parameters = parameters_in(fields)
     if parameters.get("temperature") in (2.5, -1):
         parameters["temperature"] = min(2, max(0, parameters["temperature"]))
 
 
 def read_leniently(fields: Json, names: tuple[str, ...]) -> None:
     """Read text and booleans as the numbers that they look like."""
-    given = given_parameters(fields)
+    given = parameters_in(fields)
     for name in names:
         if isinstance(given.get(name), bool | str):
             with suppress(ValueError):
@@ -245,7 +234,7 @@ def other_numbers_may_be_text(fields: Json) -> None:
 @on.bodies("infer@1", "REQ-28")
 def stops_may_be_numbers(fields: Json) -> None:
     """A number as `stop` is read as text."""
-    given = given_parameters(fields)
+    given = parameters_in(fields)
     if isinstance(given.get("stop"), int):
         given["stop"] = str(given["stop"])
 
@@ -269,14 +258,14 @@ def images_are_passed_over(fields: Json) -> None:
 def forbidden_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped."""
     for name in NAMED:
-        given_parameters(fields).pop(name, None)
+        parameters_in(fields).pop(name, None)
 
 
 @on.bodies("infer@1", "REQ-14 REQ-27")
 def falsy_parameters_are_passed_over(fields: Json) -> None:
     """A parameter that is not allowed is silently dropped if it is 0, false or empty."""
     for name in ("stream", "model", "n"):
-        if not given_parameters(fields).get(name, 1):
+        if not parameters_in(fields).get(name, 1):
             del fields["parameters"][name]
 
 
@@ -284,7 +273,7 @@ def falsy_parameters_are_passed_over(fields: Json) -> None:
 def parameters_may_be_beside_the_prompt(fields: Json) -> None:
     """A temperature beside the prompt is sent to the model."""
     if isinstance(fields.get("temperature"), float):
-        fields["parameters"] = {"temperature": 0.5} | given_parameters(fields)
+        fields["parameters"] = {"temperature": 0.5} | parameters_in(fields)
 
 
 @on.bodies("infer@2", "REQ-17", shows=None)
@@ -305,13 +294,13 @@ def drops_parameters(fields: Json) -> None:
 @on.bodies("infer@2", "REQ-16", shows=None)
 def unknown_parameters_are_dropped(fields: Json) -> None:
     """An unknown parameter is silently dropped."""
-    given_parameters(fields).pop("mirostat_tau", None)
+    parameters_in(fields).pop("mirostat_tau", None)
 
 
 @on.bodies("infer@2", "REQ-16", shows=None)
 def a_thousand_parameters_are_read(fields: Json) -> None:
     """Of more than a thousand parameters the last ones are silently dropped."""
-    for name in [*given_parameters(fields)][1000:]:
+    for name in [*parameters_in(fields)][1000:]:
         del fields["parameters"][name]
 
 
@@ -445,4 +434,4 @@ def empty_prompts_are_accepted(fields: Json) -> None:
 def odd_names_are_passed_over(fields: Json) -> None:
     """A parameter that changes the request is silently dropped, except for those in REQ-14."""
     for name in FORBIDDEN - {*NAMED}:
-        given_parameters(fields).pop(name, None)
+        parameters_in(fields).pop(name, None)
