@@ -15,6 +15,9 @@ from octomil_conformance.backend.witness import Provider
 EACH_BACKEND = BOTH
 ANY_BACKEND: tuple[Provider | None, ...] = (None,)
 
+Cases = Mapping[str, Any] | Sequence[Any]
+ONE_CASE: Cases = {"": ()}
+
 
 @dataclass(frozen=True, eq=False)
 class Check:
@@ -56,7 +59,7 @@ def half(name: str, through: Provider | None) -> str:
 
 def requirement(
     name: str,
-    cases: Mapping[str, Any] | Sequence[Any] | None = None,
+    cases: Cases = ONE_CASE,
     *,
     serial: bool = False,
     through: tuple[Provider | None, ...] = ANY_BACKEND,
@@ -66,37 +69,27 @@ def requirement(
     `through=EACH_BACKEND`: it runs twice, once answered by Ollama, once by the fallback because Ollama fails.
     """
 
-    def decorate(function: Callable[..., None]) -> Check:
-        return Check(
-            spec.requirements()[name], function, _cases(cases), serial, through
-        )
-
-    return decorate
+    known = spec.requirements()[name]
+    return lambda function: Check(known, function, _cases(cases), serial, through)
 
 
 def checks_in(*modules: ModuleType) -> Iterator[Check]:
     """The checks that the modules define, in the order of their source."""
     for module in modules:
-        for value in vars(module).values():
-            if (
-                isinstance(value, Check)
-                and value.function.__module__ == module.__name__
-            ):
-                yield value
+        found = (each for each in vars(module).values() if isinstance(each, Check))
+        for check in found:
+            if check.function.__module__ == module.__name__:
+                yield check
 
 
-def _cases(
-    given: Mapping[str, Any] | Sequence[Any] | None,
-) -> Mapping[str, tuple[Any, ...]]:
-    if given is None:
-        return {"": ()}
-    named = (
-        given if isinstance(given, Mapping) else {_name(each): each for each in given}
-    )
-    return {
-        name: value if isinstance(value, tuple) else (value,)
-        for name, value in named.items()
-    }
+def _cases(given: Cases) -> Mapping[str, tuple[Any, ...]]:
+    if not isinstance(given, Mapping):
+        given = {_name(each): each for each in given}
+    return {name: _arguments(value) for name, value in given.items()}
+
+
+def _arguments(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _name(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled, words
-from octomil_conformance.backend.forms import RENAMED, WITH_CALL
+from octomil_conformance.backend.forms import RENAMED, WITH_CALL, Form
 from octomil_conformance.backend.reply import Reply
 
 LONG_GAP = 0.01
@@ -100,8 +100,9 @@ def lone_halves(reply: Reply) -> None:
 @_act
 def giant(reply: Reply) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
+    reply.dialect.form = Form(change=spoiled.padded)
     reply.say(words.GIANT_TOKENS)
-    reply.finish(change=spoiled.padded)
+    reply.finish()
 
 
 @_act
@@ -114,15 +115,15 @@ def long(reply: Reply) -> None:
 @_act
 def wide(reply: Reply) -> None:
     """The echo; vectors as long as those of the largest models."""
-    reply.say(reply.echo)
-    reply.finish(vectors=spoiled.wide)
+    reply.dialect.form = Form(vectors=spoiled.wide)
+    echo(reply)
 
 
 @_act
 def small(reply: Reply) -> None:
     """The echo; vectors of numbers below 0.00001."""
-    reply.say(reply.echo)
-    reply.finish(vectors=spoiled.small)
+    reply.dialect.form = Form(vectors=spoiled.small)
+    echo(reply)
 
 
 @_act

@@ -12,8 +12,9 @@ from typing import Literal
 
 from octomil_conformance.backend.ask import Ask, Json
 from octomil_conformance.backend.dialects import Dialect
+from octomil_conformance.backend.forms import Change, Form, same
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.spoiled import Change, same, small, wide
+from octomil_conformance.backend.spoiled import small, wide
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 
@@ -77,10 +78,8 @@ class StreamReply:
             self.line.pause(gap)
             self._response.chunk(sign)
 
-    def finish(
-        self, gap: float = 0.0, change: Change = same, vectors: Change = same
-    ) -> None:
-        """Completes the answer. `gap`: a whole answer drips. For whole answers only: `change` changes the JSON, and `vectors` the vectors in it."""
+    def finish(self, gap: float = 0.0) -> None:
+        """Completes the answer. `gap`: a whole answer drips."""
         self.line.pass_gate(self._said + 1)
         self._last(self.dialect.ending(self._reason, self._said))
 
@@ -179,15 +178,15 @@ class WholeReply:
             self.line.pause(gap)
             self._response.chunk(b" ")
 
-    def finish(
-        self, gap: float = 0.0, change: Change = same, vectors: Change = same
-    ) -> None:
+    def finish(self, gap: float = 0.0) -> None:
         self.line.pass_gate(math.inf)
-        answer = self.dialect.form.change(change(self._body(vectors)))
-        on_lines = self.dialect.form.on_lines
-        body = json.dumps(answer, indent=1).encode() if on_lines else compact(answer)
+        form = self.dialect.form
+        answer = form.change(self._body())
+        body = compact(answer)
+        if form.on_lines:
+            body = json.dumps(answer, indent=1).encode()
         if not gap and not self._split:
-            self.line.answer(200, body, self.dialect.form.content_type or JSON)
+            self.line.answer(200, body, form.content_type or JSON)
             return
         self._start(len(body))
         *pieces, last = _pieces(body, split=True) if self._split else _drips(body)
@@ -203,8 +202,9 @@ class WholeReply:
         self.finish()
 
     def spoil(self, change: Change) -> None:
+        self.dialect.form = Form(change=change)
         self.say(self.echo)
-        self.finish(change=change)
+        self.finish()
 
     def stop_short(self) -> None:
         body = compact(self._body())
@@ -245,16 +245,17 @@ class WholeReply:
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))
 
-    def _body(self, vectors: Change = same) -> Json:
+    def _body(self) -> Json:
         if self.ask.texts is None:
             text = "".join(self._said)
             count = len(self._said)
             return self.dialect.whole(text, self._thoughts, self._reason, count)
         found = [*map(embed, self.ask.texts)]
+        change = self.dialect.form.vectors
         # A single vector cannot be wrong in all these ways: it is left out.
-        if self.ask.one_vector and vectors not in (same, wide, small):
+        if self.ask.one_vector and change not in (same, wide, small):
             return self.dialect.vectors([])
-        return self.dialect.vectors(vectors(found))
+        return self.dialect.vectors(change(found))
 
 
 Reply = StreamReply | WholeReply

@@ -116,13 +116,6 @@ class Response:
             self._check_stopped()
             raise ClientLeft from error
 
-    def drip(self, data: bytes, pause: float = 0.0) -> None:
-        """Sends one byte at a time and waits `pause` seconds after each."""
-        for value in data:
-            self.send(bytes([value]))
-            if self.stopped.wait(pause):
-                raise Stopped
-
     def head(self, status: int = 200, **headers: str) -> None:
         """Sends the status line and headers. Without a length the body ends with the connection."""
         self.send(head_of(status, _titled(headers)))

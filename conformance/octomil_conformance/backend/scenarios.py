@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo
+from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo, truncate
 from octomil_conformance.backend.failures import failures
-from octomil_conformance.backend.forms import FORMS, Form
+from octomil_conformance.backend.forms import FORMS, Change, Form
 from octomil_conformance.backend.reply import Reply
-from octomil_conformance.backend.spoiled import Change, same
 from octomil_conformance.backend.witness import Provider
 
 MODEL_PREFIX = "conf-"
@@ -58,14 +57,10 @@ def scenario_of(model: str, backend: Provider) -> Scenario | None:
     return scenario_named(name)
 
 
-def _in_form(form: Form, is_whole: bool) -> Act:
+def _in_form(form: Form, otherwise: Act) -> Act:
     def act(reply: Reply) -> None:
         reply.dialect.form = form
-        if is_whole:
-            echo(reply)
-        else:
-            reply.say(reply.echo[:2])
-            reply.stop_short()
+        otherwise(reply)
 
     return act
 
@@ -74,28 +69,17 @@ def _spoiled(change: Change) -> Act:
     return lambda reply: reply.spoil(change)
 
 
-def _changed(change: Change = same, vectors: Change = same) -> Act:
-    def act(reply: Reply) -> None:
-        reply.say(reply.echo)
-        reply.finish(change=change, vectors=vectors)
-
-    return act
-
-
 def _all() -> Iterator[Scenario]:
     yield from ACTS
     for name, form in FORMS.items():
-        yield Scenario(name, f"{form.about}; the echo.", _in_form(form, True))
+        yield Scenario(name, f"{form.about}; the echo.", _in_form(form, echo))
         sentence = f"{form.about}; two tokens and a clean end."
-        yield Scenario(f"{name}-truncate", sentence, _in_form(form, False))
+        yield Scenario(f"{name}-truncate", sentence, _in_form(form, truncate))
+    for name, form in spoiled.VECTORS.items():
+        sentence = f"{form.about}; a chat is echoed."
+        yield Scenario(name, sentence, _in_form(form, echo))
     for name, (about, change) in spoiled.ANSWERS.items():
         yield Scenario(name, f"Status 200, {about}.", _spoiled(change))
-    for name, (about, change) in spoiled.DATA.items():
-        sentence = f"{about}; a chat is echoed."
-        yield Scenario(name, sentence, _changed(change))
-    for name, (about, change) in spoiled.VECTORS.items():
-        sentence = f"{about}; a chat is echoed."
-        yield Scenario(name, sentence, _changed(vectors=change))
     yield from failures()
 
 

@@ -1,17 +1,13 @@
 """Faulty answers with status 200, made by changes to a good one. Pure."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
-Change = Callable[[Any], Any]
-"""Takes JSON, and returns what is sent instead."""
+from octomil_conformance.backend.forms import Change, Form
 
 IN = ("choices", "message", "data", "embeddings", "embedding")
 """The fields that have the answer, in either dialect."""
-
-
-def same(value: Any) -> Any:
-    return value
 
 
 def _with(value: Any, *names: str) -> Change:
@@ -77,22 +73,6 @@ def _data(change: Change) -> Change:
     )
 
 
-DATA: Mapping[str, tuple[str, Change]] = {
-    "shuffled": (
-        "OpenAI's vectors in another order, each with its index",
-        _data(lambda items: items[1::2] + items[::2]),
-    ),
-    "same-index": (
-        "OpenAI's vectors, the last with the index of the first",
-        _data(lambda items: [*items[:-1], items[-1] | {"index": 0}]),
-    ),
-    "unnumbered": (
-        "OpenAI's vectors without an index",
-        _data(lambda items: [*map(_without("index"), items)]),
-    ),
-}
-
-
 def _last(change: Change) -> Change:
     return lambda vectors: [*vectors[:-1], change(vectors[-1])]
 
@@ -101,25 +81,43 @@ def _first_number(value: Any) -> Change:
     return _last(lambda vector: [value, *vector[1:]])
 
 
-VECTORS: Mapping[str, tuple[str, Change]] = {
-    "another-model": (
+VECTORS: Mapping[str, Form] = {
+    "shuffled": Form(
+        "OpenAI's vectors in another order, each with its index",
+        _data(lambda items: items[1::2] + items[::2]),
+    ),
+    "same-index": Form(
+        "OpenAI's vectors, the last with the index of the first",
+        _data(lambda items: [*items[:-1], items[-1] | {"index": 0}]),
+    ),
+    "unnumbered": Form(
+        "OpenAI's vectors without an index",
+        _data(lambda items: [*map(_without("index"), items)]),
+    ),
+    "another-model": Form(
         "The vectors of another model, the opposite ones",
-        lambda vectors: [[-number for number in vector] for vector in vectors],
+        vectors=lambda vectors: [[-number for number in each] for each in vectors],
     ),
-    "missing-vectors": (
-        "One vector less than there are texts",
-        lambda vectors: vectors[:-1],
+    "missing-vectors": Form(
+        "One vector less than there are texts", vectors=lambda vectors: vectors[:-1]
     ),
-    "too-many-vectors": (
+    "too-many-vectors": Form(
         "One vector more than there are texts",
-        lambda vectors: [*vectors, vectors[0]],
+        vectors=lambda vectors: [*vectors, vectors[0]],
     ),
-    "uneven-vectors": ("The last vector is shorter", _last(lambda vector: vector[:-1])),
-    "empty-vectors": ("Vectors without numbers", lambda vectors: [[] for _ in vectors]),
-    "null-vector": ("Null instead of the last vector", _last(lambda vector: None)),
-    "null-number": ("Null instead of a number", _first_number(None)),
-    "nan-number": ("NaN instead of a number", _first_number(float("nan"))),
-    "text-number": ("A string instead of a number", _first_number("one")),
-    "number-in-text": ("A number as a string", _first_number("0.5")),
-    "true-number": ("True instead of a number", _first_number(True)),
+    "uneven-vectors": Form(
+        "The last vector is shorter", vectors=_last(lambda vector: vector[:-1])
+    ),
+    "empty-vectors": Form(
+        "Vectors without numbers", vectors=lambda vectors: [[] for _ in vectors]
+    ),
+    "null-vector": Form(
+        "Null instead of the last vector", vectors=_last(lambda vector: None)
+    ),
+    "null-number": Form("Null instead of a number", vectors=_first_number(None)),
+    "nan-number": Form("NaN instead of a number", vectors=_first_number(math.nan)),
+    "text-number": Form("A string instead of a number", vectors=_first_number("one")),
+    "number-in-text": Form("A number as a string", vectors=_first_number("0.5")),
+    "true-number": Form("True instead of a number", vectors=_first_number(True)),
 }
+"""Some of them change the JSON around the vectors."""

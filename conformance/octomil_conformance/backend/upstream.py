@@ -59,8 +59,6 @@ class Upstream:
         kept: int = KEPT_REQUESTS,
     ) -> None:
         self.errors: list[BaseException] = []
-        self.most_at_once = 0
-        """The most responses that were ever under way at the same time."""
         self._otherwise = script
         self._most = most
         self._scripts: dict[str, deque[Script]] = {}
@@ -169,7 +167,6 @@ class Upstream:
         with self._changed:
             self._requests.clear()
             self._scripts = {}
-            self.most_at_once = 0
             self._connection_ids = itertools.count(1)
             self._stopped = threading.Event()
         self.listen_again()
@@ -257,7 +254,6 @@ class Upstream:
         with self._changed:
             self._requests.append(request)
             self._running.add(wire)
-            self.most_at_once = max(self.most_at_once, len(self._running))
             self._changed.notify_all()
         try:
             self._script_for(request)(response)

@@ -90,13 +90,11 @@ def highest_level(profile: str) -> int:
 @cache
 def additions() -> dict[str, list[str]]:
     """The ids of the requirements that each version adds, by version in their order."""
-    files = sorted(FOLDER.glob("required-*.toml"))
-    return {
-        path.stem.removeprefix("required-"): tomllib.loads(path.read_text("utf-8"))[
-            "requirements"
-        ]
-        for path in files
-    }
+    found = {}
+    for path in sorted(FOLDER.glob("required-*.toml")):
+        version = path.stem.removeprefix("required-")
+        found[version] = tomllib.loads(path.read_text("utf-8"))["requirements"]
+    return found
 
 
 @cache
