@@ -17,7 +17,7 @@ from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import METHODS, PATHS
-from octomil_conformance.exchange import Exchange, Request
+from octomil_conformance.exchange import Exchange, Json, Request
 from octomil_conformance.expect import Finding, SuiteFault, one_of
 from octomil_conformance.target import PROMPT, Target
 from octomil_conformance.transport import Transfer
@@ -109,11 +109,9 @@ class Api:
         **changes: Any,
     ) -> Transfer:
         """A valid request whose answer is still on its way."""
-        body = self.body(prompt, scenario, **changes)
-        data = json_bytes(body)
-        schemas.require_valid_request(
-            self.profile, data.replace(self.nonce.encode(), b"")
-        )
+        data = self.good(prompt, scenario, **changes)
+        without_nonce = data.replace(self.nonce.encode(), b"")
+        schemas.require_valid_request(self.profile, without_nonce)
         return self._call(Raw(data, headers=headers))
 
     def accepts(self, prompt: str = PROMPT, **changes: Any) -> Exchange:
@@ -157,9 +155,9 @@ class Api:
             answers.append(answered(call.finish()))
         return answers
 
-    def hold(self, body: bytes, held: int = 1, headers: Headers = AS_USUAL) -> Transfer:
+    def hold(self, body: bytes, held: int = 1) -> Transfer:
         """A request whose last `held` bytes are sent later."""
-        return self._call(Raw(body, headers=headers), held=held)
+        return self._call(Raw(body), held=held)
 
     def overload(self, body: bytes, length: int, most: int) -> Transfer | None:
         """A body that is announced as far too long. It is sent until the server responds, or up to `most` bytes. None if there was no response."""
@@ -180,18 +178,22 @@ class Api:
         scenario: str = "",
         without: tuple[str, ...] = (),
         **changes: Any,
-    ) -> dict[str, Any]:
+    ) -> Json:
         """The JSON of a request of this profile."""
         config = self.target.config
         model = config.embed_model if self.profile == "embed" else config.model
-        body: dict[str, Any] = {
+        body: Json = {
             "model_id": model_for(scenario, self.through) if scenario else model
         }
         body |= parts.content(self.profile, prompt, self.tag, limited=not scenario)
         body |= changes
         return {name: value for name, value in body.items() if name not in without}
 
-    def content(self, scenario: str) -> dict[str, Any]:
+    def good(self, *given: Any, **changes: Any) -> bytes:
+        """The bytes of that request, with the arguments of `body`."""
+        return json_bytes(self.body(*given, **changes))
+
+    def content(self, scenario: str) -> Json:
         """The prompt or the texts of a request, in which a tag names the scenario, whatever the model is."""
         text = self.tag(PROMPT, scenario=scenario)
         is_chat = self.profile in ("infer", "stream")
@@ -367,7 +369,7 @@ def specimens(target: Target, profile: str) -> Iterator[Exchange]:
 
 
 def _specimen(
-    target: Target, profile: str, through: Provider | None, options: dict[str, Any]
+    target: Target, profile: str, through: Provider | None, options: Json
 ) -> Exchange:
     """Returns the exchange even if it went wrong: the check that reads it reports that."""
     api = Api(target, profile, through)

@@ -40,7 +40,10 @@ class Missing:
 MISSING = Missing()
 
 
-class Fields(dict[str, Any]):
+Json = dict[str, Any]
+
+
+class Fields(Json):
     """A JSON object in which an absent field reads as MISSING."""
 
     def __missing__(self, key: str) -> Missing:

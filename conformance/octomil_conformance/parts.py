@@ -1,11 +1,10 @@
 """The parts of the requests that checks send: headers, prompts, and what is needed to repeat a request."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.backend.stage import HELD_AT_MOST
-from octomil_conformance.exchange import Headers
+from octomil_conformance.exchange import Headers, Json
 from octomil_conformance.target import OTHER_PROMPT
 
 MAX_TOKENS = 4
@@ -51,7 +50,7 @@ def needs(body: bytes) -> list[str]:
 
 def content(
     profile: str, prompt: str | list[str], tag: Callable[..., str], limited: bool
-) -> dict[str, Any]:
+) -> Json:
     """The fields with the prompt, texts or inputs of a request. `tag` is `Api.tag`."""
     parameters = {"parameters": {"max_tokens": MAX_TOKENS}} if limited else {}
     if profile == "embed":

@@ -3,20 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from octomil_conformance.backend import Backend
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import PATHS, Config
-from octomil_conformance.exchange import Exchange
+from octomil_conformance.exchange import Exchange, Json
 
 PROMPT = "Name a fruit."
 OTHER_PROMPT = "The moon is far away."
 
-PLAIN: dict[str, dict[str, Any]] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
+PLAIN: dict[str, Json] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
 """The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
 ODD_ANSWERS = ("unicode", "uncounted", "half-counted", "empty", "other-reason")
-ODD: dict[str, list[dict[str, Any]]] = {
+ODD: dict[str, list[Json]] = {
     "infer": [{"scenario": name} for name in (*ODD_ANSWERS, "long")],
     "stream": [
         *({"scenario": name} for name in ODD_ANSWERS),
@@ -73,9 +72,7 @@ class Target:
     def is_blamed(self, exchange: Exchange) -> bool:
         return id(exchange) in self._blamed
 
-    def plain_requests(
-        self, profile: str
-    ) -> list[tuple[Provider | None, dict[str, Any]]]:
+    def plain_requests(self, profile: str) -> list[tuple[Provider | None, Json]]:
         """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. At level 2 there are more, some from the fallback."""
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance.backend.words import TOKENS_IN_A_WORD, count_words
-
-Json = dict[str, Any]
+from octomil_conformance.exchange import Json
 
 
 class Refused(Exception):

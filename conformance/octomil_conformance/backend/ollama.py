@@ -5,7 +5,6 @@ from typing import Any
 
 from octomil_conformance.backend.ask import (
     Ask,
-    Json,
     Refused,
     messages_of,
     model_of,
@@ -16,6 +15,7 @@ from octomil_conformance.backend.ask import (
 from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN
+from octomil_conformance.exchange import Json
 
 REVISION = "@2026-01-01"
 """Added to the name of the model in answers, as gateways do."""

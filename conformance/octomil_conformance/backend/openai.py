@@ -8,7 +8,6 @@ from typing import Any
 
 from octomil_conformance.backend.ask import (
     Ask,
-    Json,
     Refused,
     messages_of,
     model_of,
@@ -19,7 +18,7 @@ from octomil_conformance.backend.ask import (
 from octomil_conformance.backend.forms import USUAL
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.words import TOKENS_IN_A_TOKEN, UNSEEN_TOKENS
-from octomil_conformance.exchange import is_number
+from octomil_conformance.exchange import Json, is_number
 
 _CREATED = 1_767_225_600
 CHUNK = "chat.completion.chunk"

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from octomil_conformance.backend.ask import Json
 from octomil_conformance.backend.response import Received, compact
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS, scenario_of
 from octomil_conformance.backend.stage import JSON
 from octomil_conformance.backend.witness import Provider
+from octomil_conformance.exchange import Json
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.response import Wire
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Call, Provider
+from octomil_conformance.exchange import Json
 
 SLACK = 10.0
 """Extra seconds for an answer, beyond the timeout of the question."""
@@ -65,7 +66,7 @@ class RemoteBackend:
         return closing(HTTPConnection(self._address, timeout=timeout))
 
 
-def _send(connection: HTTPConnection, name: str, arguments: dict[str, Any]) -> Any:
+def _send(connection: HTTPConnection, name: str, arguments: Json) -> Any:
     """Raises ConnectionError if no scripted backend answers, ValueError if it refuses."""
     headers = {"Content-Type": "application/json"}
     place = f"{connection.host}:{connection.port}"

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from itertools import cycle, islice
 from typing import Literal
 
-from octomil_conformance.backend.ask import Ask, Json
+from octomil_conformance.backend.ask import Ask
 from octomil_conformance.backend.dialects import Dialect
 from octomil_conformance.backend.forms import Change, Form, same
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import small, wide
 from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
+from octomil_conformance.exchange import Json
 
 ErrorForm = Literal[
     "alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from octomil_conformance.backend.response import Response, Wire
 from octomil_conformance.backend.witness import Call, Outcome, Provider, Witness
+from octomil_conformance.exchange import Json
 
 Outage = Literal["refuse", "hang", "fail", "deny", "lost", "limit"]
 
-Control = Callable[[str, dict[str, Any], Wire], Any]
+Control = Callable[[str, Json, Wire], Any]
 """Takes name, arguments and connection of a call of the control API, and returns its result.
 
 Raises LookupError, TypeError or ValueError.

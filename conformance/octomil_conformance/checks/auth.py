@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from octomil_conformance.api import Api, Headers, Raw, json_bytes
+from octomil_conformance.api import AS_USUAL, Api, Headers, Raw
+from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import FALSE, Want, expect, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import NAME
 
 WRONG = "conf-0000-an-unknown-token"
+NONE: Headers = {"Authorization": None}
 
 Change = Callable[[str], str]
 
@@ -97,18 +99,24 @@ NEARLY: dict[str, Change] = {
 }
 
 
+def sent(api: Api, headers: Headers, padding: int = 0) -> Exchange:
+    """The answer to a good body with these headers."""
+    return api.send(api.good(), headers=headers, padding=padding)
+
+
+def bearer(token: str) -> Headers:
+    return {"Authorization": f"Bearer {token}"}
+
+
 @requirement("AUTH-01", NO_TOKEN)
 def without_a_token_there_is_a_401(api: Api, headers: Headers) -> None:
-    given = {"Authorization": None, **headers}
-    answer = api.send(json_bytes(api.body()), headers=given)
-
-    expect(answer.status, 401)
+    expect(sent(api, {**NONE, **headers}).status, 401)
 
 
 @requirement("AUTH-01", SPELLINGS)
 def no_spelling_of_the_path_opens_without_a_token(api: Api, spelled: Change) -> None:
     path = spelled(api.path)
-    answer = api.send(json_bytes(api.body()), "POST", path, {"Authorization": None})
+    answer = api.send(api.good(), "POST", path, NONE)
 
     expect(answer.status, NO_ANSWER)
 
@@ -117,7 +125,7 @@ def no_spelling_of_the_path_opens_without_a_token(api: Api, spelled: Change) -> 
 def no_other_target_opens_without_a_token(api: Api, written: Change) -> None:
     api.works()
     target = written(urlsplit(api.target.config.url).path + api.path)
-    raw = Raw(json_bytes(api.body()), headers={"Authorization": None}, target=target)
+    raw = Raw(api.good(), headers=NONE, target=target)
     [answer] = api.in_a_row(raw)
 
     expect(answer.status, NO_ANSWER)
@@ -125,8 +133,8 @@ def no_other_target_opens_without_a_token(api: Api, written: Change) -> None:
 
 @requirement("AUTH-01", ["PUT", "PATCH"])
 def no_other_method_opens_without_a_token(api: Api, method: str) -> None:
-    body = json_bytes(api.body())
-    headers = {"Authorization": None, "Content-Length": str(len(body))}
+    body = api.good()
+    headers = {**NONE, "Content-Length": str(len(body))}
     answer = api.send(body, method, headers=headers)
 
     expect(answer.status, NO_ANSWER)
@@ -134,24 +142,20 @@ def no_other_method_opens_without_a_token(api: Api, method: str) -> None:
 
 @requirement("AUTH-02", UNKNOWN)
 def with_an_unknown_token_there_is_a_401(api: Api, name: str, value: str) -> None:
-    headers = {"Authorization": None, name: value}
-    answer = api.send(json_bytes(api.body()), headers=headers)
-
-    expect(answer.status, 401)
+    expect(sent(api, {**NONE, name: value}).status, 401)
 
 
 @requirement("AUTH-02", TWICE)
 def two_headers_are_no_way_in(api: Api, one: str, other: str, statuses: Want) -> None:
     given = [f"Bearer {each}".replace("...", api.token) for each in (one, other)]
     headers = {"Authorization": given[0], "authorization": given[1]}
-    answer = api.send(json_bytes(api.body()), headers=headers)
 
-    expect(answer.status, statuses)
+    expect(sent(api, headers).status, statuses)
 
 
 @requirement("AUTH-02")
 def an_unknown_token_counts_before_the_body(api: Api) -> None:
-    expect(api.send(b"{", headers={"Authorization": f"Bearer {WRONG}"}).status, 401)
+    expect(api.send(b"{", headers=bearer(WRONG)).status, 401)
 
 
 @requirement("AUTH-03")
@@ -161,8 +165,8 @@ def a_bearer_token_is_accepted(api: Api) -> None:
 
 @requirement("AUTH-04")
 def an_api_key_is_accepted(api: Api) -> None:
-    headers = {"Authorization": None, "X-API-Key": api.token}
-    answer = api.ask_raw(json_bytes(api.body()), headers)
+    headers = {**NONE, "X-API-Key": api.token}
+    answer = api.ask_raw(api.good(), headers)
 
     expect(answer.status, 200)
 
@@ -170,21 +174,21 @@ def an_api_key_is_accepted(api: Api) -> None:
 @requirement("AUTH-05")
 def the_scheme_may_be_written_in_any_case(api: Api) -> None:
     headers = {"Authorization": f"bEARER {api.token}"}
-    answer = api.ask_raw(json_bytes(api.body()), headers)
+    answer = api.ask_raw(api.good(), headers)
 
     expect(answer.status, 200)
 
 
 @requirement("AUTH-06")
 def a_401_names_the_scheme(api: Api) -> None:
-    answer = api.send(json_bytes(api.body()), headers={"Authorization": None})
+    answer = sent(api, NONE)
 
     expect((answer.header("WWW-Authenticate") or "")[:6].lower(), "bearer")
 
 
 @requirement("AUTH-07")
 def a_401_has_an_envelope(api: Api) -> None:
-    answer = api.send(json_bytes(api.body()), headers={"Authorization": None})
+    answer = sent(api, NONE)
 
     expect(answer.field("error"), NAME)
     expect(answer.field("message"), NAME)
@@ -193,49 +197,40 @@ def a_401_has_an_envelope(api: Api) -> None:
 
 @requirement("AUTH-08")
 def part_of_a_token_is_unknown(api: Api) -> None:
-    headers = {"Authorization": f"Bearer {api.token[:-1]}"}
-    answer = api.send(json_bytes(api.body()), headers=headers)
-
-    expect(answer.status, 401)
+    expect(sent(api, bearer(api.token[:-1])).status, 401)
 
 
 @requirement("AUTH-08", MORE)
 def more_than_a_token_is_unknown(api: Api, name: str, value: str) -> None:
-    headers = {"Authorization": None, name: value.replace("...", api.token)}
-    answer = api.send(json_bytes(api.body()), headers=headers)
+    headers = {**NONE, name: value.replace("...", api.token)}
 
-    expect(answer.status, 401)
+    expect(sent(api, headers).status, 401)
 
 
 @requirement("AUTH-11", NEARLY)
 def a_token_that_is_nearly_right_is_unknown(api: Api, changed: Change) -> None:
-    headers = {"Authorization": f"Bearer {changed(api.token)}"}
-    answer = api.send(json_bytes(api.body()), headers=headers)
-
-    expect(answer.status, 401)
+    expect(sent(api, bearer(changed(api.token))).status, 401)
 
 
 @requirement("AUTH-12", [("Authorization", "Bearer "), ("X-API-Key", "")])
 def one_known_token_of_two_is_enough(api: Api, name: str, scheme: str) -> None:
-    both = {"Authorization": f"Bearer {api.token}", "X-API-Key": api.token}
-    answer = api.ask_raw(json_bytes(api.body()), {**both, name: f"{scheme}{WRONG}"})
+    both = {**bearer(api.token), "X-API-Key": api.token}
+    answer = api.ask_raw(api.good(), {**both, name: f"{scheme}{WRONG}"})
 
     expect(answer.status, 200)
 
 
 @requirement("AUTH-14")
 def each_request_on_a_connection_needs_its_own_token(api: Api) -> None:
-    good = json_bytes(api.body())
-    given: list[str | None] = [None, f"Bearer {WRONG}"]
-    others = [Raw(good, headers={"Authorization": value}) for value in given]
-    answers = api.in_a_row(Raw(good), *others)
+    headers = (AS_USUAL, NONE, bearer(WRONG))
+    answers = api.in_a_row(*(Raw(api.good(), headers=each) for each in headers))
 
     expect([answer.status for answer in answers], [200, 401, 401])
 
 
 @requirement("AUTH-13")
 def a_401_has_its_code(api: Api) -> None:
-    answer = api.send(json_bytes(api.body()), headers={"Authorization": None})
+    answer = sent(api, NONE)
 
     expect(answer.field("code"), "authentication_failed")
     expect(answer.field("retryable"), FALSE)
@@ -243,7 +238,4 @@ def a_401_has_its_code(api: Api) -> None:
 
 @requirement("AUTH-09")
 def a_large_request_gets_a_401_too(api: Api) -> None:
-    headers = {"Authorization": f"Bearer {WRONG}"}
-    answer = api.send(json_bytes(api.body()), headers=headers, padding=2_000_000)
-
-    expect(answer.status, 401)
+    expect(sent(api, bearer(WRONG), padding=2_000_000).status, 401)

@@ -11,7 +11,7 @@ from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import outputs
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import STOPPED, after_leaving
-from octomil_conformance.exchange import field
+from octomil_conformance.exchange import Json, field
 from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
 from octomil_conformance.parts import messages
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -23,12 +23,12 @@ HUNDREDS = [f"text {number}" for number in range(200)]
 ALL_OR_NONE = one_of((200, 200), (400, 0), (413, 0), (422, 0))
 """The status, and the number of results."""
 SIXTY_FOUR = [f"text {number}" for number in range(64)]
-MALFORMED: dict[str, Any] = {
+MALFORMED: Json = {
     "message": {"messages": [{"role": "user"}]},
     "parameter": {"input_data": "Hi", "parameters": {"temperature": "hot"}},
     "string": "Hi",
 }
-OTHERS: dict[str, Any] = {
+OTHERS: Json = {
     "null": None,
     "number": 7,
     "array": [validation.MESSAGE],
@@ -78,11 +78,11 @@ NAMES_THE_SECOND = Want(
 )
 
 
-def inputs_of(texts: Sequence[str]) -> list[dict[str, Any]]:
+def inputs_of(texts: Sequence[str]) -> list[Json]:
     return [{"messages": messages(text)} for text in texts]
 
 
-def inputs_playing(api: Api, scenarios: Sequence[str]) -> list[dict[str, Any]]:
+def inputs_playing(api: Api, scenarios: Sequence[str]) -> list[Json]:
     """An input for each scenario. If it is empty, the name of the model decides."""
     return inputs_of([api.tag("Hi", str(n), each) for n, each in enumerate(scenarios)])
 

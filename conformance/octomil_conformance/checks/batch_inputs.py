@@ -1,11 +1,9 @@
 """What reaches the model of each input of a batch (spec section 6)."""
 
-from typing import Any
-
 from octomil_conformance.api import Api, model_for
 from octomil_conformance.checks import forwarding, upstream
 from octomil_conformance.checks.answers import outputs
-from octomil_conformance.exchange import read_json
+from octomil_conformance.exchange import Json, read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
@@ -13,7 +11,7 @@ PARAMETERS = {
     **forwarding.OTHER_VALUES,
     **{name: (forwarding.UNKNOWN[name],) * 2 for name in forwarding.UNKNOWN},
 }
-OWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+OWN: dict[str, tuple[Json, Json]] = {
     "usual": ({"temperature": 0.5, "max_tokens": 5}, {"max_tokens": 3, "seed": 7}),
     "zeros": (
         {"temperature": 0.5, "seed": 7, "presence_penalty": 1},
@@ -29,7 +27,7 @@ OWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
 }
 """The parameters of a batch, and those of one of its inputs."""
-FOREIGN: dict[str, Any] = {
+FOREIGN: Json = {
     "model_id": "conf-http-400",
     "model": "conf-http-400",
     "stream": True,
@@ -43,11 +41,9 @@ FOREIGN: dict[str, Any] = {
 
 
 @requirement("BATCH-25", OWN, through=EACH_BACKEND)
-def the_own_parameters_of_an_input_win(
-    api: Api, common: dict[str, Any], own: dict[str, Any]
-) -> None:
+def the_own_parameters_of_an_input_win(api: Api, common: Json, own: Json) -> None:
     texts = [api.tag("Hi", str(n)) for n in range(3)]
-    inputs: list[dict[str, Any]] = [{"messages": api.messages(text)} for text in texts]
+    inputs: list[Json] = [{"messages": api.messages(text)} for text in texts]
     inputs[1] |= {"parameters": own}
     api.ask(scenario="echo", inputs=inputs, parameters=common)
     sent = [upstream.parameters(api.call(str(n))) for n in range(3)]
@@ -154,7 +150,7 @@ def an_input_may_be_any_value(api: Api) -> None:
 
 @requirement("BATCH-36", PARAMETERS, through=EACH_BACKEND)
 def each_parameter_of_an_input_reaches_the_model(
-    api: Api, given: dict[str, Any], wanted: dict[str, Any]
+    api: Api, given: Json, wanted: Json
 ) -> None:
     messages = api.messages(api.tag("Hi"))
     api.ask(scenario="echo", inputs=[{"messages": messages, "parameters": given}])

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from octomil_conformance.api import REFUSED, UNAVAILABLE, Api, json_bytes
+from octomil_conformance.api import REFUSED, UNAVAILABLE, Api
 from octomil_conformance.backend import TOKENS_IN_A_WORD, embed
 from octomil_conformance.backend.spoiled import TIMES, TINY, small
 from octomil_conformance.checks.validation import without_model
-from octomil_conformance.exchange import MISSING, field, items
+from octomil_conformance.exchange import MISSING, Json, field, items
 from octomil_conformance.expect import expect, less_than, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.embed import vectors
@@ -57,7 +57,7 @@ OF_ONE_MODEL = one_of(
 """The status, the number of vectors, and how many of them are Ollama's."""
 KEPT_APART = one_of((200, 3), (400, 0), (422, 0))
 """The status, and the number of vectors, if one of three texts is empty."""
-SHORTER: dict[str, Any] = {
+SHORTER: Json = {
     "dimensions": {"dimensions": 8},
     "base64": {"encoding_format": "base64"},
 }
@@ -135,7 +135,7 @@ def texts_that_are_nearly_those_of_another_request(api: Api) -> None:
 @requirement("EMBED-23", through=EACH_BACKEND)
 def an_empty_text_does_not_move_the_others(api: Api) -> None:
     texts = [TEXTS[0], "", TEXTS[1]]
-    answer = api.ask_raw(json_bytes(api.body(scenario="echo", input=texts)))
+    answer = api.ask_raw(api.good(scenario="echo", input=texts))
 
     expect((answer.status, len(vectors(answer))), KEPT_APART)
 
@@ -209,7 +209,7 @@ def small_numbers_keep_their_digits(api: Api) -> None:
 
 
 @requirement("EMBED-20", SHORTER, through=EACH_BACKEND)
-def unknown_fields_do_not_change_the_numbers(api: Api, given: dict[str, Any]) -> None:
+def unknown_fields_do_not_change_the_numbers(api: Api, given: Json) -> None:
     found = vectors(api.ask(TEXTS, scenario="echo", **given))
     wanted = [embed(text) for text in TEXTS]
 

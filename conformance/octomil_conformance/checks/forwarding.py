@@ -8,7 +8,7 @@ from octomil_conformance.api import Api, model_for
 from octomil_conformance.backend import TEXTS, Call
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import ending, said
-from octomil_conformance.exchange import field, read_json
+from octomil_conformance.exchange import Json, field, read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
@@ -58,7 +58,7 @@ OTHER_VALUES = {
 }
 """The parameters that the client sends, and those that reach the model."""
 NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
-UNKNOWN: dict[str, dict[str, Any]] = {
+UNKNOWN: dict[str, Json] = {
     "number": {"mirostat_tau": 4.5, "typical_p": 0.7, "min_p": 1e-05},
     "other-types": {
         "minP": 0,
@@ -104,16 +104,16 @@ CONVERSATION = [
     ("user", "2026-01-03T04:05:06Z"),
 ]
 """Messages that careless servers trim, merge, move, drop or take for a date."""
-BESIDE: dict[str, Any] = {
+BESIDE: Json = {
     "system": "Hi",
     "temperature": 0.5,
     "stop": "a",
     "options": {"seed": 1},
 }
 """Fields that other APIs have beside the messages. Here they are unknown."""
-IN_A_MESSAGE: dict[str, Any] = {"name": "ann", "images": ["AAAA"], "tool_calls": [{}]}
+IN_A_MESSAGE: Json = {"name": "ann", "images": ["AAAA"], "tool_calls": [{}]}
 """Fields of a message that are dropped."""
-TEXT_FIELDS: dict[str, dict[str, Any]] = {
+TEXT_FIELDS: dict[str, Json] = {
     "text": {"text": ...},
     "prompt": {"prompt": ...},
     "both": {"prompt": "No.", "text": ...},
@@ -123,7 +123,7 @@ TEXT_FIELDS: dict[str, dict[str, Any]] = {
     "null-messages": {"messages": None, "text": ...},
 }
 """Objects with a text as `input_data`. The dots stand for the text that the model gets."""
-OTHER_FORMS: dict[str, Any] = {
+OTHER_FORMS: Json = {
     "zero": 0,
     "negative": -7,
     "false": False,
@@ -188,26 +188,26 @@ def conversation(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"role": role, "content": text} for role, text in given]
 
 
-def with_text(fields: dict[str, Any], text: str) -> dict[str, Any]:
+def with_text(fields: Json, text: str) -> Json:
     """The fields, with the text in place of the dots."""
     return {name: text if value is ... else value for name, value in fields.items()}
 
 
-def sent_of(given: dict[str, Any], call: Call) -> dict[str, Any]:
+def sent_of(given: Json, call: Call) -> Json:
     """The parameters of an upstream call that have the names in `given`."""
     sent = upstream.parameters(call)
     return {name: sent.get(name) for name in given}
 
 
 @requirement("REQ-15", VALUES, through=EACH_BACKEND)
-def parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+def parameters_reach_the_model(api: Api, given: Json) -> None:
     api.ask(scenario="echo", parameters=given)
 
     expect(sent_of(given, api.call()), given)
 
 
 @requirement("REQ-16", UNKNOWN, through=EACH_BACKEND)
-def unknown_parameters_reach_the_model(api: Api, given: dict[str, Any]) -> None:
+def unknown_parameters_reach_the_model(api: Api, given: Json) -> None:
     api.ask(scenario="echo", parameters=given)
 
     expect(sent_of(given, api.call()), given)
@@ -254,9 +254,7 @@ def any_other_object_reaches_the_model_as_text(api: Api) -> None:
 
 
 @requirement("REQ-21", OTHER_VALUES, through=EACH_BACKEND)
-def other_parameters_reach_the_model(
-    api: Api, given: dict[str, Any], wanted: dict[str, Any]
-) -> None:
+def other_parameters_reach_the_model(api: Api, given: Json, wanted: Json) -> None:
     api.ask(scenario="echo", parameters=given)
     call = api.call()
     known = upstream.known(wanted, call)
@@ -344,9 +342,7 @@ def a_long_string_reaches_the_model_as_it_is(api: Api) -> None:
 
 
 @requirement("REQ-24", TEXT_FIELDS, through=EACH_BACKEND)
-def the_text_in_an_object_reaches_the_model_as_it_is(
-    api: Api, fields: dict[str, Any]
-) -> None:
+def the_text_in_an_object_reaches_the_model_as_it_is(api: Api, fields: Json) -> None:
     text = api.tag(" Bien.\n")
     data = {"id": 7, **with_text(fields, text)}
     api.ask(scenario="echo", without=("messages",), input_data=data)

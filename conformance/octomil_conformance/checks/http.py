@@ -1,10 +1,10 @@
 """What all endpoints have in common: methods, paths, bodies, connections (spec sections 1.1 and 1.2). Failures are in envelopes.py."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode
 
-from octomil_conformance.api import LINGERS, REFUSED, Api, Headers, Raw, json_bytes
+from octomil_conformance.api import LINGERS, REFUSED, Api, Headers, Raw
+from octomil_conformance.exchange import Json
 from octomil_conformance.expect import Want, at_least, expect, less_than, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
@@ -100,7 +100,7 @@ NEXT_IS_REFUSED = Want(
     "a status below 500, then a 400 or 422",
     lambda seen: seen[0] < 500 and seen[1] in (400, 422),
 )
-UNKNOWN_FIELDS: dict[str, Any] = {
+UNKNOWN_FIELDS: Json = {
     "an_unknown_field": {"deep": [1, 2]},
     "": 0,
     "model": 7,
@@ -167,7 +167,7 @@ def a_post_is_not_redirected(api: Api) -> None:
 
 @requirement("HTTP-05", NO_JSON)
 def malformed_json_is_refused(api: Api, spoil: Callable[[bytes], bytes]) -> None:
-    expect(api.send(spoil(json_bytes(api.body()))).status, REFUSED)
+    expect(api.send(spoil(api.good())).status, REFUSED)
 
 
 @requirement("HTTP-06")
@@ -177,7 +177,7 @@ def json_that_is_not_an_object_is_refused(api: Api) -> None:
 
 @requirement("HTTP-07", HOSTILE)
 def hostile_json_is_no_server_error(api: Api, value: bytes) -> None:
-    good = json_bytes(api.body())
+    good = api.good()
     answer = api.ask_raw(good[:-1] + b', "extra": ' + value + b"}")
 
     expect(answer.status, less_than(500))
@@ -185,7 +185,7 @@ def hostile_json_is_no_server_error(api: Api, value: bytes) -> None:
 
 @requirement("HTTP-07")
 def half_a_surrogate_pair_in_a_text_is_no_server_error(api: Api) -> None:
-    answer = api.ask_raw(json_bytes(api.body("a lone \ud800 half")))
+    answer = api.ask_raw(api.good("a lone \ud800 half"))
 
     expect(answer.status, less_than(500))
 
@@ -201,14 +201,14 @@ def unknown_fields_are_ignored(api: Api) -> None:
 @requirement("HTTP-18")
 def the_content_type_is_read_loosely(api: Api) -> None:
     headers = {"Content-Type": 'APPLICATION/JSON;v=1; charset="UTF-8"'}
-    answer = api.ask_raw(json_bytes(api.body()), headers)
+    answer = api.ask_raw(api.good(), headers)
 
     expect(answer.status, 200)
 
 
 @requirement("HTTP-19")
 def a_slash_at_the_end_changes_nothing(api: Api) -> None:
-    expect(api.ask_raw(json_bytes(api.body()), path=f"{api.path}/").status, 200)
+    expect(api.ask_raw(api.good(), path=f"{api.path}/").status, 200)
 
 
 @requirement("HTTP-22", FORMS)
@@ -220,7 +220,7 @@ def a_form_is_refused(api: Api, content_type: str, body: bytes) -> None:
 
 @requirement("HTTP-23")
 def a_chunked_request_is_read(api: Api) -> None:
-    body = json_bytes(api.body())
+    body = api.good()
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     answer = api.ask_raw(chunks, {"Transfer-Encoding": "chunked"})
 
@@ -229,7 +229,7 @@ def a_chunked_request_is_read(api: Api) -> None:
 
 @requirement("HTTP-26")
 def each_request_on_a_connection_gets_its_own_response(api: Api) -> None:
-    good = json_bytes(api.body())
+    good = api.good()
     nowhere = f"{api.path}/no-such-thing"
     answers = api.in_a_row(Raw(b"{"), Raw(good, nowhere, UNREAD), Raw(good), Raw(b"{"))
 
@@ -253,7 +253,7 @@ def a_query_string_makes_no_difference(api: Api) -> None:
 
 @requirement("HTTP-28")
 def a_body_of_one_mebibyte_is_read(api: Api) -> None:
-    body = json_bytes(api.body())
+    body = api.good()
     answer = api.ask_raw(body, padding=MEBIBYTE - len(body))
 
     expect(answer.status, 200)
@@ -320,7 +320,7 @@ def another_method_is_not_allowed(api: Api, method: str) -> None:
 
 @requirement("HTTP-14")
 def a_header_does_not_change_the_method(api: Api) -> None:
-    body = json_bytes(api.body())
+    body = api.good()
     headers = {"X-HTTP-Method-Override": "POST", "Content-Length": str(len(body))}
     answer = api.send(body, "PUT", headers=headers)
 
@@ -344,7 +344,7 @@ def options_is_answered_or_not_allowed(api: Api) -> None:
 
 @requirement("HTTP-15", {"below": "{}/no-such-thing", "beside": "{}s", "else": "/no"})
 def an_unknown_path_is_not_found(api: Api, path: str) -> None:
-    answer = api.send(json_bytes(api.body()), path=path.format(api.path))
+    answer = api.send(api.good(), path=path.format(api.path))
 
     expect(answer.status, 404)
     expect(answer.field("error"), NAME, "an envelope")

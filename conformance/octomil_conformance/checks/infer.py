@@ -5,7 +5,7 @@ from typing import Any
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending, said
-from octomil_conformance.exchange import MISSING, field
+from octomil_conformance.exchange import MISSING, Json, field
 from octomil_conformance.expect import Want, between, expect, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
@@ -45,7 +45,7 @@ FORMS = [
     "call",
     "plain-type",
 ]
-FORMATS: dict[str, dict[str, Any]] = {
+FORMATS: dict[str, Json] = {
     "format": {"format": "json"},
     "response_format": {"response_format": {"type": "json_object"}},
 }
@@ -91,7 +91,7 @@ def text_that_looks_like_a_value_stays_text(api: Api, text: str) -> None:
 
 
 @requirement("INFER-08", FORMATS, through=EACH_BACKEND)
-def text_in_a_format_stays_text(api: Api, parameters: dict[str, Any]) -> None:
+def text_in_a_format_stays_text(api: Api, parameters: Json) -> None:
     answer = api.ask(LIKE_CODE[3], scenario="echo", parameters=parameters)
 
     expect(answer.field("output"), LIKE_CODE[3])

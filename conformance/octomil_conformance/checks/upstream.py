@@ -3,7 +3,7 @@
 from typing import Any
 
 from octomil_conformance.backend import Call
-from octomil_conformance.exchange import items
+from octomil_conformance.exchange import Json, items
 
 BESIDE_OPTIONS = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
 """Parameters that Ollama reads beside `options`. It reads all others inside."""
@@ -15,7 +15,7 @@ NO_PARAMETERS = (
 """Fields that a server may send on its own: those of the request itself, and those that keep an answer as the client expects it, such as `"think": false`."""
 
 
-def parameters(call: Call) -> dict[str, Any]:
+def parameters(call: Call) -> Json:
     """The parameters by the names of this API, with `stop` as an array."""
     body = _object(call.body)
     if call.path.startswith("/api/"):
@@ -31,7 +31,7 @@ def parameters(call: Call) -> dict[str, Any]:
     return sent
 
 
-def known(parameters: dict[str, Any], call: Call) -> dict[str, Any]:
+def known(parameters: Json, call: Call) -> Json:
     """The parameters that the dialect has. OpenAI's has no `top_k`."""
     lacking = () if call.path.startswith("/api/") else ("top_k",)
     return {name: parameters[name] for name in parameters if name not in lacking}
@@ -43,13 +43,13 @@ def messages(call: Call) -> list[tuple[Any, str]]:
     return [(message.get("role"), _text(message.get("content"))) for message in sent]
 
 
-def fields_of_messages(call: Call) -> list[dict[str, Any]]:
+def fields_of_messages(call: Call) -> list[Json]:
     """The messages as they were sent, without fields that are empty."""
     sent = map(_object, items(_object(call.body).get("messages")))
     return [{name: each[name] for name in each if each[name]} for each in sent]
 
 
-def _renamed(sent: dict[str, Any], limit: str) -> dict[str, Any]:
+def _renamed(sent: Json, limit: str) -> Json:
     """The parameters with `limit` renamed to `max_tokens`, a name that this dialect does not read itself."""
     renamed = {name: value for name, value in sent.items() if name != "max_tokens"}
     if limit in renamed:
@@ -63,5 +63,5 @@ def _text(content: Any) -> str:
     return "\n".join(str(_object(part).get("text")) for part in items(content))
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any) -> Json:
     return dict(value) if isinstance(value, dict) else {}

@@ -4,6 +4,7 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.checks.forwarding import NULLS
+from octomil_conformance.exchange import Json
 from octomil_conformance.expect import expect
 from octomil_conformance.parts import MAX_TOKENS
 from octomil_conformance.requirement import requirement
@@ -16,7 +17,7 @@ OBJECTS = {
     "text": {"text": "Name a fruit."},
     "features": {"sepal": 5.1, "colour": ["red"]},
 }
-MALFORMED: dict[str, Any] = {
+MALFORMED: Json = {
     "string": "Hi",
     "empty": [],
     "no-object": ["Hi"],
@@ -44,10 +45,10 @@ REQUEST_ITSELF: list[Any] = [
 ]
 
 
-def without_model(api: Api) -> dict[str, Any]:
+def without_model(api: Api) -> Json:
     """A request that names its model only as other APIs do."""
     names = ("model", "modelId", "model_name", "engine")
-    other = dict.fromkeys(names, api.body()["model_id"])
+    other: Json = dict.fromkeys(names, api.body()["model_id"])
     return api.body(without=("model_id",), **other)
 
 
@@ -64,7 +65,7 @@ def a_string_as_input_data_is_accepted(api: Api) -> None:
 
 
 @requirement("REQ-03", OBJECTS)
-def an_object_as_input_data_is_accepted(api: Api, data: dict[str, Any]) -> None:
+def an_object_as_input_data_is_accepted(api: Api, data: Json) -> None:
     expect(api.ask(without=("messages",), input_data=data).status, 200)
 
 

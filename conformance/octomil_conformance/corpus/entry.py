@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomil_conformance import spec
-from octomil_conformance.exchange import Chunk, End, Exchange, Headers, Request
+from octomil_conformance.exchange import Chunk, End, Exchange, Headers, Json, Request
 from octomil_conformance.recordings.recording import request_for
 
 MODEL, EMBEDDER = "phi-4-mini", "nomic-embed-text"
 MESSAGES = [{"role": "user", "content": "Name a fruit."}]
 
 
-def asked_batch(*texts: str) -> dict[str, Any]:
+def asked_batch(*texts: str) -> Json:
     return {"model_id": MODEL, "inputs": [{"input_data": text} for text in texts]}
 
 
-def asked_embed(text: Any) -> dict[str, Any]:
+def asked_embed(text: Any) -> Json:
     return {"model_id": EMBEDDER, "input": text}
 
 
-ASKED: dict[str, Any] = {
+ASKED: Json = {
     "infer": {"model_id": MODEL, "messages": MESSAGES},
     "stream": {"model_id": MODEL, "messages": MESSAGES},
     "batch": asked_batch("Name a fruit.", "Name a tree."),
@@ -137,7 +137,7 @@ def raw(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
+def without(value: Json, *names: str) -> Json:
     return {name: value[name] for name in value if name not in names}
 
 
@@ -148,16 +148,16 @@ USAGE = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
 RETRYABLE = ("rate_limited", "request_timeout", "inference_failed", "server_error")
 
 
-def infer(output: Any = "A cherry.", **more: Any) -> dict[str, Any]:
+def infer(output: Any = "A cherry.", **more: Any) -> Json:
     fields = {"latency_ms": 812.4, "provider": "ollama", "model_id": MODEL}
     return {"output": output, **fields, **more}
 
 
-def item(index: Any, vector: Any) -> dict[str, Any]:
+def item(index: Any, vector: Any) -> Json:
     return {"object": "embedding", "index": index, "embedding": vector}
 
 
-def embed(vectors: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+def embed(vectors: list[Any] | None = None, **more: Any) -> Json:
     given = TWO if vectors is None else vectors
     return {
         "object": "list",
@@ -170,7 +170,7 @@ def embed(vectors: list[Any] | None = None, **more: Any) -> dict[str, Any]:
     }
 
 
-def failure(status: int, error: str, code: str, **more: Any) -> dict[str, Any]:
+def failure(status: int, error: str, code: str, **more: Any) -> Json:
     return {
         "error": error,
         "message": f"This is the message of a {status}.",
@@ -189,7 +189,7 @@ GONE = {"error": failure(504, "gateway_timeout", "request_timeout")}
 """The result of an input that failed."""
 
 
-def batch(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
+def batch(*results: Json, **more: Any) -> Json:
     failed = sum("error" in result for result in results)
     placed = [{"index": index, **result} for index, result in enumerate(results)]
     counts = {"succeeded": len(results) - failed, "failed": failed}
@@ -197,7 +197,7 @@ def batch(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {**fields, "results": placed, **counts, **more}
 
 
-def health(status: str, *backends: str, **more: Any) -> dict[str, Any]:
+def health(status: str, *backends: str, **more: Any) -> Json:
     """A report with these statuses of the first and the second backend."""
     listed = [
         {"provider": provider, "status": each}
@@ -217,7 +217,7 @@ def frame(value: object) -> bytes:
     return b"data: " + written(value) + b"\n\n"
 
 
-def fields(token: str, **more: Any) -> dict[str, Any]:
+def fields(token: str, **more: Any) -> Json:
     return {"token": token, "done": False, "provider": "ollama", **more}
 
 
@@ -225,7 +225,7 @@ def token(text: str, **more: Any) -> bytes:
     return frame(fields(text, **more))
 
 
-def ending(**more: Any) -> dict[str, Any]:
+def ending(**more: Any) -> Json:
     end = {"done": True, "latency_ms": 812.4, "session_id": "9b2f"}
     return {**fields(""), **end, **more}
 

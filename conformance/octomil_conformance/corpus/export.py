@@ -9,6 +9,7 @@ from octomil_conformance.corpus.answers import ANSWERS
 from octomil_conformance.corpus.derived import derived
 from octomil_conformance.corpus.entry import Entry
 from octomil_conformance.corpus.streams import STREAMS
+from octomil_conformance.exchange import Json
 from octomil_conformance.recordings import manifest
 from octomil_conformance.wire.common import strict_json
 
@@ -31,7 +32,7 @@ def export(folder: Path) -> tuple[int, int]:
     return len(corpus()) - invalid, invalid
 
 
-def described(entry: Entry) -> dict[str, Any]:
+def described(entry: Entry) -> Json:
     """The entry for the manifest. `expected` has what a client should read."""
     return {
         **manifest.described(entry.file, entry.exchange),
@@ -48,7 +49,7 @@ def described(entry: Entry) -> dict[str, Any]:
     }
 
 
-def reading(entry: Entry) -> dict[str, Any]:
+def reading(entry: Entry) -> Json:
     """The result for a client that follows the standards: server-sent events of HTML, and strict JSON.
 
     Of a stream: its tokens that are not empty and its first final event; of other answers: the JSON. Null if there is none.

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from octomil_conformance import __version__, spec
 from octomil_conformance.config import PATHS, UsageError
-from octomil_conformance.exchange import End, Exchange, Headers, is_integer
+from octomil_conformance.exchange import End, Exchange, Headers, Json, is_integer
 from octomil_conformance.wire.common import is_latency
 
 FORMAT = 1
@@ -103,10 +103,10 @@ def entry(raw: object, place: str) -> Entry:
     return Entry(**found)
 
 
-def described(file: str, exchange: Exchange) -> dict[str, Any]:
+def described(file: str, exchange: Exchange) -> Json:
     """The entry of a file with an answer: what the file does not say itself."""
     request = exchange.request
-    asked: dict[str, Any] = {
+    asked: Json = {
         "method": request.method,
         "path": urlsplit(request.url).path,
     }
@@ -122,14 +122,14 @@ def described(file: str, exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def write(entries: list[dict[str, Any]], folder: Path) -> None:
+def write(entries: list[Json], folder: Path) -> None:
     about = {"format": FORMAT, "suite": __version__, "spec": spec.VERSION}
     listed = ",\n".join(f"  {{{_lines(entry, 3)}}}" for entry in entries)
     text = f'{{{_lines(about, 1)},\n "recordings": [\n{listed}]}}\n'
     (folder / NAMES[0]).write_text(text, "utf-8", newline="\n")
 
 
-def _lines(fields: dict[str, Any], indent: int) -> str:
+def _lines(fields: Json, indent: int) -> str:
     """One line for each field, however long its value."""
     lines = [f"{json.dumps(key)}: {json.dumps(fields[key])}" for key in fields]
     return f",\n{' ' * indent}".join(lines)
@@ -184,7 +184,7 @@ def _headers(value: dict[str, str] | list[list[str]]) -> Headers:
     return tuple((name, text) for name, text in pairs)
 
 
-def _request(value: dict[str, Any]) -> bytes:
+def _request(value: Json) -> bytes:
     return json.dumps(value["body"]).encode() if "body" in value else b""
 
 
