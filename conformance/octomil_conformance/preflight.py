@@ -125,12 +125,10 @@ def _callers(backend: Backend, apis: list[Api]) -> set[Provider]:
 def _require_token(target: Target, answer: Exchange) -> None:
     if not _refused(answer) or _is_known_as_key(target, answer):
         return
-    why = (
-        "refuses this token"
-        if target.config.token
-        else "requires a token: pass --token"
-    )
-    raise CouldNotTest(f"{answer.request.url} answered {answer.status}: it {why}")
+    why = "it requires a token: pass --token"
+    if target.config.token:
+        why = "it refuses this token"
+    raise CouldNotTest(f"{answer.request.url} answered {answer.status}: {why}")
 
 
 def _is_known_as_key(target: Target, answer: Exchange) -> bool:
@@ -181,8 +179,6 @@ def _never_called(backend: Backend) -> str:
         *(f"  {name}={value}" for name, value in environment(backend).items()),
         "or say with --backend and --openai-backend where it does call",
     ]
-    for each in backend.unknown():
-        lines.append(
-            f"it called {each} there, which the scripted backend does not have"
-        )
+    unknown = ", which the scripted backend does not have"
+    lines += [f"it called {each} there{unknown}" for each in backend.unknown()]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from octomil_conformance.spec import Requirement
 Outcome = Literal["pass", "fail", "warn", "error", "untestable", "expected"]
 FAULTS: tuple[Outcome, ...] = ("fail", "expected", "error")
 """The outcomes that blame an exchange."""
+MAY_BE_EXPECTED: tuple[Outcome, ...] = ("expected", "untestable")
 
 Conclusion = Literal[
     "conformant", "partial", "not conformant", "could not test", "suite at fault"
@@ -45,6 +46,9 @@ class Verdict:
     through: Provider | None = None
     """The upstream that had to answer, if the check names one."""
 
+    def is_covered(self, by: Expectation) -> bool:
+        return by.covers(self.requirement.id, self.profile, self.through)
+
 
 @dataclass
 class Run:
@@ -70,17 +74,11 @@ class Run:
 
     def stale(self) -> list[Expectation]:
         """Expected failures that did not occur although they could have."""
-        open_ = ("expected", "untestable")
-        met = [verdict for verdict in self.verdicts if verdict.outcome in open_]
+        open_ = [each for each in self.verdicts if each.outcome in MAY_BE_EXPECTED]
         return [
             expectation
             for expectation in self.config.expected
-            if not any(
-                expectation.covers(
-                    verdict.requirement.id, verdict.profile, verdict.through
-                )
-                for verdict in met
-            )
+            if not any(verdict.is_covered(expectation) for verdict in open_)
         ]
 
     def counts(self) -> Counter[Outcome]:

@@ -187,7 +187,7 @@ def _as_expected(verdict: Verdict, config: Config) -> Verdict:
     if verdict.outcome not in ("fail", "warn"):
         return verdict
     for expectation in config.expected:
-        if expectation.covers(verdict.requirement.id, verdict.profile, verdict.through):
+        if verdict.is_covered(expectation):
             words = " ".join(filter(None, [expectation.reason, expectation.link]))
             return replace(verdict, outcome="expected", reason=words)
     return verdict

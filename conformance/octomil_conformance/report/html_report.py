@@ -46,25 +46,17 @@ def write_html(run: Run, path: Path) -> None:
 def _profiles(run: Run) -> tuple[str, list[str], list[list[str]]]:
     """Caption, head and rows of a table: each claimed profile with its outcomes, and the profiles that were not claimed."""
     outcomes = [each for each in words.NAMES if run.counts()[each]]
-    counts = words.by_profile(run)
-    rows = [
-        [
-            *(profile, f"level {level}, {spec.LEVELS[level]}"),
-            *(str(counts[profile][each]) for each in outcomes),
-        ]
-        for profile, level in run.config.claims.items()
-    ]
-    rows += [
-        [profile, "not declared", *("–" for _ in outcomes)]
-        for profile in run.config.not_declared()
-    ]
+    head = ["profile", "claimed", *(words.NAMES[each] for each in outcomes)]
+    rows = []
+    for profile, counts in words.by_profile(run).items():
+        level = run.config.claims[profile]
+        claimed = f"level {level}, {spec.LEVELS[level]}"
+        rows.append([profile, claimed, *(str(counts[each]) for each in outcomes)])
+    for profile in run.config.not_declared():
+        rows.append([profile, "not declared", *["–"] * len(outcomes)])
     twice = "; those of auth count at their endpoint, too"
     caption = f"Checks by profile{twice if 'auth' in run.config.claims else ''}"
-    return (
-        caption,
-        ["profile", "claimed", *(words.NAMES[each] for each in outcomes)],
-        rows,
-    )
+    return caption, head, rows
 
 
 def _verdict_choices(run: Run) -> list[tuple[str, str]]:

@@ -122,10 +122,8 @@ def _checked(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {ex.strerror}") from ex
     except (ValueError, RecursionError) as ex:
         raise UsageError(f"{path}: not JSON: {ex}") from ex
-    if (
-        not isinstance(report, dict)
-        or not {"format", "spec", "verdicts"} <= report.keys()
-    ):
+    needed = {"format", "spec", "verdicts"}
+    if not isinstance(report, dict) or not needed <= report.keys():
         raise UsageError(
             f"{path}: not a report that octomil-conformance wrote with --json"
         )

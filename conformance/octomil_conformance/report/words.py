@@ -51,10 +51,8 @@ def number(character: str) -> str:
 
 
 def counted(counts: Counter[Outcome]) -> str:
-    parts = [f"{counts[outcome]} {name}" for outcome, name in NAMES.items()]
-    return (
-        ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing ran"
-    )
+    parts = [f"{counts[each]} {NAMES[each]}" for each in NAMES if counts[each]]
+    return ", ".join(parts) or "nothing ran"
 
 
 def totals(run: Run) -> str:
