@@ -120,7 +120,7 @@ on.accepts("embed@0 auth@1", "AUTH-01").table(
     two_slashes_open=("Slashes may be doubled", lambda path: path.replace("//", "/")),
     encoded_paths_open=("Characters of a path may be encoded", unquote),
     parameters_of_a_path_open=(
-        "What is behind a semicolon in a path is ignored",
+        "A semicolon in a path and the text after it are ignored",
         partial(re.sub, ";[^/]*", ""),
     ),
     dots_open=("`..` in a path leads up", partial(re.sub, r"/[^/]+/\.\.(?=/)", "")),
@@ -241,7 +241,7 @@ def bearer_tokens_are_ignored(request: Request) -> None:
 
 @on.accepts("embed@0 auth@1", "AUTH-08")
 def the_first_word_counts(request: Request) -> bool:
-    """Only the first word behind `Bearer` is compared."""
+    """Only the first word after `Bearer` is compared."""
     words = request.headers.get("authorization", "").split()
     return words[1:2] == [request.token]
 

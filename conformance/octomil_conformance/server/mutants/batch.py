@@ -183,7 +183,7 @@ def a_time_out_fails_all(response: Response) -> None:
 
 @on.answers("batch@2", "BATCH-21", shows=None)
 def a_time_out_empties_the_next(fields: Json) -> None:
-    """The input behind one that is late has an empty output."""
+    """The input after one that is late has an empty output."""
     for one, following in pairwise(fields["results"]):
         if field(one, "error", "status_code") == 504 and "output" in following:
             following["output"] = ""
@@ -266,7 +266,7 @@ def fail(fields: Json, result: Json, error: Json) -> None:
 
 @on.answers("batch@2", "BATCH-38")
 def counts_are_added_up(fields: Json) -> None:
-    """`usage` of a result has the tokens of the results before it, too."""
+    """`usage` of a result includes the tokens of the results before it."""
     counts: Counter[str] = Counter()
     for result in fields["results"]:
         counts.update(result.get("usage", {}))
@@ -330,7 +330,7 @@ def a_batch_has_five_seconds(request: Request, server: Server) -> Response:
 
 @on.answers("batch@2", "BATCH-21", shows=None)
 def a_rate_limit_spreads(fields: Json) -> None:
-    """The inputs behind one that is rate limited have the same failure."""
+    """All inputs after one that is rate limited fail in the same way."""
     limit = None
     for result in fields["results"]:
         if field(result, "error", "status_code") == 429:
@@ -341,7 +341,7 @@ def a_rate_limit_spreads(fields: Json) -> None:
 
 @on.answers("batch@2", "BATCH-21", shows=None)
 def failures_end_workers(fields: Json) -> None:
-    """After three failures the inputs behind them are not asked."""
+    """After three failures the other inputs of a batch are not run."""
     failed = 0
     for result in fields["results"]:
         if failed >= 3 and "output" in result:

@@ -34,7 +34,7 @@ def input_data_is_not_known(fields: Json) -> None:
 
 @on.bodies("batch@1", "BATCH-07")
 def no_inputs_are_one(fields: Json) -> None:
-    """`inputs` that are empty or no array become one input."""
+    """`inputs` that are empty or not an array become one input."""
     inputs = fields.get("inputs")
     is_good = isinstance(inputs, list) and inputs
     if "model_id" in fields and "inputs" in fields and not is_good:
@@ -138,7 +138,7 @@ def own_parameters_are_not_checked(fields: Json) -> None:
 
 @on.bodies("batch@1", "BATCH-35")
 def seeds_of_inputs_are_not_checked(fields: Json) -> None:
-    """A seed of an input that is no integer counts as missing."""
+    """A seed of an input that is not an integer counts as missing."""
     for own in map(parameters_in, inputs_in(fields)):
         if type(own.get("seed")) is not int:
             own.pop("seed", None)
@@ -194,7 +194,7 @@ def strings_are_inputs(fields: Json) -> None:
 
 @on.bodies("batch@2", "BATCH-25")
 def nulls_undo_common_parameters(fields: Json) -> None:
-    """If a parameter of an input is null, it removes that of the batch."""
+    """A null parameter of an input removes the batch's parameter of that name."""
     for own in map(parameters_in, inputs_in(fields)):
         for name in [name for name in own if own[name] is None]:
             fields.get("parameters", {}).pop(name, None)
@@ -219,7 +219,7 @@ def lists_and_objects_are_merged(fields: Json) -> None:
 
 @on.bodies("batch@2", "BATCH-25")
 def own_parameters_stay(fields: Json) -> None:
-    """The own parameters of an input apply to all inputs behind it, too."""
+    """An input's own parameters also apply to all inputs after it."""
     before: Json = {}
     for each in inputs_in(fields):
         before |= parameters_in(each)

@@ -203,7 +203,7 @@ def sixteen_texts_are_embedded(fields: Json) -> None:
 
 @on.bodies("embed@2", "EMBED-23", shows=None)
 def equal_texts_are_embedded_once(fields: Json) -> None:
-    """Only one of two equal texts gets a vector."""
+    """Of equal texts only one gets a vector."""
     texts = fields.get("input")
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         fields["input"] = [*dict.fromkeys(texts)]
@@ -326,7 +326,7 @@ _known: dict[str, Response] = {}
 
 @on.layer("embed@2", "REQ-25", shows=None)
 def vectors_are_kept_by_their_text(request: Request, server: Server) -> Response:
-    """A text gets the vector that an earlier request got for it, whatever its model was. Only models with a tag show it."""
+    """A text gets the vector that an earlier request got for it, even from another model. Only models with a tag show it."""
     text = str(request.fields.get("input"))
     if ":" not in str(request.fields.get("model_id")):
         return server(request)
@@ -361,7 +361,7 @@ _cached: dict[str, Response] = {}
 
 @on.layer("embed@2", "EMBED-23", shows=None)
 def texts_are_joined_for_a_cache(request: Request, server: Server) -> Response:
-    """Vectors are kept by the texts of a request, joined with commas."""
+    """Vectors are cached by the texts of a request, joined with commas."""
     given = request.fields.get("input")
     texts = ",".join(map(str, given)) if isinstance(given, list) else ""
     if texts != "a,b":

@@ -188,7 +188,7 @@ _refused: set[str] = set()
 
 @on.replies("embed@2", "HTTP-36", shows=None)
 def every_second_refusal_is_quoted(request: Request, response: Response) -> None:
-    """Every second message of a refused request is that of the upstream, with its path."""
+    """Every second refusal quotes the upstream's message, with its path."""
     if "400-path" in request.scenario:
         _refused.symmetric_difference_update({request.scenario})
         if request.scenario not in _refused:

@@ -337,7 +337,7 @@ def every_failure_is_an_outage(request: Request, server: Server) -> Response:
 
 @on.replies("infer@2", "FALLBACK-14", shows=None)
 def latency_begins_with_the_last_upstream(request: Request, response: Response) -> None:
-    """`latency_ms` leaves out the time in which another upstream was asked in vain."""
+    """`latency_ms` leaves out the time that a failed upstream took."""
     if request.scenario == "ollama-late-failure-openai-ok":
         response.send({**response.fields, "latency_ms": 1.5})
 

@@ -92,7 +92,7 @@ def reasons_are_passed_on(word: object) -> object:
 
 @on.tokens("infer@2", "INFER-08", shows="huge")
 def outputs_end_at_64_kb(tokens: Tokens) -> Tokens:
-    """Only 64 kB of an answer are kept."""
+    """Only the first 64 kB of an answer are used."""
     yield "".join(tokens).encode()[:65536].decode(errors="ignore")
 
 

@@ -42,7 +42,7 @@ on.sends("infer@2 batch@2 embed@2", "REQ-25").table(
 
 @on.sends("infer@2", "REQ-21")
 def reasoning_models_have_no_temperature(payload: Json) -> None:
-    """Temperature and top_p are not sent if the name of the model is that of one that can reason."""
+    """Temperature and top_p are not sent to a model with the name of a reasoning model."""
     if re.match(r"o\d|gpt-5", payload["model"]):
         for name in ("temperature", "top_p"):
             payload.get("options", payload).pop(name, None)

@@ -176,7 +176,7 @@ def model_is_coerced(fields: Json) -> None:
 
 @on.bodies("infer@1", "REQ-11")
 def messages_are_coerced(fields: Json) -> None:
-    """`messages` that are no array become one message."""
+    """`messages` that are not an array become one message."""
     is_alone = "input_data" not in fields and isinstance(fields.get("model_id"), str)
     if is_alone and not isinstance(fields.get("messages", []), list):
         fields["messages"] = MESSAGES
@@ -241,7 +241,7 @@ def stops_may_be_numbers(fields: Json) -> None:
 
 @on.bodies("infer@1", "REQ-12")
 def odd_parameters_are_passed_over(fields: Json) -> None:
-    """`parameters` that are no object are silently dropped."""
+    """`parameters` that are not an object are silently dropped."""
     if isinstance(fields.get("parameters"), str | list):
         fields["parameters"] = LIMIT
 

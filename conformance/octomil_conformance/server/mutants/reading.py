@@ -407,5 +407,5 @@ def null_is_text(piece: bytes) -> bytes:
 
 @on.each_piece("stream@2", "STREAM-21", only="openai", shows="varied")
 def data_needs_a_space(piece: bytes) -> bytes:
-    """Only lines that have a space behind `data:` are read."""
+    """Only lines with a space after `data:` are read."""
     return piece.replace(b"data:{", b": {")

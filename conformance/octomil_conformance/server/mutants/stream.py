@@ -168,7 +168,7 @@ def session_is_the_request_id(request: Request, response: Response) -> None:
 def streams_end_with_a_connection_that_ends(
     request: Request, response: Response
 ) -> None:
-    """A client that sends `Connection: close` gets a stream without chunks, whose end is that of the connection."""
+    """A client that sends `Connection: close` gets a stream without chunks, which ends when the connection does."""
     if response.is_stream and request.headers.get("connection") == "close":
         response.headers["connection"] = "close"
 

@@ -1,11 +1,11 @@
 """Streams that are late, mixed or wrong, waits that are too short or too long, and failures that look like answers."""
 
-import itertools
 import json
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
+from unicodedata import normalize
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server import on
@@ -68,7 +68,7 @@ def spaces_are_lost(fields: Json) -> None:
 @on.events("stream@2", "STREAM-21", shows="unicode")
 def tokens_are_normalized(fields: Json) -> None:
     """The model's text is changed to another Unicode form."""
-    fields["token"] = unicodedata.normalize("NFC", fields["token"])
+    fields["token"] = normalize("NFC", fields["token"])
 
 
 @on.streams("stream@2", "STREAM-22", shows="empty")
@@ -99,7 +99,17 @@ def thoughts_are_tokens(request: Request, response: Response) -> None:
     """The model's reasoning is sent as tokens."""
     if request.played == "thinking" and response.is_stream:
         thoughts = [frame_of({**TOKEN, "token": each}) for each in THOUGHTS]
-        response.pieces = itertools.chain(thoughts, response.pieces)
+        response.pieces = chain(thoughts, response.pieces)
+
+
+def broken_stream() -> Response:
+    """A stream that breaks off before its first event."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b""
+        raise BrokenPipeError
+
+    return Response(200, {"content-type": "text/event-stream"}, pieces())
 
 
 def is_of_the_upstream(request: Request, response: Response) -> bool:
@@ -116,16 +126,14 @@ def is_of_the_upstream(request: Request, response: Response) -> bool:
 def status_before_first_token(request: Request, server: Server) -> Response:
     """200 is sent before the first token has come."""
     response = server(request)
-    if is_of_the_upstream(request, response):
-        response = Response(200, {"content-type": "text/event-stream"}, broken(()))
-    return response
+    return broken_stream() if is_of_the_upstream(request, response) else response
 
 
 @on.layer("stream@2", "STREAM-30 FALLBACK-09", shows="cut-in-thought")
 def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with the first of the model's thoughts."""
     if "cut-in-thought" in request.scenario and request.path.endswith("/stream"):
-        return Response(200, {"content-type": "text/event-stream"}, broken(()))
+        return broken_stream()
     return server(request)
 
 
@@ -133,13 +141,8 @@ def a_thought_fixes_the_status(request: Request, server: Server) -> Response:
 def an_empty_token_fixes_the_status(request: Request, server: Server) -> Response:
     """200 is sent with an empty token, which comes with the role."""
     if "-after-nothing" in request.scenario and request.path.endswith("/stream"):
-        return Response(200, {"content-type": "text/event-stream"}, broken(()))
+        return broken_stream()
     return server(request)
-
-
-def broken(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    yield from pieces
-    raise BrokenPipeError
 
 
 @on.streams("stream@2", "STREAM-31 STREAM-32 STREAM-33 STREAM-35", shows="cut")
@@ -158,12 +161,6 @@ def cut_ends_cleanly(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield from frames
 
 
-STOPS_BEFORE_THE_FIRST = (
-    *("garbage", "truncate-before-first"),
-    "ollama-truncate-before-first-openai-ok",
-)
-
-
 @on.layer(
     "stream@2",
     "STREAM-30..33 FALLBACK-09 FAULT-04 FAULT-06..09 FAULT-13 FAULT-14",
@@ -171,24 +168,12 @@ STOPS_BEFORE_THE_FIRST = (
 )
 def truncated_is_complete(request: Request, server: Server) -> Response:
     """An answer that the upstream does not finish counts as complete."""
-    if request.played in STOPS_BEFORE_THE_FIRST:
+    if request.played == "garbage" or "truncate-before-first" in request.scenario:
         request.scenario = "empty"
     response = server(request)
     if request.played in ("truncate", "cut"):
         response.pieces = instead_of_the_failure(response.pieces, lambda: [FINAL])
     return response
-
-
-def instead_of_the_failure(
-    pieces: Iterable[bytes], others: Callable[[], Iterable[bytes]]
-) -> Iterator[bytes]:
-    """The stream up to a failure, and then the others."""
-    try:
-        for frame in frames(pieces):
-            if "error" not in (fields_of(frame) or ()):
-                yield frame
-    except BrokenPipeError:
-        yield from others()
 
 
 @on.streams("stream@2", "STREAM-33", shows="cut")
@@ -199,13 +184,21 @@ def breaks_off_without_a_word(frames: Iterator[bytes]) -> Iterator[bytes]:
             yield frame
 
 
+def instead_of_the_failure(
+    pieces: Iterable[bytes], others: Callable[[], Iterable[bytes]]
+) -> Iterator[bytes]:
+    """The stream up to a failure, and then the others."""
+    try:
+        yield from breaks_off_without_a_word(frames(pieces))
+    except BrokenPipeError:
+        yield from others()
+
+
 on.error_events("stream@2", "STREAM-33").sets(
     error_event_has_no_code=("code", GONE),
     error_event_has_no_message=("message", GONE),
     error_event_hides_whether_to_retry=("retryable", GONE),
 )
-
-
 on.error_events("stream@2", "STREAM-36", shows="error-frame").sets(
     error_event_shows_the_key=("message", "The upstream refused conf-key.")
 )
@@ -233,7 +226,7 @@ def an_empty_answer_is_accepted(request: Request, response: Response) -> None:
     """A stream without any text has the status 202."""
     pieces = iter(response.pieces)
     begin = next(pieces, b"")
-    response.pieces = itertools.chain([begin], pieces)
+    response.pieces = chain([begin], pieces)
     first = begin.split(b"\n\n")[0].replace(b" ", b"")
     if response.is_stream and b'"done":true' in first:
         response.status = 202
@@ -245,8 +238,7 @@ def an_empty_answer_is_accepted(request: Request, response: Response) -> None:
 def failure_has_events(response: Response) -> None:
     """A failure comes as an event, with the status of the failure."""
     if response.status >= 500:
-        frame = frame_of({**response.fields, "token": "", "done": True})
-        response.send_bytes(frame)
+        response.send_bytes(frame_of({**response.fields, "token": "", "done": True}))
 
 
 @on.layer("stream@2", "STREAM-34", shows="ollama-cut-openai-ok")
