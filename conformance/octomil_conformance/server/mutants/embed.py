@@ -1,8 +1,7 @@
 """Vectors that clients cannot read, or that are not the model's."""
 
 from dataclasses import replace
-from itertools import accumulate, chain
-from unicodedata import normalize
+from itertools import chain
 
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, Server
@@ -225,72 +224,26 @@ def usage_is_zero(fields: Json) -> None:
     fields["usage"] = {"prompt_tokens": 0, "total_tokens": 0}
 
 
+@on.answers("embed@2", "EMBED-24", shows=None)
+def the_last_portion_counts(fields: Json) -> None:
+    """Of more than 96 texts, which are sent in portions, only those of the last portion are counted."""
+    usage, texts = fields["usage"], len(fields["data"])
+    if texts > 96:
+        fields["usage"] = {name: usage[name] * (texts % 96) // texts for name in usage}
+
+
+@on.answers("embed@2", "EMBED-06 EMBED-24 HTTP-25", shows="uncounted")
+def usage_needs_a_count(fields: Json) -> None:
+    """`usage` is empty if the upstream gives no count."""
+    if not fields["usage"]["prompt_tokens"]:
+        fields["usage"] = {}
+
+
 @on.failures("embed@2", "EMBED-25", shows="missing")
 def missing_models_have_no_code_of_their_own(fields: Json) -> None:
     """The `code` of a missing model is that of an unknown path."""
     if fields["code"] == "model_not_found":
         fields["code"] = "invalid_input"
-
-
-@on.texts("embed@2", "EMBED-23")
-def embedded_texts_are_trimmed(text: str) -> str:
-    """White space around a text is removed before it is embedded."""
-    return text.strip()
-
-
-@on.texts("embed@2", "EMBED-23")
-def texts_are_in_lower_case(text: str) -> str:
-    """Texts are embedded in lower case."""
-    return text.lower()
-
-
-@on.texts("embed@2", "EMBED-23")
-def lines_of_a_text_are_joined(text: str) -> str:
-    """Line ends in a text become spaces before it is embedded."""
-    return text.replace("\n", " ")
-
-
-@on.texts("embed@2", "EMBED-23")
-def texts_are_composed(text: str) -> str:
-    """Texts are embedded in another Unicode form."""
-    return normalize("NFC", text)
-
-
-@on.texts("embed@2", "EMBED-23")
-def long_texts_are_cut(text: str) -> str:
-    """Only the first two hundred characters of a text are embedded."""
-    return text[:200]
-
-
-@on.texts("embed@2", "EMBED-23")
-def inputs_end_at_a_nul(text: str) -> str:
-    """A text that is embedded ends at a NUL."""
-    return text.partition("\x00")[0]
-
-
-@on.sends("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23", shows="echo")
-def texts_are_joined(payload: Json) -> None:
-    """Each text is embedded together with the texts before it."""
-    if isinstance(payload.get("input"), list):
-        payload["input"] = [*accumulate(payload["input"], "{} {}".format)]
-
-
-@on.vectors("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23")
-def vectors_are_all_the_same(vectors: list[list[float]]) -> list[list[float]]:
-    """All texts get the vector of the first."""
-    return [vectors[0] for _ in vectors]
-
-
-@on.vectors("embed@2", "EMBED-12[ollama] EMBED-20 EMBED-23")
-def the_upstreams_order_is_lost(vectors: list[list[float]]) -> list[list[float]]:
-    """The vectors are in reverse order."""
-    return vectors[::-1]
-
-
-@on.vectors("embed@2", "EMBED-20")
-def vectors_are_scaled(vectors: list[list[float]]) -> list[list[float]]:
-    """The numbers are scaled."""
-    return [[number * 1.001 for number in vector] for vector in vectors]
 
 
 @on.replies("embed@2", "EMBED-20", shows=None)
@@ -313,12 +266,6 @@ def portions_are_joined_in_any_order(request: Request, response: Response) -> No
         for each, vector in zip(fields["data"], [*found[100:], *found[:100]]):
             each["embedding"] = vector
         response.send(fields)
-
-
-@on.vectors("embed@2", "EMBED-20")
-def zeros_are_replaced(vectors: list[list[float]]) -> list[list[float]]:
-    """A 0 in a vector is replaced by a small number."""
-    return [[number or 1e-3 for number in vector] for vector in vectors]
 
 
 _known: dict[str, Response] = {}

@@ -69,6 +69,47 @@ def request_id_is_replaced(request: Request) -> None:
     request.headers.pop("x-request-id", None)
 
 
+@on.requests("embed@1", "HTTP-13")
+def ids_begin_with_a_letter(request: Request) -> None:
+    """An X-Request-Id that begins with a sign is replaced."""
+    if request.headers.get("x-request-id", "")[:1] in {*"-._"}:
+        del request.headers["x-request-id"]
+
+
+@on.requests("embed@1", "HTTP-13")
+def long_ids_are_replaced(request: Request) -> None:
+    """An X-Request-Id of 64 characters is replaced."""
+    if len(request.headers.get("x-request-id", "")) > 63:
+        del request.headers["x-request-id"]
+
+
+@on.requests("embed@1", "HTTP-13")
+def only_plain_ids_are_kept(request: Request) -> None:
+    """An X-Request-Id with a dot or an underscore is replaced."""
+    if {*"._"} & {*request.headers.get("x-request-id", "")}:
+        del request.headers["x-request-id"]
+
+
+@on.requests("embed@1", "HTTP-13")
+def ids_are_numbers(request: Request) -> None:
+    """An X-Request-Id of digits is read as a number, without the zeros at its beginning."""
+    given = request.headers.get("x-request-id", "")
+    if given.isdecimal():
+        request.headers["x-request-id"] = str(int(given))
+
+
+_noted: set[str] = set()
+
+
+@on.requests("embed@1", "HTTP-13")
+def a_pattern_remembers_its_place(request: Request) -> None:
+    """Of equal requests in a row, each second one has another X-Request-Id."""
+    given = request.headers.get("x-request-id", "")
+    if given in _noted:
+        del request.headers["x-request-id"]
+    _noted.symmetric_difference_update({given} - {""})
+
+
 @on.requests("embed@1", "HTTP-34")
 def request_ids_are_all_the_same(request: Request) -> None:
     """All responses have the same X-Request-Id, unless the client sent one."""

@@ -1,11 +1,9 @@
 """Bugs that every endpoint can have."""
 
-import json
-from contextlib import suppress
 from urllib.parse import parse_qsl
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import MAX_BODY, Json, Request, Response, Server
+from octomil_conformance.server.layers import Request, Response, Server
 from octomil_conformance.server.on import GONE
 from octomil_conformance.server.subjects import all_but
 
@@ -19,27 +17,6 @@ on.headers("embed@1", "HTTP-14").sets(allow_is_missing=("allow", GONE))
 on.answers("health@0", "HTTP-25").sets(version_is_a_number=("version", 1))
 
 
-@on.replies("infer@1", "HTTP-06")
-def arrays_are_a_500(request: Request, response: Response) -> None:
-    """A body that is an array is answered with a failure."""
-    if request.body[:1] == b"[":
-        response.fail(500)
-
-
-@on.replies("embed@1", "HTTP-07")
-def nesting_is_a_500(request: Request, response: Response) -> None:
-    """Deeply nested JSON is answered with a failure."""
-    if b"[" * 1000 in request.body:
-        response.fail(500)
-
-
-@on.replies("embed@1", "HTTP-07")
-def half_a_character_is_a_500(request: Request, response: Response) -> None:
-    """Half of a surrogate pair is answered with a failure."""
-    if b"a lone \\ud800" in request.body:
-        response.fail(500)
-
-
 @on.replies("embed@1", "HTTP-14")
 def options_is_a_500(request: Request, response: Response) -> None:
     """OPTIONS is answered with a failure."""
@@ -51,13 +28,6 @@ def options_is_a_500(request: Request, response: Response) -> None:
 def a_percent_sign_is_a_500(request: Request, response: Response) -> None:
     """A path that is not well encoded is answered with a failure."""
     if request.path == "/%":
-        response.fail(500)
-
-
-@on.replies("embed@1", "HTTP-30")
-def no_type_is_a_500(request: Request, response: Response) -> None:
-    """A body without a Content-Type is answered with a failure."""
-    if request.body and "content-type" not in request.headers:
         response.fail(500)
 
 
@@ -124,39 +94,11 @@ def two_slashes_are_cut(request: Request) -> None:
         raise ConnectionError
 
 
-@on.requests("embed@1", "HTTP-29 HTTP-37")
-def large_bodies_are_cut(request: Request) -> None:
-    """The connection breaks off at a body that is too large."""
-    if len(request.body) > MAX_BODY:
-        raise ConnectionError
-
-
 @on.requests("embed@1", "HTTP-38")
 def upgrades_are_cut(request: Request) -> None:
     """The connection breaks off at a request that offers an upgrade."""
     if "upgrade" in request.headers:
         raise ConnectionError
-
-
-@on.requests("embed@1", "HTTP-13")
-def ids_begin_with_a_letter(request: Request) -> None:
-    """An X-Request-Id that begins with a sign is replaced."""
-    if request.headers.get("x-request-id", "")[:1] in {*"-._"}:
-        del request.headers["x-request-id"]
-
-
-@on.requests("embed@1", "HTTP-13")
-def long_ids_are_replaced(request: Request) -> None:
-    """An X-Request-Id of 64 characters is replaced."""
-    if len(request.headers.get("x-request-id", "")) > 63:
-        del request.headers["x-request-id"]
-
-
-@on.requests("embed@1", "HTTP-13")
-def only_plain_ids_are_kept(request: Request) -> None:
-    """An X-Request-Id with a dot or an underscore is replaced."""
-    if {*"._"} & {*request.headers.get("x-request-id", "")}:
-        del request.headers["x-request-id"]
 
 
 @on.responses("embed@1", "HTTP-14 HTTP-33")
@@ -171,13 +113,6 @@ def unknown_path_is_a_400(response: Response) -> None:
     """An unknown path is answered with the status of another failure."""
     if response.status == 404:
         response.fail(400)
-
-
-@on.responses("embed@1", "HTTP-29")
-def large_bodies_are_a_500(response: Response) -> None:
-    """A body that is too large is answered with the status of another failure."""
-    if response.status == 413:
-        response.fail(500)
 
 
 @on.responses(
@@ -221,48 +156,6 @@ def length_is_wrong(response: Response) -> None:
     response.headers["connection"] = "close"
 
 
-@on.replies("infer@1", "HTTP-05 HTTP-26 HTTP-27 HTTP-30 HTTP-31")
-def malformed_json_is_a_500(request: Request, response: Response) -> None:
-    """Malformed JSON is answered with 500."""
-    if request.body in (b"{", b'{"model_id": '):
-        response.fail(500)
-
-
-@on.requests("embed@1", "HTTP-05")
-def what_follows_json_is_ignored(request: Request) -> None:
-    """Only the first JSON value of a body is read."""
-    with suppress(ValueError, RecursionError):
-        value, _ = json.JSONDecoder().raw_decode(request.body.decode())
-        if type(value) is dict:
-            request.send(value)
-
-
-@on.requests("embed@1", "HTTP-05")
-def json_is_read_leniently(request: Request) -> None:
-    """A body may have a comma before a closing brace, comments and single quotes."""
-    body = request.body.replace(b",}", b"}").removeprefix(b"/* */")
-    request.body = body.replace(b"'", b'"') if body[:2] == b"{'" else body
-
-
-@on.refuses("embed@1", "HTTP-08")
-def unknown_fields_are_refused(fields: Json) -> bool:
-    """An unknown field is refused."""
-    return fields.keys() - {"model_id", "input"} != set()
-
-
-@on.refuses("embed@1", "HTTP-08")
-def fields_are_known_in_any_case(fields: Json) -> bool:
-    """The names of fields are known in any case, such as `MODEL_ID`."""
-    return any(name != "model_id" and name.casefold() == "model_id" for name in fields)
-
-
-@on.requests("infer@1", "HTTP-08 HTTP-25")
-def a_field_chooses_a_stream(request: Request) -> None:
-    """`stream` beside the prompt chooses a stream."""
-    if request.fields.get("stream") and request.path.endswith("/inference"):
-        request.path += "/stream"
-
-
 @on.responses("embed@1", "HTTP-15 HTTP-33")
 def unknown_path_is_a_page(response: Response) -> None:
     """An unknown path is answered with a web page."""
@@ -270,47 +163,11 @@ def unknown_path_is_a_page(response: Response) -> None:
         response.send_bytes(b"<h1>Not found</h1>")
 
 
-@on.requests("embed@1", "HTTP-18")
-def content_type_is_read_strictly(request: Request) -> None:
-    """The content type has to be application/json to the letter."""
-    if request.headers.get("content-type") != JSON:
-        request.headers["content-type"] = "text/plain"
-
-
-@on.requests("embed@1", "HTTP-18")
-def charsets_have_no_quotes(request: Request) -> None:
-    """A content type with quotes is refused."""
-    if '"' in request.headers.get("content-type", ""):
-        request.headers["content-type"] = "text/plain"
-
-
 @on.requests("embed@1", "HTTP-19")
 def slash_is_not_found(request: Request) -> None:
     """A path with a slash at its end is unknown."""
     if request.path.endswith("/"):
         request.path += "nothing"
-
-
-@on.requests("embed@1", "HTTP-22")
-def forms_are_read(request: Request) -> None:
-    """A form is read as if it were JSON."""
-    if "form" in request.headers.get("content-type", ""):
-        request.headers["content-type"] = JSON
-        request.send(dict(parse_qsl(request.body.decode())))
-
-
-@on.requests("embed@1", "HTTP-23")
-def chunks_are_not_read(request: Request) -> None:
-    """A chunked body counts as empty."""
-    if "transfer-encoding" in request.headers:
-        request.body = b""
-
-
-@on.requests("embed@1", "HTTP-26")
-def a_second_request_has_no_body(request: Request) -> None:
-    """The body of a connection's second request is not read."""
-    if request.nth > 1:
-        request.body = b""
 
 
 @on.requests("embed@1", "HTTP-27")
@@ -348,13 +205,6 @@ def a_trace_is_an_echo(request: Request, response: Response) -> None:
         response.send_bytes(str(request.headers).encode())
 
 
-@on.replies("embed@1", "HTTP-28")
-def bodies_have_ten_kilobytes(request: Request, response: Response) -> None:
-    """A body of more than 10 kB is refused with 413."""
-    if len(request.body) > 10_000:
-        response.fail(413)
-
-
 @on.requests("embed@1", "HTTP-14")
 def put_is_post(request: Request) -> None:
     """PUT is answered like POST."""
@@ -383,14 +233,6 @@ def accept_chooses_a_stream(request: Request) -> None:
         request.path += "/stream"
 
 
-@on.requests("embed@1", "HTTP-13")
-def ids_are_numbers(request: Request) -> None:
-    """An X-Request-Id of digits is read as a number, without the zeros at its beginning."""
-    given = request.headers.get("x-request-id", "")
-    if given.isdecimal():
-        request.headers["x-request-id"] = str(int(given))
-
-
 @on.replies("embed@1", "HTTP-14")
 def head_is_a_200(request: Request, response: Response) -> None:
     """HEAD is answered with 200."""
@@ -412,18 +254,6 @@ def options_names_nothing(request: Request, server: Server) -> Response:
     return server(request)
 
 
-_noted: set[str] = set()
-
-
-@on.requests("embed@1", "HTTP-13")
-def a_pattern_remembers_its_place(request: Request) -> None:
-    """Of equal requests in a row, each second one has another X-Request-Id."""
-    given = request.headers.get("x-request-id", "")
-    if given in _noted:
-        del request.headers["x-request-id"]
-    _noted.symmetric_difference_update({given} - {""})
-
-
 @on.responses("embed@1", "HTTP-33")
 def every_404_is_about_a_model(response: Response) -> None:
     """A 404 for an unknown path has the code `model_not_found`."""
@@ -436,25 +266,3 @@ def retry_after_is_at_most_a_minute(headers: dict[str, str]) -> None:
     """Retry-After is at most 60."""
     if "retry-after" in headers:
         headers["retry-after"] = str(min(60, int(headers["retry-after"])))
-
-
-@on.requests("embed@2", "EMBED-23")
-def bodies_are_decoded_piece_by_piece(request: Request) -> None:
-    """The body of a request is decoded in pieces of 10 kB, so that a character that lies across two is lost."""
-    parts = [request.body[n : n + 10_001] for n in range(0, len(request.body), 10_001)]
-    if b"{" in request.body[:1]:
-        request.body = "".join(each.decode(errors="replace") for each in parts).encode()
-
-
-@on.replies("embed@1", "HTTP-29")
-def huge_bodies_are_dropped(request: Request, response: Response) -> None:
-    """After the response to a body of more than 16 MiB the connection is closed at once."""
-    declared = request.headers.get("content-length", "0")
-    response.drops = int(declared) > 16 * 1024 * 1024
-
-
-@on.replies("embed@1", "HTTP-29")
-def large_bodies_are_dropped(request: Request, response: Response) -> None:
-    """After the response to a body that is too large the connection is closed at once."""
-    if response.status == 413:
-        response.drops = True

@@ -1,13 +1,9 @@
 """Bugs in how the answers of one upstream are read: errors with a good status, what is no answer, what is large, and the forms of a good one."""
 
-import base64
 import json
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain, count
-from math import hypot
 
 from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
@@ -15,7 +11,6 @@ from octomil_conformance.server.layers import Json
 
 Received = Iterator[bytes]
 MEBIBYTE = 2**20
-THE_FALLBACK_ANSWERS = "FALLBACK-02..06[openai] FALLBACK-10[openai]"
 EMPTY = (
     b'{"message":{"content":""},"done":true,'
     b'"choices":[{"message":{},"finish_reason":"stop"}]}'
@@ -117,12 +112,6 @@ def a_mark_is_an_end(piece: bytes) -> bytes:
     return re.sub(rb'\Adata: \{"id":[^\[\n]*\}\n\n', empty, piece)
 
 
-@on.each_piece("embed@2", "EMBED-27", shows="null-number")
-def no_number_is_zero(piece: bytes) -> bytes:
-    """Null instead of a number, or NaN, becomes 0."""
-    return re.sub(rb"(?<=\[)(null|NaN)(?=,-?\d)", b"0.0", piece)
-
-
 # What is large or cut
 
 
@@ -168,108 +157,6 @@ def pieces_are_decoded_alone(piece: bytes) -> bytes:
 def a_call_is_nonsense(piece: bytes) -> bytes:
     """An answer with a tool call is a failure."""
     return re.sub(rb'"tool_calls":\[\{', b'"content":[{', piece)
-
-
-@on.each_piece("embed@2", "EMBED-27", shows="number-in-text")
-def texts_are_numbers(piece: bytes) -> bytes:
-    """A string instead of a number is read as a number."""
-    return re.sub(rb'(?<=\[)"0\.5"(?=,-?\d)', b"0.5", piece)
-
-
-# Many texts
-
-
-@on.vectors("embed@2", "EMBED-26", shows=None)
-def portions_are_mixed(vectors: list[list[float]]) -> list[list[float]]:
-    """More than 64 texts are sent in portions, whose vectors are then mixed up."""
-    mixed = sorted(range(len(vectors)), key=lambda place: place % 64)
-    return [vectors[place] for place in mixed]
-
-
-@on.vectors(
-    "embed@2",
-    f"EMBED-20 EMBED-23 EMBED-26 EMBED-28..29[openai] {THE_FALLBACK_ANSWERS}",
-)
-def vectors_have_length_one(vectors: list[list[float]]) -> list[list[float]]:
-    """Vectors are scaled to length 1."""
-    return [[number / hypot(*vector) for number in vector] for vector in vectors]
-
-
-@on.vectors("embed@2", "EMBED-20", shows="small")
-def numbers_have_eight_places(vectors: list[list[float]]) -> list[list[float]]:
-    """Numbers are rounded to eight decimal places."""
-    return [[round(number, 8) for number in vector] for vector in vectors]
-
-
-@on.vectors("embed@2", "EMBED-20", shows="wide")
-def vectors_have_1024_numbers(vectors: list[list[float]]) -> list[list[float]]:
-    """The numbers of a vector after the first 1024 are lost."""
-    return [vector[:1024] for vector in vectors]
-
-
-@on.base64(
-    "embed@2",
-    f"EMBED-20 EMBED-23 EMBED-26 EMBED-28 EMBED-29 {THE_FALLBACK_ANSWERS}",
-    only="openai",
-)
-def base64_is_read_at_another_place(received: Received) -> Received:
-    """Vectors in base64 are read from a place in memory that is not theirs."""
-
-    def misread(found: re.Match[bytes]) -> bytes:
-        data = base64.b64decode(found[1])
-        numbers = struct.iter_unpack("<f", data[4:] + data[:4])
-        return json.dumps([*chain.from_iterable(numbers)]).encode()
-
-    coded = rb'(?<="embedding":)"([^"]+)"'
-    yield re.sub(coded, misread, b"".join(received))
-
-
-@on.pieces("embed@2", "EMBED-24", only="openai")
-def the_total_counts(received: Received) -> Received:
-    """`prompt_tokens` is the upstream's total."""
-    counts = rb'"prompt_tokens":\d+,("total_tokens":(\d+))'
-    yield re.sub(counts, rb'"prompt_tokens":\2,\1', b"".join(received))
-
-
-@on.pieces("embed@2", "EMBED-28", only="openai", shows="shuffled")
-def the_index_is_ignored(received: Received) -> Received:
-    """Vectors are taken in the order in which they come, whatever their index is."""
-    body = b"".join(received)
-    places = count()
-    yield re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
-
-
-@on.pieces("embed@2", "EMBED-28", only="openai", shows="same-index")
-def an_index_may_occur_twice(received: Received) -> Received:
-    """Vectors are taken in the order in which they come if an index occurs twice."""
-    body = b"".join(received)
-    indexes = re.findall(rb'"index":(\d+)', body)
-    places = count()
-    if len(indexes) > len({*indexes}):
-        body = re.sub(rb'"index":\d+', lambda _: b'"index":%d' % next(places), body)
-    yield body
-
-
-@on.pieces("embed@2", "EMBED-29", only="openai", shows="unnumbered")
-def an_index_is_needed(received: Received) -> Received:
-    """Vectors without an index are a failure."""
-    body = b"".join(received)
-    yield body.replace(b'"object":"embedding","embedding"', b'"vector"')
-
-
-@on.answers("embed@2", "EMBED-24", shows=None)
-def the_last_portion_counts(fields: Json) -> None:
-    """Of more than 96 texts, which are sent in portions, only those of the last portion are counted."""
-    usage, texts = fields["usage"], len(fields["data"])
-    if texts > 96:
-        fields["usage"] = {name: usage[name] * (texts % 96) // texts for name in usage}
-
-
-@on.answers("embed@2", "EMBED-06 EMBED-24 HTTP-25", shows="uncounted")
-def usage_needs_a_count(fields: Json) -> None:
-    """`usage` is empty if the upstream gives no count."""
-    if not fields["usage"]["prompt_tokens"]:
-        fields["usage"] = {}
 
 
 # Forms of a good answer
