@@ -22,8 +22,10 @@ def _standard_encode(value: object) -> bytes:
 
 
 def _standard_decode(data: bytes) -> Any:
+    # Some upstreams cut characters of several bytes, or do not escape line ends.
+    text = data.decode("utf-8-sig", "replace")
     try:
-        return json.loads(data)
+        return json.loads(text, strict=False)
     except RecursionError as ex:
         raise ValueError("nested too deeply") from ex
 

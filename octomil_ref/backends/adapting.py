@@ -128,9 +128,11 @@ _ABOUT_THE_REQUEST = (RequestRefused, ModalityRefused, Broken)
 
 _UNSUPPORTED = re.compile(
     r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields)|extra_forbidden"
-    r"|additional propert|cannot find field|invalid (field|parameter name)",
+    r"|additional propert|cannot find field|invalid (field|parameter name)"
+    r"|deprecated|extraneous|not permitted",
     re.IGNORECASE,
 )
+"""Anthropic: "`temperature` is deprecated for this model". Bedrock: "extraneous key [top_k] is not permitted"."""
 
 _VALUE = re.compile(
     r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)",
@@ -171,7 +173,7 @@ def _letters(text: str) -> str:
 
 
 _ANYWHERE = r"(?<![\w.])"
-_WHERE_NAMES_STAND = r"(^|['\"`:,]\s*|(parameter|argument|property|field|support) )"
+_WHERE_NAMES_STAND = r"(^|['\"`:,\[(>]\s*|(parameter|argument|property|field|support) )"
 """The text that must precede the name of a client's parameter, because the name may be an English word such as `stop`."""
 
 

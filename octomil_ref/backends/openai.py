@@ -20,10 +20,11 @@ from octomil_ref.backends import (
     Usage,
     reading,
 )
-from octomil_ref.backends.adapting import Adapter
+from octomil_ref.backends.adapting import Adapter, Asked, Memory
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import error_in_answer, has_error, json_or_text
+from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -46,19 +47,17 @@ class OpenAIBackend:
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
         self._aliases = aliases
+        self._only: Memory[bool] = Memory()
+        """Models that only stream (True), or cannot (False)."""
 
     def complete(self, request: CompletionRequest) -> Completion:
-        # Some servers stream unless told not to.
-        payload = {**self._chat(request), "stream": False}
-        response, ignored = self._adapter.ask("/chat/completions", payload, {})
+        response, ignored = self._ask(request, streams=False)
         with reading.whole_body(response) as body:
             output, ending = _read_whole(body, ignored)
             return Completion(output, self.provider, ending)
 
     def stream(self, request: CompletionRequest) -> PieceStream:
-        payload = {**self._chat(request), "stream": True}
-        usage = {"stream_options": {"include_usage": True}}
-        response, ignored = self._adapter.ask("/chat/completions", payload, usage)
+        response, ignored = self._ask(request, streams=True)
         return StreamedAnswer(response, _Lines(ignored), self._upstream.timeout)
 
     def embed(self, request: EmbeddingsRequest) -> Embeddings:
@@ -69,19 +68,17 @@ class OpenAIBackend:
             floats = {"encoding_format": "float"}
             response, _ = self._adapter.ask("/embeddings", payload, floats, deadline)
             with reading.whole_answer(response) as body:
-                vectors = reading.vectors(reading.in_order(body["data"]), len(texts))
-                prompt, _, total = _counts(body.get("usage"))
+                items, usage = _listed(body)
+                vectors = reading.vectors(reading.in_order(items), len(texts))
+                prompt, _, total = _counts(usage)
                 # The provider Voyage gives only the total.
                 return Embeddings(vectors, self.provider, prompt or total or 0)
 
         return self._adapter.in_parts(model, request.input, embed)
 
     def models(self, timeout: float) -> list[str]:
-        with reading.whole_body(self._upstream.get("/models", timeout)) as body:
-            found = json_codec.decode(body)
-            # The provider Together sends the array without an object around it.
-            models = found if isinstance(found, list) else found["data"]
-            return reading.names(models, "id")
+        with reading.whole_answer(self._upstream.get("/models", timeout)) as body:
+            return reading.names(_listed(body)[0], "id")
 
     def probe(self, timeout: float) -> str | None:
         return reading.probe(self._upstream.get("/models", timeout))
@@ -89,33 +86,72 @@ class OpenAIBackend:
     def _name(self, model_id: str) -> str:
         return self._aliases.get(model_id, model_id)
 
-    def _chat(self, request: CompletionRequest) -> dict[str, Any]:
+    def _ask(self, request: CompletionRequest, streams: bool) -> Asked:
+        """Asks for a stream or a whole answer, and for the other one if the model has no choice: each is read as either."""
+        model, deadline = self._name(request.model_id), self._adapter.deadline()
+        only = self._only.get(model)
+        streams = streams if only is None else only
+        try:
+            return self._ask_for(request, streams, deadline)
+        except UpstreamError as ex:
+            if not OTHER_FORM.search(ex.detail):
+                raise
+        asked = self._ask_for(request, not streams, deadline)
+        self._only.put(model, not streams)
+        return asked
+
+    def _ask_for(
+        self, request: CompletionRequest, streams: bool, deadline: Deadline
+    ) -> Asked:
         given = request.parameters.items()
-        return {
+        payload = {
             **{name: value for name, value in given if value is not None},
             "model": self._name(request.model_id),
             "messages": [message.to_json() for message in request.messages],
+            "stream": streams,  # some servers stream unless told not to
         }
+        usage = {"stream_options": {"include_usage": True}} if streams else {}
+        return self._adapter.ask("/chat/completions", payload, usage, deadline)
+
+
+OTHER_FORM = re.compile(
+    r"only support\w* stream|non-streaming|stream\W+(is not supported|does not support)"
+    r"|(not|n't) support stream|to stream this model",
+    re.IGNORECASE,
+)
+"""Matches a refusal of the form of an answer. DashScope: "This model only support stream mode". OpenAI: "'stream' does not
+support true with this model"."""
+
+
+def _listed(body: Any) -> tuple[Any, object]:
+    """The items of a list, and its usage.
+
+    The array may have no object around it: models of the provider Together, embeddings of llama.cpp if the base URL has no `/v1`.
+    """
+    return (body, None) if isinstance(body, list) else (body["data"], body.get("usage"))
 
 
 # Where an answer ends
 
 REASONS = {
     **{reason: reason for reason in FINISH_REASONS},
-    **dict.fromkeys(("eos", "eos_token", "stop_sequence", "end_turn"), "stop"),
+    **dict.fromkeys(
+        ("eos", "eos_token", "stop_sequence", "end_turn", "complete"), "stop"
+    ),
     **dict.fromkeys(("max_tokens", "model_length"), "length"),
     "model_context_window_exceeded": "length",
     **dict.fromkeys(("safety", "sensitive"), "content_filter"),
-    "function_call": "tool_calls",
+    **dict.fromkeys(("function_call", "tool_call"), "tool_calls"),
 }
 """Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
-model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, SAFETY. Others complete an answer too, without a reason."""
+model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, SAFETY. LiteLLM before OCI: COMPLETE, TOOL_CALL. Others complete
+an answer too, without a reason."""
 
 FAILED = re.compile(
-    r"abort|cancel|crash|error|exhaust|fail|insufficient|interrupt|network|out_of|time_?out|unavailable",
+    r"abort|cancel|capacity|crash|error|exhaust|fail|insufficient|interrupt|network|out_of|time_?out|unavailable",
     re.IGNORECASE,
 )
-"""Matches a reason that means that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere: error. DeepSeek:
+"""Matches a reason that means that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere, KoboldCpp: error. DeepSeek:
 insufficient_system_resource. Z.ai: network_error."""
 
 
@@ -228,6 +264,8 @@ class _Lines:
         self._name = b""  # the name of the current event
         self._stray = bytearray()
         """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
+        self._said: UpstreamError | None = None
+        """What the last object without choices means, if it was an error: Baidu's has just `error_code` and `error_msg`."""
         self._event = bytearray()
         """The beginning of a chunk whose JSON goes on in the next `data:` line, as any event may."""
 
@@ -249,7 +287,7 @@ class _Lines:
     def end(self, failure: UpstreamError) -> list[Piece]:
         pieces = self._stray_answer()
         if not self._is_complete():
-            raise failure
+            raise self._said or failure
         return pieces + self._ending()
 
     def _is_complete(self) -> bool:
@@ -261,7 +299,10 @@ class _Lines:
             self._event += b"\n" + data
             return []
         if data == b"[DONE]":
-            return self._ending() if self._reason else []
+            if self._reason:
+                return self._ending()
+            # Nothing follows, although some servers keep the connection open.
+            return self.end(Broken(f"The {PROVIDER} backend cut its answer off."))
         if KEEP_ALIVE.fullmatch(data):
             return []
         if self._name and KEEP_ALIVE.fullmatch(self._name):
@@ -286,8 +327,10 @@ class _Lines:
             self._name = value.strip()
         elif name == b"error":  # llama.cpp until 2025
             raise error_in_answer(PROVIDER, {"error": json_or_text(value)})
+        elif not self._stray and line.startswith(b'{"') and line.endswith(b"}"):
+            return self._chunk(reading.json_object(line))  # Opik: no `data:`
         elif line.startswith((b"{", b"[")) or self._stray:
-            self._stray += line[: MAX_STRAY - len(self._stray)]
+            self._stray += line[: MAX_STRAY - len(self._stray)] + b"\n"
         return []
 
     def _stray_answer(self) -> list[Piece]:
@@ -310,6 +353,8 @@ class _Lines:
         if not choices:
             if self._name == b"error" or has_error(chunk):
                 raise error_in_answer(PROVIDER, chunk)
+            if "choices" not in chunk:
+                self._said = error_in_answer(PROVIDER, chunk)
             # The usage comes in a chunk of its own, after the last choice.
             return self._ending() if self._is_complete() and self._usage else []
         choice = choices[0]

@@ -56,13 +56,13 @@ def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
 
 
 @contextmanager
-def whole_answer(response: UpstreamResponse) -> Iterator[dict[str, Any]]:
-    """As `whole_body`, but gives the JSON object in the body. Raises UpstreamError if the object is an error."""
+def whole_answer(response: UpstreamResponse) -> Iterator[Any]:
+    """As `whole_body`, but gives the JSON value in the body. Raises UpstreamError if it is an error."""
     with whole_body(response) as body:
-        fields = json_object(body)
-        if has_error(fields):
-            raise error_in_answer(response.provider, fields)
-        yield fields
+        value = json_codec.decode(body)
+        if isinstance(value, dict) and has_error(value):
+            raise error_in_answer(response.provider, value)
+        yield value
 
 
 class LineReader(Protocol):
@@ -262,13 +262,15 @@ def vectors(value: Any, expected: int) -> list[list[float]]:
 
 
 def in_order(data: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """The vectors in the order of `index`, which may be text. A missing index is the position: Gemini omits an index of 0, and others omit all."""
+    """The vectors in the order of `index`, which may be text and count from any number (Xinference).
+
+    A missing index is the position: Gemini omits an index of 0, and others omit all.
+    """
     found = {}
     for position, item in enumerate(data):
         index = item.get("index")
-        index = position if index is None else index
-        found[int(index) if type(index) is str else index] = _vector(item["embedding"])
-    return [found[index] for index in range(len(data))]
+        found[position if index is None else int(index)] = _vector(item["embedding"])
+    return [found[index] for index in sorted(found)]
 
 
 def _vector(embedding: object) -> object:

@@ -4,13 +4,13 @@ One table serves both dialects, error responses, and errors inside a response wi
 statuses, so many rows go by words. The first row that matches decides; `RANKED` in errors.py decides between backends.
 """
 
-import json
 import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from octomil_ref import json_codec
 from octomil_ref.errors import (
     BatchTooLarge,
     Broken,
@@ -73,6 +73,12 @@ TABLE = (
     Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),
     Row(KeyRefused, [401, 407], "", "all"),
     Row(RateLimited, [429], "", "all"),
+    Row(
+        ModelNotFound,
+        [503],
+        "model_not_found|无可用渠道",
+        "new-api; One API in Chinese only",
+    ),
     Row(Busy, [503, 529], "", "all; 529: Anthropic"),
     Row(Busy, [498], "", "Groq's flex tier: capacity exceeded"),
     Row(
@@ -88,14 +94,15 @@ TABLE = (
         ModelNotFound,
         ANY,
         r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not available|decommissioned)"
-        r"|not found the model|no such model|(unknown|invalid)[ _]model|model is required|not a valid model"
+        r"|not found the model|no such model|(unknown|invalid|unsupported)[ _]?model|model is required|not a valid model"
+        r"|^model \S+ is not supported|unable to find .{0,100}model"
         r"|unable to access (\S+ )?model|on-demand throughput|allowed now, your model|could not find real modelid"
         r"|llm provider not provided|not supported for task|模型不存在"
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? (are currently )?loaded"
         r"|model (is|has) not (been )?loaded"
         r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
         r"|not (have access to|allowed to access).{0,40}model",
-        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai, watsonx, DashScope, Ray Serve 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
     # Messages about refused parameters also say "does not support". Only a named modality counts.
@@ -110,9 +117,9 @@ TABLE = (
     Row(
         RateLimited,
         ANY,
-        r"rate[ _-]?limit|too many (concurrent )?requests|(tokens|requests) per (second|min|day)"
+        r"rate[ _-]?limit|too many (concurrent )?requests|request limit|(tokens|requests) per (second|min|day)"
         r"|resource[ _]?exhausted|throttl|quota.{0,20}exceed|exceed.{0,30}quota",
-        "Groq 413 (tokens per minute), LiteLLM inside 200, Gemini 403, Azure 400",
+        "Groq 413 (tokens per minute), LiteLLM and Baidu inside 200, Gemini 403, Azure 400",
     ),
     Row(
         RequestRefused,
@@ -156,7 +163,7 @@ TABLE = (
         r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens|string too long"
         r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -"
         r"|prompt length .{0,20}greater than|token count.{0,40}only supports|range of input length|model token limit"
-        r"|supported sequence length",
+        r"|supported sequence length|超长",
         "all; llama.cpp 500, TGI 422, SGLang inside 200, vLLM's negative max_tokens",
     ),
     Row(BatchTooLarge, [413], "", "nginx, Cloudflare: a web page"),
@@ -171,18 +178,18 @@ TABLE = (
         Broken,
         REQUEST,
         "degraded function|model has crashed|model unloaded|failed to load model"
-        "|no healthy deployments",
-        "NIM 400, LM Studio 400, LiteLLM 400",
+        "|no healthy deployments|capacity exceeded|fetch failed"
+        "|(internal|internal server|network|channel|prediction)[ _-]error",
+        "NIM, LM Studio, LiteLLM, Mistral, FastChat 400",
     ),
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
+    Row(RequestRefused, [400, 422], "", "all"),
     Row(
         Broken,
-        [406, 409, 411, 415, 421, 423, 424, 425, 426, 428, 431, 499],
+        ANY,
         "",
-        "TGI 424: generation failed; Ollama 499: the connection behind it was closed; proxies: how we ask, not what",
+        "all; TGI 424: generation failed; Ollama 499: the connection behind it was closed; ALB 464 and other statuses of proxies: how we ask, not what",
     ),
-    Row(RequestRefused, REQUEST, "", "all"),
-    Row(Broken, ANY, "", "all"),
 )
 
 
@@ -222,8 +229,8 @@ def reason_and_codes(body: Any) -> str:
 def json_or_text(body: bytes) -> Any:
     """The JSON value in the body, or its text if it has none."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return json_codec.decode(body)
+    except ValueError:
         return body.decode("utf-8", "replace")
 
 
@@ -257,9 +264,17 @@ _PLACES = (
     # OpenRouter: what the provider behind it said. It is more to the point than OpenRouter's own message.
     *("metadata", "raw"),
     # Several of these in one body: `error` is the least telling (`"error": "Bad Request", "message": …`).
-    *("message", "detail", "errors", "msg", "error", "title"),
-    *("base_resp", "status_msg"),
+    *("message", "detail", "errors", "msg", "errormessage", "errormsg"),
+    *("errordescription", "description", "error", "title", "reason"),
+    *("baseresp", "statusmsg"),
 )
+"""Names of fields as `_fields` spells them."""
+
+
+def _fields(value: dict[str, Any]) -> dict[str, Any]:
+    """The fields by names in lower case without `_`: AWS has `Message`, Baidu `error_msg`, Lambda `errorMessage`."""
+    return {name.replace("_", "").lower(): each for name, each in value.items()}
+
 
 _WEB_PAGE = re.compile(
     r"<\s*(!doctype|html|head|body|title|center|h1|p|div)\b", re.IGNORECASE
@@ -276,7 +291,8 @@ def _reason(value: Any, depth: int = MAX_DEPTH) -> str:
         found = [_reason(item, depth - 1) for item in value[:4]]
         return "; ".join(filter(None, found))
     if isinstance(value, dict):
-        found = [_reason(value[key], depth - 1) for key in _PLACES if key in value]
+        fields = _fields(value)
+        found = [_reason(fields[key], depth - 1) for key in _PLACES if key in fields]
         first = next(filter(None, found), "")
         return f"{_location(value)}{first}" if first else ""
     return ""
@@ -301,8 +317,11 @@ def _location(error: dict[str, Any]) -> str:
     return f"{'.'.join(path)}: " if path else ""
 
 
-_CODES = ("code", "type", "status", "error_type", "reason", "param", "status_code")
-_NESTED = ("error", "errors", "details", "message", "detail", "base_resp")
+_CODES = (
+    *("code", "type", "status", "errortype", "errorcode", "reason", "param"),
+    *("statuscode", "rawstatuscode"),
+)
+_NESTED = ("error", "errors", "details", "message", "detail", "baseresp")
 
 
 def _codes(value: Any, depth: int = MAX_DEPTH) -> list[str]:
@@ -311,8 +330,9 @@ def _codes(value: Any, depth: int = MAX_DEPTH) -> list[str]:
         return [code for item in value[:4] for code in _codes(item, depth - 1)]
     if not isinstance(value, dict) or not depth:
         return []
-    own = [str(value[key]) for key in _CODES if type(value.get(key)) in (str, int)]
-    inner = [_codes(value[key], depth - 1) for key in _NESTED if key in value]
+    fields = _fields(value)
+    own = [str(fields[key]) for key in _CODES if type(fields.get(key)) in (str, int)]
+    inner = [_codes(fields[key], depth - 1) for key in _NESTED if key in fields]
     return own + [code for codes in inner for code in codes]
 
 
@@ -327,14 +347,17 @@ def _status_in(value: Any) -> int:
 
 
 _SECRET = re.compile(
-    r"(?<=bearer )\S+|https?://\S+"
+    r"(?<=bearer )\S+|\b\w{2,20}://\S+|\barn:\S+"
+    r"|\b(host|address|port)=\S+|\blocalhost\b(:\d+)?|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?"
+    r"|\[[\da-f]{0,4}:[\da-f]{0,4}:[\da-f:.]*\](:\d+)?|(?<![\w.-])[\w-]{1,63}(\.[\w-]{1,63}){1,8}:\d{2,5}\b"
     r"|[^\s*]{0,99}\*{2,}\S*"  # xAI: na***ys
     r"|[\w-]{2,99}(\.{3}|…)[\w-]+"  # LiteLLM: sk-...abcd
     r'|File "[^"]+", line \d+|/[\w./-]+\.(py|js|ts|go|rs|rb|java|php)\b(:\d+)*'
+    r"|/(app|etc|home|mnt|opt|root|srv|tmp|usr|var|workspace)/\S+|\b[a-z]:\\\S+"
     r"|\b(sk|pk|gsk|xai|hf|nvapi|pplx|csk|fw|r8|tgp)[_-][\w.-]{4,}|\bAIza[\w-]{8,}",
     re.IGNORECASE,
 )
-"""Matches addresses, places in source files, and keys. Masked keys too, because they show a part of the key."""
+"""Matches addresses, paths of files, and keys. Masked keys too, because they show a part of the key."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

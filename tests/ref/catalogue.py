@@ -75,7 +75,9 @@ class Answer:
         _check_one_of(self.text, self.vectors, self.means)
         if self.means:
             _check_meaning(self.means)
-        if any({*each} != {"field", "status", "body"} for each in self.refuses):
+        if any(
+            {*each} - {"value"} != {"field", "status", "body"} for each in self.refuses
+        ):
             raise ValueError("each of `refuses` needs `field`, `status` and `body`")
 
     @property

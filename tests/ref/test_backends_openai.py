@@ -138,7 +138,6 @@ def test_embeddings_are_requested_together_as_numbers_and_put_in_order(index):
         pytest.param({"data": []}, id="none"),
         pytest.param({"data": [entry(0, 1)]}, id="one of two"),
         pytest.param({"data": [entry(0, 1), entry(0, 2)]}, id="one index twice"),
-        pytest.param({"data": [entry(1, 1), entry(2, 2)]}, id="counted from 1"),
         pytest.param({"data": [entry("a", 1), entry("b", 2)]}, id="words for an index"),
         pytest.param({"data": [entry(1, 1), entry(None, 2)]}, id="two at one place"),
         pytest.param({"data": [{"index": 0}, {"index": 1}]}, id="without vectors"),
@@ -255,6 +254,20 @@ def test_an_ending_does_not_wait_for_the_end_of_the_body():
     pieces = list(stream)
 
     assert (pieces, read_on) == ([[NO_USAGE]], [])
+
+
+def test_a_stream_without_a_finish_reason_fails_at_done():
+    body = arriving(sse(CHERRY, "[DONE]"), lambda: pytest.fail("read on"))
+    responses.post(CHAT, body=body)
+
+    with pytest.raises(Broken, match="cut its answer off"):
+        list(backend().stream(asking()))
+
+
+def test_a_line_end_in_a_whole_answer_on_several_lines_is_kept():
+    body = b'{"choices": [{"finish_reason": "stop",\n"message": {"content": "A\nB"}}]}'
+
+    assert streamed(body) == [Token("A\nB"), NO_USAGE]
 
 
 def test_a_stream_that_is_cut_after_its_finish_reason_is_complete():

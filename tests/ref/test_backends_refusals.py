@@ -25,8 +25,8 @@ STATUSES = {
     TimedOut: [408],
     RateLimited: [429],
     Busy: [503],
-    Broken: [204, 409, 500, 599],
-    RequestRefused: [400, 418, 422],
+    Broken: [204, 409, 418, 500, 599],
+    RequestRefused: [400, 422],
 }
 """What an error without a word means. `servers/errors.yaml` has more."""
 

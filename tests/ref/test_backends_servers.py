@@ -36,12 +36,13 @@ def every(cases):
 
 
 def play(case: Answer) -> None:
-    """Refuses requests with a field that the server does not support, and answers all others."""
+    """Refuses requests with a field, or a value of it, that the server does not support, and answers all others."""
 
     def callback(request):
         fields = json.loads(request.body)
         for refusal in case.refuses:
-            if refusal["field"] in fields:
+            name = refusal["field"]
+            if name in fields and fields[name] == refusal.get("value", fields[name]):
                 return refusal["status"], {}, encoded(refusal["body"])
         return case.status, {}, arriving(*case.pieces)
 

@@ -38,6 +38,15 @@ def test_encoded_json_is_one_line_of_ascii_and_decodes_to_the_same_value(codec, 
     assert json.loads(data) == codec.decode(data) == value
 
 
+@pytest.mark.parametrize(
+    "data, text",
+    [(b'"a\xe2\x82"', "a\ufffd"), (b'"a\nb\tc"', "a\nb\tc"), (b'\xef\xbb\xbf"a"', "a")],
+    ids=["half of a character", "control characters", "a byte order mark"],
+)
+def test_json_of_an_upstream_may_have(codec, data, text):
+    assert codec.decode(data) == text
+
+
 def test_endless_nesting_is_an_error_and_does_not_crash(codec):
     with pytest.raises(ValueError, match="nested too deeply"):
         codec.decode(b"[" * 1_000_000)
