@@ -117,20 +117,16 @@ def test_recordings_can_be_judged_by_an_older_version_of_the_spec(capsys):
 
 
 def test_each_file_gets_its_own_verdicts(capsys):
-    lay(
-        stream__good_sse=STREAM,
-        stream__bad_sse=STREAM[:-1],
-        stream__worse_sse=b"data: 1\n",
-    )
+    lay(stream__good_sse=STREAM, stream__bad_sse=STREAM[:-1])
+    lay(stream__worse_sse=b"data: 1\n")
 
     assert cli.main(["fixtures", "stream", "--junit", "r.xml"]) == 1
 
     out = capsys.readouterr().out
     assert out.count("FAIL  STREAM-05") == 1
     assert "(stream/bad.sse)" in out
-    assert (
-        "also    stream: every event ends with a blank line (stream/worse.sse)" in out
-    )
+    check = "stream: every event ends with a blank line"
+    assert f"also    {check} (stream/worse.sse)" in out
     suite = ElementTree.parse("r.xml").getroot()
     assert len(suite.findall("testcase")) == int(suite.get("tests"))
     assert int(suite.get("skipped")) == 15
@@ -147,9 +143,9 @@ reason = "mended with the next release"
     "check", ["HTTP-13", "EMBED-06", "STREAM-01", "HTTP-21[embed]"]
 )
 def test_an_expectation_that_no_recording_can_meet_is_not_stale(check):
-    Path("octomil-conformance.toml").write_text(
-        'profiles = ["stream@1"]\nmodel = "m"\n' + EXPECTED.replace("STREAM-05", check)
-    )
+    claims = 'profiles = ["stream@1"]\nmodel = "m"\n'
+    text = claims + EXPECTED.replace("STREAM-05", check)
+    Path("octomil-conformance.toml").write_text(text)
     lay(good_sse=STREAM)
 
     assert cli.main(["fixtures", "good.sse"]) == 0

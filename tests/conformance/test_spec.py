@@ -177,9 +177,8 @@ def test_the_lists_of_the_versions_are_the_requirements():
 def test_the_newest_list_is_that_of_this_version():
     assert [*spec.additions()][-1] == spec.VERSION
     assert DOCUMENT["info"]["version"] == spec.VERSION
-    assert PROSE.startswith(
-        f"# Octomil Cloud Inference API, specification {spec.VERSION}\n"
-    )
+    title = f"# Octomil Cloud Inference API, specification {spec.VERSION}\n"
+    assert PROSE.startswith(title)
 
 
 def test_the_requirements_of_1_0_stay_as_they_were():

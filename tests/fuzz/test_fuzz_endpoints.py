@@ -128,9 +128,8 @@ def test_no_endpoint_is_left_out():
 # Requests that no schema describes
 
 
-HEADER_TEXT = st.text(
-    st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40
-).map(str.strip)
+HEADER_CHARACTERS = st.characters(codec="latin-1", exclude_categories=["Cc"])
+HEADER_TEXT = st.text(HEADER_CHARACTERS, max_size=40).map(str.strip)
 """The characters that gunicorn and waitress accept in a header."""
 
 PAGES = ["/health", "/", "/openapi.json"]
@@ -163,9 +162,9 @@ def test_nothing_that_arrives_is_answered_by_a_5xx(
     app, method, path, query, headers, body
 ):
     # Without a server: an exception that the application does not catch is raised here.
-    answer = falcon.testing.TestClient(app).simulate_request(
-        method, path, query_string=query, headers=headers, body=body
-    )
+    client = falcon.testing.TestClient(app)
+    sent = {"query_string": query, "headers": headers, "body": body}
+    answer = client.simulate_request(method, path, **sent)
 
     assert answer.status_code < 500
     if answer.status_code >= 400 and method != "HEAD":

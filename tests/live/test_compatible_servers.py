@@ -52,13 +52,8 @@ def _model(name, url, key):
 @contextmanager
 def running_portkey():
     """The base URL of a Portkey gateway. The headers of each request name the provider and its address."""
-    build = (
-        npm_packages("portkey", PORTKEY)
-        / "node_modules"
-        / "@portkey-ai"
-        / "gateway"
-        / "build"
-    )
+    package = "node_modules/@portkey-ai/gateway"
+    build = npm_packages("portkey", PORTKEY) / package / "build"
     port = free_port()
     command = ["node", str(build / "start-server.js"), f"--port={port}", "--headless"]
     # It forwards only to those private addresses that this variable names.

@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from contextlib import contextmanager
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -35,11 +36,9 @@ def curls(process):
         url = next((word for word in words if word.startswith("http")), None)
         if url is None:
             continue
-        after = {word: words[i + 1] for i, word in enumerate(words[:-1])}
-        headers = [
-            tuple(words[i + 1].split(": ", 1)) for i, w in enumerate(words) if w == "-H"
-        ]
-        data = after.get("-d")
+        pairs = [*pairwise(words)]
+        headers = [tuple(value.split(": ", 1)) for flag, value in pairs if flag == "-H"]
+        data = dict(pairs).get("-d")
         method = "POST" if data else "GET"
         path = url.partition("/api/v1")[2]
         requests[path] = httpx.Request(method, url, headers=headers, content=data)

@@ -160,9 +160,8 @@ def test_the_unit_is_valid_and_confined(tmp_path):
     systemd_analyze = found("systemd-analyze", "systemd")
     text = (DEPLOY / "octomil-ref.service").read_text("utf-8")
     unit = tmp_path / "octomil-ref.service"
-    unit.write_text(
-        text.replace("/opt/octomil-ref/bin", str(Path(sys.executable).parent))
-    )
+    here = str(Path(sys.executable).parent)
+    unit.write_text(text.replace("/opt/octomil-ref/bin", here))
 
     said = checked(systemd_analyze, "verify", "--man=no", unit)
     confined = ("security", "--offline=yes", "--threshold=15", "--no-pager")

@@ -142,10 +142,7 @@ def test_a_token_passes_nginx_before_the_next_one_exists(site):
 
 
 def test_a_cut_stream_is_seen_as_broken_through_nginx(site):
-    site.on(
-        "/api/chat",
-        stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED),
-    )
+    site.on("/api/chat", stream(NDJSON, OLLAMA.token("Good"), RUNNER_DIED))
 
     with site.client.stream("POST", "/inference/stream", json=ASK) as response:
         events = Events(response)
@@ -225,10 +222,8 @@ def test_slow_senders_wait_in_nginx_and_take_no_thread(site):
 
 
 def test_errors_pass_nginx_with_their_envelope(site):
-    headers = {
-        "X-Request-Id": "an-id-of-the-client",
-        "Content-Type": "application/json",
-    }
+    headers = {"X-Request-Id": "an-id-of-the-client"}
+    headers |= {"Content-Type": "application/json"}
     too_large = json.dumps(ASK).ljust(8 * 1024 * 1024 + 1)
 
     answers = [
@@ -238,9 +233,8 @@ def test_errors_pass_nginx_with_their_envelope(site):
     ]
 
     assert [answer.status_code for answer in answers] == [400, 413, 404]
-    assert {answer.json()["request_id"] for answer in answers} == {
-        "an-id-of-the-client"
-    }
+    ids = {answer.json()["request_id"] for answer in answers}
+    assert ids == {"an-id-of-the-client"}
 
 
 def test_errors_of_nginx_itself_have_an_envelope_too(mortal_site):

@@ -96,9 +96,8 @@ def ollama_chat(content: str = "Cherry", **fields: object) -> dict[str, object]:
 
 def ollama_line(content: str, **message: object) -> dict[str, object]:
     """One line of a streamed chat that goes on."""
-    return {"message": {"role": "assistant", "content": content, **message}} | {
-        "done": False
-    }
+    message = {"role": "assistant", "content": content, **message}
+    return {"message": message, "done": False}
 
 
 def encoded(body: object) -> bytes:

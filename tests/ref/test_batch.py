@@ -118,9 +118,8 @@ def test_when_the_client_has_left_no_input_starts_and_the_answer_ends():
         return echo(request)
 
     with ThreadPoolExecutor(1) as pool:
-        body = body_of(
-            BatchRun(batch("a", "b", "c", "d"), run_one, pool, 1), record=record
-        )
+        run = BatchRun(batch("a", "b", "c", "d"), run_one, pool, 1)
+        body = body_of(run, record=record)
         with pytest.raises(TransferCut):
             list(body)
         body.close()

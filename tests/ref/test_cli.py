@@ -234,9 +234,8 @@ def test_serve_becomes_gunicorn_with_flags_and_token_in_the_environment(
     found = load()
     assert (found.host, found.port, found.threads) == ("0.0.0.0", 80, 8)
     assert (found.workers, found.unix_socket) == (2, "/run/octomil.sock")
-    assert capsys.readouterr().out == (
-        f"It is free.\nToken, for this run only: {found.api_keys[0]}\n"
-    )
+    token = f"Token, for this run only: {found.api_keys[0]}\n"
+    assert capsys.readouterr().out == f"It is free.\n{token}"
 
 
 def test_config_prints_every_setting_with_its_source_value_and_meaning(

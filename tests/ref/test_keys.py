@@ -45,9 +45,8 @@ def test_a_file_is_read_again_a_second_later_if_it_has_changed(path, clock, capl
     clock.advance(0.1)
 
     assert file.content() == "NEW"
-    assert [(line.message, line.fields) for line in caplog.records] == [
-        ("read again", {"file": str(path)})
-    ]
+    [line] = caplog.records
+    assert (line.message, line.fields) == ("read again", {"file": str(path)})
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch):
@@ -96,12 +95,10 @@ def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
         content = file.content()
 
     assert content == "OLD"
-    assert [(line.levelname, line.message) for line in caplog.records] == [
-        (
-            "ERROR",
-            f"A_FILE: expected {expected}, got {str(path)!r}{reason}; what it held before stays valid",
-        )
-    ]
+    [line] = caplog.records
+    said = f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
+    assert line.levelname == "ERROR"
+    assert line.message == f"{said}; what it held before stays valid"
 
 
 @each_unreadable
@@ -111,9 +108,8 @@ def test_a_file_that_was_never_readable_is_an_error(path, spoil, expected, reaso
     with pytest.raises(SettingsError, match="A_FILE") as caught:
         opened(path)
 
-    assert (
-        str(caught.value) == f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
-    )
+    said = f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
+    assert str(caught.value) == said
 
 
 def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, clock):

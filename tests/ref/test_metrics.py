@@ -176,9 +176,8 @@ def test_everything_that_happens_to_a_request_is_counted():
 
 
 def test_a_stream_is_counted_at_its_end():
-    body = ndjson(
-        ollama_line("Cherry"), ollama_chat("", prompt_eval_count=3, eval_count=4)
-    )
+    last = ollama_chat("", prompt_eval_count=3, eval_count=4)
+    body = ndjson(ollama_line("Cherry"), last)
     responses.post(f"{OLLAMA}/api/chat", body=body)
     client = app_client(metrics=True)
     for _ in range(2):
@@ -231,11 +230,9 @@ def test_a_folder_for_metrics_is_empty_at_the_start_and_stays_if_it_was_given(tm
 
 @pytest.mark.parametrize("folder", ["/dev/null/metrics", "/proc/self/task"])
 def test_a_folder_that_cannot_be_made_or_written_is_a_wrong_setting(folder):
-    expected = f"a folder that can be written, got '{folder}': "
+    said = "PROMETHEUS_MULTIPROC_DIR: expected a folder that can be written"
 
-    with pytest.raises(
-        SettingsError, match=f"^PROMETHEUS_MULTIPROC_DIR: expected {expected}"
-    ):
+    with pytest.raises(SettingsError, match=f"^{said}, got '{folder}': "):
         SharedFolder(folder, None)
 
 

@@ -125,9 +125,8 @@ def test_above_level_info_requests_are_not_logged(caplog):
 def test_a_line_contains_no_query_body_or_token(log):
     headers = {"Authorization": "Bearer secret"}
 
-    client(None, LOGGING).simulate_post(
-        "/", query_string="prompt=secret", headers=headers, body="secret"
-    )
+    sent = {"headers": headers, "query_string": "prompt=secret", "body": "secret"}
+    client(None, LOGGING).simulate_post("/", **sent)
 
     [line] = log.records
     assert "secret" not in str(vars(line))

@@ -44,9 +44,7 @@ def test_each_element_is_on_its_own_line():
 
 
 def test_code_in_backticks_is_code():
-    assert (
-        inner(prose("`a` and `<b>`.")) == "<code>a</code> and <code>&lt;b&gt;</code>."
-    )
+    assert inner(prose("`a`, `<b>`.")) == "<code>a</code>, <code>&lt;b&gt;</code>."
 
 
 def test_requirements_are_links_to_their_anchors():

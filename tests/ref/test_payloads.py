@@ -308,9 +308,8 @@ def test_the_concurrency_of_a_batch_is_read(fields, at_once):
 def test_a_concurrency_is_refused(value):
     message = complaint(batch, inputs=[{"input_data": "Hi"}], max_concurrency=value)
 
-    assert message == (
-        "Validation failed: 'max_concurrency' must be an integer of at least 1."
-    )
+    said = "'max_concurrency' must be an integer of at least 1."
+    assert message == f"Validation failed: {said}"
 
 
 @pytest.mark.parametrize(
@@ -329,8 +328,6 @@ def test_texts_to_embed_are_refused(fields, message):
 
 def test_texts_that_are_never_logged_are_also_those_in_parameters():
     parameters = {"stop": ["a"], "format": {"title": ["b", 1]}, "user": "c", "seed": 1}
-    request = parse_completion(
-        {"model_id": "m", "messages": HI, "parameters": parameters}
-    )
+    request = completion(messages=HI, parameters=parameters)
 
     assert [*request.texts()] == ["Hi", "a", "b", "c"]

@@ -50,10 +50,8 @@ def test_a_parameter_is_accepted(name, given, parsed):
 
 @pytest.mark.parametrize("name, value, expected", REFUSED)
 def test_the_error_names_a_parameter_out_of_range(name, value, expected):
-    assert (
-        parameter_complaint(name, value)
-        == f"Validation failed: 'parameters.{name}' must be {expected}."
-    )
+    said = f"Validation failed: 'parameters.{name}' must be {expected}."
+    assert parameter_complaint(name, value) == said
 
 
 @pytest.mark.parametrize("name", [name for name in CHECKED if name != "stop"])
@@ -66,10 +64,8 @@ def test_a_numeric_parameter_must_be_a_number(name, value):
     "name", ["model", "messages", "tools", "Stream", "MODEL", "me\u017f\u017fages"]
 )
 def test_a_parameter_that_would_change_the_request_itself_is_refused(name):
-    assert (
-        parameter_complaint(name, 1)
-        == f"Validation failed: 'parameters.{name}' is not a generation parameter."
-    )
+    said = f"Validation failed: 'parameters.{name}' is not a generation parameter."
+    assert parameter_complaint(name, 1) == said
 
 
 @pytest.mark.parametrize("name", ["temperature", "max_tokens", "stop", "model", "mine"])

@@ -294,9 +294,8 @@ def test_a_batch_holds_its_slot_until_its_answer_ends():
 
     with ThreadPoolExecutor(1) as caller:
         body = open_body(client, BATCH, ONE_INPUT)
-        refused = caller.submit(client.simulate_post, BATCH, json=ONE_INPUT).result(
-            WAIT
-        )
+        refused = caller.submit(client.simulate_post, BATCH, json=ONE_INPUT)
+        refused = refused.result(WAIT)
         gate.set()
         whole = json.loads(b"".join(body))
         body.close()

@@ -165,9 +165,8 @@ def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable
 
     for path in (empty, tmp_path / "missing"):
         load({variable: str(path)})  # without TLS it does not matter
-        assert complaint({variable: str(path), **tls}) == (
-            f"{variable}: expected a file with certificates, got {str(path)!r}"
-        )
+        said = f"{variable}: expected a file with certificates, got {str(path)!r}"
+        assert complaint({variable: str(path), **tls}) == said
     load({variable: str(tmp_path), **tls})
 
 
