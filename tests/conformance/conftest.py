@@ -1,5 +1,3 @@
-import importlib.util
-
 import pytest
 from jobs import conformant_jobs, mutant_jobs
 from kill_matrix import Matrix, Result, is_surprise, played
@@ -53,17 +51,6 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("proof that the checks check")
     for name, value in counts.items():
         terminalreporter.write_line(f"{name}: {value}")
-
-
-@pytest.fixture
-def without_the_extra(monkeypatch):
-    """Pretends that a package of the extra `conformance` is not installed."""
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "jsonschema" else found(name),
-    )
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The command `octomil-conformance`: its exit codes, and what it prints."""
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -239,9 +240,21 @@ def test_a_fault_of_the_suite_is_exit_4(method, instead, words, monkeypatch, cap
     assert words in "".join(capsys.readouterr())
 
 
+@pytest.fixture
+def without_the_extra(monkeypatch):
+    """Pretends that a package of the extra `conformance` is not installed."""
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "jsonschema" else found(name),
+    )
+
+
 @pytest.mark.usefixtures("without_the_extra")
 def test_without_the_extra_the_command_says_how_to_install_it(capsys):
-    for arguments in ([NO_SERVER], ["matrix", "r.json"]):
+    of_a_server = [[NO_SERVER], ["doctor", NO_SERVER], ["record", NO_SERVER, "-o", "f"]]
+    for arguments in [*of_a_server, ["matrix", "r.json"], ["fixtures", "."]]:
         assert cli.main(arguments) == 3
         assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
 

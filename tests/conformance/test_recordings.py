@@ -244,10 +244,3 @@ def test_other_files_of_a_folder_are_named(capsys):
 
     assert cli.main(["fixtures", "f"]) == 0
     assert "skipped: f/README.md: none of .http" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("without_the_extra")
-def test_without_the_extra_recordings_are_not_judged_but_the_corpus_is_written(capsys):
-    assert cli.main(["fixtures", str(CANNED)]) == 3
-    assert cli.main(["export", "corpus"]) == 0
-    assert "pip install 'octomil-ref[conformance]'" in capsys.readouterr().err
