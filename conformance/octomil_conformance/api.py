@@ -70,7 +70,7 @@ class Api:
         through: Provider | None = None,
         seconds: float = math.inf,
     ) -> None:
-        """`through`: the upstream that has to answer a request that names a scenario. `seconds`: the time limit, at most that of a check."""
+        """`through`: the upstream that has to answer if a request names a scenario. `seconds`: the time limit."""
         self.target = target
         self.profile = profile
         self.through = through
@@ -85,15 +85,9 @@ class Api:
 
     # The requests
 
-    def ask(
-        self,
-        prompt: str | list[str] = PROMPT,
-        scenario: str = "",
-        headers: Headers = AS_USUAL,
-        **changes: Any,
-    ) -> Exchange:
-        """A valid request and its whole answer. Without a scenario it goes to the model of the run."""
-        return answered(self.start(prompt, scenario, headers, **changes).finish())
+    def ask(self, *given: Any, **changes: Any) -> Exchange:
+        """A valid request and its whole answer, with the arguments of `start`."""
+        return answered(self.start(*given, **changes).finish())
 
     def plain(self, headers: Headers = AS_USUAL, **options: Any) -> Exchange:
         """A plain request: `ask`, or a health report."""
@@ -108,7 +102,7 @@ class Api:
         headers: Headers = AS_USUAL,
         **changes: Any,
     ) -> Transfer:
-        """A valid request whose answer is still on its way."""
+        """A valid request whose answer is still on its way. Without a scenario it goes to the model of the run."""
         data = self.good(prompt, scenario, **changes)
         without_nonce = data.replace(self.nonce.encode(), b"")
         schemas.require_valid_request(self.profile, without_nonce)
@@ -160,7 +154,7 @@ class Api:
         return self._call(Raw(body), held=held)
 
     def overload(self, body: bytes, length: int, most: int) -> Transfer | None:
-        """A body that is announced as far too long. It is sent until the server responds, or up to `most` bytes. None if there was no response."""
+        """Announces a body that is far too long, and sends up to `most` bytes of it. None if there is no response."""
         call = self._call(Raw(body, padding=length), most=most)
         if call.wait_for_response(LINGERS):
             return call
@@ -262,7 +256,7 @@ class Api:
             time.sleep(0.1)
 
     def _is_as_before(self, answers: list[Exchange]) -> bool:
-        """Adds an answer. True if a request succeeds, and Ollama is asked first again: after an outage it may be asked last for a while."""
+        """Adds an answer. True if it is good, and Ollama was asked first again, which a cooldown prevents."""
         first = "ollama" if "ollama" in self.target.wired else "openai"
         before = len(self.backend.calls(self.nonce))
         answers.append(self.start(scenario="echo").finish())
@@ -277,7 +271,7 @@ class Api:
         return self.target.backend
 
     def calls(self, suffix: str = "") -> list[Call]:
-        """The upstream calls that the server made for this check, or for one input of it. If one upstream has to answer, only its calls.
+        """The upstream calls for this check, or for one input of it. If one upstream has to answer, only its calls.
 
         The other one fails before it, or after it while Ollama cools down.
         """
@@ -285,7 +279,7 @@ class Api:
         return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
-        """Waits until the upstream that has to answer has this many calls. Returns the number of all calls: in a cooldown the fallback is called first."""
+        """Waits until the upstream that has to answer has so many calls. Returns how many both have."""
         end = time.monotonic() + self.timeout
         calls = self.backend.calls(self.nonce)
         while len(self.calls()) < times and time.monotonic() < end:
@@ -362,7 +356,7 @@ class Api:
 
 
 def specimens(target: Target, profile: str) -> Iterator[Exchange]:
-    """Good answers, each requested when it is first used. The first comes from the model of the run, the others from the scripted backend."""
+    """Good answers, each requested when it is first used. The first is from the model of the run, the others are scripted."""
     for index, (through, options) in enumerate(target.plain_requests(profile)):
         ask = partial(_specimen, target, profile, through, options)
         yield target.specimen(profile, index, ask)

@@ -139,7 +139,7 @@ class Config:
         return [name for name in spec.PROFILES if name not in self.claims]
 
     def profiles_for(self, requirement: spec.Requirement) -> list[str]:
-        """The profiles for which its checks run. Checks of auth run at every claimed endpoint, or at that of infer if none is claimed."""
+        """The profiles for which its checks run. Those of auth run at every claimed endpoint, or at that of infer."""
         if requirement.id not in spec.ids_in(self.spec_version):
             return []
         named = [
@@ -170,7 +170,7 @@ def from_options(options: Mapping[str, Any], folder: Path) -> Config:
 def for_recordings(
     label: str, profiles: Iterable[str], options: Mapping[str, Any], folder: Path
 ) -> Config:
-    """From the file in `folder` it takes only `strict`, `spec`, and the expected failures that recordings can show. Raises UsageError."""
+    """Takes from the file in `folder` only `strict`, `spec`, and the failures that recordings can show. Raises UsageError."""
     given = _given(options, folder)
     return Config(
         url=label,

@@ -19,7 +19,10 @@ ENDING = {signal.SIGINT, signal.SIGTERM}
 
 @contextmanager
 def printed(program: str, code: int) -> Iterator[None]:
-    """Everything printed within is written when it ends. Raises SystemExit if it cannot be: without a message if the reader has gone, otherwise with one line and `code`."""
+    """Everything printed within is written when it ends. Raises SystemExit if it cannot be written.
+
+    If the reader has gone it prints no message; otherwise it prints one line, and the exit code is `code`.
+    """
     _open()
     try:
         try:

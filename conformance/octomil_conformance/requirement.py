@@ -64,7 +64,7 @@ def requirement(
     serial: bool = False,
     through: tuple[Provider | None, ...] = ANY_BACKEND,
 ) -> Callable[[Callable[..., None]], Check]:
-    """Decorates a check. Level, profiles and text come from the spec. A case is one argument, or a tuple of them; without names it is called by its value.
+    """Decorates a check. A case is one argument, or a tuple of them; without names it is called by its value.
 
     `through=EACH_BACKEND`: it runs twice, once answered by Ollama, once by the fallback because Ollama fails.
     """

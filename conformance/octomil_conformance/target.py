@@ -73,7 +73,7 @@ class Target:
         return id(exchange) in self._blamed
 
     def plain_requests(self, profile: str) -> list[tuple[Provider | None, Json]]:
-        """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. At level 2 there are more, some from the fallback."""
+        """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. Level 2 has more."""
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []
         through_fallback = odd[:5] if "openai" in self.wired else []

@@ -89,7 +89,7 @@ class Transfer:
         return bool(select.select([self._connection], [], [], seconds)[0])
 
     def go_on(self, more: int = 0) -> None:
-        """Sends the rest of the body and `more` spaces in two pieces. If the server has closed the connection, the second piece fails."""
+        """Sends the rest of the body and `more` spaces in two pieces. The second fails if the server closed the connection."""
         rest = self._rest + b" " * more
         with self._noting_problems():
             for piece in filter(None, (rest[:-1], rest[-1:])):

@@ -225,7 +225,7 @@ def late_failure(reply: Reply) -> None:
 
 @_act
 def late_beginning(reply: Reply) -> None:
-    """The echo; if the first text is `text 0`, a fifth of the timeout late, so that the portions of one request come back in another order."""
+    """The echo, but what begins with `text 0` a fifth of the timeout late, so that portions come back in another order."""
     if _is_first_portion(reply):
         reply.line.pause(reply.pace.gap / 2)
     echo(reply)

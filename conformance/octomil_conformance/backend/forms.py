@@ -31,7 +31,7 @@ class Form:
     vectors: Change = same
     """Changes the list of vectors."""
     counts: Literal["at the end", "always", "half", "never"] = "at the end"
-    """Where the numbers of tokens are. `always`: the numbers so far, in every chunk of the fallback. `half`: only the tokens of the answer."""
+    """Where tokens are counted. `always`: so far, in every chunk of the fallback. `half`: only those of the answer."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
     spread: bool = False

@@ -124,7 +124,7 @@ class OllamaDialect:
         return self.frame(self.whole("", "", reason, tokens))
 
     def varied(self, tokens: Sequence[str]) -> bytes:
-        """A whole stream in the other forms that servers of this kind, and gateways before them, send: the last text in the line that ends the answer, beside an error that is null."""
+        """A whole stream in other forms: the last text is in the line that ends the answer, beside an error that is null."""
         *first, last = tokens or [""]
         ending = self.whole(last, "", "stop", len(tokens)) | {"error": None}
         return b"".join(map(self.token, ["", *first])) + self.frame(ending)

@@ -126,7 +126,10 @@ class OpenAIDialect:
         return last + self.mark
 
     def varied(self, tokens: Sequence[str]) -> bytes:
-        """Text beside the role, and beside the reason. A chunk without choices (Azure), an error that is null, comments, names of events, CR LF, no space after `data:`."""
+        """Text beside the role and the reason, a chunk without choices (Azure), an error that is null.
+
+        The events have names, comments, CR LF, and no space after `data:`.
+        """
         first, *middle = tokens or [""]
         *middle, last = middle or [""]
         filtered = self._body([], CHUNK) | {"error": None}

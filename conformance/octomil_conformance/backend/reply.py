@@ -22,7 +22,10 @@ from octomil_conformance.exchange import Json
 ErrorForm = Literal[
     "alone", "before the end", "beside the end", "other type", "odd", "reason", "bare"
 ]
-"""How an upstream reports a failure in a response with status 200. In a stream, the end of a good answer follows, except after `alone`. `bare`: JSON outside of any event."""
+"""How an upstream reports a failure with status 200. In a stream, the end of a good answer follows, except after `alone`.
+
+`bare`: JSON outside of any event.
+"""
 
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 

@@ -154,7 +154,7 @@ class Response:
         return b"%x\r\n%b\r\n" % (len(data), data) if is_chunk else data
 
     def complete(self, connection: str = "") -> None:
-        """Keeps the connection unless one side said otherwise. Called before the last byte, so that a client with the whole response finds the connection idle."""
+        """Keeps the connection unless one side said otherwise. Called before the last byte, after which a client may use it."""
         asked = self.request.headers.get("connection", "")
         closes = "close" in (asked.lower(), connection.lower())
         self.keep_alive = not closes and self.request.version != "HTTP/1.0"

@@ -44,7 +44,7 @@ class Call:
     ended: float | None = None
     """The time just before the last byte leaves, so that the next call of a correct server never overlaps with this one."""
     outcome: Outcome = "running"
-    """`cut`: the script cut the answer. `hung up`: the server under test left in the middle of it. `stopped`: an outage or the end of the backend."""
+    """`cut`: by the script. `hung up`: by the server under test. `stopped`: by an outage or the end of the backend."""
 
 
 def in_group(call: Call, nonce: str) -> bool:

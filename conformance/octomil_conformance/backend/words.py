@@ -59,7 +59,7 @@ ROUGH_TOKENS = (
     ),
     *(" 1.0 007 1e5", " a", "a", "a", "  ", "\n", " \n"),
 )
-"""Text that a careless program changes: white space at both ends, line ends, markup, escapes, frames, other Unicode forms, repetitions."""
+"""Text that careless programs change: white space, line ends, markup, escapes, frames, Unicode forms, repetitions."""
 
 HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
 """More than 64 kB and more than 500 tokens."""
@@ -131,7 +131,7 @@ def count_words(text: str) -> int:
 
 
 def embed(text: str) -> list[float]:
-    """DIMENSIONS numbers of length LENGTH, then PLAIN_NUMBERS. Texts that share words or parts of words are near; the same text always gives the same numbers."""
+    """DIMENSIONS numbers of length LENGTH, then PLAIN_NUMBERS. Texts that share words or parts of words are near."""
     return _embedded(untagged(text))
 
 

@@ -7,7 +7,7 @@ from octomil_conformance.config import Config
 from octomil_conformance.parts import MAX_TOKENS
 
 MODEL_ANSWERS = {"infer": 21, "stream": 21, "batch": 32, "embed": 19}
-"""How many answers a run at level 1 asks a model for, by profile. A test counts the answers, and says which numbers to write here after a change."""
+"""How many answers a run at level 1 asks a model for, by profile. A test counts them, and says what to write here."""
 WITHOUT_LIMIT = {"infer": 2, "stream": 2}
 """How many of them have no limit of tokens: the suite hangs up when they begin."""
 MODEL_ANSWERS_OF_AUTH = 7

@@ -3,7 +3,7 @@
 import re
 
 from octomil_conformance import spec
-from octomil_conformance.api import LINGERS, Api, Raw
+from octomil_conformance.api import LINGERS, Api, Raw, json_bytes
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.http import LARGE
 from octomil_conformance.exchange import Exchange
@@ -82,12 +82,19 @@ QUOTING = (
     *("http-422-path", "missing", "auth", "http-400-page"),
 )
 """Failures of an upstream whose words a server may pass on."""
+ROLE = "k\u00f6nig \u4f60"
+MESSAGES = [{"role": ROLE, "content": "Hi"}]
+LETTERS = {
+    "model_id": "conf-echo",
+    "input": {ROLE: 1},
+    "inputs": [{"messages": MESSAGES}],
+    "messages": MESSAGES,
+}
 WRONG = {
     "malformed": b'{"model_id": ',
     "no-object": b'["model_id"]',
     "no-model": b'{"input_data": "Hi", "input": "Hi", "inputs": [{"input_data": "Hi"}]}',
-    "letters": b'{"model_id": "conf-echo", "input": {"%(x)b": 1}, "inputs": [{"messages": [{"role": "%(x)b", "content": "Hi"}]}], "messages": [{"role": "%(x)b", "content": "Hi"}]}'
-    % {b"x": "k\u00f6nig \u4f60".encode()},
+    "letters": json_bytes(LETTERS),
 }
 
 

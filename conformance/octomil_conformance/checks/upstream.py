@@ -12,7 +12,7 @@ NO_PARAMETERS = (
     *("model", "messages", "stream", "stream_options"),
     *("think", "truncate", "shift", "store", "user"),
 )
-"""Fields that a server may send on its own: those of the request itself, and those that keep an answer as the client expects it, such as `"think": false`."""
+"""Fields of the request itself, and those that a server may add to keep answers as usual, such as `"think": false`."""
 
 
 def parameters(call: Call) -> Json:

@@ -49,7 +49,7 @@ def _explained(verdict: Verdict, root: str, following: list[Verdict]) -> Verdict
 def _following(
     found: list[Verdict], root: str, mended: Exchange | None, judge: Judge
 ) -> list[Verdict]:
-    """The failures that disappear when the answer is repaired. If it cannot be repaired, the failures of checks that need the JSON of the body."""
+    """The failures that disappear when the answer is repaired; if it cannot be, those of checks that need its JSON."""
     wrong = [each for each in found if each.outcome in ("fail", "warn")]
     others = [each for each in wrong if each.requirement.id != root]
     if mended is None:

@@ -96,7 +96,7 @@ class _Seen:
 
 
 class _AnyModel:
-    """Stands for the requested model if the request was not recorded. It equals every text, so any model's name in an answer is right."""
+    """The requested model if the request was not recorded. It equals every text: any name in an answer is right."""
 
     was_right = False
 

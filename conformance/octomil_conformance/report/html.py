@@ -57,7 +57,7 @@ def page(template: str, token: str | None, **context: object) -> str:
         return Markup().join(parts)
 
     def cut(words: str, most: int) -> Markup:
-        """At most `most` characters, and a note on how many are left out. The text is redacted first, because half a token is a secret too."""
+        """At most `most` characters, and how many are left out. It redacts first, because half a token is a secret too."""
         masked = redact(words, token)
         left = len(masked) - most
         if left <= SPARED:

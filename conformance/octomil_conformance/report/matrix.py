@@ -59,7 +59,7 @@ class Implementation:
 def in_order(
     columns: Sequence[Implementation], only_differences: bool = False
 ) -> list[spec.Requirement]:
-    """The requirements on which at least one report has a verdict. Those with different verdicts come first; each part is in the order of the spec."""
+    """The requirements with a verdict in the order of the spec, but those with different verdicts first."""
     ids = {name for column in columns for name, _ in column.outcomes}
     judged = [each for each in spec.requirements().values() if each.id in ids]
     different = [each for each in judged if differ(columns, each)]
