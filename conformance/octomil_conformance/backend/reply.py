@@ -12,7 +12,7 @@ from typing import Literal
 
 from octomil_conformance.backend.ask import Ask
 from octomil_conformance.backend.dialects import Dialect
-from octomil_conformance.backend.forms import Change, Form, same
+from octomil_conformance.backend.forms import Form, same
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import small, wide
 from octomil_conformance.backend.stage import JSON, Line
@@ -108,9 +108,11 @@ class StreamReply:
         """Sends bytes that are not of the dialect."""
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
 
-    def spoil(self, change: Change) -> None:
-        """Sends a whole answer after this change; a stream sends one token after it, and ends."""
-        token = change(self.dialect.increment(self.echo[0]))
+    def spoil(self, form: Form) -> None:
+        """Sends a whole answer in this form; a stream sends one token in it, and ends."""
+        self._open()
+        self.dialect.form = form
+        token = self.dialect.increment(self.echo[0])
         self._last(self.dialect.frame(token) + self.dialect.mark)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
@@ -205,8 +207,8 @@ class WholeReply:
         self.say(tokens)
         self.finish()
 
-    def spoil(self, change: Change) -> None:
-        self.dialect.form = Form(change=change)
+    def spoil(self, form: Form) -> None:
+        self.dialect.form = form
         self.say(self.echo)
         self.finish()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from octomil_conformance.backend import spoiled
 from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo, truncate
 from octomil_conformance.backend.failures import failures
-from octomil_conformance.backend.forms import FORMS, Change, Form
+from octomil_conformance.backend.forms import FORMS, Form
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.witness import Provider
 
@@ -65,8 +65,8 @@ def _in_form(form: Form, otherwise: Act) -> Act:
     return act
 
 
-def _spoiled(change: Change) -> Act:
-    return lambda reply: reply.spoil(change)
+def _spoiled(form: Form) -> Act:
+    return lambda reply: reply.spoil(form)
 
 
 def _all() -> Iterator[Scenario]:
@@ -78,8 +78,8 @@ def _all() -> Iterator[Scenario]:
     for name, form in spoiled.VECTORS.items():
         sentence = f"{form.about}; a chat is echoed."
         yield Scenario(name, sentence, _in_form(form, echo))
-    for name, (about, change) in spoiled.ANSWERS.items():
-        yield Scenario(name, f"Status 200, {about}.", _spoiled(change))
+    for name, form in spoiled.ANSWERS.items():
+        yield Scenario(name, f"Status 200, {form.about}.", _spoiled(form))
     yield from failures()
 
 

@@ -27,20 +27,22 @@ def _without(*names: str) -> Change:
     return lambda json: {name: json[name] for name in json if name not in names}
 
 
-ANSWERS: Mapping[str, tuple[str, Change]] = {
-    "answer-null": ("null", lambda json: None),
-    "answer-array": ("an array around the answer", lambda json: [json]),
-    "answer-missing": ("an object without the answer", _without(*IN)),
-    "answer-inside-null": ("null instead of the text or vectors", _with(None, *IN)),
-    "answer-empty": ("an empty array instead of the text or vectors", _with([], *IN)),
-    "answer-string": ("a string instead of the answer", _with("one", *IN)),
-    "answer-item-null": ("null instead of an item", _with([None], *IN)),
-    "content-object": (
+ANSWERS: Mapping[str, Form] = {
+    "answer-null": Form("null", lambda json: None),
+    "answer-array": Form("an array around the answer", lambda json: [json]),
+    "answer-missing": Form("an object without the answer", _without(*IN)),
+    "answer-inside-null": Form("null instead of the text or vectors", _with(None, *IN)),
+    "answer-empty": Form(
+        "an empty array instead of the text or vectors", _with([], *IN)
+    ),
+    "answer-string": Form("a string instead of the answer", _with("one", *IN)),
+    "answer-item-null": Form("null instead of an item", _with([None], *IN)),
+    "content-object": Form(
         "an object instead of the text; vectors as usual",
         _with({"text": "one"}, "content"),
     ),
 }
-"""Sentence and change. A stream has one token, which is changed."""
+"""A stream has one token in this form."""
 
 
 def padded(json: Any) -> Any:
