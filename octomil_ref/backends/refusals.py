@@ -94,15 +94,15 @@ TABLE = (
         ModelNotFound,
         ANY,
         r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not available|decommissioned)"
-        r"|not found the model|no such model|(unknown|invalid|unsupported)[ _]?model|model is required|not a valid model"
+        r"|not found the model|no such model|(unknown|invalid|unsupported|unavailable)[ _]?model|model is required|not a valid model"
         r"|^model \S+ is not supported|unable to find .{0,100}model"
         r"|unable to access (\S+ )?model|on-demand throughput|allowed now, your model|could not find real modelid"
         r"|llm provider not provided|not supported for task|模型不存在"
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? (are currently )?loaded"
         r"|model (is|has) not (been )?loaded"
-        r"|requested model.{0,100}not supported|no endpoints found for|deployment.{0,60}not (exist|found)"
+        r"|requested model.{0,100}not supported|no endpoints (found for|available for this model)|deployment.{0,60}not (exist|found)"
         r"|not (have access to|allowed to access).{0,40}model",
-        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai, watsonx, DashScope, Ray Serve 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
+        "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai, watsonx, DashScope, Ray Serve, GitHub 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
     # Messages about refused parameters also say "does not support". Only a named modality counts.
@@ -111,8 +111,9 @@ TABLE = (
         ANY,
         rf"(not|n't) support[^.:]{{0,30}}{MODALITY}|{MODALITY}(\s\w+){{0,2}}\s(not |un)support"
         r"|not a chat model|is an embedding model|no endpoints found that support image"
-        r"|operation does not work with the specified model|provide a chat template",
-        "Ollama 400, vLLM 400, Azure 400, llama.cpp 500 and 501, OpenAI 404, OpenRouter 404",
+        r"|operation does not work with the specified model|provide a chat template"
+        r"|not allowed to (sample|generate embeddings) from",
+        "Ollama 400, vLLM 400, Azure 400, llama.cpp 500 and 501, OpenAI 403 and 404, OpenRouter 404",
     ),
     Row(
         RateLimited,
@@ -152,7 +153,7 @@ TABLE = (
         ANY,
         r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
         r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array too long"
-        r"|tokens per (submitted batch|request)",
+        r"|tokens (in batch|per (submitted batch|request))",
         "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422",
     ),
     Row(
@@ -198,7 +199,9 @@ def error_of_response(
 ) -> UpstreamError:
     """The error that a response with this `status` means."""
     how = f"with status {status}"
-    return _failure(provider, status, how, json_or_text(body), retry_after)
+    wait = _WAIT.search(body)
+    later = retry_after or (wait[1].decode() if wait else None)
+    return _failure(provider, status, how, json_or_text(body), later)
 
 
 def error_in_answer(provider: str, body: Any) -> UpstreamError:
@@ -358,6 +361,11 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """Matches addresses, paths of files, and keys. Masked keys too, because they show a part of the key."""
+
+_WAIT = re.compile(
+    rb'(?:"retryDelay": ?"|(?:try again|retry) in )([0-9.]+)s', re.IGNORECASE
+)
+"""Matches seconds to wait in a body. Gemini: `"retryDelay": "39s"` without a Retry-After. Groq: "Please try again in 7.66s"."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

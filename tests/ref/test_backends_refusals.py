@@ -164,6 +164,21 @@ def test_a_busy_upstreams_retry_after_is(status, given, sent):
 
 
 @pytest.mark.parametrize(
+    "given, body, sent",
+    [
+        (None, b'{"error": {"details": [{"retryDelay": "39s"}]}}', "39"),
+        (None, b'{"error": {"message": "Please try again in 7.66s."}}', "8"),
+        ("5", b'{"error": {"details": [{"retryDelay": "39s"}]}}', "5"),
+    ],
+    ids=["Gemini", "Groq", "a Retry-After, which counts"],
+)
+def test_a_wait_in_the_body_is_the_retry_after(given, body, sent):
+    failure = error_of_response("openai", 429, body, given)
+
+    assert failure.headers == {"Retry-After": sent}
+
+
+@pytest.mark.parametrize(
     ("status", "body", "detail"),
     [
         (500, b'{"error": "out of memory"}', "out of memory"),
