@@ -160,8 +160,10 @@ def _reason_of(choice: Mapping[str, Any]) -> object:
     reason = choice.get("finish_reason")
     if error := choice.get("error"):  # OpenRouter
         raise error_in_answer(PROVIDER, {"error": error})
-    if isinstance(reason, str) and FAILED.search(reason):
-        raise Broken(f"The {PROVIDER} backend failed while it generated.")
+    # OpenRouter calls a network_error of the provider behind it a stop.
+    for each in (reason, reason and choice.get("native_finish_reason")):
+        if isinstance(each, str) and FAILED.search(each):
+            raise Broken(f"The {PROVIDER} backend failed while it generated.")
     return None if reason == "null" else reason  # KoboldCpp
 
 

@@ -118,9 +118,9 @@ TABLE = (
     Row(
         RateLimited,
         ANY,
-        r"rate[ _-]?limit|too many (concurrent )?requests|request limit|(tokens|requests) per (second|min|day)"
+        r"rate[ _-]?limit|too many (concurrent )?requests|request limit|^token limit(\n|$)|(tokens|requests) per (second|min|day)"
         r"|resource[ _]?exhausted|throttl|quota.{0,20}exceed|exceed.{0,30}quota",
-        "Groq 413 (tokens per minute), LiteLLM and Baidu inside 200, Gemini 403, Azure 400",
+        "Groq 413 (tokens per minute), LiteLLM, Baidu and MiniMax inside 200, Gemini 403, Azure 400",
     ),
     Row(
         RequestRefused,
@@ -179,9 +179,9 @@ TABLE = (
         Broken,
         REQUEST,
         "degraded function|model has crashed|model unloaded|failed to load model"
-        "|no healthy deployments|capacity exceeded|fetch failed"
+        "|no healthy deployments|capacity exceeded|fetch failed|engine is not loaded"
         "|(internal|internal server|network|channel|prediction)[ _-]error",
-        "NIM, LM Studio, LiteLLM, Mistral, FastChat 400",
+        "NIM, LM Studio, LiteLLM, Mistral, FastChat, Jan 400",
     ),
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
     Row(RequestRefused, [400, 422], "", "all"),
