@@ -209,7 +209,7 @@ def parsers_are_quoted(request: Request, response: Response) -> None:
 
 
 def _fault_in(text: str) -> str:
-    """The beginning of what is no JSON."""
+    """The first characters that are not JSON."""
     try:
         json.loads(text)
     except ValueError as ex:

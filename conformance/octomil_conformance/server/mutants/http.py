@@ -1,4 +1,4 @@
-"""Bugs that every endpoint can have."""
+"""Bugs that every endpoint can have, in methods, paths, headers and connections."""
 
 from urllib.parse import parse_qsl
 
@@ -6,9 +6,6 @@ from octomil_conformance.server import on
 from octomil_conformance.server.layers import Request, Response, Server
 from octomil_conformance.server.on import GONE
 from octomil_conformance.server.subjects import all_but
-
-JSON = "application/json"
-
 
 on.headers("health@0", "HTTP-04").sets(
     json_is_plain_text=("content-type", "text/plain")

@@ -135,7 +135,7 @@ def half_an_answer_is_whole(tokens: Tokens) -> Tokens:
 
 
 @on.tokens("batch@2", "BATCH-31", shows="rough")
-def outputs_of_batches_are_trimmed(tokens: Iterator[str]) -> Iterator[str]:
+def outputs_of_batches_are_trimmed(tokens: Tokens) -> Tokens:
     """White space around an output is removed."""
     yield "".join(tokens).strip()
 

@@ -84,9 +84,6 @@ def zeros_are_replaced(vectors: Vectors) -> Vectors:
     return [[number or 1e-3 for number in vector] for vector in vectors]
 
 
-THE_FALLBACK_ANSWERS = "FALLBACK-02..06[openai] FALLBACK-10[openai]"
-
-
 @on.each_piece("embed@2", "EMBED-27", shows="null-number")
 def no_number_is_zero(piece: bytes) -> bytes:
     """Null instead of a number, or NaN, becomes 0."""
