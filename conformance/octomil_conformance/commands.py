@@ -230,7 +230,7 @@ def _fixtures(given: argparse.Namespace) -> int:
     return _report(run, given)
 
 
-TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True}, "folder")
+TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True, "dest": "folder"})
 
 
 @_command(URL, *TARGET, *CLAIMS, TO_FOLDER, needs_extra=True)

@@ -31,12 +31,11 @@ class Option:
     help: str
     more: dict[str, Any] = field(default_factory=dict)
     """Arguments of argparse. pytest takes the same."""
-    key: str = ""
-    """The name in `Config`; empty if that is `name` with underscores."""
 
     @property
     def dest(self) -> str:
-        return self.key or self.name.strip("-").replace("-", "_")
+        """The name in `Config`."""
+        return self.more.get("dest") or self.name.strip("-").replace("-", "_")
 
 
 SWITCH = {"action": "store_true", "default": None}
@@ -55,8 +54,7 @@ CLAIMS = (
     Option(
         "--profile",
         "what the server claims, such as stream@1; repeatable (default: infer, stream and embed at level 1, and auth if there is a token)",
-        {"action": "append", "metavar": "NAME@LEVEL"},
-        "profiles",
+        {"action": "append", "metavar": "NAME@LEVEL", "dest": "profiles"},
     ),
     Option(
         "--backend",
@@ -112,17 +110,15 @@ def adding(*options: Option) -> Callable[[argparse._ActionsContainer], None]:
 
     def add(parser: argparse._ActionsContainer) -> None:
         for option in options:
-            named = {"dest": option.dest} if option.name.startswith("-") else {}
-            more = {"help": option.help, **named, **option.more}
-            parser.add_argument(option.name, **more)
+            parser.add_argument(option.name, help=option.help, **option.more)
 
     return add
 
 
 def add_to_pytest(add_option: Callable[..., None]) -> None:
     for option in FOR_CONFIG:
-        name, dest = f"--{PLUGIN}-{option.name.strip('-')}", f"{PLUGIN}_{option.dest}"
-        add_option(name, dest=dest, help=option.help, **option.more)
+        more = {**option.more, "dest": f"{PLUGIN}_{option.dest}", "help": option.help}
+        add_option(f"--{PLUGIN}-{option.name.strip('-')}", **more)
 
 
 def for_config(value_of: Callable[[str], Any], prefix: str = "") -> dict[str, Any]:
