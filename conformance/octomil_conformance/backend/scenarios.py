@@ -6,6 +6,8 @@ A model `conf-NAME` names the scenario of both providers, `conf-ollama-NAME-open
 
 import re
 from collections.abc import Iterator
+from functools import partial
+from operator import methodcaller
 
 from octomil_conformance.backend import spoiled
 from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo, truncate
@@ -57,29 +59,23 @@ def scenario_of(model: str, backend: Provider) -> Scenario | None:
     return scenario_named(name)
 
 
-def _in_form(form: Form, otherwise: Act) -> Act:
-    def act(reply: Reply) -> None:
-        reply.dialect.form = form
-        otherwise(reply)
-
-    return act
-
-
-def _spoiled(form: Form) -> Act:
-    return lambda reply: reply.spoil(form)
+def _in_form(form: Form, act: Act, reply: Reply) -> None:
+    reply.dialect.form = form
+    act(reply)
 
 
 def _all() -> Iterator[Scenario]:
     yield from ACTS
     for name, form in FORMS.items():
-        yield Scenario(name, f"{form.about}; the echo.", _in_form(form, echo))
+        yield Scenario(name, f"{form.about}; the echo.", partial(_in_form, form, echo))
         sentence = f"{form.about}; two tokens and a clean end."
-        yield Scenario(f"{name}-truncate", sentence, _in_form(form, truncate))
+        yield Scenario(f"{name}-truncate", sentence, partial(_in_form, form, truncate))
     for name, form in spoiled.VECTORS.items():
         sentence = f"{form.about}; a chat is echoed."
-        yield Scenario(name, sentence, _in_form(form, echo))
+        yield Scenario(name, sentence, partial(_in_form, form, echo))
     for name, form in spoiled.ANSWERS.items():
-        yield Scenario(name, f"Status 200, {form.about}.", _spoiled(form))
+        sentence = f"Status 200, {form.about}."
+        yield Scenario(name, sentence, methodcaller("spoil", form))
     yield from failures()
 
 
