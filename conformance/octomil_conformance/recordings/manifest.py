@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeGuard, cast, get_args
+from typing import Any, TypeGuard, get_args
 from urllib.parse import urlsplit
 
 from octomil_conformance import __version__, spec
@@ -106,10 +106,7 @@ def entry(raw: object, place: str) -> Entry:
 def described(file: str, exchange: Exchange) -> Json:
     """The entry of a file with an answer: what the file does not say itself."""
     request = exchange.request
-    asked: Json = {
-        "method": request.method,
-        "path": urlsplit(request.url).path,
-    }
+    asked: Json = {"method": request.method, "path": urlsplit(request.url).path}
     return {
         "file": file,
         "endpoint": request.profile,
@@ -176,7 +173,7 @@ def _is_object(value: object) -> bool:
 
 
 def _is_status(value: object) -> bool:
-    return is_integer(value) and 200 <= cast(int, value) <= 599
+    return is_integer(value) and 200 <= value <= 599
 
 
 def _headers(value: dict[str, str] | list[list[str]]) -> Headers:

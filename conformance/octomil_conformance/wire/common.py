@@ -18,7 +18,7 @@ FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
 def is_latency(value: object) -> bool:
-    return is_number(value) and 0 <= value < float("inf")  # type: ignore[operator]
+    return is_number(value) and 0 <= value < float("inf")
 
 
 def is_name(value: object) -> bool:
