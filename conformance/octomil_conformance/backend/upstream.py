@@ -135,19 +135,15 @@ class Upstream:
                 socket.create_connection(self.address, PATIENCE).close()
             self._accepting.join()
             self._reserved = _bound(self.address)
-            self.drop_idle()
+            with self._changed:
+                for wire in self._idle:
+                    wire.shut_down()
 
     def listen_again(self) -> None:
         """Listens on the same port again."""
         if self._listener is None:
             self._release()
             self._open(self.address)
-
-    def drop_idle(self) -> None:
-        """Closes the connections that wait for their next request."""
-        with self._changed:
-            for wire in self._idle:
-                wire.shut_down()
 
     def close(self, patience: float = PATIENCE) -> None:
         """Refuses new connections and cuts off all others. Returns when their threads have ended, or after so many seconds."""
