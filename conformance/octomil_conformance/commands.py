@@ -139,10 +139,8 @@ def _list(given: argparse.Namespace) -> int:
         and {*each.profiles} & {*(given.profile or spec.PROFILES)}
     ]
     for each in shown:
-        profiles = ",".join(each.profiles)
-        print(
-            f"{each.id:<11} {each.force:<6} @{each.level} {each.provenance:<4} {profiles:<25} {each.text}"
-        )
+        facts = f"{each.force:<6} @{each.level} {each.provenance:<4}"
+        print(f"{each.id:<11} {facts} {','.join(each.profiles):<25} {each.text}")
     print(f"\n{len(shown)} requirements of spec {version}")
     return 0
 
@@ -158,8 +156,7 @@ def _explain(given: argparse.Namespace) -> int:
     return 0
 
 
-def _explained(requirement: spec.Requirement) -> Iterator[str]:
-    each = requirement
+def _explained(each: spec.Requirement) -> Iterator[str]:
     yield f"{each.id}  {each.force}  {each.text}"
     rows = [
         ("profiles", ", ".join(f"{name}@{each.level}" for name in each.profiles)),
@@ -214,14 +211,14 @@ def _fixtures(given: argparse.Namespace) -> int:
     from octomil_conformance.recordings.judge import judge
     from octomil_conformance.recordings.reader import read
     from octomil_conformance.report.console import Progress, header
+    from octomil_conformance.report.words import plural
 
     found = read(given.paths)
     profiles = dict.fromkeys(each.profile for each in found.recordings)
     label = " ".join(map(str, given.paths))
     asked = {"strict": given.strict, "spec": given.spec}
     config = for_recordings(label, profiles, asked, Path.cwd())
-    count = len(found.recordings)
-    lines = [f"{count} recorded answer{'s' * (count != 1)}"]
+    lines = [plural(len(found.recordings), "recorded answer")]
     lines += [f"skipped: {each}" for each in found.skipped]
     print("\n".join(header(config, "\n".join(lines))), flush=True)
     progress = Progress()
