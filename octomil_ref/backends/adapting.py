@@ -1,7 +1,8 @@
 """Asks an upstream, and again without the fields that it refuses. Remembers these fields for each model.
 
 A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
-asks for. Embeddings are asked for in smaller parts. A field is remembered only after the upstream has answered without it.
+asks for. Embeddings are asked for in smaller parts, and a stream instead of a whole answer or the other way round. A change is
+remembered only after the upstream has answered to it.
 """
 
 import logging
@@ -12,7 +13,13 @@ from typing import Any, Generic, TypeVar
 from octomil_ref.backends import Embeddings, reading
 from octomil_ref.backends.http import Upstream, UpstreamResponse
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import BatchTooLarge, Broken, ModalityRefused, RequestRefused
+from octomil_ref.errors import (
+    BatchTooLarge,
+    Broken,
+    ModalityRefused,
+    RequestRefused,
+    UpstreamError,
+)
 
 T = TypeVar("T")
 
@@ -60,6 +67,8 @@ class Adapter:
         self._upstream = upstream
         self._changes: Memory[Changes] = Memory()
         self._part_sizes: Memory[int] = Memory()
+        self._only: Memory[bool] = Memory()
+        """Models that only stream (True), or cannot (False)."""
 
     def deadline(self) -> Deadline:
         """The deadline of one attempt, however many requests the attempt needs."""
@@ -91,6 +100,32 @@ class Adapter:
         if changes is not known:
             self._remember(payload["model"], changes)
         return response, tuple(n for n in payload if _new_name(n, changes) is None)
+
+    def ask_either(
+        self,
+        path: str,
+        payload: Mapping[str, Any],
+        ours: Mapping[str, Any],
+        streams: bool,
+    ) -> Asked:
+        """Asks for a stream, with `ours`, or for a whole answer. Asks for the other one if the model has only that."""
+        model, deadline = payload["model"], self.deadline()
+
+        def ask(streams: bool) -> Asked:
+            # Some servers stream unless told not to.
+            asked = {**payload, "stream": streams}
+            return self.ask(path, asked, ours if streams else {}, deadline)
+
+        only = self._only.get(model)
+        streams = streams if only is None else only
+        try:
+            return ask(streams)
+        except UpstreamError as ex:
+            if not _OTHER_FORM.search(ex.detail):
+                raise
+        found = ask(not streams)
+        self._only.put(model, not streams)
+        return found
 
     def _remember(self, model: str, changes: Changes) -> None:
         newest = dict(list(changes.items())[-MAX_CHANGES:])
@@ -125,6 +160,13 @@ class Adapter:
 
 _ABOUT_THE_REQUEST = (RequestRefused, ModalityRefused, Broken)
 """Failures that may be about a field. Broken: LiteLLM answers 500 "got an unexpected keyword argument 'top_k'"."""
+
+_OTHER_FORM = re.compile(
+    r"only support\w* stream|non-streaming|stream\W+(is not supported|does not support)"
+    r"|(not|n't) support stream|to stream this model",
+    re.IGNORECASE,
+)
+"""DashScope: "This model only support stream mode". OpenAI: "'stream' does not support true with this model"."""
 
 _UNSUPPORTED = re.compile(
     r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields)|extra_forbidden"

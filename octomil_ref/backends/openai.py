@@ -20,11 +20,10 @@ from octomil_ref.backends import (
     Usage,
     reading,
 )
-from octomil_ref.backends.adapting import Adapter, Asked, Memory
+from octomil_ref.backends.adapting import Adapter, Asked
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import error_in_answer, has_error, json_or_text
-from octomil_ref.clock import Deadline
 from octomil_ref.errors import Broken, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest
 
@@ -47,8 +46,6 @@ class OpenAIBackend:
         self._upstream = Upstream(self.provider, base_url, headers, timeout)
         self._adapter = Adapter(self._upstream)
         self._aliases = aliases
-        self._only: Memory[bool] = Memory()
-        """Models that only stream (True), or cannot (False)."""
 
     def complete(self, request: CompletionRequest) -> Completion:
         response, ignored = self._ask(request, streams=False)
@@ -87,40 +84,14 @@ class OpenAIBackend:
         return self._aliases.get(model_id, model_id)
 
     def _ask(self, request: CompletionRequest, streams: bool) -> Asked:
-        """Asks for a stream or a whole answer, and for the other one if the model has no choice: each is read as either."""
-        model, deadline = self._name(request.model_id), self._adapter.deadline()
-        only = self._only.get(model)
-        streams = streams if only is None else only
-        try:
-            return self._ask_for(request, streams, deadline)
-        except UpstreamError as ex:
-            if not OTHER_FORM.search(ex.detail):
-                raise
-        asked = self._ask_for(request, not streams, deadline)
-        self._only.put(model, not streams)
-        return asked
-
-    def _ask_for(
-        self, request: CompletionRequest, streams: bool, deadline: Deadline
-    ) -> Asked:
         given = request.parameters.items()
         payload = {
             **{name: value for name, value in given if value is not None},
             "model": self._name(request.model_id),
             "messages": [message.to_json() for message in request.messages],
-            "stream": streams,  # some servers stream unless told not to
         }
-        usage = {"stream_options": {"include_usage": True}} if streams else {}
-        return self._adapter.ask("/chat/completions", payload, usage, deadline)
-
-
-OTHER_FORM = re.compile(
-    r"only support\w* stream|non-streaming|stream\W+(is not supported|does not support)"
-    r"|(not|n't) support stream|to stream this model",
-    re.IGNORECASE,
-)
-"""Matches a refusal of the form of an answer. DashScope: "This model only support stream mode". OpenAI: "'stream' does not
-support true with this model"."""
+        usage = {"stream_options": {"include_usage": True}}
+        return self._adapter.ask_either("/chat/completions", payload, usage, streams)
 
 
 def _listed(body: Any) -> tuple[Any, object]:
