@@ -285,7 +285,7 @@ def test_explain_prints_requirements_their_checks_and_what_these_send(capsys):
     assert "X-API-Key: conf-0000-an-unknown-token\n" in out
 
 
-def test_what_the_server_asks_an_upstream_in_vain_is_said():
+def test_requests_to_unknown_paths_of_an_upstream_are_reported():
     probes = {"ollama": "/api/foo", "openai": "/models"}
     with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
         upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5, probes)

@@ -82,7 +82,7 @@ def test_the_manifest_says_how_bad_it_is(file, force, expected):
     assert expected[file]["force"] == force
 
 
-def test_it_is_the_same_byte_for_byte_every_time(folder, tmp_path, capsys):
+def test_it_is_the_same_bytes_every_time(folder, tmp_path, capsys):
     assert cli.main(["export", "-o", str(tmp_path / "again")]) == 0
 
     assert capsys.readouterr().out.startswith(f"{tmp_path / 'again'}: ")

@@ -48,7 +48,7 @@ def report(status):
         ({BATCH_PATH: FAILED_BATCH}, "it answers, but inputs of the batch fail"),
     ],
 )
-def test_doctor_is_not_exit_0_while_something_is_in_trouble(changes, said, capsys):
+def test_doctor_is_not_exit_0_if_something_is_wrong(changes, said, capsys):
     with canned(changes) as url:
         status = cli.main(["doctor", url])
 

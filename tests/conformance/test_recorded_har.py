@@ -54,7 +54,7 @@ def test_a_har_is_judged_by_what_a_browser_has_kept(capsys):
     assert "skipped" not in capsys.readouterr().out
 
 
-def test_other_entries_of_a_har_are_counted_aloud(capsys):
+def test_other_entries_of_a_har_are_counted_in_the_output(capsys):
     lay(
         page_har=har(
             har_entry("https://x/index.html", "GET"),

@@ -195,7 +195,7 @@ def url(upstreams):
         yield url
 
 
-def test_the_scenario_rides_in_the_model_and_any_other_model_echoes(url):
+def test_the_model_names_the_scenario_and_any_other_model_echoes(url):
     refused = ask(url, "/api/v1/embeddings", {**EMBED, "model_id": "conf-status-429"})
     echoed = ask(url, "/api/v1/embeddings", EMBED)
 
@@ -296,7 +296,7 @@ def rightly(upstreams):
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_mutant_is_met_in_the_answers_of_its_scenario(upstreams, rightly, name):
+def test_a_mutant_changes_an_answer_of_its_scenario(upstreams, rightly, name):
     mutant = OFFERED[name]
     wrong = served(upstreams, TOKEN, mutant)
 
@@ -306,7 +306,7 @@ def test_a_mutant_is_met_in_the_answers_of_its_scenario(upstreams, rightly, name
 
 
 @pytest.mark.parametrize("name", STANDING)
-def test_a_mutant_falls_over_nothing(upstreams, name):
+def test_a_mutant_answers_every_request(upstreams, name):
     mutant = OFFERED[name]
     server = served(upstreams, TOKEN, mutant)
 
@@ -322,7 +322,7 @@ def right(upstreams):
 
 
 @pytest.mark.parametrize("mutant", UNSEEN.values(), ids=UNSEEN.keys())
-def test_who_is_answered_does_not_meet_what_is_not_offered(upstreams, right, mutant):
+def test_clients_do_not_notice_a_mutant_that_is_not_offered(upstreams, right, mutant):
     wrong = served(upstreams, TOKEN, mutant)
 
     for path in BODIES:

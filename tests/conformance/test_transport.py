@@ -103,7 +103,7 @@ def test_a_connection_that_the_server_closes_is_opened_anew():
     assert (first.body, second.body) == (b"1", b"1")
 
 
-def test_a_body_is_sent_to_its_end_where_another_request_follows():
+def test_a_body_is_sent_to_its_end_if_another_request_follows():
     """Even after an early response: the server would take what follows for the rest of the body."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

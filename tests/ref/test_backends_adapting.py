@@ -21,7 +21,7 @@ from octomil_ref.errors import RequestRefused
 CHAT = f"{OPENAI}/chat/completions"
 
 
-def test_the_oldest_model_is_forgotten_where_there_are_too_many():
+def test_the_oldest_model_is_forgotten_if_there_are_too_many():
     memory = Memory()
     for number in range(MAX_MODELS):
         memory.put(str(number), number)
@@ -88,7 +88,7 @@ def test_only_names_that_occur_in_the_message_are_looked_for_in_it(monkeypatch):
     assert looked_for == ["top_k", "top_p"]
 
 
-def test_a_client_cannot_make_us_ask_without_end():
+def test_a_client_cannot_cause_requests_without_end():
     refuse(at_once=1)
     names = [f"p_{number}" for number in range(MAX_REQUESTS)]
 

@@ -82,7 +82,7 @@ MASKED = [
 
 
 @pytest.mark.parametrize("message", MASKED)
-def test_neither_keys_addresses_nor_places_in_source_are_quoted(message):
+def test_the_client_does_not_see_keys_addresses_and_paths(message):
     body = {"error": {"message": message.replace("key", "thing")}}
     responses.post(CHAT, status=400, json=body)
 
@@ -126,7 +126,7 @@ BACKENDS = {
 
 @pytest.mark.parametrize("url", BACKENDS)
 @pytest.mark.parametrize("server, status, body, hints", PROBES)
-def test_it_can_be_asked_what_answers_a_probe_like(server, status, body, hints, url):
+def test_a_backend_is_up_that_answers_a_probe_like(server, status, body, hints, url):
     responses.get(url, status=status, body=encoded(body))
 
     hint = BACKENDS[url].probe(1)
@@ -137,7 +137,7 @@ def test_it_can_be_asked_what_answers_a_probe_like(server, status, body, hints, 
 
 
 @pytest.mark.parametrize("server, status, body, meaning", FAILING_PROBES)
-def test_it_cannot_be_asked_what_answers_a_probe_like(server, status, body, meaning):
+def test_a_backend_is_down_that_answers_a_probe_like(server, status, body, meaning):
     responses.get(f"{OPENAI}/models", status=status, body=encoded(body))
 
     with pytest.raises(meaning):

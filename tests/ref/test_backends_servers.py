@@ -84,13 +84,13 @@ def outcome(asked: OpenAIBackend, case: Answer) -> object:
 
 
 @every(ALL)
-def test_it_is_understood_what_is_sent_by(case):
+def test_an_answer_is_read_from(case):
     play(case)
 
     assert outcome(backend(), case) == case.expected
 
 
-def test_a_long_whole_answer_instead_of_a_stream_is_understood():
+def test_a_long_whole_answer_instead_of_a_stream_is_read():
     """Other whole answers of the catalogue fit into one read."""
     text = "A cherry. " * 7_000
     body = encoded(openai_chat(text))
@@ -102,7 +102,7 @@ def test_a_long_whole_answer_instead_of_a_stream_is_understood():
 
 
 @every([case for case in REFUSING if case.refuses])
-def test_the_next_request_does_not_pay_again_for(case):
+def test_the_next_request_is_accepted_at_once_by(case):
     play(case)
     asked = backend()
     outcome(asked, case)
@@ -173,7 +173,7 @@ def takes_at_most(most: int, status: int, body: object, answer=numbered) -> None
 
 
 @every(TOO_MANY)
-def test_a_batch_is_asked_for_in_parts_where_it_is_too_large_for(case):
+def test_a_batch_is_split_if_it_is_too_large_for(case):
     takes_at_most(2, case.status, case.body)
     texts = [str(number) for number in range(1, 6)]
 

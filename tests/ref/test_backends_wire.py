@@ -127,7 +127,7 @@ def test_a_limit_is_kept_by_python_where_the_kernel_does_not_see_the_messages():
         assert 0 < encrypted.gettimeout() <= 0.05
 
 
-def test_a_body_is_read_on_where_only_the_size_of_a_chunk_has_arrived():
+def test_a_body_is_read_on_if_only_the_size_of_a_chunk_has_arrived():
     head, _ = take_head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     sock = TimedSocket(Scripted(b"ab\r\n", b"0\r\n\r\n"))
 

@@ -121,7 +121,7 @@ def test_serve_makes_and_prints_no_token_beside(
 
 
 @pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
-def test_serve_stays_on_one_core_where_it_is_asked_to(
+def test_serve_stays_on_one_core_if_a_setting_says_so(
     servers, monkeypatch, switch, count
 ):
     asked: list[set[int]] = []

@@ -16,17 +16,17 @@ from octomil_ref.keys import KeyRing
 
 
 @pytest.fixture
-def told(monkeypatch):
+def settings_with(monkeypatch):
     """A function that gives the settings as gunicorn reads them, with one token and the given variables set."""
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
     monkeypatch.setattr(logging.getLogger("gunicorn.error"), "filters", [])
 
-    def told(**variables: str) -> dict[str, object]:
+    def settings_with(**variables: str) -> dict[str, object]:
         for variable, value in variables.items():
             monkeypatch.setenv(variable, value)
         return runpy.run_module("octomil_ref.gunicorn_settings")
 
-    return told
+    return settings_with
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def forked(settings) -> object:
     return worker
 
 
-def test_the_defaults_are_one_process_of_64_threads_on_this_machine(told):
-    settings = told()
+def test_the_defaults_are_one_process_of_64_threads_on_this_machine(settings_with):
+    settings = settings_with()
 
     assert settings["bind"] == "127.0.0.1:8000"
     assert settings["worker_class"] == "gthread"
@@ -58,8 +58,8 @@ def test_the_defaults_are_one_process_of_64_threads_on_this_machine(told):
     assert (settings["graceful_timeout"], settings["keepalive"]) == (60, 75)
 
 
-def test_the_variables_count(told):
-    settings = told(
+def test_the_variables_count(settings_with):
+    settings = settings_with(
         OCTOMIL_HOST="::1",
         OCTOMIL_PORT="80",
         OCTOMIL_WORKERS="2",
@@ -77,9 +77,9 @@ def test_the_variables_count(told):
 @pytest.mark.parametrize(
     "variable, value", [("OCTOMIL_PORT", "http"), ("OCTOMIL_API_KEYS", "")]
 )
-def test_a_wrong_setting_ends_the_start_with_one_line(told, variable, value):
+def test_a_wrong_setting_ends_the_start_with_one_line(settings_with, variable, value):
     with pytest.raises(SystemExit) as caught:
-        told(**{variable: value})
+        settings_with(**{variable: value})
 
     assert str(caught.value).startswith(f"octomil-ref: {variable}: ")
 
@@ -87,8 +87,8 @@ def test_a_wrong_setting_ends_the_start_with_one_line(told, variable, value):
 SERVER = SimpleNamespace(cfg=SimpleNamespace(threads=12, worker_tmp_dir=None))
 
 
-def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
-    settings = told()
+def test_the_workers_learn_how_many_threads_gunicorn_gives_them(settings_with):
+    settings = settings_with()
     settings["on_starting"](SERVER)
     settings["on_exit"](SERVER)
 
@@ -97,16 +97,18 @@ def test_the_workers_learn_how_many_threads_gunicorn_gives_them(told):
 
 @pytest.mark.parametrize(("writable", "folder"), [(True, "/dev/shm"), (False, None)])
 def test_workers_need_no_disk_where_there_is_shared_memory(
-    told, monkeypatch, writable, folder
+    settings_with, monkeypatch, writable, folder
 ):
     monkeypatch.setattr(os, "access", lambda path, mode: writable)
 
-    assert told()["worker_tmp_dir"] == folder
+    assert settings_with()["worker_tmp_dir"] == folder
 
 
-def test_metrics_have_a_folder_while_gunicorn_runs(told, tmp_path, monkeypatch):
+def test_metrics_have_a_folder_while_gunicorn_runs(
+    settings_with, tmp_path, monkeypatch
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    settings = told(OCTOMIL_METRICS="1")
+    settings = settings_with(OCTOMIL_METRICS="1")
     settings["on_starting"](SERVER)
     [folder] = tmp_path.iterdir()
     of_a_worker = folder / "gauge_livesum_7.db"
@@ -124,18 +126,18 @@ def test_metrics_have_a_folder_while_gunicorn_runs(told, tmp_path, monkeypatch):
     "kept",
     ["Invalid request from ip=127.0.0.1", "Ignored premature client disconnection. No"],
 )
-def test_the_log_of_gunicorn_quotes_no_malformed_request(told, caplog, kept):
-    told()
+def test_the_log_of_gunicorn_quotes_no_malformed_request(settings_with, caplog, kept):
+    settings_with()
 
     logging.getLogger("gunicorn.error").warning("%s: Bearer token", kept)
 
     assert caplog.messages == [kept]
 
 
-def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
-    forked(told())
+def test_workers_spread_over_the_cores_if_a_setting_says_so(settings_with, cores):
+    forked(settings_with())
     assert cores == []
-    settings = told(OCTOMIL_PIN_TO_CORE="1")
+    settings = settings_with(OCTOMIL_PIN_TO_CORE="1")
     first, *_ = [forked(settings) for _ in range(4)]
     settings["child_exit"](None, first)
 
@@ -146,31 +148,31 @@ def test_workers_spread_over_the_cores_where_it_is_asked_for(told, cores):
 
 
 def test_a_worker_has_the_current_keys_and_can_be_stopped_while_it_starts(
-    told, monkeypatch
+    settings_with, monkeypatch
 ):
     read: list[bool] = []
     monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
     handlers: dict[int, object] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
 
-    forked(told())
+    forked(settings_with())
 
     ending = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
     assert handlers == dict.fromkeys(ending, signal.SIG_DFL)
     assert read == [True]
 
 
-def test_a_worker_freezes_its_memory_before_it_serves(told, monkeypatch):
+def test_a_worker_freezes_its_memory_before_it_serves(settings_with, monkeypatch):
     frozen = []
     monkeypatch.setattr("gc.freeze", lambda: frozen.append(True))
 
-    told()["post_worker_init"](None)
+    settings_with()["post_worker_init"](None)
 
     assert frozen == [True]
 
 
-def test_gunicorn_s_own_lines_look_like_ours(told, capsys):
-    settings = told(OCTOMIL_LOG_FORMAT="json", OCTOMIL_LOG_LEVEL="WARNING")
+def test_gunicorn_s_own_lines_look_like_ours(settings_with, capsys):
+    settings = settings_with(OCTOMIL_LOG_FORMAT="json", OCTOMIL_LOG_LEVEL="WARNING")
     config = Config()
     config.set("loglevel", settings["loglevel"])
 

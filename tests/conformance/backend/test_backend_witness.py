@@ -40,7 +40,7 @@ def test_a_probe_is_answered_without_a_nonce(scripted, provider, method, path, s
     assert not scripted.calls("")[-1].is_unknown
 
 
-def test_the_witness_records_what_a_server_asks_for_in_vain(backend):
+def test_the_witness_records_requests_to_unknown_paths(backend):
     assert requested(backend, "openai", "PUT", "/v1/foo") == 404
 
     assert backend.unknown() == ["PUT /v1/foo"]
