@@ -171,7 +171,7 @@ _OTHER_FORM = re.compile(
 _UNSUPPORTED = re.compile(
     r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields)|extra_forbidden"
     r"|additional propert|cannot find field|invalid (field|parameter name)"
-    r"|deprecated|extraneous|not permitted",
+    r"|deprecated|extraneous",
     re.IGNORECASE,
 )
 """Anthropic: "`temperature` is deprecated for this model". Bedrock: "extraneous key [top_k] is not permitted"."""

@@ -212,6 +212,7 @@ def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Endi
 # Streams
 
 BOM = b"\xef\xbb\xbf"
+REPEATED = re.compile(rb"(data:\s*)+")
 
 KEEP_ALIVE = re.compile(
     rb"""["\[]*(ping|pong|keep[ _-]?alive|heart[ _-]?beat|null|:.*)?["\]]*""",
@@ -276,6 +277,8 @@ class _Lines:
                 return self._ending()
             # Nothing follows, although some servers keep the connection open.
             return self.end(Broken(f"The {PROVIDER} backend cut its answer off."))
+        if data.startswith(b"data:"):  # servers that pass events to sse-starlette
+            return self.read(REPEATED.sub(b"data:", data, count=1))
         if KEEP_ALIVE.fullmatch(data):
             return []
         if self._name and KEEP_ALIVE.fullmatch(self._name):

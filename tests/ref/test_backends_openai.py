@@ -289,6 +289,7 @@ BAD = [
     ),
     pytest.param(sse({"error": "no"}), id="an error that is text"),
     pytest.param(sse("garbage"), id="garbage"),
+    pytest.param(sse("data:" * 9999 + "garbage"), id="garbage after many names"),
     pytest.param(sse([1]), id="an array"),
     pytest.param(sse({"choices": "x"}), id="text for choices"),
     pytest.param(sse({"choices": [7]}), id="a number for a choice"),
