@@ -10,6 +10,13 @@ from octomil_conformance.requirement import requirement
 
 IN_A_ROW = 5
 """Failures after which careless servers leave an upstream out, or a model."""
+OF_ITS_OWN = ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
+AT_ONCE = [
+    "cut-before-first",
+    "cut-in-thought",
+    "truncate-before-first",
+    "cut-after-nothing",
+]
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 """What Ollama and the fallback do. The fallback has the whole timeout too."""
 
@@ -54,9 +61,7 @@ def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     expect(said(answer), echoed(api))
 
 
-@requirement(
-    "FALLBACK-03", ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
-)
+@requirement("FALLBACK-03", OF_ITS_OWN)
 def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"ollama-{status}-openai-ok")
 
@@ -109,15 +114,7 @@ def provider_names_the_backend_that_answered(api: Api) -> None:
     expect(other, none_of(first, None, MISSING))
 
 
-@requirement(
-    "FALLBACK-09",
-    [
-        "cut-before-first",
-        "cut-in-thought",
-        "truncate-before-first",
-        "cut-after-nothing",
-    ],
-)
+@requirement("FALLBACK-09", AT_ONCE)
 def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 

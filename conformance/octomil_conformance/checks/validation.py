@@ -26,23 +26,40 @@ MALFORMED: Json = {
     "no-role": [{"content": "Hi"}],
     "number": [MESSAGE, {"role": "user", "content": 7}],
 }
-OUT_OF_RANGE: list[Any] = [
-    *[("temperature", value) for value in ("hot", 2.5, -1, "0.7", True, [0.7])],
-    *[("max_tokens", value) for value in (0, "8", 1.5, True)],
-    *[("top_p", value) for value in (1.5, -0.5, "0.5", True)],
-]
-OF_WRONG_TYPE: list[Any] = [
-    *[("top_k", "20"), ("top_k", 1.5), ("top_k", True)],
-    *[("seed", "42"), ("seed", 0.5), ("seed", False)],
-    *[("presence_penalty", "0.5"), ("presence_penalty", True)],
-    *[("frequency_penalty", "0.5"), ("frequency_penalty", [1])],
-    *[("stop", 7), ("stop", ["END", 7]), ("stop", {"a": "END"})],
-]
-REQUEST_ITSELF: list[Any] = [
-    *(("input", "Hi"), ("prompt", "Hi"), ("n", 2), ("n", 0), ("options", {"seed": 1})),
-    *(("stream_options", {}), ("tool_choice", "auto"), ("encoding_format", "float")),
-    *(("functions", []), ("function_call", "auto")),
-]
+
+
+def pairs(**values: list[Any]) -> list[tuple[str, Any]]:
+    """Each parameter with each of its values."""
+    return [(name, value) for name, given in values.items() for value in given]
+
+
+OUT_OF_RANGE = pairs(
+    temperature=["hot", 2.5, -1, "0.7", True, [0.7]],
+    max_tokens=[0, "8", 1.5, True],
+    top_p=[1.5, -0.5, "0.5", True],
+)
+OF_WRONG_TYPE = pairs(
+    top_k=["20", 1.5, True],
+    seed=["42", 0.5, False],
+    presence_penalty=["0.5", True],
+    frequency_penalty=["0.5", [1]],
+    stop=[7, ["END", 7], {"a": "END"}],
+)
+THE_REQUEST = pairs(
+    stream=[True, False], model=["other", ""], messages=[[MESSAGE]], tools=[[]]
+)
+REQUEST_ITSELF = pairs(
+    input=["Hi"],
+    prompt=["Hi"],
+    n=[2, 0],
+    options=[{"seed": 1}],
+    stream_options=[{}],
+    tool_choice=["auto"],
+    encoding_format=["float"],
+    functions=[[]],
+    function_call=["auto"],
+)
+"""Parameters with which other APIs change the request. Those of this API are in THE_REQUEST."""
 
 
 def without_model(api: Api) -> Json:
@@ -149,13 +166,7 @@ def an_image_is_refused(api: Api) -> None:
     expect(answer.status, REFUSED)
 
 
-@requirement(
-    "REQ-14",
-    [
-        *[("stream", True), ("stream", False), ("model", "other"), ("model", "")],
-        *[("messages", [MESSAGE]), ("tools", [])],
-    ],
-)
+@requirement("REQ-14", THE_REQUEST)
 def a_parameter_that_changes_the_request_is_refused(
     api: Api, name: str, value: Any
 ) -> None:
