@@ -115,11 +115,7 @@ class Api:
         return answered(call.hang_up())
 
     def ask_raw(
-        self,
-        body: bytes,
-        headers: Headers = AS_USUAL,
-        path: str = "",
-        padding: int = 0,
+        self, body: bytes, headers: Headers = AS_USUAL, path: str = "", padding: int = 0
     ) -> Exchange:
         """A good request in an unusual form."""
         return self._answer(Raw(body, path, padding, headers))

@@ -98,11 +98,7 @@ WRONG = {
 }
 
 
-BY_STATUS = {
-    "400": ("POST", ""),
-    "404": ("POST", "/no-such-thing"),
-    "405": ("GET", ""),
-}
+BY_STATUS = {"400": ("POST", ""), "404": ("POST", "/no-such-thing"), "405": ("GET", "")}
 """The method, and what follows the path."""
 AT_FAULT = {
     "404": ("POST", "/no-such-thing", 0),

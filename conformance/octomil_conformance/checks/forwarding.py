@@ -104,12 +104,7 @@ CONVERSATION = [
     ("user", "2026-01-03T04:05:06Z"),
 ]
 """Messages that careless servers trim, merge, move, drop or take for a date."""
-BESIDE: Json = {
-    "system": "Hi",
-    "temperature": 0.5,
-    "stop": "a",
-    "options": {"seed": 1},
-}
+BESIDE: Json = {"system": "Hi", "temperature": 0.5, "stop": "a", "options": {"seed": 1}}
 """Fields that other APIs have beside the messages. Here they are unknown."""
 IN_A_MESSAGE: Json = {"name": "ann", "images": ["AAAA"], "tool_calls": [{}]}
 """Fields of a message that are dropped."""
