@@ -120,9 +120,9 @@ class Api:
         """A good request in an unusual form."""
         return self._answer(Raw(body, path, padding, headers))
 
-    def refused(self, body: object) -> Exchange:
-        """A request that is wrong on purpose, after a good one that shows that the server does answer."""
-        return self.send(json_bytes(body))
+    def refused(self, **changes: Any) -> Exchange:
+        """A request that these changes make wrong, after a good one that shows that the server does answer."""
+        return self.send(self.good(**changes))
 
     def send(
         self,

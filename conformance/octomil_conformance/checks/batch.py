@@ -98,12 +98,12 @@ def both_forms_of_input_are_accepted(api: Api) -> None:
 
 @requirement("BATCH-07", [[], "Hi", {}, None])
 def no_inputs_are_refused(api: Api, inputs: Any) -> None:
-    expect(api.refused(api.body(inputs=inputs)).status, REFUSED)
+    expect(api.refused(inputs=inputs).status, REFUSED)
 
 
 @requirement("BATCH-08", MALFORMED)
 def a_malformed_input_is_named(api: Api, malformed: Any) -> None:
-    answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, malformed]))
+    answer = api.refused(inputs=[{"input_data": "Hi"}, malformed])
 
     expect(answer.status, REFUSED)
     expect(answer.field("message"), NAMES_THE_SECOND)
@@ -111,12 +111,12 @@ def a_malformed_input_is_named(api: Api, malformed: Any) -> None:
 
 @requirement("BATCH-09")
 def a_batch_without_model_is_refused(api: Api) -> None:
-    expect(api.refused(validation.without_model(api)).status, REFUSED)
+    expect(api.refused(**validation.without_model(api)).status, REFUSED)
 
 
 @requirement("BATCH-10", [0, -1, 1.5, "2", True])
 def a_wrong_max_concurrency_is_refused(api: Api, value: Any) -> None:
-    expect(api.refused(api.body(max_concurrency=value)).status, REFUSED)
+    expect(api.refused(max_concurrency=value).status, REFUSED)
 
 
 @requirement("BATCH-11", [100_000, 2**31, 2**53])
@@ -209,7 +209,7 @@ def batches_at_once_have_their_own_max_concurrency(
 @requirement("BATCH-24", MALFORMED)
 def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     good = {"messages": api.messages(api.tag("Hi"))}
-    answer = api.refused(api.body(scenario="echo", inputs=[good, malformed]))
+    answer = api.refused(scenario="echo", inputs=[good, malformed])
 
     expect(answer.status, REFUSED)
     expect(api.backend.wait_for_calls(api.nonce, 1, 0.3), [], "no upstream call")
@@ -288,7 +288,7 @@ def no_input_is_left_out(api: Api) -> None:
 
 @requirement("BATCH-35", REJECTED_ALONE)
 def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
-    answer = api.refused(api.body(inputs=[{"input_data": "Hi"}, wrong]))
+    answer = api.refused(inputs=[{"input_data": "Hi"}, wrong])
 
     expect(answer.status, REFUSED)
     expect(answer.field("message"), NAMES_THE_SECOND)
