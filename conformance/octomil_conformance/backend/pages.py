@@ -38,6 +38,12 @@ PAGES = {
     "/health": _json({"status": "ok"}),
     "/v1/health": _json({"status": "ok"}),
 }
+DETAILS = {
+    "details": {},
+    "model_info": {},
+    "capabilities": ["completion", "embedding"],
+}
+"""The answer to `/api/show`."""
 MODELS = ("/v1/models/", "/models/")
 
 
@@ -45,15 +51,7 @@ def page_for(received: Received, model: str, backend: Provider) -> Page:
     """A slash at the end makes no difference. `model` is the one in the body."""
     path = received.path.rstrip("/") or "/"
     if path == "/api/show":
-        return _about(
-            model,
-            backend,
-            {
-                "details": {},
-                "model_info": {},
-                "capabilities": ["completion", "embedding"],
-            },
-        )
+        return _about(model, backend, DETAILS)
     for prefix in MODELS:
         if path.startswith(prefix):
             name = path.removeprefix(prefix)

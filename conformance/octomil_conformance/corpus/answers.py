@@ -24,6 +24,10 @@ from octomil_conformance.corpus.entry import (
 HTML = (("Content-Type", "text/html"),)
 PAGE = b"<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 EACH_OF_INFER = "INFER-01 INFER-02 INFER-03 INFER-04 INFER-05"
+DETAILS = [
+    {"provider": "ollama", "status": "unavailable", "error": "connection refused"},
+    {"provider": "openai", "status": "ok", "latency_ms": 3.1, "error": None},
+]
 LETTERS = "\u00e4\u00df \u685c\u6843 \U0001f352 \u2028"
 
 INFER = {
@@ -230,16 +234,7 @@ HEALTH = {
         health("ok", "not_configured", "ok")
     ),
     "with-details: The backends have a latency and an error.": health(
-        "degraded",
-        backends=[
-            {
-                "provider": "ollama",
-                "status": "unavailable",
-                "error": "connection refused",
-            },
-            {"provider": "openai", "status": "ok", "latency_ms": 3.1, "error": None},
-        ],
-        provider="openai",
+        "degraded", backends=DETAILS, provider="openai"
     ),
     "no-label [HTTP-04]: Content-Type is missing.": Answer(
         health("ok", "ok"), headers=()

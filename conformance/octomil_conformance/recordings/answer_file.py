@@ -82,8 +82,9 @@ def _status_of_envelope(data: bytes) -> int | None:
     """The `status_code` in a body that is an envelope, else None."""
     fields = read_json(data)
     status = field(fields, "status_code")
-    is_failure = is_integer(status) and 400 <= status <= 599
-    return int(status) if is_failure and field(fields, "error") else None
+    if is_integer(status) and 400 <= status <= 599 and field(fields, "error"):
+        return status
+    return None
 
 
 def _require_body(path: Path, data: bytes, profile: str) -> None:

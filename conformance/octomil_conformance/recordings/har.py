@@ -68,7 +68,7 @@ def _status(entry: object, number: int) -> int:
         raise UsageError(
             f"entry {number}: response.status: expected an integer, not {status!r}"
         )
-    return int(status)
+    return status
 
 
 def _recording(path: Path, number: int, entry: Any, profile: str) -> Recording:

@@ -77,14 +77,12 @@ def summary(columns: Sequence[Implementation]) -> tuple[list[str], list[list[str
     """Head and rows of a table with the conclusion of each report."""
     outcomes = [name for name in NAMES if any(each.counts[name] for each in columns)]
     head = ["server", "verdict", "claimed", *map(NAMES.__getitem__, outcomes), "suite"]
-    rows = [
-        [
-            *(each.name, SENTENCES[each.conclusion], each.claimed()),
-            *(str(each.counts[name]) for name in outcomes),
-            each.suite,
-        ]
-        for each in columns
-    ]
+    rows = []
+    for each in columns:
+        about = [each.name, SENTENCES[each.conclusion], each.claimed()]
+        rows.append(
+            [*about, *(str(each.counts[name]) for name in outcomes), each.suite]
+        )
     return head, rows
 
 
@@ -175,13 +173,10 @@ def matrix_markdown(
     columns: Sequence[Implementation], rows: Sequence[spec.Requirement]
 ) -> str:
     names = [f"{plain(each.name)}<br>{each.claimed()}" for each in columns]
-    cells = [
-        [
-            f"**{row.id}** {row.force} {ours(row.text)}",
-            *(_markdown_cell(column, row) for column in columns),
-        ]
-        for row in rows
-    ]
+    cells = []
+    for row in rows:
+        title = f"**{row.id}** {row.force} {ours(row.text)}"
+        cells.append([title, *(_markdown_cell(column, row) for column in columns)])
     head, servers = summary(columns)
     blocks = [
         f"## {_title(columns)}",
