@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from octomil_conformance.backend import spoiled, words
-from octomil_conformance.backend.forms import RENAMED, WITH_CALL, Form
+from octomil_conformance.backend.forms import COUNTED_EARLY, RENAMED, WITH_CALL, Form
 from octomil_conformance.backend.reply import Reply
 
 LONG_GAP = 0.01
@@ -235,6 +235,21 @@ def late_beginning(reply: Reply) -> None:
 def gated(reply: Reply) -> None:
     """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
     reply.line.hold_after(1)
+    echo(reply)
+
+
+@_act
+def gated_halves(reply: Reply) -> None:
+    """As halves, held after the first half of a character, or as a whole, until the check opens the gate of its nonce."""
+    reply.line.hold_after(2)
+    halves(reply)
+
+
+@_act
+def gated_end(reply: Reply) -> None:
+    """The echo, the fallback's with counts beside its tokens, and held before its end until the check opens the gate of its nonce."""
+    reply.dialect.form = COUNTED_EARLY
+    reply.line.hold_after(len(reply.echo))
     echo(reply)
 
 

@@ -30,8 +30,8 @@ class Form:
     """Changes the JSON of each frame, and of a whole answer."""
     vectors: Change = same
     """Changes the list of vectors."""
-    counts: Literal["at the end", "always", "half", "never"] = "at the end"
-    """Where tokens are counted. `always`: so far, in every chunk of the fallback. `half`: only those of the answer."""
+    counts: Literal["at the end", "always", "early", "half", "never"] = "at the end"
+    """Where tokens are counted. `always`: so far, in every chunk of the fallback. `early`: so, but not in the last one. `half`: only those of the answer."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
     spread: bool = False
@@ -171,6 +171,8 @@ EVENTS = (
 WITH_CALL = Form("A tool call at the end", _calls)
 RENAMED = Form(change=_renamed)
 """The fallback's reasoning as vLLM and OpenRouter call it."""
+
+COUNTED_EARLY = Form(counts="early")
 
 FORMS: Mapping[str, Form] = {
     "nulls": Form("Fields that are null instead of absent", _nulls),

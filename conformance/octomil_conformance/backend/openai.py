@@ -188,7 +188,9 @@ class OpenAIDialect:
 
     def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> Json:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        usage = self._usage(self._said) if self.form.counts == "always" else {}
+        counts = self.form.counts
+        is_counted = counts == "always" or (counts == "early" and not reason)
+        usage = self._usage(self._said) if is_counted else {}
         return self._body([choice], CHUNK) | usage
 
     def _body(self, choices: list[Json], kind: str) -> Json:

@@ -153,6 +153,20 @@ def failures_do_not_spread_to_later_inputs(api: Api, failing: str, count: int) -
     expect(outputs(answer)[count:], ["Hi"] * 3)
 
 
+@requirement("BATCH-21", through=EACH_BACKEND)
+def failures_are_counted_in_their_own_batch(api: Api) -> None:
+    failing = api.failing("http-500")
+    one, other = ([failing, ""], [failing, failing, ""])
+    call = api.start(scenario="gated", inputs=inputs_playing(api, one))
+    api.until_called(2)
+    answers = [api.ask(scenario="echo", inputs=inputs_playing(api, other))]
+    api.backend.open(api.nonce)
+    answers.append(call.finish())
+    counted = [(each.field("succeeded"), each.field("failed")) for each in answers]
+
+    expect(counted, [(1, 2), (1, 1)], "the numbers of each batch")
+
+
 @requirement("BATCH-22", through=EACH_BACKEND)
 def max_concurrency_is_not_exceeded(api: Api) -> None:
     call = api.start(SIX, "gated", max_concurrency=2)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from octomil_conformance.api import UNAVAILABLE, Api
+from octomil_conformance.api import UNAVAILABLE, Api, model_for
 from octomil_conformance.backend import GIANT, TEXTS
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import MISSING, Json, field
@@ -169,13 +169,16 @@ def nothing_is_asked_for_a_client_that_has_left(api: Api) -> None:
 @requirement("INFER-14", through=EACH_BACKEND)
 def requests_do_not_wait_for_each_other(api: Api) -> None:
     texts = ["red", "green", "blue", "black"]
+    names = [f"{text}/{model_for('gated', api.through)}" for text in texts]
     calls = [
-        api.start(scenario="gated", messages=api.messages(api.tag(text, text)))
-        for text in texts
+        api.start(text, scenario="gated", model_id=name)
+        for text, name in zip(texts, names)
     ]
     together = api.backend.wait_for_active(api.nonce, 4, 0.8 * api.timeout)
     api.backend.open(api.nonce)
-    answers = [said(call.finish()) for call in calls]
+    answers = [call.finish() for call in calls]
+    named = [answer.field("model_id") for answer in answers]
 
     expect(together, True, "four upstream calls at once")
-    expect(answers, texts)
+    expect([*map(said, answers)], texts)
+    expect(named, one_of(names, [MISSING] * 4), "the model of each request")

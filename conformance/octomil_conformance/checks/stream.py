@@ -94,6 +94,17 @@ def two_streams_do_not_mix(api: Api) -> None:
     expect(texts_got, [*texts])
 
 
+@requirement("STREAM-23", through=EACH_BACKEND)
+def two_streams_do_not_exchange_halves_of_characters(api: Api) -> None:
+    calls = [api.start(scenario="gated-halves") for _ in range(2)]
+    for call in calls:
+        call.until_text(len("Ripe"))
+    api.backend.open(api.nonce)
+    texts = ["".join(call.finish().tokens) for call in calls]
+
+    expect(texts, [TEXTS["halves"]] * 2)
+
+
 @requirement("STREAM-24", through=EACH_BACKEND)
 def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     call = api.start(scenario="long")

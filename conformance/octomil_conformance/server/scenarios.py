@@ -27,19 +27,23 @@ OWN = {
 HEADERS = {401: CHALLENGE, 429: {"Retry-After": "7"}, 503: {"Retry-After": "7"}}
 
 GATED = "gated"
-"""Waits until a check opens its gate. Clients have no gate."""
+"""Scenarios whose names begin so wait until a check opens their gate. Clients have no gate."""
 
 
 def is_scenario(name: str) -> bool:
     """True also for names with one scenario for each upstream, `ollama-NAME-openai-NAME`."""
     model = MODEL_PREFIX + name
     known = scenario_of(model, "ollama") and scenario_of(model, "openai")
-    return name in OWN or (known is not None and name != GATED)
+    return name in OWN or (known is not None and not name.startswith(GATED))
 
 
 def sentences() -> dict[str, str]:
     """A sentence about each scenario, by name."""
-    backend = {name: each.sentence for name, each in SCENARIOS.items() if name != GATED}
+    backend = {
+        name: each.sentence
+        for name, each in SCENARIOS.items()
+        if not name.startswith(GATED)
+    }
     return backend | {name: sentence for name, (_, sentence) in OWN.items()}
 
 

@@ -4,11 +4,19 @@ import json
 import threading
 import unicodedata
 from contextlib import suppress
+from typing import Any
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Client, Json, Request, Response, Server
+from octomil_conformance.server.layers import (
+    Client,
+    Json,
+    Layer,
+    Request,
+    Response,
+    Server,
+)
 from octomil_conformance.server.on import GONE
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 4}
@@ -134,7 +142,7 @@ _one_at_a_time = threading.Lock()
 @on.layer("infer@2", "INFER-14", shows=None)
 def requests_wait_for_each_other(request: Request, server: Server) -> Response:
     """Only one request is answered at a time."""
-    if request.played != "gated":
+    if "gated" not in request.scenario:
         return server(request)
     with _one_at_a_time:
         return server(request)
@@ -146,9 +154,52 @@ _latest: Json = {}
 @on.replies("infer@2", "INFER-14", shows=None)
 def requests_share_their_answer(request: Request, response: Response) -> None:
     """Simultaneous requests all get the answer to one of them."""
-    if request.played == "gated" and response.status == 200:
+    if "gated" in request.scenario and response.status == 200:
         _latest.setdefault("output", response.fields["output"])
         response.send({**response.fields, **_latest})
+
+
+_newest: list[Request] = []
+
+
+def of_the_newest(name: str, value: Any) -> Layer:
+    """If a newer request came meanwhile, the field has this value. Only scenarios with a gate show it."""
+
+    def play(request: Request, server: Server) -> Response:
+        _newest[:] = [request]
+        response = server(request)
+        if "gated" in request.scenario and _newest != [request]:
+            response.send(response.fields | {name: value})
+        return response
+
+    return play
+
+
+NEWEST = "{} is that of the request that came last."
+on.layer("infer@2", "INFER-14", shows=None).table(
+    of_the_newest,
+    NEWEST,
+    the_newest_model_is_named=("`model_id`", "model_id", "conf-echo"),
+)
+on.layer("infer@2", "INFER-12", shows=None).table(
+    of_the_newest,
+    NEWEST,
+    latency_begins_with_the_newest_request=(
+        "The beginning of `latency_ms`",
+        "latency_ms",
+        1.5,
+    ),
+)
+on.layer("infer@2", "INFER-11", shows=None).table(
+    of_the_newest,
+    NEWEST,
+    the_newest_counts_are_reported=("`usage`", "usage", USAGE),
+)
+on.layer("infer@2", "FALLBACK-08", shows=None).table(
+    of_the_newest,
+    NEWEST,
+    the_newest_provider_is_named=("`provider`", "provider", "newest"),
+)
 
 
 _left: list[bool] = []

@@ -296,3 +296,31 @@ def null_is_text(piece: bytes) -> bytes:
 def data_needs_a_space(piece: bytes) -> bytes:
     """Only lines with a space after `data:` are read."""
     return piece.replace(b"data:{", b": {")
+
+
+_half: list[bytes] = []
+_counts: list[bytes] = []
+
+
+@on.pieces("stream@2", "STREAM-23", shows=None)
+def halves_wait_in_one_place(received: Received) -> Received:
+    """Half of a character waits for its other half in a place that all streams share."""
+    for piece in received:
+        if _half and b'"content":"' in piece:
+            piece = piece.replace(b'"content":"', b'"content":"' + _half.pop())
+        if ends := re.search(rb'\\ud83c(?=")', piece):
+            _half[:] = [ends[0]]
+            piece = piece.replace(ends[0] + b'"', b'"')
+        yield piece
+
+
+@on.pieces("stream@2", "INFER-11", only="openai", shows=None)
+def counts_wait_in_one_place(received: Received) -> Received:
+    """The counts beside the tokens wait for the end of the stream in a place that all streams share."""
+    for piece in received:
+        counts = re.findall(rb',"usage":\{[^}]*\}', piece)
+        _counts[:] = counts or _counts
+        end = b'"finish_reason":"stop"}]'
+        if _counts and not counts:
+            piece = piece.replace(end, end + _counts[-1])
+        yield piece
