@@ -145,13 +145,15 @@ class Api:
             answers.append(answered(call.finish()))
         return answers
 
-    def hold(self, body: bytes, held: int = 1) -> Transfer:
+    def hold(self, body: bytes, held: int = 1, headers: Headers = AS_USUAL) -> Transfer:
         """A request whose last `held` bytes are sent later."""
-        return self._call(Raw(body), held=held)
+        return self._call(Raw(body, headers=headers), held=held)
 
-    def overload(self, body: bytes, length: int, most: int) -> Transfer | None:
+    def overload(
+        self, body: bytes, length: int, most: int, headers: Headers = AS_USUAL
+    ) -> Transfer | None:
         """Announces a body that is far too long, and sends up to `most` bytes of it. None if there is no response."""
-        call = self._call(Raw(body, padding=length), most=most)
+        call = self._call(Raw(body, padding=length, headers=headers), most=most)
         if call.wait_for_response(LINGERS):
             return call
         call.hang_up()

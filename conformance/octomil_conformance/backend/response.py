@@ -247,7 +247,7 @@ def read_request(wire: Wire, nth: int, most: float = math.inf) -> Received | Non
     if headers.get("expect", "").lower() == "100-continue":
         wire.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        body, unread = _read_chunks(wire.reader, most), 0
+        body, unread = _read_chunks(wire.reader, most)
     else:
         length = int(headers.get("content-length") or 0)
         body = _read_exactly(wire.reader, length, most)
@@ -267,16 +267,18 @@ def _read_headers(reader: BinaryIO) -> dict[str, str]:
     return headers
 
 
-def _read_chunks(reader: BinaryIO, most: float) -> bytes:
+def _read_chunks(reader: BinaryIO, most: float) -> tuple[bytes, int]:
+    """The body, and the number of bytes that were not read of a chunk that is too large."""
     body = b""
     while size := int(reader.readline().partition(b";")[0], 16):
         body += _read_exactly(reader, size, most)
-        if len(body) > most:
-            return body
+        if size > most:
+            return body, size - int(most + 1)
+        body = body[: int(min(most + 1, len(body)))]
         if reader.readline() != b"\r\n":
             raise ValueError("a chunk of the request has the wrong length")
     _read_headers(reader)  # trailers, and the blank line
-    return body
+    return body, 0
 
 
 def _read_exactly(reader: BinaryIO, size: int, most: float) -> bytes:

@@ -5,7 +5,7 @@ import re
 from octomil_conformance import spec
 from octomil_conformance.api import LINGERS, Api, Raw, json_bytes
 from octomil_conformance.backend import API_KEY
-from octomil_conformance.checks.http import LARGE
+from octomil_conformance.checks.bodies import LARGE
 from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import FALSE, Want, expect
 from octomil_conformance.report.redact import redact
@@ -108,6 +108,13 @@ AT_FAULT = {
     "415": ("POST", "", 0),
 }
 """The method, what follows the path, and the padding of the body."""
+IN_TARGETS = {
+    "404-query": ("POST", "/no-such-thing?api_key=..."),
+    "404-path": ("POST", "/.../no-such-thing"),
+    "405-query": ("GET", "?access_token=..."),
+    "400-query": ("POST", "?token=..."),
+}
+"""The method, and what follows the path. A token replaces the dots."""
 BEGINNINGS = {
     "plain": "conf-",
     "other": "A.b_9-",
@@ -187,6 +194,14 @@ def a_body_at_fault_is_not_quoted(api: Api, body: str) -> None:
     answer = api.send(
         body.replace("...", SECRET).encode(), headers={"X-API-Key": SECRET}
     )
+
+    expect(pieces_in(everything(answer), SECRET), [], "no piece of the token")
+
+
+@requirement("HTTP-37", IN_TARGETS)
+def a_target_is_not_quoted(api: Api, method: str, more: str) -> None:
+    path = api.path + more.replace("...", SECRET)
+    answer = api.send(b"{", method, path, {"X-API-Key": SECRET})
 
     expect(pieces_in(everything(answer), SECRET), [], "no piece of the token")
 

@@ -1,6 +1,7 @@
 """Bodies of requests, to any endpoint, that are read wrongly or refused."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,13 @@ def arrays_are_a_500(request: Request, response: Response) -> None:
 def nesting_is_a_500(request: Request, response: Response) -> None:
     """Deeply nested JSON is answered with a failure."""
     if b"[" * 1000 in request.body:
+        response.fail(500)
+
+
+@on.replies("infer@1", "HTTP-07")
+def nesting_in_parameters_is_a_500(request: Request, response: Response) -> None:
+    """Deeply nested JSON in `parameters` is answered with a failure."""
+    if b'"max_tokens": 1, "a": [[[' in request.body:
         response.fail(500)
 
 
@@ -75,6 +83,29 @@ def json_is_read_leniently(request: Request) -> None:
     request.body = body.replace(b"'", b'"') if body[:2] == b"{'" else body
 
 
+def _reading(lenient: bytes, strict: bytes) -> Callable[[Request], None]:
+    def play(request: Request) -> None:
+        request.body = request.body.replace(b": " + lenient, b": " + strict)
+
+    return play
+
+
+on.requests("embed@1", "HTTP-05").table(
+    _reading,
+    "`{}` in a body is read.",
+    nan_is_read=("NaN", b"NaN", b"null"),
+    infinity_is_read=("[-Infinity]", b"[-Infinity]", b"[]"),
+    zeros_before_numbers_are_read=("07", b"07", b"7"),
+    python_is_read=("None", b"None", b"null"),
+)
+
+
+@on.requests("embed@1", "HTTP-05")
+def bad_utf8_is_replaced(request: Request) -> None:
+    """Bytes of a body that are not UTF-8 are replaced."""
+    request.body = request.body.decode(errors="replace").encode()
+
+
 @on.refuses("embed@1", "HTTP-08")
 def unknown_fields_are_refused(fields: Json) -> bool:
     """An unknown field is refused."""
@@ -123,6 +154,13 @@ def chunks_are_not_read(request: Request) -> None:
         request.body = b""
 
 
+@on.requests("embed@1", "HTTP-23")
+def one_chunk_is_read(request: Request) -> None:
+    """Only the beginning of a chunked body is read."""
+    if "transfer-encoding" in request.headers:
+        request.body = request.body[:7]
+
+
 @on.requests("embed@1", "HTTP-26")
 def a_second_request_has_no_body(request: Request) -> None:
     """The body of a connection's second request is not read."""
@@ -157,3 +195,10 @@ def large_bodies_are_dropped(request: Request, response: Response) -> None:
     """After the response to a body that is too large the connection is closed at once."""
     if response.status == 413:
         response.drops = True
+
+
+@on.replies("embed@1", "HTTP-29")
+def large_chunks_are_dropped(request: Request, response: Response) -> None:
+    """After the response to a chunked body that is too large the connection is closed at once."""
+    is_chunked = "transfer-encoding" in request.headers
+    response.drops = is_chunked and response.status == 413

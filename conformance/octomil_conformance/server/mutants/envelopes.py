@@ -49,6 +49,14 @@ def failure_is_labelled_as_a_stream(request: Request, response: Response) -> Non
         response.headers["content-type"] = accepted.replace("*/*", "application/json")
 
 
+@on.replies("embed@1", "HTTP-37")
+def a_404_quotes_its_target(request: Request, response: Response) -> None:
+    """The message of a 404 has the path and the query of its request."""
+    if response.status == 404:
+        target = f"{request.path}?{request.query}"
+        response.send(response.fields | {"message": f"There is no {target}"})
+
+
 @on.responses("embed@1", "HTTP-11")
 def answers_have_no_request_id(response: Response) -> None:
     """Good answers have no X-Request-Id."""

@@ -180,6 +180,21 @@ def a_query_is_the_method(request: Request) -> None:
     request.method = dict(parse_qsl(request.query)).get("_method", request.method)
 
 
+@on.requests("embed@1", "HTTP-27")
+def a_query_replaces_fields(request: Request) -> None:
+    """Fields in the query replace those of the body."""
+    if fields := request.fields:
+        added = fields.keys() & dict(parse_qsl(request.query))
+        request.send(fields | dict.fromkeys(added, 0))
+
+
+@on.requests("embed@1", "HTTP-27")
+def a_query_adds_fields(request: Request) -> None:
+    """Fields in the query are added to those of the body."""
+    if fields := request.fields:
+        request.send(dict(parse_qsl(request.query)) | fields)
+
+
 @on.replies("embed@1", "HTTP-27")
 def a_query_names_a_function(request: Request, response: Response) -> None:
     """`callback` in the query is put around the response as the name of a function."""
@@ -206,6 +221,12 @@ def a_trace_is_an_echo(request: Request, response: Response) -> None:
 def put_is_post(request: Request) -> None:
     """PUT is answered like POST."""
     request.method = request.method.replace("PUT", "POST")
+
+
+@on.requests("embed@1", "HTTP-14")
+def every_other_method_is_post(request: Request) -> None:
+    """A method that HTTP does not have is answered like POST."""
+    request.method = request.method.replace("PROPFIND", "POST")
 
 
 @on.requests("embed@1", "HTTP-14 HTTP-39")

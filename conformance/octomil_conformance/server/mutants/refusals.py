@@ -75,6 +75,13 @@ def retry_after_is_rounded_down(given: str) -> str:
     return whole_seconds(given.partition(".")[0])
 
 
+@on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
+def retry_after_is_rounded(given: str) -> str:
+    """A fraction in Retry-After is rounded to the nearest second."""
+    is_number = given.replace(".", "").isdecimal()
+    return whole_seconds(str(round(float(given))) if is_number else given)
+
+
 @on.delays("embed@2", "HTTP-35", shows="http-429-future")
 def dates_in_retry_after_are_not_read(given: str) -> str:
     """A date in Retry-After counts as one second."""

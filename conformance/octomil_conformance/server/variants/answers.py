@@ -30,6 +30,13 @@ def chunked(response: Response) -> None:
     response.pieces = [body[:9], body[9:]]
 
 
+@on.replies(ANSWERS)
+def unknown_methods_are_a_501(request: Request, response: Response) -> None:
+    """A method that is not one of HTTP's own is answered with 501."""
+    if request.method in ("PROPFIND", "PURGE"):
+        response.fail(501)
+
+
 @on.responses(ALL)
 def header_case(response: Response) -> None:
     """Header names are written in capitals."""
