@@ -16,7 +16,7 @@ from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
 from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.config import METHODS, PATHS
+from octomil_conformance.config import DEFAULT_BACKEND_TIMEOUT, METHODS, PATHS
 from octomil_conformance.exchange import Exchange, Json, Request
 from octomil_conformance.expect import Finding, SuiteFault, one_of
 from octomil_conformance.target import PROMPT, Target
@@ -24,6 +24,7 @@ from octomil_conformance.transport import Transfer
 
 HEALTH_PATIENCE = 4.0
 """Seconds within which a health report must change, because servers may cache it."""
+HALF_A_MINUTE = 31.0
 RECOVERY = 8.0
 """Seconds that a server may need until it asks an upstream again."""
 
@@ -301,9 +302,18 @@ class Api:
         """Seconds that the server waits for an upstream, by its settings."""
         return self.target.config.backend_timeout
 
-    def steps(self, seconds: float) -> int:
-        """How many steps of this length outlast the timers that servers have: five seconds, or both timeouts and a second."""
-        return math.ceil(max(5.5, 2 * self.timeout + 1.5) / seconds)
+    def steps(self, seconds: float, least: float = 5.5) -> int:
+        """How many steps of this length outlast both timeouts and a second, and `least` seconds. The check may last as long."""
+        lasts = max(least, 2 * self.timeout + 1.5)
+        self._deadline += lasts
+        return math.ceil(lasts / seconds)
+
+    @property
+    def long(self) -> float:
+        """Seconds that outlast the timers of 30 seconds that servers have; fewer if the timeout is below the usual one."""
+        return min(
+            HALF_A_MINUTE, HALF_A_MINUTE * self.timeout / DEFAULT_BACKEND_TIMEOUT
+        )
 
     def within(self, seconds: float) -> float:
         """`seconds`, prolonged for slow machines by `--timeout-factor`."""

@@ -57,6 +57,7 @@ TOGETHER = {
         "chunked",
         "newer_words_openai",
         "cools_down",
+        "unknown_methods_are_a_501",
     ],
     "freedoms that level 2 does not have": [
         "structured_output",

@@ -310,7 +310,7 @@ def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
 
 @requirement("BATCH-37", through=EACH_BACKEND)
 def each_input_has_the_whole_timeout(api: Api) -> None:
-    count = api.steps(LATE * pace_for(api.timeout).gap)
+    count = api.steps(LATE * pace_for(api.timeout).gap, api.long)
     texts = [f"text {number}" for number in range(count)]
     answer = api.ask(texts, scenario="late", max_concurrency=1)
 

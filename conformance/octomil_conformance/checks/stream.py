@@ -138,6 +138,14 @@ def a_slow_stream_lasts_longer_than_the_timeout(api: Api, scenario: str) -> None
     expect(("".join(answer.tokens), len(answer.finals)), (text, 1))
 
 
+@requirement("STREAM-26", through=EACH_BACKEND)
+def no_timer_ends_a_stream(api: Api) -> None:
+    text = " ".join("a" * api.steps(pace_for(api.timeout).gap, api.long))
+    answer = api.ask(text, "drip")
+
+    expect(("".join(answer.tokens), len(answer.finals)), (text, 1))
+
+
 @requirement("STREAM-27", HEADERS, through=EACH_BACKEND)
 def each_stream_has_its_own_session(api: Api, headers: dict[str, str]) -> None:
     answers = [api.ask(scenario="echo", headers=headers) for _ in range(2)]
