@@ -306,7 +306,7 @@ RULES: Mapping[str, Rule] = {
     "temperature": _number(0, 2),
     "max_tokens": _positive_integer,
     "top_p": _number(0, 1),
-    "top_k": _positive_integer,
+    "top_k": _any_integer,
     "seed": _any_integer,
     "stop": _stop,
     "presence_penalty": _number(-2, 2),

@@ -146,8 +146,8 @@ BAD_INPUTS = {
         "'inputs[1].messages[0].role' must be one of",
     ),
     "a bad parameter of one": (
-        [{"messages": HI, "parameters": {"top_k": 0}}],
-        "'inputs[0].parameters.top_k' must be an integer of at least 1",
+        [{"messages": HI, "parameters": {"max_tokens": 0}}],
+        "'inputs[0].parameters.max_tokens' must be an integer of at least 1",
     ),
 }
 

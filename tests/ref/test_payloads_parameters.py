@@ -13,7 +13,7 @@ CHECKED = {
     "presence_penalty": ("a number from -2 to 2", [-2, 2], [-2.1, 2.1]),
     "frequency_penalty": ("a number from -2 to 2", [-2, 2], [-2.1, 2.1]),
     "max_tokens": ("an integer of at least 1", [1], [0, -1, 1.5]),
-    "top_k": ("an integer of at least 1", [1], [0, 2.5]),
+    "top_k": ("an integer", [1, 0, -1], [2.5]),
     "seed": ("an integer", [0, -1], [1.5]),
     "stop": (
         "a string or an array of at most 8 strings",

@@ -77,6 +77,13 @@ def rough(reply: Reply) -> None:
 
 
 @_act
+def marked(reply: Reply) -> None:
+    """Byte order marks at the beginning of the answer and of a token."""
+    reply.say(words.MARKED_TOKENS)
+    reply.finish()
+
+
+@_act
 def huge(reply: Reply) -> None:
     """520 long tokens, 67 kB, as fast as they can be read."""
     reply.say(words.HUGE_TOKENS)

@@ -32,6 +32,8 @@ class Ask:
     has_seed: bool = False
     in_base64: bool = False
     """True if the vectors are asked for in base64."""
+    dimensions: int | None = None
+    """The numbers of a vector, if the request says how many."""
     one_vector: bool = False
     """True for Ollama's older API of embeddings, which takes one text."""
 
@@ -58,6 +60,11 @@ def texts_of(body: Mapping[str, Any]) -> list[str]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise Refused(400, "invalid input type")
     return texts
+
+
+def dimensions_of(body: Mapping[str, Any]) -> int | None:
+    given = body.get("dimensions")
+    return given if isinstance(given, int) else None
 
 
 def to_be_echoed(messages: Sequence[tuple[str, str]]) -> str:

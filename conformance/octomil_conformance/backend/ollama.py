@@ -6,6 +6,7 @@ from typing import Any
 from octomil_conformance.backend.ask import (
     Ask,
     Refused,
+    dimensions_of,
     messages_of,
     model_of,
     texts_of,
@@ -52,7 +53,10 @@ def read_chat(body: Mapping[str, Any]) -> Ask:
 def read_embed(body: Mapping[str, Any]) -> Ask:
     # Ollama skips empty texts, and answers 200 even if nothing is left.
     texts = [text for text in texts_of(body) if text]
-    return Ask(model_of(body), "", texts, False, None, tokens_in(texts))
+    return Ask(
+        *(model_of(body), "", texts, False, None, tokens_in(texts)),
+        dimensions=dimensions_of(body),
+    )
 
 
 def read_old_embed(body: Mapping[str, Any]) -> Ask:

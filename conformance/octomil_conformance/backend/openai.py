@@ -9,6 +9,7 @@ from typing import Any
 from octomil_conformance.backend.ask import (
     Ask,
     Refused,
+    dimensions_of,
     messages_of,
     model_of,
     texts_of,
@@ -52,7 +53,9 @@ def read_embed(body: Mapping[str, Any]) -> Ask:
         raise Refused(400, "input must not be empty")
     in_base64 = body.get("encoding_format") == "base64"
     return Ask(
-        model_of(body), "", texts, False, None, tokens_in(texts), in_base64=in_base64
+        *(model_of(body), "", texts, False, None, tokens_in(texts)),
+        in_base64=in_base64,
+        dimensions=dimensions_of(body),
     )
 
 

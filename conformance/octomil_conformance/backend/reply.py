@@ -256,7 +256,7 @@ class WholeReply:
             text = "".join(self._said)
             count = len(self._said)
             return self.dialect.whole(text, self._thoughts, self._reason, count)
-        found = [*map(embed, self.ask.texts)]
+        found = [embed(text)[: self.ask.dimensions] for text in self.ask.texts]
         change = self.dialect.form.vectors
         # A single vector cannot be wrong in all these ways: it is left out.
         if self.ask.one_vector and change not in (same, wide, small):

@@ -41,6 +41,9 @@ ANSWERS: Mapping[str, Form] = {
         "an object instead of the text; vectors as usual",
         _with({"text": "one"}, "content"),
     ),
+    "object-beside": Form(
+        'an answer with `"object": "error"`', lambda json: json | {"object": "error"}
+    ),
 }
 """A stream has one token in this form."""
 

@@ -57,9 +57,14 @@ ROUGH_TOKENS = (
         " \x07\x1b[0m",
         " a\x00b \x01\x7f\x9f",
     ),
+    *(" \U0001f3f4\U000e0067\U000e0062\U000e007f", " \u00ad\u2060\u200d\ufe0f"),
+    " \ue000\U0010ffff\ufdd0",
     *(" 1.0 007 1e5", " a", "a", "a", "  ", "\n", " \n"),
 )
 """Text that careless programs change: white space, line ends, markup, escapes, frames, Unicode forms, repetitions."""
+
+MARKED_TOKENS = ("\ufeffA", "\ufeff", " b")
+"""A byte order mark at the beginning of an answer and of a token. It is a character like any other."""
 
 HUGE_TOKENS = tuple(f" {number} {'x' * 124}\u00e9" for number in range(520))
 """More than 64 kB and more than 500 tokens."""
@@ -79,6 +84,7 @@ AFTER_THOUGHT_TOKENS = ("\n\n", "Well", ",\n\n")
 TEXTS = {
     "unicode": "".join(UNICODE_TOKENS),
     "rough": "".join(ROUGH_TOKENS),
+    "marked": "".join(MARKED_TOKENS),
     "huge": "".join(HUGE_TOKENS),
     "after-thought": "".join(AFTER_THOUGHT_TOKENS),
     "halves": "Ripe \U0001f352 and \U0001f34b!",

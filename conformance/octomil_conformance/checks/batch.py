@@ -269,7 +269,7 @@ def sixty_four_inputs_have_their_results(api: Api) -> None:
     expect(outputs(api.ask(SIXTY_FOUR, scenario="echo")), SIXTY_FOUR)
 
 
-@requirement("BATCH-31", ["unicode", "rough", "huge"], through=EACH_BACKEND)
+@requirement("BATCH-31", ["unicode", "rough", "huge", "marked"], through=EACH_BACKEND)
 def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
     expect(outputs(api.ask(scenario=scenario)), [TEXTS[scenario]] * 2)
 

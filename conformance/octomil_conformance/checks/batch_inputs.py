@@ -1,15 +1,15 @@
 """What reaches the model of each input of a batch (spec section 6)."""
 
 from octomil_conformance.api import Api, model_for
-from octomil_conformance.checks import forwarding, upstream
+from octomil_conformance.checks import forwarding, parameters, upstream
 from octomil_conformance.checks.answers import outputs
 from octomil_conformance.exchange import Json, read_json
 from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 
 PARAMETERS = {
-    **forwarding.OTHER_VALUES,
-    **{name: (forwarding.UNKNOWN[name],) * 2 for name in forwarding.UNKNOWN},
+    **parameters.OTHER_VALUES,
+    **{name: (parameters.UNKNOWN[name],) * 2 for name in parameters.UNKNOWN},
 }
 OWN: dict[str, tuple[Json, Json]] = {
     "usual": ({"temperature": 0.5, "max_tokens": 5}, {"max_tokens": 3, "seed": 7}),
@@ -36,6 +36,9 @@ FOREIGN: Json = {
     "max_concurrency": 1,
     "index": 7,
     "provider": "openai",
+    "Messages": [{"role": "user", "content": "No."}],
+    "Input_Data": "No.",
+    "PARAMETERS": {"temperature": 0.1},
 }
 """Fields that an input does not have."""
 
@@ -157,4 +160,4 @@ def each_parameter_of_an_input_reaches_the_model(
     call = api.call()
     known = upstream.known(wanted, call)
 
-    expect(forwarding.sent_of(known, call), known)
+    expect(parameters.sent_of(known, call), known)

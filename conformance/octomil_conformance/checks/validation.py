@@ -3,7 +3,7 @@
 from typing import Any
 
 from octomil_conformance.api import REFUSED, Api, json_bytes
-from octomil_conformance.checks.forwarding import NULLS
+from octomil_conformance.checks.parameters import NULLS
 from octomil_conformance.exchange import Json
 from octomil_conformance.expect import expect
 from octomil_conformance.parts import MAX_TOKENS
@@ -24,6 +24,8 @@ MALFORMED: Json = {
     "role": [{"role": "king", "content": "Hi"}],
     "no-content": [{"role": "user"}],
     "no-role": [{"content": "Hi"}],
+    "capital-role": [{"role": "User", "content": "Hi"}],
+    "space-role": [MESSAGE, {"role": "user ", "content": "Hi"}],
     "number": [MESSAGE, {"role": "user", "content": 7}],
 }
 
@@ -33,6 +35,16 @@ def pairs(**values: list[Any]) -> list[tuple[str, Any]]:
     return [(name, value) for name, given in values.items() for value in given]
 
 
+TWO_PROMPTS: Json = {
+    "text": {"input_data": "Name a fruit."},
+    "empty-text": {"input_data": ""},
+    "zero": {"input_data": 0},
+    "false": {"input_data": False},
+    "empty-object": {"input_data": {}},
+    "empty-array": {"input_data": []},
+    "no-messages": {"messages": [], "input_data": "Name a fruit."},
+}
+"""What a request has beside its messages, or instead of them. Only null counts as missing."""
 OUT_OF_RANGE = pairs(
     temperature=["hot", 2.5, -1, "0.7", True, [0.7]],
     max_tokens=[0, "8", 1.5, True],
@@ -126,9 +138,9 @@ def a_request_without_a_prompt_is_refused(api: Api) -> None:
     expect(api.send(json_bytes(body)).status, REFUSED)
 
 
-@requirement("REQ-09")
-def a_request_with_two_prompts_is_refused(api: Api) -> None:
-    expect(api.refused(input_data="Name a fruit.").status, REFUSED)
+@requirement("REQ-09", TWO_PROMPTS)
+def a_request_with_two_prompts_is_refused(api: Api, prompts: Json) -> None:
+    expect(api.refused(**prompts).status, REFUSED)
 
 
 @requirement("REQ-10", ["", "  ", 7, ["conf-echo"]])

@@ -166,7 +166,7 @@ def _judge(name: str, value: Any, at: str) -> None:
         need(number and low <= value <= high, f"{at} must be {low} to {high}")
     if name in WHOLE:
         whole = number and isinstance(value, int)
-        need(whole and (name == "seed" or value >= 1), f"{at} must be a whole number")
+        need(whole and (name != "max_tokens" or value >= 1), f"{at} must be whole")
     if name == "stop":
         stops = [value] if isinstance(value, str) else value
         strings = isinstance(stops, list) and all(isinstance(s, str) for s in stops)

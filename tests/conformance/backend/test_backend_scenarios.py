@@ -58,6 +58,19 @@ def test_embeddings_are_not_scaled_to_one_and_similar_texts_are_near():
     assert apple == embed(tagged("n", "the red apple"))
 
 
+@pytest.mark.parametrize(
+    ("port", "path"), [("ollama", "/api/embed"), ("openai", "/v1/embeddings")]
+)
+def test_dimensions_shorten_vectors_as_those_of_real_servers(scripted, port, path):
+    body = {"model": "conf-echo", "input": ["x"], "dimensions": 8}
+
+    with exchange(scripted, port, path, body) as response:
+        answer = json.loads(response.read())
+
+    vectors = answer.get("embeddings") or [each["embedding"] for each in answer["data"]]
+    assert vectors == [embed("x")[:8]]
+
+
 def _dot(left, right):
     return sum(a * b for a, b in zip(left, right, strict=True))
 

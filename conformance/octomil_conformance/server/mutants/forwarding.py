@@ -115,6 +115,18 @@ def prompts_lose_control_characters(text: str) -> str:
 
 
 @on.texts("infer@2", "REQ-17 REQ-23")
+def prompts_lose_tag_characters(text: str) -> str:
+    """Tag characters in messages, of which some flags are made, are removed."""
+    return re.sub("[\U000e0000-\U000e007f]", "", text)
+
+
+@on.texts("infer@2", "REQ-23")
+def prompts_lose_their_first_mark(text: str) -> str:
+    """A byte order mark at the beginning of a message is removed."""
+    return text.removeprefix("\ufeff")
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
 def dollars_are_patterns(text: str) -> str:
     """`$$` becomes `$`."""
     return text.replace("$$", "$")

@@ -34,6 +34,20 @@ def carriage_returns_are_lost(token: str) -> str:
     return token.replace("\r\n", "\n")
 
 
+@on.each_token(
+    "infer@2 stream@2 batch@2", "INFER-08 STREAM-21 BATCH-31", shows="marked"
+)
+def first_marks_are_removed(token: str) -> str:
+    """A byte order mark at the beginning of an answer or of a token is removed."""
+    return token.removeprefix("\ufeff")
+
+
+@on.each_token("infer@2 stream@2", "INFER-08 STREAM-21", shows="rough")
+def tag_characters_are_lost(token: str) -> str:
+    """Tag characters, of which some flags are made, are removed."""
+    return re.sub("[\U000e0000-\U000e007f]", "", token)
+
+
 @on.each_token("infer@2 stream@2", "INFER-08 STREAM-21", shows="rough")
 def nuls_are_lost(token: str) -> str:
     """A NUL in the answer is removed."""

@@ -38,6 +38,19 @@ def five_stops_are_refused(fields: Json) -> bool:
 
 
 @on.refuses("infer@2", "REQ-21", shows=None)
+def empty_stops_are_refused(fields: Json) -> bool:
+    """`stop` without a string is refused."""
+    return parameters_in(fields).get("stop") == []
+
+
+@on.refuses("infer@2", "REQ-21", shows=None)
+def top_k_begins_at_one(fields: Json) -> bool:
+    """A `top_k` of 0 or less is refused."""
+    top_k = parameters_in(fields).get("top_k")
+    return isinstance(top_k, int) and top_k < 1
+
+
+@on.refuses("infer@2", "REQ-21", shows=None)
 def negative_penalties_are_refused(fields: Json) -> bool:
     """A `presence_penalty` below 0 is refused."""
     return (parameters_in(fields).get("presence_penalty") or 0) < 0

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, Response, messages_in
+from octomil_conformance.server.layers import Json, Response, messages_in, parameters_in
 from octomil_conformance.server.subjects import all_but
 
 GOOD = "conf-echo"
 MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+def lowered(fields: Json) -> Json:
+    """The fields with their names in lower case. The last of equal names counts."""
+    return {name.lower(): value for name, value in fields.items()}
 
 
 def messages_with_parts(fields: Json) -> list[Json]:
@@ -144,6 +149,65 @@ def messages_are_coerced(fields: Json) -> None:
     is_alone = "input_data" not in fields and isinstance(fields.get("model_id"), str)
     if is_alone and not isinstance(fields.get("messages", []), list):
         fields["messages"] = MESSAGES
+
+
+@on.bodies("infer@1", "REQ-11")
+def roles_have_no_case(fields: Json) -> None:
+    """Capital letters and white space in a role do not count."""
+    for message in messages_in(fields):
+        if isinstance(message.get("role"), str):
+            message["role"] = message["role"].strip().lower()
+
+
+@on.bodies("infer@1", "REQ-09")
+def an_empty_second_prompt_is_none(fields: Json) -> None:
+    """Of two prompts, one that is empty, 0 or false is silently dropped."""
+    for name, other in (("messages", "input_data"), ("input_data", "messages")):
+        if fields.get(other) and not fields.get(name):
+            fields.pop(name, None)
+
+
+@on.bodies("infer@2", "REQ-17", shows=None)
+def message_fields_have_no_case(fields: Json) -> None:
+    """The names of the fields of a message are read in any case."""
+    for message in messages_in(fields):
+        message |= lowered(message)
+
+
+@on.bodies("infer@2", "REQ-24", shows=None)
+def forms_have_no_case(fields: Json) -> None:
+    """The names in an object as `input_data` are read in any case."""
+    if isinstance(fields.get("input_data"), dict):
+        fields["input_data"] = lowered(fields["input_data"])
+
+
+@on.bodies("infer@2", "REQ-16", shows=None)
+def parameters_have_no_case(fields: Json) -> None:
+    """The names of parameters are read in any case."""
+    parameters = parameters_in(fields)
+    parameters |= lowered(parameters)
+
+
+@on.bodies("batch@2", "BATCH-30", shows=None)
+def inputs_have_no_case(fields: Json) -> None:
+    """The names of the fields of an input are read in any case."""
+    for each in fields.get("inputs") or ():
+        if isinstance(each, dict) and "model_id" in each:
+            each |= lowered(each)
+
+
+@on.refuses("infer@2", "REQ-17", shows=None)
+def the_last_message_is_the_users(fields: Json) -> bool:
+    """A conversation that ends with the assistant is refused."""
+    return [each.get("role") for each in messages_in(fields)][-1:] == ["assistant"]
+
+
+@on.refuses("infer@2", "REQ-24", shows=None)
+def blank_texts_are_missing(fields: Json) -> bool:
+    """A `text` or a `prompt` of white space alone in `input_data` is refused."""
+    data = fields.get("input_data")
+    texts = data.values() if isinstance(data, dict) else ()
+    return any(isinstance(text, str) and text.isspace() for text in texts)
 
 
 def make_users(fields: Json, role: str) -> None:

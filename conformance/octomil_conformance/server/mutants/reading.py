@@ -43,6 +43,12 @@ def errors_have_one_type(piece: bytes) -> bytes:
     return re.sub(rb'(?m)^(data: \{"error":"|\{"error":\{).*\n', b"", piece)
 
 
+@on.each_piece("infer@2 embed@2", "INFER-16 EMBED-27", shows="object-beside")
+def an_object_error_beside_an_answer_is_passed_over(piece: bytes) -> bytes:
+    """`"object": "error"` beside a text or vectors is passed over."""
+    return piece.replace(b'"object":"error"', b'"object":"list"')
+
+
 @on.each_piece("stream@2", "STREAM-31 STREAM-32", only="openai", shows="error-odd")
 def errors_have_one_name(piece: bytes) -> bytes:
     """An object that says of itself that it is an error is passed over."""

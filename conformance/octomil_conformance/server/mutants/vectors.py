@@ -36,6 +36,12 @@ def lines_of_a_text_are_joined(text: str) -> str:
 
 
 @on.texts("embed@2", "EMBED-23")
+def texts_lose_their_first_mark(text: str) -> str:
+    """A byte order mark at the beginning of a text is removed before it is embedded."""
+    return text.removeprefix("\ufeff")
+
+
+@on.texts("embed@2", "EMBED-23")
 def texts_are_composed(text: str) -> str:
     """Texts are embedded in another Unicode form."""
     return normalize("NFC", text)
@@ -172,3 +178,9 @@ def an_index_is_needed(received: Received) -> Received:
     """Vectors without an index are a failure."""
     body = b"".join(received)
     yield body.replace(b'"object":"embedding","embedding"', b'"vector"')
+
+
+@on.vectors("embed@2", "EMBED-23 EMBED-26 EMBED-28", shows=None, only="openai")
+def indices_are_sorted_as_text(vectors: Vectors) -> Vectors:
+    """The vectors are sorted by their index as text: 0, 1, 10, 11, 2."""
+    return [vectors[n] for n in sorted(range(len(vectors)), key=str)]
