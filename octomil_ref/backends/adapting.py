@@ -177,10 +177,11 @@ _UNSUPPORTED = re.compile(
 """Anthropic: "`temperature` is deprecated for this model". Bedrock: "extraneous key [top_k] is not permitted"."""
 
 _VALUE = re.compile(
-    r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)",
+    r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)"
+    r"|unknown variant|unexpected (type|value)",
     re.IGNORECASE,
 )
-"""OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". Only the client can correct that."""
+"""Servers in Rust: "unknown variant `foo`, expected one of `low`, `high`". OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". Only the client can correct that."""
 
 _ADVICE = re.compile(
     r"did you mean|expected one of|(?<!un)supported (param|field|value|arg)|allowed (param|field)|\buse ['\"`]",

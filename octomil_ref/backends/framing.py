@@ -169,12 +169,13 @@ def body_decoder(head: Head) -> Plain | Chunked:
     """Finds where the body ends (section 6.3). Raises ProtocolError if the head does not say."""
     if head.status in (204, 304):
         return Plain(0)
-    coding = head.headers.get("Transfer-Encoding")
-    if coding is not None:
-        # Proxies that copy headers send it twice, and apply it once.
-        if {each.strip() for each in coding.lower().split(",")} != {"chunked"}:
-            raise ProtocolError("the transfer coding is not known")
+    coding = head.headers.get("Transfer-Encoding", "identity").lower()
+    # Proxies that copy headers send it twice, and apply it once.
+    codings = {each.strip() for each in coding.split(",")}
+    if codings == {"chunked"}:
         return Chunked()
+    if codings != {"identity"}:  # the name of no coding in RFC 2616
+        raise ProtocolError("the transfer coding is not known")
     length = head.headers.get("Content-Length")
     if length is None:
         return Plain(None)

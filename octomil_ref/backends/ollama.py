@@ -16,7 +16,7 @@ from octomil_ref.backends import (
 from octomil_ref.backends.adapting import Adapter, Asked, Memory
 from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
-from octomil_ref.backends.refusals import error_in_answer
+from octomil_ref.backends.refusals import error_in_answer, has_error
 from octomil_ref.clock import Deadline
 from octomil_ref.errors import RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
@@ -143,7 +143,7 @@ class _Lines:
         if not line.strip():
             return []
         chunk = reading.json_object(line)
-        if chunk.get("error") is not None:
+        if has_error(chunk):
             raise error_in_answer(OllamaBackend.provider, chunk)
         message = chunk.get("message") or {}
         self._is_chat = self._is_chat or "message" in chunk

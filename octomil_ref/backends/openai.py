@@ -239,7 +239,8 @@ class _Lines:
         self._stray = bytearray()
         """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
         self._said: UpstreamError | None = None
-        """What the last object without choices means, if it was an error: Baidu's has just `error_code` and `error_msg`."""
+        """What the last object without choices means, if it was an error: Baidu's has `error_code` and `error_msg`, DeepInfra's
+    `error_type` and `error_message`."""
         self._event = bytearray()
         """The beginning of a chunk whose JSON goes on in the next `data:` line, as any event may."""
 
@@ -321,19 +322,19 @@ class _Lines:
         return self._chunk(answer)
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
-        if chunk.get("error"):
+        if has_error(chunk):
             raise error_in_answer(PROVIDER, chunk)
         if chunk.get("usage"):
             self._usage = _usage(chunk) or self._usage
         choices = chunk.get("choices")
         if not choices:
-            if self._name == b"error" or has_error(chunk):
+            if self._name == b"error":
                 raise error_in_answer(PROVIDER, chunk)
-            if "choices" not in chunk:
+            if choices is None:
                 self._said = error_in_answer(PROVIDER, chunk)
             # The usage comes in a chunk of its own, after the last choice.
             return self._ending() if self._is_complete() and self._usage else []
-        choice = choices[0]
+        choice = choices[0] or {}
         if "delta" in choice:
             thoughts, content = _content(choice["delta"] or {})
             if content:

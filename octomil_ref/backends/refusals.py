@@ -66,8 +66,8 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MODALITY = r"(?<![\w/.:-])(image|audio|video|vision|multi-?modal|speech|chat|completion|generat|embed)\w*"
 """Matches a whole word only, because names of models and parameters may contain such words."""
 
-WEB_PAGE = "web page"
-"""The last code of a body that is a web page: it is not from the model's server, but from one in front of it."""
+WEB_PAGE, PLAIN_TEXT = "web page", "plain text"
+"""The last code of a body that is not JSON. Mostly it is not from the model's server, but from one in front of it."""
 
 TABLE = (
     Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),
@@ -82,13 +82,19 @@ TABLE = (
     Row(Busy, [503, 529], "", "all; 529: Anthropic"),
     Row(Busy, [498], "", "Groq's flex tier: capacity exceeded"),
     Row(
+        Broken,
+        ANY,
+        "model architecture|(error|failed to|could not) load(ing)? model|executable file not found|fork/exec|no route to host",
+        "Ollama, LocalAI 500, LM Studio 400, proxies in Go 502: their own files, processes and connections",
+    ),
+    Row(
         NoSuchPath,
         ANY,
         r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
         r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
         r"|http request to an https server|api version not supported"
-        r"|^(not found|resource not found)(\n|$)",
-        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400",
+        r"|route .{0,80}not found|^(application |resource )?not found(\n|$)",
+        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400, Railway 404, Fastify 404",
     ),
     Row(
         ModelNotFound,
@@ -132,8 +138,8 @@ TABLE = (
     Row(
         NoSuchPath,
         [404],
-        rf"^\s*({WEB_PAGE})?$",
-        "TGI and nginx: an empty body or a web page",
+        rf"^$|\n({WEB_PAGE}|{PLAIN_TEXT})$",
+        "TGI and nginx: an empty body or a web page; Kubernetes, ngrok: a text",
     ),
     Row(NoSuchPath, [405, *REDIRECTS], "", "nginx, FastAPI: a path above the API"),
     Row(
@@ -152,7 +158,7 @@ TABLE = (
         BatchTooLarge,
         ANY,
         r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
-        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array too long"
+        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array (too long|length)"
         r"|tokens (in batch|per (submitted batch|request))",
         "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422",
     ),
@@ -178,13 +184,13 @@ TABLE = (
     Row(
         Broken,
         REQUEST,
-        "degraded function|model has crashed|model unloaded|failed to load model"
+        "degraded function|model has crashed|model unloaded"
         "|no healthy deployments|capacity exceeded|fetch failed|engine is not loaded"
         "|(internal|internal server|network|channel|prediction)[ _-]error",
         "NIM, LM Studio, LiteLLM, Mistral, FastChat, Jan 400",
     ),
     Row(Broken, [400], f"\n{WEB_PAGE}$", "nginx, ALB: a proxy, mostly http for https"),
-    Row(RequestRefused, [400, 422], "", "all"),
+    Row(RequestRefused, [400, 416, 422], "", "all; 416: Scaleway"),
     Row(
         Broken,
         ANY,
@@ -214,9 +220,11 @@ def has_error(body: dict[str, Any]) -> bool:
 
     Most have `error`, older vLLM `object`, Cloudflare `errors`, MiniMax a code other than 0.
     """
-    minimax = body.get("base_resp")
+    error, minimax = body.get("error"), body.get("base_resp")
+    if isinstance(error, dict):  # Go servers may send all fields of an error, empty
+        error = any(error.values())
     return bool(
-        body.get("error")
+        error
         or body.get("object") == "error"
         or body.get("errors")
         or (isinstance(minimax, dict) and minimax.get("status_code"))
@@ -241,8 +249,8 @@ def _failure(
     provider: str, status: int, how: str, body: Any, retry_after: str | None
 ) -> UpstreamError:
     words = reason_and_codes(body)
-    if isinstance(body, str) and _WEB_PAGE.search(body):
-        words += f"\n{WEB_PAGE}"
+    if body and isinstance(body, str):
+        words += f"\n{WEB_PAGE if _WEB_PAGE.search(body) else PLAIN_TEXT}"
     meaning = next(
         row.meaning
         for row in TABLE

@@ -102,6 +102,7 @@ def test_no_header_of_a_request_holds_a_line_end(value):
     [
         (["Content-Length: 2"], b"ab"),
         (["Content-Length: 2"] * 2, b"ab"),
+        (["Transfer-Encoding: identity", "Content-Length: 2"], b"ab"),
         (["Transfer-Encoding: Chunked"], b"a"),
         (["Transfer-Encoding: chunked"] * 2, b"a"),
         (["Transfer-Encoding: chunked", "Content-Length: 2"], b"a"),

@@ -199,7 +199,6 @@ ERROR_LINES = [
     pytest.param(b'{"error": "llama runner process has terminated"}\n', id="text"),
     pytest.param(b'{"error": {}}\n', id="an empty object"),
     pytest.param(b'{"error": ""}\n', id="an empty text"),
-    pytest.param(b'{"error": {}, "done": true}\n', id="an empty object and done"),
     pytest.param(b"garbage\n", id="garbage"),
     pytest.param(b"[1]\n", id="an array"),
     pytest.param(b'{"message": {"content": "x"}}\n', id="a line without done"),

@@ -223,6 +223,9 @@ CHERRY_STREAMS = {
     "a choice without delta": sse({"choices": [{}]}, CHERRY, STOP),
     "names and ids of events": b"event: message\nid: 7\n" + sse(CHERRY, STOP),
     "an error that is null": sse(CHERRY | {"error": None}, STOP),
+    "an error without content": sse(
+        CHERRY | {"error": {"message": "", "code": None}}, STOP
+    ),
 }
 
 
