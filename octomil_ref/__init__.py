@@ -21,7 +21,7 @@ In the order in which a streamed request passes them:
 Used on the way:
 
     backends/adapting.py        asks an upstream, and again without what it refuses
-    keys.py                     the keys that clients may use, and the files that hold secrets
+    keys.py                     the API tokens that clients may use, and the files that hold secrets
     clients.py                  notices clients that leave while they wait
     records.py                  records of one request, and of one attempt at a backend
     logs.py                     the log lines made from these records, and their format

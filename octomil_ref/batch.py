@@ -91,6 +91,7 @@ class BatchBody:
     release: Callable[[], None]
 
     def __post_init__(self) -> None:
+        # It stays `client_left` if the server closes the body before its end.
         self.record.ended = "client_left"
 
     def __iter__(self) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class Call:
     connection: Any
 
     def end(self) -> bool:
-        """The response is complete, or the connection closed. False if the call was broken off."""
+        """Called when the response is complete or the connection closed. False if the call was broken off."""
         return _running.pop(self, False) or not self.client.left
 
     def break_off(self) -> None:

@@ -147,12 +147,12 @@ class Overloaded(ApiError):
 
 
 class UpstreamError(ApiError):
-    """One attempt at one backend failed. The class decides whether the next backend is asked, except after a 5xx."""
+    """One attempt at one backend failed. The class decides whether the next backend is asked; `refusals.py` has the exceptions."""
 
     falls_back: bool = True
     """True if the next backend is asked."""
     cools_down: ClassVar[bool] = False
-    """True if the backend is asked last for a while."""
+    """True if the backend is asked last during the cooldown that follows."""
     upstream_status: int | None = None
     """The status of the upstream's response, if there was one."""
     detail: str = ""
@@ -228,6 +228,6 @@ RANKED: tuple[tuple[type[UpstreamError], ...], ...] = (
 )
 """If every backend failed, clients get the failure whose kind comes first here (spec section 10).
 
-A response outranks a failed connection and a timeout. Among responses, what the client can mend or wait out comes first. A missing
-model is reported only if every backend that could be asked said so.
+Responses come first: those that the client can correct, then those after which it can try again later. A missing model comes after a
+timeout, because the backend that timed out may have the model. A failed connection comes last.
 """

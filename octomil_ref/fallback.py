@@ -70,7 +70,7 @@ Observe = Callable[[Attempt], None]
 
 @dataclass(frozen=True, eq=False)
 class CommittedStream:
-    """A stream that has brought a token, its ending, or a second of thinking. No other backend answers it any more. The caller closes it."""
+    """A stream that has sent a token, its ending, or a second of thinking. From then on there is no fallback. The caller closes it."""
 
     first: list[Piece]
     """The pieces with which the stream committed."""

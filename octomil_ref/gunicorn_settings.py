@@ -86,7 +86,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    # Until the worker sets its own handlers it has the master's, which would swallow a signal to stop.
+    # Until the worker sets its own handlers it has the master's, which would ignore a signal to stop.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
     if worker in _cores:

@@ -49,9 +49,9 @@ class HealthCheck:
         ]
         usable = [state["provider"] for state in states if state["status"] == "ok"]
         failing = any(state["status"] == "unavailable" for state in states)
-        overall = "degraded" if failing else "ok"
+        status = "degraded" if failing else "ok"
         return {
-            "status": overall if usable else "unavailable",
+            "status": status if usable else "unavailable",
             "provider": usable[0] if usable else None,
             "backends": states,
             "version": __version__,

@@ -137,7 +137,7 @@ def _containers_in(value: object) -> list[Any]:
 
 
 def _check_surrogates(text: str, value: object) -> None:
-    # UTF-8 cannot encode a surrogate, so only an escape can have brought one.
+    # UTF-8 cannot encode a surrogate, so only an escape such as `\ud83c` can contain one.
     if "\\ud" not in text.lower():
         return
     try:

@@ -1,4 +1,7 @@
-"""The keys that clients may use, and the files that hold secrets: read again when they change, remembered while they cannot be read."""
+"""The API tokens that clients may use, and the files that hold secrets.
+
+A file is read again when it changes. While it cannot be read, its last content is used.
+"""
 
 import hashlib
 import logging

@@ -38,7 +38,7 @@ OnEnd = Callable[[AccessRecord], None]
 
 
 def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
-    """In the order in which a request meets them."""
+    """In the order in which a request passes them."""
     found = [AccessLog(on_end), Host(), *cors(settings.cors_origins)]
     if not settings.allow_anonymous:
         found.append(Auth(keys))
@@ -197,7 +197,7 @@ def add_error_handlers(app: App) -> None:
 def _note_client_left(
     req: Request, resp: Response, ex: Exception, params: dict[str, Any]
 ) -> None:
-    """Sets nginx's status for a client that has left. Only the log shows it."""
+    """Sets 499, nginx's status for a client that has left. Only the log shows it."""
     resp.status = "499 Client Closed Request"
     resp.stream = None
     record_of(req, resp).ended = "client_left"
@@ -231,7 +231,7 @@ def _as_api_error(ex: Exception) -> ApiError:
             return NotFound("There is nothing at this path.")
         case falcon.HTTPMethodNotAllowed():
             allowed = str(dict(ex.headers or {}).get("Allow", ""))
-            return MethodNotAllowed(f"This path takes {allowed}.", {"Allow": allowed})
+            return MethodNotAllowed(f"This path allows {allowed}.", {"Allow": allowed})
         case falcon.HTTPError():
             return BadRequest(f"Validation failed: {ex.description or ex.title}")
         case _:

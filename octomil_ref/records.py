@@ -102,7 +102,7 @@ _current: ContextVar[AccessRecord] = ContextVar("current")
 
 @contextmanager
 def asking_for(record: AccessRecord) -> Iterator[None]:
-    """In the block, requests to upstreams belong to this record: they have its headers, and end when its client leaves."""
+    """A context in which requests to upstreams belong to this record: they have its headers, and end when its client leaves."""
     before = _current.set(record)
     try:
         yield

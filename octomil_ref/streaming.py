@@ -25,7 +25,7 @@ COMMENT_INTERVAL = 1.0  # the least seconds between two comments while a model t
 
 
 class TransferCut(BrokenPipeError):
-    """Raised from a body to end the transfer without its last chunk, the only sign of a cut answer that all clients notice.
+    """Raised from a body to end the transfer without its last chunk. No other sign of an incomplete answer reaches all clients.
 
     Any exception ends the transfer. For this one the servers log no traceback.
     """
@@ -81,6 +81,7 @@ class EventStream:
 
     def __post_init__(self) -> None:
         self._next_comment = Deadline(0)
+        # It stays `client_left` if the server closes the stream before its end.
         self.record.events, self.record.ended = 0, "client_left"
 
     def __iter__(self) -> Iterator[bytes]:

@@ -182,7 +182,7 @@ def for_recordings(
 
 
 def _given(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields of Config that the file or an option has, before all but the last two are checked."""
+    """The fields of Config that the file or an option has. `expected` and `spec_version` are checked, all others not yet."""
     given = _read_file(folder / FILE)
     given |= {name: value for name, value in options.items() if value is not None}
     version = given.pop("spec", spec.VERSION)

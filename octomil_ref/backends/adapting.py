@@ -1,8 +1,8 @@
-"""Asks an upstream, and again without the fields that it refuses. Remembers these fields for each model.
+"""Asks an upstream. If it refuses fields of the request, asks again without them, and remembers them for each model.
 
 A refused field of ours is left out. A refused parameter of the client is left out too, or gets the name that the upstream
-asks for. Embeddings are asked for in smaller parts, and a stream instead of a whole answer or the other way round. A change is
-remembered only after the upstream has answered to it.
+asks for. If the upstream refuses a large request for embeddings, it is asked for smaller parts. If a model only streams, or
+cannot, it is asked for the other form of answer. A change is remembered only after the upstream has accepted it.
 """
 
 import logging
@@ -61,7 +61,7 @@ class Memory(Generic[T]):
 
 
 class Adapter:
-    """Asks one upstream, in its own terms. Threads may share it."""
+    """Asks one upstream, and remembers what it refuses. Threads may share it."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream

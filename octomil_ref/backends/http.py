@@ -1,4 +1,4 @@
-"""HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. Knows no dialect.
+"""HTTP to one upstream: pooled connections, a deadline for every read, and the body as lines. It is the same for both dialects.
 
 Every exception of requests, urllib3 and sockets leaves here as an UpstreamError, or as ClientLeft. Requests go straight to the
 adapter, with the base URL prepared once, for less than half the CPU of `Session.post`. So `~/.netrc` is not read, no redirect is
@@ -221,7 +221,8 @@ class UpstreamResponse:
             data: bytes = self._response.raw.read1(READ_BYTES, self._is_encoded)
         except FAILURES as ex:
             raise self._upstream.error_for(ex, self._client) from ex
-        if not data and self._client.left:  # this is no end of a body without a length
+        # A body without a length ends with the connection, also if we closed it for a client that left.
+        if not data and self._client.left:
             raise ClientLeft
         return data
 

@@ -155,7 +155,7 @@ def _content(message: Mapping[str, Any]) -> tuple[object, object]:
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message of a whole answer. Gateways leave it in a delta, or as the text of a completion.
+    """The message of a whole answer. Some gateways send it as a delta, or as the text of a completion.
 
     Gemini sends none if the model used up its tokens while it was thinking.
     """
@@ -231,16 +231,16 @@ class _Lines:
         self._ignored = ignored
         self._reason: object = None
         self._went_on = False
-        """More text came after a reason. LiteLLM before Gemini sends one in every chunk: only `[DONE]` is the end."""
+        """True if more text came after a reason. LiteLLM before Gemini sends a reason in every chunk, so only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
         self._has_deltas = False  # text has come in a delta
         self._name = b""  # the name of the current event
         self._stray = bytearray()
-        """JSON that is not in an event: an error of a gateway, or a whole answer although a stream was asked for."""
+        """JSON outside of events: an error of a gateway, or a whole answer although a stream was asked for."""
         self._said: UpstreamError | None = None
-        """What the last object without choices means, if it was an error: Baidu's has `error_code` and `error_msg`, DeepInfra's
-    `error_type` and `error_message`."""
+        """The error that the last object without choices may be: Baidu's has `error_code` and `error_msg`, DeepInfra's `error_type` and
+        `error_message`."""
         self._event = bytearray()
         """The beginning of a chunk whose JSON goes on in the next `data:` line, as any event may."""
 
@@ -365,7 +365,7 @@ def _usage(body: Mapping[str, Any]) -> Usage | None:
     """None if the upstream did not count."""
     prompt, completion, total = _counts(body.get("usage"))
     if completion is None and prompt is not None and total is not None:
-        completion = max(0, total - prompt)  # Gemini leaves out what is 0
+        completion = max(0, total - prompt)  # Gemini omits a count of 0
     if prompt is None or completion is None:
         return None
     # LocalAI: zeros until the end

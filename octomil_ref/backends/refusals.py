@@ -272,9 +272,9 @@ MAX_CODES, MAX_CODE = 20, 100  # codes that are read, and characters of each
 MAX_DEPTH = 8  # levels of nesting in which a reason is looked for
 
 _PLACES = (
-    # OpenRouter: what the provider behind it said. It is more to the point than OpenRouter's own message.
+    # OpenRouter: what the provider behind it said. It says more than OpenRouter's own message.
     *("metadata", "raw"),
-    # Several of these in one body: `error` is the least telling (`"error": "Bad Request", "message": …`).
+    # A body may have several of these. `error` often says the least (`"error": "Bad Request", "message": …`).
     *("message", "detail", "errors", "msg", "errormessage", "errormsg"),
     *("errordescription", "description", "error", "title", "reason"),
     *("baseresp", "statusmsg"),
@@ -293,7 +293,7 @@ _WEB_PAGE = re.compile(
 
 
 def _reason(value: Any, depth: int = MAX_DEPTH) -> str:
-    """The first line of text in one of the known places; the last one of a traceback."""
+    """The first line of text in one of the known places. Of a traceback, the last line."""
     if not depth:
         return ""
     if isinstance(value, str):
@@ -379,7 +379,7 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def _seconds(retry_after: str | None) -> str:
-    """The upstream's own Retry-After in whole seconds, rounded up and within reason; 1 if there is none."""
+    """The upstream's own Retry-After in whole seconds, rounded up, at most a day; 1 if there is none."""
     given = retry_after or ""
     seconds = float(given) if _NUMBER.fullmatch(given) else 1
     return str(math.ceil(min(seconds, MAX_RETRY_AFTER)))

@@ -115,7 +115,7 @@ class Body:
 
 
 class DirectResponse(HTTPResponse):
-    """urllib3's, except that a body without Content-Encoding is read past its layers.
+    """urllib3's response, except that a body without Content-Encoding is read directly from `incoming`.
 
     After the last byte of the body the connection goes back to the pool.
     """

@@ -1,4 +1,4 @@
-"""The servers that the suite has to judge, and the claims and requirements by which it judges each."""
+"""The servers that the suite has to judge, each with the claims and requirements for it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ TIMEOUT = 1.0
 UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
 LOOKS_AT_ALL = "HTTP-25"
+"""The requirement whose check reads the exchanges of all other checks."""
 TOGETHER = {
     "freedoms of streams": [
         "no_store",
@@ -67,7 +68,8 @@ TOGETHER = {
         "one_request_a_connection",
     ],
 }
-"""Conformant servers that use many freedoms at once, the first innermost. They are judged by the highest claims, each freedom alone at level 0."""
+"""Conformant servers that use many freedoms at once, the first innermost. They are judged by the highest claims of their freedoms. Each
+freedom alone is judged at level 0."""
 ONE_UPSTREAM = "one upstream"
 """The name of a conformant server that has only Ollama."""
 
@@ -109,7 +111,10 @@ def declared(mutant: Subject) -> frozenset[str]:
 
 
 def violated(mutant: Subject) -> frozenset[str]:
-    """What a mutant violates, through the upstreams where it does. Empty, for all of a small claim, if LOOKS_AT_ALL is among it: its check reads all exchanges."""
+    """The requirements to judge a mutant by: those that it violates, each with its upstream.
+
+    Empty, which stands for the whole claim, if LOOKS_AT_ALL is among them and the claim is below level 2.
+    """
     names, small = declared(mutant), max(mutant.claims.values()) < 2
     return frozenset() if LOOKS_AT_ALL in names and small else names
 

@@ -1,4 +1,4 @@
-"""Finds out which check, and which of its expectations, detects which mutant.
+"""Runs the suite against mutants, and finds out which expectation of which check detects each mutant.
 
 python tests/conformance/kill_matrix.py             each mutant against the requirements that it violates
 python tests/conformance/kill_matrix.py --own       each mutant against its own claim, with every finding
@@ -38,7 +38,7 @@ from octomil_conformance.server.variants import ALL, all_variants
 
 TOKEN = "conf-token-4711"
 AT_ONCE = 6
-"""Processes at once. More than half of their time they wait, and other tests run beside them."""
+"""The number of processes. Each waits for more than half of its time, and other tests run at the same time."""
 IMPORTED = [
     *("octomil_conformance.runner", "octomil_conformance.server.served"),
     *(
@@ -162,13 +162,13 @@ def difference(mutant: Subject, result: Result) -> str:
 
 
 def missing(mutant: Subject, result: Result) -> str:
-    """Empty if the run found what the mutant declares, whatever else it found."""
+    """Empty if the run found what the mutant declares. It may have found more."""
     missed = sorted(declared(mutant) - result.found)
     return "\n".join(missed and [f"not found: {', '.join(missed)}", result.problem])
 
 
 def play(job: Job) -> Result:
-    """Runs in another process, one job after the other."""
+    """Runs one job. A worker process calls it for one job after the other."""
     try:
         return _play(job)
     except CouldNotTest as ex:
@@ -201,7 +201,7 @@ def _cell(verdict: Verdict) -> Cell:
 
 
 class _Located(list):
-    """Notes in which line of a check a finding is expected."""
+    """Findings, each with the line of the check in which `expect` found it."""
 
     def append(self, finding):
         caller = inspect.currentframe().f_back

@@ -1,4 +1,4 @@
-"""`octomil-conformance doctor`: what a server can claim, and what is in its way."""
+"""`octomil-conformance doctor`: what a server can claim, and what prevents a run."""
 
 import json
 

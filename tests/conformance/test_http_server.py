@@ -13,7 +13,7 @@ TOO_MUCH = b"a" * (MAX_BODY + 1)
 
 
 def echo(request):
-    """The request's body, with its length where the request asks for that."""
+    """The request's body, with a Content-Length if the request has an `X-Length`."""
     headers = {"X-Path": request.path}
     if "x-length" in request.headers:
         headers["content-length"] = str(len(request.body))

@@ -273,7 +273,7 @@ def test_two_manifests_that_speak_of_one_file_are_exit_2(capsys):
     assert "x.sse: expected one manifest beside it" in capsys.readouterr().err
 
 
-def test_names_may_be_of_either_case():
+def test_file_names_may_be_upper_case():
     lay(f__STREAM_SSE=STREAM, f__Embed_Json=EMBEDDINGS)
 
     status, outcomes = judged("f")

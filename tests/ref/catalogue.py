@@ -1,4 +1,4 @@
-"""Reads the catalogue of what real servers send: the stanzas in `servers/`, whose README says what each field means."""
+"""Reads the catalogue of what real servers send: the stanzas in `servers/`. The README there says what each field means."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from octomil_ref.backends import Ending, Usage
 from octomil_ref.errors import UpstreamError
 
 FOLDER = Path(__file__).parent / "servers"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is ten times faster
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten times faster
 MEANINGS = {each.__name__ for each in UpstreamError.__subclasses__()}
 
 
@@ -105,7 +105,7 @@ class Answer:
 
 def _check_meaning(name: str) -> None:
     if name not in MEANINGS:
-        raise ValueError(f"{name!r} is no UpstreamError of octomil_ref.errors")
+        raise ValueError(f"{name!r} is not an UpstreamError of octomil_ref.errors")
 
 
 def _check_one_of(*values: object) -> None:

@@ -11,7 +11,7 @@ ANSWER = "- {server: a server, does: answers, streamed: [], text: A}"
 @pytest.mark.parametrize(
     ("kind", "good", "wrong", "words"),
     [
-        (Error, ERROR, ERROR.replace("Broken", "Brokn"), "'Brokn' is no UpstreamError"),
+        (Error, ERROR, ERROR.replace("Broken", "Brokn"), "'Brokn' is not an Upstream"),
         (Error, ERROR, ERROR.replace("status", "sttaus"), "'sttaus'"),
         (Answer, ANSWER, ANSWER.replace("text: A", "means: Brokn"), "'Brokn'"),
         (Answer, ANSWER, ANSWER.replace("streamed", "streemed"), "'streemed'"),

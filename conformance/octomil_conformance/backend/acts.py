@@ -1,6 +1,6 @@
-"""What the scripted backend does in a scenario, in the verbs of a reply.
+"""What the scripted backend does in a scenario, written with the methods of Reply.
 
-The name of a scenario is that of its function; its sentence, for `--scenarios`, is the docstring.
+The name of a scenario is that of its function. The docstring is the sentence that `--scenarios` and `serve --list` print.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ LONG_GAP = 0.01
 """Seconds between the tokens of conf-long: they last longer than any check."""
 
 VERY_LATE = 5.0
-"""Seconds beyond those that a check gives a server after its timeouts."""
+"""Seconds: longer than a check still waits for a server after its timeouts."""
 
 LATE = 1.5
-"""Times the pause between two tokens: three fifths of the timeout."""
+"""How many times the pause between two tokens: three fifths of the timeout in all."""
 
 PONDERING, PONDERING_GAP = 200, 0.05
 """How often conf-ponder reasons, and seconds after each time: it lasts longer than the check that hangs up on it."""
@@ -106,7 +106,7 @@ def lone_halves(reply: Reply) -> None:
 
 @_act
 def giant(reply: Reply) -> None:
-    """An answer of more than a mebibyte, nearly all of it in one token; vectors beside so long a text."""
+    """An answer of more than a mebibyte, nearly all of it in one token; for embeddings, a field of that size beside the vectors."""
     reply.dialect.form = Form(change=spoiled.padded)
     reply.say(words.GIANT_TOKENS)
     reply.finish()
@@ -158,7 +158,7 @@ def thinking(reply: Reply) -> None:
 
 @_act
 def thinking_renamed(reply: Reply) -> None:
-    """As thinking, but the fallback calls it `reasoning`."""
+    """As `thinking`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
     thinking(reply)
 
@@ -198,7 +198,7 @@ def muse(reply: Reply) -> None:
 
 @_act
 def muse_renamed(reply: Reply) -> None:
-    """As muse, but the fallback calls it `reasoning`."""
+    """As `muse`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
     muse(reply)
 
@@ -208,7 +208,7 @@ def muse_renamed(reply: Reply) -> None:
 
 @_act
 def wait(reply: Reply) -> None:
-    """The echo, but a fifth of the timeout before it, and another one after its first token."""
+    """The echo, after a fifth of the timeout, and with a pause as long after its first token."""
     reply.line.pause(reply.pace.gap / 2)
     reply.say(reply.echo[:1])
     reply.line.pause(reply.pace.gap / 2)
@@ -218,21 +218,21 @@ def wait(reply: Reply) -> None:
 
 @_act
 def late(reply: Reply) -> None:
-    """The echo in time, but three fifths of the timeout before it."""
+    """The echo, after three fifths of the timeout."""
     reply.line.pause(LATE * reply.pace.gap)
     echo(reply)
 
 
 @_act
 def late_failure(reply: Reply) -> None:
-    """500, but three fifths of the timeout before it."""
+    """500, after three fifths of the timeout."""
     reply.line.pause(LATE * reply.pace.gap)
     reply.line.answer(500, FAILURE)
 
 
 @_act
 def late_beginning(reply: Reply) -> None:
-    """The echo, but what begins with `text 0` a fifth of the timeout late, so that portions come back in another order."""
+    """The echo; if the first text is `text 0`, after a fifth of the timeout, so that portions come back in another order."""
     if _is_first_portion(reply):
         reply.line.pause(reply.pace.gap / 2)
     echo(reply)
@@ -240,21 +240,21 @@ def late_beginning(reply: Reply) -> None:
 
 @_act
 def gated(reply: Reply) -> None:
-    """The echo, held before token 2, or as a whole, until the check opens the gate of its nonce."""
+    """The echo. A stream waits before token 2, and a whole answer before it begins, until the check opens the gate of its nonce."""
     reply.line.hold_after(1)
     echo(reply)
 
 
 @_act
 def gated_halves(reply: Reply) -> None:
-    """As halves, held after the first half of a character, or as a whole, until the check opens the gate of its nonce."""
+    """As `halves`. A stream waits after the first half of a character, and a whole answer before it begins, for the gate of its nonce."""
     reply.line.hold_after(2)
     halves(reply)
 
 
 @_act
 def gated_end(reply: Reply) -> None:
-    """The echo, the fallback's with counts beside its tokens, and held before its end until the check opens the gate of its nonce."""
+    """The echo, with counts beside the tokens of the fallback. It waits before its end until the check opens the gate of its nonce."""
     reply.dialect.form = COUNTED_EARLY
     reply.line.hold_after(len(reply.echo))
     echo(reply)
@@ -262,21 +262,21 @@ def gated_end(reply: Reply) -> None:
 
 @_act
 def drip(reply: Reply) -> None:
-    """The echo, each token in time but three of them later than the timeout; a single answer drips past it."""
+    """The echo, each token in time, but three of them take longer than the timeout; a single answer arrives in pieces, too slowly."""
     reply.say(reply.echo, gap=reply.pace.gap)
     reply.finish(gap=reply.pace.gap)
 
 
 @_act
 def slow(reply: Reply) -> None:
-    """No byte of an answer in time; much later the echo."""
+    """No byte until long after the timeout, then the echo."""
     reply.line.pause(reply.pace.late)
     echo(reply)
 
 
 @_act
 def stall(reply: Reply) -> None:
-    """Two tokens, then nothing in time; a single answer comes late as a whole."""
+    """Two tokens, then nothing until long after the timeout; a single answer comes too late as a whole."""
     reply.say(reply.echo[:2])
     reply.line.pause(reply.pace.late)
     reply.say(reply.echo[2:])
@@ -285,7 +285,7 @@ def stall(reply: Reply) -> None:
 
 @_act
 def stall_before_first(reply: Reply) -> None:
-    """Status 200 in time, then nothing; of a single answer, half of it in time."""
+    """Status 200 in time, then nothing; half of a single answer in time, then nothing."""
     reply.hang()
     reply.line.pause(reply.pace.late + VERY_LATE)
     reply.cut()
@@ -365,14 +365,14 @@ def garbage(reply: Reply) -> None:
 
 @_act
 def garbage_later(reply: Reply) -> None:
-    """Two tokens, then something else than the dialect."""
+    """Two tokens, then bytes that are not of the dialect."""
     reply.say(reply.echo[:2])
     reply.garble()
 
 
 @_act
 def garbage_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then something else than the dialect."""
+    """An empty token, as beside the role, then bytes that are not of the dialect."""
     reply.say([""])
     reply.garble()
 
@@ -397,7 +397,7 @@ def http_400_page(reply: Reply) -> None:
 
 @_act
 def later_portions_fail(reply: Reply) -> None:
-    """The echo of what begins with `text 0`, 500 for anything else, so that all portions of a request but the first fail."""
+    """The echo if the first text is `text 0`, otherwise 500, so that all portions of a request except the first fail."""
     if _is_first_portion(reply):
         echo(reply)
     else:

@@ -1,4 +1,4 @@
-"""The forms in which servers of a dialect, and gateways before them, send the same good answer. Pure."""
+"""The forms in which servers of a dialect, and gateways in front of them, send the same good answer. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NULLS = {
     "message": ("error", "done_reason"),
     "embeddings": ("error",),
 }
-"""Fields that are null, by a field that is beside them, unless they have a value."""
+"""Fields that are null unless they have a value, by a field that is beside them."""
 NULLS_OF_TEXT = ("thinking", "reasoning_content", "reasoning", "refusal", "tool_calls")
 
 
@@ -31,7 +31,8 @@ class Form:
     vectors: Change = same
     """Changes the list of vectors."""
     counts: Literal["at the end", "always", "early", "half", "never"] = "at the end"
-    """Where tokens are counted. `always`: so far, in every chunk of the fallback. `early`: so, but not in the last one. `half`: only those of the answer."""
+    """Where the counts are. `always`: every chunk of the fallback counts the tokens so far. `early`: all chunks but the last do. `half`: the
+    tokens of the prompt are not counted."""
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
     spread: bool = False
@@ -190,7 +191,7 @@ FORMS: Mapping[str, Form] = {
         "A last chunk whose delta or message is null",
         _end({"delta": None, "message": None}),
     ),
-    "totals": Form("Each chunk of the fallback counts so far", counts="always"),
+    "totals": Form("Counts of tokens in each chunk of the fallback", counts="always"),
     "no-mark": Form("No `[DONE]` at the end", has_mark=False),
     "half-counted": Form("Only the tokens of the answer are counted", counts="half"),
     "uncounted": Form("No number of tokens", counts="never"),

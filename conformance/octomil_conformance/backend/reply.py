@@ -1,4 +1,4 @@
-"""The verbs of scenarios: `StreamReply` speaks them token by token, `WholeReply` for single answers and embeddings.
+"""What a scenario can do: `StreamReply` does it token by token, `WholeReply` for single answers and embeddings.
 
 The last verb of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
 """
@@ -35,16 +35,16 @@ SPLIT = 0.02
 """Seconds between the two halves of a character, so that they are two segments on the network and two reads."""
 
 DRIPS = 6
-"""Pieces in which a whole answer drips."""
+"""Pieces of a whole answer that is sent with pauses."""
 
 
 class StreamReply:
     def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
         self.ask = ask
         self.line = line
-        """The response, for verbs that streams and whole answers share: pauses, gates, an error status, a closed connection."""
+        """The response, for what streams and whole answers share: pauses, gates, an error status, a closed connection."""
         self.dialect = dialect
-        """Its `form` may be set before the first verb."""
+        """Its `form` may be set before anything is sent."""
         self.echo = echo_tokens(ask.prompt)
         """The tokens of the prompt, or of the first text to embed."""
         self.pace = line.pace
@@ -75,7 +75,7 @@ class StreamReply:
             self._response.chunk(self.dialect.thought(thought))
 
     def stay_awake(self, seconds: float, gap: float) -> None:
-        """Sends, for so long, only what keeps a connection awake; white space before a whole answer."""
+        """Sends for so many seconds only what keeps a connection awake; before a whole answer, white space."""
         self._open()
         signs = cycle(self.dialect.signs_of_life())
         for sign in islice(signs, round(seconds / gap)):
@@ -83,7 +83,7 @@ class StreamReply:
             self._response.chunk(sign)
 
     def finish(self, gap: float = 0.0) -> None:
-        """Completes the answer. `gap`: a whole answer drips."""
+        """Completes the answer. With a `gap`, a whole answer is sent in pieces with pauses between them."""
         self.line.pass_gate(self._said + 1)
         self._last(self.dialect.ending(self._reason, self._said))
 

@@ -109,7 +109,7 @@ EMBED = {
         [[1e-07, 2.5e-12, 1.0], [-3e-30, 1.0, 0.5]]
     ),
     "one-dimension: Each vector has one number.": embed([[0.5], [0.25]]),
-    "the-same-twice: The same text twice has the same vector twice.": Answer(
+    "the-same-twice: The same text is sent twice and has the same vector twice.": Answer(
         embed([TWO[0], TWO[0]]), asked=asked_embed(["a cherry", "a cherry"])
     ),
     "many-texts: There are a hundred texts.": Answer(
@@ -169,15 +169,15 @@ EMBED = {
 }
 
 BATCH = {
-    "one-failed: The first input is answered, the second failed.": batch(infer(), GONE),
-    "all-failed: Both inputs failed, and the status is 200.": batch(GONE, GONE),
+    "one-failed: The first input is answered, the second fails.": batch(infer(), GONE),
+    "all-failed: Both inputs fail, and the status is 200.": batch(GONE, GONE),
     "one-input: There is one input with one result.": Answer(
         batch(infer()), asked=asked_batch("Name a fruit.")
     ),
     "object-outputs: Outputs have several types.": batch(
         infer({"label": "fruit"}), infer(0)
     ),
-    "many-inputs: There are fifty inputs, each seventh failed.": Answer(
+    "many-inputs: There are fifty inputs, and every seventh fails.": Answer(
         batch(
             *(infer(f"answer {place}") if place % 7 else GONE for place in range(50))
         ),

@@ -45,10 +45,10 @@ LINES = {
     "comment-inside-an-event: There is a comment line between the lines of an event.": (
         stream().replace(b"data: ", b":\ndata: ")
     ),
-    "comment-like-an-event: A comment reads like an event.": (
+    "comment-like-an-event: A comment looks like an event.": (
         b": data: " + written(ending()) + b"\n\n" + stream()
     ),
-    "padding: Two kilobytes of comment make a proxy send what it has.": (
+    "padding: A comment of two kilobytes makes a proxy send what it has buffered.": (
         b":" + b" " * 2048 + b"\n\n" + stream()
     ),
     "retry: There is a `retry:` line first.": b"retry: 1000\n\n" + stream(),
@@ -88,17 +88,17 @@ TEXTS = {
     "escaped-letters: The same letters are escaped, some as surrogate pairs.": stream(
         *LETTERS
     ),
-    "escaped-ascii: Plain letters are escaped, with capital and small digits.": (
+    "escaped-ascii: ASCII letters are escaped, with hexadecimal digits in upper and lower case.": (
         b'data: {"token": "\\u0041 \\u006B\\u006b\\/", "done": false, "provider": "ollama"}\n\n'
         + final()
     ),
-    "picture-in-pieces: One picture comes in three tokens, a code point in each.": (
+    "picture-in-pieces: One emoji comes in three tokens, with a code point in each.": (
         stream(*WOMAN_FARMER)
     ),
     "accent-on-its-own: A letter and its accent come in two tokens, which must not be normalised.": (
         stream("Cafe", "\u0301", "!")
     ),
-    "right-to-left: The text runs from right to left and has marks of direction.": (
+    "right-to-left: The text runs from right to left and has direction marks.": (
         stream(
             "\u05d3\u05d5\u05d1\u05d3\u05d1\u05df", " \u200f\u0643\u0631\u0632\u200e"
         )
@@ -109,7 +109,7 @@ TEXTS = {
     "line-ends: Line ends are in tokens, escaped.": stream(
         "one\n", "\r\n", "\n\ntwo\r"
     ),
-    "like-an-event: A token reads like an event with its blank line.": stream(
+    "like-an-event: A token looks like an event with its blank line.": stream(
         'data: {"token": "no", "done": true}\n\n', ": no comment\n"
     ),
     "like-the-marker: A token reads `[DONE]`.": stream("[DONE]", "data: [DONE]"),
@@ -168,11 +168,11 @@ FIELDS = {
     "latency-with-exponent: `latency_ms` is written with an exponent.": (
         token("A") + final().replace(b"812.4", b"8.124e2")
     ),
-    "latency-everywhere: Tokens have a latency, too.": (
+    "latency-everywhere: Events with a token have a latency, too.": (
         token("A", latency_ms=12.5) + final()
     ),
     "no-session: `session_id` is null.": token("A") + final(session_id=None),
-    "ended-by-the-limit: The limit of tokens ended it: `finish_reason` and `usage` say so.": (
+    "ended-by-the-limit: The answer ends at the token limit: `finish_reason` and `usage` say so.": (
         token("A") + final(**LIMIT)
     ),
     "null-ending: `finish_reason` and `usage` are null.": (
@@ -223,7 +223,7 @@ HEADS = {
     "labelled-as-lines-of-json [STREAM-01]: It is labelled as lines of JSON.": Answer(
         stream(), headers=(("Content-Type", "application/x-ndjson"), *EVENTS[1:])
     ),
-    "no-label [STREAM-01 STREAM-15]: There is no header but the one for the framing.": (
+    "no-label [STREAM-01 STREAM-15]: The only header is the one for the framing.": (
         Answer(stream(), headers=EVENTS[2:])
     ),
     "nothing-of-caches [STREAM-15]: There is no Cache-Control.": Answer(
@@ -262,7 +262,7 @@ FRAMES = {
 }
 
 OTHERS = {
-    "cut-by-a-failure [HTTP-21 STREAM-09]: The model failed, and the server breaks off as it should. No client may take the answer for whole.": (
+    "cut-by-a-failure [HTTP-21 STREAM-09]: The model failed, and the server breaks off as it should. No client may take the answer for complete.": (
         Answer(
             token("A") + token(" ripe") + frame({**fields(""), "error": INTERRUPTED}),
             end="cut",

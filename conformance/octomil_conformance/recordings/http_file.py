@@ -97,7 +97,7 @@ def _framed(response: Response) -> Response:
 
 
 def _unchunked(response: Response) -> Response:
-    """A body that does not begin with the size of a chunk has the coding removed already."""
+    """The response with its body decoded. If the body does not begin with the size of a chunk, it was decoded when it was recorded."""
     body, plain = response.body, b""
     size = SIZE.match(body)
     if not size:

@@ -113,8 +113,8 @@ class Backend:
                 if token:
                     yield token
                 if thought or token:  # the wait for the next one has the whole timeout
-                    patience = max(self._timeout, self._fault.patience)
-                    transfer.wait_until(time.monotonic() + patience)
+                    timeout = max(self._timeout, self._fault.timeout)
+                    transfer.wait_until(time.monotonic() + timeout)
             if not finished:
                 raise self._cut_off()
             # The answer is complete; OpenAI's usage comes in one more chunk, if at all.
@@ -194,8 +194,8 @@ class Backend:
 
     def _pieces(self, transfer: Transfer) -> Iterator[bytes]:
         for piece in self._fault.pieces(transfer.pieces()):
-            if self._fault.patience:
-                transfer.wait_until(time.monotonic() + self._fault.patience)
+            if self._fault.timeout:
+                transfer.wait_until(time.monotonic() + self._fault.timeout)
             yield piece
 
     def _lines(self, transfer: Transfer) -> Iterator[bytes]:

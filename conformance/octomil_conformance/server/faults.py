@@ -48,7 +48,7 @@ class Fault:
     """Changes the body of a response, piece by piece as it arrives."""
     key: str | None = None
     """The key that is sent instead of the right one; empty for none."""
-    patience: float = 0.0
+    timeout: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors
     """Takes the vectors of the upstream, and returns those that the server uses."""

@@ -1,7 +1,7 @@
-"""Decorators that make a mutant or a variant of a function, one for each kind of change. Two tables below say what each decorates.
+"""Decorators that make a mutant or a variant of a function, one for each kind of change. The text below each says which function it takes.
 
 `@on.answers("embed@0", "EMBED-06", shows="empty")` has the claims, the requirements that the mutant violates, and the scenario in which a
-client meets its bug. Name and sentence are those of the function. A variant violates nothing.
+client sees its bug. The function's name and docstring become the name and the sentence of the mutant. A variant violates nothing.
 """
 
 import inspect
@@ -33,7 +33,7 @@ Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
 GONE = object()
-"""In place of a value: the field or the header is removed."""
+"""Stands in place of a value: the field or the header is removed."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Maker:
     def table(
         self, change: Callable[..., Function], sentence: str, **rows: tuple[Any, ...]
     ) -> None:
-        """Subjects that differ in a value: `name=(words of the sentence, *arguments)`. `change(*arguments)` returns the function."""
+        """Makes subjects that differ in a value: `name=(words of the sentence, *arguments)`. `change(*arguments)` returns the function."""
         for name, (words, *arguments) in rows.items():
             self.add(name, sentence.format(words), change(*arguments))
 
     def sets(self, **rows: tuple[str, Any]) -> None:
-        """Subjects that set one field: `name=(field, value)`."""
+        """Makes subjects that set one field: `name=(field, value)`."""
         for name, (field, value) in rows.items():
             self.add(name, self._sentence(field, value), _setting(field, value))
 
@@ -92,7 +92,7 @@ class Kind:
     def __call__(
         self, claims: str, violates: str = "", shows: str | None = ""
     ) -> Maker:
-        """If `shows` is empty, the subject has the scenario of the kind."""
+        """If `shows` is empty, the scenario is that of the kind."""
         scenario = self.shows if shows == "" else shows
         ids = requirements_in(violates)
 
@@ -173,7 +173,7 @@ bodies = Kind(_on_body)
 refuses = Kind(_refusing)
 """A function of the JSON fields of a request: true if it is refused."""
 accepts = Kind(_accepting)
-"""A function of a request: True if any token is accepted."""
+"""A function of a request: true if it is accepted with any token."""
 scenarios = Kind(_on_scenario, shows=None)
 """A function from the scenario of a request to another one."""
 responses = Kind(lambda play: _after(lambda request, response: play(response)))
@@ -202,7 +202,7 @@ final_events = Kind(
     lambda play: _on_events(lambda fields: play(fields) if fields["done"] else None),
     "the final event",
 )
-"""The same for the last event."""
+"""The same for the final event."""
 token_events = Kind(
     lambda play: _on_events(lambda fields: None if fields["done"] else play(fields)),
     "an event with a token",
@@ -239,7 +239,7 @@ class Traffic:
     made: Callable[[Any], Fault]
     shows: str | None = "echo"
     alone: Mapping[Provider, str] | None = None
-    """How this upstream plays the scenario that shows the bug, and what the other one does. None stands for ALONE."""
+    """The scenarios in which both upstreams are asked and the answer of this one shows the bug. None stands for ALONE."""
 
     def __call__(
         self,
@@ -308,14 +308,14 @@ def _in_base64(payload: Json) -> None:
 sends = Traffic(lambda play: Fault(sends=play), shows=None)
 """A function that changes the JSON of a request to the upstream."""
 parameters = Traffic(_on_parameters, shows=None)
-"""A function that changes the object that has the parameters of a chat: that in `options`, or the fallback's whole request."""
+"""A function that changes the parameters of a chat: Ollama's `options`, or the fallback's whole request."""
 messages = Traffic(_on_messages, shows=None)
 """A function from the messages of a chat to those that are sent."""
 texts = Traffic(_on_texts, shows=None)
 """A function from the text of a message, or a text to embed, to the one that is sent."""
 keys = Traffic(lambda play: Fault(key=play()), shows=None)
 """A function without arguments: the key that the server sends."""
-waits = Traffic(lambda play: Fault(patience=play()), shows=None)
+waits = Traffic(lambda play: Fault(timeout=play()), shows=None)
 """A function without arguments: the seconds that the server waits for the rest of a response."""
 pieces = Traffic(lambda play: Fault(pieces=play))
 """A generator over the bytes of a response as they arrive."""

@@ -1,7 +1,7 @@
 """Servers that a layer makes of a conformant one: mutants, which break the spec in one way each, and variants, which do not.
 
-Each is made of a function that a decorator of on.py decorates. `claims`, such as `stream@2`, say which checks judge it: all that the
-claims bring. `violates` is exactly what they must find.
+Each is made of a function that a decorator of on.py decorates. All checks of its `claims`, such as `stream@2`, judge it, and must find
+exactly what it `violates`.
 """
 
 import importlib
@@ -20,6 +20,8 @@ from octomil_conformance.server.layers import Layer
 
 @dataclass(frozen=True)
 class Subject:
+    """A mutant or a variant."""
+
     name: str
     sentence: str
     """The bug of a mutant, or the freedom that a variant uses."""
@@ -27,7 +29,7 @@ class Subject:
     violates: frozenset[str]
     """Empty for a variant."""
     shows: str | None
-    """The scenario in which a client meets it. None: only the backend meets it, or a client during an outage."""
+    """The scenario in which a client sees it. None: only the backend sees it, or a client during an outage."""
     layer: Layer = lambda request, server: server(request)
     upstreams: Callable[[Upstreams], Upstreams] = lambda upstreams: upstreams
     """Takes the upstreams in the settings, and returns those that the server asks."""
@@ -81,7 +83,7 @@ def _names_in(word: str) -> list[str]:
     area, first, last, half = match.groups("")
     ids = [f"{area}-{n:02}" for n in range(int(first), int(last or first) + 1)]
     if not ids:
-        raise ValueError(f"{word!r} names nothing")
+        raise ValueError(f"{word!r}: the last number is below the first one")
     if not {*ids} <= spec.requirements().keys():
         raise ValueError(f"{word!r} names what is not in the spec")
     return [name + half for name in ids]
