@@ -31,10 +31,12 @@ RECOVERY = 8.0
 OUTAGES: Mapping[Outage, str] = {
     "refuse": "refusing connections",
     "hang": "hanging",
+    "stall": "hanging after one byte of an answer",
     "fail": "answering with 503",
     "deny": "answering with 401",
     "lost": "answering with 404",
     "limit": "answering with 429",
+    "text": "answering with a word of text",
 }
 
 Headers = Mapping[str, str | None]

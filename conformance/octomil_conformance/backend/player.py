@@ -36,7 +36,12 @@ def _answer(stage: Stage, request: Request, line: Line, outage: Outage | None) -
     if outage in FAILING:
         status, message = FAILING[outage]
         line.answer(status, compact({"error": line.quoting(message)}))
+    elif outage == "text":
+        line.answer(200, b"OK", "text/plain")
     elif outage:
+        if outage == "stall":
+            line.response.head(content_length="9", content_type="application/json")
+            line.response.send(b"{")
         line.await_restoration()
         line.break_off("cut")
     elif request.problem:

@@ -12,7 +12,7 @@ from octomil_conformance.backend.response import Response, Wire
 from octomil_conformance.backend.witness import Call, Outcome, Provider, Witness
 from octomil_conformance.exchange import Json
 
-Outage = Literal["refuse", "hang", "fail", "deny", "lost", "limit"]
+Outage = Literal["refuse", "hang", "stall", "fail", "deny", "lost", "limit", "text"]
 
 Control = Callable[[str, Json, Wire], Any]
 """Takes name, arguments and connection of a call of the control API, and returns its result.

@@ -14,8 +14,9 @@ from octomil_conformance.wire.health import ADDRESS
 REFUSING: list[tuple[Outage, Provider]] = [
     *(("lost", each) for each in BOTH),
     *(("limit", each) for each in BOTH),
+    *(("text", each) for each in BOTH),
 ]
-"""How an available upstream answers a probe for a page that it does not have, or for which it gets too many requests."""
+"""How an available upstream answers a probe: with no such page, too many requests, a text."""
 LIVENESS = "/health"
 DOWN: list[Outage] = ["refuse", "fail", "deny"]
 ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in (value or ""))
@@ -62,7 +63,7 @@ def it_is_ok_when_all_backends_answer(api: Api) -> None:
 
 
 @requirement("HEALTH-20", REFUSING, serial=True)
-def an_upstream_that_refuses_a_probe_answers(
+def an_upstream_that_answers_a_probe_oddly_answers(
     api: Api, kind: Outage, name: Provider
 ) -> None:
     with api.outage(kind, name):
@@ -144,6 +145,15 @@ def a_backend_that_hangs_does_not_delay_it(api: Api) -> None:
 
     expect(answer.seconds, less_than(api.within(5)))
     expect(answer.status, 503)
+
+
+@requirement("HEALTH-23", serial=True)
+def an_upstream_that_stalls_does_not_delay_it(api: Api) -> None:
+    api.settled("ok")
+    with api.outage("stall"):
+        answer = api.get()
+
+    expect(answer.seconds, less_than(api.within(5)))
 
 
 @requirement("HEALTH-24", serial=True)

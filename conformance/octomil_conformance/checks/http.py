@@ -184,6 +184,15 @@ def other_headers_make_no_difference(api: Api, headers: Headers) -> None:
     expect((answer.status, answer.media_type), (plain.status, plain.media_type))
 
 
+@requirement("HTTP-39")
+def a_response_that_the_client_has_is_sent_again(api: Api) -> None:
+    seen = api.works()
+    names = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+    answer = api.plain({asked: seen.header(given) for asked, given in names.items()})
+
+    expect(answer.status, seen.status)
+
+
 @requirement("HTTP-14")
 def options_is_answered_or_not_allowed(api: Api) -> None:
     answer = api.send(method="OPTIONS")

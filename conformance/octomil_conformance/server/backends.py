@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -57,6 +57,8 @@ class Upstreams:
     """The paths of health probes, by provider."""
     alive: Mapping[str, Collection[int]] = field(default_factory=dict)
     """The statuses of a probe after which a provider counts as available; without an entry those in ALIVE."""
+    is_alive: Callable[[Exchange], bool] = lambda exchange: True
+    """True if an upstream counts as available after this response to a probe, with a status in `alive`."""
     old_embeddings: bool = False
     """True if Ollama is asked for embeddings by its older API, one text at a time."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
@@ -148,7 +150,8 @@ class Backend:
         path = self._settings.probes[self.provider]
         exchange = self._sent(path, timeout=PROBE).finish()
         alive = self._settings.alive.get(self.provider, ALIVE)
-        return milliseconds_since(began) if exchange.status in alive else None
+        usable = exchange.status in alive and self._settings.is_alive(exchange)
+        return milliseconds_since(began) if usable else None
 
     def _chat(self, prompt: Prompt, stream: bool) -> tuple[str, Json]:
         parameters = dict(prompt.parameters)

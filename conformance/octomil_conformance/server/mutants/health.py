@@ -95,6 +95,16 @@ def health_unbounded(request: Request, server: Server) -> Response:
     return response
 
 
+@on.layer("health@2", "HEALTH-23", shows=None)
+def probes_that_have_begun_are_unbounded(request: Request, server: Server) -> Response:
+    """Health waits without limit for the rest of an answer to a probe."""
+    began = time.monotonic()
+    response = server(request)
+    if response.status == 200 and time.monotonic() - began > 0.5:
+        time.sleep(5)
+    return response
+
+
 @on.responses("health@2", "HEALTH-21 HEALTH-22 HEALTH-23 HEALTH-26", shows=None)
 def health_always_ok(response: Response) -> None:
     """Health says ok whatever the backends do."""
@@ -189,6 +199,12 @@ def too_many_probes_are_an_outage(upstreams: Upstreams) -> Upstreams:
     return replace(upstreams, alive=dict.fromkeys(("ollama", "openai"), ALIVE - {429}))
 
 
+@on.upstreams("health@2", "HEALTH-20")
+def probes_must_bring_json(upstreams: Upstreams) -> Upstreams:
+    """An upstream that answers a probe with something other than JSON counts as unavailable."""
+    return replace(upstreams, is_alive=lambda exchange: exchange.text[:1] == "{")
+
+
 @on.replies("health@2", "HEALTH-22", shows=None)
 def head_is_always_well(request: Request, response: Response) -> None:
     """HEAD is answered with 200, also if no backend answers."""
@@ -202,6 +218,16 @@ def reports_have_not_changed(request: Request, server: Server) -> Response:
     if "if-none-match" in request.headers:
         return Response(304, {"content-length": "0"}, [])
     return server(request)
+
+
+@on.layer("health@1", "HTTP-39")
+def reports_have_a_tag(request: Request, server: Server) -> Response:
+    """A report has an ETag, and a request with this tag is answered with 304."""
+    if request.headers.get("if-none-match") == '"a-tag"':
+        return Response(304, {"content-length": "0"}, [])
+    response = server(request)
+    response.headers["etag"] = '"a-tag"'
+    return response
 
 
 @on.keys("health@2", "HEALTH-27", only="openai")
