@@ -59,6 +59,7 @@ TOGETHER = {
         "newer_words_openai",
         "cools_down",
         "unknown_methods_are_a_501",
+        "json_text_is_ascii",
     ],
     "freedoms that level 2 does not have": [
         "structured_output",

@@ -138,7 +138,7 @@ class Response:
         """Begins a body in chunks, with its first chunk if there is one; for HTTP/1.0, a body that ends with the connection."""
         self._chunked = self.request.version != "HTTP/1.0"
         coding = {"transfer_encoding": "chunked"} if self._chunked else {}
-        given = {"content_type": content_type, **coding}
+        given = {"content_type": content_type, "cache_control": "max-age=60", **coding}
         self.send(head_of(status, _titled(given)) + self._framed(first))
 
     def chunk(self, data: bytes) -> None:

@@ -8,7 +8,7 @@ from octomil_conformance.backend import TEXTS
 from octomil_conformance.backend.acts import LATE
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
-from octomil_conformance.checks.answers import outputs
+from octomil_conformance.checks.answers import all_or_none, outputs
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import STOPPED, after_leaving
 from octomil_conformance.exchange import Json, field
@@ -19,9 +19,6 @@ from octomil_conformance.wire.batch import is_answer, is_failure, results_of
 
 SIX = [f"text {number}" for number in range(6)]
 NINE = [f"text {number}" for number in range(9)]
-HUNDREDS = [f"text {number}" for number in range(200)]
-ALL_OR_NONE = one_of((200, 200), (400, 0), (413, 0), (422, 0))
-"""The status, and the number of results."""
 SIXTY_FOUR = [f"text {number}" for number in range(64)]
 MALFORMED: Json = {
     "message": {"messages": [{"role": "user"}]},
@@ -68,7 +65,7 @@ EACH_FAILS = {
 }
 """How an input fails, and whether it may be tried again, by the scenario of its model."""
 SPREADING = [
-    *[("http-500", 8), ("http-429", 8), ("auth", 8), ("missing", 8)],
+    *[("http-500", 30), ("http-429", 8), ("auth", 8), ("missing", 8)],
     *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
 ]
 """How inputs fail, and how many fail before the good ones: enough for every worker, and for a limit on failures."""
@@ -287,17 +284,17 @@ def counts_and_latency_are_those_of_each_input(api: Api) -> None:
     answer = api.ask(["one two three"] * 3, scenario="wait", max_concurrency=1)
     results = [*results_of(alone), *results_of(answer)]
     usages = [field(each, "usage") for each in results]
-    last = field(results[-1], "latency_ms")
+    together = sum(field(each, "latency_ms") for each in results[1:])
 
     expect(usages, usages[:1] * 4, "the usage that the input has alone")
-    expect(last, less_than(1000 * answer.seconds / 2))
+    expect(together, less_than(1000 * answer.seconds + 50))
 
 
-@requirement("BATCH-33", serial=True)
-def no_input_is_left_out(api: Api) -> None:
-    answer = api.ask(HUNDREDS, scenario="echo")
+@requirement("BATCH-33", [200, 600], serial=True)
+def no_input_is_left_out(api: Api, count: int) -> None:
+    answer = api.ask([f"text {number}" for number in range(count)], scenario="echo")
 
-    expect((answer.status, len(results_of(answer))), ALL_OR_NONE)
+    expect((answer.status, len(results_of(answer))), all_or_none(count))
 
 
 @requirement("BATCH-35", REJECTED_ALONE)

@@ -76,6 +76,7 @@ NAMES = [
     "openai/{}",
     "ollama/library/{}",
     "models/a:b/{}@1",
+    f"hf.co/{'an-organisation-' * 4}/{{}}:{'A-Model-' * 8}Q4_K_M",
 ]
 """Names of models. The braces stand for the name of a scripted model."""
 BLANK = "\n\t\n"
@@ -104,7 +105,7 @@ LONG_TEXT = " ".join(
 LONG_CONVERSATION = [
     *[
         (role, f"{role} {number}: {'so it goes, ' * 9}")
-        for number in range(80)
+        for number in range(400)
         for role in ("user", "assistant", "tool")
     ],
     ("system", "Be brief."),

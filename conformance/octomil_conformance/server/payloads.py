@@ -67,8 +67,8 @@ def texts_of(body: Json) -> list[str]:
     """The texts of an embeddings request."""
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list) or not 1 <= len(texts) <= 512:
-        raise Failure("bad_request", "'input' must be 1 to 512 strings.")
+    if not isinstance(texts, list) or not 1 <= len(texts) <= 2048:
+        raise Failure("bad_request", "'input' must be 1 to 2048 strings.")
     need(all(isinstance(t, str) and t for t in texts), "'input' has an empty text")
     return texts
 
@@ -76,8 +76,8 @@ def texts_of(body: Json) -> list[str]:
 def prompts_of(body: Json) -> Iterator[Prompt]:
     """The prompts of a batch, one by one. The message for a malformed one names it."""
     model, inputs = model_of(body), body.get("inputs")
-    if not isinstance(inputs, list) or not 1 <= len(inputs) <= 256:
-        raise Failure("bad_request", "'inputs' must be an array of 1 to 256 objects.")
+    if not isinstance(inputs, list) or not 1 <= len(inputs) <= 1024:
+        raise Failure("bad_request", "'inputs' must be an array of 1 to 1024 objects.")
     common = parameters_of(body)
     for number, item in enumerate(inputs):
         at = f"inputs[{number}]"

@@ -256,9 +256,9 @@ def failed_inputs_show_the_key(fields: Json) -> None:
 
 
 @on.layer("batch@2", "BATCH-33", shows=None)
-def a_hundred_inputs_are_read(request: Request, server: Server) -> Response:
-    """Only the first hundred inputs are read."""
-    return server(request.send(parts_of(request.fields, 100)[0]))
+def five_hundred_inputs_are_read(request: Request, server: Server) -> Response:
+    """Only the first five hundred inputs are read."""
+    return server(request.send(parts_of(request.fields, 500)[0]))
 
 
 @on.answers("batch@2", "BATCH-31", shows="empty")
@@ -355,10 +355,10 @@ def a_rate_limit_spreads(fields: Json) -> None:
 
 @on.answers("batch@2", "BATCH-21", shows=None)
 def failures_end_workers(fields: Json) -> None:
-    """After three failures the other inputs of a batch are not run."""
+    """After twenty failures the other inputs of a batch are not run."""
     failed = 0
     for result in fields["results"]:
-        if failed >= 3 and "output" in result:
+        if failed >= 20 and "output" in result:
             result["output"] = None
         failed += "error" in result
 

@@ -194,6 +194,12 @@ def two_hundred_texts_are_embedded(fields: Json) -> None:
     first_texts(fields, 200)
 
 
+@on.bodies("embed@2", "EMBED-26", shows=None)
+def a_thousand_texts_are_embedded(fields: Json) -> None:
+    """Only the first thousand texts are embedded."""
+    first_texts(fields, 1000)
+
+
 @on.bodies("embed@2", "EMBED-23", shows=None)
 def sixteen_texts_are_embedded(fields: Json) -> None:
     """Only the first sixteen texts are embedded."""

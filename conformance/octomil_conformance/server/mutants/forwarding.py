@@ -169,9 +169,9 @@ def empty_messages_are_dropped(messages: Messages) -> Messages:
 
 
 @on.messages("infer@2", "REQ-17")
-def two_hundred_messages_are_sent(messages: Messages) -> Messages:
-    """Only the last two hundred messages are sent."""
-    return messages[-200:]
+def a_thousand_messages_are_sent(messages: Messages) -> Messages:
+    """Only the last thousand messages are sent."""
+    return messages[-1000:]
 
 
 @on.messages("infer@2", "REQ-17")

@@ -69,6 +69,12 @@ def _arrays(value: Any) -> Any:
     return value
 
 
+@on.refuses("embed@2", "REQ-25", shows=None)
+def names_have_a_hundred_characters(fields: Json) -> bool:
+    """A name of a model with more than a hundred characters is refused."""
+    return len(str(fields.get("model_id"))) > 100
+
+
 @on.parameters("infer@2", "REQ-16")
 def empty_objects_are_arrays(parameters: Json) -> None:
     """An empty object in a parameter is sent as an empty array."""

@@ -37,6 +37,14 @@ def unknown_methods_are_a_501(request: Request, response: Response) -> None:
         response.fail(501)
 
 
+@on.bodies(ANSWERS)
+def json_text_is_ascii(fields: Json) -> None:
+    """An object without a text as `input_data` becomes JSON text with `\\u` escapes."""
+    data = fields.get("input_data")
+    if isinstance(data, dict) and not data.keys() & {"text", "prompt", "messages"}:
+        fields["input_data"] = json.dumps(data)
+
+
 @on.responses(ALL)
 def header_case(response: Response) -> None:
     """Header names are written in capitals."""
