@@ -5,7 +5,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from octomil_conformance.expect import Finding, SuiteFault, one_of
 from octomil_conformance.target import PROMPT, Target
 from octomil_conformance.transport import Transfer
 
-HEALTH_PATIENCE = 4.0
+HEALTH_MAX_WAIT = 4.0
 """Seconds within which a health report must change, because servers may cache it."""
 HALF_A_MINUTE = 31.0
 RECOVERY = 8.0
@@ -221,13 +221,16 @@ class Api:
             self.observe(exchange)
             yield answered(exchange)
 
-    def unblamed(self) -> list[Exchange]:
-        """The exchanges of this profile's checks so far in which no check found a fault."""
+    def complaints(self, about: Callable[[Exchange], list[str]]) -> list[str]:
+        """The complaints about all exchanges of this profile so far in which no check found a fault. The report shows one that has some."""
         known = {id(exchange) for exchange in self.seen}
         for exchange in self.target.seen(self.profile):
             if id(exchange) not in known:
                 self.observe(exchange)
-        return [each for each in self.seen if not self.target.is_blamed(each)]
+        unblamed = [each for each in self.seen if not self.target.is_blamed(each)]
+        found = {id(exchange): about(exchange) for exchange in unblamed}
+        self.seen.sort(key=lambda exchange: bool(found.get(id(exchange))))
+        return [each for complaints in found.values() for each in complaints]
 
     def observe(self, exchange: Exchange) -> None:
         with self._lock:
@@ -235,7 +238,7 @@ class Api:
 
     def settled(self, status: str) -> Exchange:
         """The health report as soon as it has this status, else the last one."""
-        until = time.monotonic() + HEALTH_PATIENCE
+        until = time.monotonic() + HEALTH_MAX_WAIT
         while True:
             answer = self.get()
             if answer.field("status") == status or time.monotonic() > until:

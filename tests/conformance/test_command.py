@@ -56,6 +56,19 @@ def test_a_broken_must_is_exit_1_and_the_report_explains_it(capsys):
     assert out.count("FAIL") == 1
 
 
+def test_of_responses_that_match_no_schema_the_last_one_is_shown():
+    claims, mutant = {"embed": 1}, all_mutants()["data_is_missing"]
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=2) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url)
+        with serving(served(upstreams, TOKEN, mutant)) as url:
+            config = Config(base_url(url), claims, TOKEN)
+            rejection, schema = judge(config, only=["EMBED-14", "HTTP-25"]).verdicts
+
+    assert (rejection.outcome, schema.outcome) == ("pass", "fail")
+    assert [each.status for each in rejection.exchanges] == [200, 400]
+    assert [each.status for each in schema.exchanges][-1] == 200
+
+
 def test_an_older_version_of_the_spec_judges_by_its_own_list(capsys):
     with canned() as url:
         status = cli.main([url, *MOCK, "--spec", "1.0", "--json", "r.json"])
@@ -345,5 +358,7 @@ def test_a_claim_of_auth_at_level_2_needs_no_backend(capsys):
 def test_the_cost_is_printed_before_the_run(capsys):
     cli.main([NO_SERVER, "--profile", "infer@1", "--profile", "batch@0"])
 
-    cost = f"about {MODEL_ANSWERS['infer'] + 2} answers of the model: at most 4 tokens"
-    assert f"{cost} each, but 2 have no limit" in capsys.readouterr().out
+    cost = (
+        f"about {MODEL_ANSWERS['infer'] + 2} answers from the model: at most 4 tokens"
+    )
+    assert f"{cost} each, except 2 without a limit" in capsys.readouterr().out
