@@ -15,7 +15,7 @@ CHAT = os.environ.get("BENCHMARK_UPSTREAM", "") + "/v1/chat/completions"
 
 
 class Hello:
-    """The ceiling: reads the body, answers a constant."""
+    """The upper limit: reads the body and answers with a constant."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.bounded_stream.read()

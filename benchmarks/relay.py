@@ -1,6 +1,7 @@
 """A bare relay, which shows the cost of a streamed token in Python threads without a framework, checks or deadlines.
 
-A thread a stream; for each token one `recv`, one parse, one `send`. It understands both dialects, as the reference does.
+It has one thread for each stream. For each token it calls `recv`, parses, and calls `send`. It understands both dialects, as the
+reference server does.
 """
 
 import re

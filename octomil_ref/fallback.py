@@ -106,7 +106,7 @@ def committed(
 
 
 def _until_commit(pieces: Iterator[list[Piece]]) -> list[Piece]:
-    """The pieces with which a stream commits. There are some: a stream ends with an Ending or raises."""
+    """The pieces with which a stream commits. A stream that ends without any raises."""
     thinking: Deadline | None = None
     while True:
         found = next(pieces)

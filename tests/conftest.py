@@ -21,7 +21,7 @@ LONGEST = [
 
 UNIT_TESTS = Path(__file__).with_name("ref")
 
-PATIENCE = 30
+MAX_WAIT = 30
 """Seconds that a page has to show what a test expects."""
 
 CHROMIUM_FLAGS = [
@@ -37,7 +37,7 @@ def chromium():
     """One headless browser for all tests. Most of them use `page`."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=PATIENCE * 1000)
+    expect.set_options(timeout=MAX_WAIT * 1000)
     program = shutil.which("chromium-headless-shell")
     if program is None:
         raise RuntimeError("no Chromium: apt-get install chromium-headless-shell")

@@ -123,7 +123,7 @@ async def _one_client(tally: Tally, port: int, requests: int, seed: str) -> None
     for _ in range(requests):
         request = draw(dice)
         try:
-            async with asyncio.timeout(client.PATIENCE):
+            async with asyncio.timeout(client.MAX_WAIT):
                 tally.count(request, await connection.ask(request))
         except (TimeoutError, OSError, EOFError, ValueError, LookupError) as ex:
             tally.violate(request, f"lost: {ex!r}")

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.soak.plans import BEGUN, WHOLE, Plan, Request
 
 TOKEN = "soak"
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds after which an answer counts as lost."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.processes import family
 
-PATIENCE = 30.0
+MAX_WAIT = 30.0
 """Seconds within which the server must have released everything."""
 
 
@@ -54,8 +54,8 @@ def _proportional_mb(pid: int) -> float:
 def settled(
     pid: int, upstream_port: int, threads: int, descriptors: int = 1_000_000
 ) -> Usage:
-    """The usage once no call is open and it is within `threads` and `descriptors`, or after PATIENCE seconds."""
-    until = time.monotonic() + PATIENCE
+    """The usage once no call is open and it is within `threads` and `descriptors`, or after MAX_WAIT seconds."""
+    until = time.monotonic() + MAX_WAIT
     while True:
         now = use(pid, upstream_port)
         given_back = not now.answering and now.descriptors <= descriptors

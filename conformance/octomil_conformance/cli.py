@@ -84,7 +84,7 @@ def _with_command(arguments: list[str]) -> list[str]:
 
 
 def _overview() -> argparse.ArgumentParser:
-    """Parses what names no command: --help, --version, or something wrong."""
+    """Parses arguments without a command: --help, --version, or a mistake."""
     parser = argparse.ArgumentParser(
         PROGRAM,
         description=f"Judges a server of the Octomil Cloud Inference API by spec {spec.VERSION}.",

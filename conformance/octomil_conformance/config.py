@@ -83,7 +83,7 @@ class Expectation:
         return self.check in (requirement, *narrower)
 
     def is_for(self, level: int, profiles: Iterable[str]) -> bool:
-        """True if a run of these profiles, up to this level, can meet it."""
+        """True if a run of these profiles, up to this level, can have this failure."""
         requirement = spec.requirements()[self.check.partition("[")[0]]
         return requirement.level <= level and any(
             self.covers(requirement.id, profile)

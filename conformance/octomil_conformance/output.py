@@ -19,7 +19,7 @@ ENDING = {signal.SIGINT, signal.SIGTERM}
 
 @contextmanager
 def printed(program: str, code: int) -> Iterator[None]:
-    """Everything printed within is written when it ends. Raises SystemExit if it cannot be written.
+    """A context at whose end everything printed is written. Raises SystemExit if it cannot be written.
 
     If the reader has gone it prints no message; otherwise it prints one line, and the exit code is `code`.
     """

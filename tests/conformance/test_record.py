@@ -48,10 +48,10 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)
 def test_a_recording_gets_the_verdicts_of_the_live_run(name):
-    patience = ["--timeout-factor", "0.03"] if name == "silence" else []
+    factor = ["--timeout-factor", "0.03"] if name == "silence" else []
     with canned(BAD_ANSWERS[name]) as url:
-        live = verdicts(url, *CLAIMS, *patience)
-        status = cli.main(["record", url, "-o", "pinned", *CLAIMS, *patience])
+        live = verdicts(url, *CLAIMS, *factor)
+        status = cli.main(["record", url, "-o", "pinned", *CLAIMS, *factor])
 
     assert status == 0
     assert len(live) > 30

@@ -42,7 +42,7 @@ UNSEEN = {name: each for name, each in all_mutants().items() if not each.shows}
 
 
 def ask(url, path, body=None, method="", **headers):
-    """Status, headers, body; what came of it when the transfer broke off."""
+    """Status, headers and body; if the transfer breaks off, the part of the body that arrived."""
     address = url.removeprefix("http://")
     with closing(http.client.HTTPConnection(address, timeout=SOON)) as connection:
         data = None if body is None else json.dumps(body)

@@ -28,7 +28,7 @@ class ServerProcess:
     Leaving the block fails when the process, or a child of it, has to be killed.
     """
 
-    PATIENCE = 30.0
+    MAX_WAIT = 30.0
     """Seconds between SIGTERM and SIGKILL at the end of the block. Fewer than a server's grace, so a server that waits for its whole grace fails."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] = {}) -> None:
@@ -92,7 +92,7 @@ class ServerProcess:
     def terminate(self) -> None:
         self.signal(signal.SIGTERM)
 
-    def wait(self, timeout: float = PATIENCE) -> int:
+    def wait(self, timeout: float = MAX_WAIT) -> int:
         """The exit code, once the process is over; negative for a signal. It may have children that are not."""
         try:
             return self._process.wait(timeout)
@@ -101,7 +101,7 @@ class ServerProcess:
 
     def all_lines(self) -> list[str]:
         """All lines, once the process and its children have ended."""
-        self._listener.join(self.PATIENCE)
+        self._listener.join(self.MAX_WAIT)
         assert self._silent
         return self.lines
 
@@ -120,7 +120,7 @@ class ServerProcess:
     def _end(self) -> str:
         """Ends the whole group; a complaint when SIGTERM is not enough."""
         self.terminate()
-        self._listener.join(self.PATIENCE)
+        self._listener.join(self.MAX_WAIT)
         complaint = ""
         if not self._silent:
             complaint = "had to be killed"

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from octomil_conformance.backend.upstream import PATIENCE
+from octomil_conformance.backend.upstream import MAX_WAIT
 
 RUNNER = """
 import ast, asyncio, inspect, json, signal, sys
@@ -81,6 +81,6 @@ def printed_when_pasted(python: Path, lines: list[str], home: Path) -> str:
         env={"HOME": str(home), "OCTOMIL_DISABLE_TELEMETRY": "1"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=MAX_WAIT,
         check=True,
     ).stdout

@@ -11,7 +11,7 @@ import httpx
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says
-from octomil_conformance.backend.upstream import ANY_PORT, PATIENCE, Script
+from octomil_conformance.backend.upstream import ANY_PORT, MAX_WAIT, Script
 from processes import ServerProcess
 
 TOKEN = "a-token-of-the-live-tests"
@@ -27,10 +27,10 @@ ASK: dict[str, Any] = {
 RUNNER_DIED = OLLAMA.frame(OLLAMA.error(500, "runner died", "server_error"))
 """The last line of an answer that Ollama cannot finish."""
 
-MODEL_PATIENCE = 300.0
+MODEL_MAX_WAIT = 300.0
 """Seconds for an answer of a real model on a busy machine."""
 
-UNHURRIED = {"LLM_BACKEND_TIMEOUT": f"{MODEL_PATIENCE:g}"}
+UNHURRIED = {"LLM_BACKEND_TIMEOUT": f"{MODEL_MAX_WAIT:g}"}
 """The settings of a server with a real model."""
 
 Start = Callable[..., AbstractContextManager[ServerProcess]]
@@ -86,7 +86,7 @@ class Reference:
     def wait_for_status(self, token: str, status: int) -> None:
         """Returns when an empty request with the token gets this status."""
         headers = {"Authorization": f"Bearer {token}"}
-        for _ in range(int(PATIENCE / 0.05)):
+        for _ in range(int(MAX_WAIT / 0.05)):
             with client_of(self.url, headers) as client:
                 if client.post("/inference", json={}).status_code == status:
                     return
@@ -94,11 +94,11 @@ class Reference:
         raise TimeoutError(f"{token} never gets {status}")
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        return socket.create_connection(("127.0.0.1", self.port), MAX_WAIT)
 
     def wait_until_refused(self) -> None:
         """Returns when the port is closed."""
-        for _ in range(int(PATIENCE / 0.05)):
+        for _ in range(int(MAX_WAIT / 0.05)):
             try:
                 self.connect().close()
             except ConnectionRefusedError:
@@ -205,7 +205,7 @@ def client_of(url: str, headers: Mapping[str, str] = AUTHORIZED) -> httpx.Client
     return httpx.Client(
         base_url=f"{url}/api/v1",
         headers=headers,
-        timeout=PATIENCE,
+        timeout=MAX_WAIT,
         trust_env=False,
         verify=False,  # it speaks plain HTTP, and loading certificates takes time
     )

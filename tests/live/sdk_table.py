@@ -94,7 +94,7 @@ class Measured:
 
 def subjects() -> list[Subject]:
     """Good servers first, each in a scenario; then the variants and mutants that clients can see."""
-    # A client cannot tell through which of the two upstreams it meets a mutant.
+    # A client cannot tell which of the two upstreams a mutant's answer came through.
     found = [each for each in all_mutants().values() if each.through != "openai"]
     mutants = [each for each in found if each.shows not in (None, *SLOW)]
     variants = [each for each in all_variants().values() if each.shows]

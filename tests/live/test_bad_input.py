@@ -9,7 +9,7 @@ import socket
 from contextlib import closing
 
 import pytest
-from reference import ASK, AUTHORIZED, PATIENCE, http_request, receive_all
+from reference import ASK, AUTHORIZED, MAX_WAIT, http_request, receive_all
 
 JSON = {**AUTHORIZED, "Content-Type": "application/json"}
 WRONG_TOKEN = {**JSON, "Authorization": "Bearer wrong"}
@@ -22,7 +22,7 @@ LARGE = b" " * (20 * MIB)
 @pytest.fixture
 def connection(server):
     """A connection that has to survive whatever is sent over it."""
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=MAX_WAIT)
     with closing(client):
         yield client
 

@@ -11,7 +11,7 @@ from installed import environment, npm_packages
 from models import LlamaCpp
 from octomil_conformance.backend import embed
 from processes import URL, ServerProcess, free_port, serve
-from reference import MODEL_PATIENCE, PATIENCE, TOKEN, UNHURRIED, reference
+from reference import MAX_WAIT, MODEL_MAX_WAIT, TOKEN, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
 
@@ -127,7 +127,7 @@ def in_front_of(compatible, **env):
     settings.setdefault("OPENAI_API_ENDPOINT", compatible.endpoint)
     with reference(serve, **settings) as server:
         server.ollama.stop_listening()
-        server.client.timeout = MODEL_PATIENCE
+        server.client.timeout = MODEL_MAX_WAIT
         yield server
 
 
@@ -250,7 +250,7 @@ def test_litellm_in_front_of_our_server_chats_and_embeds(compatible):
     headers = {"Authorization": f"Bearer {LITELLM_KEY}"}
     url = compatible.endpoint
     with httpx.Client(
-        base_url=url, headers=headers, timeout=PATIENCE, trust_env=False
+        base_url=url, headers=headers, timeout=MAX_WAIT, trust_env=False
     ) as client:
         hello = {"messages": [{"role": "user", "content": "Good morning"}]}
         chat = {"model": "conf-echo", **hello}

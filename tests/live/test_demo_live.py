@@ -15,7 +15,7 @@ from octomil_conformance.backend.scripts import json as answers_json
 from octomil_conformance.backend.upstream import Upstream
 from processes import ServerProcess
 from python_client import printed_when_pasted
-from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED
+from reference import MAX_WAIT, MODEL_MAX_WAIT, UNHURRIED
 
 from octomil_ref.cli import main
 
@@ -54,7 +54,7 @@ def test_the_demo_answers_with_its_own_model_and_ctrl_c_ends_everything():
     with demo("--gguf", str(weights())) as process:
         wait_for_guide(process)
         sent = curls(process)
-        with httpx.Client(timeout=MODEL_PATIENCE, trust_env=False) as client:
+        with httpx.Client(timeout=MODEL_MAX_WAIT, trust_env=False) as client:
             stream = client.send(sent["/inference/stream"])
             vectors = client.send(sent["/embeddings"]).json()["embeddings"]
         process.signal(signal.SIGINT)
@@ -81,7 +81,7 @@ def test_the_lines_of_the_demo_work_when_pasted_and_ask_a_running_ollama_first(
         ollama.on("/api/version", answers_json({"version": "0.5.4"}))
         wait_for_guide(process)
         sent = curls(process)
-        with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+        with httpx.Client(timeout=MAX_WAIT, trust_env=False) as client:
             answers = {path: client.send(request) for path, request in sent.items()}
         printed = printed_when_pasted(sdk_python, process.lines, tmp_path)
         process.terminate()
@@ -108,7 +108,7 @@ def test_the_scripted_demo_repeats_the_prompt_without_a_model():
     with demo("--scripted") as process:
         process.wait_for_line("Health:")
         asked = curls(process)["/inference"]
-        with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+        with httpx.Client(timeout=MAX_WAIT, trust_env=False) as client:
             answer = client.send(asked).json()
         process.terminate()
         code = process.wait()

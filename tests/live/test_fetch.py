@@ -5,7 +5,7 @@ import json
 import pytest
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, found
-from reference import ASK, PATIENCE, RUNNER_DIED, TOKEN
+from reference import ASK, MAX_WAIT, RUNNER_DIED, TOKEN
 
 pytestmark = pytest.mark.machine
 
@@ -44,7 +44,7 @@ def test_clients_notice_that_a_stream_is_cut(server):
     server.ollama.on("/api/chat", CUT)
 
     with fetch(server) as fetching, curl(server) as copying:
-        codes = fetching.wait(PATIENCE), copying.wait(PATIENCE)
+        codes = fetching.wait(MAX_WAIT), copying.wait(MAX_WAIT)
 
     assert fetching.lines[-1].startswith("rejected:")
     assert codes == (0, 18)
@@ -55,9 +55,9 @@ def test_over_http_1_0_only_the_missing_done_shows_that_a_stream_is_cut(server):
     server.ollama.on("/api/chat", CUT, says("Good", " morning"))
 
     with curl(server, "--http1.0") as cut:
-        cut_code = cut.wait(PATIENCE)
+        cut_code = cut.wait(MAX_WAIT)
     with curl(server, "--http1.0") as whole:
-        whole_code = whole.wait(PATIENCE)
+        whole_code = whole.wait(MAX_WAIT)
 
     assert (cut_code, whole_code) == (0, 0)
     assert any('"token":"Good"' in line for line in cut.lines)

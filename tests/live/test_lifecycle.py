@@ -13,7 +13,7 @@ from processes import (
     serve_command,
     waitress_serve_command,
 )
-from reference import AUTHORIZED, PATIENCE, TOKEN, http_request, reference
+from reference import AUTHORIZED, MAX_WAIT, TOKEN, http_request, reference
 
 each_server = pytest.mark.parametrize("kind", ["waitress", "gunicorn"])
 """`gunicorn -c` needs no test of its own: it is what `serve --server gunicorn` becomes."""
@@ -31,7 +31,7 @@ COMMANDS = {
 def test_a_wrong_setting_ends_the_start_with_one_line(command):
     env = {"OCTOMIL_API_KEYS": TOKEN, "OLLAMA_BASE_URL": "localhost:11434"}
     with ServerProcess(command, env) as process:
-        code = process.wait(PATIENCE)
+        code = process.wait(MAX_WAIT)
 
     assert code not in (0, None)
     [line] = process.lines
@@ -60,7 +60,7 @@ def test_a_unix_socket_is_served(kind, tmp_path, monkeypatch):
     with starting(kind, "--unix-socket", "a.sock") as process:
         process.wait_for_line("Listening (on|at:?) unix:")
         transport = httpx.HTTPTransport(uds="a.sock")
-        with httpx.Client(transport=transport, timeout=PATIENCE) as client:
+        with httpx.Client(transport=transport, timeout=MAX_WAIT) as client:
             answer = client.post(
                 "http://localhost/api/v1/inference", json={}, headers=AUTHORIZED
             )

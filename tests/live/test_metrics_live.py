@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from processes import ServerProcess, found, free_port
-from reference import ASK, PATIENCE, TOKEN, client_of
+from reference import ASK, MAX_WAIT, TOKEN, client_of
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
@@ -77,7 +77,7 @@ def prometheus(targets, folder):
 
 
 def wait_for_value(api, query, value):
-    for _ in range(int(PATIENCE / 0.05)):
+    for _ in range(int(MAX_WAIT / 0.05)):
         result = api.get("/query", params={"query": query}).json()["data"]["result"]
         if [sample["value"][1] for sample in result] == [value]:
             return

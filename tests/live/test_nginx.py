@@ -15,7 +15,7 @@ from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import ServerProcess, free_port, serve
 from reference import (
     ASK,
-    PATIENCE,
+    MAX_WAIT,
     RUNNER_DIED,
     Events,
     Reference,
@@ -116,9 +116,9 @@ def running_nginx(config):
 
 
 def wait_until_accepted(port):
-    for _ in range(int(PATIENCE / 0.05)):
+    for _ in range(int(MAX_WAIT / 0.05)):
         try:
-            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+            socket.create_connection(("127.0.0.1", port), MAX_WAIT).close()
         except ConnectionRefusedError:
             threading.Event().wait(0.05)
         else:
@@ -161,7 +161,7 @@ def test_a_client_that_leaves_is_gone_for_the_upstream_through_nginx(site):
         Events(response).next()
     left.set()
 
-    assert over.wait(PATIENCE)
+    assert over.wait(MAX_WAIT)
 
 
 def test_a_server_that_is_killed_costs_only_its_own_streams(mortal_site):
@@ -211,7 +211,7 @@ def test_slow_senders_wait_in_nginx_and_take_no_thread(site):
 
     with ExitStack() as stack:
         for _ in range(more_than_threads):
-            client = socket.create_connection((host, int(port)), PATIENCE)
+            client = socket.create_connection((host, int(port)), MAX_WAIT)
             stack.enter_context(client).sendall(slow)
         answer = site.client.post("/inference", json=ASK)
         client.sendall(b"}")

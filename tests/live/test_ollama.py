@@ -7,7 +7,7 @@ import pytest
 from models import names_a_fruit, own_ollama
 from octomil_conformance.backend.scripts import says
 from processes import serve
-from reference import MODEL_PATIENCE, PATIENCE, UNHURRIED, reference
+from reference import MAX_WAIT, MODEL_MAX_WAIT, UNHURRIED, reference
 
 pytestmark = pytest.mark.machine
 
@@ -30,7 +30,7 @@ def server(ollama):
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={ollama.model}",
         **UNHURRIED,
     ) as server:
-        server.client.timeout = MODEL_PATIENCE
+        server.client.timeout = MODEL_MAX_WAIT
         yield server
 
 
@@ -66,7 +66,7 @@ def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
         **UNHURRIED,
     ) as server:
-        server.client.timeout = MODEL_PATIENCE
+        server.client.timeout = MODEL_MAX_WAIT
         before = server.ask("/inference", asked(messages=FRUITS)).json()
         mortal_ollama.stop()
         after = server.ask("/inference", asked(messages=FRUITS)).json()
@@ -88,7 +88,7 @@ def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(mortal_ollama):
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
         **UNHURRIED,
     ) as server:
-        server.client.timeout = MODEL_PATIENCE
+        server.client.timeout = MODEL_MAX_WAIT
         with (
             server.stream(asked(messages=FRUITS, parameters=ENDLESS)) as events,
             pytest.raises(httpx.RemoteProtocolError),
@@ -113,7 +113,7 @@ def test_an_ollama_that_is_busy_falls_back():
         reference(serve, OLLAMA_BASE_URL=ollama.url, **UNHURRIED) as server,
         ThreadPoolExecutor() as pool,
     ):
-        server.client.timeout = MODEL_PATIENCE
+        server.client.timeout = MODEL_MAX_WAIT
         server.openai.on("/v1/chat/completions", says("From", " OpenAI"))
         long = {"model_id": ollama.model, "messages": FRUITS, "parameters": ENDLESS}
         other = {**long, "parameters": {"num_ctx": 1024, "max_tokens": 1}}
@@ -121,7 +121,7 @@ def test_an_ollama_that_is_busy_falls_back():
         with server.stream(long) as events:
             events.next()
             answers = [pool.submit(server.ask, "/inference", other) for _ in range(6)]
-            server.openai.wait_for_requests(2, PATIENCE)
+            server.openai.wait_for_requests(2, MAX_WAIT)
         providers = [answer.result().json()["provider"] for answer in answers]
 
     assert providers.count("openai") >= 2

@@ -7,7 +7,7 @@ import pytest
 from forms import opened, send, text_of, wait_for_text
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
 from processes import serve
-from reference import PATIENCE, RUNNER_DIED, TOKEN, reference, talks_until_hangup
+from reference import MAX_WAIT, RUNNER_DIED, TOKEN, reference, talks_until_hangup
 
 pytestmark = pytest.mark.machine
 
@@ -107,7 +107,7 @@ def test_stop_closes_the_connection(server, page, complaints):
     wait_for_text(page, "stream", "state", "Stopped")
     stopped.set()
 
-    assert over.wait(PATIENCE), "the upstream sees that its client is gone"
+    assert over.wait(MAX_WAIT), "the upstream sees that its client is gone"
     assert text_of(page, "stream", "text") == "Good"
     assert complaints == []
 

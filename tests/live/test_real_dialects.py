@@ -6,7 +6,7 @@ import httpx
 import pytest
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.upstream import ANY_PORT
-from reference import MODEL_PATIENCE
+from reference import MODEL_MAX_WAIT
 
 QUESTION = {"messages": [{"role": "user", "content": "Say hi"}]}
 
@@ -52,7 +52,7 @@ def ollama_answers(url, model):
 
 
 def post(url, asked):
-    answer = httpx.post(url, json=asked, timeout=MODEL_PATIENCE, trust_env=False)
+    answer = httpx.post(url, json=asked, timeout=MODEL_MAX_WAIT, trust_env=False)
     return answer.raise_for_status()
 
 

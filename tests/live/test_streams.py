@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from octomil_conformance.backend import new_nonce, tagged
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA
-from reference import ASK, PATIENCE, PROMPT, http_request
+from reference import ASK, MAX_WAIT, PROMPT, http_request
 
 BODY = json.dumps(ASK).encode()
 
@@ -62,7 +62,7 @@ def test_an_upstream_loses_a_client_that_left_before_its_answer(server):
     losses = threading.Semaphore(0)
 
     def script(response):
-        if response.wait_for_hangup(PATIENCE):
+        if response.wait_for_hangup(MAX_WAIT):
             losses.release()
 
     server.ollama.on("*", script)
@@ -73,7 +73,7 @@ def test_an_upstream_loses_a_client_that_left_before_its_answer(server):
             connection.sendall(request.replace(b"/api/v1 ", b"%b " % path.encode(), 1))
         server.ollama.wait_for_requests(len(WAITING))
 
-    assert all(losses.acquire(timeout=PATIENCE) for _ in WAITING)
+    assert all(losses.acquire(timeout=MAX_WAIT) for _ in WAITING)
     for path in WAITING:
         [line] = server.lines_of(path)
         status = 200 if path.endswith("batch") else 499
@@ -89,7 +89,7 @@ def test_an_upstream_loses_a_client_that_left_between_two_tokens(server, reset):
     def script(response):
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
-        if response.wait_for_hangup(PATIENCE):
+        if response.wait_for_hangup(MAX_WAIT):
             over.set()
 
     server.ollama.on("/api/chat", script)
@@ -104,5 +104,5 @@ def test_an_upstream_loses_a_client_that_left_between_two_tokens(server, reset):
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
-    assert over.wait(PATIENCE)
+    assert over.wait(MAX_WAIT)
     assert server.lines_of(request_id)[-1]["ended"] == "client_left"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from linux import family, holder_of
 from processes import serve
-from reference import ASK, PATIENCE, client_of, http_request, reference
+from reference import ASK, MAX_WAIT, client_of, http_request, reference
 
 pytestmark = pytest.mark.machine
 
@@ -37,7 +37,7 @@ def workers(server):
 def wait_until_both_answer(server):
     """One may have been long ready when the other one has just been forked."""
     answered = set()
-    for _ in range(int(PATIENCE / 0.01)):
+    for _ in range(int(MAX_WAIT / 0.01)):
         with server.connect() as client:
             client.sendall(http_request("/health", method="GET"))
             assert client.recv(12) == b"HTTP/1.1 200"

@@ -1,6 +1,6 @@
 """What a scenario can do: `StreamReply` does it token by token, `WholeReply` for single answers and embeddings.
 
-The last verb of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
+The last call of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
 """
 
 import json

@@ -6,7 +6,7 @@ from octomil_conformance.backend import ollama, openai
 from octomil_conformance.backend.ask import Ask, Refused
 from octomil_conformance.backend.dialects import Dialect, dialect_of, reader_of
 from octomil_conformance.backend.response import Received, Response
-from octomil_conformance.backend.upstream import PATIENCE, Script
+from octomil_conformance.backend.upstream import MAX_WAIT, Script
 from octomil_conformance.backend.words import embed
 
 NDJSON = ollama.OllamaDialect.stream_type
@@ -67,7 +67,7 @@ def json(value: object, status: int = 200, **headers: str) -> Script:
 
 def stall(response: Response) -> None:
     """Sends nothing until the client disconnects."""
-    response.wait_for_hangup(PATIENCE)
+    response.wait_for_hangup(MAX_WAIT)
 
 
 def says(

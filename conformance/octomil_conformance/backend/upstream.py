@@ -33,7 +33,7 @@ ANY_PORT: Address = ("127.0.0.1", 0)
 
 Script = Callable[[Response], None]
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds for anything that must happen, on however busy a machine."""
 
 KEPT_REQUESTS = 20_000
@@ -118,7 +118,7 @@ class Upstream:
             self._scripts[path] = deque(scripts)
 
     def wait_for_requests(
-        self, count: int = 1, timeout: float = PATIENCE
+        self, count: int = 1, timeout: float = MAX_WAIT
     ) -> list[Received]:
         """All requests, as soon as there are `count` of them."""
         with self._changed:
@@ -132,7 +132,7 @@ class Upstream:
         listener, self._listener = self._listener, None
         if listener is not None:
             with suppress(OSError):  # wakes the thread that accepts
-                socket.create_connection(self.address, PATIENCE).close()
+                socket.create_connection(self.address, MAX_WAIT).close()
             self._accepting.join()
             self._reserved = _bound(self.address)
             with self._changed:
@@ -145,16 +145,16 @@ class Upstream:
             self._release()
             self._open(self.address)
 
-    def close(self, patience: float = PATIENCE) -> None:
+    def close(self, max_wait: float = MAX_WAIT) -> None:
         """Refuses new connections and cuts off all others. Returns when their threads have ended, or after so many seconds."""
-        self.refuse_all(patience=patience)
+        self.refuse_all(max_wait=max_wait)
         self._release()
 
-    def refuse_all(self, spare: Wire | None = None, patience: float = PATIENCE) -> None:
+    def refuse_all(self, spare: Wire | None = None, max_wait: float = MAX_WAIT) -> None:
         """As `close`, but keeps the port and the connection `spare`, so that the upstream can listen again."""
         self._stopped.set()
         self.stop_listening()
-        self._end_connections(spare, patience)
+        self._end_connections(spare, max_wait)
 
     def start_over(self) -> None:
         """Forgets scripts, requests and connections, and keeps the port. Raises the errors of scripts so far."""
@@ -175,14 +175,14 @@ class Upstream:
             raise BaseExceptionGroup("scripts of the upstream failed", errors)
 
     def _end_connections(
-        self, spare: Wire | None = None, patience: float = PATIENCE
+        self, spare: Wire | None = None, max_wait: float = MAX_WAIT
     ) -> None:
         with self._changed:
             ending = {w: t for w, t in self._threads.items() if w is not spare}
         for wire in ending:
             wire.shut_down()
         for thread in ending.values():
-            thread.join(patience)
+            thread.join(max_wait)
         if any(thread.is_alive() for thread in ending.values()):
             self.errors.append(TimeoutError("a script waits, but not by its Response"))
 

@@ -30,5 +30,5 @@ def cost(config: Config) -> str:
     unlimited = sum(WITHOUT_LIMIT.get(name, 0) for name in served)
     limits = f"at most {MAX_TOKENS} tokens each"
     if unlimited:
-        limits += f", but {unlimited} have no limit"
-    return f"about {answers} answers of the model: {limits}"
+        limits += f", except {unlimited} without a limit"
+    return f"the run needs about {answers} answers from the model: {limits}"

@@ -34,7 +34,7 @@ def serving(ask: Server, token: str = "", address: Address = ANY_PORT) -> Iterat
         try:
             yield upstream.url
         finally:
-            upstream.close(patience=0)  # a mutant may wait for long
+            upstream.close(max_wait=0)  # a mutant may wait for long
 
 
 class Watch:
