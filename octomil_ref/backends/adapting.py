@@ -169,7 +169,7 @@ _OTHER_FORM = re.compile(
 """DashScope: "This model only support stream mode". OpenAI: "'stream' does not support true with this model"."""
 
 _UNSUPPORTED = re.compile(
-    r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields)|extra_forbidden"
+    r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"
     r"|additional propert|cannot find field|invalid (field|parameter name)"
     r"|deprecated|extraneous",
     re.IGNORECASE,
@@ -178,7 +178,7 @@ _UNSUPPORTED = re.compile(
 
 _VALUE = re.compile(
     r"unsupported[ _]value|supported values|only .{0,60}(supported|allowed)"
-    r"|unknown variant|unexpected (type|value)",
+    r"|unknown variant|unexpected (type|value)|invalid (json )?schema",
     re.IGNORECASE,
 )
 """Servers in Rust: "unknown variant `foo`, expected one of `low`, `high`". OpenAI: "'temperature' does not support 0 with this model. Only the default (1) value is supported". Only the client can correct that."""

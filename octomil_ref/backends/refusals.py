@@ -158,7 +158,8 @@ TABLE = (
         BatchTooLarge,
         ANY,
         r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
-        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)|array (too long|length)"
+        r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)"
+        r"|(input|messages)\W.{0,80}array (too long|length)"
         r"|tokens (in batch|per (submitted batch|request))",
         "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422",
     ),
@@ -167,7 +168,8 @@ TABLE = (
         ANY,
         r"context[ _](length|size|window|limit)|maximum context|exceed_context_size|too large to process"
         r"|(prompt|input)s? .{0,60}(too long|too large|exceed|longer than|larger than)|too many (input )?tokens"
-        r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens|string too long"
+        r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens"
+        r"|(input|prompt|content)(\[\d+\])?\W{1,4}string too long"
         r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -"
         r"|prompt length .{0,20}greater than|token count.{0,40}only supports|range of input length|model token limit"
         r"|supported sequence length|超长",
@@ -371,9 +373,9 @@ _SECRET = re.compile(
 """Matches addresses, paths of files, and keys. Masked keys too, because they show a part of the key."""
 
 _WAIT = re.compile(
-    rb'(?:"retryDelay": ?"|(?:try again|retry) in )([0-9.]+)s', re.IGNORECASE
+    rb'(?:"retryDelay": ?"|(?:try again|retry) in )([0-9.]+) ?s', re.IGNORECASE
 )
-"""Matches seconds to wait in a body. Gemini: `"retryDelay": "39s"` without a Retry-After. Groq: "Please try again in 7.66s"."""
+"""Matches seconds to wait in a body. Gemini: `"retryDelay": "39s"` without a Retry-After. Groq: "Please try again in 7.66s". LiteLLM: "Try again in 60 seconds"."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

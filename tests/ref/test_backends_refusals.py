@@ -168,9 +168,10 @@ def test_a_busy_upstreams_retry_after_is(status, given, sent):
     [
         (None, b'{"error": {"details": [{"retryDelay": "39s"}]}}', "39"),
         (None, b'{"error": {"message": "Please try again in 7.66s."}}', "8"),
+        (None, b'{"error": {"message": "Try again in 60 seconds."}}', "60"),
         ("5", b'{"error": {"details": [{"retryDelay": "39s"}]}}', "5"),
     ],
-    ids=["Gemini", "Groq", "a Retry-After, which counts"],
+    ids=["Gemini", "Groq", "LiteLLM", "a Retry-After, which counts"],
 )
 def test_a_wait_in_the_body_is_the_retry_after(given, body, sent):
     failure = error_of_response("openai", 429, body, given)
