@@ -93,8 +93,8 @@ TABLE = (
         r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
         r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
         r"|http request to an https server|api version not supported"
-        r"|route .{0,80}not found|^(application |resource )?not found(\n|$)",
-        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400, Railway 404, Fastify 404",
+        r"|^(application |resource )?not found(\n|$)",
+        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400, Railway 404",
     ),
     Row(
         ModelNotFound,
@@ -103,7 +103,7 @@ TABLE = (
         r"|not found the model|no such model|(unknown|invalid|unsupported|unavailable)[ _]?model|model is required|not a valid model"
         r"|^model \S+ is not supported|unable to find .{0,100}model"
         r"|unable to access (\S+ )?model|on-demand throughput|allowed now, your model|could not find real modelid"
-        r"|llm provider not provided|not supported for task|模型不存在"
+        r"|llm provider not provided|invalid provider|not supported for task|模型不存在"
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? (are currently )?loaded"
         r"|model (is|has) not (been )?loaded"
         r"|requested model.{0,100}not supported|no endpoints (found for|available for this model)|deployment.{0,60}not (exist|found)"
@@ -138,8 +138,8 @@ TABLE = (
     Row(
         NoSuchPath,
         [404],
-        rf"^$|\n({WEB_PAGE}|{PLAIN_TEXT})$",
-        "TGI and nginx: an empty body or a web page; Kubernetes, ngrok: a text",
+        rf"^$|\n({WEB_PAGE}|{PLAIN_TEXT})$|chat/completions|/embeddings|(url|route|endpoint)\b.{{0,40}}not found",
+        "TGI and nginx: an empty body or a web page; Kubernetes, ngrok: a text; Fastify, Spring, Flask: our path",
     ),
     Row(NoSuchPath, [405, *REDIRECTS], "", "nginx, FastAPI: a path above the API"),
     Row(
@@ -148,7 +148,7 @@ TABLE = (
         r"api(%20|[ _-])?key|no connected db|no_db_connection|unauthori[sz]ed|authentication|access denied"
         r"|permission.{0,3}denied|invalid (access|auth\w*|bearer|proxy server) token"
         r"|authorization header|insufficient.{0,12}(balance|credit|fund)|budget.{0,20}exceeded|spending limit"
-        r"|balance is too low"
+        r"|balance is too low|(account|organization)\b.{0,80}(deactivated|disabled|restricted|suspended)"
         r"|terms acceptance|must be verified|location is not supported",
         "Gemini 400, xAI 400, LiteLLM 400, Groq 400, OpenAI 400, Anthropic 400, Fireworks 412",
     ),
@@ -186,8 +186,8 @@ TABLE = (
     Row(
         Broken,
         REQUEST,
-        "degraded function|model has crashed|model unloaded"
-        "|no healthy deployments|capacity exceeded|fetch failed|engine is not loaded"
+        "degraded function|model has crashed|model (is )?unloaded"
+        "|no healthy deployments|capacity exceeded|fetch failed|failed to get response|engine is not loaded"
         "|(internal|internal server|network|channel|prediction)[ _-]error",
         "NIM, LM Studio, LiteLLM, Mistral, FastChat, Jan 400",
     ),
