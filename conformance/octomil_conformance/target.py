@@ -18,7 +18,7 @@ ODD_ANSWERS = ("unicode", "uncounted", "half-counted", "empty", "other-reason")
 ODD: dict[str, list[Json]] = {
     "infer": [{"scenario": name} for name in (*ODD_ANSWERS, "long")],
     "stream": [
-        *({"scenario": name} for name in ODD_ANSWERS),
+        *({"scenario": name} for name in (*ODD_ANSWERS, "lingers")),
         {"scenario": "echo", "headers": {"Connection": "close"}},
         {"scenario": "echo", "prompt": "one"},
         {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
@@ -30,7 +30,7 @@ ODD: dict[str, list[Json]] = {
         {"scenario": "shuffled", "prompt": [PROMPT, OTHER_PROMPT, "one"]},
     ],
 }
-"""Requests for more good answers at level 2, which a real model gives rarely. The first five are sent through the fallback too."""
+"""Requests for more good answers at level 2, which a real model gives rarely. The first six are sent through the fallback too."""
 
 
 class Target:
@@ -76,7 +76,7 @@ class Target:
         """The arguments of `Api.ask` for good answers, each with the upstream that has to answer. Level 2 has more."""
         is_scripted = self.backend is not None and self.config.claims.get(profile) == 2
         odd = ODD.get(profile, []) if is_scripted else []
-        through_fallback = odd[:5] if "openai" in self.wired else []
+        through_fallback = odd[:6] if "openai" in self.wired else []
         usual = [PLAIN.get(profile, {}), *odd]
         return [
             *((None, each) for each in usual),

@@ -41,6 +41,8 @@ class Form:
     """True: the end of a stream of the fallback has the whole text as its message."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
+    stays_open: bool = False
+    """True: a stream stays open after its last byte, longer than any timeout, unless its client leaves."""
     on_lines: bool = False
     """True: the JSON of a whole answer is on several lines."""
     content_type: str = ""
@@ -222,6 +224,13 @@ FORMS: Mapping[str, Form] = {
     ),
     "last-mark-without-line-feed": Form(
         "No line feed after the last line", last_line_ends=False
+    ),
+    "lingers": Form("A response that stays open after the answer", stays_open=True),
+    "no-mark-lingers": Form(
+        "No number of tokens, no `[DONE]`, and a response that stays open after the answer",
+        counts="never",
+        has_mark=False,
+        stays_open=True,
     ),
     "call": WITH_CALL,
     "plain-type": Form(

@@ -145,6 +145,10 @@ class StreamReply:
 
     def _last(self, data: bytes) -> None:
         self._open()
+        if self.dialect.form.stays_open:
+            self._response.chunk(data)
+            self.line.pause(self.pace.late)
+            data = b""
         self.line.ending("answered")
         if not self.dialect.form.last_line_ends:
             data = data.rstrip(b"\n")

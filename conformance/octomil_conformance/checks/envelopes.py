@@ -15,6 +15,14 @@ from octomil_conformance.wire.common import BOOLEAN, INTEGER, NAME
 TRACE = re.compile(
     r'Traceback \(most recent|File "[^"]+", line \d+|\bat .+:\d+:\d+\b|/[\w./-]+\.(?:py|js|ts|go|rb|java|php)\b'
 )
+TRACED = {
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "X-B3-TraceId": "463ac35c9f6413ad48485a3953bb6124",
+    **dict.fromkeys(("X-Correlation-Id", "Request-Id", "X-Trace-Id"), "conf-7"),
+    "X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678",
+    "CF-Ray": "230b030023ae2822-SJC",
+}
+"""Headers that several requests of a client, or of a proxy, can share."""
 UNKNOWN = "conf-1111-an-unknown-token"
 SECRET = "q7Zk29vXw3Lm58TrB1Yd6Hs4"
 """An unknown token. No response contains it, or a piece of it, by chance."""
@@ -262,7 +270,9 @@ def requests_at_once_have_their_own_ids(api: Api) -> None:
 @requirement("HTTP-34")
 def each_request_has_an_id_of_its_own(api: Api) -> None:
     api.works()
-    answers = [*api.specimens(), *api.in_a_row(*[Raw(b"{")] * AT_ONCE)]
+    named = Raw(b"{", headers={"X-Request-Id": api.nonce})
+    asked = [named, *[Raw(b"{")] * AT_ONCE, *[Raw(b"{", headers=TRACED)] * 2]
+    answers = [*api.specimens(), *api.in_a_row(*asked)]
     ids = {each.header("X-Request-Id") for each in answers}
 
     expect(len(ids), len(answers), "an id for each")

@@ -17,6 +17,8 @@ AT_ONCE = [
     "truncate-before-first",
     "cut-after-nothing",
 ]
+OTHER_STATUSES = ["405", "409", "410", "415", "423", "451"]
+"""Statuses of which neither protocol says anything."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 """What Ollama and the fallback do. The fallback has the whole timeout too."""
 
@@ -52,6 +54,15 @@ def ollama_is_asked_first_after_a_client_has_left(api: Api) -> None:
     expect(asked(api)[before:], ["ollama"])
 
 
+@requirement("FALLBACK-01")
+def a_model_that_is_late_does_not_delay_another(api: Api) -> None:
+    api.ask(scenario="ollama-slow-openai-ok")
+    before = len(asked(api))
+    api.ask(scenario="echo")
+
+    expect(asked(api)[before:], ["ollama"], "another model asked of Ollama first")
+
+
 @requirement("FALLBACK-02", serial=True)
 def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     with api.outage("refuse", "ollama"):
@@ -80,7 +91,7 @@ def the_other_answers_when_ollama_is_late(api: Api, ollama: str, fallback: str) 
     expect(answer.seconds, less_than(api.within(api.timeout + 3)))
 
 
-@requirement("FALLBACK-05", ["garbage", "http-400-page"])
+@requirement("FALLBACK-05", ["garbage", "http-400-page", *OTHER_STATUSES])
 def the_other_answers_when_ollama_sends_garbage(api: Api, garbage: str) -> None:
     answer = api.ask(scenario=f"ollama-{garbage}-openai-ok")
 

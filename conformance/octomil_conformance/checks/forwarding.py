@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from octomil_conformance.api import Api, model_for
+from octomil_conformance.api import Api, Headers, model_for
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import said
@@ -13,6 +14,8 @@ from octomil_conformance.expect import expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
 
+ONE_KEY = {"without-a-key": {}, "with-one-key": {"Idempotency-Key": "conf-7"}}
+"""Headers of equal requests. A server must not answer them from memory, whatever they are called."""
 SURE = {"temperature": 0}
 """With these a model repeats its answer, so programs may cache it."""
 ROUGH = TEXTS["rough"]
@@ -262,14 +265,15 @@ def the_upstream_is_asked_for_the_model_by_its_name(api: Api) -> None:
     expect(asked, {*names}, "each model by its name, for the same text too")
 
 
-@requirement("REQ-29", through=EACH_BACKEND)
-def equal_requests_are_asked_anew(api: Api) -> None:
-    calls = [api.start(scenario="gated", parameters=SURE) for _ in range(2)]
+@requirement("REQ-29", ONE_KEY, through=EACH_BACKEND)
+def equal_requests_are_asked_anew(api: Api, headers: Headers) -> None:
+    ask = partial(api.start, scenario="gated", headers=headers, parameters=SURE)
+    calls = [ask() for _ in range(2)]
     together = api.backend.wait_for_active(api.nonce, 2, 0.8 * api.timeout)
     calls[0].hang_up()
     api.backend.open(api.nonce)
     answers = [said(calls[1].finish())]
-    answers.append(said(api.ask(scenario="gated", parameters=SURE)))
+    answers.append(said(ask().finish()))
     seen = (together, answers, len(api.calls()))
 
     expect(seen, (True, [PROMPT, PROMPT], 3), "two calls at once and one later")

@@ -5,7 +5,7 @@ from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.checks.infer import OTHER_WORDS
+from octomil_conformance.checks.infer import MANY, OTHER_WORDS
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -27,6 +27,8 @@ AFTER_THE_FIRST = (
     "null-word-truncate",
 )
 HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
+HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}
+"""Seconds after which a client hangs up. The status is sent after a second."""
 BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
@@ -115,10 +117,11 @@ def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
     expect(left, none_of(None), "the upstream call closed within 3 s")
 
 
-@requirement("STREAM-24", through=EACH_BACKEND)
-def a_client_that_hangs_up_stops_the_reasoning(api: Api) -> None:
+@requirement("STREAM-24", HANGS_UP, through=EACH_BACKEND)
+def a_client_that_hangs_up_stops_the_reasoning(api: Api, waits: float) -> None:
     call = api.start(scenario="ponder")
     api.until_called()
+    api.backend.wait_for_calls(api.nonce, MANY, waits)
     call.hang_up()
     left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(6.0))
 

@@ -30,10 +30,11 @@ REFUSALS = {
     403: "bad_key",
     404: "missing_model",
     408: "gateway_timeout",
+    **dict.fromkeys((400, 413, 422), "bad_request"),
     429: "rate_limited",
     503: "service_unavailable",
 }
-"""Status to kind of failure. Any other status is a bad request below 500, and a bad gateway from 500 on."""
+"""Status to kind of failure. Any other status is a bad gateway."""
 
 ALIVE = {*range(200, 500)} - {401, 403}
 """Statuses of a probe that show that an upstream can be asked."""
@@ -239,7 +240,7 @@ class Backend:
             return self._failure("payload_too_large", "finds the prompt too long")
         if status in (400, 422) and "not support" in words:
             return self._failure("validation_error", "cannot do this")
-        kind = REFUSALS.get(status, "bad_gateway" if status >= 500 else "bad_request")
+        kind = REFUSALS.get(status, "bad_gateway")
         wait = {"Retry-After": self._fault.delay(exchange.header("Retry-After") or "")}
         headers = wait if status in (429, 503) else {}
         return self._failure(kind, "refused the request", headers, words)

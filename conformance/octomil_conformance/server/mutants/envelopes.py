@@ -242,3 +242,22 @@ def every_second_refusal_is_quoted(request: Request, response: Response) -> None
         _refused.symmetric_difference_update({request.scenario})
         if request.scenario not in _refused:
             response.send({**response.fields, "message": "no file /seed.py"})
+
+
+@on.requests("embed@1", "HTTP-34")
+def ids_are_those_of_a_trace(request: Request) -> None:
+    """A request without an X-Request-Id has the id of its trace."""
+    if trace := request.headers.get("traceparent"):
+        request.headers.setdefault("x-request-id", trace)
+
+
+_ids: list[str] = []
+
+
+@on.requests("embed@1", "HTTP-34")
+def an_id_stays_on_its_connection(request: Request) -> None:
+    """A request without an X-Request-Id has the one that an earlier request on its connection sent."""
+    if given := request.headers.get("x-request-id"):
+        _ids[:] = [given]
+    elif request.nth > 1 and _ids:
+        request.headers["x-request-id"] = _ids[0]

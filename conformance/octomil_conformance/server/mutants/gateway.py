@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 
-from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import on
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Choice
@@ -57,6 +56,12 @@ def no_fallback_on_timeout(scenario: str) -> str:
 def no_fallback_on_garbage(scenario: str) -> str:
     """If Ollama sends garbage, no other backend answers."""
     return fail_both(scenario, "garbage")
+
+
+@on.scenarios("embed@2", "FALLBACK-05")
+def no_fallback_on_other_4xx(scenario: str) -> str:
+    """If Ollama answers with another status below 500, no other backend answers."""
+    return fail_both(scenario, "405", "409", "410", "415", "423", "451")
 
 
 @on.scenarios("embed@2", "FALLBACK-06")
@@ -207,36 +212,6 @@ def too_many_is_a_503(response: Response) -> None:
         response.fail(503)
 
 
-_left: set[str] = set()
-
-
-@on.layer("infer@2", "FALLBACK-01", shows=None)
-def leaving_starts_a_cooldown(request: Request, server: Server) -> Response:
-    """After a client has left, the fallback alone is asked."""
-    nonce = find_tag(request.body.decode()).nonce
-    if nonce in _left and request.scenario == "echo":
-        request.scenario = "ollama-500-openai-ok"
-    response = server(request)
-    if request.client.has_left and request.scenario == "slow":
-        _left.add(nonce)
-    return response
-
-
-_failed: set[str] = set()
-
-
-@on.layer("infer@2", "FAULT-06", shows=None)
-def failures_are_kept(request: Request, server: Server) -> Response:
-    """A prompt that failed once always fails."""
-    messages = str(request.fields.get("messages"))
-    if messages in _failed:
-        request.scenario = "http-500"
-    response = server(request)
-    if response.status == 502:
-        _failed.add(messages)
-    return response
-
-
 @on.failures("infer@2", "FAULT-08 HTTP-36", shows="auth")
 def key_is_shown(fields: Json) -> None:
     """The message of a failure shows the server's own key."""
@@ -322,38 +297,11 @@ def a_beginning_is_an_answer(request: Request, server: Server) -> Response:
     return server(request)
 
 
-_served: dict[str, bool] = {}
-
-
-@on.layer("infer@2", "FALLBACK-13", shows=None)
-def every_failure_is_an_outage(request: Request, server: Server) -> Response:
-    """If Ollama failed in any way, the fallback answers the same prompt from then on."""
-    messages = str(request.fields.get("messages"))
-    if _served.get(messages) and request.scenario == "echo":
-        request.scenario = "ollama-500-openai-echo"
-    _served[messages] = request.scenario.endswith("-openai-ok")
-    return server(request)
-
-
 @on.replies("infer@2", "FALLBACK-14", shows=None)
 def latency_begins_with_the_last_upstream(request: Request, response: Response) -> None:
     """`latency_ms` leaves out the time that a failed upstream took."""
     if request.scenario == "ollama-late-failure-openai-ok":
         response.send({**response.fields, "latency_ms": 1.5})
-
-
-_over: dict[str, float] = {}
-
-
-@on.layer("infer@2", "FAULT-06", shows=None)
-def outages_last_a_second_longer(request: Request, server: Server) -> Response:
-    """For a second after an outage no upstream is asked."""
-    if time.monotonic() < _over.get("echo", 0.0):
-        request.scenario = "http-503"
-    response = server(request)
-    if request.played == "echo" and response.status == 503:
-        _over["echo"] = time.monotonic() + 1.0
-    return response
 
 
 @on.replies("embed@2", "FAULT-05", shows="http-429-silent")
@@ -375,18 +323,3 @@ def a_date_is_passed_on(request: Request, response: Response) -> None:
     """A Retry-After that is a date is passed on as it is."""
     if request.played == "http-429-date":
         response.headers["Retry-After"] = "Fri, 02 Jan 2026 03:04:05 GMT"
-
-
-_kept: dict[bytes, Response] = {}
-
-
-@on.layer("infer@2", "REQ-29", shows=None)
-def answers_are_kept(request: Request, server: Server) -> Response:
-    """A request at a temperature of 0 that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
-    if request.played == "gated" and request.body in _kept:
-        return replace(_kept[request.body])
-    response = server(request)
-    parameters = request.fields.get("parameters", {})
-    if response.status == 200 and response.body and parameters.get("temperature") == 0:
-        _kept[request.body] = response
-    return response

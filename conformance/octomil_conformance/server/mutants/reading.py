@@ -1,7 +1,9 @@
 """Bugs in how the answers of one upstream are read: errors with a good status, what is no answer, what is large, and the forms of a good one."""
 
 import json
+import math
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -302,6 +304,20 @@ def null_is_text(piece: bytes) -> bytes:
 def data_needs_a_space(piece: bytes) -> bytes:
     """Only lines with a space after `data:` are read."""
     return piece.replace(b"data:{", b": {")
+
+
+@on.pieces("stream@2", "STREAM-21", shows=None)
+def an_answer_ends_with_its_connection(received: Received) -> Received:
+    """What ends an answer is read when the upstream ends its response."""
+    held, until = b"", math.inf
+    for piece in received:
+        if b'"done":true' in piece or b'"finish_reason":"s' in piece:
+            held, until = piece, time.monotonic() + 0.5
+        else:
+            yield piece
+    if time.monotonic() > until:
+        raise Failure("gateway_timeout", "The response does not end.")
+    yield held
 
 
 _half: list[bytes] = []

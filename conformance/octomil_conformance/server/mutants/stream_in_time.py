@@ -271,6 +271,28 @@ def latency_ends_at_the_first_token(fields: Json) -> None:
     fields["latency_ms"] /= 2
 
 
+@on.replies("stream@2", "STREAM-17", shows=None)
+def the_transfer_ends_with_the_upstreams(request: Request, response: Response) -> None:
+    """After the final event the transfer stays open as long as that of the upstream."""
+
+    def lingering() -> Iterator[bytes]:
+        time.sleep(2.5)
+        yield b""
+
+    if request.played == "lingers":
+        response.pieces = chain(response.pieces, lingering())
+
+
+@on.streams("stream@2", "STREAM-24", shows=None)
+def one_comment_is_sent(frames: Iterator[bytes]) -> Iterator[bytes]:
+    """Only one comment is sent while the model reasons, so that nobody notices a client that leaves after it."""
+    is_sent = False
+    for frame in frames:
+        if not is_sent or not frame.startswith(b":"):
+            yield frame
+        is_sent = is_sent or frame.startswith(b":")
+
+
 _newest: list[Request] = []
 
 
