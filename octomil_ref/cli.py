@@ -224,8 +224,8 @@ def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
 def _add_common_flags(parser: argparse.ArgumentParser) -> None:
     flag, positive = parser.add_argument, _flag(setting_values.at_least_one)
     flag("--host", type=_flag(setting_values.host), help="address to listen on")
-    flag("--port", type=_flag(setting_values.port), help="port; 0: any free")
-    flag("--threads", type=positive, help="requests served at a time by one process")
+    flag("--port", type=_flag(setting_values.port), help="port; 0 is any free port")
+    flag("--threads", type=positive, help="requests that one process serves at once")
 
 
 def _flag(parse: Callable[[str], T]) -> Callable[[str], T]:
