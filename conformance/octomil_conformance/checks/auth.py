@@ -146,7 +146,9 @@ def with_an_unknown_token_there_is_a_401(api: Api, name: str, value: str) -> Non
 
 
 @requirement("AUTH-02", TWICE)
-def two_headers_are_no_way_in(api: Api, one: str, other: str, statuses: Want) -> None:
+def a_header_sent_twice_needs_a_known_token(
+    api: Api, one: str, other: str, statuses: Want
+) -> None:
     given = [f"Bearer {each}".replace("...", api.token) for each in (one, other)]
     headers = {"Authorization": given[0], "authorization": given[1]}
 

@@ -44,7 +44,9 @@ FOREIGN: Json = {
 
 
 @requirement("BATCH-25", OWN, through=EACH_BACKEND)
-def the_own_parameters_of_an_input_win(api: Api, common: Json, own: Json) -> None:
+def the_own_parameters_of_an_input_take_precedence(
+    api: Api, common: Json, own: Json
+) -> None:
     texts = [api.tag("Hi", str(n)) for n in range(3)]
     inputs: list[Json] = [{"messages": api.messages(text)} for text in texts]
     inputs[1] |= {"parameters": own}

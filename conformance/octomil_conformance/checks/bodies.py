@@ -89,7 +89,7 @@ def in_chunks(body: bytes, size: int = 7) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in [*pieces, b""])
 
 
-def heard_out(call: Transfer) -> tuple[int, Exception | None]:
+def sent_to_the_end(call: Transfer) -> tuple[int, Exception | None]:
     """The status, and what went wrong, of a client that goes on sending after the response has begun."""
     call.go_on(UNREAD)
     return call.finish().status, call.error
@@ -184,7 +184,7 @@ def a_body_that_is_too_large_is_a_failure(api: Api) -> None:
 
 
 @requirement("HTTP-29")
-def a_client_that_sends_a_body_that_is_too_large_is_heard_out(api: Api) -> None:
+def a_client_that_sends_a_body_that_is_too_large_gets_its_response(api: Api) -> None:
     api.works()
     call = api.hold(b'{"model_id": ' + b" " * LARGE, held=UNREAD)
     call.wait_for_response(LINGERS)
@@ -195,12 +195,12 @@ def a_client_that_sends_a_body_that_is_too_large_is_heard_out(api: Api) -> None:
 
 
 @requirement("HTTP-29", BEGUN)
-def a_client_that_goes_on_sending_is_heard_out(
+def a_client_that_goes_on_sending_gets_its_response(
     api: Api, body: bytes, headers: Headers
 ) -> None:
     api.works()
     calls = filter(None, [api.overload(body, ANNOUNCED, SENT, headers)])
-    seen = [heard_out(call) for call in calls]
+    seen = [sent_to_the_end(call) for call in calls]
     broken = [each for each in seen if not HEARD_OUT.holds(each)]
 
     expect(broken, [], f"{HEARD_OUT}, or no response yet")

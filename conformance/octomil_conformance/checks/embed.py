@@ -229,7 +229,7 @@ def missing_vectors_are_a_failure(api: Api) -> None:
 
 
 @requirement("EMBED-27", NO_VECTORS, through=EACH_BACKEND)
-def what_is_no_vectors_is_a_failure(api: Api, scenario: str) -> None:
+def malformed_vectors_are_a_failure(api: Api, scenario: str) -> None:
     expect(api.ask(TEXTS, scenario=scenario).status, UNAVAILABLE)
 
 

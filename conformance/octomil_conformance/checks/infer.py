@@ -147,7 +147,7 @@ def what_is_no_answer_is_a_failure(api: Api, scenario: str) -> None:
 
 
 @requirement("INFER-14", serial=True, through=EACH_BACKEND)
-def clients_that_hung_up_take_no_place(api: Api) -> None:
+def clients_that_hung_up_do_not_block_others(api: Api) -> None:
     calls = [api.start(scenario="gated") for _ in range(MANY)]
     api.until_called(MANY)
     for call in calls:

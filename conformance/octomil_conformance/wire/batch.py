@@ -68,7 +68,7 @@ def successes_and_failures_are_counted(exchange: Exchange) -> None:
 
 
 @requirement("BATCH-05")
-def model_and_latency_are_told(exchange: Exchange) -> None:
+def model_and_latency_are_correct(exchange: Exchange) -> None:
     asked = field(exchange.request.fields, "model_id")
 
     expect(exchange.field("model_id"), asked)

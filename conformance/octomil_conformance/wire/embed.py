@@ -25,7 +25,7 @@ def the_answer_is_a_200_with_data(exchange: Exchange) -> None:
 
 
 @requirement("EMBED-02")
-def there_is_one_vector_a_text(exchange: Exchange) -> None:
+def there_is_one_vector_per_text(exchange: Exchange) -> None:
     asked = field(exchange.request.fields, "input")
     texts = [asked] if isinstance(asked, str) else items(asked)
 
@@ -33,12 +33,12 @@ def there_is_one_vector_a_text(exchange: Exchange) -> None:
 
 
 @requirement("EMBED-03")
-def index_is_the_place(exchange: Exchange) -> None:
+def index_is_the_position(exchange: Exchange) -> None:
     data = items(exchange.field("data"))
     given = [(place, field(item, "index")) for place, item in enumerate(data)]
     wrong = [pair for pair in given if pair[1] not in (MISSING, pair[0])]
 
-    expect(wrong, [], "each index equal to the place of its item")
+    expect(wrong, [], "each index equal to the position of its item")
 
 
 @requirement("EMBED-04")
@@ -74,12 +74,12 @@ def embeddings_repeats_the_vectors(exchange: Exchange) -> None:
 
 
 @requirement("EMBED-16")
-def embeddings_are_no_other_vectors(exchange: Exchange) -> None:
+def embeddings_are_the_vectors_of_data(exchange: Exchange) -> None:
     expect(exchange.field("embeddings"), one_of(MISSING, vectors(exchange)))
 
 
 @requirement("EMBED-09")
-def model_object_and_provider_are_told(exchange: Exchange) -> None:
+def model_object_and_provider_are_correct(exchange: Exchange) -> None:
     expect(exchange.field("model"), field(exchange.request.fields, "model_id"))
     expect(exchange.field("object"), "list")
     expect(exchange.field("provider"), NAME)
