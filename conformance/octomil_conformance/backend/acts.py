@@ -57,6 +57,13 @@ def echo(reply: Reply) -> None:
 
 
 @_act
+def zipped(reply: Reply) -> None:
+    """The echo, compressed if the server accepts gzip."""
+    reply.line.response.compress()
+    echo(reply)
+
+
+@_act
 def empty(reply: Reply) -> None:
     """A complete answer without a token."""
     reply.finish()

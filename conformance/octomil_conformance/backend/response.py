@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -103,6 +104,13 @@ class Response:
         self.keep_alive = False
         self._on_complete = on_complete
         self._chunked = True
+        self._coder: Any = None
+        """Compresses the body; None if it is sent as it is."""
+
+    def compress(self) -> None:
+        """Compresses the body that follows, if the client accepts gzip."""
+        if "gzip" in self.request.headers.get("accept-encoding", ""):
+            self._coder = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
 
     def send(self, data: bytes) -> None:
         """Sends exactly these bytes, at once."""
@@ -122,7 +130,8 @@ class Response:
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         """Sends a whole response of known length."""
-        given = {**headers, "content_length": str(len(body))}
+        body = self._coded(body, zlib.Z_FINISH)
+        given = {**headers, **self._coding, "content_length": str(len(body))}
         head = head_of(status, _titled(given))
         self.complete(headers.get("connection", ""))
         self.send(head if self.request.method == "HEAD" else head + body)
@@ -138,7 +147,8 @@ class Response:
         """Begins a body in chunks, with its first chunk if there is one; for HTTP/1.0, a body that ends with the connection."""
         self._chunked = self.request.version != "HTTP/1.0"
         coding = {"transfer_encoding": "chunked"} if self._chunked else {}
-        given = {"content_type": content_type, "cache_control": "max-age=60", **coding}
+        given = {"content_type": content_type, "cache_control": "max-age=60"}
+        given |= coding | self._coding
         self.send(head_of(status, _titled(given)) + self._framed(first))
 
     def chunk(self, data: bytes) -> None:
@@ -147,9 +157,19 @@ class Response:
     def end_chunks(self, last: bytes = b"") -> None:
         """Sends the last chunk, if there is one, and ends the body."""
         self.complete()
-        self.send(self._framed(last) + (b"0\r\n\r\n" if self._chunked else b""))
+        whole = self._framed(last, zlib.Z_FINISH)
+        self.send(whole + (b"0\r\n\r\n" if self._chunked else b""))
 
-    def _framed(self, data: bytes) -> bytes:
+    @property
+    def _coding(self) -> dict[str, str]:
+        return {"content_encoding": "gzip"} if self._coder else {}
+
+    def _coded(self, data: bytes, flush: int) -> bytes:
+        coder = self._coder
+        return coder.compress(data) + coder.flush(flush) if coder else data
+
+    def _framed(self, data: bytes, flush: int = zlib.Z_SYNC_FLUSH) -> bytes:
+        data = self._coded(data, flush)
         is_chunk = self._chunked and data
         return b"%x\r\n%b\r\n" % (len(data), data) if is_chunk else data
 

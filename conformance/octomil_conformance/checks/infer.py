@@ -44,6 +44,7 @@ FORMS = [
     "beside-thoughts",
     "call",
     "plain-type",
+    "zipped",
 ]
 FORMATS: dict[str, Json] = {
     "format": {"format": "json"},

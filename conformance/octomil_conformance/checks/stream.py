@@ -64,7 +64,7 @@ def a_large_token_is_read(api: Api) -> None:
     expect("".join(api.ask(scenario="giant").tokens), GIANT)
 
 
-@requirement("STREAM-21", ["varied", *FORMS], through=EACH_BACKEND)
+@requirement("STREAM-21", ["varied", "zipped", *FORMS], through=EACH_BACKEND)
 def text_is_read_in_every_form(api: Api, scenario: str) -> None:
     answer = api.ask("one two three", scenario)
 

@@ -179,6 +179,8 @@ class Backend:
         ]
         if self._key:
             headers.append(("Authorization", f"Bearer {self._key}"))
+        if self._fault.coding:
+            headers.append(("Accept-Encoding", self._fault.coding))
         method = "POST" if payload else "GET"
         request = Request(method, self._url + path, tuple(headers), body)
         transfer = Transfer(request, time.monotonic() + min(timeout, self._timeout))
@@ -198,6 +200,8 @@ class Backend:
 
     def _pieces(self, transfer: Transfer) -> Iterator[bytes]:
         for piece in self._fault.pieces(transfer.pieces()):
+            if self._fault.coding and transfer.so_far().header("Content-Encoding"):
+                raise self._failure("bad_gateway", "sent nonsense")
             if self._fault.timeout:
                 transfer.wait_until(time.monotonic() + self._fault.timeout)
             yield piece

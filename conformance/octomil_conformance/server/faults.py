@@ -48,6 +48,8 @@ class Fault:
     """Changes the body of a response, piece by piece as it arrives."""
     key: str | None = None
     """The key that is sent instead of the right one; empty for none."""
+    coding: str = ""
+    """A content coding that the server accepts, but does not read."""
     timeout: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors

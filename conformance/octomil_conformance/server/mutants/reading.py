@@ -346,3 +346,9 @@ def counts_wait_in_one_place(received: Received) -> Received:
         if _counts and not counts:
             piece = piece.replace(end, end + _counts[-1])
         yield piece
+
+
+@on.codings("infer@2 stream@2 embed@2", "INFER-08 STREAM-21 EMBED-23")
+def compressed_answers_are_not_read() -> str:
+    """The server accepts gzip, but does not read compressed answers."""
+    return "gzip"
