@@ -84,17 +84,16 @@ TABLE = (
     Row(
         Broken,
         ANY,
-        "model architecture|(error|failed to|could not) load(ing)? model|executable file not found|fork/exec|no route to host",
+        "model architecture|(error|failed to|could not) load(ing)? model|fork/exec|no route to host",
         "Ollama, LocalAI 500, LM Studio 400, proxies in Go 502: their own files, processes and connections",
     ),
     Row(
         NoSuchPath,
         ANY,
         r"unexpected endpoint or method|unknown[ _](request )?url|invalid url|no route|could not route"
-        r"|page not found|cannot (get|post) /|file not found|url .{0,80}not found on this server"
         r"|http request to an https server|api version not supported"
         r"|^(application |resource )?not found(\n|$)",
-        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, Ollama 404, llama.cpp 404, FastAPI 404, Azure 400, Railway 404",
+        "LM Studio 200, Groq 404, OpenAI 404, Cloudflare 400 and 404, FastAPI 404, Azure 400, Railway 404",
     ),
     Row(
         ModelNotFound,
@@ -138,8 +137,8 @@ TABLE = (
     Row(
         NoSuchPath,
         [404],
-        rf"^$|\n({WEB_PAGE}|{PLAIN_TEXT})$|chat/completions|/embeddings|(url|route|endpoint)\b.{{0,40}}not found",
-        "TGI and nginx: an empty body or a web page; Kubernetes, ngrok: a text; Fastify, Spring, Flask: our path",
+        rf"^$|\n({WEB_PAGE}|{PLAIN_TEXT})$|chat/completions|/embeddings|(file|path|route|url|endpoint)\b.{{0,80}}not found",
+        "TGI, nginx, Ollama, Kubernetes, ngrok: no JSON; Fastify, Spring: our path; llama.cpp, ollama.com",
     ),
     Row(NoSuchPath, [405, *REDIRECTS], "", "nginx, FastAPI: a path above the API"),
     Row(
