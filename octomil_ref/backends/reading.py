@@ -232,18 +232,19 @@ def count(value: object) -> int | None:
 def probe(response: UpstreamResponse) -> str | None:
     """Returns a hint for the operator, or None. Raises UpstreamError if the upstream fails or refuses the key.
 
-    Any other response shows that the upstream can be asked: not every server lists its models.
+    Any other response shows that the upstream can be asked: not every server lists its models. MLX LM answered 501.
     """
     if not is_success(response):
         error: UpstreamError | None = failure(response)[0]
-        lost = response.status == 404 or isinstance(error, NoSuchPath)
+        lost = response.status in (404, 501) or isinstance(error, NoSuchPath)
     else:
         with whole_body(response) as body:
             answer = json_or_text(body)
         is_error = isinstance(answer, dict) and has_error(answer)
         error = error_in_answer(response.provider, answer) if is_error else None
         lost = isinstance(answer, str) or isinstance(error, NoSuchPath)
-    if error and (response.status >= 500 or isinstance(error, KeyRefused)):
+    is_down = response.status >= 500 and not lost
+    if error and (is_down or isinstance(error, KeyRefused)):
         raise error
     return f"Status {response.status}: check the base URL." if lost else None
 

@@ -102,6 +102,7 @@ PROBES: list[tuple[str, int, object, bool]] = [
     ("a busy gateway", 429, {}, False),
     ("LM Studio", 200, {"error": "Unexpected endpoint or method. (GET /models)"}, True),
     ("a web server", 200, "<!doctype html>", True),
+    ("MLX LM until 0.19", 501, "<p>Message: Unsupported method ('GET').</p>", True),
 ]
 """Server, status and body of `/models`, whether there is a hint. All can be asked."""
 
