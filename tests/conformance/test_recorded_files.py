@@ -265,7 +265,7 @@ def test_a_manifest_of_an_editor_that_marks_the_order_of_bytes_is_read():
     assert named(judged(".")[1], "fail") == ["HTTP-21"]
 
 
-def test_two_manifests_that_speak_of_one_file_are_exit_2(capsys):
+def test_two_manifests_about_one_file_are_exit_2(capsys):
     text = b'recordings = [{file = "x.sse", endpoint = "stream"}]'
     lay(x_sse=STREAM, manifest_json={"recordings": [GOOD]}, manifest_toml=text)
 

@@ -98,7 +98,7 @@ def test_a_browser_may_save_only_the_head_of_a_broken_transfer():
     assert named(outcomes, "pass") == ["HTTP-25", "STREAM-01", "STREAM-15", "STREAM-19"]
 
 
-def test_an_empty_body_is_one():
+def test_an_empty_body_is_judged_like_any_other():
     lay(page_har=har(har_entry(content={"size": 0})))
 
     assert named(judged("page.har")[1], "fail") == ["STREAM-09"]

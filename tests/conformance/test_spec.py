@@ -78,7 +78,7 @@ def fields(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield name, schema
 
 
-def test_every_requirement_that_openapi_names_is_one():
+def test_every_id_in_openapi_is_a_requirement():
     named = {name for o in objects(DOCUMENT) for name in o.get("x-requirements", [])}
 
     assert named <= REQUIREMENTS.keys()
@@ -236,7 +236,7 @@ def test_a_check_decides_nothing_but_what_it_expects(check):
 
 
 @pytest.mark.parametrize("negation, component, text", JSON_EXAMPLES)
-def test_examples_are_what_they_are_called(negation, component, text):
+def test_examples_are_valid_unless_they_are_marked_with_not(negation, component, text):
     assert bool(schemas.complaint(component, json.loads(text))) == bool(negation)
 
 

@@ -127,7 +127,7 @@ BACKENDS = {
 
 @pytest.mark.parametrize("url", BACKENDS)
 @pytest.mark.parametrize("server, status, body, hints", PROBES)
-def test_a_backend_is_up_that_answers_a_probe_like(server, status, body, hints, url):
+def test_a_backend_is_up_if_it_answers_a_probe_like(server, status, body, hints, url):
     responses.get(url, status=status, body=encoded(body))
 
     hint = BACKENDS[url].probe(1)
@@ -138,7 +138,7 @@ def test_a_backend_is_up_that_answers_a_probe_like(server, status, body, hints, 
 
 
 @pytest.mark.parametrize("server, status, body, meaning", FAILING_PROBES)
-def test_a_backend_is_down_that_answers_a_probe_like(server, status, body, meaning):
+def test_a_backend_is_down_if_it_answers_a_probe_like(server, status, body, meaning):
     responses.get(f"{OPENAI}/models", status=status, body=encoded(body))
 
     with pytest.raises(meaning):

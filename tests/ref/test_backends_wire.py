@@ -97,7 +97,7 @@ def test_tokens_in_time_do_not_set_the_limit_again(clock):
     assert sock.limits == pytest.approx([10], abs=0.001)
 
 
-def test_what_brings_no_token_leaves_less_time(clock):
+def test_bytes_without_a_token_do_not_extend_the_deadline(clock):
     def comment():
         clock.advance(4)
         return b":"

@@ -85,7 +85,7 @@ def test_a_client_of_another_server_is_not_watched():
     assert not is_broken_off(client_of({}))
 
 
-def test_the_thread_looks_by_itself(pair):
+def test_the_thread_notices_a_client_that_left(pair):
     leaving = Leaving()
     pair[0].settimeout(WAIT)
     watched(leaving.client, pair[0])

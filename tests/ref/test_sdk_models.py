@@ -62,7 +62,7 @@ def test_models_of_one_backend_are_listed_while_the_other_is_down(client, body):
     assert names(client.simulate_get("/v1/models")) == {"gpt-4o": "openai"}
 
 
-def test_backends_without_a_model_may_say_null(client):
+def test_null_instead_of_a_list_of_models_is_no_model(client):
     responses.get(f"{OLLAMA}/api/tags", json={"models": None})
     responses.get(f"{OPENAI}/models", json={"data": None})
 

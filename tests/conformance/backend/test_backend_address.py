@@ -38,7 +38,7 @@ def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
-def test_other_than_loopback_is_refused(host):
+def test_an_address_other_than_loopback_is_refused(host):
     assert not is_loopback(host)
     with pytest.raises(ValueError, match="not a loopback"):
         ScriptedBackend((host, 0), ANY)

@@ -18,7 +18,7 @@ from scripted_calls import DIALECTS, TIMEOUT, chat, exchange, stream, whole
         ("openai", {"max_tokens": 2**64}),
     ],
 )
-def test_a_limit_beyond_all_machine_words_is_none(scripted, dialect, limit):
+def test_a_limit_beyond_all_machine_words_is_no_limit(scripted, dialect, limit):
     status, text = whole(scripted, dialect, "conf-echo", "one two three", **limit)
 
     assert (status, text) == (200, "one two three")
@@ -61,7 +61,7 @@ def test_embeddings_are_not_scaled_to_one_and_similar_texts_are_near():
 @pytest.mark.parametrize(
     ("port", "path"), [("ollama", "/api/embed"), ("openai", "/v1/embeddings")]
 )
-def test_dimensions_shorten_vectors_as_those_of_real_servers(scripted, port, path):
+def test_dimensions_shorten_vectors_as_on_real_servers(scripted, port, path):
     body = {"model": "conf-echo", "input": ["x"], "dimensions": 8}
 
     with exchange(scripted, port, path, body) as response:
