@@ -52,7 +52,7 @@ class Check:
         return f"{path.parent.name}/{path.name}:{line} {self.name}"
 
 
-def half(name: str, through: Provider | None) -> str:
+def id_through(name: str, through: Provider | None) -> str:
     """A requirement, and the upstream that has to answer: `STREAM-21[openai]`."""
     return f"{name}[{through}]" if through else name
 

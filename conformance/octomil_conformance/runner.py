@@ -28,7 +28,7 @@ from octomil_conformance.expect import (
 )
 from octomil_conformance.preflight import ready
 from octomil_conformance.report.redact import redact
-from octomil_conformance.requirement import Check, checks_in, half
+from octomil_conformance.requirement import Check, checks_in, id_through
 from octomil_conformance.run import FAULTS, Outcome, Run, Verdict
 from octomil_conformance.target import Target
 
@@ -79,7 +79,7 @@ def _run(check: Check, case: str, api: Api) -> None:
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
-    """The checks that the claims bring, serial ones last. With `only`, just the checks of these requirements or of halves of them."""
+    """The checks that the claims bring, serial ones last. With `only`, just the checks of these ids, such as `STREAM-21` or `STREAM-21[openai]`."""
     found = [
         Task(check, profile, case, partial(_run, check, case), through)
         for check in all_checks()
@@ -87,7 +87,7 @@ def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
         for case in check.cases
         for through in check.through
         if not only
-        or {check.requirement.id, half(check.requirement.id, through)} & {*only}
+        or {check.requirement.id, id_through(check.requirement.id, through)} & {*only}
     ]
     return sorted(found, key=lambda task: task.check.serial)
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from octomil_conformance import runner
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import parse_claims
-from octomil_conformance.requirement import half
+from octomil_conformance.requirement import id_through
 from octomil_conformance.server.layers import Request, Response, Server, around
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, where_claimed
@@ -81,7 +81,7 @@ class Job:
     """The name of a mutant or variant. Any other name is a conformant server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
-    """Requirements, or halves of them; empty for all that the claims bring."""
+    """Ids such as `STREAM-21` or `STREAM-21[openai]`; empty for all that the claims bring."""
     timeout: float = TIMEOUT
 
 
@@ -92,11 +92,11 @@ def upstreams_of(requirement: str) -> tuple[Provider | None, ...]:
     return every[0].through
 
 
-def halves(through: Provider | None = None) -> frozenset[str]:
-    """All requirements. If the checks of one go through each upstream, only the half with this upstream, or with the first."""
+def ids_through(through: Provider | None = None) -> frozenset[str]:
+    """The ids of all requirements. If the checks of one go through each upstream, only the id with this upstream, or with the first."""
     checked = {check.requirement.id: check.through for check in runner.all_checks()}
     return frozenset(
-        half(name, through if through in each else each[0])
+        id_through(name, through if through in each else each[0])
         for name, each in checked.items()
     )
 
@@ -104,7 +104,7 @@ def halves(through: Provider | None = None) -> frozenset[str]:
 def declared(mutant: Subject) -> frozenset[str]:
     """The requirements that a run must find, each with its upstream."""
     return frozenset(
-        half(name, through)
+        id_through(name, through)
         for name in mutant.violates
         for through in ([None] if "[" in name else upstreams_of(name))
         if not through or mutant.through in (None, through)
@@ -132,12 +132,14 @@ def conformant_jobs() -> list[Job]:
     return [
         unhurried("conformant", parse_claims(ALL.split())),
         *(
-            unhurried(name, combined(names).claims, halves(combined(names).through))
+            unhurried(
+                name, combined(names).claims, ids_through(combined(names).through)
+            )
             for name, names in TOGETHER.items()
         ),
         unhurried(ONE_UPSTREAM, {"infer": 2}),
         *(
-            unhurried(each.name, _alone(each), _heard_by(each))
+            unhurried(each.name, _alone(each), _noticed_by(each))
             for each in all_variants().values()
         ),
     ]
@@ -150,18 +152,18 @@ def _alone(variant: Subject) -> Mapping[str, int]:
     return {name: 0 for name in variant.claims if name != "auth"}
 
 
-def _heard_by(variant: Subject) -> frozenset[str]:
-    """The requirements whose checks can tell it from another server; empty for all."""
+def _noticed_by(variant: Subject) -> frozenset[str]:
+    """The requirements whose checks may notice that it differs from another server; empty for all."""
     if variant.upstreams is Subject.upstreams:
-        return halves()  # a layer does not know which upstream answers
-    return halves(variant.through) if variant.through else frozenset()
+        return ids_through()  # a layer does not know which upstream answers
+    return ids_through(variant.through) if variant.through else frozenset()
 
 
 def combined(names: Iterable[str]) -> Subject:
     """One server with the layers and the upstreams of all of these variants."""
     parts = [all_variants()[name] for name in names]
     levels = [level for each in parts for level in each.claims.items()]
-    # With an upstream that is not the first, the halves that it answers are judged. Layers do not know which one answers.
+    # If a part concerns the fallback, the checks that the fallback answers are judged. Layers do not know which one answers.
     through = "openai" if any(each.through == "openai" for each in parts) else None
 
     def layer(request: Request, server: Server) -> Response:

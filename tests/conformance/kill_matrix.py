@@ -27,7 +27,7 @@ from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import BASE_PATH, Config, CouldNotTest, parse_claims
 from octomil_conformance.expect import collected
-from octomil_conformance.requirement import half
+from octomil_conformance.requirement import id_through
 from octomil_conformance.run import Verdict
 from octomil_conformance.server import mutants, variants
 from octomil_conformance.server.http_server import serving
@@ -78,7 +78,7 @@ class Cell:
 
     @property
     def named(self) -> str:
-        return half(self.requirement, self.through)
+        return id_through(self.requirement, self.through)
 
 
 @dataclass(frozen=True)

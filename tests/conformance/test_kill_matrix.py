@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jobs import ONE_UPSTREAM, TOGETHER, Job, upstreams_of
 from kill_matrix import difference, played
-from octomil_conformance.requirement import half
+from octomil_conformance.requirement import id_through
 from octomil_conformance.runner import all_checks
 from octomil_conformance.server import mutants
 from octomil_conformance.server.mutants import all_mutants
@@ -59,7 +59,7 @@ def test_every_mutant_is_small():
 @pytest.mark.parametrize("check", all_checks(), ids=lambda each: each.name)
 def test_each_check_finds_a_mutant_through_each_of_its_upstreams(matrix, check):
     for through in check.through:
-        found = half(check.requirement.id, through)
+        found = id_through(check.requirement.id, through)
         assert matrix.killers().get((found, check.name), []) != [], found
 
 

@@ -80,13 +80,13 @@ def _names_in(word: str) -> list[str]:
     match = WORD.fullmatch(word)
     if not match:
         raise ValueError(f"expected an id such as HTTP-25 or HTTP-25..29, not {word!r}")
-    area, first, last, half = match.groups("")
+    area, first, last, provider = match.groups("")
     ids = [f"{area}-{n:02}" for n in range(int(first), int(last or first) + 1)]
     if not ids:
         raise ValueError(f"{word!r}: the last number is below the first one")
     if not {*ids} <= spec.requirements().keys():
         raise ValueError(f"{word!r} names what is not in the spec")
-    return [name + half for name in ids]
+    return [name + provider for name in ids]
 
 
 def all_but(claims: str, exempt: str) -> str:
