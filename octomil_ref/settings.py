@@ -222,5 +222,5 @@ def _read(setting: Field[Any], text: str) -> Any:
         variable = setting.metadata["variable"]
         # A URL with a user or a query may hold a password.
         secret = setting.metadata["secret"] or set(text) & set("@?")
-        given = "what is set" if secret else repr(text)
+        given = "a value that is not shown" if secret else repr(text)
         raise SettingsError(f"{variable}: expected {ex}, got {given}") from ex

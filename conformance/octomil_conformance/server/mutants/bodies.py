@@ -13,35 +13,35 @@ JSON = "application/json"
 
 @on.replies("infer@1", "HTTP-06")
 def arrays_are_a_500(request: Request, response: Response) -> None:
-    """A body that is an array is answered with a failure."""
+    """A body that is an array is answered with 500."""
     if request.body[:1] == b"[":
         response.fail(500)
 
 
 @on.replies("embed@1", "HTTP-07")
 def nesting_is_a_500(request: Request, response: Response) -> None:
-    """Deeply nested JSON is answered with a failure."""
+    """Deeply nested JSON is answered with 500."""
     if b"[" * 1000 in request.body:
         response.fail(500)
 
 
 @on.replies("infer@1", "HTTP-07")
 def nesting_in_parameters_is_a_500(request: Request, response: Response) -> None:
-    """Deeply nested JSON in `parameters` is answered with a failure."""
+    """Deeply nested JSON in `parameters` is answered with 500."""
     if b'"max_tokens": 1, "a": [[[' in request.body:
         response.fail(500)
 
 
 @on.replies("embed@1", "HTTP-07")
 def half_a_character_is_a_500(request: Request, response: Response) -> None:
-    """Half of a surrogate pair is answered with a failure."""
+    """Half of a surrogate pair is answered with 500."""
     if b"a lone \\ud800" in request.body:
         response.fail(500)
 
 
 @on.replies("embed@1", "HTTP-30")
 def no_type_is_a_500(request: Request, response: Response) -> None:
-    """A body without a Content-Type is answered with a failure."""
+    """A body without a Content-Type is answered with 500."""
     if request.body and "content-type" not in request.headers:
         response.fail(500)
 

@@ -16,63 +16,63 @@ on.answers("health@0", "HTTP-25").sets(version_is_a_number=("version", 1))
 
 @on.replies("embed@1", "HTTP-14")
 def options_is_a_500(request: Request, response: Response) -> None:
-    """OPTIONS is answered with a failure."""
+    """OPTIONS is answered with 500."""
     if request.method == "OPTIONS":
         response.fail(500)
 
 
 @on.replies("embed@1", "HTTP-26")
 def a_percent_sign_is_a_500(request: Request, response: Response) -> None:
-    """A path that is not well encoded is answered with a failure."""
+    """A path that is not well encoded is answered with 500."""
     if request.path == "/%":
         response.fail(500)
 
 
 @on.replies("embed@1", "HTTP-31")
 def expectations_fail(request: Request, response: Response) -> None:
-    """A request with `Expect: 100-continue` is answered with a failure."""
+    """A request with `Expect: 100-continue` is answered with 417."""
     if "expect" in request.headers:
         response.fail(417)
 
 
 @on.replies("embed@1", "HTTP-39")
 def other_sites_are_refused(request: Request, response: Response) -> None:
-    """A request from another site is answered with a failure."""
+    """A request from another site is answered with 403."""
     if "sec-fetch-site" in request.headers:
         response.fail(403)
 
 
 @on.replies("embed@1", "HTTP-39")
 def bots_are_refused(request: Request, response: Response) -> None:
-    """A request of a bot is answered with a failure."""
+    """A request of a bot is answered with 403."""
     if "bot" in request.headers.get("user-agent", ""):
         response.fail(403)
 
 
 @on.replies("embed@1", "HTTP-39")
 def the_nameless_are_refused(request: Request, response: Response) -> None:
-    """A request without a User-Agent is answered with a failure."""
+    """A request without a User-Agent is answered with 403."""
     if "user-agent" not in request.headers:
         response.fail(403)
 
 
 @on.replies("embed@1", "HTTP-39")
 def conditions_are_checked(request: Request, response: Response) -> None:
-    """A request with an If-Match is answered with a failure."""
+    """A request with an If-Match is answered with 412."""
     if "if-match" in request.headers:
         response.fail(412)
 
 
 @on.replies("embed@1", "HTTP-39")
 def rewritten_paths_are_refused(request: Request, response: Response) -> None:
-    """A request with an X-Rewrite-URL is answered with a failure."""
+    """A request with an X-Rewrite-URL is answered with 404."""
     if "x-rewrite-url" in request.headers:
         response.fail(404)
 
 
 @on.replies("embed@0 auth@1", "AUTH-02")
 def letters_in_a_token_are_a_500(request: Request, response: Response) -> None:
-    """An X-API-Key with a letter that is not ASCII is answered with a failure."""
+    """An X-API-Key with a letter that is not ASCII is answered with 500."""
     if not request.headers.get("x-api-key", "").isascii():
         response.fail(500)
 
