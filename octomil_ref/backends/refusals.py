@@ -83,9 +83,9 @@ TABLE = (
     Row(Busy, [498], "", "Groq's flex tier: capacity exceeded"),
     Row(
         Broken,
-        ANY,
-        "model architecture|(error|failed to|could not) load(ing)? model|fork/exec|no route to host",
-        "Ollama, LocalAI 500, LM Studio 400, proxies in Go 502: their own files, processes and connections",
+        SERVER,
+        "unknown model architecture|(error|failed to|could not) load(ing)? model|fork/exec|no route to host",
+        "Ollama, LocalAI 500, proxies in Go 502: their own files, processes and connections",
     ),
     Row(
         NoSuchPath,
@@ -185,7 +185,7 @@ TABLE = (
     Row(
         Broken,
         REQUEST,
-        "degraded function|model has crashed|model (is )?unloaded"
+        "degraded function|model has crashed|model (is )?unloaded|failed to load model"
         "|no healthy deployments|capacity exceeded|fetch failed|failed to get response|engine is not loaded"
         "|(internal|internal server|network|channel|prediction)[ _-]error",
         "NIM, LM Studio, LiteLLM, Mistral, FastChat, Jan 400",
