@@ -149,7 +149,7 @@ def _ours(server_name: str, options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _both_surfaces(server: Server, options: argparse.Namespace) -> Iterator[Row]:
-    """The same process, asked by our API and by OpenAI's, in short turns: what else the machine does falls on both."""
+    """Measures one process with our API and with OpenAI's in short turns, so that other load on the machine affects both."""
     contender = replace(server.contender, name=OPENAI_SURFACE, openai=True)
     surfaces = (server, replace(server, contender=contender))
     for _ in range(SHORT_TURNS):

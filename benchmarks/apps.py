@@ -55,7 +55,7 @@ def _tokens(answer: requests.Response) -> Iterator[bytes]:
 
 
 class Relayed:
-    """Only the work of the bare relay: the least that a streamed token costs under this server."""
+    """Does only the work of the bare relay, and shows the lowest cost of a streamed token under this server."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         url = urlsplit(CHAT)

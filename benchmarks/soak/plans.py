@@ -85,7 +85,7 @@ WHOLE = frozenset({"good", "drip"})
 """Acts that end in a whole answer."""
 
 BEGUN = frozenset({"good", "drip", "cut"})
-"""Acts that bring a first token: a stream is committed with it."""
+"""Acts that send a first token, with which a stream commits."""
 
 
 def read(prompt: str) -> Plan:

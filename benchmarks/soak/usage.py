@@ -65,7 +65,7 @@ def settled(
 
 
 def leaks(before: Usage, after: Usage, threads: int, memory_mb: float) -> list[str]:
-    """What grew between two usages. `threads` in all and `memory_mb` more memory are allowed."""
+    """What grew too much between two usages. Up to `threads` threads in all and `memory_mb` more memory are allowed."""
     found = []
     if after.answering:
         found.append(f"{after.answering} upstream calls are still open")
