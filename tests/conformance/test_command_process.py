@@ -1,4 +1,4 @@
-"""The command as a process: what cannot disturb it, output that cannot be written, Ctrl-C, and a mock in another language."""
+"""The command as a process: what does not disturb it, output that cannot be written, Ctrl-C, and a mock in another language."""
 
 import json
 import os

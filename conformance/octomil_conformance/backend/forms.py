@@ -105,7 +105,7 @@ def _reason(instead: Mapping[str, str]) -> Change:
 
 
 def _end(instead: Mapping[str, None]) -> Change:
-    """The end has this instead of an empty text."""
+    """The last chunk has these fields instead of an empty text."""
 
     def change(json: Any) -> Any:
         place = _choice_in(json)

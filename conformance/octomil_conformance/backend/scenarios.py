@@ -41,7 +41,7 @@ def scenario_named(name: str) -> Scenario | None:
 
 
 def alone(name: str) -> str:
-    """The scenario that only one provider plays while the other fails; the name itself if there is no such one."""
+    """The scenario that only one provider plays while the other fails; the name itself if there is no such scenario."""
     for pattern in (*ALONE.values(), *DECISIVE.values()):
         before, after = pattern.split("{}")
         if name.startswith(before) and name.endswith(after):

@@ -267,11 +267,11 @@ def a_missing_model_has_its_code(api: Api) -> None:
 def nearest_to(vector: Any, others: Sequence[Any]) -> int:
     """The index of the nearest vector."""
     return max(
-        range(len(others)), key=lambda n: likeness(vector, others[n]), default=-1
+        range(len(others)), key=lambda n: similarity(vector, others[n]), default=-1
     )
 
 
-def likeness(one: Any, two: Any) -> float:
+def similarity(one: Any, two: Any) -> float:
     """The cosine of the angle between two vectors; -1 if there is none."""
     pairs = [*zip(_numbers(one), _numbers(two))]
     product = sum(a * b for a, b in pairs)

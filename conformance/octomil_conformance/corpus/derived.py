@@ -1,4 +1,4 @@
-"""The answers of mutants and variants to one request: the layer of each is put around an answer that never changes."""
+"""The answers of mutants and variants to one request. The layer of each changes an answer that is always the same."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache

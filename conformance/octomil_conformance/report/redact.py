@@ -1,4 +1,4 @@
-"""Removes the token from everything that leaves the process, also if a server echoes it."""
+"""Removes the token from everything that leaves the process, even if a server echoes it."""
 
 import json
 import re
