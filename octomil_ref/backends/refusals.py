@@ -360,7 +360,7 @@ def _status_in(value: Any) -> int:
 
 _SECRET = re.compile(
     r"(?<=bearer )\S+|\b\w{2,20}://\S+|\barn:\S+"
-    r"|\b(host|address|port)=\S+|\blocalhost\b(:\d+)?|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?"
+    r"|\b(host|address|port)=\S+|(\blocalhost\b|(?<!\w)::1\b)(:\d+)?|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?"
     r"|\[[\da-f]{0,4}:[\da-f]{0,4}:[\da-f:.]*\](:\d+)?|(?<![\w.-])[\w-]{1,63}(\.[\w-]{1,63}){1,8}:\d{2,5}\b"
     r"|[^\s*]{0,99}\*{2,}\S*"  # xAI: na***ys
     r"|[\w-]{2,99}(\.{3}|…)[\w-]+"  # LiteLLM: sk-...abcd

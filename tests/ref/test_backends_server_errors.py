@@ -72,6 +72,7 @@ MASKED = [
     "bad address [fd00::12]:8080",
     "bad address llm.example.org:8080",
     "bad address localhost:8080",
+    "connect ECONNREFUSED ::1:11434",
     "bad pool host='upstream'",
     "bad profile arn:aws:bedrock:us-east-1:123456789012:inference-profile/m",
     "bad file /root/models/m.gguf",
