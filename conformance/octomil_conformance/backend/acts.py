@@ -120,6 +120,13 @@ def giant(reply: Reply) -> None:
 
 
 @_act
+def flood(reply: Reply) -> None:
+    """Six megabytes in tokens of 64 kB, as fast as they can be read."""
+    reply.say(words.FLOOD_TOKENS)
+    reply.finish()
+
+
+@_act
 def long(reply: Reply) -> None:
     """A thousand tokens, 10 ms before each; a single answer at once."""
     reply.say(words.LONG_TOKENS, LONG_GAP)

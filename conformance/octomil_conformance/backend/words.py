@@ -78,6 +78,9 @@ LONE_HALVES_TOKENS = ("\udf52 Ripe", " \ud83c", " and", " \ud83c")
 GIANT_TOKENS = (" begins", " " + "word " * 240_000, " ends")
 """More than a mebibyte in one token."""
 
+FLOOD_TOKENS = (" " + "x" * 2**16,) * 100
+"""Six megabytes: more than the buffers between a server and its client hold."""
+
 LONG_TOKENS = tuple(f" w{number}" for number in range(1000))
 AFTER_THOUGHT_TOKENS = ("\n\n", "Well", ",\n\n")
 """Text after reasoning, with line feeds at both ends."""

@@ -3,6 +3,7 @@
 from octomil_conformance.api import Api
 from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.backend.stage import pace_for
+from octomil_conformance.backend.words import FLOOD_TOKENS
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import MANY, OTHER_WORDS
@@ -147,6 +148,17 @@ def no_timer_ends_a_stream(api: Api) -> None:
     answer = api.ask(text, "drip")
 
     expect(("".join(answer.tokens), len(answer.finals)), (text, 1))
+
+
+@requirement("STREAM-26", through=EACH_BACKEND)
+def a_client_may_read_slowly(api: Api) -> None:
+    call = api.start(scenario="flood")
+    call.until_text(1)
+    api.backend.wait_for_calls(api.nonce, MANY, api.timeout + 1)
+    answer = call.finish()
+    length = sum(map(len, answer.tokens))
+
+    expect((length, len(answer.finals)), (sum(map(len, FLOOD_TOKENS)), 1))
 
 
 @requirement("STREAM-27", HEADERS, through=EACH_BACKEND)

@@ -178,3 +178,13 @@ def close_delimited(headers: dict[str, str]) -> None:
     """The end of the connection is the end of the stream, whether it is complete or not."""
     if headers["content-type"].startswith("text/event-stream"):
         headers["connection"] = "close"
+
+
+@on.streams("stream@2", "STREAM-26", shows=None)
+def a_client_must_keep_up(frames: Iterator[bytes]) -> Iterator[bytes]:
+    """A stream breaks off if its client does not read for a second."""
+    for frame in frames:
+        began = time.monotonic()
+        yield frame
+        if time.monotonic() > began + 1.0:
+            raise ConnectionError
