@@ -1,7 +1,6 @@
 """The requests that a check may send to the server under test. Every exchange is recorded, and ends at the deadline of its check."""
 
 import dataclasses
-import json
 import math
 import threading
 import time
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from octomil_conformance import parts, schemas
+from octomil_conformance import request_parts, schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
@@ -180,13 +179,15 @@ class Api:
         body: Json = {
             "model_id": model_for(scenario, self.through) if scenario else model
         }
-        body |= parts.content(self.profile, prompt, self.tag, limited=not scenario)
+        body |= request_parts.content(
+            self.profile, prompt, self.tag, limited=not scenario
+        )
         body |= changes
         return {name: value for name, value in body.items() if name not in without}
 
     def good(self, *given: Any, **changes: Any) -> bytes:
         """The bytes of that request, with the arguments of `body`."""
-        return json_bytes(self.body(*given, **changes))
+        return request_parts.json_bytes(self.body(*given, **changes))
 
     def content(self, scenario: str) -> Json:
         """The prompt or the texts of a request, in which a tag names the scenario, whatever the model is."""
@@ -200,8 +201,7 @@ class Api:
             return text
         return tagged(self._nonce(suffix), text, scenario)
 
-    def messages(self, *texts: str) -> list[dict[str, str]]:
-        return parts.messages(*texts)
+    messages = staticmethod(request_parts.messages)
 
     # What was seen
 
@@ -316,9 +316,7 @@ class Api:
     @property
     def long(self) -> float:
         """Seconds that outlast the timers of 30 seconds that servers have; fewer if the timeout is below the usual one."""
-        return min(
-            HALF_A_MINUTE, HALF_A_MINUTE * self.timeout / DEFAULT_BACKEND_TIMEOUT
-        )
+        return HALF_A_MINUTE * min(1, self.timeout / DEFAULT_BACKEND_TIMEOUT)
 
     def within(self, seconds: float) -> float:
         """`seconds`, prolonged for slow machines by `--timeout-factor`."""
@@ -346,10 +344,12 @@ class Api:
         path, is_post = raw.path or self.path, raw.method == "POST"
         length = len(raw.body) + raw.padding if is_post else None
         token = self.target.config.token
-        headers = parts.headers(token, raw.headers, is_post or raw.body != b"", length)
+        headers = request_parts.headers(
+            token, raw.headers, is_post or raw.body != b"", length
+        )
         usual = METHODS[self.profile], self.path, ""
         known = (raw.method, path, raw.target) == usual
-        needs = parts.needs(raw.body) if self.target.backend is not None else []
+        needs = request_parts.needs(raw.body) if self.target.backend is not None else []
         unusual = [f"{raw.padding} spaces after the body"] if raw.padding else []
         if raw.target:
             unusual.append(f"{raw.target} as the target of the request")
@@ -398,8 +398,3 @@ def model_for(scenario: str, through: Provider | None) -> str:
     if through and not scenario.startswith("ollama-"):
         scenario = ALONE[through].format(scenario)
     return MODEL_PREFIX + scenario
-
-
-def json_bytes(value: object) -> bytes:
-    """As JavaScript and Swift write it: characters as themselves, only half a surrogate pair as an escape."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

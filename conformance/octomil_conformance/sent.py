@@ -12,7 +12,7 @@ from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import BASE_PATH, Config
 from octomil_conformance.exchange import Exchange, Request, field
 from octomil_conformance.expect import shown
-from octomil_conformance.parts import NEEDS_BACKEND, USUAL_HEADERS
+from octomil_conformance.request_parts import NEEDS_BACKEND, USUAL_HEADERS
 from octomil_conformance.runner import all_checks, judge
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.served import Upstreams, served

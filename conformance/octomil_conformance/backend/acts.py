@@ -24,9 +24,6 @@ PONDERING, PONDERING_GAP = 200, 0.05
 
 FAILURE = b'{"error":"out of order"}'
 
-PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
-"""A page from a server in front of the upstream."""
-
 Act = Callable[[Reply], None]
 
 
@@ -40,78 +37,78 @@ class Scenario:
 ACTS: list[Scenario] = []
 
 
-def _act(act: Act) -> Act:
-    name = act.__name__.replace("_", "-")
-    ACTS.append(Scenario(name, str(act.__doc__), act))
-    return act
+def scenario(play: Act) -> Act:
+    name = play.__name__.replace("_", "-")
+    ACTS.append(Scenario(name, str(play.__doc__), play))
+    return play
 
 
 # Good answers
 
 
-@_act
+@scenario
 def echo(reply: Reply) -> None:
     """The prompt, word by word; embeddings in which similar texts are near."""
     reply.say(reply.echo)
     reply.finish()
 
 
-@_act
+@scenario
 def zipped(reply: Reply) -> None:
     """The echo, compressed if the server accepts gzip."""
     reply.line.response.compress()
     echo(reply)
 
 
-@_act
+@scenario
 def empty(reply: Reply) -> None:
     """A complete answer without a token."""
     reply.finish()
 
 
-@_act
+@scenario
 def unicode(reply: Reply) -> None:
     """Tokens with separators, emoji and escapes, sent in pieces that end inside a character."""
     reply.say(words.UNICODE_TOKENS, split=True)
     reply.finish()
 
 
-@_act
+@scenario
 def rough(reply: Reply) -> None:
     """Text that a careless program changes: white space, line ends, markup, escapes, frames."""
     reply.say(words.ROUGH_TOKENS, split=True)
     reply.finish()
 
 
-@_act
+@scenario
 def marked(reply: Reply) -> None:
     """Byte order marks at the beginning of the answer and of a token."""
     reply.say(words.MARKED_TOKENS)
     reply.finish()
 
 
-@_act
+@scenario
 def huge(reply: Reply) -> None:
     """520 long tokens, 67 kB, as fast as they can be read."""
     reply.say(words.HUGE_TOKENS)
     reply.finish()
 
 
-@_act
+@scenario
 def halves(reply: Reply) -> None:
     """Characters that are cut in two, half a surrogate pair in each token."""
     reply.say(words.HALVES_TOKENS)
     reply.finish()
 
 
-@_act
+@scenario
 def lone_halves(reply: Reply) -> None:
     """Halves of characters that stay alone."""
     reply.say(words.LONE_HALVES_TOKENS)
     reply.finish()
 
 
-@_act
+@scenario
 def giant(reply: Reply) -> None:
     """An answer of more than a mebibyte, nearly all of it in one token; for embeddings, a field of that size beside the vectors."""
     reply.dialect.form = Form(change=spoiled.padded)
@@ -119,41 +116,41 @@ def giant(reply: Reply) -> None:
     reply.finish()
 
 
-@_act
+@scenario
 def flood(reply: Reply) -> None:
     """Six megabytes in tokens of 64 kB, as fast as they can be read."""
     reply.say(words.FLOOD_TOKENS)
     reply.finish()
 
 
-@_act
+@scenario
 def long(reply: Reply) -> None:
     """A thousand tokens, 10 ms before each; a single answer at once."""
     reply.say(words.LONG_TOKENS, LONG_GAP)
     reply.finish()
 
 
-@_act
+@scenario
 def wide(reply: Reply) -> None:
     """The echo; vectors as long as those of the largest models."""
     reply.dialect.form = Form(vectors=spoiled.wide)
     echo(reply)
 
 
-@_act
+@scenario
 def small(reply: Reply) -> None:
     """The echo; vectors of numbers below 0.00001."""
     reply.dialect.form = Form(vectors=spoiled.small)
     echo(reply)
 
 
-@_act
+@scenario
 def varied(reply: Reply) -> None:
     """The echo in other forms of the dialect: text beside the end, comments, CR LF."""
     reply.finish_varied(reply.echo)
 
 
-@_act
+@scenario
 def call_alone(reply: Reply) -> None:
     """A tool call, and no text."""
     reply.dialect.form = WITH_CALL
@@ -163,28 +160,28 @@ def call_alone(reply: Reply) -> None:
 # Reasoning
 
 
-@_act
+@scenario
 def thinking(reply: Reply) -> None:
     """Reasoning first, then the echo."""
     reply.think(words.THOUGHTS)
     echo(reply)
 
 
-@_act
+@scenario
 def thinking_renamed(reply: Reply) -> None:
     """As `thinking`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
     thinking(reply)
 
 
-@_act
+@scenario
 def thinking_only(reply: Reply) -> None:
     """Reasoning, and an empty answer."""
     reply.think(words.THOUGHTS)
     reply.finish()
 
 
-@_act
+@scenario
 def after_thought(reply: Reply) -> None:
     """Reasoning first, then text that begins and ends with line feeds."""
     reply.think(words.THOUGHTS)
@@ -192,7 +189,7 @@ def after_thought(reply: Reply) -> None:
     reply.finish()
 
 
-@_act
+@scenario
 def ponder(reply: Reply) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
@@ -201,7 +198,7 @@ def ponder(reply: Reply) -> None:
     echo(reply)
 
 
-@_act
+@scenario
 def muse(reply: Reply) -> None:
     """Reasoning for longer than the timeout, each piece in time, then the echo."""
     for thought in (*words.THOUGHTS, "."):
@@ -210,7 +207,7 @@ def muse(reply: Reply) -> None:
     echo(reply)
 
 
-@_act
+@scenario
 def muse_renamed(reply: Reply) -> None:
     """As `muse`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
@@ -220,7 +217,7 @@ def muse_renamed(reply: Reply) -> None:
 # Pauses
 
 
-@_act
+@scenario
 def wait(reply: Reply) -> None:
     """The echo, after a fifth of the timeout, and with a pause as long after its first token."""
     reply.line.pause(reply.pace.gap / 2)
@@ -230,43 +227,43 @@ def wait(reply: Reply) -> None:
     reply.finish()
 
 
-@_act
+@scenario
 def late(reply: Reply) -> None:
     """The echo, after three fifths of the timeout."""
     reply.line.pause(LATE * reply.pace.gap)
     echo(reply)
 
 
-@_act
+@scenario
 def late_failure(reply: Reply) -> None:
     """500, after three fifths of the timeout."""
     reply.line.pause(LATE * reply.pace.gap)
     reply.line.answer(500, FAILURE)
 
 
-@_act
+@scenario
 def late_beginning(reply: Reply) -> None:
     """The echo; if the first text is `text 0`, after a fifth of the timeout, so that portions come back in another order."""
-    if _is_first_portion(reply):
+    if is_first_portion(reply):
         reply.line.pause(reply.pace.gap / 2)
     echo(reply)
 
 
-@_act
+@scenario
 def gated(reply: Reply) -> None:
     """The echo. A stream waits before token 2, and a whole answer before it begins, until the check opens the gate of its nonce."""
     reply.line.hold_after(1)
     echo(reply)
 
 
-@_act
+@scenario
 def gated_halves(reply: Reply) -> None:
     """As `halves`. A stream waits after the first half of a character, and a whole answer before it begins, for the gate of its nonce."""
     reply.line.hold_after(2)
     halves(reply)
 
 
-@_act
+@scenario
 def gated_end(reply: Reply) -> None:
     """The echo, with counts beside the tokens of the fallback. It waits before its end until the check opens the gate of its nonce."""
     reply.dialect.form = COUNTED_EARLY
@@ -274,21 +271,21 @@ def gated_end(reply: Reply) -> None:
     echo(reply)
 
 
-@_act
+@scenario
 def drip(reply: Reply) -> None:
     """The echo, each token in time, but three of them take longer than the timeout; a single answer arrives in pieces, too slowly."""
     reply.say(reply.echo, gap=reply.pace.gap)
     reply.finish(gap=reply.pace.gap)
 
 
-@_act
+@scenario
 def slow(reply: Reply) -> None:
     """No byte until long after the timeout, then the echo."""
     reply.line.pause(reply.pace.late)
     echo(reply)
 
 
-@_act
+@scenario
 def stall(reply: Reply) -> None:
     """Two tokens, then nothing until long after the timeout; a single answer comes too late as a whole."""
     reply.say(reply.echo[:2])
@@ -297,7 +294,7 @@ def stall(reply: Reply) -> None:
     reply.finish()
 
 
-@_act
+@scenario
 def stall_before_first(reply: Reply) -> None:
     """Status 200 in time, then nothing; half of a single answer in time, then nothing."""
     reply.hang()
@@ -305,14 +302,14 @@ def stall_before_first(reply: Reply) -> None:
     reply.cut()
 
 
-@_act
+@scenario
 def awake(reply: Reply) -> None:
     """Status 200 in time, then no token, but comments, blank lines, empty tokens or, before a single answer, white space."""
     reply.stay_awake(reply.pace.late + VERY_LATE, reply.pace.gap / 2)
     reply.cut()
 
 
-@_act
+@scenario
 def stall_awake(reply: Reply) -> None:
     """Two tokens, then comments, blank lines and empty tokens, and much later the rest; a single answer as in `awake`."""
     reply.say(reply.echo[:2])
@@ -321,103 +318,6 @@ def stall_awake(reply: Reply) -> None:
     reply.finish()
 
 
-# Answers that break off, or are none
-
-
-@_act
-def truncate(reply: Reply) -> None:
-    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
-    reply.say(reply.echo[:2])
-    reply.stop_short()
-
-
-@_act
-def truncate_before_first(reply: Reply) -> None:
-    """Status 200 and a clean end, without a token; half of a single answer."""
-    reply.stop_short()
-
-
-@_act
-def truncate_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then a clean end."""
-    reply.say([""])
-    reply.stop_short()
-
-
-@_act
-def cut(reply: Reply) -> None:
-    """Two tokens, then the connection breaks; half of a single answer."""
-    reply.say(reply.echo[:2])
-    reply.cut()
-
-
-@_act
-def cut_before_first(reply: Reply) -> None:
-    """Status 200, then the connection breaks before a token."""
-    reply.cut()
-
-
-@_act
-def cut_in_thought(reply: Reply) -> None:
-    """Reasoning, then the connection breaks before a token."""
-    reply.think(words.THOUGHTS)
-    reply.cut()
-
-
-@_act
-def cut_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then the connection breaks."""
-    reply.say([""])
-    reply.cut()
-
-
-@_act
-def garbage(reply: Reply) -> None:
-    """Status 200 and a web page."""
-    reply.garble()
-
-
-@_act
-def garbage_later(reply: Reply) -> None:
-    """Two tokens, then bytes that are not of the dialect."""
-    reply.say(reply.echo[:2])
-    reply.garble()
-
-
-@_act
-def garbage_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then bytes that are not of the dialect."""
-    reply.say([""])
-    reply.garble()
-
-
-@_act
-def drop(reply: Reply) -> None:
-    """The connection is closed without a byte of an answer; a server may try that twice."""
-    reply.line.break_off("cut")
-
-
-@_act
-def no_body(reply: Reply) -> None:
-    """Status 200 and a body without a byte."""
-    reply.line.answer(200, b"")
-
-
-@_act
-def http_400_page(reply: Reply) -> None:
-    """400 and a web page, with a path in it."""
-    reply.line.answer(400, PAGE, content_type="text/html")
-
-
-@_act
-def later_portions_fail(reply: Reply) -> None:
-    """The echo if the first text is `text 0`, otherwise 500, so that all portions of a request except the first fail."""
-    if _is_first_portion(reply):
-        echo(reply)
-    else:
-        reply.line.answer(500, FAILURE)
-
-
-def _is_first_portion(reply: Reply) -> bool:
+def is_first_portion(reply: Reply) -> bool:
     """True if the first text is `text 0`, of many texts that a server may embed in portions."""
     return reply.echo[-1:] == [" 0"]

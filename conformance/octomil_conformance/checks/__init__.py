@@ -4,7 +4,7 @@ A check is a function of an `Api` of three to eight lines. It states what it got
 """
 
 from octomil_conformance.config import Config
-from octomil_conformance.parts import MAX_TOKENS
+from octomil_conformance.request_parts import MAX_TOKENS
 
 MODEL_ANSWERS = {"infer": 23, "stream": 23, "batch": 36, "embed": 21}
 """How many answers a run at level 1 asks a model for, by profile. A test counts them, and says what to write here."""

@@ -13,7 +13,7 @@ from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import STOPPED, after_leaving
 from octomil_conformance.exchange import Json, field
 from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
-from octomil_conformance.parts import messages
+from octomil_conformance.request_parts import messages
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure, results_of
 

@@ -3,12 +3,13 @@
 import re
 
 from octomil_conformance import spec
-from octomil_conformance.api import LINGERS, Api, Raw, json_bytes
+from octomil_conformance.api import LINGERS, Api, Raw
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.bodies import LARGE
 from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import FALSE, Want, expect
 from octomil_conformance.report.redact import redact
+from octomil_conformance.request_parts import json_bytes
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import BOOLEAN, INTEGER, NAME
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from octomil_conformance.api import REFUSED, Api, json_bytes
+from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.checks.parameters import NULLS
 from octomil_conformance.exchange import Json
 from octomil_conformance.expect import expect
-from octomil_conformance.parts import MAX_TOKENS
+from octomil_conformance.request_parts import MAX_TOKENS, json_bytes
 from octomil_conformance.requirement import requirement
 
 SHORT = {"max_tokens": MAX_TOKENS}

@@ -1,5 +1,6 @@
-"""The parts of the requests that checks send: headers, prompts, and what is needed to repeat a request."""
+"""The parts of the requests that checks send: headers, prompts, JSON, and what is needed to repeat a request."""
 
+import json
 from collections.abc import Callable, Mapping
 
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
@@ -69,3 +70,8 @@ def content(
 
 def messages(*texts: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text} for text in texts]
+
+
+def json_bytes(value: object) -> bytes:
+    """As JavaScript and Swift write it: characters as themselves, only half a surrogate pair as an escape."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,0 +1,107 @@
+"""Scenarios in which an answer breaks off, or is none, written as those in acts.py."""
+
+from octomil_conformance.backend import words
+from octomil_conformance.backend.acts import (
+    FAILURE,
+    echo,
+    is_first_portion,
+    scenario,
+)
+from octomil_conformance.backend.reply import Reply
+
+PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
+"""A page from a server in front of the upstream."""
+
+
+@scenario
+def truncate(reply: Reply) -> None:
+    """Two tokens and a clean end, without what makes an answer complete; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.stop_short()
+
+
+@scenario
+def truncate_before_first(reply: Reply) -> None:
+    """Status 200 and a clean end, without a token; half of a single answer."""
+    reply.stop_short()
+
+
+@scenario
+def truncate_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then a clean end."""
+    reply.say([""])
+    reply.stop_short()
+
+
+@scenario
+def cut(reply: Reply) -> None:
+    """Two tokens, then the connection breaks; half of a single answer."""
+    reply.say(reply.echo[:2])
+    reply.cut()
+
+
+@scenario
+def cut_before_first(reply: Reply) -> None:
+    """Status 200, then the connection breaks before a token."""
+    reply.cut()
+
+
+@scenario
+def cut_in_thought(reply: Reply) -> None:
+    """Reasoning, then the connection breaks before a token."""
+    reply.think(words.THOUGHTS)
+    reply.cut()
+
+
+@scenario
+def cut_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then the connection breaks."""
+    reply.say([""])
+    reply.cut()
+
+
+@scenario
+def garbage(reply: Reply) -> None:
+    """Status 200 and a web page."""
+    reply.garble()
+
+
+@scenario
+def garbage_later(reply: Reply) -> None:
+    """Two tokens, then bytes that are not of the dialect."""
+    reply.say(reply.echo[:2])
+    reply.garble()
+
+
+@scenario
+def garbage_after_nothing(reply: Reply) -> None:
+    """An empty token, as beside the role, then bytes that are not of the dialect."""
+    reply.say([""])
+    reply.garble()
+
+
+@scenario
+def drop(reply: Reply) -> None:
+    """The connection is closed without a byte of an answer; a server may try that twice."""
+    reply.line.break_off("cut")
+
+
+@scenario
+def no_body(reply: Reply) -> None:
+    """Status 200 and a body without a byte."""
+    reply.line.answer(200, b"")
+
+
+@scenario
+def http_400_page(reply: Reply) -> None:
+    """400 and a web page, with a path in it."""
+    reply.line.answer(400, PAGE, content_type="text/html")
+
+
+@scenario
+def later_portions_fail(reply: Reply) -> None:
+    """The echo if the first text is `text 0`, otherwise 500, so that all portions of a request except the first fail."""
+    if is_first_portion(reply):
+        echo(reply)
+    else:
+        reply.line.answer(500, FAILURE)
