@@ -12,7 +12,7 @@ from octomil_conformance.runner import judge
 from processes import serve
 
 ANY = ("127.0.0.1", 0)
-TIMEOUT = 3.0
+TIMEOUT = 4.0
 """Seconds. A busy machine is slow, and a run is mostly waiting: it takes little from the tests beside it."""
 TOKEN = "token-of-the-reference"
 COOLDOWNS = {"gunicorn": 0, "waitress": 1}

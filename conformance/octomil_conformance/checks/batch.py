@@ -5,7 +5,6 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import TEXTS
-from octomil_conformance.backend.acts import LATE
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import all_or_none, outputs
@@ -307,9 +306,9 @@ def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
 
 @requirement("BATCH-37", through=EACH_BACKEND)
 def each_input_has_the_whole_timeout(api: Api) -> None:
-    count = api.steps(LATE * pace_for(api.timeout).gap, api.long)
+    count = api.steps(pace_for(api.timeout).gap, api.long)
     texts = [f"text {number}" for number in range(count)]
-    answer = api.ask(texts, scenario="late", max_concurrency=1)
+    answer = api.ask(texts, scenario="wait", max_concurrency=1)
 
     expect(outputs(answer), texts)
 
