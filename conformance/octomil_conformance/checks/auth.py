@@ -20,6 +20,9 @@ SPELLINGS: dict[str, Change] = {
     "type": "{}.json".format,
     "slash": "{}/".format,
     "query": "{}?x=1".format,
+    "health-query": "{}?x=/api/v1/inference/health".format,
+    "health-parameter": "{};/health".format,
+    "open-pages": "{}?x=/&path=/docs&next=/openapi.json&url=/metrics".format,
     "slashes": "/{}".format,
     "capitals": str.upper,
 }
@@ -27,6 +30,8 @@ TARGETS: dict[str, Change] = {
     "encoded": lambda path: f"{path[:-1]}%{ord(path[-1]):02x}",
     "inner-slashes": lambda path: path.replace("/", "//"),
     "dots": "/x/..{}".format,
+    "dots-after-health": "/health/..{}".format,
+    "health-fragment": "{}#/health".format,
     "dot": "/.{}".format,
     "absolute": "http://a.example{}".format,
 }
@@ -43,10 +48,17 @@ MORE = {
     "character": ("Authorization", "Bearer ...x"),
     "word": ("Authorization", "Bearer ... more"),
     "word-before": ("Authorization", "Bearer more ..."),
+    "letter-before": ("Authorization", "Bearer e..."),
+    "letters-before": ("Authorization", "Bearer Bear..."),
+    "quotes": ("Authorization", 'Bearer "..."'),
+    "single-quotes": ("Authorization", "Bearer '...'"),
+    "angles": ("Authorization", "Bearer <...>"),
     "comma": ("Authorization", "Bearer ...,x"),
     "two-values": ("Authorization", f"Bearer {WRONG}, Bearer ..."),
     "two-other-values": ("Authorization", f"Bearer ..., Bearer {WRONG}"),
     "key-character": ("X-API-Key", "...x"),
+    "key-letter-before": ("X-API-Key", "e..."),
+    "key-quotes": ("X-API-Key", '"..."'),
     "key-word": ("X-API-Key", "... more"),
     "key-values": ("X-API-Key", f"{WRONG}, ..."),
 }
@@ -95,6 +107,7 @@ NEARLY: dict[str, Change] = {
     "end": with_another_end,
     "accents": with_accents,
     "any": lambda token: "%",
+    "encoded": lambda token: f"%{ord(token[0]):02x}{token[1:]}",
     **{sign: with_a_sign(sign) for sign in "_%.*"},
 }
 

@@ -152,7 +152,7 @@ def failures_do_not_spread_to_later_inputs(api: Api, failing: str, count: int) -
 @requirement("BATCH-21", through=EACH_BACKEND)
 def failures_are_counted_in_their_own_batch(api: Api) -> None:
     failing = api.failing("http-500")
-    one, other = ([failing, ""], [failing, failing, ""])
+    one, other = ([failing, ""], [failing, failing, "empty"])
     call = api.start(scenario="gated", inputs=inputs_playing(api, one))
     api.until_called(2)
     answers = [api.ask(scenario="echo", inputs=inputs_playing(api, other))]

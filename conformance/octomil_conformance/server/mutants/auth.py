@@ -103,6 +103,12 @@ def a_query_string_opens(request: Request) -> bool:
     return request.query != ""
 
 
+@on.accepts("embed@0 auth@1", "AUTH-01")
+def a_url_with_health_opens(request: Request) -> bool:
+    """A URL with `/health` anywhere in it needs no token."""
+    return "/health" in f"{request.path}?{request.query}"
+
+
 def path(change: Callable[[str], str]) -> Callable[[Request], bool]:
     """A server that decides by the original path whether a token is needed, and changes the path after that."""
 
@@ -129,6 +135,25 @@ on.accepts("embed@0 auth@1", "AUTH-01").table(
         lambda path: path.removesuffix(".json"),
     ),
 )
+
+
+@on.accepts("embed@0 auth@1", "AUTH-08")
+def letters_before_a_token_are_stripped(request: Request) -> bool:
+    """The letters of `Bearer` are stripped from the beginning of a token too."""
+    header = request.headers.get("authorization", "")
+    return header != "" and re.sub("^[Bear ]*", "", header) == request.token
+
+
+@on.accepts("embed@0 auth@1", "AUTH-08")
+def quotes_around_a_token_are_stripped(request: Request) -> bool:
+    """Quotes around a token are stripped."""
+    return given(request).strip("\"'") == request.token
+
+
+@on.accepts("embed@0 auth@1", "AUTH-11")
+def tokens_are_decoded(request: Request) -> bool:
+    """Percent escapes in a token are decoded."""
+    return unquote(given(request)) == request.token
 
 
 @on.accepts("embed@0 auth@1", "AUTH-01")

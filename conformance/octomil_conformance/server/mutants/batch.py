@@ -111,6 +111,14 @@ def bounded(fields: Json, bound: int) -> None:
 _failures: list[int] = []
 
 
+@on.answers("batch@2", "BATCH-21 BATCH-31", shows="empty")
+def empty_outputs_count_as_failures(fields: Json) -> None:
+    """A result with an empty output counts as a failure."""
+    empty = sum(each.get("output") == "" for each in fields["results"])
+    fields["succeeded"] -= empty
+    fields["failed"] += empty
+
+
 @on.layer("batch@2", "BATCH-21", shows=None)
 def batches_share_their_counters(request: Request, server: Server) -> Response:
     """`failed` counts the failures of other batches at the same time too. Only the scenario `gated` shows it."""
