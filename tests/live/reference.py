@@ -4,12 +4,12 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
 from octomil_conformance.backend import ScriptedBackend
-from octomil_conformance.backend.response import Response
+from octomil_conformance.backend.response import ClientLeft, Response
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says
 from octomil_conformance.backend.upstream import ANY_PORT, MAX_WAIT, Script
 from processes import ServerProcess
@@ -193,8 +193,9 @@ def talks_until_hangup(left: threading.Event, over: threading.Event) -> Script:
         response.start_chunked(NDJSON)
         response.chunk(OLLAMA.token("Good"))
         response.wait(left)
-        while not response.wait_for_hangup(timeout=0.1):
-            response.chunk(OLLAMA.token(" more"))
+        with suppress(ClientLeft):  # the server may close it while a token is sent
+            while not response.wait_for_hangup(timeout=0.1):
+                response.chunk(OLLAMA.token(" more"))
         over.set()
 
     return script
