@@ -193,7 +193,7 @@ def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
     met = [row for row in rows if {*row[2:]} - {SAME, ""}]
     same = ", ".join(row[0] for row in rows if row not in met)
     others = len([each for each in mutants if not each.called])
-    unmet = f"It cannot tell these mutants from a good server, because it does not look at what is wrong or sends no request that shows it: {same}."
+    unmet = f"These mutants look like a correct server to it, because it does not check what is wrong or sends no request that shows it: {same}."
     return "\n\n".join(
         [
             _table(["mutant", "what is wrong", *CALLS], met),

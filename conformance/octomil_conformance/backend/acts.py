@@ -110,7 +110,7 @@ def lone_halves(reply: Reply) -> None:
 
 @scenario
 def giant(reply: Reply) -> None:
-    """An answer of more than a mebibyte, nearly all of it in one token; for embeddings, a field of that size beside the vectors."""
+    """An answer of almost 2 MiB, nearly all of it in one token; for embeddings, a field of that size beside the vectors."""
     reply.dialect.form = Form(change=spoiled.padded)
     reply.say(words.GIANT_TOKENS)
     reply.finish()

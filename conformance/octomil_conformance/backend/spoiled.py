@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from octomil_conformance.backend.forms import Change, Form
+from octomil_conformance.backend.words import ALMOST_2_MIB
 
 IN = ("choices", "message", "data", "embeddings", "embedding")
 """The fields that have the answer, in either dialect."""
@@ -49,9 +50,9 @@ ANSWERS: Mapping[str, Form] = {
 
 
 def padded(json: Any) -> Any:
-    """Adds 1.2 MB of text to an answer with vectors."""
+    """Adds almost 2 MiB of text to an answer with vectors."""
     has_text = "message" in json or "choices" in json
-    return json if has_text else json | {"note": "word " * 240_000}
+    return json if has_text else json | {"note": ALMOST_2_MIB}
 
 
 TIMES = 48

@@ -4,14 +4,15 @@ from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import API_KEY
 from octomil_conformance.checks.answers import echoed, ending, said
 from octomil_conformance.checks.envelopes import UNKNOWN
+from octomil_conformance.config import PATHS
 from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import between, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import requirement
 
 IN_A_ROW = 5
 """Failures after which careless servers leave an upstream out, or a model."""
-OF_ITS_OWN = ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
-AT_ONCE = [
+SERVER_ERRORS = ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
+BEFORE_THE_FIRST = [
     "cut-before-first",
     "cut-in-thought",
     "truncate-before-first",
@@ -63,6 +64,14 @@ def a_model_that_is_late_does_not_delay_another(api: Api) -> None:
     expect(asked(api)[before:], ["ollama"], "another model asked of Ollama first")
 
 
+@requirement("FALLBACK-01", serial=True)
+def a_late_probe_starts_no_cooldown(api: Api) -> None:
+    with api.outage("hang", "ollama") as afterwards:
+        api.get(path=PATHS["health"])
+
+    expect(provider(afterwards[0]), "ollama", "Ollama asked first again at once")
+
+
 @requirement("FALLBACK-02", serial=True)
 def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     with api.outage("refuse", "ollama"):
@@ -72,7 +81,7 @@ def the_other_answers_when_ollama_cannot_be_reached(api: Api) -> None:
     expect(said(answer), echoed(api))
 
 
-@requirement("FALLBACK-03", OF_ITS_OWN)
+@requirement("FALLBACK-03", SERVER_ERRORS)
 def the_other_answers_when_ollama_fails(api: Api, status: str) -> None:
     answer = api.ask(scenario=f"ollama-{status}-openai-ok")
 
@@ -125,7 +134,7 @@ def provider_names_the_backend_that_answered(api: Api) -> None:
     expect(other, none_of(first, None, MISSING))
 
 
-@requirement("FALLBACK-09", AT_ONCE)
+@requirement("FALLBACK-09", BEFORE_THE_FIRST)
 def the_other_answers_when_ollama_breaks_off_at_once(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 

@@ -1,12 +1,14 @@
 """Streams in time, and when they fail (spec sections 5.2 and 5.3). How clients read them is in wire/stream.py."""
 
+import time
+
 from octomil_conformance.api import Api
 from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.backend.words import FLOOD_TOKENS
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
-from octomil_conformance.checks.infer import MANY, OTHER_WORDS
+from octomil_conformance.checks.infer import OTHER_WORDS
 from octomil_conformance.exchange import MISSING, field
 from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -122,7 +124,7 @@ def a_client_that_hangs_up_stops_the_model(api: Api) -> None:
 def a_client_that_hangs_up_stops_the_reasoning(api: Api, waits: float) -> None:
     call = api.start(scenario="ponder")
     api.until_called()
-    api.backend.wait_for_calls(api.nonce, MANY, waits)
+    time.sleep(waits)  # the response begins meanwhile, or does not
     call.hang_up()
     left = api.backend.wait_for_hang_up(api.nonce, timeout=api.within(6.0))
 
@@ -154,7 +156,7 @@ def no_timer_ends_a_stream(api: Api) -> None:
 def a_client_may_read_slowly(api: Api) -> None:
     call = api.start(scenario="flood")
     call.until_text(1)
-    api.backend.wait_for_calls(api.nonce, MANY, api.timeout + 1)
+    time.sleep(api.timeout + 1)  # the client reads nothing
     answer = call.finish()
     length = sum(map(len, answer.tokens))
 

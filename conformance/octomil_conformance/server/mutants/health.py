@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from octomil_conformance.server import on
 from octomil_conformance.server.backends import ALIVE, Upstreams
-from octomil_conformance.server.layers import Json, Request, Response, Server
+from octomil_conformance.server.layers import Json, Layer, Request, Response, Server
 from octomil_conformance.server.on import GONE
 
 on.answers("health@0", "HEALTH-01").sets(health_is_up=("status", "UP"))
@@ -85,24 +85,23 @@ def unavailable_is_a_200(response: Response) -> None:
     response.status = 200
 
 
-@on.layer("health@2", "HEALTH-23", shows=None)
-def health_unbounded(request: Request, server: Server) -> Response:
-    """Health waits without limit for a backend that hangs."""
-    began = time.monotonic()
-    response = server(request)
-    if response.status == 503 and time.monotonic() - began > 0.5:
-        time.sleep(5)
-    return response
+def unbounded(status: int) -> Layer:
+    def slower(request: Request, server: Server) -> Response:
+        began = time.monotonic()
+        response = server(request)
+        if response.status == status and time.monotonic() - began > 0.5:
+            time.sleep(5)
+        return response
+
+    return slower
 
 
-@on.layer("health@2", "HEALTH-23", shows=None)
-def probes_that_have_begun_are_unbounded(request: Request, server: Server) -> Response:
-    """Health waits without limit for the rest of an answer to a probe."""
-    began = time.monotonic()
-    response = server(request)
-    if response.status == 200 and time.monotonic() - began > 0.5:
-        time.sleep(5)
-    return response
+on.layer("health@2", "HEALTH-23", shows=None).table(
+    unbounded,
+    "Health waits without limit for {}.",
+    health_unbounded=("a backend that hangs", 503),
+    probes_that_have_begun_are_unbounded=("the rest of an answer to a probe", 200),
+)
 
 
 @on.responses("health@2", "HEALTH-21 HEALTH-22 HEALTH-23 HEALTH-26", shows=None)

@@ -12,7 +12,8 @@ from octomil_conformance.server.failures import Failure
 from octomil_conformance.server.layers import Json
 
 Received = Iterator[bytes]
-MEBIBYTE = 2**20
+TOO_FEW = 1_500_000
+"""Bytes: fewer than a server has to read."""
 EMPTY = (
     b'{"message":{"content":""},"done":true,'
     b'"choices":[{"message":{},"finish_reason":"stop"}]}'
@@ -124,23 +125,23 @@ def a_mark_is_an_end(piece: bytes) -> bytes:
 
 
 @on.pieces("infer@2 stream@2 embed@2", "INFER-08 STREAM-21 EMBED-23", shows="giant")
-def answers_have_a_mebibyte(received: Received) -> Received:
-    """An answer of more than a mebibyte is a failure."""
+def answers_have_too_few_bytes(received: Received) -> Received:
+    """An answer of more than 1.5 MB is a failure."""
     length = 0
     for piece in received:
         length += len(piece)
-        if length > MEBIBYTE:
+        if length > TOO_FEW:
             raise Failure("bad_gateway", "The answer is too large.")
         yield piece
 
 
 @on.pieces("stream@2", "STREAM-21", shows="giant")
-def lines_have_a_mebibyte(received: Received) -> Received:
-    """A line of more than a mebibyte is a failure."""
+def lines_have_too_few_bytes(received: Received) -> Received:
+    """A line of more than 1.5 MB is a failure."""
     length = 0
     for piece in received:
         first, *others = map(len, piece.split(b"\n"))
-        if max(length + first, *others, 0) > MEBIBYTE:
+        if max(length + first, *others, 0) > TOO_FEW:
             raise Failure("bad_gateway", "A line is too long.")
         length = others[-1] if others else length + first
         yield piece

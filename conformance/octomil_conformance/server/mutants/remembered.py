@@ -86,6 +86,19 @@ def what_cools_down_is_left_out(request: Request, server: Server) -> Response:
     return response
 
 
+@on.layer("infer@2 health@1", "FALLBACK-01", shows=None)
+def late_probes_start_a_cooldown(request: Request, server: Server) -> Response:
+    """For a second after a late probe the fallback alone is asked."""
+    began = time.monotonic()
+    if request.scenario == "echo" and began < _over.get("a probe", 0.0):
+        request.scenario = "ollama-500-openai-ok"
+    response = server(request)
+    ended = time.monotonic()
+    if request.path.endswith("/inference/health") and ended - began > 0.5:
+        _over["a probe"] = ended + 1.0
+    return response
+
+
 _kept: dict[bytes, Response] = {}
 
 
