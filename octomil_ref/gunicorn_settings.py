@@ -37,6 +37,10 @@ timeout = 30
 graceful_timeout = math.ceil(_settings.shutdown_grace)
 keepalive = math.ceil(_settings.client_timeout)
 control_socket_disable = True
+# As under waitress, no header of a proxy changes the path or the scheme. gunicorn would take them from every client on this machine
+# and on a Unix socket, so from every client of a proxy there.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # The folder of the files by which workers show that they are alive. In memory it needs no disk, and works where the root is read-only.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -91,6 +95,11 @@ def post_fork(server: Any, worker: Any) -> None:
         signal.signal(number, signal.SIG_DFL)
     if worker in _cores:
         os.sched_setaffinity(0, {_cores[worker]})
+
+
+def worker_int(worker: Any) -> None:
+    """Ends a worker at once on Ctrl-C. Python itself would first wait for all threads, and so for streams."""
+    os._exit(0)
 
 
 def child_exit(server: Any, worker: Any) -> None:

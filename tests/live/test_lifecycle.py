@@ -147,6 +147,17 @@ def test_on_ctrl_c_it_ends_without_a_traceback(kind):
     assert "Traceback" not in server.heard()
 
 
+def test_on_ctrl_c_gunicorn_ends_at_once_and_cuts_its_streams():
+    with (
+        reference(serve, "gunicorn") as server,
+        server.held_stream() as (events, _),
+    ):
+        server.process.signal(signal.SIGINT)
+        server.process.wait()  # for less than its grace
+        with pytest.raises(httpx.HTTPError):
+            events.rest()
+
+
 # The log of a whole life
 
 OWN_LINES = {"waitress": "Task queue depth", "gunicorn": "Booting worker"}

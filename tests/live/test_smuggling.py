@@ -64,6 +64,20 @@ def test_without_a_length_a_request_ends_with_its_head(server):
     assert len(server.ollama.requests) == 1
 
 
+FROM_PROXIES = {
+    "a path": ["SCRIPT_NAME: /api", "PATH_INFO: /health", "X-Forwarded-Prefix: /api"],
+    "two schemes": ["X-Forwarded-Proto: http", "X-Forwarded-Ssl: on"],
+}
+
+
+@pytest.mark.parametrize("fields", FROM_PROXIES.values(), ids=FROM_PROXIES)
+def test_headers_of_a_proxy_change_nothing_about_a_request(server, fields):
+    sent = head(LENGTH, "Connection: close", *fields) + BODY
+
+    assert statuses_after(server, sent) == [200]
+    assert len(server.ollama.requests) == 1
+
+
 # Text that must not become a header
 
 ORIGIN = "https://app.example.com"

@@ -122,6 +122,15 @@ def test_metrics_have_a_folder_while_gunicorn_runs(
     assert not folder.exists()
 
 
+def test_a_worker_ends_at_once_on_ctrl_c(settings_with, monkeypatch):
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+
+    settings_with()["worker_int"](object())
+
+    assert codes == [0]
+
+
 @pytest.mark.parametrize(
     "kept",
     ["Invalid request from ip=127.0.0.1", "Ignored premature client disconnection. No"],
