@@ -85,7 +85,7 @@ def _serve_by_waitress(settings: Settings) -> None:
         # Python runs one thread at a time, and switching cores halves the speed of many threads.
         os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
     server = WaitressServer(settings)
-    settings = _with_token(settings)
+    settings = replace(_with_token(settings), metrics_folder="")  # one process
     keys = settings.key_ring()
     app = create_app(settings, keys)
     if hasattr(signal, "SIGHUP"):  # Windows has none; its default ends the process
@@ -160,10 +160,10 @@ def _become_gunicorn(settings: Settings) -> None:
     publish(
         OCTOMIL_HOST=settings.host,
         OCTOMIL_PORT=settings.port,
-        OCTOMIL_UNIX_SOCKET=settings.unix_socket or None,
+        OCTOMIL_UNIX_SOCKET=settings.unix_socket,
         OCTOMIL_THREADS=settings.threads,
         OCTOMIL_WORKERS=settings.workers,
-        OCTOMIL_API_KEYS=",".join(settings.api_keys) or None,
+        OCTOMIL_API_KEYS=",".join(settings.api_keys),
     )
     options = ["-c", "python:octomil_ref.gunicorn_settings"]
     command = [sys.executable, "-m", "gunicorn", *options]

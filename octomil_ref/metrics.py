@@ -14,7 +14,7 @@ from octomil_ref.errors import ClientLeft
 from octomil_ref.logs import write_access_line, write_attempt
 from octomil_ref.records import AccessRecord, Attempt
 from octomil_ref.setting_values import PROVIDERS, SettingsError
-from octomil_ref.settings import Settings
+from octomil_ref.settings import Settings, publish
 
 TOKENS = "octomil_tokens_total"
 
@@ -69,11 +69,12 @@ class Metrics:
     """The metrics of one application."""
 
     def __init__(self, settings: Settings) -> None:
-        # When prometheus_client is imported, it checks whether several processes share a folder.
+        self._folder = settings.metrics_folder
+        # If the variable is set when prometheus_client is imported, several processes share the folder. An empty one is the current folder.
+        publish(PROMETHEUS_MULTIPROC_DIR=self._folder)
         import prometheus_client as client
 
         client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._folder = settings.metrics_folder
         if self._folder:
             _make(self._folder)
         self._cools_down = settings.backend_cooldown > 0

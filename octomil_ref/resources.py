@@ -188,6 +188,8 @@ class Exposition:
     def on_get(self, req: Request, resp: Response) -> None:
         resp.data, resp.content_type = self.metrics.exposition()
 
+    on_head = on_get
+
 
 @dataclass(frozen=True)
 class Static:

@@ -209,9 +209,11 @@ def require_complete(settings: Settings) -> Settings:
 
 
 def publish(**variables: object) -> None:
-    """Sets the variables that are not None, for this process and those that it starts."""
+    """Sets the variables for this process and those that it starts. None or an empty text removes one."""
     for variable, value in variables.items():
-        if value is not None:
+        if value in (None, ""):
+            os.environ.pop(variable, None)
+        else:
             os.environ[variable] = str(value)
 
 

@@ -120,6 +120,15 @@ def test_serve_makes_and_prints_no_token_beside(
     assert "Token" not in out and "hidden" not in out
 
 
+def test_serve_shares_its_metrics_with_no_other_process(servers, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/run/metrics")
+
+    cli.main(["serve"])
+
+    [settings] = servers.served
+    assert settings.metrics_folder == ""
+
+
 @pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
 def test_serve_stays_on_one_core_if_a_setting_says_so(
     servers, monkeypatch, switch, count

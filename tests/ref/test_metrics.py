@@ -148,8 +148,13 @@ def test_requests_in_flight_are_those_that_have_a_slot(metrics):
     ],
     ids=["not set", "set", "public"],
 )
-def test_metrics_need_their_setting_and_a_token_unless_they_are_public(given, status):
-    assert stranger(**given).simulate_get("/metrics").status_code == status
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_metrics_need_their_setting_and_a_token_unless_they_are_public(
+    method, given, status
+):
+    answer = stranger(**given).simulate_request(method, "/metrics")
+
+    assert answer.status_code == status
 
 
 def test_everything_that_happens_to_a_request_is_counted():
@@ -191,6 +196,25 @@ def test_a_stream_is_counted_at_its_end():
         ("completion", "ollama"): 8,
     }
     assert found["octomil_inflight_requests",] == 0
+
+
+ONE_PROCESS = """
+from octomil_ref.metrics import Metrics
+from octomil_ref.records import AccessRecord
+from octomil_ref.settings import load
+
+Metrics(load()).count_request(AccessRecord("id-1", "POST", "/a", status=200))
+"""
+
+
+def test_an_empty_variable_is_no_folder(tmp_path):
+    run, variables = (
+        [sys.executable, "-c", ONE_PROCESS],
+        {"PROMETHEUS_MULTIPROC_DIR": ""},
+    )
+    subprocess.run(run, env=variables, cwd=tmp_path, check=True)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 PROCESSES = """

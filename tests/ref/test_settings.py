@@ -171,10 +171,11 @@ def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable
 
 
 def test_published_variables_are_set_for_child_processes():
-    settings.publish(OCTOMIL_PORT=8001, OCTOMIL_THREADS=None)
+    settings.publish(OCTOMIL_PORT=0, OCTOMIL_THREADS=8, OCTOMIL_HOST="::")
+    settings.publish(OCTOMIL_THREADS=None, OCTOMIL_HOST="")
 
-    assert os.environ["OCTOMIL_PORT"] == "8001"
-    assert "OCTOMIL_THREADS" not in os.environ
+    assert os.environ["OCTOMIL_PORT"] == "0"
+    assert not {"OCTOMIL_THREADS", "OCTOMIL_HOST"} & os.environ.keys()
 
 
 @pytest.mark.parametrize(
