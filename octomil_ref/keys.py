@@ -146,7 +146,10 @@ def _names(place: str, entries: Iterable[str]) -> Names:
     found = {}
     for number, entry in enumerate(entries, 1):
         if entry:
-            name, token = key_name_and_token(entry)
+            try:
+                name, token = key_name_and_token(entry)
+            except ValueError as ex:
+                raise ValueError(f"{ex} in {place} {number}") from ex
             digest = hashlib.sha256(token.encode()).digest()
             found[digest] = name or f"{place}-{number}"
     return found

@@ -74,12 +74,12 @@ def key_name_and_token(entry: str) -> tuple[str, str]:
     """The name is empty if the entry has none. Only a token with a name may contain a colon."""
     if not entry.isprintable():  # pasted, or not UTF-8
         raise ValueError("entries of printable characters")
-    name, colon, token = (part.strip() for part in entry.partition(":"))
+    name, colon, token = (part.strip() for part in unquoted(entry).partition(":"))
     if not colon:
         name, token = "", name
     if (colon and not name) or not token or " " in token:
         raise ValueError("entries like name:token or token")
-    return name, token
+    return name, unquoted(token)
 
 
 FIXED_HEADERS = frozenset(
@@ -145,9 +145,12 @@ def _url(text: str) -> str:
 
 def host(text: str) -> str:
     """A name or an address. An IPv6 address may be in brackets, as in a URL."""
-    if text == "*":  # other programs write all addresses in this way
-        raise ValueError("a name or an address, such as 0.0.0.0 or :: for all")
-    return text.removeprefix("[").removesuffix("]")
+    found = text.removeprefix("[").removesuffix("]")
+    if set(found) & set("*/[] ") or found.count(":") == 1:
+        raise ValueError(
+            "a name or an address without a port, such as 0.0.0.0 or :: for all"
+        )
+    return found
 
 
 def api_key(text: str) -> str:

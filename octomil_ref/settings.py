@@ -123,9 +123,9 @@ ENVIRONMENT: Mapping[str, str] = os.environ
 def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
     """Raises SettingsError for a wrong value."""
     given = {
-        setting.name: _read(setting, text)
+        setting.name: value
         for setting in fields(Settings)
-        if (text := _text(setting, environ)) is not None
+        if (value := _value(setting, environ)) is not None
     }
     settings = Settings(**given)
     urls = (settings.ollama_base_url, settings.openai_api_endpoint)
@@ -165,12 +165,20 @@ def or_exit() -> Iterator[None]:
         raise SystemExit(f"octomil-ref: {ex}") from ex
 
 
-def _text(setting: Field[Any], environ: Mapping[str, str]) -> str | None:
-    """The text of the variable or, for a secret, of the file that `…_FILE` names. None if neither is given."""
+def _value(setting: Field[Any], environ: Mapping[str, str]) -> Any:
+    """The value of the variable or, for a secret, of the file that `…_FILE` names. None if neither is given."""
     if is_given(setting, environ):
-        return environ[setting.metadata["variable"]]
+        return _read(setting, environ[setting.metadata["variable"]])
     file_variable, path = secret_file(setting, environ)
-    return keys.SecretFile(file_variable, path, _not_blank).content() if path else None
+    if not path:
+        return None
+
+    def content(text: str) -> Any:
+        if not text.strip():
+            raise ValueError("a file with the secret in it")
+        return _parse(setting, text)
+
+    return keys.SecretFile(file_variable, path, content).content()
 
 
 def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
@@ -178,12 +186,6 @@ def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, s
     variable = f"{setting.metadata['variable']}_FILE"
     has_file = setting.metadata["secret"] and setting.name != "api_keys"
     return variable, environ.get(variable, "") if has_file else ""
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a file with the secret in it")
-    return text
 
 
 def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:
@@ -217,9 +219,13 @@ def publish(**variables: object) -> None:
             os.environ[variable] = str(value)
 
 
+def _parse(setting: Field[Any], text: str) -> Any:
+    return setting.metadata["parse"](parse.unquoted(text.strip()))
+
+
 def _read(setting: Field[Any], text: str) -> Any:
     try:
-        return setting.metadata["parse"](parse.unquoted(text.strip()))
+        return _parse(setting, text)
     except ValueError as ex:
         variable = setting.metadata["variable"]
         # A URL with a user or a query may hold a password.

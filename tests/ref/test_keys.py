@@ -208,8 +208,9 @@ def test_without_a_file_there_is_nothing_to_refresh():
     [
         ("", "at least one token, one a line"),
         ("# none\n\n", "at least one token, one a line"),
-        ("a\n:secret\n", "entries like name:token or token"),
-        ("name: \n", "entries like name:token or token"),
+        ("a\n:secret\n", "entries like name:token or token in line 2"),
+        ("name: \n", "entries like name:token or token in line 1"),
+        ("# staff\n\ntoken # mine", "entries like name:token or token in line 3"),
     ],
 )
 def test_a_file_without_a_key_or_with_a_wrong_one_is_refused(text, expected):

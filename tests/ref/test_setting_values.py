@@ -68,7 +68,11 @@ NOT_PARSED = [
     (values.origins, "* or origins like https://example.com", NO_ORIGINS),
     (values.optional_url, A_URL, NO_URLS),
     (values.openai_url, A_URL, ["host/v1", "http://user:pass@host/v1"]),
-    (values.host, "a name or an address, such as 0.0.0.0 or :: for all", ["*"]),
+    (
+        values.host,
+        "a name or an address without a port, such as 0.0.0.0 or :: for all",
+        ["*", "0.0.0.0:80", "[::]:80", "http://host", "tcp://10.0.0.1:80", "a b"],
+    ),
     (values.api_key, "printable ASCII", ["sk-\u00e4", "sk\r\nX-Evil: 1"]),
     (
         values.api_key,
@@ -103,6 +107,7 @@ NOT_PARSED = [
         "entries of printable characters",
         ["a\tb", "\udcff", "a\xa0b", "name:\x00"],
     ),
+    (values.keys, "a value without quotes around it", ["a,'b'", 'ci:"a"']),
     (values.switch, "1 or 0", ["maybe"]),
     (values.log_level, "DEBUG, INFO, WARNING, ERROR or CRITICAL", ["LOUD"]),
     (values.log_format, "text or json", ["xml"]),

@@ -145,8 +145,10 @@ def test_the_variable_wins_over_the_file():
     [
         (lambda path: None, "a readable text file"),
         (lambda path: path.write_text(" \n"), "a file with the secret in it"),
+        (lambda path: path.write_text("Bearer x"), "a key without spaces, such as"),
+        (lambda path: path.write_text("'x'"), "a value without quotes around it"),
     ],
-    ids=["missing", "blank"],
+    ids=["missing", "blank", "spaces", "quotes"],
 )
 def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expected):
     path = tmp_path / "key"
@@ -154,7 +156,20 @@ def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expecte
 
     message = complaint({"OPENAI_API_KEY_FILE": str(path)})
 
-    assert message.startswith(f"OPENAI_API_KEY_FILE: expected {expected}, got ")
+    assert message.startswith(f"OPENAI_API_KEY_FILE: expected {expected}")
+    assert f", got {str(path)!r}" in message
+
+
+def test_a_secret_stays_valid_while_its_file_is_wrong(tmp_path, caplog):
+    """So that a new worker of gunicorn starts."""
+    path = tmp_path / "key"
+    path.write_text("hidden")
+    environ = {"OPENAI_API_KEY_FILE": str(path)}
+    load(environ)
+    path.write_text("Bearer hidden")
+
+    assert load(environ).openai_api_key == "hidden"
+    assert "stays valid" in caplog.text
 
 
 @pytest.mark.parametrize("variable", settings.CERTIFICATES)
