@@ -140,7 +140,8 @@ CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def _check_certificates(variable: str, path: str) -> None:
-    if not path or os.path.isdir(path):
+    is_folder = os.path.isdir(path) and variable != "SSL_CERT_FILE"
+    if not path or is_folder:
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)

@@ -259,6 +259,7 @@ _NOT_REACHED = (
     requests.ConnectTimeout,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
+    requests.exceptions.ProxyError,
     requests.exceptions.SSLError,
     urllib3.exceptions.NewConnectionError,
 )
@@ -288,12 +289,18 @@ def _reason(ex: Exception) -> str:
         (TimeoutError, "no bytes in time"),
         (requests.exceptions.InvalidSchema, "proxy of a kind that is not supported"),
         (requests.exceptions.InvalidURL, "the proxy's URL is malformed"),
-        (requests.exceptions.ProxyError, "the proxy refused"),
     )
     found = (words for kind, words in reasons if _caused_by(ex, kind))
     # Errors about malformed HTTP. urllib3 and framing.py say what is wrong, and quote nothing.
     malformed = _caused_by(ex, urllib3.exceptions.ProtocolError)
-    return next(found, str(malformed) if malformed else type(ex).__name__)
+    reason = next(found, str(malformed) if malformed else type(ex).__name__)
+    if tls := _caused_by(ex, ssl.SSLError):  # OpenSSL says what it does not accept
+        said = getattr(tls, "verify_message", None) or getattr(tls, "reason", None)
+        reason += f": {said.strip('.')}" if said else ""
+    if not _caused_by(ex, requests.exceptions.ProxyError):
+        return reason
+    status = re.search(r"Tunnel connection failed: (\d+)", str(ex))
+    return f"the proxy answered {status[1]}" if status else f"the proxy: {reason}"
 
 
 class _Adapter(HTTPAdapter):

@@ -128,7 +128,7 @@ REFUSES = raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
 
 @pytest.mark.parametrize(
     "script, why",
-    [(REFUSES, "the proxy refused"), (stall, "no connection in time")],
+    [(REFUSES, "the proxy answered 407"), (stall, "no connection in time")],
     ids=["refuses", "is silent"],
 )
 def test_behind_a_proxy_that_does_not_connect_nothing_is_reached(

@@ -15,6 +15,7 @@ from requests.exceptions import (
     InvalidHeader,
     InvalidProxyURL,
     InvalidSchema,
+    ProxyError,
     ReadTimeout,
     SSLError,
 )
@@ -86,8 +87,10 @@ def test_a_name_that_cannot_be_looked_up_is_not_reached(monkeypatch):
 
 def test_a_server_without_tls_behind_https_is_not_reached():
     no_http = pytest.RaisesGroup(ValueError)
-    with no_http, scripted() as server, pytest.raises(NotReached):
+    with no_http, scripted() as server, pytest.raises(NotReached) as caught:
         upstream(f"https://127.0.0.1:{server.port}").get("/", 20)
+
+    assert caught.value.detail == "TLS failed: WRONG_VERSION_NUMBER"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +130,13 @@ def test_a_body_is_broken(answer):
             received.body()
 
 
+EXPIRED = ssl.SSLCertVerificationError()
+EXPIRED.verify_message = "certificate has expired"
+
 REASONS = [
-    (ssl.SSLCertVerificationError(), Broken, "certificate not accepted"),
+    (EXPIRED, Broken, "certificate not accepted: certificate has expired"),
     (SSLError(ssl.SSLError()), NotReached, "TLS failed"),
+    (ProxyError(socket.gaierror()), NotReached, "the proxy: name not found"),
     (socket.gaierror(), Broken, "name not found"),
     (ConnectionRefusedError(), Broken, "connection refused"),
     (ConnectionResetError(), Broken, "connection reset"),

@@ -182,7 +182,14 @@ def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable
         load({variable: str(path)})  # without TLS it does not matter
         said = f"{variable}: expected a file with certificates, got {str(path)!r}"
         assert complaint({variable: str(path), **tls}) == said
-    load({variable: str(tmp_path), **tls})
+
+
+def test_certificates_may_be_in_a_folder_unless_it_is_named_as_a_file(tmp_path):
+    tls = {"OPENAI_API_ENDPOINT": "https://host"}
+
+    load({"REQUESTS_CA_BUNDLE": str(tmp_path), **tls})
+    load({"CURL_CA_BUNDLE": str(tmp_path), **tls})
+    assert "a file with" in complaint({"SSL_CERT_FILE": str(tmp_path), **tls})
 
 
 def test_published_variables_are_set_for_child_processes():
