@@ -66,10 +66,10 @@ def a_model_that_is_late_does_not_delay_another(api: Api) -> None:
 
 @requirement("FALLBACK-01", serial=True)
 def a_late_probe_starts_no_cooldown(api: Api) -> None:
-    with api.outage("hang", "ollama") as afterwards:
+    with api.outage("hang", "ollama"):
         api.get(path=PATHS["health"])
 
-    expect(provider(afterwards[0]), "ollama", "Ollama asked first again at once")
+    expect(asked(api), ["ollama"], "Ollama asked first again at once")
 
 
 @requirement("FALLBACK-02", serial=True)
