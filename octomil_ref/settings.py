@@ -184,9 +184,10 @@ def _value(setting: Field[Any], environ: Mapping[str, str]) -> Any:
 
 def secret_file(setting: Field[Any], environ: Mapping[str, str]) -> tuple[str, str]:
     """The variable that names the file of a secret, and the path. The file of keys is a setting of its own: it is read again."""
+    if not setting.metadata["secret"] or setting.name == "api_keys":
+        return "", ""
     variable = f"{setting.metadata['variable']}_FILE"
-    has_file = setting.metadata["secret"] and setting.name != "api_keys"
-    return variable, environ.get(variable, "") if has_file else ""
+    return variable, environ.get(variable, "")
 
 
 def is_given(setting: Field[Any], environ: Mapping[str, str]) -> bool:

@@ -1,5 +1,6 @@
 """Lists the settings for `octomil-ref config`, and warns about those that look like a mistake."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from difflib import get_close_matches
@@ -87,29 +88,80 @@ def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
-    """Warnings about probable mistakes: no backend, `/v1` twice, and variables with almost the name of a setting."""
-    found = []
-    if not settings.ollama_base_url and not settings.openai_api_endpoint:
-        found.append("no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT")
-    if settings.openai_api_endpoint.endswith("/v1/v1"):
-        found.append("OPENAI_API_ENDPOINT ends with /v1 twice")
-    for variable in environ:
-        if variable.startswith(("OCTOMIL_", "LLM_")) and variable not in MEANINGS:
-            near = get_close_matches(variable, MEANINGS, 1, SIMILAR)
-            found += [f"{variable} is not a setting: is it {name}?" for name in near]
-    found += [
-        f"{theirs} is not a setting: is it {name}?"
+    """Warnings about probable mistakes: settings without effect, the URL of an endpoint, and variables with almost the name of a setting."""
+    return [*_without_effect(settings), *_not_base_urls(settings), *_misspelt(environ)]
+
+
+def _without_effect(settings: Settings) -> list[str]:
+    has_tokens = settings.api_keys or settings.api_keys_file
+    openai = settings.openai_api_endpoint
+    for_openai = settings.openai_api_key or settings.openai_api_headers
+    found = {
+        "no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT": not (
+            settings.ollama_base_url or openai
+        ),
+        "OPENAI_API_KEY and OPENAI_API_HEADERS have no effect without OPENAI_API_ENDPOINT": (
+            for_openai and not openai
+        ),
+        "OCTOMIL_ALLOW_ANONYMOUS is 1: the API tokens are not checked": (
+            has_tokens and settings.allow_anonymous
+        ),
+        "OCTOMIL_METRICS_PUBLIC has no effect without OCTOMIL_METRICS": (
+            settings.metrics_public and not settings.metrics
+        ),
+    }
+    return [text for text, applies in found.items() if applies]
+
+
+def _not_base_urls(settings: Settings) -> list[str]:
+    urls = {
+        "OLLAMA_BASE_URL": (settings.ollama_base_url, "/api/chat"),
+        "OPENAI_API_ENDPOINT": (settings.openai_api_endpoint, "/chat/completions"),
+    }
+    return [
+        f"{variable} ends with {ending[0]}, to which the server adds {added}"
+        for variable, (url, added) in urls.items()
+        if (ending := ENDPOINTS[variable].search(url))
+    ]
+
+
+ENDPOINTS = {
+    "OLLAMA_BASE_URL": re.compile(r"/(v1|api(/\w+)?)$"),
+    "OPENAI_API_ENDPOINT": re.compile(
+        r"/v1/(v1|models)$|/(chat/completions|completions|embeddings)$"
+    ),
+}
+"""Ends of URLs that are not the base URL of an upstream."""
+
+
+def _misspelt(environ: Mapping[str, str]) -> list[str]:
+    known = [*MEANINGS, *(secret_file(each, {})[0] for each in fields(Settings))]
+    found = {
+        variable: near[0]
+        for variable in environ
+        if variable.startswith(PREFIXES) and variable not in known
+        if (near := get_close_matches(variable, known, 1, SIMILAR))
+    }
+    others = {
+        theirs: name
         for theirs, name in OTHER_NAMES.items()
         if environ.get(theirs) and name not in environ
+    }
+    return [
+        f"{variable} is not a setting: is it {name}?"
+        for variable, name in (found | others).items()
     ]
-    return found
 
+
+PREFIXES = ("OCTOMIL_", "LLM_", "OLLAMA_", "OPENAI_")
 
 OTHER_NAMES = {
     "OPENAI_BASE_URL": "OPENAI_API_ENDPOINT",
     "OPENAI_API_BASE": "OPENAI_API_ENDPOINT",
     "OLLAMA_HOST": "OLLAMA_BASE_URL",
     "OLLAMA_URL": "OLLAMA_BASE_URL",
+    "OLLAMA_API_BASE": "OLLAMA_BASE_URL",
+    "WEB_CONCURRENCY": "OCTOMIL_WORKERS",
 }
 """Variables of other programs, and the settings that mean the same."""
 

@@ -277,17 +277,22 @@ def test_the_report_shows_a_setting_and_its_source(
 
 
 OLLAMA_OFF = {"OLLAMA_BASE_URL": ""}
+ENDS = "OPENAI_API_ENDPOINT ends with"
+ADDS = "to which the server adds /chat/completions"
 MISTAKES = {
     "nothing": ({}, []),
     "other names": (
-        {"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"},
+        {"OCTOMIL_ORG_ID": "1", "OCTOMIL_TEST_CACHE": "/", "OCTOMILAPI": "1"}
+        | {"OLLAMA_MODELS": "/", "OPENAI_ORG_ID": "1", "OPENAI_API_KEY_FILE": ""},
         [],
     ),
     "misspelt names": (
-        {"OCTOMIL_API_KEY": "t", "OCTOMIL_WORKER": "2"},
+        {"OCTOMIL_API_KEY": "t", "OLLAMA_BASEURL": "", "OPENAI_API_KEYFILE": "/"}
+        | {"OCTOMIL_PORT_FILE": "/"},
         [
             "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
-            "OCTOMIL_WORKER is not a setting: is it OCTOMIL_WORKERS?",
+            "OLLAMA_BASEURL is not a setting: is it OLLAMA_BASE_URL?",
+            "OPENAI_API_KEYFILE is not a setting: is it OPENAI_API_KEY_FILE?",
         ],
     ),
     "names of other programs": (
@@ -300,9 +305,41 @@ MISTAKES = {
         ["no backend: set OLLAMA_BASE_URL or OPENAI_API_ENDPOINT"],
     ),
     "one backend": (OLLAMA_OFF | {"OPENAI_API_ENDPOINT": "http://gpu"}, []),
-    "a doubled path": (
-        {"OPENAI_API_ENDPOINT": "http://gpu/v1/v1/"},
-        ["OPENAI_API_ENDPOINT ends with /v1 twice"],
+    "a key without a backend": (
+        {"OPENAI_API_KEY": "sk"},
+        [
+            "OPENAI_API_KEY and OPENAI_API_HEADERS have no effect without OPENAI_API_ENDPOINT"
+        ],
+    ),
+    "tokens that are not checked": (
+        {"OCTOMIL_API_KEYS": "t", "OCTOMIL_ALLOW_ANONYMOUS": "1"},
+        ["OCTOMIL_ALLOW_ANONYMOUS is 1: the API tokens are not checked"],
+    ),
+    "public metrics without metrics": (
+        {"OCTOMIL_METRICS_PUBLIC": "1"},
+        ["OCTOMIL_METRICS_PUBLIC has no effect without OCTOMIL_METRICS"],
+    ),
+    **{
+        url: ({"OPENAI_API_ENDPOINT": url}, [f"{ENDS} {ending}, {ADDS}"])
+        for url, ending in [
+            ("http://gpu/v1/v1/", "/v1/v1"),
+            ("http://gpu/v1/chat/completions", "/chat/completions"),
+            ("http://gpu/v1/models", "/v1/models"),
+        ]
+    },
+    **{
+        f"http://gpu:11434{ending}": (
+            {"OLLAMA_BASE_URL": f"http://gpu:11434{ending}"},
+            [f"OLLAMA_BASE_URL ends with {ending}, to which the server adds /api/chat"],
+        )
+        for ending in ("/v1", "/api", "/api/generate")
+    },
+    "base URLs with a path": (
+        {
+            "OLLAMA_BASE_URL": "http://gpu/apis/ollama",
+            "OPENAI_API_ENDPOINT": "https://azure/models",
+        },
+        [],
     ),
 }
 
