@@ -21,10 +21,15 @@ attempt_log = logging.getLogger("octomil_ref.attempts")
 _FIELDS = [field.name for field in fields(AccessRecord)]
 
 
+PROBED = frozenset(
+    ["/health", "/api/v1/health", "/api/v1/inference/health", "/metrics"]
+)
+"""Paths that orchestrators and Prometheus ask every few seconds."""
+
+
 def write_access_line(record: AccessRecord) -> None:
     """Call it once the response is ready, or for a stream once it has ended."""
-    failed = record.status >= 500 or record.ended == "interrupted"
-    level = logging.ERROR if failed else logging.INFO
+    level = _level(record)
     if not access_log.isEnabledFor(level):
         return
     record.duration_ms = record.elapsed_ms()
@@ -34,6 +39,13 @@ def write_access_line(record: AccessRecord) -> None:
     line = logging.LogRecord(access_log.name, level, __file__, 0, "request", None, None)
     line.fields = known
     access_log.handle(line)
+
+
+def _level(record: AccessRecord) -> int:
+    if record.status >= 500 or record.ended == "interrupted":
+        return logging.ERROR
+    probed = record.status == 200 and record.endpoint in PROBED
+    return logging.DEBUG if probed else logging.INFO
 
 
 def write_attempt(attempt: Attempt) -> None:

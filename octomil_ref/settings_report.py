@@ -20,7 +20,7 @@ MEANINGS = {
     "LLM_BACKEND_TIMEOUT": "seconds for one attempt: until the whole answer, or in a stream until the first token and then between two tokens",
     "LLM_BACKEND_LOAD_TIMEOUT": "the same while Ollama may still have to load the model",
     "OCTOMIL_BACKEND_COOLDOWN": "seconds for which a backend is asked last after it could not be reached, or after it timed out with the same model",
-    "OCTOMIL_MODEL_ALIASES": "model ids and the upstream's names for them, added to the built-in ones: `phi-4-mini=phi4-mini,…`; the prefix `ollama:` or `openai:` limits an alias to that backend",
+    "OCTOMIL_MODEL_ALIASES": "model ids and the upstream's names for them, added to the built-in ones: `phi-4-mini=phi4-mini,...`; the prefix `ollama:` or `openai:` limits an alias to that backend",
     "OCTOMIL_API_KEYS": "the API tokens that clients may use, separated by commas; `name:token` names one for the log",
     "OCTOMIL_API_KEYS_FILE": "a file with more API tokens or `name:token` entries, one per line; lines that start with `#` are comments",
     "OCTOMIL_ALLOW_ANONYMOUS": "`1` accepts requests without an API token",

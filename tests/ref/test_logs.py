@@ -26,11 +26,16 @@ def requests_are_logged() -> None:
         ({"status": 502}, "ERROR"),
         ({"status": 200, "ended": "interrupted"}, "ERROR"),
         ({"status": 200, "ended": "client_left"}, "INFO"),
+        ({"status": 200, "endpoint": "/health"}, "DEBUG"),
+        ({"status": 401, "endpoint": "/metrics"}, "INFO"),
+        ({"status": 503, "endpoint": "/api/v1/inference/health"}, "ERROR"),
     ],
     ids=str,
 )
-def test_a_request_that_failed_here_is_an_error(capsys, fields, level):
-    configure_logging(Settings(log_format="json"))
+def test_a_request_that_failed_here_is_an_error_and_a_good_probe_a_detail(
+    capsys, fields, level
+):
+    configure_logging(Settings(log_format="json", log_level="DEBUG"))
     record = new_record()
     vars(record).update(fields)
 

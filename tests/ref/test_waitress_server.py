@@ -208,6 +208,11 @@ def test_a_connection_without_traffic_is_closed(serve):
     assert connection.sock.recv(1) == b""
 
 
+def said_by_us(caplog) -> list[str]:
+    """Without waitress's own lines: on a busy machine it says how many requests wait."""
+    return [line.message for line in caplog.records if line.name == "octomil_ref"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
     serve, caplog, number
@@ -219,7 +224,7 @@ def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
 
     assert serving.has_ended()
     assert serving.handlers[number] == signal.SIG_DFL
-    assert caplog.messages == []
+    assert said_by_us(caplog) == []
 
 
 @pytest.mark.parametrize(
@@ -243,8 +248,7 @@ def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
 
     assert connection.getresponse().read() == b"hello"
     assert serving.has_ended()
-    ours = [line.message for line in caplog.records if line.name == "octomil_ref"]
-    assert ours == said
+    assert said_by_us(caplog) == said
 
 
 def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):
