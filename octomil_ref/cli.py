@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,7 @@ from octomil_ref.backends import Backend
 from octomil_ref.errors import UpstreamError
 from octomil_ref.listening import check_address
 from octomil_ref.setting_values import SettingsError
-from octomil_ref.settings import Settings, load, or_exit, publish
+from octomil_ref.settings import IDLE_CONNECTIONS, Settings, load, or_exit, publish
 from octomil_ref.settings_report import MEANINGS, report, warnings
 
 T = TypeVar("T")
@@ -67,6 +67,7 @@ def checked_output() -> Iterator[None]:
 
 def serve(arguments: argparse.Namespace) -> None:
     settings = _with_flags(load(), arguments)
+    _allow_open_files((settings.threads or 0) * 2 + IDLE_CONNECTIONS + 100)
     if arguments.server == "gunicorn":
         check_address(settings)  # gunicorn would try for seconds
         _become_gunicorn(_with_token(settings))
@@ -75,6 +76,17 @@ def serve(arguments: argparse.Namespace) -> None:
             "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
         )
     _serve_by_waitress(settings)
+
+
+def _allow_open_files(number: int) -> None:
+    """Raises the limit of open files if the system lets it: by default it is 256 on macOS, and 1,024 on Linux."""
+    with suppress(
+        ImportError, ValueError
+    ):  # there is none on Windows, or less is allowed
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
 
 
 def _serve_by_waitress(settings: Settings) -> None:

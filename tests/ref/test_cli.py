@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import runpy
 import signal
 import sys
@@ -156,9 +157,37 @@ def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_sighup(
     assert calls == ["frozen", "read again"]
 
 
-def test_serve_runs_without_pinning_and_sighup(servers, monkeypatch):
+@pytest.mark.parametrize(
+    ("soft", "wanted"),
+    [
+        pytest.param(256, 728, id="too low"),
+        pytest.param(1024, 1024, id="high enough"),
+    ],
+)
+def test_serve_raises_its_limit_of_open_files(servers, monkeypatch, soft, wanted):
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, new: asked.append(new))
+
+    cli.main(["serve"])
+
+    assert asked == [(wanted, 4096)]
+
+
+def test_serve_starts_with_fewer_open_files_if_the_system_allows_no_more(
+    servers, monkeypatch
+):
+    monkeypatch.setattr(resource, "setrlimit", Mock(side_effect=ValueError))
+
+    cli.main(["serve"])
+
+    assert len(servers.served) == 1
+
+
+def test_serve_runs_without_what_only_some_systems_have(servers, monkeypatch):
     monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
     with monkeypatch.context() as elsewhere:
+        elsewhere.setitem(sys.modules, "resource", None)
         elsewhere.delattr(os, "sched_setaffinity")
         elsewhere.delattr(signal, "SIGHUP")
         cli.main(["serve"])
