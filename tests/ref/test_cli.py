@@ -80,12 +80,16 @@ def ending(*arguments: str) -> object:
     "flags, url",
     [("", "http://127.0.0.1:8000"), ("--port 0 --host ::1", "http://[::1]:49152")],
 )
-def test_serve_says_where_it_listens(servers, monkeypatch, capsys, flags, url):
+def test_serve_says_where_it_listens_and_shares_its_metrics_with_no_process(
+    servers, monkeypatch, capsys, flags, url
+):
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/run/metrics")
 
     cli.main(["serve", *flags.split()])
 
     assert capsys.readouterr().out == f"It listens.\nListening on {url}\n"
+    assert servers.served[0].metrics_folder == ""
 
 
 def test_serve_makes_a_token_each_time_none_is_set_and_prints_it(servers, capsys):
@@ -121,15 +125,6 @@ def test_serve_makes_and_prints_no_token_beside(
     assert "Token" not in out and "hidden" not in out
 
 
-def test_serve_shares_its_metrics_with_no_other_process(servers, monkeypatch):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/run/metrics")
-
-    cli.main(["serve"])
-
-    [settings] = servers.served
-    assert settings.metrics_folder == ""
-
-
 @pytest.mark.parametrize(("switch", "count"), [("1", 1), ("0", 0)])
 def test_serve_stays_on_one_core_if_a_setting_says_so(
     servers, monkeypatch, switch, count
@@ -158,29 +153,18 @@ def test_serve_freezes_its_memory_and_reads_the_key_file_again_on_sighup(
 
 
 @pytest.mark.parametrize(
-    ("soft", "wanted"),
-    [
-        pytest.param(256, 728, id="too low"),
-        pytest.param(1024, 1024, id="high enough"),
-    ],
+    ("soft", "wanted"), [(256, 728), (1024, 1024)], ids=["low", "high enough"]
 )
-def test_serve_raises_its_limit_of_open_files(servers, monkeypatch, soft, wanted):
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, 4096))
-    monkeypatch.setattr(resource, "setrlimit", lambda which, new: asked.append(new))
-
-    cli.main(["serve"])
-
-    assert asked == [(wanted, 4096)]
-
-
-def test_serve_starts_with_fewer_open_files_if_the_system_allows_no_more(
-    servers, monkeypatch
+def test_serve_raises_its_limit_of_open_files_if_it_may(
+    servers, monkeypatch, soft, wanted
 ):
-    monkeypatch.setattr(resource, "setrlimit", Mock(side_effect=ValueError))
+    setrlimit = Mock(side_effect=ValueError("not allowed to raise maximum limit"))
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, 4096))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
 
     cli.main(["serve"])
 
+    setrlimit.assert_called_once_with(resource.RLIMIT_NOFILE, (wanted, 4096))
     assert len(servers.served) == 1
 
 
