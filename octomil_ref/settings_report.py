@@ -88,11 +88,11 @@ def _source(setting: Field[Any], environ: Mapping[str, str]) -> str:
 
 
 def warnings(settings: Settings, environ: Mapping[str, str] = ENVIRONMENT) -> list[str]:
-    """Warnings about probable mistakes: settings without effect, the URL of an endpoint, and variables with almost the name of a setting."""
-    return [*_without_effect(settings), *_not_base_urls(settings), *_misspelt(environ)]
+    """Warnings about probable mistakes: settings that do not go together, the URL of an endpoint, and variables with almost the name of a setting."""
+    return [*_mismatches(settings), *_not_base_urls(settings), *_misspelt(environ)]
 
 
-def _without_effect(settings: Settings) -> list[str]:
+def _mismatches(settings: Settings) -> list[str]:
     has_tokens = settings.api_keys or settings.api_keys_file
     openai = settings.openai_api_endpoint
     for_openai = settings.openai_api_key or settings.openai_api_headers
@@ -108,6 +108,9 @@ def _without_effect(settings: Settings) -> list[str]:
         ),
         "OCTOMIL_METRICS_PUBLIC has no effect without OCTOMIL_METRICS": (
             settings.metrics_public and not settings.metrics
+        ),
+        "OCTOMIL_MAX_INFLIGHT is not below OCTOMIL_THREADS: health checks wait while all threads are busy": (
+            settings.threads and (settings.inflight_limit() or 0) >= settings.threads
         ),
     }
     return [text for text, applies in found.items() if applies]

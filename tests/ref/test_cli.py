@@ -80,9 +80,7 @@ def ending(*arguments: str) -> object:
     "flags, url",
     [("", "http://127.0.0.1:8000"), ("--port 0 --host ::1", "http://[::1]:49152")],
 )
-def test_serve_says_where_it_listens_and_shares_its_metrics_with_no_process(
-    servers, monkeypatch, capsys, flags, url
-):
+def test_serve_listens_and_shares_no_metrics(servers, monkeypatch, capsys, flags, url):
     monkeypatch.setenv("OCTOMIL_API_KEYS", "t")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/run/metrics")
 

@@ -315,6 +315,16 @@ MISTAKES = {
         {"OCTOMIL_API_KEYS": "t", "OCTOMIL_ALLOW_ANONYMOUS": "1"},
         ["OCTOMIL_ALLOW_ANONYMOUS is 1: the API tokens are not checked"],
     ),
+    "no thread for health checks": (
+        {"OCTOMIL_THREADS": "8", "OCTOMIL_MAX_INFLIGHT": "8"},
+        [
+            "OCTOMIL_MAX_INFLIGHT is not below OCTOMIL_THREADS: health checks wait while all threads are busy"
+        ],
+    ),
+    "a thread for health checks": (
+        {"OCTOMIL_THREADS": "8", "OCTOMIL_MAX_INFLIGHT": "7"},
+        [],
+    ),
     "public metrics without metrics": (
         {"OCTOMIL_METRICS_PUBLIC": "1"},
         ["OCTOMIL_METRICS_PUBLIC has no effect without OCTOMIL_METRICS"],
