@@ -15,6 +15,16 @@ HOSTILE = {
     "surrogate": b'"\\ud800"',
     "surrogate-bytes": b'"\xed\xa0\x80"',
     "nan": b"NaN",
+    "range": b"1e999",
+}
+USED = {
+    "nesting": b'"parameters": {"max_tokens": 1, "a": %b}, "input": %b' % (DEEP, DEEP),
+    "range": b'"parameters": {"max_tokens": 1, "a": -1e999}, "input": 1e999',
+}
+"""Hostile values of fields that a server uses."""
+HALVES = {
+    "prompt": {"prompt": "a lone \ud800 half"},
+    "model": {"model_id": "conf-lone-\ud800"},
 }
 MEBIBYTE = 1 << 20
 LARGE = 10 * MEBIBYTE
@@ -65,6 +75,8 @@ NO_JSON: dict[str, Callable[[bytes], bytes]] = {
     "latin-1": lambda good: good[:-1] + b', "a": "caf\xe9"}',
     "half-a-character": lambda good: good[:-1] + b', "a": "\xe4\xbd"}',
     "overlong": lambda good: good[:-1] + b', "a": "\xc0\xaf"}',
+    "utf-16": lambda good: good.decode().encode("utf-16-le"),
+    "utf-32": lambda good: good.decode().encode("utf-32-le"),
 }
 """What lenient parsers and decoders read, made of the body of a good request."""
 MULTIPART = (
@@ -119,18 +131,19 @@ def hostile_json_is_no_server_error(api: Api, value: bytes) -> None:
     expect(answer.status, less_than(500))
 
 
-@requirement("HTTP-07")
-def nesting_in_a_field_that_is_used_is_no_server_error(api: Api) -> None:
+@requirement("HTTP-07", USED)
+def hostile_values_that_are_used_are_no_server_error(api: Api, fields: bytes) -> None:
     good = api.good(without=("parameters", "input"))
-    used = b', "parameters": {"max_tokens": 1, "a": %b}, "input": %b}' % (DEEP, DEEP)
-    answer = api.ask_raw(good[:-1] + used)
+    answer = api.ask_raw(good[:-1] + b", " + fields + b"}")
 
     expect(answer.status, less_than(500))
 
 
-@requirement("HTTP-07")
-def half_a_surrogate_pair_in_a_text_is_no_server_error(api: Api) -> None:
-    answer = api.ask_raw(api.good("a lone \ud800 half"))
+@requirement("HTTP-07", HALVES)
+def half_a_surrogate_pair_in_a_text_is_no_server_error(
+    api: Api, changes: dict[str, str]
+) -> None:
+    answer = api.ask_raw(api.good(**changes))
 
     expect(answer.status, less_than(500))
 

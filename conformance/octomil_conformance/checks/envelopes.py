@@ -40,6 +40,9 @@ QUOTED = {
     "text": '"..."',
     "array": '["..."]',
     "wrong-type": '{"model_id": ["..."], "inputs": "...", "input": {"a": "..."}}',
+    "role": '{"model_id": "m", "messages": [{"role": "...", "content": "Hi"}]}',
+    "parameter": '{"model_id": "m", "input_data": "Hi", "parameters": {"seed": "..."}}',
+    "parameters": '{"model_id": "m", "input_data": "Hi", "parameters": "..."}',
 }
 """Malformed bodies. A token replaces the dots; parsers quote a piece of the body."""
 CLASSES = {
@@ -109,6 +112,11 @@ WRONG = {
 
 BY_STATUS = {"400": ("POST", ""), "404": ("POST", "/no-such-thing"), "405": ("GET", "")}
 """The method, and what follows the path."""
+FAILURES = {
+    **{name: ("POST", "", body) for name, body in WRONG.items()},
+    **{name: (*BY_STATUS[name], b"") for name in ("404", "405")},
+}
+"""The method, what follows the path, and the body."""
 AT_FAULT = {
     "404": ("POST", "/no-such-thing", 0),
     "405": ("GET", "", 0),
@@ -134,9 +142,9 @@ BEGINNINGS = {
 """Beginnings of request ids."""
 
 
-@requirement("HTTP-09", WRONG)
-def a_failure_has_an_envelope(api: Api, body: bytes) -> None:
-    answer = api.send(body)
+@requirement("HTTP-09", FAILURES)
+def a_failure_has_an_envelope(api: Api, method: str, more: str, body: bytes) -> None:
+    answer = api.send(body, method, api.path + more)
 
     expect(answer.field("error"), NAME)
     expect(answer.field("message"), NAME)
@@ -144,17 +152,23 @@ def a_failure_has_an_envelope(api: Api, body: bytes) -> None:
     expect(answer.field("status_code"), INTEGER)
 
 
-@requirement("HTTP-10", WRONG)
-def a_failure_has_a_code_and_says_whether_to_retry(api: Api, body: bytes) -> None:
-    answer = api.send(body)
+@requirement("HTTP-10", FAILURES)
+def a_failure_has_a_code_and_says_whether_to_retry(
+    api: Api, method: str, more: str, body: bytes
+) -> None:
+    answer = api.send(body, method, api.path + more)
 
     expect(answer.field("code"), NAME)
     expect(answer.field("retryable"), BOOLEAN)
 
 
-@requirement("HTTP-32", WRONG)
-def a_request_at_fault_is_not_to_be_tried_again(api: Api, body: bytes) -> None:
-    expect(api.send(body).field("retryable"), FALSE)
+@requirement("HTTP-32", FAILURES)
+def a_request_at_fault_is_not_to_be_tried_again(
+    api: Api, method: str, more: str, body: bytes
+) -> None:
+    answer = api.send(body, method, api.path + more)
+
+    expect(answer.field("retryable"), FALSE)
 
 
 @requirement("HTTP-33", BY_STATUS)
@@ -165,9 +179,10 @@ def a_failure_has_the_class_of_its_status(api: Api, method: str, more: str) -> N
     expect(answer.field("code"), "invalid_input")
 
 
-@requirement("HTTP-17")
-def a_failure_is_json_whatever_accept_says(api: Api) -> None:
-    answer = api.send(b"{", headers={"Accept": "text/event-stream"})
+@requirement("HTTP-17", BY_STATUS)
+def a_failure_is_json_whatever_accept_says(api: Api, method: str, more: str) -> None:
+    accepts = {"Accept": "text/event-stream"}
+    answer = api.send(b"{", method, api.path + more, accepts)
 
     expect(answer.field("error"), NAME, "an envelope")
     expect(answer.media_type, "application/json")
@@ -240,18 +255,18 @@ def the_time_to_wait_is_the_upstreams_in_seconds(
     expect(api.ask(scenario=scenario).header("Retry-After"), seconds)
 
 
-@requirement("HTTP-11")
-def every_answer_has_a_request_id(api: Api) -> None:
+@requirement("HTTP-11", BY_STATUS)
+def every_answer_has_a_request_id(api: Api, method: str, more: str) -> None:
     good = api.works()
-    bad = api.send(b"{")
+    bad = api.send(b"{", method, api.path + more)
 
     expect(good.header("X-Request-Id"), NAME, "X-Request-Id on a good answer")
     expect(bad.header("X-Request-Id"), NAME, "X-Request-Id on a failure")
 
 
-@requirement("HTTP-12")
-def the_envelope_names_the_request_id(api: Api) -> None:
-    answer = api.send(b"{")
+@requirement("HTTP-12", BY_STATUS)
+def the_envelope_names_the_request_id(api: Api, method: str, more: str) -> None:
+    answer = api.send(b"{", method, api.path + more)
 
     expect(answer.field("request_id"), answer.header("X-Request-Id"))
 
@@ -286,3 +301,10 @@ def a_request_id_of_the_client_is_kept(api: Api, beginning: str) -> None:
     answers = api.in_a_row(*[asked] * IN_A_ROW)
 
     expect([each.header("X-Request-Id") for each in answers], [sent] * IN_A_ROW)
+
+
+@requirement("HTTP-13")
+def a_good_answer_keeps_the_request_id_of_the_client(api: Api) -> None:
+    answer = api.plain({"X-Request-Id": f"conf-{api.nonce}"})
+
+    expect(answer.header("X-Request-Id"), f"conf-{api.nonce}")

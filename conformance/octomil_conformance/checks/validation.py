@@ -29,6 +29,14 @@ MALFORMED: Json = {
     "number": [MESSAGE, {"role": "user", "content": 7}],
 }
 
+IN_INPUT_DATA: Json = {
+    "empty-array": [],
+    "array": MALFORMED["role"],
+    "array-no-content": MALFORMED["no-content"],
+    **{name: {"messages": each} for name, each in MALFORMED.items()},
+}
+"""Malformed messages as `input_data`, or in it."""
+
 
 def pairs(**values: list[Any]) -> list[tuple[str, Any]]:
     """Each parameter with each of its values."""
@@ -151,6 +159,11 @@ def an_invalid_model_is_refused(api: Api, value: Any) -> None:
 @requirement("REQ-11", MALFORMED)
 def malformed_messages_are_refused(api: Api, messages: Any) -> None:
     expect(api.refused(messages=messages).status, REFUSED)
+
+
+@requirement("REQ-11", IN_INPUT_DATA)
+def malformed_messages_in_input_data_are_refused(api: Api, data: Any) -> None:
+    expect(api.refused(without=("messages",), input_data=data).status, REFUSED)
 
 
 @requirement("REQ-12", OUT_OF_RANGE)

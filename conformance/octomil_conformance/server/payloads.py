@@ -1,6 +1,7 @@
 """Validation of what clients send. Pure; raises Failure."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +39,17 @@ def parse_json(data: bytes) -> Json:
         need(len(dict(pairs)) == len(pairs), "duplicate key")
         return dict(pairs)
 
-    def refuse(text: str) -> None:
-        raise ValueError(text)
+    def finite(text: str) -> float:
+        need(math.isfinite(float(text)), "a number is out of range")
+        return float(text)
 
     try:
-        value = json.loads(data, object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=unique,
+            parse_constant=finite,
+            parse_float=finite,
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as ex:
         raise Failure("bad_request", "The body is not strict JSON.") from ex

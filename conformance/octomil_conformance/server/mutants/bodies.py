@@ -39,6 +39,20 @@ def half_a_character_is_a_500(request: Request, response: Response) -> None:
         response.fail(500)
 
 
+@on.replies("embed@1", "HTTP-07")
+def half_a_character_in_a_name_is_a_500(request: Request, response: Response) -> None:
+    """Half of a surrogate pair in the name of a model is answered with 500."""
+    if b"conf-lone-\\ud800" in request.body:
+        response.fail(500)
+
+
+@on.replies("embed@1", "HTTP-07")
+def a_number_out_of_range_is_a_500(request: Request, response: Response) -> None:
+    """A number that 64 bits cannot hold is answered with 500 where it is used."""
+    if b'"input": 1e999' in request.body:
+        response.fail(500)
+
+
 @on.replies("embed@1", "HTTP-30")
 def no_type_is_a_500(request: Request, response: Response) -> None:
     """A body without a Content-Type is answered with 500."""
@@ -97,6 +111,22 @@ on.requests("embed@1", "HTTP-05").table(
     infinity_is_read=("[-Infinity]", b"[-Infinity]", b"[]"),
     zeros_before_numbers_are_read=("07", b"07", b"7"),
     python_is_read=("None", b"None", b"null"),
+)
+
+
+def _decoding(coding: str) -> Callable[[Request], None]:
+    def play(request: Request) -> None:
+        with suppress(ValueError):
+            request.body = request.body.decode(coding).encode("ascii")
+
+    return play
+
+
+on.requests("embed@1", "HTTP-05").table(
+    _decoding,
+    "A body in {} is read.",
+    utf_16_is_read=("UTF-16", "utf-16-le"),
+    utf_32_is_read=("UTF-32", "utf-32-le"),
 )
 
 

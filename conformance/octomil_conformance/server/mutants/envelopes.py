@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, Request, Response
+from octomil_conformance.server.layers import Json, Request, Response, messages_in
 from octomil_conformance.server.mutants.gateway import GATEWAY
 from octomil_conformance.server.on import GONE
 
@@ -55,6 +55,42 @@ def a_404_quotes_its_target(request: Request, response: Response) -> None:
     if response.status == 404:
         target = f"{request.path}?{request.query}"
         response.send(response.fields | {"message": f"There is no {target}"})
+
+
+@on.responses("embed@1", "HTTP-09 HTTP-10 HTTP-12 HTTP-32 HTTP-33")
+def a_404_has_another_envelope(response: Response) -> None:
+    """A 404 has only an `error` and a `message`."""
+    if response.status == 404:
+        fields = response.fields
+        response.send({name: fields[name] for name in ("error", "message")})
+
+
+@on.responses("embed@1", "HTTP-32")
+def a_405_may_be_tried_again(response: Response) -> None:
+    """The `retryable` of a 405 is true."""
+    if response.status == 405:
+        response.send(response.fields | {"retryable": True})
+
+
+@on.replies("embed@1", "HTTP-17")
+def a_405_is_empty_for_streams(request: Request, response: Response) -> None:
+    """A 405 has no body if the client accepts events alone."""
+    if response.status == 405 and "event-stream" in request.headers.get("accept", ""):
+        response.send_bytes(b"")
+
+
+@on.responses("embed@1", "HTTP-11 HTTP-12")
+def a_404_has_no_request_id(response: Response) -> None:
+    """A 404 has no X-Request-Id."""
+    if response.status == 404:
+        response.headers.pop("x-request-id")
+
+
+@on.replies("embed@1", "HTTP-13")
+def a_good_answer_has_an_id_of_its_own(request: Request, response: Response) -> None:
+    """Only a failure has the X-Request-Id that the client sent."""
+    if response.status == 200 and "x-request-id" in request.headers:
+        response.headers["x-request-id"] += "-1"
 
 
 @on.responses("embed@1", "HTTP-11")
@@ -230,6 +266,22 @@ def wrong_values_are_quoted(request: Request, response: Response) -> None:
     """The message about a field of the wrong type quotes its value."""
     if response.status == 400 and request.fields.get("input"):
         response.send(response.fields | {"message": f"Not text: {request.fields}"})
+
+
+@on.replies("infer@1", "HTTP-37")
+def wrong_parameters_are_quoted(request: Request, response: Response) -> None:
+    """The message about a wrong parameter quotes the parameters."""
+    if response.status == 400 and request.fields.get("parameters"):
+        message = f"Wrong: {request.fields['parameters']}"
+        response.send(response.fields | {"message": message})
+
+
+@on.replies("infer@1", "HTTP-37")
+def wrong_roles_are_quoted(request: Request, response: Response) -> None:
+    """The message about a wrong role quotes it."""
+    roles = [str(each.get("role")) for each in messages_in(request.fields)]
+    if response.status == 400 and roles:
+        response.send(response.fields | {"message": f"No role: {roles[0][:40]}"})
 
 
 _refused: set[str] = set()

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, Response, messages_in, parameters_in
+from octomil_conformance.server.layers import (
+    Json,
+    Request,
+    Response,
+    messages_in,
+    parameters_in,
+)
 from octomil_conformance.server.subjects import all_but
 
 GOOD = "conf-echo"
@@ -34,6 +40,14 @@ def text_is_refused(fields: Json) -> bool:
 def features_are_refused(fields: Json) -> bool:
     """An object as `input_data` is refused."""
     return isinstance(fields.get("input_data"), dict)
+
+
+@on.requests("infer@1", "REQ-11")
+def messages_in_input_data_are_not_judged(request: Request) -> None:
+    """Malformed messages in `input_data` are no failure: the model gets their JSON text."""
+    data = request.fields.get("input_data")
+    if isinstance(data, list) or (isinstance(data, dict) and "messages" in data):
+        request.send(request.fields | {"input_data": json.dumps(data)})
 
 
 @on.refuses("infer@1", "REQ-06")
