@@ -24,6 +24,7 @@ class Refusal:
     says: str
     kind: str = "api_error"
     retry_after: str = ""
+    location: str = ""
     leaks: bool = False
     """True if headers have the upstream's address and key."""
     of_seed: bool = False
@@ -37,6 +38,8 @@ class Refusal:
         headers = {}
         if self.leaks:
             headers = {"x_served_by": quoting("{host}"), "x_api_key": quoting("{key}")}
+        if self.location:
+            headers["location"] = self.location
         if self.retry_after:
             soon = formatdate(time.time() + SOON, usegmt=True)
             headers["retry_after"] = self.retry_after.replace("{soon}", soon)

@@ -47,6 +47,7 @@ class Form:
     """True: the JSON of a whole answer is on several lines."""
     content_type: str = ""
     """Empty for the usual content type."""
+    status: int = 200
     events: Sequence[bytes] = (b"data: %b\n\n",)
     """The fallback's events around their data, in turn."""
 
@@ -238,6 +239,7 @@ FORMS: Mapping[str, Form] = {
         on_lines=True,
         content_type="text/plain",
     ),
+    "created": Form("Status 201, as frameworks answer a POST", status=201),
     "length-reason": Form(
         "An end at the limit of tokens, in another API's word",
         _ends_for("max_output_tokens"),

@@ -114,7 +114,8 @@ class OpenAIDialect:
         return self._chunk({"reasoning_content": text})
 
     def signs_of_life(self) -> Sequence[bytes]:
-        return (b": keep-alive\n\n", self.opening())
+        counted = self.frame(self._delta({}) | self._usage(self._said))
+        return (b": keep-alive\n\n", self.opening(), counted)
 
     def ending(
         self, reason: str, tokens: int, delta: Mapping[str, Any] = NOTHING

@@ -141,7 +141,8 @@ class StreamReply:
             self._opened = True
             form = self.dialect.form
             kind = form.content_type or self.dialect.stream_type
-            self._response.start_chunked(kind, first=self.dialect.opening())
+            first = self.dialect.opening()
+            self._response.start_chunked(kind, form.status, first)
 
     def _last(self, data: bytes) -> None:
         self._open()
@@ -196,7 +197,7 @@ class WholeReply:
         if form.on_lines:
             body = json.dumps(answer, indent=1).encode()
         if not gap and not self._split:
-            self.line.answer(200, body, form.content_type or JSON)
+            self.line.answer(form.status, body, form.content_type or JSON)
             return
         self._start(len(body))
         *pieces, last = _pieces(body, split=True) if self._split else _drips(body)

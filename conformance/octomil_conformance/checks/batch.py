@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
-from octomil_conformance.backend import TEXTS
+from octomil_conformance.backend import LONE_HALVES, TEXTS
 from octomil_conformance.backend.stage import pace_for
 from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import all_or_none, outputs
@@ -268,6 +268,14 @@ def sixty_four_inputs_have_their_results(api: Api) -> None:
 @requirement("BATCH-31", ["unicode", "rough", "huge", "marked"], through=EACH_BACKEND)
 def outputs_are_what_the_model_said(api: Api, scenario: str) -> None:
     expect(outputs(api.ask(scenario=scenario)), [TEXTS[scenario]] * 2)
+
+
+@requirement("BATCH-31", through=EACH_BACKEND)
+def half_a_character_does_not_affect_the_other_outputs(api: Api) -> None:
+    inputs = inputs_playing(api, ["", api.failing("lone-halves"), ""])
+    answer = api.ask(scenario="echo", inputs=inputs)
+
+    expect(outputs(answer), ["Hi", LONE_HALVES, "Hi"])
 
 
 @requirement("BATCH-31", through=EACH_BACKEND)

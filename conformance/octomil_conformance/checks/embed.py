@@ -66,7 +66,7 @@ SHORTER: Json = {
     "base64": {"encoding_format": "base64"},
 }
 """Fields of OpenAI's API that this API does not have."""
-FORMS = ["echo", "nulls", "odd-counts", "plain-type", "zipped"]
+FORMS = ["echo", "nulls", "odd-counts", "plain-type", "created", "zipped"]
 NOT_COUNTED = ["uncounted", "negative-counts", "odd-counts"]
 LENGTHS = {"echo": 1, "wide": TIMES}
 """How often vectors repeat their numbers, by scenario."""

@@ -18,7 +18,7 @@ BEFORE_THE_FIRST = [
     "truncate-before-first",
     "cut-after-nothing",
 ]
-OTHER_STATUSES = ["405", "409", "410", "415", "423", "451"]
+OTHER_STATUSES = ["302", "308", "405", "409", "410", "415", "423", "451"]
 """Statuses of which neither protocol says anything."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 """What Ollama and the fallback do. The fallback has the whole timeout too."""

@@ -67,7 +67,7 @@ RANKED = {
     },
     **{
         f"{each}-missing": (each, "missing", UNAVAILABLE)
-        for each in ("402", "403", "408")
+        for each in ("402", "403", "408", "cut-before-first")
     },
 }
 """Two failures, and the status of the one that the client gets."""

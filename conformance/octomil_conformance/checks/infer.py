@@ -3,7 +3,7 @@
 from typing import Any
 
 from octomil_conformance.api import UNAVAILABLE, Api, model_for
-from octomil_conformance.backend import GIANT, TEXTS
+from octomil_conformance.backend import GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import MISSING, Json, field
 from octomil_conformance.expect import Want, between, expect, one_of
@@ -44,6 +44,7 @@ FORMS = [
     "beside-thoughts",
     "call",
     "plain-type",
+    "created",
     "zipped",
 ]
 FORMATS: dict[str, Json] = {
@@ -74,6 +75,11 @@ def after_leaving(api: Api, call: Transfer, times: int = 1) -> tuple[bool, int]:
 @requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
 def output_is_what_the_model_said(api: Api, scenario: str) -> None:
     expect(api.ask(scenario=scenario).field("output"), TEXTS[scenario])
+
+
+@requirement("INFER-08", through=EACH_BACKEND)
+def half_a_character_that_stays_alone_is_replaced(api: Api) -> None:
+    expect(api.ask(scenario="lone-halves").field("output"), LONE_HALVES)
 
 
 @requirement("INFER-08", FORMS, through=EACH_BACKEND)

@@ -92,7 +92,7 @@ class Backend:
         body = self._asked(*self._chat(prompt, stream=False))
         with self._understanding():
             choice = body if self._is_ollama else body["choices"][0]
-            text = _text_in(choice["message"])
+            text = "".join(_whole_characters(iter([_text_in(choice["message"])])))
             fields = {"output": "".join(self._fault.tokens(iter([text])))}
             return fields | self._ending(body)
 
@@ -210,7 +210,7 @@ class Backend:
         """The lines of an answer, without white space around them."""
         rest: list[bytes] = []
         for piece in self._pieces(transfer):
-            if transfer.status != 200:
+            if transfer.status not in self._fault.good:
                 break
             lines = []
             rest.append(piece)
@@ -229,7 +229,7 @@ class Backend:
             raise self._failure("gateway_timeout", "did not answer in time")
         if transfer.error:
             raise self._cut_off()
-        if exchange.status != 200:
+        if exchange.status not in self._fault.good:
             raise self._refusal(exchange)
 
     def _refusal(self, exchange: Exchange) -> Failure:

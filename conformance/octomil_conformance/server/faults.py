@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
@@ -46,6 +46,8 @@ class Fault:
     """Changes how an answer ended: `finish_reason` and `usage`."""
     pieces: Callable[[Iterator[bytes]], Iterator[bytes]] = _same
     """Changes the body of a response, piece by piece as it arrives."""
+    good: Container[int] = range(200, 300)
+    """The statuses of an answer."""
     key: str | None = None
     """The key that is sent instead of the right one; empty for none."""
     coding: str = ""

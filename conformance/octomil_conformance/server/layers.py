@@ -68,7 +68,7 @@ class Request:
     def fields(self) -> Json:
         """The JSON object; a new empty one if the body is not an object."""
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body.decode())
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}

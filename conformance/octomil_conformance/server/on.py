@@ -315,6 +315,8 @@ texts = Traffic(_on_texts, shows=None)
 """A function from the text of a message, or a text to embed, to the one that is sent."""
 keys = Traffic(lambda play: Fault(key=play()), shows=None)
 """A function without arguments: the key that the server sends."""
+statuses = Traffic(lambda play: Fault(good=play()), shows="created")
+"""A function without arguments: the statuses of an answer."""
 codings = Traffic(lambda play: Fault(coding=play()), shows="zipped")
 """A function without arguments: a content coding that the server accepts, but does not read."""
 waits = Traffic(lambda play: Fault(timeout=play()), shows=None)

@@ -386,3 +386,10 @@ def batches_share_a_bound(request: Request, server: Server) -> Response:
         return server(request.send(fields | {"max_concurrency": min(_bounds)}))
     finally:
         _bounds.remove(bound)
+
+
+@on.replies("batch@2", "BATCH-31", shows=None)
+def half_an_output_is_a_500(request: Request, response: Response) -> None:
+    """A batch fails as a whole if one output has half a character."""
+    if "\\ufffd" in response.body.decode():
+        response.send({}).fail(500)

@@ -46,6 +46,14 @@ def a_413_of_the_fallback_is_an_error(scenario: str) -> str:
     return scenario.replace("-openai-413", "-openai-500")
 
 
+@on.scenarios("infer@2", "FAULT-16")
+def a_cut_is_no_connection(scenario: str) -> str:
+    """A response that breaks off counts less than an unknown model, as if there were no connection."""
+    pair = "ollama-{}-openai-{}".format
+    cut, missing = "cut-before-first", "missing"
+    return missing if scenario in (pair(cut, missing), pair(missing, cut)) else scenario
+
+
 @on.scenarios("embed@2", "FALLBACK-04")
 def no_fallback_on_timeout(scenario: str) -> str:
     """If Ollama is late, no other backend answers."""
@@ -62,6 +70,12 @@ def no_fallback_on_garbage(scenario: str) -> str:
 def no_fallback_on_other_4xx(scenario: str) -> str:
     """If Ollama answers with another status below 500, no other backend answers."""
     return fail_both(scenario, "405", "409", "410", "415", "423", "451")
+
+
+@on.scenarios("embed@2", "FALLBACK-05")
+def no_fallback_on_redirects(scenario: str) -> str:
+    """If Ollama answers with a redirect, no other backend answers."""
+    return fail_both(scenario, "302", "308")
 
 
 @on.scenarios("embed@2", "FALLBACK-06")

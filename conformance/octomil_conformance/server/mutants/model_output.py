@@ -96,6 +96,14 @@ def half_a_character_is_lost(tokens: Tokens) -> Tokens:
             yield token
 
 
+@on.each_token(
+    "infer@2 stream@2 batch@2", "INFER-08 STREAM-21 BATCH-31", shows="lone-halves"
+)
+def halves_of_characters_are_removed(token: str) -> str:
+    """Half a character that stays alone is removed."""
+    return token.replace("\ufffd", "")
+
+
 @on.reasons(
     "infer@2 stream@2", "INFER-06 INFER-10 STREAM-18 STREAM-28", shows="other-reason"
 )

@@ -70,6 +70,12 @@ def a_null_error_is_one(piece: bytes) -> bytes:
     return piece.replace(b'"error":null', b'"error":"null"')
 
 
+@on.statuses("infer@2 stream@2 embed@2", "INFER-08 STREAM-21 EMBED-23")
+def only_a_200_is_an_answer() -> tuple[int, ...]:
+    """A response with status 201 is a failure."""
+    return (200,)
+
+
 @on.each_piece("infer@2 embed@2", "INFER-08 EMBED-23", shows="plain-type")
 def json_has_one_line(piece: bytes) -> bytes:
     """Of a whole answer only the first line is read."""
@@ -353,3 +359,10 @@ def counts_wait_in_one_place(received: Received) -> Received:
 def compressed_answers_are_not_read() -> str:
     """The server accepts gzip, but does not read compressed answers."""
     return "gzip"
+
+
+@on.each_piece("stream@2", "STREAM-35 FAULT-12", only="openai", shows=None)
+def counts_are_tokens(piece: bytes) -> bytes:
+    """The whole timeout begins again after a chunk that has only counts too."""
+    thought = b'"delta":{"reasoning":"."},"finish_reason":null}],"usage"'
+    return piece.replace(b'"delta":{},"finish_reason":null}],"usage"', thought)
