@@ -157,8 +157,10 @@ def _asked_for_models(backend: Backend) -> tuple[bool, str]:
     try:
         models = backend.models(CHECK_TIMEOUT)
     except UpstreamError as ex:
-        reason = f" ({ex.detail})" if ex.detail else ""
-        return False, f"{backend.provider}: {ex.message}{reason}"
+        status = f"status {ex.upstream_status}" if ex.upstream_status else ""
+        detail = ex.detail if ex.detail != ex.message else ""
+        reason = ": ".join(filter(None, [status, detail]))
+        return False, f"{backend.provider}: {ex.message} ({reason})"
     listed = ", ".join(models) or "none"
     return True, f"{backend.provider}: reached and authorized; models: {listed}"
 

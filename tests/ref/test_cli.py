@@ -1,4 +1,4 @@
-"""The command: `serve` by either server, `config`, `check` and `demo`, their output and their exit codes."""
+"""The command: `serve` by either server, `config` and `demo`, their output and their exit codes."""
 
 import gc
 import os
@@ -12,8 +12,6 @@ from typing import Self
 from unittest.mock import Mock
 
 import pytest
-import requests
-import responses
 
 from octomil_ref import __version__, app, cli, waitress_server
 from octomil_ref.demo import run
@@ -286,49 +284,6 @@ def test_the_package_runs_as_the_command(monkeypatch, capsys):
 def test_a_command_is_required(capsys):
     assert ending() == 2
     assert "serve|demo|config|check" in capsys.readouterr().err
-
-
-TAGS = "http://localhost:11434/api/tags"
-
-
-def test_check_lists_the_models_of_each_backend(monkeypatch, capsys):
-    monkeypatch.setenv("OPENAI_API_ENDPOINT", "http://gpu")
-    responses.get(TAGS, json={"models": [{"name": "a"}, {"name": "b"}]})
-    responses.get("http://gpu/v1/models", json={"data": []})
-
-    cli.main(["check"])
-
-    ollama, openai = capsys.readouterr().out.splitlines()
-    assert ollama.startswith("ollama: reached and authorized; models: a")
-    assert openai == "openai: reached and authorized; models: none"
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (
-            {"body": requests.ConnectionError(ConnectionRefusedError())},
-            "ollama: The ollama backend cut its answer off. (connection refused)",
-        ),
-        (
-            {"status": 401, "json": {"error": "unauthorized"}},
-            "ollama: The ollama backend did not accept this server's credentials.",
-        ),
-    ],
-    ids=["not reached", "not authorized"],
-)
-def test_check_says_what_is_wrong_with_a_backend(capsys, answer, said):
-    responses.get(TAGS, **answer)
-
-    assert ending("check") == 1
-    assert capsys.readouterr().out.startswith(said)
-
-
-def test_check_without_a_backend_fails(monkeypatch, capsys):
-    monkeypatch.setenv("OLLAMA_BASE_URL", "")
-
-    assert ending("check") == 1
-    assert capsys.readouterr().out.startswith("no backend: ")
 
 
 # The demo's command
