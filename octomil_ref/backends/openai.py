@@ -259,14 +259,14 @@ class _Lines:
             return []
         return self._chunk(chunk)
 
+    def is_complete(self) -> bool:
+        return bool(self._reason) and not self._went_on
+
     def end(self, failure: UpstreamError) -> list[Piece]:
         pieces = self._stray_answer()
-        if not self._is_complete():
+        if not self.is_complete():
             raise self._said or failure
         return pieces + self._ending()
-
-    def _is_complete(self) -> bool:
-        return bool(self._reason) and not self._went_on
 
     def _read_mark(self, data: bytes) -> list[Piece]:
         """Data that is not an object, such as `[DONE]`, or a part of one."""
@@ -284,7 +284,7 @@ class _Lines:
             return []
         if self._name and KEEP_ALIVE.fullmatch(self._name):
             return []
-        if not self._is_complete():
+        if not self.is_complete():
             raise ValueError("neither a chunk nor a mark")
         return self._ending()
 
@@ -315,7 +315,7 @@ class _Lines:
         if not stray:
             return []
         answer = json_or_text(bytes(stray))
-        if isinstance(answer, str) and self._is_complete():
+        if isinstance(answer, str) and self.is_complete():
             return []  # a `[DONE]` without `data:`
         if isinstance(answer, list):  # Gemini
             raise error_in_answer(PROVIDER, answer)
@@ -333,7 +333,7 @@ class _Lines:
             if choices is None:
                 self._said = error_in_answer(PROVIDER, chunk)
             # The usage comes in a chunk of its own, after the last choice.
-            return self._ending() if self._is_complete() and self._usage else []
+            return self._ending() if self.is_complete() and self._usage else []
         choice = choices[0] or {}
         if "delta" in choice:
             thoughts, content = _content(choice["delta"] or {})

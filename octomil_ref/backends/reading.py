@@ -71,6 +71,9 @@ class LineReader(Protocol):
     def read(self, line: bytes) -> list[Piece]:
         """The pieces in one line. Raises UpstreamError for an error frame, and one of MALFORMED for a malformed line."""
 
+    def is_complete(self) -> bool:
+        """True if the answer is complete, although its ending may still lack the numbers of tokens."""
+
     def end(self, failure: UpstreamError) -> list[Piece]:
         """Called when the body ends: the last pieces, with the ending. Raises `failure` unless the answer is complete."""
 
@@ -101,6 +104,9 @@ class StreamedAnswer:
                 raise failure
             if self._ended:
                 return
+            if self._reader.is_complete():
+                # Some upstreams keep the connection open and send no counts.
+                self._response.deadline.shorten(self._timeout / 2)
         with readable(self._response):
             pieces = self._reader.end(
                 self._failure or self._response.broken("cut its answer off")

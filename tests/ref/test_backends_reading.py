@@ -111,6 +111,9 @@ class Words:
 
     complete_without_ending = False
 
+    def is_complete(self):
+        return self.complete_without_ending
+
     def read(self, line):
         match line:
             case b"!":
@@ -199,8 +202,8 @@ class Timed:
         return failure
 
 
-def timed(*lines):
-    return StreamedAnswer(Timed(*lines), Words(), 10)
+def timed(*lines, reader=None):
+    return StreamedAnswer(Timed(*lines), reader or Words(), 10)
 
 
 def test_each_piece_has_the_whole_timeout(clock):
@@ -218,6 +221,12 @@ def test_a_slow_client_does_not_use_up_the_upstreams_time(clock):
     clock.advance(99)
 
     assert next(pieces) == [Token("b")]
+
+
+def test_what_follows_a_complete_answer_has_half_the_timeout(clock):
+    stream = timed(b"a", lambda: clock.advance(6), b"b", reader=Generous())
+
+    assert list(stream) == [[A], [Z, END]]
 
 
 @pytest.mark.parametrize("before", [[], [b"a"]], ids=["at first", "after a piece"])
