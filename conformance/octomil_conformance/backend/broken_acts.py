@@ -21,6 +21,13 @@ def truncate(reply: Reply) -> None:
 
 
 @scenario
+def truncate_at_mark(reply: Reply) -> None:
+    """As `truncate`, but the fallback's stream ends with `[DONE]`."""
+    reply.say(reply.echo[:2])
+    reply.stop_short(has_mark=True)
+
+
+@scenario
 def truncate_before_first(reply: Reply) -> None:
     """Status 200 and a clean end, without a token; half of a single answer."""
     reply.stop_short()
@@ -71,6 +78,15 @@ def garbage_later(reply: Reply) -> None:
     """Two tokens, then bytes that are not of the dialect."""
     reply.say(reply.echo[:2])
     reply.garble()
+
+
+@scenario
+def garbage_between(reply: Reply) -> None:
+    """Two tokens, a line that is not of the dialect, then the rest; a single answer is the echo."""
+    reply.say(reply.echo[:2])
+    reply.interrupt()
+    reply.say(reply.echo[2:])
+    reply.finish()
 
 
 @scenario

@@ -13,6 +13,7 @@ from octomil_conformance.backend.response import compact
 
 CRASH = "llama runner at {host} for {key} no longer running: 2"
 """A message that a client must not see."""
+MOVED = "?moved"
 SOON = 90
 """Seconds to the time that `{soon}` stands for."""
 
@@ -29,9 +30,12 @@ class Refusal:
     """True if headers have the upstream's address and key."""
     of_seed: bool = False
     """True if a request without a seed is answered."""
+    moves: bool = False
+    """True if it names another URL, where the request is answered."""
 
     def play(self, reply: Reply) -> None:
-        if self.of_seed and not reply.ask.has_seed:
+        target = reply.line.response.request.target
+        if self.of_seed and not reply.ask.has_seed or target.endswith(MOVED):
             return echo(reply)
         quoting = reply.line.quoting
         error = reply.dialect.error(self.status, quoting(self.says), self.kind)
@@ -43,6 +47,8 @@ class Refusal:
         if self.retry_after:
             soon = formatdate(time.time() + SOON, usegmt=True)
             headers["retry_after"] = self.retry_after.replace("{soon}", soon)
+        if self.moves:
+            headers["location"] = target + MOVED
         reply.line.answer(self.status, compact(error), **headers)
 
 

@@ -48,6 +48,8 @@ class Form:
     content_type: str = ""
     """Empty for the usual content type."""
     status: int = 200
+    in_base64: bool = True
+    """False: the fallback sends vectors as arrays even if base64 is asked for."""
     events: Sequence[bytes] = (b"data: %b\n\n",)
     """The fallback's events around their data, in turn."""
 

@@ -168,7 +168,7 @@ class OpenAIDialect:
     def _coded(self, vector: Sequence[float]) -> object:
         """The vector as the request asks for it: in base64 it has 32 bits for each number."""
         is_whole = vector is not None and all(map(is_number, vector))
-        if not self._ask.in_base64 or not is_whole:
+        if not (self._ask.in_base64 and self.form.in_base64 and is_whole):
             return vector
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 

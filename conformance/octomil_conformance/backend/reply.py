@@ -93,11 +93,11 @@ class StreamReply:
         self._response.start_chunked(self.dialect.stream_type)
         self._last(self.dialect.varied([*tokens]))
 
-    def stop_short(self) -> None:
-        """Ends the transfer cleanly, but the answer is not complete."""
+    def stop_short(self, has_mark: bool = False) -> None:
+        """Ends the transfer cleanly, but the answer is not complete. `has_mark`: after the mark of the dialect."""
         self._open()
         self.line.ending("cut")
-        self._response.end_chunks()
+        self._response.end_chunks(self.dialect.mark if has_mark else b"")
 
     def cut(self) -> None:
         """Breaks the connection in the middle of the answer."""
@@ -107,6 +107,10 @@ class StreamReply:
     def garble(self) -> None:
         """Sends bytes that are not of the dialect."""
         self._last(GARBAGE if self._said == 0 else b"data: {" + GARBAGE)
+
+    def interrupt(self) -> None:
+        """Sends a line of a stream that is not of the dialect. The stream may go on after it."""
+        self._response.chunk(b"data: {" + GARBAGE + b"\n")
 
     def spoil(self, form: Form) -> None:
         """Sends a whole answer in this form; a stream sends one token in it, and ends."""
@@ -212,12 +216,15 @@ class WholeReply:
         self.say(tokens)
         self.finish()
 
+    def interrupt(self) -> None:
+        pass
+
     def spoil(self, form: Form) -> None:
         self.dialect.form = form
         self.say(self.echo)
         self.finish()
 
-    def stop_short(self) -> None:
+    def stop_short(self, has_mark: bool = False) -> None:
         body = compact(self._body())
         self.line.answer(200, body[: len(body) // 2])
 

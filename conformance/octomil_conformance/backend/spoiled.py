@@ -100,6 +100,9 @@ VECTORS: Mapping[str, Form] = {
         "OpenAI's vectors without an index",
         _data(lambda items: [*map(_without("index"), items)]),
     ),
+    "never-in-base64": Form(
+        "OpenAI's vectors as arrays, although base64 is asked for", in_base64=False
+    ),
     "another-model": Form(
         "The vectors of another model, the opposite ones",
         vectors=lambda vectors: [[-number for number in each] for each in vectors],

@@ -167,5 +167,7 @@ def _features(text: str) -> Iterator[tuple[str, float]]:
 
 @lru_cache(10_000)
 def _numbers(feature: str) -> list[float]:
-    digest = hashlib.blake2b(feature.encode(), digest_size=DIMENSIONS).digest()
+    digest = hashlib.blake2b(
+        feature.encode(errors="replace"), digest_size=DIMENSIONS
+    ).digest()
     return [byte - 127.5 for byte in digest]

@@ -214,6 +214,13 @@ def small_numbers_keep_their_digits(api: Api) -> None:
     expect(difference(found, small([*map(embed, TEXTS)])), less_than(1e-5 * TINY))
 
 
+@requirement("EMBED-20", through=("openai",))
+def arrays_instead_of_base64_are_read(api: Api) -> None:
+    found = vectors(api.ask(TEXTS, scenario="never-in-base64"))
+
+    expect(difference(found, [*map(embed, TEXTS)]), less_than(1e-6))
+
+
 @requirement("EMBED-20", SHORTER, through=EACH_BACKEND)
 def unknown_fields_do_not_change_the_numbers(api: Api, given: Json) -> None:
     found = vectors(api.ask(TEXTS, scenario="echo", **given))

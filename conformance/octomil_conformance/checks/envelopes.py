@@ -71,6 +71,8 @@ TIMES = {
     "minutes": ("http-429-later", seconds_from(300)),
     "fraction": ("http-429-fraction", seconds_from(2)),
     "long-fraction": ("http-429-long-fraction", seconds_from(91)),
+    "negative": ("http-429-negative", seconds_from(0)),
+    "word": ("http-429-word", seconds_from(0)),
     "past": ("http-429-date", seconds_from(0)),
     "future": ("http-429-future", seconds_from(80)),
     "busy": ("http-503-later", seconds_from(9, or_none=True)),

@@ -18,7 +18,7 @@ BEFORE_THE_FIRST = [
     "truncate-before-first",
     "cut-after-nothing",
 ]
-OTHER_STATUSES = ["302", "308", "405", "409", "410", "415", "423", "451"]
+OTHER_STATUSES = ["302", "307", "308", "405", "409", "410", "415", "423", "451"]
 """Statuses of which neither protocol says anything."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
 """What Ollama and the fallback do. The fallback has the whole timeout too."""
@@ -153,7 +153,7 @@ def the_other_answers_when_ollama_does_not_serve_this_server(
     expect(said(answer), echoed(api))
 
 
-@requirement("FALLBACK-11", ["422", "context-too-long"])
+@requirement("FALLBACK-11", ["413", "422", "context-too-long"])
 def no_other_is_asked_what_no_model_can_answer(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 

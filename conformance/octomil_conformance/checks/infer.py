@@ -27,13 +27,16 @@ def counts(*allowed: list[Any]) -> Want:
     return one_of(*map(str, allowed))
 
 
-NO_USAGE, ZEROS, COUNTED = [MISSING] * 3, [0] * 3, [6, 9, 15]
+NO_USAGE, ZEROS = [MISSING] * 3, [0] * 3
+COUNTED, HALF = [6, 9, 15], [0, 9, 9]
 COUNTS = {
     "echo": counts(NO_USAGE, COUNTED),
     "totals": counts(NO_USAGE, COUNTED),
     "negative-counts": counts(NO_USAGE, ZEROS),
     "float-counts": counts(NO_USAGE, ZEROS, COUNTED),
     "odd-counts": counts(NO_USAGE, ZEROS),
+    "half-counted": counts(NO_USAGE, HALF),
+    "uncounted": counts(NO_USAGE, ZEROS),
 }
 """The usage for three words in the prompt and three in the answer, by scenario."""
 FORMS = [
@@ -141,6 +144,14 @@ def latency_is_in_milliseconds(api: Api) -> None:
     latency = field(ending(answer), "latency_ms")
 
     expect(latency, between(300 * api.timeout, 1000 * answer.seconds + 50))
+
+
+@requirement("INFER-12", through=EACH_BACKEND)
+def latency_ends_with_the_answer(api: Api) -> None:
+    answer = api.ask(scenario="no-mark-lingers")
+    latency = field(ending(answer), "latency_ms")
+
+    expect(latency, between(0, 900 * api.timeout))
 
 
 @requirement("INFER-13", [*REASONING], through=EACH_BACKEND)

@@ -21,9 +21,12 @@ BEFORE_THE_FIRST = (
     *("cut-before-first", "cut-in-thought", "cut-after-nothing"),
     *("truncate-before-first", "truncate-after-nothing", "garbage-after-nothing"),
     *("error-frame-first", "error-first-before-end", "error-frame-after-nothing"),
+    *("answer-null", "answer-array", "answer-string", "answer-inside-null"),
+    *("answer-empty", "answer-item-null", "content-object", "object-beside"),
 )
 AFTER_THE_FIRST = (
-    *("cut", "truncate", "error-frame", "garbage-later"),
+    *("cut", "truncate", "truncate-at-mark", "error-frame"),
+    *("garbage-later", "garbage-between"),
     *("error-before-end", "error-beside-end", "error-of-other-type", "error-odd"),
     *("error-reason", "error-bare"),
     *("nulls-truncate", "no-reason-truncate", "blank-reason-truncate"),

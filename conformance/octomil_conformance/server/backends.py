@@ -120,7 +120,8 @@ class Backend:
                     transfer.wait_until(time.monotonic() + timeout)
             if not finished:
                 raise self._cut_off()
-            # The answer is complete; OpenAI's usage comes in one more chunk, if at all.
+            # The answer is complete; OpenAI's usage comes soon in one more chunk, if at all.
+            transfer.wait_until(time.monotonic() + self._fault.grace * self._timeout)
             with suppress(Failure), self._understanding():
                 if "usage" not in ending:
                     ending |= self._ending(json.loads(next(lines, b"{}")))
@@ -192,7 +193,10 @@ class Backend:
         """The JSON of a whole answer."""
         with closing(self._sent(path, payload)) as transfer:
             body = b"".join(self._pieces(transfer))
-            self._require_answer(transfer, transfer.finish())
+            exchange = transfer.finish()
+            if self._fault.follows and exchange.status == 307:
+                return self._asked(f"{path}?moved", payload)
+            self._require_answer(transfer, exchange)
         with self._understanding():
             answer = json.loads(body)
             self._require_success(answer)

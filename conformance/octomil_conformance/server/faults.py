@@ -28,7 +28,7 @@ def whole_seconds(given: str) -> str:
     if date := parsedate_tz(given):
         return str(max(0, math.ceil(mktime_tz(date) - time.time())))
     with suppress(ValueError):
-        return str(math.ceil(float(given)))
+        return str(max(0, math.ceil(float(given))))
     return "1"
 
 
@@ -52,6 +52,10 @@ class Fault:
     """The key that is sent instead of the right one; empty for none."""
     coding: str = ""
     """A content coding that the server accepts, but does not read."""
+    grace: float = 0.25
+    """The part of the timeout for which the server waits for the counts after an answer."""
+    follows: bool = False
+    """True if the server follows a redirect."""
     timeout: float = 0.0
     """Seconds that the server waits for the rest of a response whose beginning has come; 0 for the rest of the timeout."""
     vectors: Callable[[list[list[float]]], list[list[float]]] = lambda vectors: vectors

@@ -321,6 +321,10 @@ codings = Traffic(lambda play: Fault(coding=play()), shows="zipped")
 """A function without arguments: a content coding that the server accepts, but does not read."""
 waits = Traffic(lambda play: Fault(timeout=play()), shows=None)
 """A function without arguments: the seconds that the server waits for the rest of a response."""
+redirects = Traffic(lambda play: Fault(follows=play()), shows="http-307")
+"""A function without arguments: true if redirects are followed."""
+graces = Traffic(lambda play: Fault(grace=play()), shows=None)
+"""A function without arguments: the part of the timeout for which the server waits for the counts after an answer."""
 pieces = Traffic(lambda play: Fault(pieces=play))
 """A generator over the bytes of a response as they arrive."""
 each_piece = Traffic(lambda play: Fault(pieces=lambda received: map(play, received)))

@@ -179,6 +179,20 @@ def usage_is_swapped(ending: Json) -> None:
         usage["total_tokens"] = prompt + 2 * completion
 
 
+@on.endings("infer@2", "INFER-11", shows="half-counted")
+def a_missing_count_makes_the_sum_null(ending: Json) -> None:
+    """`total_tokens` is null if the upstream leaves out one of its counts."""
+    usage = ending.get("usage", {})
+    if usage.get("prompt_tokens") == 0:
+        usage["total_tokens"] = None
+
+
+@on.graces("stream@2", "INFER-12", only="openai")
+def counts_have_the_whole_timeout() -> float:
+    """After an answer, the server waits for its counts for the whole timeout."""
+    return 1.0
+
+
 @on.endings("infer@2 stream@2", "INFER-10 STREAM-28", shows=None)
 def every_answer_stops(ending: Json) -> None:
     """`finish_reason` is always stop."""

@@ -120,6 +120,26 @@ def every_reason_is_an_end(piece: bytes) -> bytes:
     return piece.replace(b'"finish_reason":"error"', b'"finish_reason":"stop"')
 
 
+@on.pieces("stream@2", "STREAM-30..32", only="openai", shows="truncate-at-mark")
+def a_mark_completes_an_answer(received: Received) -> Received:
+    """`[DONE]` completes an answer, whether it has a reason or not."""
+    end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}'
+    for piece in received:
+        yield piece.replace(b"data: [DONE]", end)
+
+
+@on.each_piece("stream@2", "STREAM-31 STREAM-32", shows="garbage-between")
+def lines_that_are_no_json_are_passed_over(piece: bytes) -> bytes:
+    """A line that is not JSON is passed over."""
+    return re.sub(rb"(?m)^(data: \{)?<html>.*\n", b"", piece)
+
+
+@on.redirects("infer@2 embed@2", "FALLBACK-05", only="ollama")
+def redirects_are_followed() -> bool:
+    """A redirect of an upstream is followed."""
+    return True
+
+
 @on.each_piece("stream@2", "STREAM-30", only="openai", shows="answer-missing")
 def a_mark_is_an_end(piece: bytes) -> bytes:
     """A stream is an empty answer if it ends with `[DONE]` and has no choice."""

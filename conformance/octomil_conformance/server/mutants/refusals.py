@@ -88,6 +88,18 @@ def dates_in_retry_after_are_not_read(given: str) -> str:
     return "1" if "GMT" in given else whole_seconds(given)
 
 
+@on.delays("embed@2", "HTTP-35", shows="http-429-negative")
+def seconds_may_be_negative(given: str) -> str:
+    """A negative number in Retry-After is passed on."""
+    return given if given.startswith("-") else whole_seconds(given)
+
+
+@on.delays("embed@2", "HTTP-35", shows="http-429-word")
+def what_is_no_number_is_nan(given: str) -> str:
+    """A Retry-After that is neither a number nor a date becomes `NaN`."""
+    return "NaN" if given.endswith("s") else whole_seconds(given)
+
+
 @on.upstream_failures("embed@2", "HTTP-35", shows="http-503-later")
 def busy_upstreams_are_back_in_a_second(failure: Failure, words: str) -> Failure:
     """Retry-After is always 1 if an upstream is busy."""

@@ -147,6 +147,21 @@ def base64_is_read_at_another_place(received: Received) -> Received:
     yield re.sub(coded, misread, b"".join(received))
 
 
+@on.base64("embed@2", "EMBED-20", only="openai", shows="never-in-base64")
+def arrays_are_read_as_base64(received: Received) -> Received:
+    """The server asks for base64, and takes each number of an array for a byte, as a library of OpenAI does."""
+
+    def read(found: re.Match[bytes]) -> bytes:
+        value = json.loads(found[0])
+        if isinstance(value, list):
+            return json.dumps([0.0] * (len(value) // 4)).encode()
+        numbers = struct.iter_unpack("<f", base64.b64decode(value))
+        return json.dumps([*chain.from_iterable(numbers)]).encode()
+
+    given = rb'(?<="embedding":)("[^"]*"|\[[^\]]*\])'
+    yield re.sub(given, read, b"".join(received))
+
+
 @on.pieces("embed@2", "EMBED-24", only="openai")
 def the_total_counts(received: Received) -> Received:
     """`prompt_tokens` is the upstream's total."""
