@@ -47,7 +47,7 @@ HISTOGRAMS = {
     FIRST_TOKEN: (
         "Time from a request to the first token of its stream.",
         ["provider"],
-        (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 20, 30, 60, 120),
+        (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600),
     ),
 }
 """Description, labels and bounds of the buckets: from an error to a long answer, and from a warm model to one that has to load."""

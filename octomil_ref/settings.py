@@ -1,5 +1,6 @@
 """Every setting: its variable, its default, its unit. The only module that reads the environment."""
 
+import logging
 import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ from typing import Any, Self
 from octomil_ref import keys
 from octomil_ref import setting_values as parse
 from octomil_ref.setting_values import SettingsError
+
+log = logging.getLogger("octomil_ref")
 
 SPARE_THREADS = 4
 """Threads that stay free for health checks and errors while all others wait for a model."""
@@ -146,9 +149,15 @@ def _check_certificates(variable: str, path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as ex:
-        raise SettingsError(
-            f"{variable}: expected a file with certificates, got {path!r}"
-        ) from ex
+        complaint = f"{variable}: expected a file with certificates, got {path!r}"
+        if path not in _accepted:
+            raise SettingsError(complaint) from ex
+        log.error(complaint)
+    _accepted.add(path)
+
+
+_accepted: set[str] = set()
+"""Files that had certificates. A new worker of gunicorn inherits it, and starts even if one is wrong by then."""
 
 
 def load_or_exit() -> Settings:

@@ -80,6 +80,7 @@ def test_durations_are_in_seconds(metrics, clock):
     assert found["octomil_request_duration_seconds_bucket", "/a", "1.0"] == 0
     assert found["octomil_request_duration_seconds_bucket", "/a", "2.5"] == 1
     assert found["octomil_time_to_first_token_seconds_sum", "openai"] == 0.25
+    assert found["octomil_time_to_first_token_seconds_bucket", "600.0", "openai"] == 1
 
 
 def test_clients_that_left_count_by_endpoint(metrics):

@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
+import certifi
 import pytest
 
 from octomil_ref import setting_values, settings
@@ -182,6 +184,20 @@ def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable
         load({variable: str(path)})  # without TLS it does not matter
         said = f"{variable}: expected a file with certificates, got {str(path)!r}"
         assert complaint({variable: str(path), **tls}) == said
+
+
+def test_certificates_that_were_right_once_are_only_complained_about(tmp_path, caplog):
+    """So that a new worker of gunicorn starts."""
+    bundle = tmp_path / "ca.pem"
+    shutil.copy(certifi.where(), bundle)
+    environ = {"SSL_CERT_FILE": str(bundle), "OLLAMA_BASE_URL": "https://host"}
+    load(environ)
+    bundle.unlink()
+
+    load(environ)
+
+    said = f"SSL_CERT_FILE: expected a file with certificates, got {str(bundle)!r}"
+    assert caplog.messages == [said]
 
 
 def test_certificates_may_be_in_a_folder_unless_it_is_named_as_a_file(tmp_path):
