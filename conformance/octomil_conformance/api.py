@@ -233,8 +233,9 @@ class Api:
         return [each for complaints in found.values() for each in complaints]
 
     def observe(self, exchange: Exchange) -> None:
+        """Makes it the last exchange, which the verdict is about."""
         with self._lock:
-            self.seen.append(exchange)
+            self.seen[:] = [*(e for e in self.seen if e is not exchange), exchange]
 
     def settled(self, status: str) -> Exchange:
         """The health report as soon as it has this status, else the last one."""
@@ -247,17 +248,16 @@ class Api:
 
     @contextmanager
     def outage(self, kind: Outage, *backends: Provider) -> Iterator[list[Exchange]]:
-        """An outage of upstreams. After it the server has time to notice that they are back. Yields the answers of that time."""
+        """An outage of upstreams, then time for the server to notice that they are back. Yields the answers of that time, which come first in `seen`."""
         afterwards: list[Exchange] = []
         with self.backend.outage(kind, backends or BOTH):
             self._outage = [f"{' and '.join(backends or BOTH)} {OUTAGES[kind]}"]
             yield afterwards
         self._outage = []
-        until = time.monotonic() + RECOVERY
-        while self.profile != "health" and time.monotonic() < until:
-            if self._is_as_before(afterwards):
-                return
+        until = time.monotonic() + RECOVERY * (self.profile != "health")
+        while time.monotonic() < until and not self._is_as_before(afterwards):
             time.sleep(0.1)
+        self.seen.sort(key=lambda each: each not in afterwards)
 
     def _is_as_before(self, answers: list[Exchange]) -> bool:
         """Adds an answer. True if it is good, and Ollama was asked first again, which a cooldown prevents."""

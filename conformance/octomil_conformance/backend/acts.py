@@ -279,6 +279,15 @@ def drip(reply: Reply) -> None:
 
 
 @scenario
+def stale(reply: Reply) -> None:
+    """The echo; but on a connection that has had a request before, no byte: it is closed."""
+    if reply.line.response.request.nth > 1:
+        reply.line.break_off("cut")
+    else:
+        echo(reply)
+
+
+@scenario
 def slow(reply: Reply) -> None:
     """No byte until long after the timeout, then the echo."""
     reply.line.pause(reply.pace.late)

@@ -60,6 +60,31 @@ def cut_in_thought(reply: Reply) -> None:
     reply.cut()
 
 
+THINKING = 8
+"""Steps of a fifth of a second in which a model reasons: longer than a second."""
+
+
+def reason_long(reply: Reply) -> None:
+    for _ in range(THINKING):
+        reply.think(words.THOUGHTS)
+        reply.line.pause(0.2)
+
+
+@scenario
+def cut_after_long_thought(reply: Reply) -> None:
+    """Reasoning for more than a second, then the connection breaks before a token."""
+    reason_long(reply)
+    reply.cut()
+
+
+@scenario
+def stall_after_long_thought(reply: Reply) -> None:
+    """Reasoning for more than a second, then nothing until long after the timeout."""
+    reason_long(reply)
+    reply.line.pause(reply.pace.late)
+    echo(reply)
+
+
 @scenario
 def cut_after_nothing(reply: Reply) -> None:
     """An empty token, as beside the role, then the connection breaks."""

@@ -7,7 +7,7 @@ from octomil_conformance.checks.envelopes import UNKNOWN
 from octomil_conformance.config import PATHS
 from octomil_conformance.exchange import MISSING, Exchange, field
 from octomil_conformance.expect import between, expect, less_than, none_of, one_of
-from octomil_conformance.requirement import requirement
+from octomil_conformance.requirement import EACH_BACKEND, requirement
 
 IN_A_ROW = 5
 """Failures after which careless servers leave an upstream out, or a model."""
@@ -172,6 +172,14 @@ def the_key_is_for_the_fallback_alone(api: Api) -> None:
     ]
 
     expect(seen, [("ollama", None, False), ("openai", f"Bearer {API_KEY}", False)])
+
+
+@requirement("FALLBACK-15", through=EACH_BACKEND)
+def a_connection_that_is_closed_is_replaced(api: Api) -> None:
+    api.ask(scenario="echo")
+    answer = api.ask(scenario="stale")
+
+    expect((answer.status, said(answer)), (200, echoed(api)))
 
 
 @requirement("FALLBACK-14")

@@ -10,7 +10,14 @@ from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import OTHER_WORDS
 from octomil_conformance.exchange import MISSING, field
-from octomil_conformance.expect import at_least, expect, less_than, none_of, one_of
+from octomil_conformance.expect import (
+    Want,
+    at_least,
+    expect,
+    less_than,
+    none_of,
+    one_of,
+)
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import BOOLEAN, NAME
 
@@ -32,6 +39,14 @@ AFTER_THE_FIRST = (
     *("nulls-truncate", "no-reason-truncate", "blank-reason-truncate"),
     "null-word-truncate",
 )
+BEFORE_A_TOKEN = ["cut-after-long-thought", "stall-after-long-thought"]
+"""Failures after a second of reasoning, when the status may have been sent."""
+CUT_OR_REFUSED = Want(
+    "a stream that is cut, or a status of 400 or higher",
+    lambda seen: seen[0] >= 400 or seen[1] == "cut",
+)
+PONDERS = 4.0
+"""Seconds. The model reasons for ten."""
 HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
 HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}
 """Seconds after which a client hangs up. The status is sent after a second."""
@@ -188,6 +203,15 @@ def another_word_for_a_reason_is_not_stop(api: Api, scenario: str, word: str) ->
     expect(field(ending(answer), "finish_reason"), one_of(word, None, MISSING))
 
 
+@requirement("STREAM-29", through=EACH_BACKEND)
+def reasoning_does_not_delay_the_status(api: Api) -> None:
+    call = api.start(scenario="ponder")
+    is_there = call.wait_for_response(api.within(PONDERS))
+    call.hang_up()
+
+    expect(is_there, True, f"the status within {PONDERS:g} s")
+
+
 @requirement("STREAM-30", BEFORE_THE_FIRST, through=EACH_BACKEND)
 def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> None:
     answer = api.ask(WORDS, scenario)
@@ -199,6 +223,18 @@ def a_failure_before_the_first_token_is_a_status(api: Api, scenario: str) -> Non
 @requirement("STREAM-31", AFTER_THE_FIRST, through=EACH_BACKEND)
 def half_an_answer_is_not_done(api: Api, scenario: str) -> None:
     expect(api.ask(WORDS, scenario).finals, [], NOT_DONE)
+
+
+@requirement("STREAM-31", BEFORE_A_TOKEN, through=EACH_BACKEND)
+def reasoning_alone_is_not_done(api: Api, scenario: str) -> None:
+    expect(api.ask(WORDS, scenario).finals, [], NOT_DONE)
+
+
+@requirement("STREAM-32", BEFORE_A_TOKEN, through=EACH_BACKEND)
+def a_stream_without_a_token_is_broken_off(api: Api, scenario: str) -> None:
+    answer = api.ask(WORDS, scenario)
+
+    expect((answer.status, answer.end), CUT_OR_REFUSED)
 
 
 @requirement("STREAM-32", AFTER_THE_FIRST, through=EACH_BACKEND)

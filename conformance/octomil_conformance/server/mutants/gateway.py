@@ -54,6 +54,12 @@ def a_cut_is_no_connection(scenario: str) -> str:
     return missing if scenario in (pair(cut, missing), pair(missing, cut)) else scenario
 
 
+@on.scenarios("embed@2", "FALLBACK-15")
+def a_kept_connection_is_used_once(scenario: str) -> str:
+    """A request that finds its connection closed is not sent again."""
+    return scenario.replace("-stale", "-drop")
+
+
 @on.scenarios("embed@2", "FALLBACK-04")
 def no_fallback_on_timeout(scenario: str) -> str:
     """If Ollama is late, no other backend answers."""

@@ -5,9 +5,16 @@ import re
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, Request, Response, frame_of
+from octomil_conformance.server.layers import (
+    Json,
+    Request,
+    Response,
+    fields_of,
+    frame_of,
+)
 from octomil_conformance.server.mutants.infer import USAGE
 from octomil_conformance.server.on import GONE
 
@@ -188,3 +195,28 @@ def a_client_must_keep_up(frames: Iterator[bytes]) -> Iterator[bytes]:
         yield frame
         if time.monotonic() > began + 1.0:
             raise ConnectionError
+
+
+@on.streams("stream@2", "STREAM-31 STREAM-32", shows="cut-after-long-thought")
+def a_cut_without_a_token_is_an_empty_answer(
+    frames: Iterator[bytes],
+) -> Iterator[bytes]:
+    """A stream that breaks off after reasoning alone ends as an empty answer."""
+    is_begun = False
+    try:
+        for frame in frames:
+            is_begun = is_begun or bool((fields_of(frame) or {}).get("token"))
+            yield frame
+    except BrokenPipeError:
+        if is_begun:
+            raise
+        yield frame_of({"token": "", "done": True, "provider": "ollama"})
+
+
+@on.replies("stream@2", "STREAM-29", shows=None)
+def the_status_waits_for_a_token(request: Request, response: Response) -> None:
+    """The status of a stream is sent with its first token, however long the model reasons."""
+    if request.played == "ponder":
+        pieces = iter(response.pieces)
+        first = next(each for each in pieces if not each.startswith(b":"))
+        response.pieces = chain([first], pieces)
