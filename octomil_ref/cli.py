@@ -140,10 +140,11 @@ def config(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Asks each backend for its models. Exits with 1 if one cannot be used, or if there is none."""
+    """Asks each backend for its models. Exits with 1 if one cannot be used, if there is none, or if a setting is wrong."""
     from octomil_ref.app import create_backends
 
     settings = load()
+    settings.key_ring()
     backends = create_backends(settings)
     reports = [_asked_for_models(backend) for backend in backends]
     problems = warnings(settings)

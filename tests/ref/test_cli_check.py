@@ -45,6 +45,13 @@ def test_check_says_of_a_backend_that_it(capsys, said, answer):
     assert capsys.readouterr().out == f"ollama: The ollama backend {said}\n"
 
 
+def test_check_reads_the_file_of_api_tokens(monkeypatch):
+    monkeypatch.setenv("OCTOMIL_API_KEYS_FILE", "/no")
+
+    with pytest.raises(SystemExit, match="^octomil-ref: OCTOMIL_API_KEYS_FILE: "):
+        cli.main(["check"])
+
+
 def test_check_without_a_backend_fails(monkeypatch, capsys):
     monkeypatch.setenv("OLLAMA_BASE_URL", "")
 
