@@ -96,7 +96,10 @@ def _serve_by_waitress(settings: Settings) -> None:
     if settings.pin_to_core and hasattr(os, "sched_setaffinity"):
         # Python runs one thread at a time, and switching cores halves the speed of many threads.
         os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
-    server = WaitressServer(settings)
+    try:
+        server = WaitressServer(settings)
+    except RuntimeError as ex:
+        raise SettingsError(f"OCTOMIL_THREADS (--threads): {ex}") from ex
     settings = replace(_with_token(settings), metrics_folder="")  # one process
     keys = settings.key_ring()
     app = create_app(settings, keys)

@@ -164,6 +164,14 @@ def test_serve_raises_its_limit_of_open_files_if_it_may(
     assert len(servers.served) == 1
 
 
+def test_threads_that_cannot_be_started_are_a_wrong_setting(servers, monkeypatch):
+    failure = RuntimeError("can't start new thread")
+    monkeypatch.setattr(waitress_server, "WaitressServer", Mock(side_effect=failure))
+
+    said = "octomil-ref: OCTOMIL_THREADS (--threads): can't start new thread"
+    assert ending("serve") == said
+
+
 def test_serve_runs_without_what_only_some_systems_have(servers, monkeypatch):
     monkeypatch.setenv("OCTOMIL_PIN_TO_CORE", "1")
     with monkeypatch.context() as elsewhere:
