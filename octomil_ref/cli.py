@@ -80,9 +80,8 @@ def serve(arguments: argparse.Namespace) -> None:
 
 def _allow_open_files(number: int) -> None:
     """Raises the limit of open files if the system lets it: by default it is 256 on macOS, and 1,024 on Linux."""
-    with suppress(
-        ImportError, ValueError
-    ):  # there is none on Windows, or less is allowed
+    # Windows has no such limit, the system may allow less, and a sandbox may forbid the call.
+    with suppress(ImportError, ValueError, OSError):
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
