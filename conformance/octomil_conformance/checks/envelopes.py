@@ -266,6 +266,13 @@ def every_answer_has_a_request_id(api: Api, method: str, more: str) -> None:
     expect(bad.header("X-Request-Id"), NAME, "X-Request-Id on a failure")
 
 
+@requirement("HTTP-11", {"empty": "", "space": " ", "list": "a, b", "long": "x" * 300})
+def an_odd_request_id_is_not_an_empty_one(api: Api, given: str) -> None:
+    answer = api.send(b"{", headers={"X-Request-Id": given})
+
+    expect((answer.header("X-Request-Id") or "").strip(), NAME, "X-Request-Id")
+
+
 @requirement("HTTP-12", BY_STATUS)
 def the_envelope_names_the_request_id(api: Api, method: str, more: str) -> None:
     answer = api.send(b"", method, api.path + more)

@@ -70,6 +70,7 @@ UNKNOWN: dict[str, Json] = {
     },
     "odd-names": {
         **dict.fromkeys(("constructor", "toString", "hasOwnProperty"), 1),
+        "__proto__": {"a": 1},
         "a.b": 2,
         "$a": 3,
         "with space": 4,
@@ -113,6 +114,15 @@ def unknown_parameters_reach_the_model(api: Api, given: Json) -> None:
     api.ask(scenario="echo", parameters=given)
 
     expect(sent_of(given, api.call()), given)
+
+
+@requirement("REQ-16", through=EACH_BACKEND)
+def a_number_out_of_range_does_not_become_null(api: Api) -> None:
+    body = api.good(scenario="echo", parameters={"typical_p": "1e999"})
+    api.ask_raw(body.replace(b'"1e999"', b"1e999"))
+    sent = [upstream.parameters(call).get("typical_p") for call in api.calls()]
+
+    expect(sent.count(None), 0, "a number, or no upstream call")
 
 
 @requirement("REQ-21", OTHER_VALUES, through=EACH_BACKEND)

@@ -107,6 +107,13 @@ def failures_have_no_request_id(response: Response) -> None:
         response.headers.pop("x-request-id")
 
 
+@on.replies("embed@1", "HTTP-11")
+def an_empty_id_is_kept(request: Request, response: Response) -> None:
+    """An empty X-Request-Id of the client is kept."""
+    if request.headers.get("x-request-id") == "":
+        response.headers["x-request-id"] = ""
+
+
 @on.requests("embed@1", "HTTP-13")
 def request_id_is_replaced(request: Request) -> None:
     """The client's X-Request-Id is replaced."""

@@ -1,5 +1,6 @@
 """Bugs that every endpoint can have, in methods, paths, headers and connections."""
 
+import gzip
 from urllib.parse import parse_qsl
 
 from octomil_conformance.server import on
@@ -54,6 +55,14 @@ def the_nameless_are_refused(request: Request, response: Response) -> None:
     """A request without a User-Agent is answered with 403."""
     if "user-agent" not in request.headers:
         response.fail(403)
+
+
+@on.replies("embed@1", "HTTP-39")
+def compression_is_not_negotiated(request: Request, response: Response) -> None:
+    """Answers are compressed if `Accept-Encoding` has the word gzip, even in `gzip;q=0`."""
+    if response.body and "gzip" in request.headers.get("accept-encoding", ""):
+        response.send_bytes(gzip.compress(response.body))
+        response.headers["content-encoding"] = "gzip"
 
 
 @on.replies("embed@1", "HTTP-39")

@@ -179,7 +179,7 @@ def usage_is_swapped(ending: Json) -> None:
         usage["total_tokens"] = prompt + 2 * completion
 
 
-@on.endings("infer@2", "INFER-11", shows="half-counted")
+@on.endings("infer@2", "INFER-07 INFER-11", shows="half-counted")
 def a_missing_count_makes_the_sum_null(ending: Json) -> None:
     """`total_tokens` is null if the upstream leaves out one of its counts."""
     usage = ending.get("usage", {})

@@ -1,11 +1,12 @@
-"""Parameters of requests that are refused, accepted or lost, whatever the upstream is."""
+"""Parameters of requests, and extreme values, that are refused, accepted or lost, whatever the upstream is."""
 
 import json
+import re
 from contextlib import suppress
 
 from octomil_conformance.server import on
 from octomil_conformance.server.failures import Failure
-from octomil_conformance.server.layers import Json, parameters_in
+from octomil_conformance.server.layers import Json, Request, Response, parameters_in
 from octomil_conformance.server.payloads import FORBIDDEN, parameters_of
 
 NAMED = ("stream", "model", "messages", "tools")
@@ -22,6 +23,12 @@ def empty_parameters_are_refused(fields: Json) -> bool:
 def null_seeds_are_refused(fields: Json) -> bool:
     """Null as `seed` is refused."""
     return parameters_in(fields).get("seed", 0) is None
+
+
+@on.refuses("infer@1", "REQ-05", shows=None)
+def null_tools_are_refused(fields: Json) -> bool:
+    """Null as a parameter that would change the request is refused."""
+    return parameters_in(fields).get("tools", 0) is None
 
 
 @on.refuses("infer@2", "REQ-16", shows=None)
@@ -138,6 +145,18 @@ def unknown_parameters_are_dropped(fields: Json) -> None:
 
 
 @on.bodies("infer@2", "REQ-16", shows=None)
+def a_prototype_is_dropped(fields: Json) -> None:
+    """A parameter that is called `__proto__` is silently dropped, as libraries in JavaScript do."""
+    parameters_in(fields).pop("__proto__", None)
+
+
+@on.requests("infer@2", "REQ-16", shows=None)
+def numbers_out_of_range_are_null(request: Request) -> None:
+    """A parameter that 64 bits cannot hold becomes null, as `JSON.stringify` writes it."""
+    request.body = request.body.replace(b'"typical_p": 1e999', b'"typical_p": null')
+
+
+@on.bodies("infer@2", "REQ-16", shows=None)
 def a_thousand_parameters_are_read(fields: Json) -> None:
     """Of more than a thousand parameters the last ones are silently dropped."""
     for name in [*parameters_in(fields)][1000:]:
@@ -149,3 +168,16 @@ def odd_names_are_passed_over(fields: Json) -> None:
     """A parameter that changes the request is silently dropped, except for those in REQ-14."""
     for name in FORBIDDEN - {*NAMED}:
         parameters_in(fields).pop(name, None)
+
+
+@on.replies("infer@2", "REQ-18", shows=None)
+def nested_features_are_a_500(request: Request, response: Response) -> None:
+    """A deeply nested object as `input_data` is answered with 500."""
+    if b'"input_data": {"a": [[[' in request.body:
+        response.fail(500)
+
+
+@on.requests("infer@2", "REQ-18", shows=None)
+def digits_become_null(request: Request) -> None:
+    """A number of many digits becomes null, as `JSON.stringify` writes what 64 bits cannot hold."""
+    request.body = re.sub(rb"9{400,}", b"null", request.body)

@@ -125,7 +125,7 @@ def a_mark_completes_an_answer(received: Received) -> Received:
     """`[DONE]` completes an answer, whether it has a reason or not."""
     end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}'
     for piece in received:
-        yield piece.replace(b"data: [DONE]", end)
+        yield re.sub(rb"(?m)^data: \[DONE\]", end, piece)
 
 
 @on.each_piece("stream@2", "STREAM-31 STREAM-32", shows="garbage-between")

@@ -152,13 +152,14 @@ def arrays_are_read_as_base64(received: Received) -> Received:
     """The server asks for base64, and takes each number of an array for a byte, as a library of OpenAI does."""
 
     def read(found: re.Match[bytes]) -> bytes:
-        value = json.loads(found[0])
-        if isinstance(value, list):
-            return json.dumps([0.0] * (len(value) // 4)).encode()
-        numbers = struct.iter_unpack("<f", base64.b64decode(value))
-        return json.dumps([*chain.from_iterable(numbers)]).encode()
+        value = json.loads(found[2])
+        numbers = [0.0] * (len(value) // 4)
+        if isinstance(value, str):
+            pairs = struct.iter_unpack("<f", base64.b64decode(value))
+            numbers = [*chain.from_iterable(pairs)]
+        return found[1] + json.dumps(numbers).encode()
 
-    given = rb'(?<="embedding":)("[^"]*"|\[[^\]]*\])'
+    given = rb'("embedding": ?)("[^"]*"|\[[^\]]*\])'
     yield re.sub(given, read, b"".join(received))
 
 

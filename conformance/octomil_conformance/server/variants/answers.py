@@ -16,7 +16,7 @@ LABELS = {b'"ollama"': b'"cloud"', b'"openai"': b'"triton"'}
 def gzipped(request: Request, server: Server) -> Response:
     """Answers are compressed for clients that accept gzip."""
     response = server(request)
-    if not response.is_stream and "gzip" in request.headers.get("accept-encoding", ""):
+    if not response.is_stream and request.headers.get("accept-encoding") == "gzip":
         response.send_bytes(gzip.compress(response.body))
         response.headers["content-encoding"] = "gzip"
     return response
