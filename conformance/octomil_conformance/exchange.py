@@ -172,14 +172,17 @@ class Exchange:
 
 
 def read_json(body: bytes) -> Any:
-    """Lenient: the checks find NaN, repeated keys and bad UTF-8. MISSING if it is not JSON."""
+    """MISSING if it is not JSON."""
     try:
-        return json.loads(
-            body.decode("utf-8", "replace").removeprefix("\ufeff"),
-            object_pairs_hook=Fields,
-        )
+        return parse_json(body)
     except (ValueError, RecursionError):
         return MISSING
+
+
+def parse_json(body: bytes) -> Any:
+    """Lenient: the checks find NaN, repeated keys and bad UTF-8. Raises ValueError or RecursionError."""
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    return json.loads(text, object_pairs_hook=Fields)
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from octomil_conformance.exchange import read_json
+
 FIRST, LAST = 200, 100
 """Characters of a long value that a report shows."""
 
@@ -92,11 +94,19 @@ def expect(got: object, want: object, words: str = "") -> None:
     holds = want.holds(got) if isinstance(want, Want) else got == want
     if holds:
         return
-    finding = Finding(words or repr(want), got if isinstance(got, str) else repr(got))
+    finding = Finding(words or repr(want), _written(got))
     findings = _findings.get()
     if findings is None:
         raise finding
     findings.append(finding)
+
+
+def _written(got: object) -> str:
+    """A text is quoted only if it would look like nothing, or like a value that is no text: `'5'`, `'false'`."""
+    if not isinstance(got, str) or not got:
+        return repr(got)
+    value = read_json(got.encode("utf-8", "replace"))
+    return repr(got) if value is None or isinstance(value, int | float) else got
 
 
 @contextmanager

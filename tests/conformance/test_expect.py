@@ -31,6 +31,10 @@ TEXT = Want("text", lambda value: isinstance(value, str))
         (200, at_least(400), "", ("200", "at least 400")),
         (500, TEXT, "", ("500", "text")),
         ("a b", "c", "", ("a b", "'c'")),
+        ("5", 5, "", ("'5'", "5")),
+        ("false", False, "", ("'false'", "False")),
+        ("null", None, "", ("'null'", "None")),
+        ("", "c", "", ("''", "'c'")),
     ],
 )
 def test_evidence_is_what_was_got_and_wanted(got, want, words, shown):

@@ -56,6 +56,8 @@ def test_a_url_and_a_method_determine_the_endpoint(method, url, endpoint):
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+TUNNEL = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n"
+MOVED = b"HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n\r\n"
 PACKED = gzip.compress(b"data", mtime=0)
 GZIP = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(PACKED)
 GZIP_CHUNK = b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n" % (len(PACKED), PACKED)
@@ -75,6 +77,8 @@ END = b"0\r\n\r\n"
         (b"HTTP/2 200 \r\nx: y\r\n\r\ndata", b"data", "unrecorded"),
         (b"HTTP/2 200 \r\ncontent-length: 4\r\n\r\ndata", b"data", "complete"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"\r\ndata", b"data", "closed"),
+        (TUNNEL + HEAD + b"\r\ndata", b"data", "closed"),
+        (HEAD + b"Content-Encoding: br\r\n\r\n\xc3\xa9\xc3", b"\xc3\xa9\xc3", "closed"),
         (CHUNKED + b"4\r\ndata\r\n" + END, b"data", "complete"),
         (
             CHUNKED + b"2;a=b\r\nda\r\n02\r\nta\r\n0\r\nA: b\r\n\r\n",
@@ -113,11 +117,30 @@ def test_an_answer_is_read_with_or_without_its_codings(data, body, end):
         (CHUNKED + END + b"\n", "1 bytes after the terminating chunk"),
         (GZIP + PACKED[:2] + b"x" * 22, "gzip is broken"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "expected a status line"),
+        (HEAD + b"Content-Encoding: br\r\n\r\n\x0b\x8a\x80", "its br is still there"),
+        (MOVED + HEAD + b"\r\n", "bytes more than Content-Length: 0 says"),
     ],
 )
 def test_what_is_no_answer_is_malformed(data, wanted):
     with pytest.raises(http_file.Malformed, match=wanted):
         http_file.read(data)
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        (
+            HEAD + b"Content-Length: 999\r\n\r\n" + STREAM,
+            "879 bytes less than Content-L",
+        ),
+        (CHUNKED + b"78\r\n" + STREAM, "it has no terminating chunk"),
+    ],
+)
+def test_the_report_says_why_a_transfer_counts_as_cut(data, reason, capsys):
+    lay(stream_http=data)
+
+    assert named(judged("stream.http")[1], "fail") == ["HTTP-21"]
+    assert f"120 bytes, end: cut ({reason}" in capsys.readouterr().out
 
 
 def test_a_manifest_adds_what_a_bare_body_does_not_have():

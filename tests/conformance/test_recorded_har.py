@@ -131,23 +131,26 @@ def test_an_entry_is_named_by_its_number(capsys):
 
 CUT_OFF = har_entry(content=None, _error="cut", headers=7)
 NUMBER = {"size": 9, "text": 7}
+ATTACHED = {"size": 9, "_file": "601d4654.dat"}
 NOT_BASE64 = {"text": "?", "encoding": "base64"}
 
 
 @pytest.mark.parametrize(
     "document, said",
     [
-        (b"{", 'expected {"log": {"entries": […]}}'),
+        (b"{", "it is not JSON: Expecting property name"),
+        ([], 'expected {"log": {"entries": […]}}'),
         ({"entries": []}, 'expected {"log": {"entries": […]}}'),
         (har(), "none of its entries has an answer of this API"),
-        (har(har_entry("http://x/")), "none of its entries has an answer of this API"),
+        (har(har_entry("http://x/")), "this API: expected URLs with /api/v1"),
         (har(7), "none of its entries has an answer of this API"),
         (har(har_entry(status="200")), "entry 0: response.status: expected an integer"),
         (har(har_entry(content={"size": 9})), "entry 0: its body was not saved"),
         (har(har_entry(content=None)), "entry 0: its body was not saved"),
         (har(CUT_OFF, har_entry(status=None)), "entry 1: response.status: expected"),
         (har(har_entry(content=NUMBER)), "entry 0: its body was not saved"),
-        (har(har_entry(content=NOT_BASE64)), "entry 0: content.text: expected base64"),
+        (har(har_entry(content=NOT_BASE64)), "content.text: expected base64, not '?'"),
+        (har(har_entry(content=ATTACHED)), "entry 0: its body is in another file: exp"),
         (har(har_entry(headers=[{"name": "A"}])), "entry 0: headers: expected objects"),
     ],
 )
@@ -155,4 +158,6 @@ def test_a_wrong_har_is_exit_2_and_says_what_was_expected(document, said, capsys
     lay(page_har=document)
 
     assert cli.main(["fixtures", "page.har"]) == 2
-    assert f"page.har: {said}" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("octomil-conformance: page.har: ")
+    assert said in line

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from canned_server import STREAM
+from canned_server import INFERENCE, STREAM
 from laid import judged, lay, named
 from octomil_conformance import cli
 
@@ -207,7 +207,15 @@ def test_a_manifest_may_say_that_a_failure_should_have_been_an_answer():
         ("infer.http", b"{}", "begins with '{}': expected a status line"),
         ("stream.json", b"{}", "a stream cannot be a .json: expected .sse"),
         ("answer.json", b"{}", "which endpoint is it of? expected infer, stream"),
-        ("stream.txt", STREAM, "expected a file .http, .sse, .json, .har"),
+        (
+            "stream.txt",
+            STREAM,
+            "expected .http (a response, as curl -i prints it), .sse",
+        ),
+        ("infer.json", b'{"output": "A che', "it is not JSON: Unterminated string"),
+        ("infer.json", b"[" * 100_000, "it is not JSON: maximum recursion depth"),
+        ("infer.json", INFERENCE.decode().encode("utf-16"), "it is UTF-16, as PowerS"),
+        ("stream.sse", STREAM.decode().encode("utf-16"), "it is UTF-16, as PowerShell"),
     ],
 )
 def test_a_file_that_cannot_be_judged_is_exit_2_and_named(name, content, said, capsys):
@@ -215,6 +223,54 @@ def test_a_file_that_cannot_be_judged_is_exit_2_and_named(name, content, said, c
 
     assert cli.main(["fixtures", name]) == 2
     assert f"{name}: {said}" in capsys.readouterr().err
+
+
+EXCHANGE = {"request": {"method": "POST"}, "response": {"status": 200}}
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ({"log": {"version": "1.2", "entries": []}}, "it is a HAR: expected the exten"),
+        ({"version": 1, "interactions": [EXCHANGE]}, "with request and response: exp"),
+        ({"mappings": [EXCHANGE]}, "with request and response: expected a body alone"),
+        ({**EXCHANGE, "id": "1"}, "with request and response: expected a body alone"),
+        (
+            [{"httpRequest": {}, "httpResponse": {}}],
+            "with httpRequest and httpResponse",
+        ),
+        ([{"scope": "x", "status": 200, "body": {}}], "with body and status: expected"),
+        (
+            {"statusCode": 200, "body": "{}"},
+            "with body and statusCode: expected a body",
+        ),
+        ({"headers": {}, "body": "{}"}, "with body and headers: expected a body alone"),
+    ],
+)
+@pytest.mark.parametrize("name", ["embed_json", "stream_json"])
+def test_the_file_of_another_tool_is_no_body(name, content, said, capsys):
+    lay(**{name: content})
+
+    assert cli.main(["fixtures", name.replace("_", ".")]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        [[0.1, 0.2]],
+        {"request": "r1", "status": "ok"},
+        {"data": [], "results": [{"status": 200, "body": {}}]},
+        {"response": "A cherry.", "done": True},
+    ],
+)
+def test_a_body_of_the_wrong_shape_is_judged(content):
+    lay(infer_json=content)
+
+    status, outcomes = judged("infer.json")
+
+    assert (status, outcomes["INFER-02"]) == (1, "fail")
 
 
 def test_every_wrong_file_is_named_at_once(capsys):
@@ -236,7 +292,8 @@ def test_a_folder_without_recordings_is_exit_2(capsys):
     lay(f__README_md=b"Nothing yet.")
 
     assert cli.main(["fixtures", "f"]) == 2
-    assert "no recordings found: expected files .http, .sse" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no recordings found, skipped files: 1: expected .http" in said
 
 
 def test_other_files_of_a_folder_are_named(capsys):

@@ -1,5 +1,6 @@
 """A file of one response: with its head, or a bare body, and what a manifest says about it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -11,17 +12,24 @@ from octomil_conformance.exchange import (
     Chunk,
     End,
     Exchange,
+    Fields,
     field,
     is_integer,
+    items,
     read_json,
 )
 from octomil_conformance.recordings import http_file
-from octomil_conformance.recordings.files import endpoint_in, read_bytes
+from octomil_conformance.recordings.files import endpoint_in, json_in, read_bytes
 from octomil_conformance.recordings.http_file import Response
 from octomil_conformance.recordings.manifest import Entry
 from octomil_conformance.recordings.recording import Part, Recording, request_for
 
 KINDS = (".http", ".sse", ".json")
+
+EXCHANGES = ({"request", "response"}, {"httpRequest", "httpResponse"})
+"""Fields of recorded exchanges in files of other tools: cassettes, WireMock, Postman, MockServer."""
+RESPONSES = ({"status", "body"}, {"statusCode", "body"}, {"headers", "body"})
+"""Fields of canned responses in such files: nock, and stubs of many kinds."""
 
 
 def read(path: Path, entry: Entry | None) -> Recording:
@@ -40,7 +48,7 @@ def read(path: Path, entry: Entry | None) -> Recording:
         _chunks(response.body, given),
         response.end,
         given.seconds or 0.0,
-        given.problem,
+        given.problem or response.problem,
     )
     lacks = _lacks(path, exchange, given)
     return Recording.of(str(path), exchange, lacks, given.kind)
@@ -91,12 +99,37 @@ def _require_body(path: Path, data: bytes, profile: str) -> None:
     """Raises UsageError for a file that is no recorded body at all."""
     if _kind(path) == ".sse" and not any(frame.data for frame in sse.parse(data)):
         raise UsageError("it has no event: expected lines that begin with data:")
-    if _kind(path) == ".json" and read_json(data) is MISSING:
-        raise UsageError("it is not JSON")
+    if _kind(path) == ".json":
+        _require_no_tool(json_in(data))
     if _kind(path) == ".json" and profile == "stream":
         raise UsageError(
             "a stream cannot be a .json: expected .sse, or a failure with its status_code"
         )
+
+
+def _require_no_tool(document: object) -> None:
+    """Raises UsageError for the file of another tool, which has bodies somewhere inside."""
+    if field(field(document, "log"), "entries") is not MISSING:
+        raise UsageError("it is a HAR: expected the extension .har")
+    outer = _objects([document, *items(document)[:1]])
+    inner = _objects(
+        each
+        for fields in outer
+        for value in fields.values()
+        for each in items(value)[:1]
+    )
+    known = [(fields, names) for fields in outer for names in RESPONSES]
+    known += [(fields, names) for fields in outer + inner for names in EXCHANGES]
+    for fields, names in known:
+        if names <= fields.keys():
+            raise UsageError(
+                f"it is a file of another tool, with {' and '.join(sorted(names))}: "
+                "expected a body alone, or an .http with the status and headers too"
+            )
+
+
+def _objects(values: Iterable[object]) -> list[Fields]:
+    return [each for each in values if isinstance(each, Fields)]
 
 
 def _chunks(body: bytes, given: Entry) -> tuple[Chunk, ...]:

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from octomil_conformance.config import BASE_PATH, METHODS, PATHS, UsageError
+from octomil_conformance.exchange import parse_json
 
 MOST = 64 * 1024 * 1024
 """Bytes of a file, and of a body without its coding."""
 AT_MOST = f"expected at most {MOST} ({MOST >> 20} MiB)"
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""The byte order marks with which it begins."""
 
 WORDS = {name: name for name in PATHS} | {
     "inference": "infer",
@@ -27,7 +32,17 @@ def read_bytes(path: Path) -> bytes:
         data = file.read(MOST + 1)
     if len(data) > MOST:
         raise UsageError(f"has {path.stat().st_size} bytes: {AT_MOST}")
+    if data.startswith(UTF_16):
+        raise UsageError("it is UTF-16, as PowerShell's > writes it: expected UTF-8")
     return data
+
+
+def json_in(data: bytes) -> Any:
+    """Raises UsageError that says where the JSON is wrong, such as at the end of a file that was cut off."""
+    try:
+        return parse_json(data)
+    except (ValueError, RecursionError) as ex:
+        raise UsageError(f"it is not JSON: {ex}") from ex
 
 
 def endpoint_in(names: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from octomil_conformance.config import UsageError
+from octomil_conformance.config import BASE_PATH, UsageError
 from octomil_conformance.exchange import (
     MISSING,
     Chunk,
@@ -17,9 +17,8 @@ from octomil_conformance.exchange import (
     field,
     is_integer,
     items,
-    read_json,
 )
-from octomil_conformance.recordings.files import endpoint_of
+from octomil_conformance.recordings.files import endpoint_of, json_in
 from octomil_conformance.recordings.recording import Part, Recording
 from octomil_conformance.wire.common import is_latency
 
@@ -38,7 +37,7 @@ class Har:
 
 def read(path: Path, data: bytes) -> Har:
     """Raises UsageError."""
-    entries = field(field(read_json(data), "log"), "entries")
+    entries = field(field(json_in(data), "log"), "entries")
     if not isinstance(entries, list):
         raise UsageError('expected {"log": {"entries": […]}}')
     recordings, others, unanswered = [], 0, 0
@@ -51,7 +50,9 @@ def read(path: Path, data: bytes) -> Har:
         else:
             recordings.append(_recording(path, number, entry, profile))
     if not recordings:
-        raise UsageError("none of its entries has an answer of this API")
+        raise UsageError(
+            f"none of its entries has an answer of this API: expected URLs with {BASE_PATH}"
+        )
     return Har(tuple(recordings), others, unanswered)
 
 
@@ -110,6 +111,10 @@ def _body(content: object, place: str) -> bytes:
     text = field(content, "text")
     if text is MISSING and field(content, "size") == 0:
         return b""
+    if field(content, "_file") is not MISSING:  # Playwright's "attach"
+        raise UsageError(
+            f'{place}: its body is in another file: expected content.text, which Playwright writes with content: "embed"'
+        )
     if not isinstance(text, str):
         raise UsageError(f"{place}: its body was not saved: expected content.text")
     if field(content, "encoding") != "base64":
@@ -117,7 +122,9 @@ def _body(content: object, place: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as ex:
-        raise UsageError(f"{place}: content.text: expected base64: {ex}") from ex
+        raise UsageError(
+            f"{place}: content.text: expected base64, not {text[:20]!r}"
+        ) from ex
 
 
 def _headers(raw: object, place: str) -> Headers:

@@ -1,9 +1,10 @@
 """`.http` files: one response from its status line on, as it was on the wire or as `curl -i` prints it.
 
 The body may have the coding that its headers name (chunked, gzip), or have it removed already: the first bytes decide. Header lines may
-end with CR LF, or with LF after an editor. Interim responses (100 Continue) are skipped.
+end with CR LF, or with LF after an editor. Interim responses (100 Continue) and that of a proxy to CONNECT are skipped.
 """
 
+import codecs
 import re
 import zlib
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from octomil_conformance.recordings.files import AT_MOST, MOST
 from octomil_conformance.sse import BOM
 
 STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
+RESPONSE = re.compile(rb"HTTP/\d(?:\.\d)? \d{3}")
 HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -32,6 +34,8 @@ class Response:
     body: bytes
     """The body without codings."""
     end: End
+    problem: str = ""
+    """Why `end` is "cut"."""
 
     def header(self, name: str) -> str:
         values = [value for key, value in self.headers if key.lower() == name]
@@ -41,9 +45,18 @@ class Response:
 def read(data: bytes) -> Response:
     """Raises Malformed."""
     response = read_head(data)
-    while 100 <= response.status < 200:
+    while _precedes_another(response):
         response = read_head(response.body)
     return _ungzipped(_framed(response))
+
+
+def _precedes_another(response: Response) -> bool:
+    """True for an interim response, and for that of a proxy to CONNECT."""
+    if response.header("content-length") or response.header("transfer-encoding"):
+        return False
+    is_interim = 100 <= response.status < 200
+    is_tunnel = 200 <= response.status < 300 and RESPONSE.match(response.body)
+    return is_interim or bool(is_tunnel)
 
 
 def read_head(data: bytes) -> Response:
@@ -55,7 +68,7 @@ def read_head(data: bytes) -> Response:
     status = STATUS_LINE.fullmatch(lines[0])
     if not status:
         raise Malformed(
-            f"begins with {lines[0][:60]!r}: expected a status line, HTTP/1.1 200 OK"
+            f"begins with {lines[0][:60]!r}: expected a status line, HTTP/1.1 200 OK, as curl -i prints it"
         )
     if not head:
         raise Malformed("expected a blank line between the headers and the body")
@@ -93,7 +106,10 @@ def _framed(response: Response) -> Response:
     missing = int(length) - len(response.body)
     if missing < 0:
         raise Malformed(f"{-missing} bytes more than Content-Length: {length} says")
-    return replace(response, end="cut" if missing else "complete")
+    if not missing:
+        return replace(response, end="complete")
+    problem = f"{missing} bytes less than Content-Length: {length} says"
+    return replace(response, end="cut", problem=problem)
 
 
 def _unchunked(response: Response) -> Response:
@@ -110,11 +126,17 @@ def _unchunked(response: Response) -> Response:
     last = TRAILERS.match(body, size.end()) if size else None
     if last and last.end() < len(body):
         raise Malformed(f"{len(body) - last.end()} bytes after the terminating chunk")
-    return replace(response, body=plain, end="complete" if last else "cut")
+    if last:
+        return replace(response, body=plain, end="complete")
+    problem = "it has no terminating chunk"
+    return replace(response, body=plain, end="cut", problem=problem)
 
 
 def _ungzipped(response: Response) -> Response:
-    if not response.header("content-encoding") or not response.body.startswith(GZIP):
+    coding = response.header("content-encoding")
+    if not coding or not response.body.startswith(GZIP):
+        if coding not in ("", "gzip", "identity") and not _is_text(response.body):
+            raise Malformed(f"its {coding} is still there: expected gzip, or no coding")
         return response
     try:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
@@ -124,3 +146,12 @@ def _ungzipped(response: Response) -> Response:
     if decoder.unconsumed_tail:
         raise Malformed(f"unpacked it is too large: {AT_MOST}")
     return replace(response, body=body)
+
+
+def _is_text(body: bytes) -> bool:
+    """True for UTF-8, whose last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(body)
+    except UnicodeDecodeError:
+        return False
+    return True

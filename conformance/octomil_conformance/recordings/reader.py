@@ -12,6 +12,7 @@ from octomil_conformance.recordings.recording import Recording
 Entries = dict[Path, Entry]
 
 KINDS = (*answer_file.KINDS, ".har")
+WANTED = "expected .http (a response, as curl -i prints it), .sse (the body of a stream), .json (any other body) or .har"
 
 
 def read(paths: Iterable[Path]) -> "Found":
@@ -29,7 +30,9 @@ def read(paths: Iterable[Path]) -> "Found":
     if wrong:
         raise UsageError("\n".join(wrong))
     if not found.recordings:
-        raise UsageError(f"no recordings found: expected files {', '.join(KINDS)}")
+        raise UsageError(
+            f"no recordings found, skipped files: {len(found.skipped)}: {WANTED}"
+        )
     return found
 
 
@@ -63,7 +66,7 @@ class Found:
             entry = self._entry_of(path)
             self.recordings.append(answer_file.read(path, entry))
         elif is_named:
-            raise UsageError(f"expected a file {', '.join(KINDS)}")
+            raise UsageError(WANTED)
         else:
             self.skipped.append(f"{path}: none of {', '.join(KINDS)}")
 

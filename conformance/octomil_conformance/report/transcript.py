@@ -110,7 +110,8 @@ def seen(exchange: Exchange) -> str:
     if not exchange.status:
         return exchange.problem
     if exchange.request.file:
-        return f"{exchange.request.file}: {exchange.status}, {len(exchange.body)} bytes, end: {exchange.end}"
+        problem = f" ({exchange.problem})" if exchange.problem else ""
+        return f"{exchange.request.file}: {exchange.status}, {len(exchange.body)} bytes, end: {exchange.end}{problem}"
     last = f", the last at +{exchange.chunks[-1].at:.3f} s" if exchange.chunks else ""
     chunks = plural(len(exchange.chunks), "chunk")
     return f"{exchange.status}, {chunks}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
