@@ -61,6 +61,10 @@ class Upstream:
         }
         self._adapter = _Adapter()
         self._route = _route(base_url)
+        # A proxy for HTTP may answer in place of the upstream. Behind one for HTTPS, the upstream itself answers.
+        self.behind_proxy = prepared.startswith("http:") and bool(
+            self._route["proxies"].keys() & {"http", "all"}
+        )
 
     def post(
         self, path: str, payload: Mapping[str, Any], timeout: float | None = None
@@ -199,6 +203,8 @@ class UpstreamResponse:
         for secret in self._upstream.credentials:
             failure.message = secret.sub(HIDDEN, failure.message)
             failure.detail = secret.sub(HIDDEN, failure.detail)
+        if self._upstream.behind_proxy:
+            failure.detail = f"through a proxy: {failure.detail}".removesuffix(": ")
         # Truncate last: a message that was truncated earlier could end with half of a secret.
         failure.message = failure.message[:MAX_MESSAGE]
         return failure

@@ -123,6 +123,27 @@ def test_a_request_goes_through_the_proxy_of_the_environment(monkeypatch, no_pro
     assert sent[0].startswith(line + b"Host: upstream.test:81\r\n")
 
 
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [("busy", "through a proxy: busy"), ("", "through a proxy")],
+    ids=["a reason", "none"],
+)
+def test_a_failure_says_that_it_came_through_a_proxy(
+    said, detail, monkeypatch, no_proxy
+):
+    with scripted(keeping(plain(b"{}"))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        responses.add_passthru(URL)
+        answer = upstream(URL).get("/models", 20)
+        failure = answer.broken("failed")
+        failure.detail = said
+
+        answer.redacted(failure)
+        answer.close()
+
+    assert failure.detail == detail
+
+
 REFUSES = raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
 
 
