@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
 from octomil_conformance import spec
-from octomil_conformance.exchange import WHOLE, Exchange
+from octomil_conformance.exchange import MISSING, WHOLE, Exchange
 from octomil_conformance.expect import SuiteFault
 
 REQUESTS = {
@@ -86,7 +86,10 @@ def _complaint_of_request(profile: str, body: bytes) -> str:
 def schema_complaints(exchange: Exchange) -> list[str]:
     """The faults of a response, each with its place."""
     values = _values(exchange)
-    found = [complaint(component, value) for component, value in values]
+    found = [
+        "the body is not JSON" if value is MISSING else complaint(component, value)
+        for component, value in values
+    ]
     return [wrong for wrong in found if wrong]
 
 

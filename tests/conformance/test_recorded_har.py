@@ -81,6 +81,23 @@ def test_an_entry_with_bytes_is_judged_by_them():
     assert named(judged("page.har")[1], "fail") == ["STREAM-08"]
 
 
+@pytest.mark.parametrize(
+    "text, failed",
+    [
+        ("Å 你好 🍒".encode().decode("latin-1"), []),  # as mitmproxy reads it
+        ("Å 你好 🍒", []),
+        ("Å", []),
+        ("\x85", ["STREAM-10"]),
+        ("你\x85", ["STREAM-10"]),
+    ],
+)
+def test_text_is_utf_8_or_was_read_as_latin_1(text, failed):
+    content = {"size": 1, "text": STREAM.decode().replace("The", text)}
+    lay(page_har=har(har_entry(content=content)))
+
+    assert named(judged("page.har")[1], "fail") == failed
+
+
 @pytest.mark.parametrize("key", ["_error", "_failureText"])
 def test_a_transfer_that_broke_off_in_the_browser_is_cut(key):
     lay(page_har=har(har_entry(**{key: "net::ERR_INCOMPLETE_CHUNKED_ENCODING"})))

@@ -56,6 +56,22 @@ def test_what_a_bare_body_cannot_show_is_not_judged(capsys):
     assert status == 0
 
 
+@pytest.mark.parametrize(
+    "places, outcome", [([0, 1], "untestable"), ([1, 0], "fail"), ([1, 2], "fail")]
+)
+def test_the_places_of_results_are_judged_without_the_request(places, outcome):
+    lay(batch_json={"results": [{"index": place} for place in places]})
+
+    assert judged("batch.json")[1]["BATCH-02"] == outcome
+
+
+def test_a_failure_that_is_no_json_is_called_so(capsys):
+    lay(stream_http=b"HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\n\r\n<p>Oops</p>")
+
+    assert named(judged("stream.http")[1], "fail") == ["HTTP-25"]
+    assert "got     ['the body is not JSON']" in capsys.readouterr().out
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Control: no-cache\r\nContent-Length: 999\r\n"
 CUT_STREAM = HEAD + b"Content-Type: text/event-stream\r\n\r\n"
 CUT_JSON = HEAD + b"Content-Type: application/json\r\n\r\n"

@@ -118,13 +118,23 @@ def _body(content: object, place: str) -> bytes:
     if not isinstance(text, str):
         raise UsageError(f"{place}: its body was not saved: expected content.text")
     if field(content, "encoding") != "base64":
-        return text.encode("utf-8", "surrogatepass")
+        return _bytes_of(text)
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as ex:
         raise UsageError(
             f"{place}: content.text: expected base64, not {text[:20]!r}"
         ) from ex
+
+
+def _bytes_of(text: str) -> bytes:
+    """UTF-8. mitmproxy reads a stream without a charset as Latin-1; then these are its bytes."""
+    try:
+        data = text.encode("latin-1")
+        data.decode()
+    except UnicodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return data
 
 
 def _headers(raw: object, place: str) -> Headers:

@@ -20,6 +20,8 @@ HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
+LINE_ENDS = (b"\n", b"\r\n")
+"""What an editor or a shell adds at the end of a file."""
 GZIP = b"\x1f\x8b"
 
 
@@ -104,10 +106,10 @@ def _framed(response: Response) -> Response:
     if response.header("content-encoding") and not response.body.startswith(GZIP):
         return replace(response, end="unrecorded")
     missing = int(length) - len(response.body)
-    if missing < 0:
+    if missing < 0 and response.body[int(length) :] not in LINE_ENDS:
         raise Malformed(f"{-missing} bytes more than Content-Length: {length} says")
-    if not missing:
-        return replace(response, end="complete")
+    if missing <= 0:
+        return replace(response, body=response.body[: int(length)], end="complete")
     problem = f"{missing} bytes less than Content-Length: {length} says"
     return replace(response, end="cut", problem=problem)
 
@@ -124,7 +126,7 @@ def _unchunked(response: Response) -> Response:
         plain += body[start:stop]
         size = SIZE.match(body, stop + 2) if body[stop : stop + 2] == b"\r\n" else None
     last = TRAILERS.match(body, size.end()) if size else None
-    if last and last.end() < len(body):
+    if last and body[last.end() :] not in (b"", *LINE_ENDS):
         raise Malformed(f"{len(body) - last.end()} bytes after the terminating chunk")
     if last:
         return replace(response, body=plain, end="complete")
