@@ -63,6 +63,17 @@ def preflight(target: Target) -> None:
         )
 
 
+def refusals(target: Target) -> list[str]:
+    """For each claimed profile whose plain request failed: the profile and the failure."""
+    profiles = [name for name in target.config.claims if name != "auth"]
+    answers = {name: first_answer(target, name) for name in profiles}
+    return [
+        f"{name} gets {answer.status or answer.problem} {_text(target, answer)}"
+        for name, answer in answers.items()
+        if not _good(answer)
+    ]
+
+
 def first_answer(target: Target, profile: str) -> Exchange:
     return next(specimens(target, profile))
 

@@ -45,6 +45,8 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     through: Provider | None = None
     """The upstream that had to answer, if the check names one."""
+    asked: tuple[Provider, ...] = ()
+    """If it found a fault: the upstreams that the server called meanwhile, in order."""
 
     def is_covered(self, by: Expectation) -> bool:
         return by.covers(self.requirement.id, self.profile, self.through)
@@ -60,6 +62,8 @@ class Run:
     seconds: float = 0.0
     unknown: list[str] = field(default_factory=list)
     """Requests of the server that the scripted backend does not know."""
+    refused: list[str] = field(default_factory=list)
+    """The failures that plain requests got, each with its profile."""
 
     def end(self, backend: Backend | None) -> None:
         self.seconds = time.monotonic() - self.started
@@ -67,9 +71,11 @@ class Run:
 
     def notes(self) -> list[str]:
         """Sentences about the run that are no verdict."""
+        unknown = ", which the scripted backend does not have"
+        first = ": begin with this, because most other findings follow from it"
         return [
-            f"the server called {each}, which the scripted backend does not have"
-            for each in self.unknown
+            *(f"the server called {each}{unknown}" for each in self.unknown),
+            *(f"a plain request to {each}{first}" for each in self.refused),
         ]
 
     def stale(self) -> list[Expectation]:

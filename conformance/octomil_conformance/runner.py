@@ -26,7 +26,7 @@ from octomil_conformance.expect import (
     collected,
     evidence,
 )
-from octomil_conformance.preflight import ready
+from octomil_conformance.preflight import ready, refusals
 from octomil_conformance.report.redact import redact
 from octomil_conformance.requirement import Check, checks_in, id_through
 from octomil_conformance.run import FAULTS, Outcome, Run, Verdict
@@ -100,7 +100,7 @@ def judge(
 ) -> Run:
     """Does a whole run. `backend` is a scripted backend that is already up. Raises UsageError or CouldNotTest."""
     with ready(config, backend) as target:
-        run = Run(config)
+        run = Run(config, refused=refusals(target))
         for verdict in verdicts(target, tasks(config, only)):
             run.verdicts.append(verdict)
             report(verdict)
@@ -148,8 +148,14 @@ def judged(target: Target, task: Task) -> Verdict:
         exchanges=tuple(api.seen),
         findings=tuple(findings),
         through=task.through,
+        asked=_asked(api) if findings else (),
     )
     return _as_expected(verdict, target.config)
+
+
+def _asked(api: Api) -> tuple[Provider, ...]:
+    backend = api.target.backend
+    return tuple(each.backend for each in backend.calls(api.nonce)) if backend else ()
 
 
 def _came_of(task: Task, api: Api) -> tuple[Outcome, str, list[Finding]]:

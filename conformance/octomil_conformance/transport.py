@@ -11,7 +11,12 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from http.client import (
+    HTTPException,
+    HTTPResponse,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -217,6 +222,9 @@ class Transfer:
             self._end = "deadline" if self.status else "nothing"
             what = "nothing more" if self.status else "no response"
             self._problem = f"{what} within {self._deadline - self._sent:.1f} s"
+        except RemoteDisconnected as ex:
+            self.error = ex
+            self._problem = "the connection was closed before the status line"
         except (OSError, HTTPException, zlib.error, ValueError) as ex:
             self.error = ex
             self._problem = f"{type(ex).__name__}: {ex}"

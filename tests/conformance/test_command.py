@@ -310,6 +310,31 @@ def test_requests_to_unknown_paths_of_an_upstream_are_reported():
     assert words in lines(run)
 
 
+def test_a_plain_request_that_fails_is_named_with_its_message():
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
+        mutant = all_mutants()["messages_are_refused"]
+        with serving(served(upstreams, subject=mutant)) as url:
+            config = Config(base_url(url), {"infer": 2, "embed": 2})
+            run = judge(config, only=["INFER-01", "EMBED-21"], backend=backend)
+
+    said = "\n".join(lines(run))
+    assert "a plain request to infer gets 400 {" in said
+    assert "a plain request to embed gets" not in said
+    assert '      seen    400 "' in said
+
+
+def test_a_finding_says_which_upstreams_were_asked():
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
+        mutant = all_mutants()["accepts_missing_vectors"]
+        with serving(served(upstreams, subject=mutant)) as url:
+            config = Config(base_url(url), {"embed": 2}, backend_timeout=0.5)
+            run = judge(config, only=["EMBED-21[openai]"], backend=backend)
+
+    assert "      asked   ollama, openai" in lines(run)
+
+
 def test_a_request_that_needs_the_scripted_backend_says_so(capsys):
     with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
         upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)

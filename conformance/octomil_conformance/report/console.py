@@ -106,6 +106,7 @@ def _block(verdict: Verdict) -> list[str]:
         rows.append(("breaks", requirement.breaks))
     if verdict.exchanges:
         rows.append(("seen", seen(verdict.exchanges[-1])))
+    rows.append(("asked", words.in_a_row(verdict.asked)))
     rows.append(("spec", requirement.place))
     if verdict.exchanges:
         rows.append(("repro", curl(verdict.exchanges[-1])))

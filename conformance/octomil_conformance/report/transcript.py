@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from octomil_conformance.exchange import Exchange, Headers
+from octomil_conformance.expect import shown
 from octomil_conformance.report.redact import MASK, redact, redact_pieces
 from octomil_conformance.report.words import plural
 
@@ -112,6 +113,8 @@ def seen(exchange: Exchange) -> str:
     if exchange.request.file:
         problem = f" ({exchange.problem})" if exchange.problem else ""
         return f"{exchange.request.file}: {exchange.status}, {len(exchange.body)} bytes, end: {exchange.end}{problem}"
+    message = exchange.field("message") if exchange.status >= 400 else ""
+    said = f' "{shown(message)}"' if isinstance(message, str) and message else ""
     last = f", the last at +{exchange.chunks[-1].at:.3f} s" if exchange.chunks else ""
     chunks = plural(len(exchange.chunks), "chunk")
-    return f"{exchange.status}, {chunks}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
+    return f"{exchange.status}{said}, {chunks}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"

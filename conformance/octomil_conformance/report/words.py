@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from octomil_conformance import spec
 from octomil_conformance.config import Config
@@ -62,6 +63,12 @@ def totals(run: Run) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def in_a_row(names: Iterable[str]) -> str:
+    """The names in order: `ollama, 3 times openai`."""
+    counts = [(name, len([*same])) for name, same in groupby(names)]
+    return ", ".join(f"{n} times {name}" if n > 1 else name for name, n in counts)
 
 
 def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
