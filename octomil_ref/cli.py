@@ -73,7 +73,7 @@ def serve(arguments: argparse.Namespace) -> None:
         _become_gunicorn(_with_token(settings))
     if settings.workers > 1:
         raise SettingsError(
-            "OCTOMIL_WORKERS: waitress is one process, for more use --server gunicorn"
+            "OCTOMIL_WORKERS: waitress has one process; for more, use --server gunicorn"
         )
     _serve_by_waitress(settings)
 
@@ -210,9 +210,11 @@ def _parser() -> argparse.ArgumentParser:
         (serve, "serve the API"),
         (demo, "serve the API with a small language model inside"),
         (config, "print every setting and its meaning"),
-        (check, "ask each backend for its models; exit with 1 if one cannot be used"),
+        (check, "ask each backend for its models; exit with 1 if a backend fails"),
     ):
-        found[command] = commands.add_parser(command.__name__, help=about)
+        description = f"{about[0].upper()}{about[1:]}."
+        name = command.__name__
+        found[command] = commands.add_parser(name, help=about, description=description)
         found[command].set_defaults(command=command)
     _add_serve_flags(found[serve])
     _add_demo_flags(found[demo])
@@ -221,19 +223,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
     flag, positive = parser.add_argument, _flag(setting_values.at_least_one)
-    flag("--server", choices=["waitress", "gunicorn"], default="waitress")
+    server_help = "the WSGI server (default waitress)"
+    servers = ["waitress", "gunicorn"]
+    flag("--server", choices=servers, default=servers[0], help=server_help)
     flag("--workers", type=positive, help="number of processes, under gunicorn")
-    socket_help = "a Unix socket to listen on, in place of host and port"
+    socket_help = "a Unix socket to listen on instead of host and port"
     flag("--unix-socket", metavar="PATH", help=socket_help)
     _add_common_flags(parser)
 
 
 def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
-    scripted_help = "use no model: answers repeat the prompt"
+    scripted_help = "use no model; answers repeat the prompt"
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--gguf", type=Path, help="a model file to use instead")
+    gguf_help = "a model file to use instead of SmolLM2"
+    model.add_argument("--gguf", type=Path, metavar="FILE", help=gguf_help)
     model.add_argument("--scripted", action="store_true", help=scripted_help)
-    install_help = "do not download the model; print how to"
+    install_help = "do not download the model; print the command that does"
     parser.add_argument("--no-install", action="store_true", help=install_help)
     _add_common_flags(parser)
 

@@ -84,7 +84,7 @@ class SecretFile(Generic[T]):
             raise SettingsError(complaint) from ex
         self._content, self._version = self._parse(text), "old"
         if complaint != self._complaint:
-            log.error(f"{complaint}; what it held before stays valid")
+            log.error(f"{complaint}; its previous content stays valid")
         self._complaint = complaint
 
 
@@ -137,7 +137,7 @@ def names_in_file(text: str) -> Names:
     lines = (line.strip() for line in text.split("\n"))
     names = _names("line", ("" if line.startswith("#") else line for line in lines))
     if not names:
-        raise ValueError("at least one token, one a line")
+        raise ValueError("at least one token, one per line")
     return names
 
 

@@ -155,7 +155,7 @@ def host(text: str) -> str:
 
 def api_key(text: str) -> str:
     if " " in header_text(text):
-        raise ValueError("a key without spaces, such as that of `Bearer `")
+        raise ValueError("a key without spaces and without `Bearer`")
     return text
 
 

@@ -151,7 +151,7 @@ def _misspelt(environ: Mapping[str, str]) -> list[str]:
         if environ.get(theirs) and name not in environ
     }
     return [
-        f"{variable} is not a setting: is it {name}?"
+        f"{variable} is not a setting: did you mean {name}?"
         for variable, name in (found | others).items()
     ]
 

@@ -125,7 +125,7 @@ OF_PROFILE = {"choices": spec.PROFILES, "action": "append"}
 
 @_command(
     Option("--profile", "only requirements of this profile", OF_PROFILE),
-    Option("--level", "the requirements of a claim at this level", LEVEL),
+    Option("--level", "only requirements up to this level (default 2)", LEVEL),
     SPEC,
 )
 def _list(given: argparse.Namespace) -> int:
@@ -232,7 +232,7 @@ TO_FOLDER = Option("-o", A_FOLDER, {**FOLDER, "required": True, "dest": "folder"
 
 @_command(URL, *TARGET, *CLAIMS, TO_FOLDER, needs_extra=True)
 def _record(given: argparse.Namespace) -> int:
-    """Record what a server answers."""
+    """Record the responses of a server."""
     from octomil_conformance.recordings import manifest, recorder
     from octomil_conformance.report.transcript import seen
 
@@ -256,7 +256,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 @_command(add_options=_add_export)
 def _export(given: argparse.Namespace) -> int:
-    """Write answers to test clients with."""
+    """Write answers for tests of clients."""
     from octomil_conformance.corpus.export import export
     from octomil_conformance.recordings import manifest
 
@@ -273,7 +273,7 @@ def _export(given: argparse.Namespace) -> int:
 @_command(
     Option(
         "reports",
-        "a report written with --json; without a NAME its URL is the name",
+        "a report written with --json; its NAME is by default the URL of its server",
         {"nargs": "+", "metavar": "[NAME=]FILE"},
     ),
     Option(
@@ -318,7 +318,7 @@ def _matrix(given: argparse.Namespace) -> int:
 
 @_command(add_options=_options_of("octomil_conformance.server.cli"))
 def _serve(given: argparse.Namespace) -> int:
-    """Run a server to test clients with."""
+    """Run a server for tests of clients."""
     from octomil_conformance.server.cli import run
 
     return run(given)

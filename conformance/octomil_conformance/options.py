@@ -44,11 +44,12 @@ SWITCH = {"action": "store_true", "default": None}
 PLACE = {"metavar": "HOST:PORT"}
 
 TARGET = (
-    Option("--token", "a token that the server accepts"),
+    Option("--token", "an API token that the server accepts"),
     Option(
-        "--model", "for inference (default conf-echo, a model of the scripted backend)"
+        "--model",
+        "the model for inference (default conf-echo, a model of the scripted backend)",
     ),
-    Option("--embed-model", "for embeddings (default conf-echo)"),
+    Option("--embed-model", "the model for embeddings (default conf-echo)"),
 )
 CLAIMS = (
     Option(
@@ -58,7 +59,7 @@ CLAIMS = (
     ),
     Option(
         "--backend",
-        "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if octomil-conformance backend runs there",
+        "where the suite plays Ollama in a run at level 2 (default 127.0.0.1:11434), or 'external[:HOST:PORT]' if `octomil-conformance backend` plays both upstreams there",
         PLACE,
     ),
     Option(
@@ -94,7 +95,7 @@ REPORTS = (
     STRICT,
     Option("--junit", "write a JUnit XML report", FILE),
     Option("--json", "write all verdicts and exchanges", FILE),
-    Option("--html", "write a page to look at", FILE),
+    Option("--html", "write an HTML report for people", FILE),
     Option(
         "--markdown", "append a summary to FILE, such as $GITHUB_STEP_SUMMARY", FILE
     ),
@@ -102,7 +103,7 @@ REPORTS = (
 URL = Option("url", "the server, with or without /api/v1", {"metavar": "URL"})
 FOR_CONFIG = (URL, *TARGET, *CLAIMS, SPEC, STRICT)
 FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
-A_FOLDER = "a new folder, or an empty one"
+A_FOLDER = "the folder to write; it must be new or empty"
 
 
 def adding(*options: Option) -> Callable[[argparse._ActionsContainer], None]:

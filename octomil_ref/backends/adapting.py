@@ -248,6 +248,8 @@ def _joined(parts: Sequence[Embeddings]) -> Embeddings:
     """Joins the answers to all parts. An unknown count makes the sum unknown."""
     vectors = [vector for part in parts for vector in part.vectors]
     if len({len(vector) for vector in vectors}) != 1:
-        raise Broken(f"The {parts[0].provider} backend changed its dimension.")
+        raise Broken(
+            f"The {parts[0].provider} backend changed the dimension of its vectors."
+        )
     counts = [part.prompt_tokens for part in parts]
     return Embeddings(vectors, parts[0].provider, sum(counts) if all(counts) else 0)

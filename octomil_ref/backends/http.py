@@ -176,7 +176,7 @@ class UpstreamResponse:
             parts.append(data)
             size += len(data)
             if size > MAX_BODY:
-                raise self.broken("sent an answer without end")
+                raise self.broken("sent an answer that is too long")
         return b"".join(parts)
 
     def next_lines(self) -> list[bytes]:
@@ -190,7 +190,7 @@ class UpstreamResponse:
             if lines:
                 return lines
             if len(self._rest) > MAX_LINE:
-                raise self.broken("sent a line without end")
+                raise self.broken("sent a line that is too long")
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
 

@@ -26,7 +26,7 @@ MAX_COUNT = 2**53  # some JSON parsers cannot represent larger integers exactly
 
 
 def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
-    """The error that a response without success means, and its text. Closes the response."""
+    """The error that an unsuccessful response means, and the text of the response. Closes the response."""
     body = b""
     with suppress(UpstreamError):  # the status alone is enough
         body = response.body()
@@ -147,7 +147,7 @@ class StreamedAnswer:
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 """The exceptions of code that reads a malformed value."""
 
-NO_ANSWER = "sent something else than an answer"
+NO_ANSWER = "sent something that is not an answer"
 
 
 @contextmanager

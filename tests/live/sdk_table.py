@@ -161,7 +161,7 @@ def text_of(measured: Measured) -> str:
     variants = [each for each in layered if not each.layer.violates]
     mutants = [each for each in layered if each.layer.violates]
     parts = [
-        f"Measured with {SDK}. *Silently* means that it raises no exception; at most, it logs a line.",
+        f"Measured with {SDK}. *Silently* means that the SDK raises no exception; at most, it logs a line.",
         _table(["scenario", *CALLS], _grouped(measured)),
         _variants(measured, variants),
         _mutants(measured, mutants),
@@ -182,7 +182,7 @@ def _grouped(measured: Measured) -> list[list[str]]:
 def _variants(measured: Measured, variants: Iterable[Subject]) -> str:
     concern = [each for each in variants if each.called]
     read = [each for each in concern if set(measured.cells(each)) <= {SAME, ""}]
-    return f"It reads {len(read)} of the {len(concern)} variants that concern these two calls."
+    return f"The SDK reads {len(read)} of the {len(concern)} variants that concern these two calls."
 
 
 def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
@@ -193,7 +193,7 @@ def _mutants(measured: Measured, mutants: Iterable[Subject]) -> str:
     met = [row for row in rows if {*row[2:]} - {SAME, ""}]
     same = ", ".join(row[0] for row in rows if row not in met)
     others = len([each for each in mutants if not each.called])
-    unmet = f"These mutants look like a correct server to it, because it does not check what is wrong or sends no request that shows it: {same}."
+    unmet = f"To the SDK these mutants look like a correct server, because it does not check what is wrong or sends no request that shows it: {same}."
     return "\n\n".join(
         [
             _table(["mutant", "what is wrong", *CALLS], met),

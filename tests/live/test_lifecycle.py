@@ -81,7 +81,7 @@ def test_keys_hold_while_their_file_cannot_be_read_and_follow_it_without_a_signa
         server.wait_for_status("the-old-token", 400)
         keys.unlink()
         server.process.signal(signal.SIGHUP)
-        server.process.wait_for_line("what it held before stays valid")
+        server.process.wait_for_line("its previous content stays valid")
         if kind == "gunicorn":
             server.process.wait_for_line("Worker exiting")  # a new one has started
 

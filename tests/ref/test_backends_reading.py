@@ -34,7 +34,7 @@ def whole_answer(status: int, body: object) -> object:
     ],
 )
 def test_a_body_is_malformed(body):
-    with pytest.raises(Broken, match="something else than an answer"):
+    with pytest.raises(Broken, match="something that is not an answer"):
         whole_answer(200, body)
 
 

@@ -30,7 +30,7 @@ FAILURES = {
         "json": {"error": "unauthorized"},
     },
     "does not know the path: check its base URL. (status 301)": {"status": 301},
-    "sent something else than an answer. (status 200)": {"body": "<html>"},
+    "sent something that is not an answer. (status 200)": {"body": "<html>"},
 }
 
 

@@ -98,7 +98,7 @@ def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
     [line] = caplog.records
     said = f"A_FILE: expected {expected}, got {str(path)!r}{reason}"
     assert line.levelname == "ERROR"
-    assert line.message == f"{said}; what it held before stays valid"
+    assert line.message == f"{said}; its previous content stays valid"
 
 
 @each_unreadable
@@ -206,8 +206,8 @@ def test_without_a_file_there_is_nothing_to_refresh():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "at least one token, one a line"),
-        ("# none\n\n", "at least one token, one a line"),
+        ("", "at least one token, one per line"),
+        ("# none\n\n", "at least one token, one per line"),
         ("a\n:secret\n", "entries like name:token or token in line 2"),
         ("name: \n", "entries like name:token or token in line 1"),
         ("# staff\n\ntoken # mine", "entries like name:token or token in line 3"),

@@ -76,7 +76,7 @@ NOT_PARSED = [
     (values.api_key, "printable ASCII", ["sk-\u00e4", "sk\r\nX-Evil: 1"]),
     (
         values.api_key,
-        "a key without spaces, such as that of `Bearer `",
+        "a key without spaces and without `Bearer`",
         ["Bearer sk-1"],
     ),
     (values.unquoted, "a value without quotes around it", ["'a'"]),

@@ -147,7 +147,7 @@ def test_the_variable_wins_over_the_file():
     [
         (lambda path: None, "a readable text file"),
         (lambda path: path.write_text(" \n"), "a file with the secret in it"),
-        (lambda path: path.write_text("Bearer x"), "a key without spaces, such as"),
+        (lambda path: path.write_text("Bearer x"), "a key without spaces and without"),
         (lambda path: path.write_text("'x'"), "a value without quotes around it"),
     ],
     ids=["missing", "blank", "spaces", "quotes"],
@@ -306,15 +306,15 @@ MISTAKES = {
         {"OCTOMIL_API_KEY": "t", "OLLAMA_BASEURL": "", "OPENAI_API_KEYFILE": "/"}
         | {"OCTOMIL_PORT_FILE": "/"},
         [
-            "OCTOMIL_API_KEY is not a setting: is it OCTOMIL_API_KEYS?",
-            "OLLAMA_BASEURL is not a setting: is it OLLAMA_BASE_URL?",
-            "OPENAI_API_KEYFILE is not a setting: is it OPENAI_API_KEY_FILE?",
+            "OCTOMIL_API_KEY is not a setting: did you mean OCTOMIL_API_KEYS?",
+            "OLLAMA_BASEURL is not a setting: did you mean OLLAMA_BASE_URL?",
+            "OPENAI_API_KEYFILE is not a setting: did you mean OPENAI_API_KEY_FILE?",
         ],
     ),
     "names of other programs": (
         {"OPENAI_BASE_URL": "http://gpu/v1", "OLLAMA_HOST": "gpu"}
         | {"OLLAMA_BASE_URL": "http://gpu:11434"},
-        ["OPENAI_BASE_URL is not a setting: is it OPENAI_API_ENDPOINT?"],
+        ["OPENAI_BASE_URL is not a setting: did you mean OPENAI_API_ENDPOINT?"],
     ),
     "no backend": (
         OLLAMA_OFF,

@@ -67,8 +67,12 @@ add_options = adding(
     ),
     Option(
         "--allow-remote",
-        "allow addresses that are not loopback",
+        "allow listening on addresses that are not loopback",
         {"action": "store_true"},
     ),
-    Option("--scenarios", "print the models and exit", {"action": "store_true"}),
+    Option(
+        "--scenarios",
+        "print the scenarios, each as the model that plays it, and exit",
+        {"action": "store_true"},
+    ),
 )

@@ -1,4 +1,4 @@
-"""A server of the API to test clients with: conformant, or with one named bug. It needs only the standard library.
+"""A server of the API for tests of clients: conformant, or with one named bug. It needs only the standard library.
 
     app.py          the five endpoints: a function from a request to a response
     gateway.py      which upstream answers; backends.py speaks the dialect of each, faults.py spoils it

@@ -1,4 +1,4 @@
-"""`octomil-conformance serve`: the server to test clients with."""
+"""`octomil-conformance serve`: a server for tests of clients."""
 
 import argparse
 import difflib
@@ -96,7 +96,7 @@ def _token(text: str) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Run a server to test clients with. Its answers are the same every time, and wrong if you ask for it."
+    parser.description = "Run a server for tests of clients. Its answers are the same every time, and wrong on request."
     variant = _one_of(all_variants(), "variant")
     either = parser.add_mutually_exclusive_group()
     either.add_argument(
@@ -119,9 +119,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
     )
-    add("--host", default="127.0.0.1", help="default 127.0.0.1")
-    add("--port", type=_port, default=8000, help="default 8000; 0 is any free port")
-    add("--token", type=_token, default=TOKEN, help=f"default {TOKEN}; empty for none")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen on (default 127.0.0.1)",
+    )
+    add(
+        "--port",
+        type=_port,
+        default=8000,
+        help="its port (default 8000); 0 is any free port",
+    )
+    add(
+        "--token",
+        type=_token,
+        default=TOKEN,
+        help=f"the API token (default {TOKEN}); empty for none",
+    )
     add(
         "--list",
         action="store_true",
