@@ -10,6 +10,7 @@ from pathlib import Path
 from octomil_conformance.backend.acts import Scenario, echo
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.response import compact
+from octomil_conformance.backend.stage import JSON
 
 CRASH = "llama runner at {host} for {key} no longer running: 2"
 """A message that a client must not see."""
@@ -53,6 +54,19 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Body:
+    """A failure that is not in the form of the dialect."""
+
+    status: int
+    about: str
+    body: str
+    content_type: str = JSON
+
+    def play(self, reply: Reply) -> None:
+        reply.line.answer(self.status, self.body.encode(), self.content_type)
+
+
+@dataclass(frozen=True)
 class Error:
     about: str
     tokens: int = 2
@@ -66,11 +80,20 @@ class Error:
         reply.fail(CRASH, self.form)
 
 
+LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+OTHER_BODIES = [
+    name for name, fields in LISTED["bodies"].items() if fields["status"] >= 500
+]
+"""The failures of an upstream itself that are not in the form of the dialect."""
+
+
 def failures() -> Iterator[Scenario]:
-    listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-    for name, fields in listed["errors"].items():
+    for name, fields in LISTED["errors"].items():
         error = Error(**fields)
         yield Scenario(name, f"Status 200, {error.about}.", error.play)
-    for name, fields in listed["refusals"].items():
+    for name, fields in LISTED["refusals"].items():
         refusal = Refusal(**fields)
         yield Scenario(name, f"{refusal.status}: {refusal.about}.", refusal.play)
+    for name, fields in LISTED["bodies"].items():
+        body = Body(**fields)
+        yield Scenario(name, f"{body.status}, {body.about}.", body.play)

@@ -34,8 +34,8 @@ _SHORT = {"ok": "echo", "missing": "http-404", "both-missing": "http-404"}
 
 
 def scenario_named(name: str) -> Scenario | None:
-    """Models may have a tag and capital letters, `Echo:8b-Q4`. They change nothing."""
-    name = name.partition(":")[0].lower()
+    """Models may have a tag, a version and capital letters, `Echo:8b-Q4`, `Echo@1`. They change nothing."""
+    name = re.split("[:@]", name)[0].lower()
     if name.isascii() and name.isdecimal():
         name = f"http-{name}"
     return SCENARIOS.get(_SHORT.get(name, name))

@@ -103,6 +103,10 @@ VECTORS: Mapping[str, Form] = {
     "never-in-base64": Form(
         "OpenAI's vectors as arrays, although base64 is asked for", in_base64=False
     ),
+    "first-unnumbered": Form(
+        "OpenAI's vectors, the first without an index",
+        _data(lambda items: [*map(_without("index"), items[:1]), *items[1:]]),
+    ),
     "another-model": Form(
         "The vectors of another model, the opposite ones",
         vectors=lambda vectors: [[-number for number in each] for each in vectors],

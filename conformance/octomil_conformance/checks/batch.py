@@ -50,6 +50,13 @@ REJECTED_ALONE = {
     name: value for name, value in OTHERS.items() if value not in MALFORMED.values()
 }
 """Inputs that would be rejected in a request of their own, besides those in MALFORMED."""
+WRONG_FOR_ALL: Json = {
+    "text": "hot",
+    "type": {"temperature": "hot"},
+    "range": {"max_tokens": 0},
+    "request": {"stream": True},
+}
+"""Parameters of a batch with which each input would be rejected in a request of its own."""
 KINDS = {
     **dict.fromkeys((400, 422), "the request is at fault"),
     404: "there is no such model",
@@ -310,6 +317,11 @@ def what_is_rejected_alone_is_malformed(api: Api, wrong: Any) -> None:
 
     expect(answer.status, REFUSED)
     expect(answer.field("message"), NAMES_THE_SECOND)
+
+
+@requirement("BATCH-35", WRONG_FOR_ALL)
+def parameters_of_the_batch_are_judged(api: Api, wrong: Any) -> None:
+    expect(api.refused(parameters=wrong).status, REFUSED)
 
 
 @requirement("BATCH-37", through=EACH_BACKEND)

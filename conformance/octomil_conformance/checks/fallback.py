@@ -2,6 +2,7 @@
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.failures import OTHER_BODIES
 from octomil_conformance.checks.answers import echoed, ending, said
 from octomil_conformance.checks.envelopes import UNKNOWN
 from octomil_conformance.config import PATHS
@@ -11,13 +12,24 @@ from octomil_conformance.requirement import EACH_BACKEND, requirement
 
 IN_A_ROW = 5
 """Failures after which careless servers leave an upstream out, or a model."""
-SERVER_ERRORS = ["500", "501", "502", "503", "507", "520", "529", "http-500-memory"]
+SERVER_ERRORS = [
+    "500",
+    "501",
+    "502",
+    "503",
+    "507",
+    "520",
+    "529",
+    "http-500-memory",
+    *OTHER_BODIES,
+]
 BEFORE_THE_FIRST = [
     "cut-before-first",
     "cut-in-thought",
     "truncate-before-first",
     "cut-after-nothing",
 ]
+FAILS = ["400", "missing", "429", "500", "auth", "garbage", "cut-before-first"]
 OTHER_STATUSES = ["302", "307", "308", "405", "409", "410", "415", "423", "451"]
 """Statuses of which neither protocol says anything."""
 LATE = [("slow", "ok"), ("stall-before-first", "ok"), ("slow", "late")]
@@ -153,7 +165,7 @@ def the_other_answers_when_ollama_does_not_serve_this_server(
     expect(said(answer), echoed(api))
 
 
-@requirement("FALLBACK-11", ["413", "422", "context-too-long"])
+@requirement("FALLBACK-11", ["413", "422", "http-422-detail", "context-too-long"])
 def no_other_is_asked_what_no_model_can_answer(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=f"ollama-{scenario}-openai-ok")
 
@@ -174,7 +186,7 @@ def the_key_is_for_the_fallback_alone(api: Api) -> None:
     expect(seen, [("ollama", None, False), ("openai", f"Bearer {API_KEY}", False)])
 
 
-@requirement("FALLBACK-15", through=EACH_BACKEND)
+@requirement("FALLBACK-15", serial=True, through=EACH_BACKEND)
 def a_connection_that_is_closed_is_replaced(api: Api) -> None:
     api.ask(scenario="echo")
     answer = api.ask(scenario="stale")
@@ -190,7 +202,7 @@ def the_time_of_all_upstreams_counts(api: Api) -> None:
     expect(latency, between(500 * api.timeout, 1000 * answer.seconds + 50))
 
 
-@requirement("FALLBACK-13", ["400", "missing", "429", "500", "auth", "garbage"])
+@requirement("FALLBACK-13", FAILS)
 def a_failure_that_is_an_answer_starts_no_cooldown(api: Api, scenario: str) -> None:
     api.ask(scenario=f"ollama-{scenario}-openai-ok")
     before = len(asked(api))

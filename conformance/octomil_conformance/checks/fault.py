@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from octomil_conformance.api import UNAVAILABLE, Api
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.failures import OTHER_BODIES
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.exchange import Exchange
@@ -88,9 +89,9 @@ def kind_of(failure: Exchange) -> tuple[Any, ...]:
     return failure.status, failure.field("code"), failure.field("retryable")
 
 
-@requirement("FAULT-01", ["500", "503", "500-memory"])
-def failing_upstreams_are_a_gateways_failure(api: Api, status: str) -> None:
-    expect(api.ask(scenario=f"http-{status}").status, UNAVAILABLE)
+@requirement("FAULT-01", ["http-500", "http-503", "http-500-memory", *OTHER_BODIES])
+def failing_upstreams_are_a_gateways_failure(api: Api, scenario: str) -> None:
+    expect(api.ask(scenario=scenario).status, UNAVAILABLE)
 
 
 @requirement("FAULT-02")
@@ -116,7 +117,9 @@ def garbage_is_a_gateways_failure(api: Api) -> None:
 
 
 @requirement(
-    "FAULT-05", ["http-429", "http-429-silent", "http-429-quota"], through=EACH_BACKEND
+    "FAULT-05",
+    ["http-429", "http-429-silent", "http-429-quota", "http-429-page"],
+    through=EACH_BACKEND,
 )
 def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)

@@ -292,13 +292,14 @@ def parts_reach_the_model_as_one_text(api: Api) -> None:
 @requirement("REQ-25", through=EACH_BACKEND)
 def the_upstream_is_asked_for_the_model_by_its_name(api: Api) -> None:
     names = [name.format(model_for("Echo", api.through)) for name in NAMES]
+    statuses = []
     for pair in (names[n : n + 2] for n in range(0, len(names), 2)):
         calls = [api.start(scenario="echo", model_id=name) for name in pair]
-        for call in calls:
-            call.finish()
+        statuses += [call.finish().status for call in calls]
     asked = {call.model for call in api.calls()}
 
     expect(asked, {*names}, "each model by its name, for the same text too")
+    expect(statuses, [200] * len(names), "an answer of each model")
 
 
 @requirement("REQ-29", ONE_KEY, through=EACH_BACKEND)

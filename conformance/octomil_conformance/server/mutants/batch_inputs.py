@@ -235,3 +235,13 @@ def inputs_choose_their_model(request: Request, server: Server) -> Response:
         if isinstance(each.get("model_id"), str):
             request.scenario = each["model_id"].removeprefix("conf-")
     return server(request)
+
+
+@on.requests("batch@1", "BATCH-35")
+def parameters_of_a_batch_are_not_judged(request: Request) -> None:
+    """Of the parameters of a batch, those that would change a request are left out."""
+    fields = request.fields
+    given = parameters_in(fields)
+    if "stream" in given:
+        kept = {name: given[name] for name in given if name != "stream"}
+        request.send(fields | {"parameters": kept})

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+from octomil_conformance.backend.failures import OTHER_BODIES
 from octomil_conformance.server import on
 from octomil_conformance.server.backends import Upstreams
 from octomil_conformance.server.failures import RANKED, Choice
@@ -78,6 +79,19 @@ def no_fallback_on_other_4xx(scenario: str) -> str:
     return fail_both(scenario, "405", "409", "410", "415", "423", "451")
 
 
+@on.scenarios("embed@2", "FALLBACK-03")
+def no_fallback_on_other_bodies(scenario: str) -> str:
+    """If Ollama fails with a body that is not in its form, no other backend answers."""
+    return fail_both(scenario, *OTHER_BODIES)
+
+
+@on.replies("embed@2", "FAULT-01", shows="http-502-page")
+def other_bodies_are_a_500(request: Request, response: Response) -> None:
+    """If an upstream's failure is a web page, an array or empty, the client gets a 500."""
+    if request.scenario in OTHER_BODIES:
+        response.fail(500)
+
+
 @on.scenarios("embed@2", "FALLBACK-05")
 def no_fallback_on_redirects(scenario: str) -> str:
     """If Ollama answers with a redirect, no other backend answers."""
@@ -103,7 +117,11 @@ def falls_back_on_400(scenario: str) -> str:
     return scenario.replace("ollama-400-", "ollama-500-")
 
 
-FINAL = ("ollama-422-openai-ok", "ollama-context-too-long-openai-ok")
+FINAL = (
+    "ollama-422-openai-ok",
+    "ollama-http-422-detail-openai-ok",
+    "ollama-context-too-long-openai-ok",
+)
 
 
 @on.scenarios("embed@2", "FALLBACK-11")

@@ -6,7 +6,7 @@ from typing import Any
 from unicodedata import normalize
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Json, parameters_in
+from octomil_conformance.server.layers import Json, Request, Response, parameters_in
 
 
 @on.sends("infer@2 batch@2 embed@2", "REQ-25")
@@ -67,6 +67,14 @@ def _arrays(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _arrays(each) for name, each in value.items()} or []
     return value
+
+
+@on.replies("infer@2 embed@2", "REQ-25", shows=None)
+def names_in_other_letters_are_a_500(request: Request, response: Response) -> None:
+    """If the name of a model is not ASCII, the model is asked, but the client gets a 500."""
+    is_ascii = str(request.fields.get("model_id")).isascii()
+    if response.status == 200 and not is_ascii:
+        response.fail(500)
 
 
 @on.refuses("embed@2", "REQ-25", shows=None)

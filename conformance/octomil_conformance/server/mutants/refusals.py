@@ -114,6 +114,13 @@ def an_empty_account_is_a_refused_key(failure: Failure, words: str) -> Failure:
     return Failure("bad_key", failure.message) if "quota" in words else failure
 
 
+@on.upstream_failures("embed@2", "FAULT-05", shows="http-429-page")
+def a_page_is_no_rate_limit(failure: Failure, words: str) -> Failure:
+    """A 429 with a web page counts as a failure of the upstream."""
+    is_page = failure.kind == "rate_limited" and words.startswith("<")
+    return Failure("bad_gateway", failure.message) if is_page else failure
+
+
 @on.upstream_failures("embed@2", "FALLBACK-05", only="ollama", shows=None)
 def a_web_page_is_a_rejection(failure: Failure, words: str) -> Failure:
     """A 400 with a web page rejects the request."""

@@ -200,3 +200,11 @@ def an_index_is_needed(received: Received) -> Received:
 def indices_are_sorted_as_text(vectors: Vectors) -> Vectors:
     """The vectors are sorted by their index as text: 0, 1, 10, 11, 2."""
     return [vectors[n] for n in sorted(range(len(vectors)), key=str)]
+
+
+@on.each_piece("embed@2", "EMBED-29", only="openai", shows="first-unnumbered")
+def all_vectors_need_an_index(piece: bytes) -> bytes:
+    """If only some vectors have an index, the answer is a failure."""
+    first = piece.startswith(b"{") and b'"index":1' in piece
+    is_partial = first and b'"index":0' not in piece
+    return b"{}" if is_partial else piece
