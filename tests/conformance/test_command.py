@@ -56,14 +56,19 @@ def test_a_broken_must_is_exit_1_and_the_report_explains_it(capsys):
     assert out.count("FAIL") == 1
 
 
-def test_of_responses_that_match_no_schema_the_last_one_is_shown():
-    claims, mutant = {"embed": 1}, all_mutants()["data_is_missing"]
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=2) as backend:
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url)
-        with serving(served(upstreams, TOKEN, mutant)) as url:
-            config = Config(base_url(url), claims, TOKEN)
-            rejection, schema = judge(config, only=["EMBED-14", "HTTP-25"]).verdicts
+def judged(mutant, claims, *only):
+    """A run of some requirements against a mutant."""
+    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
+        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
+        with serving(served(upstreams, TOKEN, all_mutants()[mutant])) as url:
+            config = Config(base_url(url), claims, TOKEN, backend_timeout=0.5)
+            return judge(config, only=only, backend=backend)
 
+
+def test_of_responses_that_match_no_schema_the_last_one_is_shown():
+    run = judged("data_is_missing", {"embed": 1}, "EMBED-14", "HTTP-25")
+
+    rejection, schema = run.verdicts
     assert (rejection.outcome, schema.outcome) == ("pass", "fail")
     assert [each.status for each in rejection.exchanges] == [200, 400]
     assert [each.status for each in schema.exchanges][-1] == 200
@@ -311,12 +316,8 @@ def test_requests_to_unknown_paths_of_an_upstream_are_reported():
 
 
 def test_a_plain_request_that_fails_is_named_with_its_message():
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
-        mutant = all_mutants()["messages_are_refused"]
-        with serving(served(upstreams, subject=mutant)) as url:
-            config = Config(base_url(url), {"infer": 2, "embed": 2})
-            run = judge(config, only=["INFER-01", "EMBED-21"], backend=backend)
+    claims = {"infer": 2, "embed": 2}
+    run = judged("messages_are_refused", claims, "INFER-01", "EMBED-21")
 
     said = "\n".join(lines(run))
     assert "a plain request to infer gets 400 {" in said
@@ -325,25 +326,16 @@ def test_a_plain_request_that_fails_is_named_with_its_message():
 
 
 def test_a_finding_says_which_upstreams_were_asked():
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
-        mutant = all_mutants()["accepts_missing_vectors"]
-        with serving(served(upstreams, subject=mutant)) as url:
-            config = Config(base_url(url), {"embed": 2}, backend_timeout=0.5)
-            run = judge(config, only=["EMBED-21[openai]"], backend=backend)
+    run = judged("accepts_missing_vectors", {"embed": 2}, "EMBED-21[openai]")
 
     assert "      asked   ollama, openai" in lines(run)
 
 
-def test_a_request_that_needs_the_scripted_backend_says_so(capsys):
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
-        with serving(served(upstreams, subject=all_mutants()["buffers_stream"])) as url:
-            config = Config(base_url(url), {"stream": 2}, backend_timeout=0.5)
-            run = judge(config, only=["STREAM-20"], backend=backend)
+def test_a_request_that_needs_the_scripted_backend_says_so():
+    run = judged("buffers_stream", {"stream": 2}, "STREAM-20")
 
     said = "\n".join(lines(run))
-    assert f"curl -N -X POST {url}/api/v1/inference/stream" in said
+    assert f"curl -N -X POST {run.config.url}/inference/stream" in said
     assert "# needs octomil-conformance backend behind the server; the suite's" in said
 
 
