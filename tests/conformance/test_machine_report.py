@@ -83,6 +83,13 @@ def test_the_junit_report_counts_what_failed():
     assert "got this\nwant that\nbreaks Standard parsers" in failure
 
 
+def test_a_failure_that_breaks_no_known_client_has_no_line_about_clients():
+    failure = junit_of(run_of(verdict("fail", "STREAM-09"))).find(".//failure").text
+
+    assert "breaks" not in failure
+    assert "\n\n" not in failure
+
+
 def test_what_xml_cannot_hold_is_replaced():
     suite = junit_of(nasty_run())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from canned_server import INFERENCE, STREAM
+from canned_server import EMBEDDINGS, INFERENCE, STREAM
 from laid import judged, lay, named
 from octomil_conformance import cli
 
@@ -54,6 +54,17 @@ def test_what_a_bare_body_cannot_show_is_not_judged(capsys):
     assert "not judged: STREAM-01, STREAM-15 of 1 answer: no headers were rec" in out
     assert "16 passed, 5 not tested" in out
     assert status == 0
+
+
+def test_the_summary_counts_what_recordings_lack_in_lines_and_not_in_the_table():
+    lay(embed_json=EMBEDDINGS)
+
+    assert cli.main(["fixtures", "embed.json", "--markdown", "r.md"]) == 0
+
+    summary = Path("r.md").read_text("utf-8")
+    assert "not judged&#58; HTTP&#45;04 of 1 answer&#58; no headers" in summary
+    assert "**WARN** | **EMBED-08**" in summary
+    assert "UNTESTED" not in summary
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,7 @@ def test_each_file_gets_its_own_verdicts(capsys):
     assert out.count("FAIL  STREAM-05") == 1
     assert "(stream/bad.sse)" in out
     check = "stream: every event ends with a blank line"
-    assert f"also    {check} (stream/worse.sse)" in out
+    assert f"also    {check} (stream/worse.sse): got [b'data: 1\\n']\n" in out
     suite = ElementTree.parse("r.xml").getroot()
     assert len(suite.findall("testcase")) == int(suite.get("tests"))
     assert int(suite.get("skipped")) == 15

@@ -76,7 +76,7 @@ def _environment(config: Config) -> list[str]:
 
 def _blocks(run: Run) -> Iterator[list[str]]:
     for first, *others in _findings(run):
-        yield [*_block(first), *(f"      also    {_place(each)}" for each in others)]
+        yield [*_block(first), *(_also(run, each) for each in others)]
     for expectation in run.stale():
         yield [
             f"STALE  {expectation.check}  expected to fail, but it does not: remove it from the list",
@@ -116,6 +116,12 @@ def _block(verdict: Verdict) -> list[str]:
             lines.append(f"      {name:<7} {first}")
             lines += [f"{'':14}{line}" for line in rest]
     return lines
+
+
+def _also(run: Run, verdict: Verdict) -> str:
+    """Recordings may break a requirement each in its own way."""
+    got = " ".join(verdict.evidence.got.split()) if run.recorded else ""
+    return f"      also    {_place(verdict)}" + (f": got {got}" if got else "")
 
 
 def _place(verdict: Verdict) -> str:

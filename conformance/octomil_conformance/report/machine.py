@@ -128,8 +128,10 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
     message = requirement.text
     if verdict.outcome == "fail":
         failure = ElementTree.SubElement(case, "failure", message=message)
-        repro = "".join(map(curl, verdict.exchanges[-1:]))
-        failure.text = f"got {verdict.evidence.got}\nwant {verdict.evidence.want}\nbreaks {requirement.breaks}\n{repro}"
+        breaks = f"breaks {requirement.breaks}" if requirement.breaks else ""
+        lines = [f"got {verdict.evidence.got}", f"want {verdict.evidence.want}", breaks]
+        lines += map(curl, verdict.exchanges[-1:])
+        failure.text = "\n".join(filter(None, lines))
     elif verdict.outcome == "error":
         ElementTree.SubElement(case, "error", message=message).text = verdict.reason
     elif verdict.outcome in ("expected", "untestable"):

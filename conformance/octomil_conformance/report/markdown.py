@@ -74,16 +74,18 @@ def _notes(run: Run) -> list[str]:
         for each in words.without_check(run.config)
     ]
     notes += [f"**Note**: {plain(each, token)}" for each in run.notes()]
+    notes += [plain(each) for each in words.lacking(run)]
     return notes
 
 
 def _findings(run: Run) -> list[list[str]]:
     """A row for all verdicts with one outcome on one requirement. Got and want are those of the first."""
     return [
-        _row(requirement, list(alike), run.config.token)
+        _row(requirement, found, run.config.token)
         for requirement, verdicts in words.by_requirement(run).items()
         for outcome, alike in groupby(verdicts, lambda each: each.outcome)
-        if outcome != "pass"
+        if (found := [each for each in alike if not words.is_lacking(run, each)])
+        and outcome != "pass"
     ]
 
 
