@@ -272,6 +272,7 @@ EXCHANGE = {"request": {"method": "POST"}, "response": {"status": 200}}
             "with body and statusCode: expected a body",
         ),
         ({"headers": {}, "body": "{}"}, "with body and headers: expected a body alone"),
+        ({"data": {}, "status": 200, "statusText": "OK"}, "with status and statusText"),
     ],
 )
 @pytest.mark.parametrize("name", ["embed_json", "stream_json"])
@@ -290,6 +291,8 @@ def test_the_file_of_another_tool_is_no_body(name, content, said, capsys):
         {"request": "r1", "status": "ok"},
         {"data": [], "results": [{"status": 200, "body": {}}]},
         {"response": "A cherry.", "done": True},
+        {**EXCHANGE, "usage": {}},
+        {"results": [EXCHANGE]},
     ],
 )
 def test_a_body_of_the_wrong_shape_is_judged(content):

@@ -28,8 +28,13 @@ KINDS = (".http", ".sse", ".json")
 
 EXCHANGES = ({"request", "response"}, {"httpRequest", "httpResponse"})
 """Fields of recorded exchanges in files of other tools: cassettes, WireMock, Postman, MockServer."""
-RESPONSES = ({"status", "body"}, {"statusCode", "body"}, {"headers", "body"})
-"""Fields of canned responses in such files: nock, and stubs of many kinds."""
+RESPONSES = (
+    *({"status", "body"}, {"statusCode", "body"}, {"headers", "body"}),
+    {"status", "statusText"},
+)
+"""Fields of canned responses in such files: nock, axios, and stubs of many kinds."""
+OURS = {"output", "results", "backends", "usage"}
+"""Fields of this API's answers, which may have any other field too."""
 
 
 def read(path: Path, entry: Entry | None) -> Recording:
@@ -112,6 +117,7 @@ def _require_no_tool(document: object) -> None:
     if field(field(document, "log"), "entries") is not MISSING:
         raise UsageError("it is a HAR: expected the extension .har")
     outer = _objects([document, *items(document)[:1]])
+    outer = [each for each in outer if not OURS & each.keys()]
     inner = _objects(
         each
         for fields in outer
