@@ -3,11 +3,13 @@
 from octomil_conformance.backend import words
 from octomil_conformance.backend.acts import (
     FAILURE,
+    VERY_LATE,
     echo,
     is_first_portion,
     scenario,
 )
 from octomil_conformance.backend.reply import Reply
+from octomil_conformance.backend.stage import JSON
 
 PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
 """A page from a server in front of the upstream."""
@@ -103,6 +105,22 @@ def garbage_later(reply: Reply) -> None:
     """Two tokens, then bytes that are not of the dialect."""
     reply.say(reply.echo[:2])
     reply.garble()
+
+
+@scenario
+def flood_cut(reply: Reply) -> None:
+    """As `flood`, then the connection breaks."""
+    reply.say(words.FLOOD_TOKENS)
+    reply.cut()
+
+
+@scenario
+def failure_stall(reply: Reply) -> None:
+    """500 and the beginning of its message in time, then nothing."""
+    reply.line.response.head(500, content_type=JSON, content_length=str(len(FAILURE)))
+    reply.line.response.send(FAILURE[:5])
+    reply.line.pause(reply.pace.late + VERY_LATE)
+    reply.line.break_off("cut")
 
 
 @scenario

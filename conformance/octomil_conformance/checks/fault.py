@@ -200,7 +200,9 @@ def the_timeout_covers_a_whole_answer(api: Api) -> None:
     expect(api.ask(scenario="drip").status, UNAVAILABLE)
 
 
-@requirement("FAULT-12", ["stall-before-first", "awake"], through=EACH_BACKEND)
+@requirement(
+    "FAULT-12", ["stall-before-first", "awake", "failure-stall"], through=EACH_BACKEND
+)
 def a_beginning_is_not_an_answer_in_time(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 

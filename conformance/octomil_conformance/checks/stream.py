@@ -47,6 +47,8 @@ CUT_OR_REFUSED = Want(
 )
 PONDERS = 4.0
 """Seconds. The model reasons for ten."""
+AT_ONCE = 8
+"""Streams that end at once: a session_id made of the time occurs again."""
 HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
 HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}
 """Seconds after which a client hangs up. The status is sent after a second."""
@@ -189,6 +191,17 @@ def each_stream_has_its_own_session(api: Api, headers: dict[str, str]) -> None:
     expect(sessions[0], none_of(sessions[1]), "another session_id in each stream")
 
 
+@requirement("STREAM-27", through=EACH_BACKEND)
+def streams_at_once_have_their_own_sessions(api: Api) -> None:
+    calls = [api.start(scenario="gated") for _ in range(AT_ONCE)]
+    for call in calls:
+        call.until_text(1)
+    api.backend.open(api.nonce)
+    sessions = [field(ending(call.finish()), "session_id") for call in calls]
+
+    expect(len({*map(str, sessions)}), AT_ONCE, "another session_id in each stream")
+
+
 @requirement("STREAM-28", through=EACH_BACKEND)
 def a_stream_that_reaches_its_limit_says_so(api: Api) -> None:
     answer = api.ask("one two three", scenario="echo", parameters={"max_tokens": 2})
@@ -259,6 +272,16 @@ def half_an_answer_ends_with_an_error_event(api: Api) -> None:
     expect(field(error, "code"), NAME, "a code")
     expect(field(error, "message"), NAME, "a message")
     expect(field(error, "retryable"), BOOLEAN, "retryable, true or false")
+
+
+@requirement("STREAM-33", through=EACH_BACKEND)
+def a_client_that_reads_slowly_gets_the_error_event(api: Api) -> None:
+    call = api.start(scenario="flood-cut")
+    call.until_text(1)
+    time.sleep(1.0)  # the client reads nothing
+    last = next(reversed(call.finish().events), None)
+
+    expect(field(field(last, "error"), "code"), NAME, "a code in the last event")
 
 
 @requirement("STREAM-34")

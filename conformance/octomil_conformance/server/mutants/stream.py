@@ -60,6 +60,14 @@ def stream_usage_does_not_add_up(fields: Json) -> None:
 on.final_events("stream@0", "STREAM-18").sets(
     stream_ends_for_no_known_reason=("finish_reason", "eos_token")
 )
+
+
+@on.final_events("stream@2", "STREAM-27")
+def sessions_are_times(fields: Json) -> None:
+    """The `session_id` is the time, so that streams that end at once have the same."""
+    fields["session_id"] = str(int(20 * time.monotonic()))
+
+
 on.final_events("stream@2", "STREAM-27").sets(
     sessions_are_the_same=("session_id", "9b2f")
 )
@@ -160,6 +168,17 @@ def end_of_stream_is_missing(frames: Iterator[bytes]) -> Iterator[bytes]:
     """The transfer breaks off after the final event."""
     yield from frames
     raise ConnectionError
+
+
+@on.streams("stream@2", "STREAM-33", shows="flood-cut")
+def what_a_slow_client_has_not_read_is_lost(frames: Iterator[bytes]) -> Iterator[bytes]:
+    """If much has been sent, the transfer breaks off before its error event."""
+    size = 0
+    for frame in frames:
+        size += len(frame)
+        if size > 2**20 and b'"error": {' in frame:
+            raise BrokenPipeError
+        yield frame
 
 
 @on.replies("stream@2", "STREAM-27")
