@@ -26,6 +26,7 @@ from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import Finding, shown
 from octomil_conformance.report.redact import redact
 from octomil_conformance.target import Target
+from octomil_conformance.wire.batch import is_failure, results_of
 
 MODEL_HINT = "pass --model NAME (and --embed-model NAME), or put `octomil-conformance backend` behind the server"
 PORTS_HINT = "free the port, choose others with --backend and --openai-backend, or use the backend that runs there with --backend external"
@@ -173,7 +174,10 @@ def _refused(answer: Exchange) -> bool:
 
 
 def _good(answer: Exchange) -> bool:
-    """True for a redirect too, which a check reports better."""
+    """True for a redirect too, which a check reports better. False for a batch whose inputs all failed."""
+    results = results_of(answer)
+    if results and all(map(is_failure, results)):
+        return False
     return 200 <= answer.status < 400 or (
         answer.request.profile == "health" and answer.status == 503
     )

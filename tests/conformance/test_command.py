@@ -12,7 +12,7 @@ from octomil_conformance.api import Api
 from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.checks import MODEL_ANSWERS, MODEL_ANSWERS_OF_AUTH
-from octomil_conformance.config import Config, base_url
+from octomil_conformance.config import Config, CouldNotTest, base_url
 from octomil_conformance.report.console import lines
 from octomil_conformance.runner import judge
 from octomil_conformance.server.http_server import serving
@@ -313,6 +313,13 @@ def test_requests_to_unknown_paths_of_an_upstream_are_reported():
 
     words = "the server called GET /api/foo, which the scripted backend does not have"
     assert words in lines(run)
+
+
+def test_a_batch_whose_inputs_all_fail_is_no_answer():
+    with serving(served(Upstreams(), scenario="status-503")) as url:
+        config = Config(base_url(url), {"infer": 1, "batch": 1})
+        with pytest.raises(CouldNotTest, match="answered a plain request with 503"):
+            judge(config)
 
 
 def test_a_plain_request_that_fails_is_named_with_its_message():

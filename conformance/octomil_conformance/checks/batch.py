@@ -96,7 +96,7 @@ def both_forms_of_input_are_accepted(api: Api) -> None:
     answer = api.ask(inputs=inputs)
 
     expect(answer.status, 200)
-    expect([*map(is_answer, results_of(answer))], [True, True])
+    expect([*map(is_answer, results_of(answer))], [True, True], "two answers")
 
 
 @requirement("BATCH-07", [[], "Hi", {}, None])
@@ -144,7 +144,9 @@ def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
     answer = api.ask(scenario="echo", inputs=inputs_of(texts))
 
     expect(outputs(answer)[::2], ["one", "three"])
-    expect([*map(is_failure, results_of(answer))], [False, True, False])
+    failures = [*map(is_failure, results_of(answer))]
+
+    expect(failures, [False, True, False], "a failure of the second input alone")
 
 
 @requirement("BATCH-21", SPREADING, through=EACH_BACKEND)
