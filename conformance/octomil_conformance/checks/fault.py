@@ -126,6 +126,7 @@ def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
 
     expect(answer.status, 429)
     expect(answer.header("Retry-After"), NAME, "Retry-After")
+    expect(answer.seconds, less_than(api.within(2 * api.timeout + 3)))
 
 
 @requirement("FAULT-06", ["http-500", "garbage", "drop"], through=EACH_BACKEND)

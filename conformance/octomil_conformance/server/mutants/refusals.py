@@ -1,6 +1,7 @@
 """Failures of one upstream that reach the client wrongly, while those of the other one are reported well; unusual failures, and several in a row."""
 
 import re
+import time
 
 from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import on
@@ -55,6 +56,13 @@ def refusals_are_quoted(failure: Failure, words: str) -> Failure:
     if failure.kind == "bad_request":
         failure.message = words
     return failure
+
+
+@on.delays("embed@2", "FAULT-05 FALLBACK-13[ollama]", shows=None)
+def the_server_waits_itself(given: str) -> str:
+    """The server waits for most of a short Retry-After before it passes the failure on."""
+    time.sleep(6 * (given == "7"))
+    return whole_seconds(given)
 
 
 @on.delays("embed@2", "HTTP-35", shows="http-429-fraction")
