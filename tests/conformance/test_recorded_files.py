@@ -116,7 +116,10 @@ def test_an_answer_is_read_with_or_without_its_codings(data, body, end):
         (HEAD + b"no colon\r\n\r\n", "expected `Name: value`, not 'no colon'"),
         (HEAD + b"Content-Length: four\r\n\r\ndata", "h: expected a number"),
         (HEAD + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), "h: expected a number"),
-        (HEAD + b"Content-Length: 4\r\n\r\ndata\n\n", "2 bytes more than Content-Leng"),
+        (
+            HEAD + b"Content-Length: 4\r\n\r\ndata\n\n",
+            "2 bytes more than Content-Length: 4 says: expected one body",
+        ),
         (CHUNKED + END + b"x", "1 bytes after the terminating chunk"),
         (GZIP + PACKED[:2] + b"x" * 22, "gzip is broken"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "expected a status line"),

@@ -107,7 +107,9 @@ def _framed(response: Response) -> Response:
         return replace(response, end="unrecorded")
     missing = int(length) - len(response.body)
     if missing < 0 and response.body[int(length) :] not in LINE_ENDS:
-        raise Malformed(f"{-missing} bytes more than Content-Length: {length} says")
+        raise Malformed(
+            f"{-missing} bytes more than Content-Length: {length} says: expected one body as it was sent, or no Content-Length"
+        )
     if missing <= 0:
         return replace(response, body=response.body[: int(length)], end="complete")
     problem = f"{missing} bytes less than Content-Length: {length} says"
