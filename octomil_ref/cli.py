@@ -1,7 +1,7 @@
 """The command `octomil-ref`: serve, demo, config, check.
 
-A command imports what only it needs. Before gunicorn, which imports the app itself, the imports of all commands would take a third of
-the start.
+Each command imports what only it needs. Otherwise these imports would take a third of the time in which gunicorn starts, because gunicorn
+imports the app itself.
 """
 
 import argparse
@@ -142,7 +142,7 @@ def config(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Asks each backend for its models. Exits with 1 if one cannot be used, if there is none, or if a setting is wrong."""
+    """Asks each backend for its models. Exits with 1 if a backend cannot be used, if there is no backend, or if a setting is wrong."""
     from octomil_ref.app import create_backends
 
     settings = load()

@@ -70,7 +70,7 @@ Observe = Callable[[Attempt], None]
 
 @dataclass(frozen=True, eq=False)
 class CommittedStream:
-    """A stream that has sent a token, its ending, or a second of thinking. From then on there is no fallback. The caller closes it."""
+    """A stream that has reached its first token, its ending, or a second of thinking. From then on there is no fallback. The caller closes it."""
 
     first: list[Piece]
     """The pieces with which the stream committed."""
@@ -106,7 +106,7 @@ def committed(
 
 
 def _until_commit(pieces: Iterator[list[Piece]]) -> list[Piece]:
-    """The pieces with which a stream commits. A stream that ends without any raises."""
+    """The pieces with which a stream commits. Raises if the stream fails before that."""
     thinking: Deadline | None = None
     while True:
         found = next(pieces)

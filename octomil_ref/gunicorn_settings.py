@@ -30,9 +30,8 @@ loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
-# A worker is replaced after so many seconds without a sign of life of its loop, which gives one each second. Its threads may
-# take any time: a stream is not killed. The loop also starts threads: when 1,000 streams begin at once on one core, that takes it
-# up to 15 seconds.
+# A worker is replaced if its loop, which reports each second, has not reported for so many seconds. Its threads may take any time:
+# a stream is not killed. The loop also starts threads, which takes up to 15 seconds when 1,000 streams begin at once on one core.
 timeout = 30
 graceful_timeout = math.ceil(_settings.shutdown_grace)
 keepalive = math.ceil(_settings.client_timeout)

@@ -133,7 +133,7 @@ class KeyRing:
 
 
 def names_in_file(text: str) -> Names:
-    """One entry a line, as in the variable; `#` starts a comment line. Raises ValueError with what it expected."""
+    """One entry per line, as in the variable; `#` starts a comment line. Raises ValueError with what it expected."""
     lines = (line.strip() for line in text.split("\n"))
     names = _names("line", ("" if line.startswith("#") else line for line in lines))
     if not names:

@@ -70,10 +70,10 @@ def write_attempt(attempt: Attempt) -> None:
 MAX_DETAIL = 300  # characters of what an upstream said, at most
 
 MIN_QUOTE, MAX_QUOTE = 4, 8
-"""Characters that an upstream's words share with a prompt count as quoted if there are 8, or all of a shorter prompt, at least 4."""
+"""An upstream's message quotes a prompt if both contain the same 8 characters in a row, or if it contains a whole prompt of 4 to 7 characters."""
 
 MAX_PROMPT = 256 * 1024
-"""The most characters of a prompt that are looked for in an upstream's message. With a longer prompt, the message is not logged."""
+"""The most characters of a prompt whose quotations are looked for. With a longer prompt, the upstream's message is not logged."""
 
 HIDDEN = "(not shown)"
 

@@ -183,7 +183,7 @@ class SharedFolder:
     """The folder in which the workers of gunicorn keep their metrics. The master makes and cleans it."""
 
     def __init__(self, given: str, parent: str | None) -> None:
-        """Without `given` it is a new one in `parent`. Raises SettingsError if `given` cannot be made."""
+        """If `given` is empty, makes a temporary folder in `parent`. Raises SettingsError if the folder cannot be written."""
         self._is_temporary = not given
         self.path = given or tempfile.mkdtemp(prefix="octomil-metrics-", dir=parent)
         _make(self.path)

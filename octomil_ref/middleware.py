@@ -137,7 +137,7 @@ def cors(origins: Sequence[str]) -> list[Any]:
 
 
 class VaryByOrigin:
-    """Adds `Vary: Origin`: the response names the origin that asked, so a cache must not give it to another one."""
+    """Adds `Vary: Origin`: the response names the origin that asked, so a cache must not give it to another origin."""
 
     def process_response(
         self, req: Request, resp: Response, resource: object, req_succeeded: bool
@@ -173,7 +173,7 @@ class Auth:
 
 
 class Methods:
-    """Answers a method that Falcon does not know, such as `BREW`, like any other wrong one."""
+    """Answers a method that Falcon does not know, such as `BREW`, like any other wrong method."""
 
     def process_resource(
         self, req: Request, resp: Response, resource: object, params: dict[str, object]

@@ -88,7 +88,7 @@ FIXED_HEADERS = frozenset(
         *("expect", "host", "transfer-encoding", "upgrade"),
     ]
 )
-"""The server sets these itself, or they would change what a request means."""
+"""Headers that the server sets itself, or that would change what a request means."""
 
 
 def headers(text: str) -> Mapping[str, str]:

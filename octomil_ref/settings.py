@@ -139,7 +139,7 @@ def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
 
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables of the libraries below, which fail late or not at all if one is wrong."""
+"""Variables that requests and OpenSSL read. If one is wrong, they fail late or not at all."""
 
 
 def _check_certificates(variable: str, path: str) -> None:
@@ -157,7 +157,7 @@ def _check_certificates(variable: str, path: str) -> None:
 
 
 _accepted: set[str] = set()
-"""Files that had certificates. A new worker of gunicorn inherits it, and starts even if one is wrong by then."""
+"""Files whose certificates were valid. A new worker of gunicorn inherits the set, and starts even if such a file is wrong by then."""
 
 
 def load_or_exit() -> Settings:

@@ -1,7 +1,7 @@
 """Waitress, as `octomil-ref serve` and the demo run it: on SIGTERM it takes no new requests and lets running ones finish.
 
-Waitress alone stops at once, and announces `Connection: close` with each chunked answer. Both are mended here, by the few names
-that its documentation does not mention: `channel_class`, `task_class`, `set_close_on_finish`, `requests`,
+Waitress alone stops at once, and announces `Connection: close` with each chunked answer. This module changes both through a few
+names that waitress's documentation does not mention: `channel_class`, `task_class`, `set_close_on_finish`, `requests`,
 `request`, `close_when_flushed`.
 """
 
@@ -31,7 +31,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Task(WSGITask):
-    """Sends a chunked answer without `Connection: close`, because Node's fetch takes a cut answer with it for a whole one."""
+    """Sends a chunked answer without `Connection: close`: with this header, Node's fetch reads a cut answer as a whole one."""
 
     request: Any  # the stubs take it for an error
 

@@ -88,7 +88,7 @@ class Api:
     # The requests
 
     def ask(self, *given: Any, **changes: Any) -> Exchange:
-        """A valid request and its whole answer, with the arguments of `start`."""
+        """Sends a valid request, as `start` does, and returns its whole answer."""
         return answered(self.start(*given, **changes).finish())
 
     def plain(self, headers: Headers = AS_USUAL, **options: Any) -> Exchange:
@@ -222,7 +222,7 @@ class Api:
             yield answered(exchange)
 
     def complaints(self, about: Callable[[Exchange], list[str]]) -> list[str]:
-        """The complaints about all exchanges of this profile so far in which no check found a fault. The report shows one that has some."""
+        """The complaints about all exchanges of this profile so far in which no check found a fault. The report shows an exchange with complaints, if there is one."""
         known = {id(exchange) for exchange in self.seen}
         for exchange in self.target.seen(self.profile):
             if id(exchange) not in known:

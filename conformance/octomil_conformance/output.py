@@ -19,7 +19,7 @@ ENDING = {signal.SIGINT, signal.SIGTERM}
 
 @contextmanager
 def printed(program: str, code: int) -> Iterator[None]:
-    """A context at whose end everything printed is written. Raises SystemExit if it cannot be written.
+    """A context that writes everything printed before it ends. Raises SystemExit if it cannot be written.
 
     If the reader has gone it prints no message; otherwise it prints one line, and the exit code is `code`.
     """

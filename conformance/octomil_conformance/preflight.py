@@ -49,7 +49,7 @@ def ready(config: Config, backend: Backend | None = None) -> Iterator[Target]:
 
 
 def preflight(target: Target) -> None:
-    """One plain request for each claimed endpoint. Raises CouldNotTest if nothing works. Checks judge what is only broken."""
+    """One plain request for each claimed endpoint. Raises CouldNotTest if nothing works: checks judge a server that works in part."""
     profiles = [name for name in target.config.claims if name != "auth"] or ["infer"]
     answers = [first_answer(target, profile) for profile in profiles]
     for answer in answers:

@@ -1,4 +1,4 @@
-"""Runs the checks that the claims bring, several at once, and makes a verdict of each.
+"""Runs the checks of the claims, several at once, and makes a verdict of each.
 
 A serial check runs when all others are done. Whatever happens in a check becomes its verdict.
 """
@@ -79,7 +79,7 @@ def _run(check: Check, case: str, api: Api) -> None:
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:
-    """The checks that the claims bring, serial ones last. With `only`, just the checks of these ids, such as `STREAM-21` or `STREAM-21[openai]`."""
+    """The checks of the claims, serial ones last. With `only`, just the checks of these ids, such as `STREAM-21` or `STREAM-21[openai]`."""
     found = [
         Task(check, profile, case, partial(_run, check, case), through)
         for check in all_checks()

@@ -139,7 +139,7 @@ class Transfer:
         return self._keep and not self._closes and self._end == "complete"
 
     def break_off(self) -> None:
-        """Ends the transfer. Another thread than the one that reads may call it."""
+        """Ends the transfer. A thread other than the reader may call it."""
         if self._connection is not None:
             with suppress(OSError):  # it is closed already
                 self._connection.shutdown(socket.SHUT_RDWR)

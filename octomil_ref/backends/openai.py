@@ -218,7 +218,7 @@ KEEP_ALIVE = re.compile(
     rb"""["\[]*(ping|pong|keep[ _-]?alive|heart[ _-]?beat|null|:.*)?["\]]*""",
     re.IGNORECASE,
 )
-"""Matches data that only keeps a connection awake. Proxies: nothing. One API: null. Manifest: comments of OpenRouter."""
+"""Matches data that only keeps a connection awake. Proxies send nothing, One API null, Manifest the comments of OpenRouter."""
 
 MAX_STRAY = 16 * 1024 * 1024
 """The most bytes of JSON outside of events, or on several lines of one event, that are read."""
@@ -269,7 +269,7 @@ class _Lines:
         return pieces + self._ending()
 
     def _read_mark(self, data: bytes) -> list[Piece]:
-        """Data that is not an object, such as `[DONE]`, or a part of one."""
+        """Data that is not an object, such as `[DONE]`, or is only a part of an object."""
         if self._event and len(self._event) <= MAX_STRAY:
             self._event += b"\n" + data
             return []

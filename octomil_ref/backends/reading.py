@@ -218,7 +218,7 @@ def pieces(thoughts: object, words: str) -> list[Piece]:
 
 
 def names(models: Any, field: str) -> list[str]:
-    """The names of listed models. A malformed entry says nothing against the others."""
+    """The names of listed models, without malformed entries."""
     found = []
     for model in models or []:  # older Ollamas send null if there are none
         with suppress(*MALFORMED):
@@ -227,7 +227,7 @@ def names(models: Any, field: str) -> list[str]:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens; None if it is absent or no such number, which says nothing against the answer beside it."""
+    """A number of tokens, or None: an answer without a count, or with an impossible one, is still an answer."""
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int or not 0 <= value <= MAX_COUNT:

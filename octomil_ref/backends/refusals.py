@@ -67,7 +67,7 @@ MODALITY = r"(?<![\w/.:-])(image|audio|video|vision|multi-?modal|speech|chat|com
 """Matches a whole word only, because names of models and parameters may contain such words."""
 
 WEB_PAGE, PLAIN_TEXT = "web page", "plain text"
-"""The last code of a body that is not JSON. Mostly it is not from the model's server, but from one in front of it."""
+"""The last code of a body that is not JSON. Such a body is mostly from a server in front of the model's."""
 
 TABLE = (
     Row(TimedOut, [408], "", "OpenRouter, LiteLLM"),

@@ -29,7 +29,7 @@ NOT_SUPPORTED: Mapping[str, tuple[object, ...]] = {
     "prediction": (),
     "web_search_options": (),
 }
-"""Fields that can ask for more than text from one choice, with the values that do not and are accepted."""
+"""Fields that can ask for more than one text, each with the values that do not. Only these values are accepted."""
 
 NO_PARAMETERS = NOT_SUPPORTED.keys() | {
     *("model", "messages", "stream", "stream_options", "max_completion_tokens")

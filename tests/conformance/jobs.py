@@ -81,7 +81,7 @@ class Job:
     """The name of a mutant or variant. Any other name is a conformant server."""
     claims: Mapping[str, int]
     only: frozenset[str] = frozenset()
-    """Ids such as `STREAM-21` or `STREAM-21[openai]`; empty for all that the claims bring."""
+    """Ids such as `STREAM-21` or `STREAM-21[openai]`; empty for all checks of the claims."""
     timeout: float = TIMEOUT
 
 

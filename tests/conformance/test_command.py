@@ -65,7 +65,7 @@ def judged(mutant, claims, *only):
             return judge(config, only=only, backend=backend)
 
 
-def test_of_responses_that_match_no_schema_the_last_one_is_shown():
+def test_the_last_response_that_matches_no_schema_is_shown():
     run = judged("data_is_missing", {"embed": 1}, "EMBED-14", "HTTP-25")
 
     rejection, schema = run.verdicts
@@ -85,7 +85,7 @@ def test_an_older_version_of_the_spec_judges_by_its_own_list(capsys):
     assert capsys.readouterr().out.startswith("octomil-conformance 0.1.0, spec 1.0\n")
 
 
-def test_what_a_later_version_adds_is_not_judged_by_an_older_one():
+def test_an_older_version_does_not_judge_what_a_later_one_adds():
     later = [spec.requirements()[each] for each in spec.additions()["1.1"]]
     now = Config("", dict.fromkeys(spec.PROFILES, 2))
     before = replace(now, spec_version="1.0")
@@ -203,7 +203,7 @@ def test_a_wrong_file_is_exit_2(text):
 # Nothing to judge
 
 
-def test_a_server_that_is_not_there_is_exit_3(capsys):
+def test_an_unreachable_server_is_exit_3(capsys):
     assert cli.main([NO_SERVER, "--markdown", "r.md"]) == 3
     said = capsys.readouterr()
     assert said.out.index("infer@1") < said.out.index("could not test: http://127")
@@ -280,7 +280,7 @@ def test_without_the_extra_the_command_says_how_to_install_it(capsys):
 # Other commands
 
 
-def test_list_prints_the_requirements_that_a_claim_brings(capsys):
+def test_list_prints_the_requirements_that_a_claim_includes(capsys):
     assert cli.main(["list"]) == 0
     assert "STREAM-05   MUST   @0 sdk  stream" in capsys.readouterr().out
 

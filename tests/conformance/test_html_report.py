@@ -66,7 +66,7 @@ def test_the_verdicts_on_a_requirement_are_grouped_the_worst_first(page):
     assert [each["data-outcome"] for each in verdicts] == ["pass", "fail", "pass"]
 
 
-def test_it_has_notes_and_what_a_claim_cannot_bring(page):
+def test_it_has_notes_about_the_run_and_its_claims(page):
     run = run_of(verdict("pass"), claims={"stream": 1, "auth": 2})
     run.unknown = ["GET /api/foo"]
 
@@ -136,7 +136,7 @@ def test_what_a_server_says_is_only_text(page):
     assert "U+2028U+202EU+0000U+001B[31mU+D800" in found.words
 
 
-def test_it_has_no_token_not_even_half_of_one(page, tmp_path):
+def test_it_has_no_part_of_the_token(page, tmp_path):
     body = b"x" * 3990 + TOKEN.encode() + b"y" * 100
     long = exchange((1.0, body), media_type="text/plain")
 

@@ -80,7 +80,7 @@ def page_rows():
     return {each["id"]: each["data-rows"] for each in rows if "id" in each}
 
 
-def test_only_the_differences_are_shown_if_that_is_asked(capsys):
+def test_only_the_differences_are_shown_on_request(capsys):
     files = ["a.json", "b.json", "C=c.json"]
     cli.main(["matrix", "--differences", *files, "--html", "m.html"])
 

@@ -150,6 +150,6 @@ def test_a_folder_with_something_in_it_is_exit_2_and_nothing_is_asked(capsys):
     assert [file.name for file in Path("pinned").iterdir()] == ["mine.http"]
 
 
-def test_a_server_that_is_not_there_is_exit_3():
+def test_an_unreachable_server_is_exit_3():
     assert cli.main(["record", "http://127.0.0.1:1", "-o", "pinned"]) == 3
     assert [*Path("pinned").iterdir()] == []

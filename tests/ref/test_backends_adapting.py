@@ -77,7 +77,7 @@ def test_a_client_cannot_fill_the_memory_with_names():
     assert list(backend._adapter._changes.get("m")) == names[5:]
 
 
-def test_only_names_that_occur_in_the_message_are_looked_for_in_it(monkeypatch):
+def test_names_that_the_message_cannot_contain_are_not_looked_for(monkeypatch):
     looked_for = []
     monkeypatch.setattr(
         adapting, "_named", lambda name, *where: looked_for.append(name)

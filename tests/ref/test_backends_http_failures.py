@@ -102,7 +102,7 @@ def test_a_server_without_tls_behind_https_is_not_reached():
         pytest.param(IncompleteRead(1, 2), Broken, id="an incomplete read"),
     ],
 )
-def test_a_failure_within_the_body_is_named_for_what_it_is(raised, meaning):
+def test_a_failure_within_the_body_has_its_own_meaning(raised, meaning):
     responses.get(f"{URL}/", body=arriving(b"a", raised))
     answer = upstream(URL).get("/", 20)
 

@@ -251,7 +251,7 @@ def test_embeddings_fail(body):
         backend().embed(embedding("a", "b"))
 
 
-def test_a_model_that_is_unable_to_think_is_asked_without_a_word_about_it():
+def test_a_model_that_cannot_think_is_asked_without_think():
     cannot = {"error": '"m" does not support thinking'}
     responses.post(CHAT, status=400, json=cannot)
     responses.post(CHAT, json=ollama_chat())

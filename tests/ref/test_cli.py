@@ -88,7 +88,7 @@ def test_serve_listens_and_shares_no_metrics(servers, monkeypatch, capsys, flags
     assert servers.served[0].metrics_folder == ""
 
 
-def test_serve_makes_a_token_each_time_none_is_set_and_prints_it(servers, capsys):
+def test_without_a_token_each_serve_makes_and_prints_its_own(servers, capsys):
     cli.main(["serve"])
     out = capsys.readouterr().out
     cli.main(["serve"])
@@ -191,7 +191,7 @@ def test_serve_runs_without_what_only_some_systems_have(servers, monkeypatch):
     ],
     ids=["variables alone", "flags"],
 )
-def test_flags_win_over_variables(servers, monkeypatch, flags, expected):
+def test_flags_take_precedence_over_variables(servers, monkeypatch, flags, expected):
     monkeypatch.setenv("OCTOMIL_HOST", "10.0.0.1")
     monkeypatch.setenv("OCTOMIL_PORT", "1")
     monkeypatch.setenv("OCTOMIL_THREADS", "2")

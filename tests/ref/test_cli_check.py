@@ -35,7 +35,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("said", "answer"), FAILURES.items(), ids=FAILURES)
-def test_check_says_of_a_backend_that_it(capsys, said, answer):
+def test_check_says_that_the_backend(capsys, said, answer):
     responses.get(TAGS, **answer)
 
     with pytest.raises(SystemExit) as caught:

@@ -95,7 +95,7 @@ def test_the_thread_notices_a_client_that_left(pair):
     assert pair[0].recv(1) == b""
 
 
-def test_there_is_one_thread_however_many_start_it(monkeypatch):
+def test_several_starts_make_one_thread(monkeypatch):
     monkeypatch.setattr(clients, "_thread", threading.Thread())
     before = threads_that_look()
 

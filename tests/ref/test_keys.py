@@ -85,7 +85,7 @@ each_unreadable = pytest.mark.parametrize(
 
 
 @each_unreadable
-def test_while_a_file_cannot_be_read_it_counts_as_before_and_one_error_says_so(
+def test_an_unreadable_file_keeps_its_content_and_logs_one_error(
     path, clock, caplog, spoil, expected, reason
 ):
     file = opened(path)
@@ -126,7 +126,7 @@ def test_a_file_that_can_be_read_again_is_read_whatever_it_was_before(path, cloc
     assert file._complaint == ""
 
 
-def test_what_a_file_held_is_remembered_for_the_next_that_opens_it(path, caplog):
+def test_the_content_of_a_file_is_remembered_for_the_next_reader(path, caplog):
     opened(path)
     path.unlink()
 

@@ -371,5 +371,5 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("environ, expected", MISTAKES.values(), ids=MISTAKES)
-def test_what_looks_like_a_mistake_is_warned_about(environ, expected):
+def test_probable_mistakes_cause_warnings(environ, expected):
     assert warnings(load(environ), environ) == expected

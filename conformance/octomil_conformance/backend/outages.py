@@ -28,12 +28,12 @@ class Outages:
     def begin(
         self, kind: Outage, backends: Sequence[Provider], spare: Wire | None = None
     ) -> None:
-        """Does not close the connection `spare`. Raises ValueError while another outage lasts."""
+        """Begins an outage, in which the connection `spare` stays open. Raises ValueError while another outage lasts."""
         if kind not in get_args(Outage):
             raise ValueError(f"there is no outage {kind!r}")
         with self._lock:
             if self._affected:
-                raise ValueError("an outage lasts already")
+                raise ValueError("another outage has not ended")
             self._affected = [self._places[name] for name in backends]
             self._over.clear()
             for upstream, stage in self._affected:

@@ -133,4 +133,4 @@ VECTORS: Mapping[str, Form] = {
     "number-in-text": Form("A number as a string", vectors=_first_number("0.5")),
     "true-number": Form("True instead of a number", vectors=_first_number(True)),
 }
-"""Some of them change the JSON around the vectors."""
+"""Wrong embeddings. Some entries change the JSON around the vectors."""

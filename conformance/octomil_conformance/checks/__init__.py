@@ -1,6 +1,6 @@
 """Levels 1 and 2: does the server behave? One file for a profile, or for a section of the spec that several profiles share.
 
-A check is a function of an `Api` of three to eight lines. It states what it got and wants with `expect`, and decides nothing else.
+A check is a short function of an `Api`. It states what it got and wants with `expect`, and decides nothing else.
 """
 
 from octomil_conformance.config import Config

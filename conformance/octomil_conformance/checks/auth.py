@@ -72,7 +72,7 @@ TWICE = {
 
 
 def in_another_case(token: str) -> str:
-    """A token without letters gets one instead."""
+    """The token in the other case. If it has no letters, its last character becomes one."""
     return token.swapcase() if token.swapcase() != token else f"{token[:-1]}x"
 
 
@@ -81,12 +81,12 @@ def with_another_end(token: str) -> str:
 
 
 def with_a_sign(sign: str) -> Change:
-    """Another last character, which patterns take for any character."""
+    """Replaces the last character by `sign`, which matches any character in a pattern."""
     return lambda token: f"{token[:-1]}{'?' if token.endswith(sign) else sign}"
 
 
 def with_accents(token: str) -> str:
-    """A token without such letters gets one instead."""
+    """The token with accents on its letters. If none can have one, its last character becomes such a letter."""
     accents = str.maketrans(
         "aeiounAEIOUN", "\xe0\xe8\xec\xf2\xf9\xf1\xc0\xc8\xcc\xd2\xd9\xd1"
     )

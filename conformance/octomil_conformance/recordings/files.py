@@ -46,9 +46,9 @@ def json_in(data: bytes) -> Any:
 
 
 def endpoint_in(names: Iterable[str]) -> str | None:
-    """The profile in the first name that has one: the one of its longest known word, or of the first of two that are equally long.
+    """The profile that the first name with a known word stands for.
 
-    All other words take precedence over `inference`, with which most paths begin.
+    The longest known word decides, or the first of two that are equally long. `inference`, with which most paths begin, decides only alone.
     """
     for name in names:
         known = [word for word in _words(name) if word in WORDS]

@@ -36,7 +36,7 @@ def judge(
 
 
 def explained(recording: Recording, config: Config) -> list[Verdict]:
-    """The verdicts, in which one fault of the framing is one failure."""
+    """The verdicts, with a single failure for each fault of the framing."""
     return traced(
         recording.exchange,
         verdicts(recording, config),

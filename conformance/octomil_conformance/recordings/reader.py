@@ -52,7 +52,7 @@ class Found:
         self.skipped: list[str] = []
         """Sentences about files that are no recordings."""
         self._manifests: dict[Path, Entries] = {}
-        """The manifests by their path. A value is empty if there is no such file, or if it is something else."""
+        """The manifests by their path. A value is empty if there is no file, or if it is not a manifest."""
 
     def add(self, path: Path, is_named: bool) -> None:
         if not path.is_file():

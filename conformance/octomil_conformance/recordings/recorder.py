@@ -42,7 +42,7 @@ def without_token(exchange: Exchange, token: str | None) -> Exchange:
 
 
 def _redacted(value: str, token: str | None) -> str:
-    """The value of a header was read as Latin-1."""
+    """The redacted value of a header, which was read as Latin-1."""
     return redact_pieces([value.encode("latin-1")], token)[0].decode("latin-1")
 
 

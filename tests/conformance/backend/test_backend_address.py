@@ -77,7 +77,7 @@ def test_the_command_serves_until_sigterm():
         assert process.wait(SOON) == 0
 
 
-def test_the_command_refuses_other_than_loopback(capsys):
+def test_the_command_refuses_addresses_other_than_loopback(capsys):
     assert cli.main(["backend", "--backend", "0.0.0.0:0"]) == 2
 
     assert "--allow-remote" in capsys.readouterr().err
