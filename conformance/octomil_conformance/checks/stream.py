@@ -54,6 +54,7 @@ HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}
 """Seconds after which a client hangs up. The status is sent after a second."""
 BROKEN_OFF = "cut"
 HELD_BACK = "the first token while the second is held back, then the rest"
+IN_THE_LAST = "in the `error` of the last event that the client gets"
 NO_EVENTS, NOT_DONE = "no events", "no event with done: true"
 
 
@@ -269,9 +270,11 @@ def half_an_answer_ends_with_an_error_event(api: Api) -> None:
     error = field(next(iter(last), None), "error")
 
     expect([event["done"] for event in last], [False])
-    expect(field(error, "code"), NAME, "a code")
-    expect(field(error, "message"), NAME, "a message")
-    expect(field(error, "retryable"), BOOLEAN, "retryable, true or false")
+    expect(field(error, "code"), NAME, f"a code {IN_THE_LAST}")
+    expect(field(error, "message"), NAME, f"a message {IN_THE_LAST}")
+    expect(
+        field(error, "retryable"), BOOLEAN, f"retryable, true or false, {IN_THE_LAST}"
+    )
 
 
 @requirement("STREAM-33", through=EACH_BACKEND)
@@ -281,7 +284,7 @@ def a_client_that_reads_slowly_gets_the_error_event(api: Api) -> None:
     time.sleep(1.0)  # the client reads nothing
     last = next(reversed(call.finish().events), None)
 
-    expect(field(field(last, "error"), "code"), NAME, "a code in the last event")
+    expect(field(field(last, "error"), "code"), NAME, f"a code {IN_THE_LAST}")
 
 
 @requirement("STREAM-34")
