@@ -7,6 +7,7 @@ import gc
 import logging
 import math
 import os
+import re
 import signal
 from typing import Any
 
@@ -50,11 +51,11 @@ _metrics: list[SharedFolder] = []
 
 _log = logging.getLogger("gunicorn.error")
 _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconnection")
-"""gunicorn's messages that begin like this quote bytes of a request."""
+"""gunicorn's messages that begin like this quote bytes of a request. The first one also has the client's address."""
 
 
 def _as_ours(record: logging.LogRecord) -> bool:
-    """Makes gunicorn's lines look like ours. They do not quote malformed requests, which may hold an API token.
+    """Makes gunicorn's lines look like ours, and removes malformed requests, which may hold an API token, and clients' addresses.
 
     gunicorn makes its handlers after it has read this file. Its `logconfig_dict` could describe them, but it also turns the
     access log on.
@@ -63,7 +64,7 @@ def _as_ours(record: logging.LogRecord) -> bool:
         handler.setFormatter(formatter(_settings))
     said = record.getMessage()
     if said.startswith(_QUOTE_REQUESTS):
-        record.msg, record.args = said.partition(": ")[0], ()
+        record.msg, record.args = re.split(": | from ip=", said)[0], ()
     return True
 
 

@@ -168,8 +168,8 @@ def chat_completion(completion: Completion, model: str) -> dict[str, object]:
 class ChatEvents:
     """The events of one stream as bytes.
 
-    The Browser, Python and iOS SDKs need the space after `data:`. Node iterates `choices` of every event without a look
-    whether it is there.
+    The Browser, Python and iOS SDKs need the space after `data:`. Node iterates `choices` of every event without
+    checking that it is there.
     """
 
     def __init__(self, model: str, include_usage: bool) -> None:

@@ -132,13 +132,18 @@ def test_a_worker_ends_at_once_on_ctrl_c(settings_with, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "kept",
-    ["Invalid request from ip=127.0.0.1", "Ignored premature client disconnection. No"],
+    "said, kept",
+    [
+        ("Invalid request from ip=127.0.0.1", "Invalid request"),
+        ("Ignored premature client disconnection. No",) * 2,
+    ],
 )
-def test_the_log_of_gunicorn_quotes_no_malformed_request(settings_with, caplog, kept):
+def test_the_log_of_gunicorn_quotes_no_malformed_request_and_no_address(
+    settings_with, caplog, said, kept
+):
     settings_with()
 
-    logging.getLogger("gunicorn.error").warning("%s: Bearer token", kept)
+    logging.getLogger("gunicorn.error").warning("%s: Bearer token", said)
 
     assert caplog.messages == [kept]
 
