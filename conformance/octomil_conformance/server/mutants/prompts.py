@@ -69,12 +69,6 @@ def blank_prompts_are_refused(fields: Json) -> bool:
     return isinstance(data, str) and data.isspace()
 
 
-@on.requests("infer@2", "REQ-24", shows=None)
-def a_number_out_of_range_is_infinity(request: Request) -> None:
-    """A number that 64 bits cannot hold becomes the word Infinity."""
-    request.body = request.body.replace(b": 1e999", b': "Infinity"')
-
-
 @on.refuses("infer@2", "REQ-24", shows=None)
 def falsy_values_count_as_missing(fields: Json) -> bool:
     """0, false or an empty object as `input_data` is refused."""
