@@ -20,7 +20,7 @@ from octomil_conformance.server.served import Upstreams, served
 TIMEOUT = 0.4
 """Seconds that our server waits for its upstreams."""
 TOKEN = "conf-token"
-MOST = 12
+MAX_REQUESTS = 12
 """The most requests of one requirement that are listed."""
 USUAL = {*USUAL_HEADERS.items(), ("Authorization", f"Bearer {TOKEN}")}
 NONCE = re.compile(r"\[conf n\w+")
@@ -35,9 +35,9 @@ def checks(requirement: spec.Requirement) -> list[str]:
 def requests(requirement: spec.Requirement) -> Iterator[str]:
     """The different requests for the first profile of a requirement."""
     found = dict.fromkeys(map(_text, _exchanges(requirement)))
-    yield from [*found][:MOST]
-    if len(found) > MOST:
-        yield f"and {len(found) - MOST} more"
+    yield from [*found][:MAX_REQUESTS]
+    if len(found) > MAX_REQUESTS:
+        yield f"and {len(found) - MAX_REQUESTS} more"
 
 
 def _exchanges(requirement: spec.Requirement) -> Iterator[Exchange]:

@@ -242,17 +242,17 @@ def probe(response: UpstreamResponse) -> str | None:
     """
     if not is_success(response):
         error: UpstreamError | None = failure(response)[0]
-        lost = response.status in (404, 501) or isinstance(error, NoSuchPath)
+        unknown_path = response.status in (404, 501) or isinstance(error, NoSuchPath)
     else:
         with whole_body(response) as body:
             answer = json_or_text(body)
         is_error = isinstance(answer, dict) and has_error(answer)
         error = error_in_answer(response.provider, answer) if is_error else None
-        lost = isinstance(answer, str) or isinstance(error, NoSuchPath)
-    is_down = response.status >= 500 and not lost
+        unknown_path = isinstance(answer, str) or isinstance(error, NoSuchPath)
+    is_down = response.status >= 500 and not unknown_path
     if error and (is_down or isinstance(error, KeyRefused)):
         raise error
-    return f"Status {response.status}: check the base URL." if lost else None
+    return f"Status {response.status}: check the base URL." if unknown_path else None
 
 
 def vectors(value: Any, expected: int) -> list[list[float]]:

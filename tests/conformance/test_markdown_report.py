@@ -77,7 +77,7 @@ def test_it_is_appended_to_the_file(tmp_path):
 
 
 def test_rows_beyond_the_limit_are_counted(monkeypatch):
-    monkeypatch.setattr(report, "MOST", 100)
+    monkeypatch.setattr(report, "MAX_BYTES", 100)
 
     text = report.table(["a"], [["x" * 40], ["y" * 40], ["z" * 40]])
 

@@ -311,7 +311,7 @@ def test_file_names_may_be_upper_case():
     assert {"STREAM-05", "EMBED-01"} <= outcomes.keys()
 
 
-TOO_MANY = files.MOST + 1
+TOO_MANY = files.MAX_BYTES + 1
 
 
 @pytest.mark.parametrize("name", ["stream.sse", "stream.http", "page.har"])

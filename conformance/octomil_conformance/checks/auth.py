@@ -44,7 +44,7 @@ UNKNOWN = [
     ("X-API-Key", WRONG),
     ("X-API-Key", f"{WRONG}\xe9"),
 ]
-MORE = {
+MORE_THAN_A_TOKEN = {
     "character": ("Authorization", "Bearer ...x"),
     "word": ("Authorization", "Bearer ... more"),
     "word-before": ("Authorization", "Bearer more ..."),
@@ -215,7 +215,7 @@ def part_of_a_token_is_unknown(api: Api) -> None:
     expect(sent(api, bearer(api.token[:-1])).status, 401)
 
 
-@requirement("AUTH-08", MORE)
+@requirement("AUTH-08", MORE_THAN_A_TOKEN)
 def more_than_a_token_is_unknown(api: Api, name: str, value: str) -> None:
     headers = {**NONE, name: value.replace("...", api.token)}
 

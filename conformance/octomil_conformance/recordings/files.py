@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from octomil_conformance.config import BASE_PATH, METHODS, PATHS, UsageError
 from octomil_conformance.exchange import parse_json
 
-MOST = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Bytes of a file, and of a body without its coding."""
-AT_MOST = f"expected at most {MOST} ({MOST >> 20} MiB)"
+AT_MOST = f"expected at most {MAX_BYTES} ({MAX_BYTES >> 20} MiB)"
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """The byte order marks with which it begins."""
@@ -29,8 +29,8 @@ WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 def read_bytes(path: Path) -> bytes:
     """Raises UsageError, or OSError."""
     with path.open("rb") as file:
-        data = file.read(MOST + 1)
-    if len(data) > MOST:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise UsageError(f"has {path.stat().st_size} bytes: {AT_MOST}")
     if data.startswith(UTF_16):
         raise UsageError("it is UTF-16, as PowerShell's > writes it: expected UTF-8")

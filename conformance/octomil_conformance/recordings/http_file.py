@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http.client import responses
 
 from octomil_conformance.exchange import End, Exchange, Headers
-from octomil_conformance.recordings.files import AT_MOST, MOST
+from octomil_conformance.recordings.files import AT_MOST, MAX_BYTES
 from octomil_conformance.sse import BOM
 
 STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.\d)? ([1-9]\d\d)(?: .*)?")
@@ -144,7 +144,7 @@ def _ungzipped(response: Response) -> Response:
         return response
     try:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        body = decoder.decompress(response.body, MOST)
+        body = decoder.decompress(response.body, MAX_BYTES)
     except zlib.error as ex:
         raise Malformed(f"its gzip is broken: {ex}") from ex
     if decoder.unconsumed_tail:

@@ -17,7 +17,7 @@ HEAD = ("", "requirement", "where", "got", "want", "breaks")
 
 CELL = 300
 """Characters of one text."""
-MOST = 500_000
+MAX_BYTES = 500_000
 """Bytes of a table. GitHub drops the summary of a job if it has more than 1 MiB, and others may write to the same file."""
 MEANING = re.compile(r"[^\w ,;+…–]|_")
 """All other characters can have a meaning in Markdown or HTML, somewhere."""
@@ -130,7 +130,7 @@ def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     for row in rows:
         line = _line(row)
         size += len(line.encode())
-        if size > MOST:
+        if size > MAX_BYTES:
             left_out += 1
         else:
             lines.append(line)
