@@ -214,7 +214,7 @@ def small_numbers_keep_their_digits(api: Api) -> None:
     expect(difference(found, small([*map(embed, TEXTS)])), less_than(1e-5 * TINY))
 
 
-@requirement("EMBED-20", through=("openai",))
+@requirement("EMBED-20", through=EACH_BACKEND)
 def arrays_instead_of_base64_are_read(api: Api) -> None:
     found = vectors(api.ask(TEXTS, scenario="never-in-base64"))
 

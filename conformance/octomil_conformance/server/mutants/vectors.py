@@ -147,20 +147,21 @@ def base64_is_read_at_another_place(received: Received) -> Received:
     yield re.sub(coded, misread, b"".join(received))
 
 
+def _numbers_of(found: re.Match[bytes]) -> bytes:
+    """The vector that a reader of base64 makes of base64 or of an array."""
+    value = json.loads(found[2])
+    numbers = [0.0] * (len(value) // 4)
+    if isinstance(value, str):
+        pairs = struct.iter_unpack("<f", base64.b64decode(value))
+        numbers = [*chain.from_iterable(pairs)]
+    return found[1] + json.dumps(numbers).encode()
+
+
 @on.base64("embed@2", "EMBED-20", only="openai", shows="never-in-base64")
 def arrays_are_read_as_base64(received: Received) -> Received:
     """The server asks for base64, and takes each number of an array for a byte, as a library of OpenAI does."""
-
-    def read(found: re.Match[bytes]) -> bytes:
-        value = json.loads(found[2])
-        numbers = [0.0] * (len(value) // 4)
-        if isinstance(value, str):
-            pairs = struct.iter_unpack("<f", base64.b64decode(value))
-            numbers = [*chain.from_iterable(pairs)]
-        return found[1] + json.dumps(numbers).encode()
-
     given = rb'("embedding": ?)("[^"]*"|\[[^\]]*\])'
-    yield re.sub(given, read, b"".join(received))
+    yield re.sub(given, _numbers_of, b"".join(received))
 
 
 @on.pieces("embed@2", "EMBED-24", only="openai")
