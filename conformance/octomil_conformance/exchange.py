@@ -93,6 +93,12 @@ class Event:
         return read_json(self.frame.payload)
 
 
+GONE = "ConnectionRefusedError"
+"""Begins the problem of a request to a server that is not there."""
+CLOSED = "the connection was closed before the status line"
+"""The problem of a request to a server that breaks off, or that ends meanwhile."""
+
+
 @dataclass(frozen=True)
 class Exchange:
     request: Request

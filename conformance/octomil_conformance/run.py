@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from octomil_conformance.backend.interface import Backend
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config, Expectation
-from octomil_conformance.exchange import Exchange
+from octomil_conformance.exchange import CLOSED, GONE, Exchange
 from octomil_conformance.expect import NO_EVIDENCE, Evidence, Finding
 from octomil_conformance.spec import Requirement
 
@@ -48,6 +49,10 @@ class Verdict:
     asked: tuple[Provider, ...] = ()
     """If it found a fault: the upstreams that the server called meanwhile, in order."""
 
+    def has_problem(self, beginning: str) -> bool:
+        """True if a request had a problem that begins like this."""
+        return any(each.problem.startswith(beginning) for each in self.exchanges)
+
     def is_covered(self, by: Expectation) -> bool:
         return by.covers(self.requirement.id, self.profile, self.through)
 
@@ -76,7 +81,16 @@ class Run:
         return [
             *(f"the server called {each}{unknown}" for each in self.unknown),
             *(f"a plain request to {each}{first}" for each in self.refused),
+            *self._end_of_the_server(),
         ]
+
+    def _end_of_the_server(self) -> Iterator[str]:
+        """A sentence if the server was no longer there at some time of the run."""
+        gone = sum(each.has_problem(GONE) for each in self.verdicts)
+        last = [each for each in self.verdicts if each.has_problem(CLOSED)]
+        names = ", ".join(f"{each.requirement.id} ({each.check})" for each in last[:9])
+        if gone:
+            yield f"the server was not there in {gone} checks: it ended during the run. It closed the connection of: {names or 'no check'}"
 
     def stale(self) -> list[Expectation]:
         """Expected failures that did not occur although they could have."""

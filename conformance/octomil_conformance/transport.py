@@ -20,7 +20,7 @@ from http.client import (
 from typing import Any
 from urllib.parse import urlsplit
 
-from octomil_conformance.exchange import Chunk, End, Exchange, Request
+from octomil_conformance.exchange import CLOSED, Chunk, End, Exchange, Request
 
 READ = 65536
 
@@ -224,7 +224,7 @@ class Transfer:
             self._problem = f"{what} within {self._deadline - self._sent:.1f} s"
         except RemoteDisconnected as ex:
             self.error = ex
-            self._problem = "the connection was closed before the status line"
+            self._problem = CLOSED
         except (OSError, HTTPException, zlib.error, ValueError) as ex:
             self.error = ex
             self._problem = f"{type(ex).__name__}: {ex}"

@@ -18,6 +18,7 @@ from octomil_conformance.runner import judge
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.served import Upstreams, served
+from runs import exchange, run_of, verdict
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
@@ -330,6 +331,18 @@ def test_a_plain_request_that_fails_is_named_with_its_message():
     assert "a plain request to infer gets 400 {" in said
     assert "a plain request to embed gets" not in said
     assert '      seen    400 "' in said
+
+
+def test_a_server_that_ends_during_the_run_is_named():
+    broken = exchange(
+        status=0, problem="the connection was closed before the status line"
+    )
+    gone = exchange(status=0, problem="ConnectionRefusedError: [Errno 111]")
+    run = run_of(verdict(exchanges=(broken,)), *[verdict(exchanges=(gone,))] * 2)
+
+    [note] = run.notes()
+    assert note.startswith("the server was not there in 2 checks: it ended during")
+    assert note.endswith(": STREAM-05 (every event ends with a blank line)")
 
 
 def test_a_finding_says_which_upstreams_were_asked():
