@@ -50,6 +50,19 @@ class Error:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A response to a probe, and what is found: nothing wrong, a hint about the base URL, or an error."""
+
+    server: str
+    status: int
+    body: object
+    finds: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.server}: {self.status}"
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a server sends, and what the backend has to read from it."""
 

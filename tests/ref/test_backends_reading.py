@@ -224,7 +224,8 @@ def test_a_slow_client_does_not_use_up_the_upstreams_time(clock):
 
 
 def test_what_follows_a_complete_answer_has_half_the_timeout(clock):
-    stream = timed(b"a", lambda: clock.advance(6), b"b", reader=Generous())
+    wait = [lambda: clock.advance(3)]
+    stream = timed(b"a", *wait, b"#", *wait, b"b", reader=Generous())
 
     assert list(stream) == [[A], [Z, END]]
 

@@ -245,7 +245,8 @@ def test_the_usage_is_read_from(server, usage, counted):
     responses.post(CHAT, json=openai_chat("A", usage=usage))
     responses.post(CHAT, body=arriving(sse(chunk, "[DONE]")))
 
-    assert backend().complete(asking()).ending.usage == counted
+    whole = backend().complete(asking())
+    assert (whole.provider, whole.ending.usage) == ("openai", counted)
     assert list(backend().stream(asking()))[-1][-1].usage == counted
 
 

@@ -12,7 +12,6 @@ from builders import (
     ASK,
     BATCH,
     EMBEDDINGS,
-    HEALTH,
     INFERENCE,
     OLLAMA,
     OPENAI,
@@ -202,24 +201,6 @@ def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
 
     line = logged(capsys)
     assert (line["provider"], line["fallback"]) == ("ollama,openai", True)
-
-
-@pytest.mark.parametrize(
-    "ollama, openai, status, word",
-    [
-        pytest.param(200, 200, 200, "ok", id="ok"),
-        pytest.param(500, 200, 200, "degraded", id="degraded"),
-        pytest.param(500, 500, 503, "unavailable", id="unavailable"),
-    ],
-)
-def test_health_is(ollama, openai, status, word):
-    responses.get(f"{OLLAMA}/api/version", status=ollama, json={"version": "1"})
-    responses.get(f"{OPENAI}/models", status=openai, json={"data": []})
-
-    answer = stranger().simulate_get(HEALTH)
-
-    assert (answer.status_code, answer.json["status"]) == (status, word)
-    assert answer.json["version"] == __version__
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
