@@ -1,7 +1,10 @@
-"""A server with fixed answers, like the mock of an SDK. A test can make some of them wrong."""
+"""Fixed answers: of a server like the mock of an SDK, some of which a test can make wrong, and in files, which the command judges."""
 
+import json
 from contextlib import contextmanager
+from pathlib import Path
 
+from octomil_conformance import cli
 from octomil_conformance.backend.scripts import stall, whole
 from octomil_conformance.backend.upstream import Upstream
 
@@ -37,3 +40,25 @@ def answering(status, content_type, body, echo):
         response.answer(status, said, content_type=content_type)
 
     return script
+
+
+def lay(**files):
+    """Writes files to the current folder. In their names the last `_` stands for the dot, and `__` for a slash."""
+    for name, content in files.items():
+        stem, _, suffix = name.rpartition("_")
+        path = Path(f"{stem.replace('__', '/')}.{suffix}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        path.write_bytes(data)
+
+
+def judged(*arguments):
+    """The exit code, and the outcomes by requirement."""
+    status = cli.main(["fixtures", *arguments, "--json", "report.json"])
+    report = json.loads(Path("report.json").read_text())
+    Path("report.json").unlink()
+    return status, {each["requirement"]: each["outcome"] for each in report["verdicts"]}
+
+
+def named(outcomes, *wanted):
+    return sorted(name for name, outcome in outcomes.items() if outcome in wanted)

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from canned_server import EMBEDDINGS, STREAM
-from laid import judged, lay, named
+from canned_server import EMBEDDINGS, STREAM, judged, lay, named
 from octomil_conformance import cli
 from octomil_conformance.recordings import files, http_file, manifest
 from octomil_conformance.recordings.files import endpoint_in, endpoint_of

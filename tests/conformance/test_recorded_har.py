@@ -4,8 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
-from canned_server import INFERENCE, STREAM
-from laid import judged, lay, named
+from canned_server import INFERENCE, STREAM, judged, lay, named
 from octomil_conformance import cli
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")

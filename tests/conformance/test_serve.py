@@ -15,7 +15,6 @@ import octomil_conformance
 import pytest
 from octomil_conformance import cli
 from octomil_conformance.backend import ScriptedBackend
-from octomil_conformance.backend.scenarios import SCENARIOS
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.server.guide import guide
 from octomil_conformance.server.http_server import serving
@@ -234,12 +233,6 @@ def test_a_failure_of_the_server_itself_is_judged_after_the_request(upstreams):
         assert ask(url, "/api/v1/embeddings", EMBED, Authorization="Bearer x")[0] == 401
         assert ask(url, "/api/v1/embeddings", EMBED)[0] == 500
         assert ask(url, "/api/v1/inference/health")[0] == 200
-
-
-def test_every_scenario_of_the_backend_is_offered_but_those_that_wait_for_a_check():
-    left_out = SCENARIOS.keys() - sentences().keys()
-
-    assert left_out == {"gated", "gated-end", "gated-halves"}
 
 
 def test_a_web_page_of_any_origin_may_call(url):

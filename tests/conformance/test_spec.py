@@ -15,6 +15,7 @@ from octomil_conformance.exchange import Chunk, Exchange, Request
 from octomil_conformance.requirement import checks_in
 from octomil_conformance.runner import all_checks
 from octomil_conformance.server.mutants import all_mutants
+from octomil_conformance.server.subjects import requirements_in
 from octomil_conformance.server.variants import all_variants
 from octomil_conformance.wire import stream
 from openapi_spec_validator import validate
@@ -268,3 +269,19 @@ def test_the_spec_has_examples():
 def test_a_spec_that_is_misspelt_is_not_read(prose):
     with pytest.raises(ValueError, match="A-01"):
         spec.parse(prose)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("STREAM-9", "expected an id such as HTTP-25 or HTTP-25..29, not 'STREAM-9'"),
+        ("REQ-02[ollama", "not 'REQ-02[ollama'"),
+        ("REQ-02,REQ-03", "not 'REQ-02,REQ-03'"),
+        ("REQ-01..99", "'REQ-01..99' names what is not in the spec"),
+        ("REQ-03..02", "'REQ-03..02': the last number is below the first one"),
+        ("REQ-01..03 REQ-02", "'REQ-01..03 REQ-02' names a requirement twice"),
+    ],
+)
+def test_what_a_mutant_violates_cannot_be_misspelt(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        requirements_in(text)
