@@ -21,6 +21,12 @@ pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 
 MOCK = ["--profile", "stream@0", "--profile", "embed@0"]
 NO_SERVER = "http://127.0.0.1:1"
+COMMAND = [sys.executable, "-m", "octomil_conformance"]
+
+
+def run(*command, **options):
+    options = {"capture_output": True, "text": True, "timeout": 60} | options
+    return subprocess.run(command, check=False, **options)
 
 
 HELP_OF_ALL = """
@@ -38,7 +44,7 @@ def test_help_and_the_corpus_need_nothing_but_the_standard_library():
     source = str(Path(cli.__file__).parents[1])
     names = [each.name for each in COMMANDS]
 
-    ran = python("-I", "-S", "-c", HELP_OF_ALL, source, *names)
+    ran = run(sys.executable, "-I", "-S", "-c", HELP_OF_ALL, source, *names)
 
     assert (ran.returncode, ran.stderr) == (0, "")
     for each in COMMANDS:
@@ -55,10 +61,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize(
     "command",
-    [
-        [sys.executable, "-m", "octomil_conformance"],
-        [str(Path(sys.executable).parent / "octomil-conformance")],
-    ],
+    [COMMAND, [str(Path(sys.executable).parent / "octomil-conformance")]],
     ids=["module", "script"],
 )
 def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
@@ -68,13 +71,7 @@ def test_nothing_in_a_hostile_folder_matters(command, tmp_path):
     hostile = {**os.environ, "HOME": str(tmp_path), "http_proxy": NO_SERVER}
 
     with canned() as url:
-        ran = subprocess.run(
-            [*command, url, *MOCK],
-            env=hostile,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = run(*command, url, *MOCK, env=hostile)
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "Conformant: " in ran.stdout
@@ -90,7 +87,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(command):
     with open(writer, "w") as pipe:
         ran = printing(pipe, *command)
 
-    assert (ran.returncode, ran.stderr) == (141, b"")
+    assert (ran.returncode, ran.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("command", PRINTING, ids=" ".join)
@@ -98,18 +95,15 @@ def test_a_full_disk_ends_the_command_with_one_line(command):
     with open("full", "w") as full:
         ran = printing(full, *command, limit="0")
 
-    message = b"octomil-conformance: cannot write: File too large\n"
+    message = "octomil-conformance: cannot write: File too large\n"
     assert (ran.returncode, ran.stderr) == (3, message)
 
 
 def printing(file, *command, limit="unlimited"):
     """`limit` is how large a file may become."""
-    command = [sys.executable, "-m", "octomil_conformance", *command]
-    limited = ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *command]
-    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
-    return subprocess.run(
-        limited, env=environment, stdout=file, stderr=subprocess.PIPE, check=False
-    )
+    limited = ["sh", "-c", f'ulimit -f {limit} && exec "$@"', "sh", *COMMAND, *command]
+    options = {"env": {**os.environ, "PYTHONUNBUFFERED": ""}, "capture_output": False}
+    return run(*limited, stdout=file, stderr=subprocess.PIPE, **options)
 
 
 def test_a_console_that_cannot_show_a_character_changes_no_verdict(monkeypatch):
@@ -117,7 +111,7 @@ def test_a_console_that_cannot_show_a_character_changes_no_verdict(monkeypatch):
     Path("\xe9.txt").touch()
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
 
-    ran = python("-m", "octomil_conformance", "fixtures", ".")
+    ran = run(*COMMAND, "fixtures", ".")
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "skipped: \\xe9.txt" in ran.stdout
@@ -125,13 +119,20 @@ def test_a_console_that_cannot_show_a_character_changes_no_verdict(monkeypatch):
 
 def test_without_stdout_the_exit_code_is_the_verdict():
     Path("stream.sse").write_bytes(STREAM[:-1])
-    command = [sys.executable, "-O", "-m", "octomil_conformance", "fixtures", "."]
 
-    ran = subprocess.run(
-        ["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True, check=False
+    ran = run(
+        "sh",
+        "-c",
+        '"$@" >&-',
+        "sh",
+        sys.executable,
+        "-O",
+        *COMMAND[1:],
+        "fixtures",
+        ".",
     )
 
-    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "")
 
 
 SOON = 60.0
@@ -161,7 +162,7 @@ def test_ctrl_c_ends_a_run_at_once_and_is_no_verdict():
     with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=2) as backend:
         good = served(Upstreams(backend.ollama_url, backend.openai_url))
         with serving(held) as url:
-            command = [sys.executable, "-m", "octomil_conformance", url, *PATIENT]
+            command = [*COMMAND, url, *PATIENT]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
                 try:
                     assert asked.wait(SOON)
@@ -195,10 +196,3 @@ def test_a_mock_in_another_language_gets_the_right_verdicts(faults, failed):
     found = [each["requirement"] for each in verdicts if each["outcome"] == "fail"]
     assert status == (1 if failed else 0)
     assert found == failed
-
-
-def python(*arguments):
-    command = [sys.executable, *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False
-    )

@@ -40,6 +40,13 @@ def report(tmp_path):
 
 
 @pytest.fixture
+def shown(page, report):
+    """The page that shows the report."""
+    page.goto(report)
+    return page
+
+
+@pytest.fixture
 def nasty_report(tmp_path):
     write_html(nasty_run(), tmp_path / "n.html")
     return (tmp_path / "n.html").as_uri()
@@ -55,90 +62,78 @@ def matrix(tmp_path):
     return (tmp_path / "m.html").as_uri()
 
 
-def test_filters_choose_the_requirements_that_are_shown(page, report, complaints):
-    page.goto(report)
-
-    assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-05", "STREAM-06"]
-    page.select_option("#outcome", "pass")
-    assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-06"]
-    page.select_option("#profile", "infer")
-    assert page.evaluate(SHOWN) == ["HTTP-05"]
-    expect(page.locator("output")).to_have_text("1 of 3 requirements shown")
-    page.select_option("#profile", "")
-    page.select_option("#outcome", "not pass")
-    assert page.evaluate(SHOWN) == ["HTTP-05", "STREAM-05"]
-    page.fill("#words", "BLANK line")
-    assert page.evaluate(SHOWN) == ["STREAM-05"]
+def test_filters_choose_the_requirements_that_are_shown(shown, complaints):
+    assert shown.evaluate(SHOWN) == ["HTTP-05", "STREAM-05", "STREAM-06"]
+    shown.select_option("#outcome", "pass")
+    assert shown.evaluate(SHOWN) == ["HTTP-05", "STREAM-06"]
+    shown.select_option("#profile", "infer")
+    assert shown.evaluate(SHOWN) == ["HTTP-05"]
+    expect(shown.locator("output")).to_have_text("1 of 3 requirements shown")
+    shown.select_option("#profile", "")
+    shown.select_option("#outcome", "not pass")
+    assert shown.evaluate(SHOWN) == ["HTTP-05", "STREAM-05"]
+    shown.fill("#words", "BLANK line")
+    assert shown.evaluate(SHOWN) == ["STREAM-05"]
     assert complaints == []
 
 
-def test_a_filter_hides_single_verdicts_of_a_requirement(page, report):
-    page.goto(report)
-
-    page.select_option("#outcome", "warn")
+def test_a_filter_hides_single_verdicts_of_a_requirement(shown):
+    shown.select_option("#outcome", "warn")
 
     hidden = (
         "[...document.querySelectorAll('#HTTP-05 .verdict')].map(each => each.hidden)"
     )
-    assert page.evaluate(hidden) == [False, True]
+    assert shown.evaluate(hidden) == [False, True]
 
 
-def test_the_keyboard_reaches_and_opens_everything(page, report):
+def test_the_keyboard_reaches_and_opens_everything(shown):
     controls = "[...document.querySelectorAll('a, select, input, button, summary')].filter(each => each.checkVisibility()).length"
-    page.goto(report)
-
     reached = []
-    for _ in range(page.evaluate(controls) + 1):
-        page.keyboard.press("Tab")
-        reached.append(page.evaluate(FOCUS))
-    page.locator("#STREAM-06 > summary").press("Enter")
+    for _ in range(shown.evaluate(controls) + 1):
+        shown.keyboard.press("Tab")
+        reached.append(shown.evaluate(FOCUS))
+    shown.locator("#STREAM-06 > summary").press("Enter")
 
     assert reached[:2] == ["A Skip to t", "DIV Checks by"]
     assert {"outcome", "profile", "words", "open", "close", "BUTTON Copy"} <= {*reached}
     assert len([each for each in reached if each.startswith("SUMMARY")]) > 5
     assert reached[-1] not in ("A Skip to t", "BODY")
-    assert page.evaluate("document.querySelector('#STREAM-06').open")
+    assert shown.evaluate("document.querySelector('#STREAM-06').open")
 
 
-def test_the_first_key_shows_a_link_that_skips_to_the_requirements(page, report):
+def test_the_first_key_shows_a_link_that_skips_to_the_requirements(shown):
     style = "getComputedStyle(document.activeElement)"
-    page.goto(report)
-
-    page.keyboard.press("Tab")
-    focused = page.evaluate(f"[{FOCUS}, {style}.outlineStyle, {style}.position]")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
+    shown.keyboard.press("Tab")
+    focused = shown.evaluate(f"[{FOCUS}, {style}.outlineStyle, {style}.position]")
+    shown.keyboard.press("Enter")
+    shown.keyboard.press("Tab")
 
     assert focused == ["A Skip to t", "solid", "static"]
-    assert page.evaluate("document.activeElement.parentElement.id") == "HTTP-05"
+    assert shown.evaluate("document.activeElement.parentElement.id") == "HTTP-05"
 
 
-def test_a_link_opens_and_shows_its_target(page, report):
-    page.goto(report)
-    page.select_option("#outcome", "fail")
+def test_a_link_opens_and_shows_its_target(shown):
+    shown.select_option("#outcome", "fail")
 
-    page.evaluate("location.hash = '#STREAM-06'")
+    shown.evaluate("location.hash = '#STREAM-06'")
 
-    expect(page.locator("#STREAM-06 > summary")).to_be_focused()
-    assert page.evaluate("document.querySelector('#STREAM-06').open")
-    expect(page.locator("output")).to_have_text("3 of 3 requirements shown")
+    expect(shown.locator("#STREAM-06 > summary")).to_be_focused()
+    assert shown.evaluate("document.querySelector('#STREAM-06').open")
+    expect(shown.locator("output")).to_have_text("3 of 3 requirements shown")
 
 
-def test_buttons_open_and_close_everything(page, report):
+def test_buttons_open_and_close_everything(shown):
     states = "[...document.querySelectorAll('.requirement, .verdict')].map(each => each.open)"
-    page.goto(report)
-
-    page.click("#open")
-    opened = page.evaluate(states)
-    page.click("#close")
+    shown.click("#open")
+    opened = shown.evaluate(states)
+    shown.click("#close")
 
     assert opened == [True] * 7
-    assert page.evaluate(states) == [False] * 7
+    assert shown.evaluate(states) == [False] * 7
 
 
-def test_a_button_copies_a_line_or_at_least_selects_it(page, report, complaints):
-    page.goto(report)
-    button = page.locator("#STREAM-05 .curl + button").first
+def test_a_button_copies_a_line_or_at_least_selects_it(shown, complaints):
+    button = shown.locator("#STREAM-05 .curl + button").first
 
     button.click()
 

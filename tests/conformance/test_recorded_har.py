@@ -38,6 +38,12 @@ def har(*entries):
     return {"log": {"version": "1.2", "creator": {"name": "t"}, "entries": [*entries]}}
 
 
+def failed_in(entry):
+    """The requirements that an entry of a HAR breaks."""
+    lay(page_har=har(entry))
+    return named(judged("page.har")[1], "fail")
+
+
 def test_a_har_is_judged_by_what_a_browser_has_kept(capsys):
     lay(page_har=har(har_entry()))
 
@@ -75,9 +81,7 @@ def test_other_entries_of_a_har_are_counted_in_the_output(capsys):
 def test_an_entry_with_bytes_is_judged_by_them():
     marked = base64.b64encode(b"\xef\xbb\xbf" + STREAM).decode()
     content = {"size": 1, "text": marked, "encoding": "base64"}
-    lay(page_har=har(har_entry(content=content)))
-
-    assert named(judged("page.har")[1], "fail") == ["STREAM-08"]
+    assert failed_in(har_entry(content=content)) == ["STREAM-08"]
 
 
 @pytest.mark.parametrize(
@@ -92,16 +96,14 @@ def test_an_entry_with_bytes_is_judged_by_them():
 )
 def test_text_is_utf_8_or_was_read_as_latin_1(text, failed):
     content = {"size": 1, "text": STREAM.decode().replace("The", text)}
-    lay(page_har=har(har_entry(content=content)))
-
-    assert named(judged("page.har")[1], "fail") == failed
+    assert failed_in(har_entry(content=content)) == failed
 
 
 @pytest.mark.parametrize("key", ["_error", "_failureText"])
 def test_a_transfer_that_broke_off_in_the_browser_is_cut(key):
-    lay(page_har=har(har_entry(**{key: "net::ERR_INCOMPLETE_CHUNKED_ENCODING"})))
-
-    assert named(judged("page.har")[1], "fail") == ["HTTP-21"]
+    assert failed_in(har_entry(**{key: "net::ERR_INCOMPLETE_CHUNKED_ENCODING"})) == [
+        "HTTP-21"
+    ]
 
 
 def test_a_browser_may_save_only_the_head_of_a_broken_transfer():
@@ -115,9 +117,7 @@ def test_a_browser_may_save_only_the_head_of_a_broken_transfer():
 
 
 def test_an_empty_body_is_judged_like_any_other():
-    lay(page_har=har(har_entry(content={"size": 0})))
-
-    assert named(judged("page.har")[1], "fail") == ["STREAM-09"]
+    assert failed_in(har_entry(content={"size": 0})) == ["STREAM-09"]
 
 
 def test_the_request_in_a_har_says_what_was_asked():

@@ -1,6 +1,7 @@
 """The reference server with a real Ollama: what it refuses, and what happens when it dies or is busy. The suite judges its answers (`test_conformance_live.py`)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -20,17 +21,24 @@ ENDLESS = {
 """Parameters of an answer that cannot end soon, because its grammar does not allow it."""
 
 
-@pytest.fixture(scope="module")
-def server(ollama):
-    """Ollama is the only backend. One kind of server is enough: both read it in the same way."""
+@contextmanager
+def in_front_of(ollama, **options):
+    """A server that knows Ollama's model by another name."""
     with reference(
         serve,
-        openai=False,
         OLLAMA_BASE_URL=ollama.url,
         OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={ollama.model}",
         **UNHURRIED,
+        **options,
     ) as server:
         server.client.timeout = MODEL_MAX_WAIT
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(ollama):
+    """Ollama is the only backend. One kind of server is enough: both read it in the same way."""
+    with in_front_of(ollama, openai=False) as server:
         yield server
 
 
@@ -59,14 +67,7 @@ def test_an_option_of_the_wrong_type_is_a_fault_of_the_request(server):
 def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
     mortal_ollama, llama_cpp
 ):
-    with reference(
-        serve,
-        OLLAMA_BASE_URL=mortal_ollama.url,
-        OPENAI_API_ENDPOINT=llama_cpp.url,
-        OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
-        **UNHURRIED,
-    ) as server:
-        server.client.timeout = MODEL_MAX_WAIT
+    with in_front_of(mortal_ollama, OPENAI_API_ENDPOINT=llama_cpp.url) as server:
         before = server.ask("/inference", asked(messages=FRUITS)).json()
         mortal_ollama.stop()
         after = server.ask("/inference", asked(messages=FRUITS)).json()
@@ -82,13 +83,7 @@ def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
 
 
 def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(mortal_ollama):
-    with reference(
-        serve,
-        OLLAMA_BASE_URL=mortal_ollama.url,
-        OCTOMIL_MODEL_ALIASES=f"ollama:smollm2-135m={mortal_ollama.model}",
-        **UNHURRIED,
-    ) as server:
-        server.client.timeout = MODEL_MAX_WAIT
+    with in_front_of(mortal_ollama) as server:
         with (
             server.stream(asked(messages=FRUITS, parameters=ENDLESS)) as events,
             pytest.raises(httpx.RemoteProtocolError),
@@ -110,10 +105,9 @@ def test_an_ollama_that_is_busy_falls_back():
     """A long answer keeps the model busy. One request with another context size waits in the queue; the others get 503."""
     with (
         own_ollama(OLLAMA_MAX_QUEUE="1", OLLAMA_NUM_PARALLEL="1") as ollama,
-        reference(serve, OLLAMA_BASE_URL=ollama.url, **UNHURRIED) as server,
+        in_front_of(ollama) as server,
         ThreadPoolExecutor() as pool,
     ):
-        server.client.timeout = MODEL_MAX_WAIT
         server.openai.on("/v1/chat/completions", says("From", " OpenAI"))
         long = {"model_id": ollama.model, "messages": FRUITS, "parameters": ENDLESS}
         other = {**long, "parameters": {"num_ctx": 1024, "max_tokens": 1}}

@@ -100,6 +100,13 @@ def ollama_line(content: str, **message: object) -> dict[str, object]:
     return {"message": message, "done": False}
 
 
+def ollama_streams(*tokens: str, **ending: object) -> None:
+    """Mocks a stream of Ollama, with these fields in its last line."""
+    lines = [ollama_line(token) for token in tokens]
+    body = ndjson(*lines, ollama_chat("", **ending))
+    responses.post(f"{OLLAMA}/api/chat", body=body)
+
+
 def encoded(body: object) -> bytes:
     """A body: text as it is, and anything else as JSON."""
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()

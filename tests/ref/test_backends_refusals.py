@@ -117,20 +117,6 @@ def test_no_reason_is_read_from(body):
     assert failure.message.endswith(": it gave no reason")
 
 
-GARBAGE = [
-    pytest.param(b"\xff\xfe", id="not UTF-8"),
-    pytest.param(b"[" * 100_000, id="100,000 nested arrays"),
-    pytest.param(b"9" * 5000, id="a number of 5,000 digits"),
-]
-
-
-@pytest.mark.parametrize("body", GARBAGE)
-def test_a_refusal_does_not_depend_on_its_body(body):
-    failure = error_of_response("openai", 400, body)
-
-    assert type(failure) is RequestRefused
-
-
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 408, 429, 500, 503])
 def test_the_client_does_not_get_the_message_of_other_errors(status):
     failure = error_of_response(

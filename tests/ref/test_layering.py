@@ -8,17 +8,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from builders import (
-    ASK,
-    END_OF_CHUNKS,
-    app_client,
-    chunked,
-    keeping,
-    ndjson,
-    ollama_chat,
-    ollama_line,
-    scripted,
-)
+from builders import ASK, app_client, scripted
+from octomil_conformance.backend.scripts import says
 
 PACKAGE = Path(__file__).parents[2] / "octomil_ref"
 SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
@@ -225,13 +216,12 @@ def test_the_package_lists_each_module_once():
 
 
 def test_a_streamed_request_passes_at_most_14_modules_in_the_order_of_their_list():
-    streamed = chunked(ndjson(ollama_line("a")), ndjson(ollama_chat("")))
     called: dict[str, None] = {}  # files, in the order of their first call
 
     def note(frame, event, argument):
         called[frame.f_code.co_filename] = None
 
-    with scripted(keeping(streamed + END_OF_CHUNKS)) as server:
+    with scripted(says("a")) as server:
         client = app_client(ollama_base_url=server.url)
         sys.setprofile(note)
         client.simulate_post("/api/v1/inference/stream", json=ASK)

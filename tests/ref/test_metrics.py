@@ -14,10 +14,8 @@ from builders import (
     OPENAI,
     app_client,
     asking,
-    ndjson,
     new_record,
-    ollama_chat,
-    ollama_line,
+    ollama_streams,
     openai_chat,
     stranger,
 )
@@ -182,9 +180,7 @@ def test_everything_that_happens_to_a_request_is_counted():
 
 
 def test_a_stream_is_counted_at_its_end():
-    last = ollama_chat("", prompt_eval_count=3, eval_count=4)
-    body = ndjson(ollama_line("Cherry"), last)
-    responses.post(f"{OLLAMA}/api/chat", body=body)
+    ollama_streams("Cherry", prompt_eval_count=3, eval_count=4)
     client = app_client(metrics=True)
     for _ in range(2):
         client.simulate_post("/api/v1/inference/stream", json=ASK)
@@ -199,25 +195,6 @@ def test_a_stream_is_counted_at_its_end():
     assert found["octomil_inflight_requests",] == 0
 
 
-ONE_PROCESS = """
-from octomil_ref.metrics import Metrics
-from octomil_ref.records import AccessRecord
-from octomil_ref.settings import load
-
-Metrics(load()).count_request(AccessRecord("id-1", "POST", "/a", status=200))
-"""
-
-
-def test_an_empty_variable_is_no_folder(tmp_path):
-    run, variables = (
-        [sys.executable, "-c", ONE_PROCESS],
-        {"PROMETHEUS_MULTIPROC_DIR": ""},
-    )
-    subprocess.run(run, env=variables, cwd=tmp_path, check=True)
-
-    assert list(tmp_path.iterdir()) == []
-
-
 PROCESSES = """
 import os
 
@@ -230,6 +207,14 @@ if os.fork():
 metrics = Metrics(load())
 metrics.count_request(AccessRecord("id-1", "POST", "/a", status=200))
 """
+
+
+def test_an_empty_variable_is_no_folder(tmp_path):
+    variables = {"PROMETHEUS_MULTIPROC_DIR": ""}
+    command = [sys.executable, "-c", PROCESSES]
+    subprocess.run(command, env=variables, cwd=tmp_path, check=True)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_shows_the_sum_of_all_that_share_its_folder(tmp_path):

@@ -167,25 +167,18 @@ def test_a_request_that_falcon_refuses_before_the_middleware_has_its_line(log):
 
 AUTH = Auth(KeyRing(["ci:first-token", "s\u00e9cond"], ""))
 
+KEY = {"X-API-Key": "first-token"}
+BEARER = {"Authorization": "Bearer first-token"}
 RIGHT = {
-    "a Bearer token": {"Authorization": "Bearer first-token"},
+    "a Bearer token": BEARER,
     "a scheme in lower case": {"Authorization": "bearer first-token"},
     "a scheme in capitals": {"Authorization": "BEARER first-token"},
     "more spaces": {"Authorization": "Bearer   first-token "},
-    "an API key": {"X-API-Key": "first-token"},
+    "an API key": KEY,
     "another of the tokens": {"X-API-Key": "s\u00e9cond".encode().decode("latin-1")},
-    "a right key beside a wrong token": {
-        "Authorization": "Bearer wrong",
-        "X-API-Key": "first-token",
-    },
-    "a right token beside a wrong key": {
-        "Authorization": "Bearer first-token",
-        "X-API-Key": "wrong",
-    },
-    "a right key beside another scheme": {
-        "Authorization": "Basic Zmlyc3Q6dG9rZW4=",
-        "X-API-Key": "first-token",
-    },
+    "a right key beside a wrong token": {"Authorization": "Bearer wrong"} | KEY,
+    "a right token beside a wrong key": BEARER | {"X-API-Key": "wrong"},
+    "a right key beside another scheme": {"Authorization": "Basic Zmlyc3Q="} | KEY,
 }
 
 WRONG = {

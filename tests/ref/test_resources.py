@@ -12,6 +12,7 @@ from builders import (
     ASK,
     BATCH,
     EMBEDDINGS,
+    HEALTH,
     INFERENCE,
     OLLAMA,
     OPENAI,
@@ -22,6 +23,7 @@ from builders import (
     ndjson,
     ollama_chat,
     ollama_line,
+    ollama_streams,
     open_body,
     openai_chat,
     stranger,
@@ -64,7 +66,7 @@ def test_an_inference_has_all_fields_and_the_model_id_of_the_request():
 
 
 def test_a_stream_answers_with_server_sent_events():
-    responses.post(CHAT, body=ndjson(ollama_line("Cherry"), ollama_chat("")))
+    ollama_streams("Cherry")
 
     answer = app_client().simulate_post(STREAM, json=ASK)
 
@@ -201,6 +203,15 @@ def test_the_log_line_of_a_batch_names_all_that_answered(capsys):
 
     line = logged(capsys)
     assert (line["provider"], line["fallback"]) == ("ollama,openai", True)
+
+
+@pytest.mark.parametrize("status, word", [(200, "degraded"), (503, "unavailable")])
+def test_health_is(status, word):
+    responses.get(f"{OLLAMA}/api/version", status=status, json={})
+
+    answer = stranger().simulate_get(HEALTH)
+
+    assert (answer.status_code, answer.json["status"]) == (status, word)
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health"])

@@ -14,6 +14,7 @@ from builders import (
     ndjson,
     ollama_chat,
     ollama_line,
+    ollama_streams,
     open_body,
     sent,
 )
@@ -55,14 +56,9 @@ def test_a_whole_answer_has_openais_shape(client):
     }
 
 
-def stream_of(*tokens: str, **ending: object) -> None:
-    lines = [ollama_line(token) for token in tokens]
-    body = ndjson(*lines, ollama_chat("", done_reason="stop", **ending))
-    responses.post(f"{OLLAMA}/api/chat", body=body)
-
-
 def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(client):
-    stream_of("Che", "rry", prompt_eval_count=3, eval_count=2)
+    counts = {"prompt_eval_count": 3, "eval_count": 2}
+    ollama_streams("Che", "rry", done_reason="stop", **counts)
 
     asked = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -84,7 +80,7 @@ def test_a_stream_has_the_role_the_tokens_the_reason_and_the_end_mark(client):
 
 
 def test_an_empty_stream_still_has_its_role_and_its_end(client):
-    stream_of()
+    ollama_streams(done_reason="stop")
 
     response = client.simulate_post(CHAT, json=HELLO | {"stream": True})
 
