@@ -23,7 +23,7 @@ DRAIN_MAX_BYTES = 64 * 1024 * 1024
 
 
 def read_json(req: falcon.Request, max_bytes: int) -> object:
-    """Raises UnsupportedMediaType, PayloadTooLarge or BadRequest."""
+    """The JSON value in the body. Raises UnsupportedMediaType, PayloadTooLarge or BadRequest."""
     _require_json(req.content_type)
     body = _read(req, max_bytes)
     if not body:

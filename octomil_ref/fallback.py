@@ -42,7 +42,7 @@ class InflightLimit:
         limit: int | None,
         counted: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """None: no limit. The context of `counted` is entered with each slot."""
+        """A `limit` of None is no limit. Each slot enters the context that `counted` returns."""
         self._slots = threading.BoundedSemaphore(limit or sys.maxsize)
         self._counted = counted
 

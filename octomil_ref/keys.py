@@ -97,7 +97,7 @@ def remember(path: str, text: str) -> None:
 
 
 def remembered(path: str) -> str | None:
-    """None if the file was never read, or two processes have just written at once."""
+    """The last text of the file. None if it was never read, or if two processes have just written at once."""
     if path not in _remembered:
         return None
     block = _remembered[path]

@@ -13,7 +13,7 @@ EVERYONE = 0o666
 
 
 def listen(settings: Settings) -> list[socket.socket]:
-    """Raises SettingsError if the address is taken or does not exist."""
+    """The listening sockets. Raises SettingsError if the address is taken or does not exist."""
     try:
         if settings.unix_socket:
             return [_unix_socket(settings.unix_socket)]

@@ -124,7 +124,7 @@ ENVIRONMENT: Mapping[str, str] = os.environ
 
 
 def load(environ: Mapping[str, str] = ENVIRONMENT) -> Settings:
-    """Raises SettingsError for a wrong value."""
+    """The settings in the environment. Raises SettingsError for a wrong value."""
     given = {
         setting.name: value
         for setting in fields(Settings)

@@ -336,7 +336,7 @@ class _Adapter(HTTPAdapter):
         return str(request.path_url)
 
     def build_response(self, req: Any, resp: Any) -> Response:
-        """Does not extract cookies, which nothing reads."""
+        """The response without its cookies, which nothing reads."""
         response = Response()
         response.status_code, response.headers = resp.status, resp.headers
         response.raw, response.request = resp, req

@@ -11,7 +11,7 @@ from octomil_conformance.backend.forms import COUNTED_EARLY, RENAMED, WITH_CALL,
 from octomil_conformance.backend.reply import Reply
 
 LONG_GAP = 0.01
-"""Seconds between the tokens of conf-long: they last longer than any check."""
+"""Seconds between the tokens of conf-long. All tokens together take longer than any check."""
 
 VERY_LATE = 5.0
 """Seconds: longer than a check still waits for a server after its timeouts."""

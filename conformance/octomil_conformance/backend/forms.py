@@ -36,15 +36,15 @@ class Form:
     has_mark: bool = True
     """False: the fallback sends no `[DONE]`."""
     spread: bool = False
-    """True: the JSON of an event of the fallback is on several lines."""
+    """True if the JSON of an event of the fallback is on several lines."""
     repeats: bool = False
-    """True: the end of a stream of the fallback has the whole text as its message."""
+    """True if the end of a stream of the fallback has the whole text as its message."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
     stays_open: bool = False
-    """True: a stream stays open after its last byte, longer than any timeout, unless its client leaves."""
+    """True if a stream stays open after its last byte, longer than any timeout, unless its client leaves."""
     on_lines: bool = False
-    """True: the JSON of a whole answer is on several lines."""
+    """True if the JSON of a whole answer is on several lines."""
     content_type: str = ""
     """Empty for the usual content type."""
     status: int = 200

@@ -18,7 +18,7 @@ VALUES = {
     "digits": {"temperature": 1.2345678901234567},
     "tiny": {"temperature": 1e-7},
 }
-"""They include fractions that change in 32 bits, with two decimal places or in a form with an exponent."""
+"""Parameters to send. Some fractions change if they are stored in 32 bits, rounded to two places, or written with an exponent."""
 STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
 """As many strings as a request may have, with characters at which careless servers split or trim them."""
 USUAL = {

@@ -83,7 +83,7 @@ class Answer:
     """JSON, or bytes."""
     status: int = 200
     headers: Headers | None = None
-    """None for those of a good answer."""
+    """None for the headers of a good answer."""
     end: End = "complete"
     seconds: float = ARRIVED
     asked: Any = None

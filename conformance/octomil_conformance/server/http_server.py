@@ -74,7 +74,7 @@ class Watch:
 
 
 def _answer(ask: Server, token: str, watch: Watch, wired: Wired) -> None:
-    """The script of the upstream."""
+    """Answers one request and sends the response."""
     request = _request(wired.request, token)
     drops = False
     try:
@@ -132,7 +132,7 @@ def _send(response: Response, wired: Wired) -> None:
 
 
 def _framing(response: Response, received: Received) -> tuple[bool, bool]:
-    """True if the body is sent in chunks, and true if the connection is closed after it."""
+    """Whether the body is sent in chunks, and whether the connection is closed after it."""
     names = {name.lower(): value for name, value in response.headers.items()}
     has_length = "content-length" in names
     is_old = received.version == "HTTP/1.0"
