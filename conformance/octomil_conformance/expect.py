@@ -68,8 +68,8 @@ def none_of(*values: object) -> Want:
     return Want(f"other than {words}", lambda got: got not in values)
 
 
-def less_than(limit: float) -> Want:
-    return Want(f"less than {limit:g}", lambda got: got < limit)
+def less_than(limit: float, unit: str = "") -> Want:
+    return Want(f"less than {limit:g}{unit}", lambda got: got < limit)
 
 
 def between(least: float, most: float) -> Want:

@@ -109,7 +109,7 @@ def the_other_answers_when_ollama_is_late(api: Api, ollama: str, fallback: str) 
     expect(answer.status, 200)
     expect(said(answer), echoed(api))
     expect(asked(api)[-1:], ["openai"])
-    expect(answer.seconds, less_than(api.within(api.timeout + 3)))
+    expect(answer.seconds, less_than(api.within(api.timeout + 3), " s"))
 
 
 @requirement("FALLBACK-05", ["garbage", "http-400-page", *OTHER_STATUSES])

@@ -302,7 +302,7 @@ def silence_fails_the_stream(api: Api, scenario: str) -> None:
 
     expect(answer.finals, [], NOT_DONE)
     expect(answer.end, BROKEN_OFF)
-    expect(answer.seconds, less_than(api.within(api.timeout + 3)))
+    expect(answer.seconds, less_than(api.within(api.timeout + 3), " s"))
 
 
 @requirement("STREAM-36", ["cut", "error-frame", "garbage-later"], through=EACH_BACKEND)

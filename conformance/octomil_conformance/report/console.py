@@ -14,7 +14,7 @@ from octomil_conformance.config import (
 )
 from octomil_conformance.report import words
 from octomil_conformance.report.redact import redact
-from octomil_conformance.report.transcript import curl, seen
+from octomil_conformance.report.transcript import curl, played, seen
 from octomil_conformance.run import Outcome, Run, Verdict
 
 MARKS: dict[Outcome, str] = {
@@ -105,6 +105,7 @@ def _block(verdict: Verdict) -> list[str]:
     if verdict.outcome != "untestable":
         rows.append(("breaks", requirement.breaks))
     if verdict.exchanges:
+        rows.append(("plays", played(verdict.exchanges[-1])))
         rows.append(("seen", seen(verdict.exchanges[-1])))
     rows.append(("asked", words.in_a_row(verdict.asked)))
     rows.append(("spec", requirement.place))

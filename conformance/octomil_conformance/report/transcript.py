@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from octomil_conformance.exchange import Exchange, Headers
+from octomil_conformance.backend.interface import BOTH
+from octomil_conformance.backend.scenarios import scenario_of
+from octomil_conformance.exchange import Exchange, Headers, field
 from octomil_conformance.expect import shown
 from octomil_conformance.report.redact import MASK, redact, redact_pieces
 from octomil_conformance.report.words import plural
@@ -104,6 +106,15 @@ def curl(exchange: Exchange) -> str:
 def _token_as_variable(value: str) -> str:
     scheme, space, _ = value.partition(" ")
     return f"{scheme} $TOKEN" if space else "$TOKEN"
+
+
+def played(exchange: Exchange) -> str:
+    """What each upstream of the suite does for the model of the request; empty if it answers as usual."""
+    model = str(field(exchange.request.fields, "model_id"))
+    found = {name: scenario_of(model, name) for name in BOTH}
+    lines = [f"{name}: {each.sentence}" for name, each in found.items() if each]
+    is_usual = {each and each.name for each in found.values()} == {"echo"}
+    return "" if is_usual else "\n".join(lines)
 
 
 def seen(exchange: Exchange) -> str:
