@@ -9,10 +9,9 @@ from octomil_conformance.requirement import requirement
 from octomil_conformance.transport import Transfer
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
-DIGITS = b"9" * 5_000
 HOSTILE = {
     "nesting": DEEP,
-    "digits": DIGITS,
+    "digits": b"9" * 5_000,
     "surrogate": b'"\\ud800"',
     "surrogate-bytes": b'"\xed\xa0\x80"',
     "nan": b"NaN",

@@ -9,7 +9,7 @@ from octomil_conformance.api import Api, Headers, model_for
 from octomil_conformance.backend import TEXTS
 from octomil_conformance.checks import upstream
 from octomil_conformance.checks.answers import said
-from octomil_conformance.checks.bodies import DEEP, DIGITS
+from octomil_conformance.checks.bodies import DEEP
 from octomil_conformance.exchange import Json, read_json
 from octomil_conformance.expect import Want, expect
 from octomil_conformance.requirement import EACH_BACKEND, requirement
@@ -131,13 +131,10 @@ def with_text(fields: Json, text: str) -> Json:
     return {name: text if value is ... else value for name, value in fields.items()}
 
 
-EXTREME = {"nesting": DEEP, "digits": DIGITS}
-"""JSON that some programs can read, but not write."""
 KEPT_OR_REFUSED = Want(
     "a 400, 413 or 422, or the value as JSON text",
     lambda seen: (
-        seen[0] in (400, 413, 422)
-        or bool(re.fullmatch(r'\{"a":(\d[\d.eE+]*|\[+\]+)\}', seen[1]))
+        seen[0] in (400, 413, 422) or bool(re.fullmatch(r'\{"a":[\[\]]+\}', seen[1]))
     ),
 )
 
@@ -185,10 +182,10 @@ def any_other_object_reaches_the_model_as_text(api: Api) -> None:
     expect(lost, [], "every name and value of the object")
 
 
-@requirement("REQ-18", EXTREME, through=EACH_BACKEND)
-def an_extreme_value_is_kept_or_refused(api: Api, value: bytes) -> None:
+@requirement("REQ-18", through=EACH_BACKEND)
+def a_deeply_nested_value_is_kept_or_refused(api: Api) -> None:
     body = api.good(scenario="echo", without=("messages",), input_data={"a": "..."})
-    answer = api.ask_raw(body.replace(b'"..."', value))
+    answer = api.ask_raw(body.replace(b'"..."', DEEP))
     text = "".join(str(said(answer)).split())
 
     expect((answer.status, text), KEPT_OR_REFUSED)
