@@ -14,7 +14,7 @@ LEFT_OUT = "not machine"
 LONGEST = [
     *("test_kill_matrix.py", "test_sdk_table.py", "test_deployment.py"),
     *("test_compatible_servers.py", "test_conformance_live.py", "test_benchmarks.py"),
-    *("test_page_reading_live.py", "test_page_live.py", "test_workers.py"),
+    *("test_page_live.py", "test_workers.py"),
     *("test_openai_clients.py", "test_serve.py", "test_command.py"),
     "test_reference.py",
 ]

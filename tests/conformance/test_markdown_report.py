@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import pytest
 from markdown_it import MarkdownIt
 from octomil_conformance.report import markdown as report
 from octomil_conformance.report.markdown import append_markdown, markdown
@@ -84,10 +83,3 @@ def test_rows_beyond_the_limit_are_counted(monkeypatch):
     assert text.endswith("\n\n… 1 more rows: see the other reports.")
     assert "y" * 40 in text
     assert "z" not in text
-
-
-@pytest.mark.parametrize("outcome", ["error", "untestable", "expected"])
-def test_it_has_the_reason(outcome):
-    run = run_of(verdict(outcome, reason="because of this"))
-
-    assert "because of this" in markdown(run)

@@ -158,14 +158,14 @@ def test_a_file_that_is_not_a_report_is_named(fault, tmp_path, capsys):
     assert said.out == ""
 
 
-def test_a_missing_file_is_named(capsys):
-    assert cli.main(["matrix", "a.json", "nowhere.json"]) == 2
-    assert "nowhere.json: No such file" in capsys.readouterr().err
-
-
-def test_two_reports_with_one_name_are_refused(capsys):
-    assert cli.main(["matrix", "a.json", "a.json"]) == 2
-    assert "NAME=FILE" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "second, said",
+    [("nowhere.json", "nowhere.json: No such file"), ("a.json", "NAME=FILE")],
+    ids=["a file that is missing", "the name of another"],
+)
+def test_a_report_cannot_be_compared_with(second, said, capsys):
+    assert cli.main(["matrix", "a.json", second]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--html", "--markdown"])

@@ -1,4 +1,4 @@
-"""The HTTP client: how a transfer ended, when its pieces arrived, and that it never lasts longer than its deadline."""
+"""The HTTP client: how a transfer ended, when its pieces arrived, that it never lasts longer than its deadline, and how a body is read."""
 
 import gzip
 import socket
@@ -7,10 +7,11 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from octomil_conformance import sse
 from octomil_conformance.backend.response import Response as Answer
 from octomil_conformance.backend.scripts import stall
 from octomil_conformance.backend.upstream import Upstream
-from octomil_conformance.exchange import Request
+from octomil_conformance.exchange import MISSING, Request, read_json
 from octomil_conformance.server.http_server import serving
 from octomil_conformance.server.layers import Response
 from octomil_conformance.transport import Transfer
@@ -202,3 +203,29 @@ def test_a_refused_connection_is_a_named_problem():
 
     assert not transfer.is_connected
     assert transfer.finish().problem.startswith("ConnectionRefusedError")
+
+
+@pytest.mark.parametrize(
+    "body, payloads",
+    [
+        (b"data: 1\n\ndata: 2\n\n", [b"1", b"2"]),
+        (b"data: 1\r\n\r\ndata:2\r\n\r\n", [b"1", b"2"]),
+        (b": hi\n\nevent: token\nid: 7\ndata: 1\n\n", [b"1"]),
+        (b"data: 1\ndata: 2\n\n", [b"1\n2"]),
+        (b"\xef\xbb\xbfdata: 1\n\n", [b"1"]),
+        (b" data: 1\n\n", [b"1"]),
+        (b"data: 1\rdata: 2\r\r", [b"1\n2"]),
+        (b"\n\n\n", []),
+        (b"", []),
+    ],
+)
+def test_events_are_read_leniently(body, payloads):
+    assert [frame.payload for frame in sse.parse(body) if frame.data] == payloads
+
+
+def test_a_missing_field_reads_as_missing():
+    value = read_json(b'{"a": {"b": 1}}')
+
+    assert value["a"]["b"] == 1
+    assert value["x"]["y"] is MISSING
+    assert read_json(b"[" * 100_000) is MISSING

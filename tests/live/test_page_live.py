@@ -1,15 +1,21 @@
-"""The reference page in a real Chromium: how it sends requests, and how it shows answers, streams, cuts and refusals."""
+"""The reference page in a real Chromium: how it sends requests and shows what comes back, lines to copy, and reading it with any window, without scripts, by keyboard or by ear."""
 
 import json
+import re
+import shlex
 import threading
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from forms import opened, send, text_of, wait_for_text
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA, says, stream
+from playwright.sync_api import expect
 from processes import serve
 from reference import MAX_WAIT, RUNNER_DIED, TOKEN, reference, talks_until_hangup
 
 pytestmark = pytest.mark.machine
+
+CONTRASTS = Path(__file__).parents[1].joinpath("contrasts.js").read_text("utf-8")
 
 LOAD_FAILED = "Failed to load resource: "
 """How Chromium itself remarks on a status of 400 or more."""
@@ -19,6 +25,25 @@ LOAD_FAILED = "Failed to load resource: "
 def shared_server(shared):
     """One kind of server is enough: the page is the same under both."""
     return shared()
+
+
+def opened(page, server, token=TOKEN, model="conf-echo"):
+    page.goto(f"{server.url}/?model={model}")
+    page.fill("#token", token)
+
+
+def send(page, endpoint):
+    page.click(f"#{endpoint} [type=submit]")
+
+
+def text_of(page, endpoint, part):
+    """The text in the `.state`, `.figures`, `.text` or `.json` of a form."""
+    return page.locator(f"#{endpoint} .{part}").inner_text()
+
+
+def wait_for_text(page, endpoint, part, beginning):
+    shown = page.locator(f"#{endpoint} .{part}")
+    expect(shown).to_have_text(re.compile("^" + re.escape(beginning)))
 
 
 # Sending requests
@@ -168,3 +193,171 @@ def test_the_token_stays_in_its_field(server, page):
     )
     assert TOKEN not in everywhere
     assert "$TOKEN" in everywhere
+
+
+# Reading and copying
+
+
+def test_a_link_opens_the_section_that_holds_its_target(server, page):
+    page.goto(f"{server.url}/#STREAM-05")
+    expect(page.locator("#STREAM-05")).to_be_visible()
+
+    page.evaluate("document.querySelector('a[href=\"#EMBED-06\"]').click()")
+
+    expect(page.locator("#EMBED-06")).to_be_visible()
+
+
+def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(server, page):
+    page.context.grant_permissions(["clipboard-write"])
+    page.goto(server.url)
+    page.fill("#model", "qwen-3b")
+
+    page.click("#stream .copied button")
+    expect(page.locator("#stream .copied button").first).to_have_text("Copied")
+
+    selected = page.evaluate("getSelection().toString()")
+    assert selected.startswith(f"curl -sN {server.api}/inference/stream")
+    assert '"model_id": "qwen-3b"' in selected
+
+
+def test_a_line_to_copy_sends_the_body_that_was_edited(server, page):
+    opened(page, server)
+    edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
+
+    page.fill("#infer textarea", json.dumps(edited))
+
+    lines = page.locator("#infer .copied code").text_content()
+    assert json.loads(shlex.split(lines)[-1]) == edited
+
+
+def test_the_models_of_the_server_are_listed_and_one_is_chosen(
+    server, page, complaints
+):
+    page.goto(server.url)
+    page.fill("#token", TOKEN)
+
+    page.click("#list-models")
+    expect(page.locator("#models")).to_contain_text("conf-echo")
+    chosen = page.input_value("#model")
+    body = json.loads(page.input_value("#infer textarea"))
+
+    assert chosen in page.inner_text("#models").split(", ")
+    assert body["model_id"] == chosen
+    assert complaints == []
+
+
+def test_models_that_cannot_be_listed_are_an_error(server, page):
+    page.goto(server.url)
+
+    page.click("#list-models")
+
+    expect(page.locator("#models")).to_have_text("No answer: 401.")
+
+
+def test_a_model_in_the_address_cannot_change_the_lines_to_copy(server, page):
+    for model in ("x';reboot;'", "$(reboot)", "`reboot`", '<img src="x">'):
+        page.goto(f"{server.url}/?model={quote(model)}")
+
+        lines = page.locator("#stream .copied code").first.text_content()
+        assert '"model_id": "phi-4-mini"' in lines
+        assert page.locator("img").count() == 0
+
+
+def test_the_name_of_the_server_cannot_change_the_lines_to_copy(server, page):
+    page.goto(server.url)
+    shown = {
+        "http://$(reboot).example.com": server.url,
+        "http://x;reboot;.example.com:8000": server.url,
+        "http://`reboot`.example.com": server.url,
+        "https://api.example.com": "https://api.example.com",
+        "http://[::1]:8000": "http://[::1]:8000",
+    }
+    for origin, begin in shown.items():
+        page.evaluate(f"setOrigin({json.dumps(origin)})")
+
+        lines = page.locator("#stream .copied code").first.text_content()
+        assert lines.startswith(f"curl -sN {begin}/api/v1/")
+
+
+def test_the_page_can_be_read_without_scripts(server, new_page, complaints):
+    page = new_page(java_script_enabled=False)
+
+    page.goto(server.url)
+
+    assert "needs" not in page.locator("#stream .copied").first.inner_text()
+    assert "POST /api/v1/inference/stream" in page.inner_text("body")
+    assert complaints == []
+
+
+# For everyone
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_the_page_fits_its_window_and_its_contrast_is_sufficient(
+    server, new_page, width, scheme
+):
+    server.ollama.on("/api/chat", says("long" * 100))
+    window = {"width": width, "height": 900}
+    page = new_page(viewport=window, is_mobile=width < 600, color_scheme=scheme)
+    opened(page, server)
+    for endpoint, token in (("stream", TOKEN), ("infer", "wrong")):
+        page.fill("#token", token)
+        send(page, endpoint)
+        ended = page.locator(f"#{endpoint} .bad, #{endpoint} .good")
+        expect(ended).to_be_visible()
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((each) => (each.open = true))"
+    )
+
+    contrasts = page.evaluate(CONTRASTS)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert len(contrasts) > 500
+    assert [each for each in contrasts if each[1] < 4.5] == []
+
+
+def test_the_page_can_be_used_with_the_keyboard_alone(server, page):
+    page.goto(f"{server.url}/?model=conf-echo")
+
+    page.keyboard.press("Tab")
+    skip = page.evaluate(
+        "[document.activeElement.hash, document.activeElement.getBoundingClientRect().left >= 0]"
+    )
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#main$"))
+    tab_to(page, "#token")
+    page.keyboard.insert_text(TOKEN)
+    tab_to(page, "#infer [type=submit]")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    page.keyboard.press("Enter")
+    wait_for_text(page, "infer", "state", "Complete.")
+
+    assert skip == ["#main", True]
+    assert outline == "solid"
+
+
+def tab_to(page, selector):
+    while not page.evaluate(
+        "(wanted) => document.activeElement.matches(wanted)", selector
+    ):
+        page.keyboard.press("Tab")
+
+
+def test_a_screen_reader_hears_the_state_and_not_each_token(server, page):
+    server.ollama.on("/api/chat", says(*["a"] * 50))
+    opened(page, server)
+    page.evaluate(
+        """() => {
+          window.said = [];
+          const status = document.querySelector("#stream [role=status]");
+          new MutationObserver(() => said.push(status.textContent)).observe(status, {childList: true});
+        }"""
+    )
+
+    send(page, "stream")
+    wait_for_text(page, "stream", "state", "Complete.")
+
+    said = page.evaluate("said")
+    assert said[-1] == "Complete."
+    assert len(said) <= 4
+    assert page.locator("[aria-live]").count() == 0

@@ -7,41 +7,11 @@ import threading
 from contextlib import ExitStack
 
 import pytest
-from octomil_conformance.backend import new_nonce, tagged
+from octomil_conformance.backend import new_nonce
 from octomil_conformance.backend.scripts import NDJSON, OLLAMA
 from reference import ASK, MAX_WAIT, PROMPT, http_request
 
 BODY = json.dumps(ASK).encode()
-
-
-def batch(nonce):
-    """Inputs `text 0` and `text 1`. The backend holds their answers until a test opens the gate of NONCE or NONCE.N."""
-    texts = [tagged(f"{nonce}.{number}", f"text {number}") for number in range(2)]
-    return {"model_id": "conf-gated", "inputs": [{"input_data": t} for t in texts]}
-
-
-@pytest.mark.parametrize(
-    "ready", ["text 0", "\n"], ids=["a result", "white space while nothing is ready"]
-)
-def test_a_batch_is_written_piece_by_piece(server, ready):
-    nonce = new_nonce()
-    if ready == "text 0":
-        server.backend.open(f"{nonce}.0")
-    received = ""
-
-    with server.client.stream("POST", "/inference/batch", json=batch(nonce)) as answer:
-        for piece in answer.iter_text():
-            received += piece
-            if ready in received:
-                server.backend.open(nonce)
-
-    [second] = server.backend.calls(f"{nonce}.1")
-    assert second.outcome == "answered", "the gate was opened by what had arrived"
-    assert answer.headers["content-type"].startswith("application/json")
-    assert json.loads(received)["succeeded"] == 2
-
-
-# A client that leaves
 
 
 BATCH = {"model_id": "conf-echo", "inputs": [{"input_data": PROMPT}] * 3}

@@ -161,8 +161,7 @@ def test_a_body_without_length_ends_with_its_connection():
 
     body.end()
 
-    assert body.complete
-    assert body.surplus
+    assert body.complete and body.surplus
 
 
 @pytest.mark.parametrize("body", [Plain(1), Chunked()])

@@ -195,23 +195,21 @@ def test_a_stream_is_read_with(sent, pieces):
     assert streamed(sent) == pieces
 
 
-ERROR_LINES = [
-    pytest.param(b'{"error": "llama runner process has terminated"}\n', id="text"),
-    pytest.param(b'{"error": {}}\n', id="an empty object"),
-    pytest.param(b'{"error": ""}\n', id="an empty text"),
-    pytest.param(b"garbage\n", id="garbage"),
-    pytest.param(b"[1]\n", id="an array"),
-    pytest.param(b'{"message": {"content": "x"}}\n', id="a line without done"),
-    pytest.param(b'{"message": "x", "done": false}\n', id="text for a message"),
-    pytest.param(
-        b'{"message": {"content": 7}, "done": false}\n', id="a number for text"
-    ),
-    pytest.param(b'{"message": {"content": "x"}, "do', id="half a line"),
-    pytest.param(b"", id="the end"),
-]
+ERROR_LINES = {
+    "text": b'{"error": "llama runner process has terminated"}\n',
+    "an empty object": b'{"error": {}}\n',
+    "an empty text": b'{"error": ""}\n',
+    "garbage": b"garbage\n",
+    "an array": b"[1]\n",
+    "a line without done": b'{"message": {"content": "x"}}\n',
+    "text for a message": b'{"message": "x", "done": false}\n',
+    "a number for text": b'{"message": {"content": 7}, "done": false}\n',
+    "half a line": b'{"message": {"content": "x"}, "do',
+    "the end": b"",
+}
 
 
-@pytest.mark.parametrize("bad", ERROR_LINES)
+@pytest.mark.parametrize("bad", ERROR_LINES.values(), ids=ERROR_LINES)
 def test_a_stream_fails_at_once_and_after_a_token_by(bad):
     for before in (b"", ndjson(ollama_line("Che"))):
         with pytest.raises(Broken):
@@ -239,11 +237,7 @@ def test_embeddings_are_requested_together(counts, tokens):
     assert embeddings == Embeddings([[1, 2.5], [1e308, 1e308]], "ollama", tokens)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{"embeddings": []}, {"embeddings": [[1.0]]}, {"embeddings": None}, {}],
-    ids=str,
-)
+@pytest.mark.parametrize("body", [{"embeddings": [[1.0]]}, {}], ids=str)
 def test_embeddings_fail(body):
     responses.post(EMBED, json=body)
 

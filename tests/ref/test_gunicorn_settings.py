@@ -161,28 +161,21 @@ def test_workers_spread_over_the_cores_if_a_setting_says_so(settings_with, cores
     assert cores == [{0}, {1}, {2}, {0}, {0}, {1}]
 
 
-def test_a_worker_has_the_current_keys_and_can_be_stopped_while_it_starts(
+def test_a_worker_has_the_current_keys_can_be_stopped_and_freezes_its_memory(
     settings_with, monkeypatch
 ):
-    read: list[bool] = []
-    monkeypatch.setattr(KeyRing, "refresh", lambda keys: read.append(True))
+    calls: list[str] = []
+    monkeypatch.setattr(KeyRing, "refresh", lambda keys: calls.append("read again"))
+    monkeypatch.setattr("gc.freeze", lambda: calls.append("frozen"))
     handlers: dict[int, object] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
 
-    forked(settings_with())
+    settings = settings_with()
+    settings["post_worker_init"](forked(settings))
 
     ending = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
     assert handlers == dict.fromkeys(ending, signal.SIG_DFL)
-    assert read == [True]
-
-
-def test_a_worker_freezes_its_memory_before_it_serves(settings_with, monkeypatch):
-    frozen = []
-    monkeypatch.setattr("gc.freeze", lambda: frozen.append(True))
-
-    settings_with()["post_worker_init"](None)
-
-    assert frozen == [True]
+    assert calls == ["read again", "frozen"]
 
 
 def test_gunicorn_s_own_lines_look_like_ours(settings_with, capsys):

@@ -195,14 +195,6 @@ def test_the_keys_of_a_file_follow_its_changes(tmp_path):
     assert (keys.name_of(b"old"), keys.name_of(b"newer")) == (None, "line-1")
 
 
-def test_without_a_file_there_is_nothing_to_refresh():
-    keys = KeyRing(["t"], "")
-
-    keys.refresh()
-
-    assert keys.name_of(b"t") == "key-1"
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -162,18 +162,6 @@ def test_a_file_without_its_secret_is_a_wrong_setting(tmp_path, prepare, expecte
     assert f", got {str(path)!r}" in message
 
 
-def test_a_secret_stays_valid_while_its_file_is_wrong(tmp_path, caplog):
-    """So that a new worker of gunicorn starts."""
-    path = tmp_path / "key"
-    path.write_text("hidden")
-    environ = {"OPENAI_API_KEY_FILE": str(path)}
-    load(environ)
-    path.write_text("Bearer hidden")
-
-    assert load(environ).openai_api_key == "hidden"
-    assert "stays valid" in caplog.text
-
-
 @pytest.mark.parametrize("variable", settings.CERTIFICATES)
 def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path, variable):
     empty = tmp_path / "ca.pem"
