@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,15 +83,6 @@ def test_an_older_version_of_the_spec_judges_by_its_own_list(capsys):
     assert (status, report["spec"]) == (0, "1.0")
     assert judged <= spec.ids_in("1.0")
     assert capsys.readouterr().out.startswith("octomil-conformance 0.1.0, spec 1.0\n")
-
-
-def test_an_older_version_does_not_judge_what_a_later_one_adds():
-    later = [spec.requirements()[each] for each in spec.additions()["1.1"]]
-    now = Config("", dict.fromkeys(spec.PROFILES, 2))
-    before = replace(now, spec_version="1.0")
-
-    assert [each.id for each in later if before.profiles_for(each)] == []
-    assert all(now.profiles_for(each) for each in later)
 
 
 def test_a_broken_should_is_a_warning_and_fails_only_when_strict():

@@ -37,20 +37,13 @@ def test_the_reference_passes_everything(runs, server):
 
 
 def run_of(server, cooldown):
+    settings = {"OCTOMIL_API_KEYS": TOKEN, "OCTOMIL_BACKEND_COOLDOWN": str(cooldown)}
     with (
         ScriptedBackend(ANY, ANY, timeout=TIMEOUT) as backend,
-        serve(server, **variables(backend, cooldown)) as process,
+        serve(server, **environment(backend) | settings) as process,
     ):
         claims = dict.fromkeys(spec.PROFILES, 2)
         config = Config(base_url(process.url), claims, TOKEN, backend_timeout=TIMEOUT)
         run = judge(config, backend=backend)
     judged = {verdict.requirement.id for verdict in run.verdicts}
     return run.conclusion(), {*run.counts()}, judged, "\n".join(lines(run))
-
-
-def variables(backend, cooldown):
-    return {
-        **environment(backend),
-        "OCTOMIL_API_KEYS": TOKEN,
-        "OCTOMIL_BACKEND_COOLDOWN": str(cooldown),
-    }

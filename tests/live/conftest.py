@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 import pytest
-from models import own_ollama, python_sdk, running_llama_cpp, running_ollama
+from models import python_sdk, running_llama_cpp, running_ollama
 from processes import serve
 from reference import PROMPT, TOKEN, reference
 
@@ -58,13 +58,6 @@ def llama_cpp():
 def ollama():
     """A real Ollama for all tests; leave it alive."""
     with running_ollama() as server:
-        yield server
-
-
-@pytest.fixture
-def mortal_ollama():
-    """A real Ollama for this test alone, which may kill it."""
-    with own_ollama() as server:
         yield server
 
 

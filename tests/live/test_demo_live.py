@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import httpx
-import pytest
 from models import weights
 from octomil_conformance.backend.scripts import embeds, says
 from octomil_conformance.backend.scripts import json as answers_json
@@ -16,8 +15,6 @@ from octomil_conformance.backend.upstream import Upstream
 from processes import ServerProcess
 from python_client import printed_when_pasted
 from reference import MAX_WAIT, MODEL_MAX_WAIT, UNHURRIED
-
-from octomil_ref.cli import main
 
 
 @contextmanager
@@ -116,13 +113,6 @@ def test_the_scripted_demo_repeats_the_prompt_without_a_model():
     assert json.loads(asked.content)["messages"][-1]["content"] == answer["output"]
     assert answer["provider"] == "ollama"
     assert code == 0
-
-
-def test_a_model_file_and_the_script_exclude_each_other(capsys):
-    with pytest.raises(SystemExit):
-        main(["demo", "--scripted", "--gguf", "x"])
-
-    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_the_demo_says_that_a_file_is_no_model(tmp_path):

@@ -182,17 +182,13 @@ def test_the_kubernetes_manifest_matches_the_published_schemas():
     assert [kind for kind in kinds if f"passed for resource {kind}/" not in said] == []
 
 
-def test_compose_yaml_matches_its_schema():
-    schema = ("--builtin-schema", "vendor.compose-spec")
+def test_compose_yaml_and_prometheus_yml_are_valid():
+    """Of the latter the syntax alone: the file with the token is not here."""
+    schema = ("-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
+    syntax = ("check", "config", "--syntax-only")
 
-    checked(sys.executable, "-m", "check_jsonschema", *schema, DEPLOY / "compose.yaml")
-
-
-def test_prometheus_yml_is_valid():
-    """Its syntax alone: the file with the token is not here."""
-    promtool = found("promtool", "prometheus")
-
-    checked(promtool, "check", "config", "--syntax-only", DEPLOY / "prometheus.yml")
+    checked(sys.executable, *schema, DEPLOY / "compose.yaml")
+    checked(found("promtool", "prometheus"), *syntax, DEPLOY / "prometheus.yml")
 
 
 def test_the_autoscaler_reads_a_metric_that_exists():

@@ -64,12 +64,13 @@ def test_an_option_of_the_wrong_type_is_a_fault_of_the_request(server):
     assert "num_ctx" in answer.json()["message"]
 
 
-def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
-    mortal_ollama, llama_cpp
-):
-    with in_front_of(mortal_ollama, OPENAI_API_ENDPOINT=llama_cpp.url) as server:
+def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(llama_cpp):
+    with (
+        own_ollama() as ollama,
+        in_front_of(ollama, OPENAI_API_ENDPOINT=llama_cpp.url) as server,
+    ):
         before = server.ask("/inference", asked(messages=FRUITS)).json()
-        mortal_ollama.stop()
+        ollama.stop()
         after = server.ask("/inference", asked(messages=FRUITS)).json()
         with server.stream(asked(messages=FRUITS)) as events:
             events.rest()
@@ -82,14 +83,14 @@ def test_a_killed_ollama_is_replaced_by_llama_cpp_which_says_so(
     assert (health["status"], health["provider"]) == ("degraded", "openai")
 
 
-def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer(mortal_ollama):
-    with in_front_of(mortal_ollama) as server:
+def test_a_runner_that_dies_in_mid_stream_breaks_the_transfer():
+    with own_ollama() as ollama, in_front_of(ollama) as server:
         with (
             server.stream(asked(messages=FRUITS, parameters=ENDLESS)) as events,
             pytest.raises(httpx.RemoteProtocolError),
         ):
             events.next()
-            mortal_ollama.kill_runner()
+            ollama.kill_runner()
             events.rest()
         # The error line, and not only a lost connection.
         server.process.wait_for_line("running the model")

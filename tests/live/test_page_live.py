@@ -32,6 +32,13 @@ def opened(page, server, token=TOKEN, model="conf-echo"):
     page.fill("#token", token)
 
 
+@pytest.fixture
+def form(server, page):
+    """The page, with a token and a model."""
+    opened(page, server)
+    return page
+
+
 def send(page, endpoint):
     page.click(f"#{endpoint} [type=submit]")
 
@@ -49,49 +56,45 @@ def wait_for_text(page, endpoint, part, beginning):
 # Sending requests
 
 
-def test_a_token_is_on_the_page_before_the_next_one_exists(server, page, complaints):
+def test_a_token_is_on_the_page_before_the_next_one_exists(server, form, complaints):
     gate = threading.Event()
     server.ollama.on("/api/chat", says("Good", " morning", gate=gate))
-    opened(page, server)
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "text", "Good")
-    early = [text_of(page, "stream", part) for part in ("text", "state", "figures")]
+    send(form, "stream")
+    wait_for_text(form, "stream", "text", "Good")
+    early = [text_of(form, "stream", part) for part in ("text", "state", "figures")]
     gate.set()
-    wait_for_text(page, "stream", "state", "Complete.")
+    wait_for_text(form, "stream", "state", "Complete.")
 
     assert early[:2] == ["Good", "Receiving."]
     assert "status 200" in early[2] and "first token " in early[2]
-    assert text_of(page, "stream", "text") == "Good morning"
-    figures = text_of(page, "stream", "figures")
+    assert text_of(form, "stream", "text") == "Good morning"
+    figures = text_of(form, "stream", "figures")
     assert "tokens 2" in figures and "tokens a second " in figures
-    assert '"done": true' in text_of(page, "stream", "json")
+    assert '"done": true' in text_of(form, "stream", "json")
     assert complaints == []
 
 
-def test_the_page_sends_what_its_text_area_shows(server, page):
+def test_the_page_sends_what_its_text_area_shows(server, form):
     server.ollama.on("/api/chat", says("Good", " morning"))
-    opened(page, server)
 
-    send(page, "infer")
-    wait_for_text(page, "infer", "state", "Complete.")
+    send(form, "infer")
+    wait_for_text(form, "infer", "state", "Complete.")
 
     [asked] = server.ollama.wait_for_requests()
-    body = json.loads(page.input_value("#infer textarea"))
+    body = json.loads(form.input_value("#infer textarea"))
     assert asked.json["model"] == body["model_id"] == "conf-echo"
     assert asked.json["messages"] == body["messages"]
-    assert text_of(page, "infer", "text") == "Good morning"
+    assert text_of(form, "infer", "text") == "Good morning"
 
 
-def test_every_endpoint_can_be_tried(server, page, complaints):
-    opened(page, server)
-
+def test_every_endpoint_can_be_tried(form, complaints):
     for endpoint in ("infer", "stream", "batch", "embed", "health", "live"):
-        send(page, endpoint)
-        wait_for_text(page, endpoint, "state", "Complete.")
+        send(form, endpoint)
+        wait_for_text(form, endpoint, "state", "Complete.")
 
-        answer = text_of(page, endpoint, "json")
-        assert "X-Request-Id" in text_of(page, endpoint, "figures")
+        answer = text_of(form, endpoint, "json")
+        assert "X-Request-Id" in text_of(form, endpoint, "figures")
         assert answer.startswith("{")
         assert len(answer) < 2000, "vectors are cut short for the eye"
     assert complaints == []
@@ -120,53 +123,50 @@ def test_a_refusal_shows_its_envelope(
     assert [each for each in complaints if LOAD_FAILED not in each] == []
 
 
-def test_stop_closes_the_connection(server, page, complaints):
+def test_stop_closes_the_connection(server, form, complaints):
     stopped, over = threading.Event(), threading.Event()
 
     server.ollama.on("/api/chat", talks_until_hangup(stopped, over))
-    opened(page, server)
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "text", "Good")
-    page.click("#stream .stop")
-    wait_for_text(page, "stream", "state", "Stopped")
+    send(form, "stream")
+    wait_for_text(form, "stream", "text", "Good")
+    form.click("#stream .stop")
+    wait_for_text(form, "stream", "state", "Stopped")
     stopped.set()
 
     assert over.wait(MAX_WAIT), "the upstream sees that its client is gone"
-    assert text_of(page, "stream", "text") == "Good"
+    assert text_of(form, "stream", "text") == "Good"
     assert complaints == []
 
 
-def test_a_cut_stream_is_shown_as_cut(server, page):
+def test_a_cut_stream_is_shown_as_cut(server, form):
     gate = threading.Event()
     frames = OLLAMA.token("Good"), RUNNER_DIED
     server.ollama.on("/api/chat", stream(NDJSON, *frames, gate=gate))
-    opened(page, server)
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "text", "Good")
+    send(form, "stream")
+    wait_for_text(form, "stream", "text", "Good")
     gate.set()
-    wait_for_text(page, "stream", "state", "Cut: the transfer broke off.")
+    wait_for_text(form, "stream", "state", "Cut: the transfer broke off.")
 
-    assert "incomplete" in text_of(page, "stream", "state")
-    assert text_of(page, "stream", "text") == "Good"
-    assert "tokens 1" in text_of(page, "stream", "figures")
+    assert "incomplete" in text_of(form, "stream", "state")
+    assert text_of(form, "stream", "text") == "Good"
+    assert "tokens 1" in text_of(form, "stream", "figures")
 
 
-def test_a_complete_transfer_without_done_is_shown_as_cut(server, page):
-    page.route(
+def test_a_complete_transfer_without_done_is_shown_as_cut(form):
+    form.route(
         "**/inference/stream",
         lambda route: route.fulfill(
             content_type="text/event-stream",
             body='data: {"token":"Good","done":false}\n\n',
         ),
     )
-    opened(page, server)
 
-    send(page, "stream")
+    send(form, "stream")
 
-    wait_for_text(page, "stream", "state", "Cut: the stream ended")
-    assert text_of(page, "stream", "text") == "Good"
+    wait_for_text(form, "stream", "state", "Cut: the stream ended")
+    assert text_of(form, "stream", "text") == "Good"
 
 
 def test_a_server_that_is_gone_is_shown_as_no_answer(page):
@@ -181,13 +181,11 @@ def test_a_server_that_is_gone_is_shown_as_no_answer(page):
 # The token
 
 
-def test_the_token_stays_in_its_field(server, page):
-    opened(page, server)
+def test_the_token_stays_in_its_field(form):
+    send(form, "stream")
+    wait_for_text(form, "stream", "state", "Complete.")
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "state", "Complete.")
-
-    everywhere = page.evaluate(
+    everywhere = form.evaluate(
         """JSON.stringify([location.href, document.cookie, document.documentElement.outerHTML,
           {...localStorage}, {...sessionStorage}, history.state, window.name])"""
     )
@@ -220,13 +218,12 @@ def test_lines_to_copy_have_the_url_and_the_model_of_the_reader(server, page):
     assert '"model_id": "qwen-3b"' in selected
 
 
-def test_a_line_to_copy_sends_the_body_that_was_edited(server, page):
-    opened(page, server)
+def test_a_line_to_copy_sends_the_body_that_was_edited(form):
     edited = {"model_id": "conf-echo", "input_data": "it's $(reboot) `a`"}
 
-    page.fill("#infer textarea", json.dumps(edited))
+    form.fill("#infer textarea", json.dumps(edited))
 
-    lines = page.locator("#infer .copied code").text_content()
+    lines = form.locator("#infer .copied code").text_content()
     assert json.loads(shlex.split(lines)[-1]) == edited
 
 
@@ -343,10 +340,9 @@ def tab_to(page, selector):
         page.keyboard.press("Tab")
 
 
-def test_a_screen_reader_hears_the_state_and_not_each_token(server, page):
+def test_a_screen_reader_hears_the_state_and_not_each_token(server, form):
     server.ollama.on("/api/chat", says(*["a"] * 50))
-    opened(page, server)
-    page.evaluate(
+    form.evaluate(
         """() => {
           window.said = [];
           const status = document.querySelector("#stream [role=status]");
@@ -354,10 +350,10 @@ def test_a_screen_reader_hears_the_state_and_not_each_token(server, page):
         }"""
     )
 
-    send(page, "stream")
-    wait_for_text(page, "stream", "state", "Complete.")
+    send(form, "stream")
+    wait_for_text(form, "stream", "state", "Complete.")
 
-    said = page.evaluate("said")
+    said = form.evaluate("said")
     assert said[-1] == "Complete."
     assert len(said) <= 4
-    assert page.locator("[aria-live]").count() == 0
+    assert form.locator("[aria-live]").count() == 0

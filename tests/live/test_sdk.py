@@ -53,16 +53,14 @@ async def read(client, model):
 class Sdk:
     client: PythonClient
 
-    def run(self, server, code, token=TOKEN):
+    def run(self, server, code, client="connect()", token=TOKEN):
         """Runs code that uses `client`, and yields what it says."""
-        return self.client.run(
-            f"client = connect()\n{code}", url=server.url, token=token
-        )
+        code = f"client = {client}\n{code}"
+        return self.client.run(code, url=server.url, token=token)
 
     def run_hosted(self, server, code):
         """The same with the facade that is for hosted models."""
-        code = f"client = await hosted()\n{code}"
-        return self.client.run(code, url=server.url, token=TOKEN)
+        return self.run(server, code, "await hosted()")
 
 
 @pytest.fixture(scope="module")

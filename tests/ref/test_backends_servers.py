@@ -272,10 +272,10 @@ def test_the_tokens_of_embeddings_are_read_from(usage, tokens):
 # Errors and probes
 
 
-def failure() -> UpstreamError:
+def failure(asked: OpenAIBackend | OllamaBackend) -> UpstreamError:
     """The failure of a whole answer."""
     with pytest.raises(UpstreamError) as caught:
-        backend().complete(asking())
+        asked.complete(asking())
     return caught.value
 
 
@@ -283,7 +283,7 @@ def failure() -> UpstreamError:
 def test_an_error_means_what_it_says_by(case):
     responses.post(CHAT, status=case.status, body=encoded(case.body))
 
-    whole = failure()
+    whole = failure(backend())
     with pytest.raises(UpstreamError) as streamed:
         list(backend().stream(asking()))
 
@@ -298,10 +298,7 @@ def test_ollamas_error_means_what_it_says_if_it(case):
     url = f"{OLLAMA}/api/chat"
     responses.post(url, status=case.status, body=encoded(case.body))
 
-    with pytest.raises(UpstreamError) as caught:
-        OllamaBackend(OLLAMA, 20, {}).complete(asking())
-
-    assert type(caught.value).__name__ == case.means
+    assert type(failure(OllamaBackend(OLLAMA, 20, {}))).__name__ == case.means
 
 
 MASKED = [
@@ -331,7 +328,7 @@ def test_the_client_does_not_see_keys_addresses_and_paths(message):
     body = {"error": {"message": message.replace("key", "thing")}}
     responses.post(CHAT, status=400, json=body)
 
-    shown = failure().message
+    shown = failure(backend()).message
 
     assert shown.endswith("(not shown)")
     assert message.split()[-1] not in shown

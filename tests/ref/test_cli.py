@@ -289,9 +289,11 @@ def test_the_package_runs_as_the_command(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
-def test_a_command_is_required(capsys):
+def test_a_command_is_required_and_the_demo_has_one_model(capsys):
     assert ending() == 2
     assert "serve|demo|config|check" in capsys.readouterr().err
+    assert ending("demo", "--scripted", "--gguf", "x") == 2
+    assert "not allowed with" in capsys.readouterr().err
 
 
 # The demo's command

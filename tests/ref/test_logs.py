@@ -173,22 +173,14 @@ def test_a_json_line_has_time_level_event_and_fields(capsys, noon):
     }
 
 
-BY_ZERO = ZeroDivisionError("by zero")
+def test_a_traceback_follows_a_text_line_and_is_a_field_of_a_json_line(capsys):
+    failure = ZeroDivisionError("by zero")
 
+    first, *_, last = logged(capsys, "text", "a bug", exc_info=failure).splitlines()
+    [line] = logged(capsys, "json", "a bug", exc_info=failure).splitlines()
 
-def test_a_traceback_follows_its_text_line(capsys):
-    text = logged(capsys, "text", "unexpected", exc_info=BY_ZERO)
-
-    first, *others = text.splitlines()
-    assert first.endswith(" INFO unexpected")
-    assert others[-1] == "ZeroDivisionError: by zero"
-
-
-def test_a_traceback_is_a_field_of_its_json_line(capsys):
-    line = logged(capsys, "json", "unexpected", exc_info=BY_ZERO)
-
-    assert line.count("\n") == 1
-    assert json.loads(line)["traceback"].endswith("ZeroDivisionError: by zero")
+    assert first.endswith(" INFO a bug") and last == "ZeroDivisionError: by zero"
+    assert json.loads(line)["traceback"].endswith(last)
 
 
 def test_lines_below_the_level_are_not_written(capsys):

@@ -227,6 +227,16 @@ def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
     assert said_by_us(caplog) == []
 
 
+def asked(serve, **given: object):
+    """An application that has been asked, its server and the connection."""
+    app = Gated()
+    serving = serve(app, **given)
+    connection = serving.connection()
+    connection.request("GET", "/")
+    assert app.running.wait(WAIT)
+    return app, serving, connection
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [
@@ -237,11 +247,7 @@ def test_a_signal_ends_it_and_a_second_one_ends_the_process_at_once(
 def test_a_running_request_is_finished_and_ctrl_c_says_what_it_waits_for(
     serve, caplog, number, said
 ):
-    app = Gated()
-    serving = serve(app)
-    connection = serving.connection()
-    connection.request("GET", "/")
-    assert app.running.wait(WAIT)
+    app, serving, connection = asked(serve)
 
     serving.stop(number)
     app.gate.set()
@@ -270,11 +276,7 @@ def test_a_request_that_is_still_arriving_is_answered_after_the_signal(serve):
 
 
 def test_a_request_that_outlasts_its_grace_is_cut(serve):
-    app = Gated()
-    serving = serve(app, shutdown_grace=0.0)
-    connection = serving.connection()
-    connection.request("GET", "/")
-    assert app.running.wait(WAIT)
+    app, serving, connection = asked(serve, shutdown_grace=0.0)
 
     serving.stop()
 
