@@ -21,12 +21,6 @@ attempt_log = logging.getLogger("octomil_ref.attempts")
 _FIELDS = [field.name for field in fields(AccessRecord)]
 
 
-PROBED = frozenset(
-    ["/health", "/api/v1/health", "/api/v1/inference/health", "/metrics"]
-)
-"""Paths that orchestrators and Prometheus ask every few seconds."""
-
-
 def write_access_line(record: AccessRecord) -> None:
     """Call it once the response is ready, or for a stream once it has ended."""
     level = _level(record)
@@ -44,8 +38,9 @@ def write_access_line(record: AccessRecord) -> None:
 def _level(record: AccessRecord) -> int:
     if record.status >= 500 or record.ended == "interrupted":
         return logging.ERROR
-    probed = record.status == 200 and record.endpoint in PROBED
-    return logging.DEBUG if probed else logging.INFO
+    # Orchestrators and Prometheus ask every few seconds.
+    is_routine = record.is_polled and record.status == 200
+    return logging.DEBUG if is_routine else logging.INFO
 
 
 def write_attempt(attempt: Attempt) -> None:

@@ -60,6 +60,7 @@ class AccessLog:
         record = record_of(req, resp)
         record.status = resp.status_code
         record.endpoint = req.uri_template
+        record.is_polled = getattr(resource, "is_polled", False)
         if resp.stream is None:
             self.on_end(record)
         else:

@@ -52,6 +52,7 @@ class AccessRecord:
         self.client = NOBODY  # the client that waits for the response
         self.endpoint: str | None = None
         """The route of the path, such as `/v1/models/{model_id:path}`. None if there is nothing at the path."""
+        self.is_polled = False  # a health check, or a request for the metrics
         self._lock = threading.Lock()  # the inputs of a batch run at once
 
     def answered_by(self, provider: str, fallback: bool) -> None:

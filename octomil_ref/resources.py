@@ -156,6 +156,7 @@ class Health:
     """GET /api/v1/inference/health: whether any backend is usable."""
 
     public: ClassVar = True
+    is_polled: ClassVar = True
 
     health: HealthCheck
 
@@ -171,6 +172,7 @@ class Liveness:
     """GET /health and /api/v1/health: the process is up, whatever its backends do."""
 
     public = True
+    is_polled = True
 
     def on_get(self, req: Request, resp: Response) -> None:
         resp.data = json_codec.encode({"status": "ok", "version": __version__})
@@ -181,6 +183,8 @@ class Liveness:
 @dataclass(frozen=True)
 class Exposition:
     """GET /metrics: what Prometheus reads."""
+
+    is_polled: ClassVar = True
 
     metrics: Metrics
     public: bool

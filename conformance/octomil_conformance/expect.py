@@ -102,7 +102,7 @@ def expect(got: object, want: object, words: str = "") -> None:
 
 
 def _written(got: object) -> str:
-    """A text is quoted only if it would look like nothing, or like a value that is no text: `'5'`, `'false'`."""
+    """A text is quoted only if it is empty or looks like another value: `'5'`, `'false'`."""
     if not isinstance(got, str) or not got:
         return repr(got)
     value = read_json(got.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""Fixed answers: of a server like the mock of an SDK, some of which a test can make wrong, and in files, which the command judges."""
+"""Fixed answers: a server that gives them, like the mock server of an SDK, and files of them for the command to judge."""
 
 import json
 from contextlib import contextmanager

@@ -307,12 +307,7 @@ def test_requests_to_unknown_paths_of_an_upstream_are_reported():
 
 
 def test_the_report_says_what_each_upstream_plays():
-    with ScriptedBackend(ANY_PORT, ANY_PORT, timeout=0.5) as backend:
-        upstreams = Upstreams(backend.ollama_url, backend.openai_url, 0.5)
-        mutant = all_mutants()["no_fallback_on_redirects"]
-        with serving(served(upstreams, subject=mutant)) as url:
-            config = Config(base_url(url), {"embed": 2}, backend_timeout=0.5)
-            run = judge(config, only=["FALLBACK-05"], backend=backend)
+    run = judged("no_fallback_on_redirects", {"embed": 2}, "FALLBACK-05")
 
     said = "\n".join(lines(run))
     assert "plays   ollama: 302: a redirect to its root, as to a login page.\n" in said

@@ -109,6 +109,15 @@ def test_without_a_backend_the_error_is_retryable_and_the_log_says_what_to_set(c
     assert "WARNING no backend: set OLLAMA_BASE_URL" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health", HEALTH, "/metrics"])
+def test_a_good_response_is_only_a_detail_in_the_log_for(path, capsys):
+    responses.get(re.compile("http://.*"), json={"models": [], "data": []})
+    client = app_client(log_level="DEBUG", metrics=True)
+
+    assert client.simulate_get(path).status_code == 200
+    assert " DEBUG request " in capsys.readouterr().err
+
+
 def test_with_anonymous_access_no_token_is_needed():
     responses.post(f"{OLLAMA}/api/chat", json=ollama_chat())
     client = stranger(api_keys=(), allow_anonymous=True)

@@ -26,9 +26,9 @@ def requests_are_logged() -> None:
         ({"status": 502}, "ERROR"),
         ({"status": 200, "ended": "interrupted"}, "ERROR"),
         ({"status": 200, "ended": "client_left"}, "INFO"),
-        ({"status": 200, "endpoint": "/health"}, "DEBUG"),
-        ({"status": 401, "endpoint": "/metrics"}, "INFO"),
-        ({"status": 503, "endpoint": "/api/v1/inference/health"}, "ERROR"),
+        ({"status": 200, "is_polled": True}, "DEBUG"),
+        ({"status": 401, "is_polled": True}, "INFO"),
+        ({"status": 503, "is_polled": True}, "ERROR"),
     ],
     ids=str,
 )

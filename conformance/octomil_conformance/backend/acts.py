@@ -280,7 +280,7 @@ def drip(reply: Reply) -> None:
 
 @scenario
 def stale(reply: Reply) -> None:
-    """The echo; but on a connection that has had a request before, no byte: it is closed."""
+    """The echo on a new connection. A connection that had a request before is closed without a byte."""
     if reply.line.response.request.nth > 1:
         reply.line.break_off("cut")
     else:

@@ -1,4 +1,4 @@
-"""Scenarios in which an answer breaks off, or is none, written as those in acts.py."""
+"""Scenarios in which an answer breaks off or is malformed, written like those in acts.py."""
 
 from octomil_conformance.backend import words
 from octomil_conformance.backend.acts import (
@@ -10,9 +10,6 @@ from octomil_conformance.backend.acts import (
 )
 from octomil_conformance.backend.reply import Reply
 from octomil_conformance.backend.stage import JSON
-
-PAGE = b"<html><head><title>400 Bad Request</title></head><body><h1>400</h1>nginx, /srv/front/seed.py</body></html>\n"
-"""A page from a server in front of the upstream."""
 
 
 @scenario
@@ -62,12 +59,12 @@ def cut_in_thought(reply: Reply) -> None:
     reply.cut()
 
 
-THINKING = 8
+REASONING_STEPS = 8
 """Steps of a fifth of a second in which a model reasons: longer than a second."""
 
 
 def reason_long(reply: Reply) -> None:
-    for _ in range(THINKING):
+    for _ in range(REASONING_STEPS):
         reply.think(words.THOUGHTS)
         reply.line.pause(0.2)
 
@@ -149,12 +146,6 @@ def drop(reply: Reply) -> None:
 def no_body(reply: Reply) -> None:
     """Status 200 and a body without a byte."""
     reply.line.answer(200, b"")
-
-
-@scenario
-def http_400_page(reply: Reply) -> None:
-    """400 and a web page, with a path in it."""
-    reply.line.answer(400, PAGE, content_type="text/html")
 
 
 @scenario

@@ -15,6 +15,7 @@ from octomil_conformance.backend.stage import JSON
 CRASH = "llama runner at {host} for {key} no longer running: 2"
 """A message that a client must not see."""
 MOVED = "?moved"
+"""The end of a URL at which every request is answered: a redirect may lead there."""
 SOON = 90
 """Seconds to the time that `{soon}` stands for."""
 
@@ -31,8 +32,6 @@ class Refusal:
     """True if headers have the upstream's address and key."""
     of_seed: bool = False
     """True if a request without a seed is answered."""
-    moves: bool = False
-    """True if it names another URL, where the request is answered."""
 
     def play(self, reply: Reply) -> None:
         target = reply.line.response.request.target
@@ -44,12 +43,10 @@ class Refusal:
         if self.leaks:
             headers = {"x_served_by": quoting("{host}"), "x_api_key": quoting("{key}")}
         if self.location:
-            headers["location"] = self.location
+            headers["location"] = self.location.replace("{target}", target)
         if self.retry_after:
             soon = formatdate(time.time() + SOON, usegmt=True)
             headers["retry_after"] = self.retry_after.replace("{soon}", soon)
-        if self.moves:
-            headers["location"] = target + MOVED
         reply.line.answer(self.status, compact(error), **headers)
 
 

@@ -64,7 +64,7 @@ LIKE_CODE = [
 
 
 def after_leaving(api: Api, call: Transfer, times: int = 1) -> str:
-    """Hangs up after so many upstream calls. Says what the server still does then; empty if the calls end before their timeout, without more."""
+    """Hangs up after so many upstream calls. Returns what the server does wrong after that: calls that last until their timeout, further calls."""
     asked = api.until_called(times)
     call.hang_up()
     ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))

@@ -14,7 +14,7 @@ MAX_BYTES = 64 * 1024 * 1024
 AT_MOST = f"expected at most {MAX_BYTES} ({MAX_BYTES >> 20} MiB)"
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-"""The byte order marks with which it begins."""
+"""The byte order marks at the beginning of a text in UTF-16."""
 
 WORDS = {name: name for name in PATHS} | {
     "inference": "infer",

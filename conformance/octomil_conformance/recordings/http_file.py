@@ -1,7 +1,7 @@
 """`.http` files: one response from its status line on, as it was on the wire or as `curl -i` prints it.
 
 The body may have the coding that its headers name (chunked, gzip), or have it removed already: the first bytes decide. Header lines may
-end with CR LF, or with LF after an editor. Interim responses (100 Continue) and that of a proxy to CONNECT are skipped.
+end with CR LF, or with LF after an editor. Interim responses (100 Continue) and a proxy's response to CONNECT are skipped.
 """
 
 import codecs
@@ -53,7 +53,7 @@ def read(data: bytes) -> Response:
 
 
 def _precedes_another(response: Response) -> bool:
-    """True for an interim response, and for that of a proxy to CONNECT."""
+    """True for an interim response, and for a proxy's response to CONNECT."""
     if response.header("content-length") or response.header("transfer-encoding"):
         return False
     is_interim = 100 <= response.status < 200

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.failures import MOVED
 from octomil_conformance.exchange import Exchange, Request
 from octomil_conformance.server.failures import RETRY, Choice, Failure, first_in_rank
 from octomil_conformance.server.faults import Fault, nothing
@@ -195,7 +196,7 @@ class Backend:
             body = b"".join(self._pieces(transfer))
             exchange = transfer.finish()
             if self._fault.follows and exchange.status == 307:
-                return self._asked(f"{path}?moved", payload)
+                return self._asked(path + MOVED, payload)
             self._require_answer(transfer, exchange)
         with self._understanding():
             answer = json.loads(body)

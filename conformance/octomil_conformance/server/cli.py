@@ -9,7 +9,7 @@ from octomil_conformance.backend import ScriptedBackend
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
 from octomil_conformance.backend.upstream import ANY_PORT
 from octomil_conformance.config import is_printable
-from octomil_conformance.options import positive
+from octomil_conformance.options import Option, adding, positive
 from octomil_conformance.output import signals_held, wait_for_the_end
 from octomil_conformance.server import scenarios
 from octomil_conformance.server.guide import guide, listing
@@ -105,39 +105,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     either.add_argument(
         "--variant", type=variant, metavar="NAME", help="use this freedom of the spec"
     )
-    add = parser.add_argument
-    add(
+    _add_others(parser)
+
+
+_add_others = adding(
+    Option(
         "--scenario",
-        type=_scenario,
-        metavar="NAME",
-        help="use this scenario for every model",
-    )
-    add(
+        "use this scenario for every model",
+        {"type": _scenario, "metavar": "NAME"},
+    ),
+    Option(
         "--backend-timeout",
-        type=positive,
-        default=2.0,
-        metavar="S",
-        help="seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
-    )
-    add(
+        "seconds that the server waits for a token (default 2); the scenarios slow and stall take longer",
+        {"type": positive, "default": 2.0, "metavar": "S"},
+    ),
+    Option(
         "--host",
-        default="127.0.0.1",
-        help="the address to listen on (default 127.0.0.1)",
-    )
-    add(
+        "the address to listen on (default 127.0.0.1)",
+        {"default": "127.0.0.1"},
+    ),
+    Option(
         "--port",
-        type=_port,
-        default=8000,
-        help="its port (default 8000); 0 is any free port",
-    )
-    add(
+        "its port (default 8000); 0 is any free port",
+        {"type": _port, "default": 8000},
+    ),
+    Option(
         "--token",
-        type=_token,
-        default=TOKEN,
-        help=f"the API token (default {TOKEN}); empty for none",
-    )
-    add(
+        f"the API token (default {TOKEN}); empty for none",
+        {"type": _token, "default": TOKEN},
+    ),
+    Option(
         "--list",
-        action="store_true",
-        help="explain every scenario, variant and mutant, and exit",
-    )
+        "explain every scenario, variant and mutant, and exit",
+        {"action": "store_true"},
+    ),
+)
