@@ -120,6 +120,11 @@ def collected(into: list[Finding] | None = None) -> Iterator[list[Finding]]:
         _findings.reset(before)
 
 
+def has_findings() -> bool:
+    """True if an expectation within `collected` did not hold."""
+    return bool(_findings.get())
+
+
 def evidence(finding: Finding, mask: Mask = str) -> Evidence:
     return Evidence(shown(mask(finding.got)), shown(mask(finding.want)))
 

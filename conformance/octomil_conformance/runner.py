@@ -19,12 +19,14 @@ from octomil_conformance.backend import Backend
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import Config
+from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import (
     NO_EVIDENCE,
     Finding,
     NotRecorded,
     collected,
     evidence,
+    has_findings,
 )
 from octomil_conformance.preflight import ready, refusals
 from octomil_conformance.report.redact import redact
@@ -71,11 +73,15 @@ class Task:
 
 
 def _run(check: Check, case: str, api: Api) -> None:
-    if check in wire.CHECKS:
-        for exchange in api.specimens():
-            check(exchange)
-    else:
+    if check not in wire.CHECKS:
         check(api, *check.cases[case])
+        return
+    faulty: list[Exchange] = []
+    for exchange in api.specimens():
+        check(exchange)
+        faulty += [exchange] * has_findings()
+    if faulty:
+        api.observe(faulty[0])
 
 
 def tasks(config: Config, only: Collection[str] = ()) -> list[Task]:

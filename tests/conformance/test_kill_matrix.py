@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from jobs import ONE_UPSTREAM, TOGETHER, Job, upstreams_of
-from kill_matrix import difference, played
+from kill_matrix import TOKEN, difference, played, server
+from octomil_conformance.backend import ScriptedBackend
+from octomil_conformance.backend.upstream import ANY_PORT
+from octomil_conformance.config import BASE_PATH, Config
 from octomil_conformance.requirement import id_through
-from octomil_conformance.runner import all_checks
+from octomil_conformance.runner import all_checks, judge
 from octomil_conformance.server import mutants
 from octomil_conformance.server.mutants import all_mutants
 from octomil_conformance.server.variants import all_variants
@@ -33,6 +36,15 @@ def test_a_server_that_refuses_a_good_token_is_judged_although_it_calls_no_backe
     result = played([job], lambda result: False).results[name]
 
     assert (result.problem, result.found) == ("", {"AUTH-01"})
+
+
+def test_a_finding_shows_the_answer_that_is_at_fault():
+    backend = ScriptedBackend(ANY_PORT, ANY_PORT)
+    with backend, server("streams_end_with_a_connection_that_ends", backend) as url:
+        config = Config(url + BASE_PATH, {"stream": 2}, token=TOKEN)
+        [verdict] = judge(config, only={"STREAM-19"}, backend=backend).verdicts
+
+    assert (verdict.outcome, verdict.exchanges[-1].end) == ("fail", "closed")
 
 
 @pytest.mark.parametrize("mutant", all_mutants().values(), ids=lambda each: each.name)

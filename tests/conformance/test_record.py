@@ -119,7 +119,7 @@ def test_it_prints_what_was_recorded_and_a_file_is_read_by_itself(capsys):
         cli.main(["record", url, "-o", "pinned", *CLAIMS])
 
     out = capsys.readouterr().out
-    assert "pinned/stream-1.http: 200, 1 chunk, the last at +" in out
+    assert "pinned/stream-1.http: 200, 1 piece, the last at +" in out
     assert "to judge them: octomil-conformance fixtures pinned" in out
     data = Path("pinned/stream-1.http").read_bytes()
     assert data.startswith(b"HTTP/1.1 200 OK\r\n")

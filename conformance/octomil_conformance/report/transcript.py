@@ -127,5 +127,5 @@ def seen(exchange: Exchange) -> str:
     message = exchange.field("message") if exchange.status >= 400 else ""
     said = f' "{shown(message)}"' if isinstance(message, str) and message else ""
     last = f", the last at +{exchange.chunks[-1].at:.3f} s" if exchange.chunks else ""
-    chunks = plural(len(exchange.chunks), "chunk")
-    return f"{exchange.status}{said}, {chunks}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
+    pieces = plural(len(exchange.chunks), "piece")
+    return f"{exchange.status}{said}, {pieces}{last}, end: {exchange.end} after {exchange.seconds:.3f} s"
