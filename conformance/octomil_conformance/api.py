@@ -176,9 +176,8 @@ class Api:
         """The JSON of a request of this profile."""
         config = self.target.config
         model = config.embed_model if self.profile == "embed" else config.model
-        body: Json = {
-            "model_id": model_for(scenario, self.through) if scenario else model
-        }
+        model = model_for(scenario, self.through) if scenario else model
+        body: Json = {"model_id": model}
         body |= request_parts.content(
             self.profile, prompt, self.tag, limited=not scenario
         )
@@ -279,14 +278,16 @@ class Api:
 
         The other one fails before it, or after it while Ollama cools down.
         """
-        calls = self.backend.calls(self._nonce(suffix))
+        return self._answering(self.backend.calls(self._nonce(suffix)))
+
+    def _answering(self, calls: list[Call]) -> list[Call]:
         return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
         """Waits until the upstream that has to answer has so many calls. Returns how many both have."""
         end = time.monotonic() + self.timeout
         calls = self.backend.calls(self.nonce)
-        while len(self.calls()) < times and time.monotonic() < end:
+        while len(self._answering(calls)) < times and time.monotonic() < end:
             left = end - time.monotonic()
             calls = self.backend.wait_for_calls(self.nonce, len(calls) + 1, left)
         return len(calls)
@@ -297,10 +298,9 @@ class Api:
 
     def call(self, suffix: str = "") -> Call:
         """The first upstream call. Raises Finding if there is none."""
-        calls = self.calls(suffix)
-        if not calls:
-            raise Finding("an upstream call", "none")
-        return calls[0]
+        for call in self.calls(suffix):
+            return call
+        raise Finding("an upstream call", "none")
 
     @property
     def timeout(self) -> float:

@@ -43,6 +43,10 @@ class Frame:
         return tuple(line.value for line in self.lines if line.is_data)
 
     @property
+    def is_comment(self) -> bool:
+        return all(line.text.startswith(b":") for line in self.lines)
+
+    @property
     def payload(self) -> bytes:
         return b"\n".join(self.data)
 

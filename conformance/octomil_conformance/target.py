@@ -15,13 +15,14 @@ OTHER_PROMPT = "The moon is far away."
 PLAIN: dict[str, Json] = {"embed": {"prompt": [PROMPT, OTHER_PROMPT]}}
 """The request for the first good answer, by profile. A profile without an entry uses the default prompt."""
 ODD_ANSWERS = ("unicode", "uncounted", "half-counted", "empty", "other-reason")
+LONG: Json = {"scenario": "echo", "prompt": " ".join(["word"] * 1000)}
 ODD: dict[str, list[Json]] = {
-    "infer": [{"scenario": name} for name in (*ODD_ANSWERS, "long")],
+    "infer": [*({"scenario": name} for name in ODD_ANSWERS), LONG],
     "stream": [
         *({"scenario": name} for name in (*ODD_ANSWERS, "lingers")),
         {"scenario": "echo", "headers": {"Connection": "close"}},
         {"scenario": "echo", "prompt": "one"},
-        {"scenario": "echo", "prompt": " ".join(["word"] * 1000)},
+        LONG,
     ],
     "batch": [{"scenario": name} for name in ("unicode", "http-500", "other-reason")],
     "embed": [

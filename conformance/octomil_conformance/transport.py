@@ -30,6 +30,12 @@ AFTER_A_PIECE = 0.02
 CONTINUE = 1.0
 """Seconds to wait for `100 Continue`. After that the body is sent anyway, as curl does."""
 
+CLOSES_WITHIN = 0.02
+"""Seconds after a response in which a server closes a connection that it does not keep, even if it does not say so."""
+
+INTERIM = (102, 103)
+"""Statuses that precede the response. http.client skips only 100."""
+
 
 class Transfer:
     """A request on its way. Iterate over it for the exchange so far, each time something has arrived.
@@ -132,7 +138,13 @@ class Transfer:
 
     def release(self) -> socket.socket | None:
         """The connection for the next request; None if the server closes it."""
-        return self._connection if self._is_kept else None
+        if self._connection is None or not self._is_kept:
+            return None
+        is_heard = select.select([self._connection], [], [], CLOSES_WITHIN)[0]
+        if is_heard and not self._connection.recv(1, socket.MSG_PEEK):
+            self._connection.close()
+            return None
+        return self._connection
 
     @property
     def _is_kept(self) -> bool:
@@ -201,17 +213,24 @@ class Transfer:
 
     def _response(self, connection: socket.socket) -> Iterator[Chunk]:
         file = _File(connection, self._left)
-        with HTTPResponse(file, method=self.request.method) as response:  # type: ignore[arg-type]
-            response.begin()
+        with self._begun(file) as response:
             self.status = response.status
-            self._headers = tuple(response.getheaders())
-            self._closes = "close" in (response.getheader("Connection") or "").lower()
+            self._headers = tuple((n, v.strip()) for n, v in response.getheaders())
+            self._closes = _closes(response)
             self._end = "cut"
             decode = _decoder(response.getheader("Content-Encoding"))
             for data in self._body(response):
                 plain = decode(data)
                 if plain:
                     yield Chunk(round(time.monotonic() - self._sent, 4), plain)
+
+    def _begun(self, file: "_File") -> HTTPResponse:
+        """The response, whose head has been read."""
+        while True:
+            response = HTTPResponse(file, method=self.request.method)  # type: ignore[arg-type]
+            response.begin()
+            if response.status not in INTERIM:
+                return response
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
@@ -260,14 +279,22 @@ class Transfer:
         return left
 
 
+class _Buffer(io.BufferedReader):
+    """Interim responses and the one after them read from it, so the end of one does not close it."""
+
+    def close(self) -> None:
+        pass
+
+
 class _File(io.RawIOBase):
     """A socket with the methods that HTTPResponse uses. Each read may last until the deadline and no longer."""
 
     def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
         self._connection, self._left = connection, left
+        self._buffer = _Buffer(self, READ)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self, READ)
+        return self._buffer
 
     def readable(self) -> bool:
         return True
@@ -297,6 +324,14 @@ def _head(request: Request) -> bytes:
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _closes(response: HTTPResponse) -> bool:
+    """True if the connection is closed after the response. Over HTTP/1.0 that is the rule."""
+    connection = (response.getheader("Connection") or "").lower()
+    return "close" in connection or (
+        response.version == 10 and "keep-alive" not in connection
+    )
 
 
 def _decoder(coding: str | None) -> Callable[[bytes], bytes]:

@@ -57,6 +57,7 @@ TOGETHER = {
         "gateway_is_503",
         "chunked",
         "newer_words_openai",
+        "any_key_ollama",
         "cools_down",
         "unknown_methods_are_a_501",
         "json_text_is_ascii",
@@ -66,6 +67,7 @@ TOGETHER = {
         "zero_milliseconds",
         "one_token",
         "strict_about_types",
+        "switches_to_http_2",
         "one_request_a_connection",
     ],
 }

@@ -19,6 +19,7 @@ from octomil_conformance.transport import Transfer
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n"
 GZIPPED = b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi", mtime=0)
 
 
@@ -55,6 +56,7 @@ def fetch(url, seconds=5.0):
         (HEAD + b"\r\nhi", b"hi", "closed"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", "complete"),
         (CONTINUE + HEAD + b"Content-Length: 0\r\n\r\n", b"", "complete"),
+        (CONTINUE + HINTS + HEAD + b"Content-Length: 2\r\n\r\nhi", b"hi", "complete"),
         (HEAD + GZIPPED, b"hi", "closed"),
         (b"", b"", "nothing"),
         (b"garbage\r\n\r\n", b"", "nothing"),
@@ -96,12 +98,19 @@ def test_a_connection_that_is_kept_serves_the_next_request():
     assert (first.body, second.body) == (b"1", b"2")
 
 
-def test_a_connection_that_the_server_closes_is_opened_anew():
-    closing = {"connection": "close", "content-length": "1"}
-    with serving(lambda request: Response(200, closing, [b"%d" % request.nth])) as url:
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"Connection: close\r\n",
+        b"HTTP/1.0 200 OK\r\n",
+        pytest.param(HEAD, id="not announced"),
+    ],
+)
+def test_a_connection_that_the_server_closes_is_opened_anew(head):
+    with answering(head + b"Content-Length: 2\r\n\r\nhi") as url:
         first, second = in_a_row(url)
 
-    assert (first.body, second.body) == (b"1", b"1")
+    assert (first.body, second.body) == (b"hi", b"hi")
 
 
 def test_a_body_is_sent_to_its_end_if_another_request_follows():

@@ -1,6 +1,7 @@
 """The pages of the scripted backend: servers request them to find out whether an upstream is there."""
 
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from octomil_conformance.backend.response import Received, compact
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS, scenario_of
@@ -54,7 +55,7 @@ def page_for(received: Received, model: str, backend: Provider) -> Page:
         return _about(model, backend, DETAILS)
     for prefix in MODELS:
         if path.startswith(prefix):
-            name = path.removeprefix(prefix)
+            name = unquote(path.removeprefix(prefix))
             return _about(name, backend, {"id": name, "object": "model"})
     return PAGES.get(path, UNKNOWN)
 

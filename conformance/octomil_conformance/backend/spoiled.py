@@ -83,6 +83,11 @@ def _last(change: Change) -> Change:
     return lambda vectors: [*vectors[:-1], change(vectors[-1])]
 
 
+def _of_two(change: Change) -> Change:
+    """A change that one vector alone does not show: no vector instead. A server may embed each text on its own."""
+    return lambda vectors: change(vectors) if len(vectors) > 1 else []
+
+
 def _first_number(value: Any) -> Change:
     return _last(lambda vector: [value, *vector[1:]])
 
@@ -94,7 +99,7 @@ VECTORS: Mapping[str, Form] = {
     ),
     "same-index": Form(
         "OpenAI's vectors, the last with the index of the first",
-        _data(lambda items: [*items[:-1], items[-1] | {"index": 0}]),
+        _data(_of_two(lambda items: [*items[:-1], items[-1] | {"index": 0}])),
     ),
     "unnumbered": Form(
         "OpenAI's vectors without an index",
@@ -119,7 +124,8 @@ VECTORS: Mapping[str, Form] = {
         vectors=lambda vectors: [*vectors, vectors[0]],
     ),
     "uneven-vectors": Form(
-        "The last vector is shorter", vectors=_last(lambda vector: vector[:-1])
+        "The last vector is shorter",
+        vectors=_of_two(_last(lambda vector: vector[:-1])),
     ),
     "empty-vectors": Form(
         "Vectors without numbers", vectors=lambda vectors: [[] for _ in vectors]

@@ -206,7 +206,7 @@ def the_next_input_begins_when_any_other_is_done(api: Api) -> None:
     expect(outputs(answer), NINE)
 
 
-@requirement("BATCH-23", [(1, 3), (3, 1)], through=EACH_BACKEND)
+@requirement("BATCH-23", [(1, 2), (2, 1)], through=EACH_BACKEND)
 def batches_at_once_have_their_own_max_concurrency(
     api: Api, one: int, other: int
 ) -> None:

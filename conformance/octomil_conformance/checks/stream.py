@@ -47,7 +47,7 @@ CUT_OR_REFUSED = Want(
 )
 PONDERS = 4.0
 """Seconds. The model reasons for ten."""
-AT_ONCE = 8
+AT_ONCE = 4
 """Streams that end at once: a session_id made of the time occurs again."""
 HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
 HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}

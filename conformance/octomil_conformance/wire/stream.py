@@ -58,7 +58,8 @@ def token_is_a_string(exchange: Exchange) -> None:
 
 @requirement("STREAM-05")
 def every_event_ends_with_a_blank_line(exchange: Exchange) -> None:
-    ends = [frame.lines[-1] for frame in exchange.frames if not frame.terminated]
+    frames = [frame for frame in exchange.frames if not frame.is_comment]
+    ends = [frame.lines[-1] for frame in frames if not frame.terminated]
     open_ended = [line.text + line.end for line in ends]
 
     expect(open_ended, [], "a blank line after the last event")

@@ -37,6 +37,14 @@ def unknown_methods_are_a_501(request: Request, response: Response) -> None:
         response.fail(501)
 
 
+@on.replies("infer@1 stream@1")
+def switches_to_http_2(request: Request, response: Response) -> None:
+    """An offer of `h2c` is accepted."""
+    if request.headers.get("upgrade") == "h2c":
+        response.status, response.pieces = 101, []
+        response.headers = {"upgrade": "h2c", "connection": "upgrade"}
+
+
 @on.bodies(ANSWERS)
 def json_text_is_ascii(fields: Json) -> None:
     """An object without a text as `input_data` becomes JSON text with `\\u` escapes."""
@@ -69,8 +77,9 @@ def other_order(fields: Json) -> Json:
 
 @on.every(ANSWERS)
 def more_fields(fields: Json) -> None:
-    """Answers and failures have unknown fields."""
+    """Answers and failures have unknown fields, and a version of four numbers."""
     fields.update(object="list", created=1700000000, trace={"spans": [1, 2.5, None]})
+    fields.update(version="1.2.3.4", sent="at 2026-01-03T04:05:06.789Z")
 
 
 def change_latencies(fields: Json, factor: int) -> None:
@@ -101,10 +110,14 @@ def fewer_fields(fields: Json) -> None:
             result.pop(name, None)
 
 
-@on.every("infer@2 batch@2")
+@on.every("infer@2 batch@2 health@2")
 def null_fields(fields: Json) -> None:
     """Optional fields are null."""
     fields["usage"] = None
+    for result in fields.get("results", ()):
+        result.setdefault("error", None)
+    for backend in fields.get("backends", ()):
+        backend |= {"latency_ms": None, "error": None, "hint": None}
 
 
 @on.every("embed@2")
@@ -116,9 +129,10 @@ def bare_vectors(fields: Json) -> None:
 
 @on.responses("infer@2 stream@2 embed@2 batch@2")
 def refuses_with_422(response: Response) -> None:
-    """Invalid requests are answered with 422."""
+    """Invalid requests are answered with 422, with a code and a link of their own."""
     if response.status == 400:
-        response.fail(422, error="validation_error")
+        more = {"code": "unprocessable", "see": "https://go.example/errors.php"}
+        response.fail(422, error="validation_error", **more)
 
 
 @on.responses("infer@2 stream@2 embed@2")
@@ -159,9 +173,10 @@ def long_request_ids(request: Request) -> None:
 
 @on.responses("infer@1 stream@1 batch@1 embed@1 auth@1")
 def other_challenge(response: Response) -> None:
-    """The WWW-Authenticate of a 401 has bearer in lower case, and a realm."""
+    """The WWW-Authenticate of a 401 has several challenges, and bearer in lower case with a realm."""
     if response.status == 401:
-        response.headers["www-authenticate"] = 'bearer realm="octomil", charset="UTF-8"'
+        challenges = 'Basic realm="a, b", bearer realm="octomil", charset="UTF-8"'
+        response.headers["www-authenticate"] = challenges
 
 
 @on.responses("infer@1 batch@1 embed@1 health@1 auth@1")

@@ -20,11 +20,11 @@ def crlf(frames: Frames) -> Iterable[bytes]:
 
 @on.streams(STREAMS)
 def comments(frames: Frames) -> Iterable[bytes]:
-    """There are comment lines before, between and after the events."""
+    """There are comment lines before, between and after the events, the last one without a line end."""
     yield b": welcome\n\n"
     for frame in frames:
         yield b": heartbeat\n\n" + frame
-    yield b": bye\n\n"
+    yield b": bye"
 
 
 @on.streams(STREAMS)

@@ -24,6 +24,12 @@ def prompts_stay_whole(payload: Json) -> None:
     payload |= {"truncate": False, "shift": False}
 
 
+@on.keys("infer@2", shows="echo", only="ollama")
+def any_key() -> str:
+    """A key that is no secret is sent, because some client libraries need one."""
+    return "ollama"
+
+
 @on.upstreams("infer@2 stream@2 embed@2", shows="echo")
 def cools_down(upstreams: Upstreams) -> Upstreams:
     """An upstream that could not be reached is asked last for a second."""
