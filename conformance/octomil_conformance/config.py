@@ -30,8 +30,11 @@ SCRIPTED_MODEL = "conf-echo"
 
 CHECK_SECONDS = 10.0
 """Seconds for one check at level 0 or 1. Level 2 adds the timeouts of the server."""
-RUN_SECONDS = (60.0, 90.0, 240.0)
+RUN_SECONDS = (60.0, 180.0, 480.0)
 """Seconds for the whole run, by the highest claimed level."""
+
+AT_ONCE = (4, 4, 12)
+"""Checks that run at once, by the highest claimed level: a real model should not be flooded."""
 
 TOO_LONG = 86400.0
 """The most seconds of a timeout. Larger numbers overflow in sockets."""
@@ -46,6 +49,7 @@ FILE_KEYS = {
     "openai_backend": str,
     "backend_timeout": float | int,
     "timeout_factor": float | int,
+    "at_once": int,
     "strict": bool,
     "spec": str,
     "expected": list,
@@ -108,6 +112,8 @@ class Config:
     allow_remote: bool = False
     strict: bool = False
     timeout_factor: float = 1.0
+    at_once: int | None = None
+    """Checks that run at once; by default as many as AT_ONCE says."""
     expected: tuple[Expectation, ...] = ()
     spec_version: str = spec.VERSION
     """Only the requirements of this version are judged."""
@@ -124,8 +130,13 @@ class Config:
         return (CHECK_SECONDS + 3 * self.backend_timeout) * self.timeout_factor
 
     @property
+    def workers(self) -> int:
+        return self.at_once or AT_ONCE[self.level]
+
+    @property
     def run_seconds(self) -> float:
-        return RUN_SECONDS[self.level] * self.timeout_factor
+        longer = max(1.0, AT_ONCE[self.level] / self.workers)
+        return RUN_SECONDS[self.level] * self.timeout_factor * longer
 
     def claimed_in_vain(self) -> list[str]:
         """A sentence for each claim whose level has no requirements of that profile."""
@@ -261,6 +272,8 @@ def _require_values(given: Mapping[str, Any]) -> None:
     for name in ("backend_timeout", "timeout_factor"):
         if not is_positive(given.get(name, 1)):
             raise UsageError(f"{name}: expected {POSITIVE}, not {given[name]}")
+    if given.get("at_once", 1) < 1:
+        raise UsageError(f"at_once: expected 1 or more, not {given['at_once']}")
     if not is_printable(given.get("token", "")):
         raise UsageError("token: expected printable ASCII without spaces around it")
 

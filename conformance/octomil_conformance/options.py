@@ -82,6 +82,11 @@ CLAIMS = (
         "multiply every deadline, for slow machines",
         {"type": positive, "metavar": "X"},
     ),
+    Option(
+        "--at-once",
+        "how many checks run at once (default 12 at level 2, else 4); 1 for a server that answers few requests at once",
+        {"type": int, "metavar": "N"},
+    ),
 )
 SPEC = Option(
     "--spec",

@@ -58,7 +58,8 @@ def preflight(target: Target) -> None:
     first = answers[0]
     if all(answer.status == 0 for answer in answers):
         raise CouldNotTest(f"{target.config.url}: {first.problem}")
-    if not all(map(_refused, answers)) and not any(map(_good, answers)):
+    of_models = [each for each in answers if each.request.profile != "health"]
+    if not all(map(_refused, answers)) and not any(map(_good, of_models or answers)):
         raise CouldNotTest(
             f"{first.request.url} answered a plain request with {first.status} {_text(target, first)}\n{MODEL_HINT}"
         )

@@ -81,8 +81,17 @@ class Run:
         return [
             *(f"the server called {each}{unknown}" for each in self.unknown),
             *(f"a plain request to {each}{first}" for each in self.refused),
+            *self._load(),
             *self._end_of_the_server(),
         ]
+
+    def _load(self) -> Iterator[str]:
+        """A sentence if the server may answer fewer requests at once than the suite sends."""
+        failed = {
+            v.requirement.id for v in self.verdicts if v.outcome in ("fail", "warn")
+        }
+        if self.config.workers > 1 and failed & {"INFER-14", "BATCH-23"}:
+            yield "requests waited for each other: if the server answers only a few at once, run the suite with --at-once 1"
 
     def _end_of_the_server(self) -> Iterator[str]:
         """A sentence if the server was no longer there at some time of the run."""

@@ -36,9 +36,6 @@ from octomil_conformance.target import Target
 
 LONGEST = ("STREAM-26", "BATCH-37")
 """Requirements whose checks last long. They begin first, and the others run beside them."""
-AT_ONCE = (4, 4, 12)
-"""Checks that run at once, by level: a real model should not be flooded."""
-
 NEEDS_BOTH = {
     *(f"FALLBACK-{number:02}" for number in (*range(1, 13), 14)),
     *("HEALTH-21", "HEALTH-26", "HEALTH-28"),
@@ -116,7 +113,7 @@ def judge(
 
 def verdicts(target: Target, tasks: Sequence[Task]) -> Iterator[Verdict]:
     """The verdicts in the order of the tasks. Tasks that are not serial run ahead."""
-    pool = ThreadPoolExecutor(AT_ONCE[target.config.level], "check")
+    pool = ThreadPoolExecutor(target.config.workers, "check")
     try:
         parallel = [task for task in tasks if not task.check.serial]
         parallel.sort(key=lambda task: task.check.requirement.id not in LONGEST)
@@ -140,6 +137,8 @@ def judged(target: Target, task: Task) -> Verdict:
     api = Api(target, task.profile, task.through, left)
     outcome, reason, findings = _came_of(task, api)
     api.close()
+    if findings and (too_late := _too_late(target)):  # the check had less time
+        outcome, reason, findings = "untestable", too_late, []
     if outcome == "pass" and not api.seen:
         outcome, reason = "error", "the check passed without an observation"
     mask = partial(redact, token=target.config.token)
@@ -187,8 +186,8 @@ def _came_of(task: Task, api: Api) -> tuple[Outcome, str, list[Finding]]:
 
 def _unable(target: Target, task: Task) -> str:
     """Why a check cannot run; empty if it can."""
-    if time.monotonic() > target.started + target.config.run_seconds:
-        return f"the {target.config.run_seconds:g} s of the whole run were over"
+    if too_late := _too_late(target):
+        return too_late
     needs_both = task.check.requirement.id in NEEDS_BOTH
     needed = {*BOTH} if needs_both else {task.through}
     missing = [each for each in BOTH if each in needed - target.wired]
@@ -196,6 +195,14 @@ def _unable(target: Target, task: Task) -> str:
         names = " and the ".join(missing)
         return f"the server never called the {names} backend, not even when it was the only one left: is it configured?"
     return ""
+
+
+def _too_late(target: Target) -> str:
+    """A sentence if the time of the run is over; else empty."""
+    seconds = target.config.run_seconds
+    if time.monotonic() < target.started + seconds:
+        return ""
+    return f"the {seconds:g} s of the whole run were over: try --timeout-factor 3"
 
 
 def _as_expected(verdict: Verdict, config: Config) -> Verdict:
