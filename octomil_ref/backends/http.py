@@ -155,7 +155,7 @@ class UpstreamResponse:
         self._upstream = upstream
         self._response = response
         self._client = client
-        self._rest = b""  # the beginning of a line whose end has not arrived
+        self._begun: list[bytes] = []  # the parts of a line whose end has not arrived
         # We asked for plain bytes. Letting urllib3 look for an encoding costs as much as the read.
         self._is_encoded = "Content-Encoding" in response.headers
 
@@ -184,14 +184,18 @@ class UpstreamResponse:
 
         An unfinished last line counts.
         """
+        size = 0
         while data := self._read():
-            lines = (self._rest + data).split(b"\n")
-            self._rest = lines.pop()
-            if lines:
+            lines = data.split(b"\n")
+            self._begun.append(lines[0])
+            if len(lines) > 1:
+                lines[0] = b"".join(self._begun)
+                self._begun = [lines.pop()]
                 return lines
-            if len(self._rest) > MAX_LINE:
+            size += len(data)
+            if size > MAX_LINE:
                 raise self.broken("sent a line that is too long")
-        rest, self._rest = self._rest, b""
+        rest, self._begun = b"".join(self._begun), []
         return [rest] if rest else []
 
     def broken(self, what: str) -> Broken:

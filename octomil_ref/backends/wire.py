@@ -36,7 +36,11 @@ class TimedSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._limits = {socket.SO_RCVTIMEO: 0.0, socket.SO_SNDTIMEO: 0.0}
+        unlimited = -1.0
+        self._limits = {
+            socket.SO_RCVTIMEO: unlimited,
+            socket.SO_SNDTIMEO: unlimited,
+        }
         self._kernel_keeps_time = os.name == "posix" and not isinstance(
             sock, ssl.SSLSocket
         )
@@ -262,8 +266,8 @@ class _Http1:
         return head, received
 
     def _raise_if_stale(self, ex: OSError) -> None:
-        is_late = isinstance(ex, TimeoutError)
-        if self._responses and not self._begun and not is_late:
+        ended_by_us = isinstance(ex, TimeoutError) or self._call.client.left
+        if self._responses and not self._begun and not ended_by_us:
             raise StaleConnection from ex
 
     def _response_ended(self) -> bool:

@@ -83,6 +83,14 @@ def test_a_limit_that_was_reached_before_the_deadline_is_set_anew(clock):
     assert sock.limits == pytest.approx([10, 7, 7, 4], abs=0.001)
 
 
+def test_the_first_limit_is_set_however_short_it_is(clock):
+    sock = Scripted(b"a")
+
+    TimedSocket(sock).receive(1, Deadline(SLACK / 2))
+
+    assert sock.limits == pytest.approx([SLACK / 2], abs=0.001)
+
+
 def test_tokens_in_time_do_not_set_the_limit_again(clock):
     def in_time():
         clock.advance(5)

@@ -175,21 +175,27 @@ def test_a_call_ends_when_its_answer_has_begun(sent):
                 answer.body()
 
 
-def test_a_call_ends_before_its_answer_and_is_not_sent_again():
+def test_a_call_ends_before_its_answer_and_leaves_other_connections_alone():
     leaving = Leaving()
 
     def leave(response):
         leaving.has_left = True
         stall(response)
 
+    def two_at_once():
+        with closing(begun(to, NOBODY)) as answer:
+            asked(to, NOBODY)
+            answer.body()
+
     answers = keeping(plain(b"{}"))
-    with scripted(answers, leave) as server:
+    with scripted(answers, answers, leave, answers) as server:
         to = Upstream("ollama", server.url, {}, WAIT)
-        asked(to, leaving.client)
+        two_at_once()
         with pytest.raises(ClientLeft):
             asked(to, leaving.client)
+        two_at_once()
 
-    assert [each.connection_id for each in server.requests] == [1, 1]
+    assert [each.connection_id for each in server.requests] == [1, 2, 1, 3, 2]
 
 
 def test_a_connection_whose_client_left_at_the_end_is_not_used_again(monkeypatch):
