@@ -8,6 +8,7 @@ cannot, it is asked for the other form of answer. A change is remembered only af
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from octomil_ref.backends import Embeddings, reading
@@ -197,9 +198,10 @@ def refused(
     reason, _, codes = words.partition("\n")
     text = f"{_ADVICE.split(reason)[0]}\n{codes}"
     parameters = _UNSUPPORTED.search(words) and not _VALUE.search(words)
-    letters = _letters(text)
+    letters = re.sub("[ _-]", "", text).lower()
     # Clients choose the names and how many there are, and a regular expression for each takes long.
-    candidates = [name for name in names if _letters(name) in letters]
+    found = (name for name in names if name.replace("_", "").lower() in letters)
+    candidates = [*islice(found, MAX_CHANGES)]
     blamed = [
         name
         for name in candidates
@@ -208,11 +210,6 @@ def refused(
     ]
     other_names = {name: new for name, new in RENAMED.items() if new in words}
     return {name: other_names.get(name) for name in blamed}
-
-
-def _letters(text: str) -> str:
-    """The text in lower case, without the characters that may separate the words of a name."""
-    return re.sub("[ _-]", "", text).lower()
 
 
 _ANYWHERE = r"(?<![\w.])"

@@ -215,10 +215,14 @@ BOM = b"\xef\xbb\xbf"
 REPEATED = re.compile(rb"(data:\s*)+")
 
 KEEP_ALIVE = re.compile(
-    rb"""["\[]*(ping|pong|keep[ _-]?alive|heart[ _-]?beat|null|:.*)?["\]]*""",
-    re.IGNORECASE,
+    rb"(ping|pong|keep[ _-]?alive|heart[ _-]?beat|null|:.*)?", re.IGNORECASE
 )
-"""Matches data that only keeps a connection awake. Proxies send nothing, One API null, Manifest the comments of OpenRouter."""
+
+
+def _keeps_awake(data: bytes) -> bool:
+    """True for data that only keeps a connection awake. Proxies send nothing, One API null, Manifest the comments of OpenRouter."""
+    return bool(KEEP_ALIVE.fullmatch(data.strip(b'"[]')))
+
 
 MAX_STRAY = 16 * 1024 * 1024
 """The most bytes of JSON outside of events, or on several lines of one event, that are read."""
@@ -280,9 +284,7 @@ class _Lines:
             return self.end(Broken(f"The {PROVIDER} backend cut its answer off."))
         if data.startswith(b"data:"):  # servers that pass events to sse-starlette
             return self.read(REPEATED.sub(b"data:", data, count=1))
-        if KEEP_ALIVE.fullmatch(data):
-            return []
-        if self._name and KEEP_ALIVE.fullmatch(self._name):
+        if _keeps_awake(data) or (self._name and _keeps_awake(self._name)):
             return []
         if not self.is_complete():
             raise ValueError("neither a chunk nor a mark")
@@ -306,8 +308,10 @@ class _Lines:
             raise error_in_answer(PROVIDER, {"error": json_or_text(value)})
         elif not self._stray and line.startswith(b'{"') and line.endswith(b"}"):
             return self._chunk(reading.json_object(line))  # Opik: no `data:`
-        elif line.startswith((b"{", b"[")) or self._stray:
-            self._stray += line[: MAX_STRAY - len(self._stray)] + b"\n"
+        elif self._stray or line.startswith((b"{", b"[")):
+            self._stray += line + b"\n"
+            if len(self._stray) > MAX_STRAY:
+                raise ValueError("too much outside of events")
         return []
 
     def _stray_answer(self) -> list[Piece]:
@@ -319,7 +323,8 @@ class _Lines:
             return []  # a `[DONE]` without `data:`
         if isinstance(answer, list):  # Gemini
             raise error_in_answer(PROVIDER, answer)
-        return self._chunk(answer)
+        # An ending follows anyway, and there must be only one.
+        return [each for each in self._chunk(answer) if not isinstance(each, Ending)]
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
         if has_error(chunk):

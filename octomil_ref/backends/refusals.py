@@ -235,7 +235,8 @@ def has_error(body: dict[str, Any]) -> bool:
 def reason_and_codes(body: Any) -> str:
     """The upstream's reason in one line, followed by its codes, one per line."""
     codes = (code[:MAX_CODE] for code in _codes(body)[:MAX_CODES])
-    return "\n".join([_reason(body)[:MAX_REASON], *codes])
+    words = "\n".join([_reason(body)[:MAX_REASON], *codes])
+    return words.encode("utf-8", "replace").decode()  # JSON may hold half a character
 
 
 def json_or_text(body: bytes) -> Any:

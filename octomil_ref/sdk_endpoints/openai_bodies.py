@@ -177,7 +177,7 @@ class ChatEvents:
         self._include_usage = include_usage
         self._first = True
         # Nearly all of a stream is tokens, so the JSON around their text is encoded only once.
-        before, _, after = self._chunk({"content": "\0"}).partition(b'"\\u0000"')
+        before, _, after = self._chunk({"content": "\0"}).rpartition(b'"\\u0000"')
         self._before_text, self._after_text = before, after
 
     def token(self, text: str) -> bytes:

@@ -9,6 +9,7 @@ from builders import (
     arriving,
     asking,
     embedding,
+    encoded,
     openai_chat,
     openai_chunk,
     pieces_of,
@@ -18,7 +19,7 @@ from builders import (
 )
 from octomil_conformance.backend.scripts import raw
 
-from octomil_ref.backends import Embeddings, Ending, Token, Usage
+from octomil_ref.backends import Embeddings, Ending, Token, Usage, openai
 from octomil_ref.backends.openai import OpenAIBackend
 from octomil_ref.errors import Broken, RequestRefused
 
@@ -208,6 +209,10 @@ STREAMS = {
     "usage without choices and [DONE]": sse(CHERRY, STOP, {"usage": USAGE}),
     "usage before all text": sse(USAGE_CHUNK, CHERRY, STOP, "[DONE]"),
     "usage after an empty chunk": sse(CHERRY, STOP, {"choices": []}, USAGE_CHUNK),
+    "usage outside of events": sse(CHERRY, STOP) + b" " + encoded(USAGE_CHUNK),
+    "usage outside of events and [DONE]": sse(CHERRY, STOP)
+    + b'{ "choices": [],\n"usage": %b}\n' % encoded(USAGE)
+    + sse("[DONE]"),
 }
 
 
@@ -258,6 +263,7 @@ BAD = {
     "an error beside a finish_reason": sse(STOP | {"error": {"code": 502}}),
     "an error that is text": sse({"error": "no"}),
     "garbage after many names": sse("data:" * 9999 + "garbage"),
+    "garbage after many quotes": sse('"' * 60_000 + "garbage"),
     "an array": sse([1]),
     "text for choices": sse({"choices": "x"}),
     "text for a delta": sse({"choices": [{"delta": "x"}]}),
@@ -275,6 +281,13 @@ def test_a_stream_fails_at_once_and_after_a_token_by(bad):
     for before in (b"", sse(CHERRY)):
         with pytest.raises(Broken):
             streamed(before + bad)
+
+
+def test_a_stream_fails_by_too_much_outside_of_events(monkeypatch):
+    monkeypatch.setattr(openai, "MAX_STRAY", 20)
+
+    with pytest.raises(Broken):
+        streamed(sse(STOP), b"[\n" * 10, b"[\n")
 
 
 def test_a_refused_stream_is_closed():

@@ -81,6 +81,7 @@ SHAPES = [
     pytest.param(b" \n why\nand more lines", id="the first line of many"),
     pytest.param(b'{"error": "why\\u2028because"}', id="the first line, by U+2028"),
     pytest.param(b'"why"', id="a JSON string"),
+    pytest.param(b'"why\\ud83c"', id="text with half a character, which is no UTF-8"),
     pytest.param(b'{"error": null, "message": "why"}', id="the first that has one"),
     pytest.param(b'{"error": {"title": "why"}}', id="a title"),
     pytest.param(b'{"detail": "{why}"}', id="what looks like JSON and is not"),
@@ -92,7 +93,8 @@ def test_the_reason_is_read_from(body):
     failure = error_of_response("openai", 400, body)
 
     reason = failure.message.removeprefix("The openai backend refused the request: ")
-    assert reason.strip("{}") == "why"
+    assert failure.detail.encode()
+    assert reason.strip("{?}") == "why"
 
 
 NO_REASON = [
