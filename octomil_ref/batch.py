@@ -50,9 +50,9 @@ class BatchRun:
             try:
                 self._pool.submit(self._run, index)
                 return
-            except RuntimeError:  # the pool is shut down
-                stopping = Overloaded("The server is stopping.")
-                self.results[index].set_result({"error": stopping.envelope()})
+            except RuntimeError:  # the server stops, or can start no thread
+                refused = Overloaded("The server could not start this input.")
+                self.results[index].set_result({"error": refused.envelope()})
 
     def _run(self, index: int) -> None:
         try:

@@ -179,11 +179,11 @@ class Fallback:
         if failure.cools_down:
             # After a timeout the model may still be loading. Other models are not affected.
             model = model_id if isinstance(failure, TimedOut) else None
-            # A copy, because the answer of another thread may end a cooldown meanwhile.
-            now = self._cooling.copy()
-            cooling = {k: d for k, d in now.items() if d.remaining() > 0}
-            cooling[backend.provider, model] = Deadline(self._cooldown)
-            self._cooling = cooling
+            # A copy, because other threads begin and end cooldowns meanwhile.
+            for key, until in self._cooling.copy().items():
+                if until.remaining() <= 0:
+                    self._cooling.pop(key, None)
+            self._cooling[backend.provider, model] = Deadline(self._cooldown)
 
     def _in_order(self, model_id: str) -> list[Backend]:
         """The backends in the order in which they are configured, except that those in a cooldown come last."""

@@ -5,6 +5,7 @@ A null counts as not given, unknown fields are ignored, and each error names the
 """
 
 import math
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -126,12 +127,13 @@ def read_texts(fields: Mapping[str, Any], max_inputs: int) -> tuple[str, ...]:
 
 
 def _batch_input(
-    path: str, model_id: str, entry: object, common: Parameters
+    path: str, model_id: str, entry: object, common: dict[str, Any]
 ) -> CompletionRequest:
     fields = as_object(path, entry)
     own = parse_parameters(f"{path}.parameters", fields.get("parameters"))
-    # The input's own parameters override those of the batch, name by name.
-    return CompletionRequest(model_id, _prompt(f"{path}.", fields), {**common, **own})
+    # The input's own parameters override those of the batch, name by name. No copy: there may be many of both.
+    parameters = ChainMap(own, common)
+    return CompletionRequest(model_id, _prompt(f"{path}.", fields), parameters)
 
 
 def read_model_id(fields: Mapping[str, Any], name: str = "model_id") -> str:
@@ -240,7 +242,7 @@ def _text(path: str, value: object) -> str:
     return value
 
 
-def parse_parameters(path: str, value: object) -> Parameters:
+def parse_parameters(path: str, value: object) -> dict[str, Any]:
     """Raises BadRequest with the name of the parameter. None and {} are no parameters."""
     return {
         name: read_parameter(f"{path}.{name}", name, given)

@@ -64,7 +64,11 @@ class AccessRecord:
     def add_ending(self, ending: Ending) -> None:
         if ending.usage:
             self.add_usage(ending.usage)
-        self.ignored = ",".join(ending.ignored_parameters) or self.ignored
+        if ending.ignored_parameters:
+            with self._lock:
+                known = self.ignored.split(",") if self.ignored else []
+                names = dict.fromkeys([*known, *ending.ignored_parameters])
+                self.ignored = ",".join(names)
 
     def add_usage(self, usage: Usage) -> None:
         with self._lock:

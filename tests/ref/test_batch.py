@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 from builders import WAIT, asking, new_record
 
+from octomil_ref.backends import Ending
 from octomil_ref.batch import BatchBody, BatchRun
 from octomil_ref.errors import A_BUG, Broken, ClientLeft
 from octomil_ref.payloads import BatchRequest
@@ -136,6 +137,15 @@ def test_inputs_that_a_stopped_pool_does_not_start_fail():
 
     assert answer["failed"] == 2
     assert [result["error"]["status_code"] for result in answer["results"]] == [503] * 2
+
+
+def test_the_ignored_parameters_of_all_inputs_are_recorded():
+    record = new_record()
+
+    for names in (("top_k", "seed"), (), ("seed", "stop")):
+        record.add_ending(Ending(None, None, names))
+
+    assert record.ignored == "top_k,seed,stop"
 
 
 def failing(request):

@@ -209,17 +209,18 @@ def test_cooldowns_that_are_over_are_forgotten(clock):
     assert list(fallback._cooling) == [("ollama", "other")]
 
 
-def test_an_answer_may_end_a_cooldown_while_another_begins():
-    class EndedByAnotherThread(Deadline):
+def test_other_threads_may_end_and_begin_cooldowns_while_one_begins():
+    class OtherThreads(Deadline):
         def remaining(self):
             fallback._cooling.pop(("ollama", "other"))
+            fallback._cooling["openai", "third"] = Deadline(5)
             return 0
 
     _, _, fallback = both([TimedOut("no")])
-    fallback._cooling["ollama", "other"] = EndedByAnotherThread(5)
+    fallback._cooling["ollama", "other"] = OtherThreads(5)
 
     assert provider_of(fallback) == "openai"
-    assert list(fallback._cooling) == [("ollama", asking().model_id)]
+    assert {*fallback._cooling} == {("openai", "third"), ("ollama", asking().model_id)}
 
 
 # The limit on requests that wait for a model

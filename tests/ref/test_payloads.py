@@ -271,6 +271,7 @@ def test_the_parameters_of_an_input_override_those_of_the_batch():
     first, second = (each.parameters for each in request.inputs)
     assert first == {"seed": 2, "temperature": 0, "top_k": 3}
     assert second == {"seed": 1, "temperature": 0}
+    assert first.maps[-1] is second.maps[-1], "inputs and parameters may be many"
 
 
 @pytest.mark.parametrize("inputs, message", BAD_INPUTS.values(), ids=BAD_INPUTS)
