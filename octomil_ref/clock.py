@@ -1,7 +1,11 @@
 """Deadlines and durations on the monotonic clock."""
 
+import threading
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -20,6 +24,23 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left: 0 or less once the deadline has passed."""
         return self._at - time.monotonic()
+
+
+class Shared(Generic[T]):
+    """The result of `make`, made again at most every `seconds`. Simultaneous callers share one call."""
+
+    def __init__(self, make: Callable[[], T], seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._fresh = Deadline(0)
+
+    def get(self) -> T:
+        with self._lock:
+            if self._fresh.remaining() <= 0:
+                self._result = self._make()
+                self._fresh.renew(self._seconds)
+            return self._result
 
 
 def stopwatch() -> Callable[[], float]:

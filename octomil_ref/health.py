@@ -1,12 +1,11 @@
 """Which backends are usable right now (spec section 8)."""
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from octomil_ref import __version__
 from octomil_ref.backends import Backend
-from octomil_ref.clock import Deadline, stopwatch
+from octomil_ref.clock import Shared, stopwatch
 from octomil_ref.errors import FAULTS_OF_REQUESTS, UpstreamError
 from octomil_ref.setting_values import PROVIDERS
 
@@ -25,16 +24,10 @@ class HealthCheck:
         self._timeout = min(PROBE_TIMEOUT, backend_timeout)
         self._pool = ThreadPoolExecutor(len(PROVIDERS), thread_name_prefix="probe")
         self._probes: dict[str, Future[Report]] = {}
-        self._lock = threading.Lock()
-        self._fresh = Deadline(0)
-        self._report: Report = {}
+        self._report = Shared(self._ask_backends, CACHE_SECONDS)
 
     def report(self) -> Report:
-        with self._lock:
-            if self._fresh.remaining() <= 0:
-                self._report = self._ask_backends()
-                self._fresh.renew(CACHE_SECONDS)
-            return self._report
+        return self._report.get()
 
     def _ask_backends(self) -> Report:
         for backend in self._backends:

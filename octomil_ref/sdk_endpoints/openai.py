@@ -3,7 +3,6 @@
 They use the validation, fallback, limits and log of the five endpoints. Errors below `/v1` have OpenAI's shape.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,9 @@ from falcon import Request, Response
 
 from octomil_ref import json_codec
 from octomil_ref.backends import Backend
-from octomil_ref.clock import Deadline
-from octomil_ref.errors import ModelNotFound, NotReached, UpstreamError
+from octomil_ref.clock import Shared
+from octomil_ref.errors import ModelNotFound, UpstreamError
+from octomil_ref.fallback import error_to_report
 from octomil_ref.resources import Gateway, send_events
 from octomil_ref.sdk_endpoints import openai_bodies as bodies
 
@@ -64,17 +64,14 @@ class ModelList:
     aliases: Mapping[str, Mapping[str, str]]
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._fresh = Deadline(0)
-        self._models: Models = {}
+        self._found = Shared(self._ask, LIST_CACHED)
 
     def all(self) -> Models:
         """Raises an UpstreamError if no backend can be asked. A backend that fails adds no models."""
-        with self._lock:
-            if self._fresh.remaining() <= 0:
-                self._models = self._ask()
-                self._fresh.renew(LIST_CACHED)
-            return self._models
+        found = self._found.get()
+        if isinstance(found, UpstreamError):
+            raise found.with_traceback(None)  # it would grow with each caller
+        return found
 
     def provider(self, model_id: str) -> str:
         """The provider of one model. Raises ModelNotFound."""
@@ -83,23 +80,21 @@ class ModelList:
             raise ModelNotFound(f"No backend has the model {model_id!r}.")
         return found
 
-    def _ask(self) -> Models:
+    def _ask(self) -> Models | UpstreamError:
         models: dict[str, str] = {}
-        failure: UpstreamError = NotReached("No backend is configured.")
-        answered = False
+        failures: list[UpstreamError] = []
         timeout = min(LIST_TIMEOUT, self.backend_timeout)
         for backend in self.backends:
             try:
                 names = backend.models(timeout)
             except UpstreamError as ex:
-                failure = ex
+                failures.append(ex)
                 continue
-            answered = True
             for name in [*names, *self._known_as(backend.provider, names)]:
                 models.setdefault(name, backend.provider)
-        if not answered:
-            raise failure
-        return models
+        if len(failures) < len(self.backends):
+            return models
+        return error_to_report(failures)
 
     def _known_as(self, provider: str, names: Sequence[str]) -> list[str]:
         """The aliases whose model is there. Ollama lists the model `name` as `name:latest`."""

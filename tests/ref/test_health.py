@@ -111,9 +111,10 @@ def test_callers_at_the_same_time_share_one_round_of_probes(clock):
     arrived, gate = threading.Semaphore(0), threading.Event()
     backend = Probed("ollama", lambda: gate.wait(WAIT))
     check = HealthCheck([backend], 30)
-    lock, check._lock = check._lock, MagicMock()  # the mock announces each caller
-    check._lock.__enter__.side_effect = lambda: arrived.release() or lock.__enter__()
-    check._lock.__exit__.side_effect = lock.__exit__
+    shared = check._report
+    lock, shared._lock = shared._lock, MagicMock()  # the mock announces each caller
+    shared._lock.__enter__.side_effect = lambda: arrived.release() or lock.__enter__()
+    shared._lock.__exit__.side_effect = lock.__exit__
 
     with ThreadPoolExecutor(2) as callers:
         reports = [callers.submit(check.report) for _ in range(2)]

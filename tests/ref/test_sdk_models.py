@@ -78,17 +78,19 @@ def test_a_list_of_models_that_cannot_be_read_is_a_failure(body):
     assert client.simulate_get("/v1/models").status_code == 502
 
 
-def test_the_list_of_models_is_asked_for_once_in_five_seconds(clock):
-    client = app_client()
-    tags("m")
-    responses.get(f"{OPENAI}/models", json={"data": []})
+@pytest.mark.parametrize("status", [200, 500])
+def test_the_list_of_models_is_asked_for_once_in_five_seconds(status, clock, client):
+    responses.get(f"{OLLAMA}/api/tags", status=status, json={"models": []})
+    responses.get(f"{OPENAI}/models", status=status, json={"data": []})
 
-    client.simulate_get("/v1/models")
-    client.simulate_get("/v1/models")
-    assert len(responses.calls) == 2
-    clock.advance(5.1)
-    client.simulate_get("/v1/models")
-    assert len(responses.calls) == 4
+    asked = []
+    for _ in range(3):
+        response = client.simulate_get("/v1/models")
+        asked.append((response.status_code, len(responses.calls)))
+        clock.advance(2.6)
+
+    shown = 200 if status == 200 else 502
+    assert asked == [(shown, 2), (shown, 2), (shown, 4)]
 
 
 def test_without_backends_no_models_can_be_listed():
