@@ -51,18 +51,24 @@ class SecretFile(Generic[T]):
         return self._content
 
     def refresh(self) -> None:
-        """Reads the file if it has changed."""
-        with self._lock:
+        """Reads the file if it has changed. Never waits for another call, which a signal may have interrupted."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             self._next_look.renew(LOOK_INTERVAL)
-            try:
-                found = os.stat(self._path)
-                when = found.st_mtime_ns, found.st_ctime_ns
-                version = *when, found.st_size, found.st_ino
-                if version != self._version:
-                    self._read()
-                    self._version, self._complaint = version, ""
-            except (OSError, ValueError) as ex:
-                self._remember(ex)
+            self._look()
+        except (OSError, ValueError) as ex:
+            self._remember(ex)
+        finally:
+            self._lock.release()
+
+    def _look(self) -> None:
+        found = os.stat(self._path)
+        when = found.st_mtime_ns, found.st_ctime_ns
+        version = *when, found.st_size, found.st_ino
+        if version != self._version:
+            self._read()
+            self._version, self._complaint = version, ""
 
     def _read(self) -> None:
         with open(self._path, encoding="utf-8-sig") as file:
@@ -80,9 +86,11 @@ class SecretFile(Generic[T]):
         reason = f" ({type(ex).__name__})" if unreadable else ""
         complaint = f"{self._variable}: expected {expected}, got {self._path!r}{reason}"
         text = remembered(self._path)
-        if text is None:
+        if text is not None:
+            self._content = self._parse(text)
+        elif self._version is None:
             raise SettingsError(complaint) from ex
-        self._content, self._version = self._parse(text), "old"
+        self._version = "old"
         if complaint != self._complaint:
             log.error(f"{complaint}; its previous content stays valid")
         self._complaint = complaint

@@ -3,9 +3,11 @@
 import logging
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import pytest
+from builders import WAIT
 
 from octomil_ref import keys
 from octomil_ref.keys import KeyRing, SecretFile, names_in_file
@@ -55,6 +57,26 @@ def test_a_file_that_has_not_changed_is_not_read_again(path, clock, monkeypatch)
     monkeypatch.setattr("builtins.open", None)
 
     assert file.content() == "OLD"
+
+
+def test_a_signal_that_interrupts_reading_does_not_wait_for_it(path):
+    interruptions = []
+
+    def interrupted(text: str) -> str:
+        for refresh in interruptions:
+            refresh()
+        return text
+
+    file = SecretFile("A_FILE", str(path), interrupted)
+    replaced(path, "new")
+    interruptions.append(file.refresh)
+    reading = threading.Thread(target=file.refresh, daemon=True)
+
+    reading.start()
+    reading.join(WAIT)
+
+    assert not reading.is_alive()
+    assert file.content() == "new"
 
 
 def make_directory(path: Path) -> None:
@@ -146,12 +168,14 @@ def test_what_a_forked_process_has_read_is_remembered_too(path):
     assert opened(path).content() == "NEW"
 
 
-def test_what_two_processes_write_at_once_is_not_remembered(path):
-    opened(path)
+def test_what_two_processes_write_at_once_is_not_remembered(path, clock):
+    file = opened(path)
     block = keys._remembered[str(path)]
     block[36:37] = b"x"  # a byte of the text, after its size and its digest
     path.unlink()
+    clock.advance(1)
 
+    assert file.content() == "OLD"
     with pytest.raises(SettingsError, match="A_FILE"):
         opened(path)
 
