@@ -40,9 +40,7 @@ OnEnd = Callable[[AccessRecord], None]
 def middleware(settings: Settings, keys: KeyRing, on_end: OnEnd) -> list[Any]:
     """In the order in which a request passes them."""
     found = [AccessLog(on_end), Host(), *cors(settings.cors_origins)]
-    if not settings.allow_anonymous:
-        found.append(Auth(keys))
-    return [*found, Methods()]
+    return found if settings.allow_anonymous else [*found, Auth(keys)]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def record_of(req: Request, resp: Response) -> AccessRecord:
 
 
 _TRACE = {
-    "traceparent": re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3}[!-~]{0,100}"),
+    "traceparent": re.compile(r"[0-9a-f]{2}(-[0-9a-f]{1,32}){3}[!-~]{0,100}"),
     "tracestate": re.compile(r"[\x20-\x7e]{1,512}"),
 }
 
@@ -171,18 +169,6 @@ class Auth:
                 {"WWW-Authenticate": "Bearer"},
             )
         req.context.record.key = name
-
-
-class Methods:
-    """Answers a method that Falcon does not know, such as `BREW`, like any other wrong method."""
-
-    def process_resource(
-        self, req: Request, resp: Response, resource: object, params: dict[str, object]
-    ) -> None:
-        if req.method not in falcon.COMBINED_METHODS:
-            known = ("GET", "HEAD", "POST")
-            there = [m for m in known if hasattr(resource, f"on_{m.lower()}")]
-            raise falcon.HTTPMethodNotAllowed([*there, "OPTIONS"])
 
 
 def add_error_handlers(app: App) -> None:
