@@ -16,7 +16,7 @@ from octomil_conformance import spec
 from octomil_ref import errors
 from octomil_ref.errors import ApiError
 from octomil_ref.page import reference_page
-from octomil_ref.page.snippets import sdks
+from octomil_ref.page.snippets import curl, sdks
 from octomil_ref.payloads import parse_batch, parse_completion, parse_embeddings
 from octomil_ref.settings import Settings
 
@@ -135,6 +135,39 @@ def test_every_named_field_is_explained():
     assert all(text.strip() for text in PAGE.texts["dd"])
 
 
+FIELDS = [
+    "model_id string (1 to 256 characters, not blank) required",
+    "messages array of 1 or more objects, or null",
+    "messages[].content string, or array of 1 or more objects required",
+    "messages[].content[].type text or input_text required",
+    'input_data any JSON value but ""',
+    "parameters.temperature number (0 to 2) or null",
+    "parameters.top_k integer or null",
+    "parameters.stop string or null, or array of at most 8 strings",
+    "output any JSON value but null always present",
+    "input string (not empty), or array of 1 or more strings (not empty) required",
+    "embeddings array of arrays of numbers",
+    "status ok, degraded or unavailable always present",
+    "error.code",
+]
+
+
+def test_a_field_has_its_whole_path_and_its_type_in_words():
+    assert {*FIELDS} <= {" ".join(text.split()) for text in PAGE.texts["dt"]}
+
+
+def test_the_fields_of_a_shared_schema_are_listed_once_and_linked_elsewhere():
+    rows = dict(zip(PAGE.texts["dt"], PAGE.texts["dd"], strict=True))
+    [parameters] = [text for text in rows if text.startswith("inputs[].parameters ")]
+
+    assert [text for text in rows if ".temperature " in text] == [
+        "parameters.temperature number (0 to 2) or null"
+    ]
+    assert "More at Parameters." in rows[parameters]
+    assert "#Parameters" in PAGE.values("href")
+    assert "Rejected: model, messages, input, " in TEXT
+
+
 def test_its_failures_are_the_error_classes_of_this_server():
     listed = spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
 
@@ -194,6 +227,15 @@ def test_the_body_of_a_curl_command_is_valid(path):
     assert "Authorization: Bearer $TOKEN" in words
 
 
+def test_a_body_is_quoted_for_the_shell():
+    body = {"input_data": "it's $HOME"}
+
+    words = shlex.split(curl("http://h/x", '"Authorization: Bearer t"', body, "-N"))
+
+    assert json.loads(words[-1]) == body
+    assert words[:4] == ["curl", "-N", "http://h/x", "-H"]
+
+
 def test_the_base_urls_of_the_sdks_are_those_of_the_readme():
     rows = re.findall(
         r"^\| (\w+) \| `\$URL(.*?)`", README.read_text("utf-8"), re.MULTILINE
@@ -213,6 +255,7 @@ def test_the_parts_that_the_reader_can_replace_are_marked():
     marks = Counter(attributes.get("class") for _, attributes in PAGE.elements)
 
     assert marks["origin"] and marks["model"] and marks["embed-model"]
+    assert all("hidden" in a for _, a in PAGE.elements if a.get("class") == "copy")
     assert re.findall("<code>[^<]*http://127", DOCUMENT.data.decode()) == []
 
 
