@@ -88,10 +88,10 @@ def find_weights() -> Path | None:
 @contextmanager
 def llama_cpp(weights: Path) -> Iterator[str]:
     """Runs a llama.cpp server. Gives its OpenAI-compatible base URL."""
-    options = [str(weights), "--port", "0", "--alias", MODEL]
+    module = "octomil_ref.demo.llama_cpp"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "octomil_ref.demo.llama_cpp", *options],
+            [sys.executable, "-m", module, str(weights), MODEL],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

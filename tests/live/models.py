@@ -96,7 +96,7 @@ def running_llama_cpp() -> Iterator[LlamaCpp]:
     """A llama.cpp for the block. It starts within a second or two."""
     command = [sys.executable, "-m", "octomil_ref.demo.llama_cpp", str(weights())]
     # One thread: several wait for each other, which takes long on a busy machine.
-    command += ["--port", "0", "--alias", LlamaCpp.model, "--threads", "1"]
+    command += [LlamaCpp.model, "1"]
     # llama.cpp logs on the same pipe, so that this may not be at the start of a line.
     with listening(command, {}, "listening on ") as process:
         yield LlamaCpp(process.url)

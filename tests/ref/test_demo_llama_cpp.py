@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 NAME = "octomil_ref.demo.llama_cpp"
-ARGUMENTS = ["llama_cpp", "/models/m.gguf", "--port", "8081", "--alias", "smollm2-135m"]
+ARGUMENTS = ["llama_cpp", "/models/m.gguf", "smollm2-135m"]
 PARENT = 4711
 
 
@@ -74,14 +74,14 @@ def test_it_runs_until_its_parent_process_is_gone(xllamacpp, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "flags, threads",
-    [([], os.cpu_count()), (["--threads", "3"], 3)],
+    "given, threads",
+    [([], os.cpu_count()), (["3"], 3)],
     ids=["on all processors", "on as many threads as are given"],
 )
 def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
-    xllamacpp, capsys, monkeypatch, flags, threads
+    xllamacpp, capsys, monkeypatch, given, threads
 ):
-    monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *flags])
+    monkeypatch.setattr(sys, "argv", [*ARGUMENTS, *given])
 
     run()
 
@@ -89,7 +89,7 @@ def test_it_serves_its_model_on_the_loopback_interface_and_says_where(
     assert parameters.model.path == "/models/m.gguf"
     assert parameters.model_alias == {"smollm2-135m"}
     assert parameters.hostnames == ["127.0.0.1"]
-    assert parameters.port == 8081
+    assert parameters.port == 0
     assert parameters.embedding is True
     mean = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     assert parameters.pooling_type is mean

@@ -27,7 +27,7 @@ IMPORTERS = {
     "orjson": {"json_codec"},
     "prometheus_client": {"metrics"},
     "xllamacpp": {"demo.llama_cpp"},
-    "argparse": {"cli", "demo.llama_cpp"},
+    "argparse": {"cli"},
     "subprocess": {"demo.run"},
 }
 """The modules that import each library."""
