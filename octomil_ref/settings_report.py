@@ -42,7 +42,7 @@ MEANINGS = {
     "OCTOMIL_SHUTDOWN_GRACE": "seconds that running requests have to finish after SIGTERM",
     "OCTOMIL_METRICS": "`1` serves metrics for Prometheus at `/metrics`",
     "OCTOMIL_METRICS_PUBLIC": "`1` serves the metrics without an API token",
-    "PROMETHEUS_MULTIPROC_DIR": "the folder in which gunicorn's workers keep their metrics; it is emptied at the start",
+    "PROMETHEUS_MULTIPROC_DIR": "the folder in which gunicorn's workers keep their metrics; its `.db` files are removed at the start",
     "OCTOMIL_LOG_LEVEL": "the lowest level that is logged: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
     "OCTOMIL_LOG_FORMAT": "`text`, or `json` for one JSON object per line",
 }

@@ -17,6 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import WSGITask
 
+from octomil_ref.body import DRAIN_MAX_BYTES
 from octomil_ref.clock import Deadline
 from octomil_ref.listening import listen
 from octomil_ref.middleware import App
@@ -142,5 +143,5 @@ def _adjustments(settings: Settings, spills: bool) -> dict[str, Any]:
         # No tracebacks when a client leaves or a stream is cut on purpose: the log line of the request says so.
         "log_socket_errors": False,
         # The app refuses larger bodies itself, with an envelope; this limit bounds how much of them is received.
-        "max_request_body_size": 8 * settings.max_body_bytes,
+        "max_request_body_size": max(DRAIN_MAX_BYTES, 8 * settings.max_body_bytes),
     }

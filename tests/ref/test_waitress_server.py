@@ -187,12 +187,15 @@ def test_a_body_that_breaks_off_is_cut_and_logged_only_if_it_is_a_bug(
 
 
 @pytest.mark.parametrize(
-    ("size", "status"),
-    [(60, 200), (160, 413)],
-    ids=["several times the limit reaches the app, which refuses it", "more does not"],
+    ("size", "limit", "status"),
+    [(90, 1, 200), (100, 20, 200), (190, 20, 413)],
+    ids=["less than is drained", "several times the limit", "even more"],
 )
-def test_a_body_of(serve, size, status):
-    connection = serve(hello, max_body_bytes=10).connection()
+def test_a_body_reaches_the_app_which_refuses_it_unless_it_is_very_large(
+    serve, monkeypatch, size, limit, status
+):
+    monkeypatch.setattr(waitress_server, "DRAIN_MAX_BYTES", 99)
+    connection = serve(hello, max_body_bytes=limit).connection()
 
     connection.request("POST", "/", body=b"x" * size)
 
