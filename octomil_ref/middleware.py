@@ -69,7 +69,7 @@ _PLAIN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def record_of(req: Request, resp: Response) -> AccessRecord:
-    """The record of the request. The first call creates it and sets X-Request-Id (spec section 1.3).
+    """The record of the request. The first call creates it, sets X-Request-Id (spec section 1.3) and forbids caches to store the response.
 
     The id is the client's own if that is short and plain. The first call may come late: Falcon refuses some requests before any middleware, such as the method WEBSOCKET.
     """
@@ -77,6 +77,8 @@ def record_of(req: Request, resp: Response) -> AccessRecord:
         given = req.get_header("X-Request-Id") or ""
         request_id = given if _PLAIN_ID.fullmatch(given) else secrets.token_hex(16)
         resp.set_header("X-Request-Id", request_id)
+        # Otherwise Varnish stores responses to GET for two minutes: old health, and for everyone what a client read with its X-API-Key.
+        resp.set_header("Cache-Control", "no-store")
         record = AccessRecord(request_id, req.method, req.path)
         record.passed_on = {**record.passed_on, **_trace(req)}
         record.client = client_of(req.env)

@@ -167,6 +167,15 @@ def test_a_page_needs_no_token_and_may_be_cached(path):
     assert answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize(
+    "path", [*LIVENESS, HEALTH, INFERENCE, "/v1/models", "/metrics", "/none"]
+)
+def test_no_cache_may_store(path):
+    answer = app_client(metrics=True).simulate_get(path)
+
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("given", ["{}", "W/{}", '"other", {}', "*"])
 def test_a_page_is_sent_again_only_if_the_cached_one_is_different(path, given):
