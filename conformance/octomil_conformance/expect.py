@@ -3,16 +3,18 @@
 pytest's rewritten asserts would say as much, but only in pytest's own thread; checks run side by side, and on recordings too.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Any
-
-from octomil_conformance.exchange import read_json
 
 FIRST, LAST = 200, 100
 """Characters of a long value that a report shows."""
+BEFORE = 60
+"""Characters that a report shows before the place where two long values begin to differ."""
 
 Mask = Callable[[str], str]
 """Removes secrets. It is applied before a value is truncated, because half a token is a secret too."""
@@ -51,8 +53,12 @@ class Want:
     words: str
     holds: Callable[[Any], bool]
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return self.words
+
+
+class Words(str):
+    """A sentence of a check about what it got. A report does not quote it."""
 
 
 TRUE = Want("true", lambda value: value is True)
@@ -60,12 +66,17 @@ FALSE = Want("false", lambda value: value is False)
 
 
 def one_of(*values: object) -> Want:
-    return Want(f"one of {values!r}", lambda got: got in values)
+    return Want(either(values), lambda got: got in values)
 
 
 def none_of(*values: object) -> Want:
-    words = " or ".join(map(repr, values))
-    return Want(f"other than {words}", lambda got: got not in values)
+    return Want(f"anything but {either(values)}", lambda got: got not in values)
+
+
+def either(values: tuple[object, ...]) -> str:
+    """`400, 413 or 422`."""
+    *others, last = map(written, values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def less_than(limit: float, unit: str = "") -> Want:
@@ -94,19 +105,39 @@ def expect(got: object, want: object, words: str = "") -> None:
     holds = want.holds(got) if isinstance(want, Want) else got == want
     if holds:
         return
-    finding = Finding(words or repr(want), _written(got))
+    finding = Finding(words or written(want), written(got))
     findings = _findings.get()
     if findings is None:
         raise finding
     findings.append(finding)
 
 
-def _written(got: object) -> str:
-    """A text is quoted only if it is empty or looks like another value: `'5'`, `'false'`."""
-    if not isinstance(got, str) or not got:
-        return repr(got)
-    value = read_json(got.encode("utf-8", "replace"))
-    return repr(got) if value is None or isinstance(value, int | float) else got
+def written(value: object) -> str:
+    """A value as JSON. What JSON does not have is written in words: `(missing)`, and a Want."""
+    match value:
+        case Words():
+            return value
+        case str():
+            return _quoted(value)
+        case bytes():
+            return _quoted(value.decode("utf-8", "backslashreplace"))
+        case None | bool():
+            return json.dumps(value)
+        case dict():
+            pairs = (f"{_quoted(str(k))}: {written(v)}" for k, v in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(written, value))}]"
+        case set():
+            return written(sorted(value, key=written))
+        case _:
+            return str(value)
+
+
+def _quoted(text: str) -> str:
+    """JSON text in which every character can be seen."""
+    raw = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in raw)
 
 
 @contextmanager
@@ -126,11 +157,19 @@ def has_findings() -> bool:
 
 
 def evidence(finding: Finding, mask: Mask = str) -> Evidence:
-    return Evidence(shown(mask(finding.got)), shown(mask(finding.want)))
+    """Of two long values that begin alike, the parts from where they differ."""
+    got, want = mask(finding.got), mask(finding.want)
+    alike = len(commonprefix([got, want]))
+    start = alike - BEFORE if alike > FIRST else 0
+    return Evidence(shown(got, start), shown(want, start))
 
 
-def shown(text: str) -> str:
-    """The beginning and the end of a long text."""
+def shown(text: str, start: int = 0) -> str:
+    """The beginning of a long text, or a part that begins later, and its end."""
     if len(text) <= FIRST + LAST:
         return text
-    return f"{text[:FIRST]} … {text[-LAST:]} ({len(text)} characters)"
+    rest = text[start:]
+    if len(rest) > FIRST + LAST:
+        rest = f"{rest[:FIRST]} … {rest[-LAST:]}"
+    skipped = f"from character {start} of " if start else ""
+    return f"{'… ' * bool(start)}{rest} ({skipped}{len(text)} characters)"

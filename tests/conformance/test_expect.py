@@ -4,9 +4,11 @@ import re
 from functools import partial
 
 import pytest
+from octomil_conformance.exchange import MISSING
 from octomil_conformance.expect import (
     Finding,
     Want,
+    Words,
     at_least,
     collected,
     evidence,
@@ -24,17 +26,23 @@ TEXT = Want("text", lambda value: isinstance(value, str))
     "got, want, words, shown",
     [
         (500, 200, "", ("500", "200")),
-        (500, one_of(200, 201), "", ("500", "one of (200, 201)")),
-        (500, one_of(200, 201), "a success", ("500", "a success")),
-        ("a", none_of("a", None), "", ("a", "other than 'a' or None")),
+        (500, one_of(200, 201, None), "", ("500", "200, 201 or null")),
+        (500, one_of(200), "a success", ("500", "a success")),
+        ("a", none_of("a", MISSING), "", ('"a"', 'anything but "a" or (missing)')),
         (5.5, less_than(5), "", ("5.5", "less than 5")),
         (200, at_least(400), "", ("200", "at least 400")),
         (500, TEXT, "", ("500", "text")),
-        ("a b", "c", "", ("a b", "'c'")),
-        ("5", 5, "", ("'5'", "5")),
-        ("false", False, "", ("'false'", "False")),
-        ("null", None, "", ("'null'", "None")),
-        ("", "c", "", ("''", "'c'")),
+        (Words("a b"), "c", "", ("a b", '"c"')),
+        ("5", 5, "", ('"5"', "5")),
+        (
+            "caf\u00e9\n\u2028\U000e0067",
+            "",
+            "",
+            ('"caf\u00e9\\n\\u2028\\udb40\\udc67"', '""'),
+        ),
+        (b"\xef\xbb\xbf\xff", b"", "", (r'"\ufeff\\xff"', '""')),
+        ({"a": (True, None)}, [MISSING], "", ('{"a": [true, null]}', "[(missing)]")),
+        ({"b", "a"}, set(), "", ('["a", "b"]', "[]")),
     ],
 )
 def test_evidence_is_what_was_got_and_wanted(got, want, words, shown):
@@ -61,6 +69,17 @@ def test_a_long_value_is_shortened_without_showing_a_part_of_a_token(before):
 
     assert len(shown.got) < 400
     assert re.findall("a-tok|meone", shown.got) == []
+
+
+def test_long_values_are_shown_from_where_they_differ():
+    begins = "word " * 1000
+
+    shown = evidence(Finding(f"{begins}ends{'x' * 500}", f"{begins}is cut"))
+
+    assert shown.got.startswith("… word word")
+    assert "word is cut" in shown.got
+    assert shown.got.endswith("(from character 4940 of 5006 characters)")
+    assert "word endsxxx" in shown.want
 
 
 @pytest.mark.parametrize(

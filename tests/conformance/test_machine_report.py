@@ -127,7 +127,7 @@ def test_half_a_surrogate_pair_stops_no_report(capsys):
         status = cli.main([url, "--profile", "health@0", *REPORTS])
 
     assert status == 1
-    assert "got     U+D800U+001B[31m" in capsys.readouterr().out
+    assert r'got     "\ud800\u001b[31m"' in capsys.readouterr().out
 
 
 def test_missing_folders_are_made():

@@ -28,8 +28,8 @@ class Backend(Protocol):
     def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
         """The calls, as soon as there are `count` of them or after `timeout`."""
 
-    def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        """True once one upstream answers at least `count` calls at the same time."""
+    def wait_for_active(self, nonce: str, count: int, timeout: float) -> int:
+        """The most calls that one upstream answered at the same time, as soon as they are `count` or after `timeout`."""
 
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
         """Waits for a call in which the server under test hung up in the middle of the answer."""

@@ -63,12 +63,9 @@ class ScriptedBackend:
     def wait_for_calls(self, nonce: str, count: int, timeout: float) -> list[Call]:
         return self._witness.wait(nonce, lambda calls: len(calls) >= count, timeout)
 
-    def wait_for_active(self, nonce: str, count: int, timeout: float) -> bool:
-        return self._saw(
-            nonce,
-            lambda calls: any(high_water(some) >= count for some in by_backend(calls)),
-            timeout,
-        )
+    def wait_for_active(self, nonce: str, count: int, timeout: float) -> int:
+        seen = self._witness.wait(nonce, lambda calls: most(calls) >= count, timeout)
+        return most(seen)
 
     def wait_for_hang_up(self, nonce: str, timeout: float) -> Call | None:
         calls = self._witness.wait(nonce, lambda calls: bool(_left(calls)), timeout)
@@ -112,8 +109,9 @@ class ScriptedBackend:
         return seen(self._witness.wait(nonce, seen, timeout))
 
 
-def by_backend(calls: list[Call]) -> list[list[Call]]:
-    return [[call for call in calls if call.backend == name] for name in BOTH]
+def most(calls: list[Call]) -> int:
+    """The most calls that one upstream answered at the same time."""
+    return max(high_water([c for c in calls if c.backend == name]) for name in BOTH)
 
 
 def _left(calls: Sequence[Call]) -> list[Call]:

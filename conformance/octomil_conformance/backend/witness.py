@@ -46,6 +46,9 @@ class Call:
     outcome: Outcome = "running"
     """`cut`: by the script. `hung up`: by the server under test. `stopped`: by an outage or the end of the backend."""
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} to {self.backend}"
+
 
 def in_group(call: Call, nonce: str) -> bool:
     return call.nonce == nonce or (nonce != "" and call.nonce.startswith(f"{nonce}."))

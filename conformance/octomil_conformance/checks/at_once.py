@@ -5,7 +5,7 @@ import time
 from octomil_conformance.api import Api
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.exchange import MISSING, Exchange, field
-from octomil_conformance.expect import between, expect
+from octomil_conformance.expect import Words, between, expect, written
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.transport import Transfer
 
@@ -57,9 +57,11 @@ def usage_is_that_of_each_of_two_at_once(api: Api) -> None:
     calls = [held(api, "gated-end", n + 1, text) for n, text in enumerate(WORDS)]
     together = released(api, *calls)
     alone = [api.ask(text, scenario="gated-end") for text in WORDS]
-    usages = [str(field(ending(each), "usage")) for each in (*together, *alone)]
+    usages = [written(field(ending(each), "usage")) for each in (*together, *alone)]
 
-    expect(usages[:2], usages[2:], "the usage that each request has alone")
+    expect(
+        [*map(Words, usages[:2])], usages[2:], "the usage that each request has alone"
+    )
 
 
 @requirement("INFER-12", through=EACH_BACKEND)

@@ -11,7 +11,14 @@ from octomil_conformance.checks.answers import all_or_none, outputs
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.checks.infer import after_leaving
 from octomil_conformance.exchange import Json, field
-from octomil_conformance.expect import Want, expect, less_than, none_of, one_of
+from octomil_conformance.expect import (
+    Want,
+    at_least,
+    expect,
+    less_than,
+    none_of,
+    one_of,
+)
 from octomil_conformance.request_parts import messages
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.batch import is_answer, is_failure, results_of
@@ -75,7 +82,9 @@ SPREADING = [
     *[("http-400", 8), ("answer-missing", 8), ("drop", 4), ("slow", 3)],
 ]
 """How inputs fail, and how many fail before the good ones: enough for every worker, and for a limit on failures."""
-AS_MANY = "each batch runs as many inputs at once as it says"
+AS_MANY = (
+    "as many inputs at once as the max_concurrency of each batch, no fewer and no more"
+)
 NAMES_THE_SECOND = Want(
     "a message with inputs[1]", lambda text: "inputs[1]" in str(text)
 )
@@ -96,7 +105,7 @@ def both_forms_of_input_are_accepted(api: Api) -> None:
     answer = api.ask(inputs=inputs)
 
     expect(answer.status, 200)
-    expect([*map(is_answer, results_of(answer))], [True, True], "two answers")
+    expect(sum(map(is_answer, results_of(answer))), 2, "two answers")
 
 
 @requirement("BATCH-07", [[], "Hi", {}, None])
@@ -144,9 +153,9 @@ def a_failing_input_does_not_affect_the_others(api: Api, failing: str) -> None:
     answer = api.ask(scenario="echo", inputs=inputs_of(texts))
 
     expect(outputs(answer)[::2], ["one", "three"])
-    failures = [*map(is_failure, results_of(answer))]
+    failed = [n for n, each in enumerate(results_of(answer)) if is_failure(each)]
 
-    expect(failures, [False, True, False], "a failure of the second input alone")
+    expect(failed, [1], "a failure at index 1 alone")
 
 
 @requirement("BATCH-21", SPREADING, through=EACH_BACKEND)
@@ -169,7 +178,7 @@ def failures_are_counted_in_their_own_batch(api: Api) -> None:
     answers.append(call.finish())
     counted = [(each.field("succeeded"), each.field("failed")) for each in answers]
 
-    expect(counted, [(1, 2), (1, 1)], "the numbers of each batch")
+    expect(counted, [(1, 2), (1, 1)], "[1, 2] and [1, 1] as [succeeded, failed]")
 
 
 @requirement("BATCH-22", through=EACH_BACKEND)
@@ -179,7 +188,9 @@ def max_concurrency_is_not_exceeded(api: Api) -> None:
     api.backend.open(api.nonce)
     call.finish()
 
-    expect(api.backend.high_water(api.nonce), one_of(1, 2))
+    most = api.backend.high_water(api.nonce)
+
+    expect(most, one_of(1, 2), "at most two upstream calls at once")
 
 
 @requirement("BATCH-23", through=EACH_BACKEND)
@@ -189,7 +200,7 @@ def max_concurrency_is_used(api: Api) -> None:
     api.backend.open(api.nonce)
     call.finish()
 
-    expect(together, True, "three upstream calls at once")
+    expect(together, at_least(3), "three upstream calls at once")
 
 
 @requirement("BATCH-23", through=EACH_BACKEND)
@@ -202,7 +213,9 @@ def the_next_input_begins_when_any_other_is_done(api: Api) -> None:
     api.backend.open(api.nonce)
     answer = call.finish()
 
-    expect(fourth, none_of([]), "the fourth input begins while the first is held")
+    expect(
+        len(fourth), at_least(1), "a call for the fourth input while the first is held"
+    )
     expect(outputs(answer), NINE)
 
 
@@ -221,7 +234,7 @@ def batches_at_once_have_their_own_max_concurrency(
     said = [outputs(call.finish()) for call in calls]
     most = [api.backend.high_water(f"{api.nonce}.{bound}") for bound in (one, other)]
 
-    expect((together, most), ([True, True], [one, other]), AS_MANY)
+    expect([*together, *most], [one, other] * 2, AS_MANY)
     expect(said, [[f"{bound} {n}" for n in range(4)] for bound in (one, other)])
 
 
@@ -241,7 +254,10 @@ def each_input_has_its_own_failure(api: Api) -> None:
     results = results_of(api.ask(scenario="echo", inputs=inputs))
     errors = [field(result, "error") for result in results]
     seen = [
-        (KINDS.get(field(error, "status_code")), field(error, "retryable"))
+        (
+            KINDS.get(status := field(error, "status_code"), status),
+            field(error, "retryable"),
+        )
         for error in errors
     ]
 
@@ -262,11 +278,11 @@ def the_codes_are_those_of_each_failure(api: Api) -> None:
 def each_input_has_the_fallback(api: Api, failing: str) -> None:
     first = results_of(api.ask(scenario="echo"))
     answer = api.ask(SIX, scenario=f"ollama-{failing}-openai-ok")
-    results = [*first[:1], *results_of(answer)[:1]]
-    providers = [field(result, "provider") for result in results]
+    results = [next(iter(each), None) for each in (first, results_of(answer))]
+    ollama, other = (field(result, "provider") for result in results)
 
     expect(outputs(answer), SIX)
-    expect(len({*map(str, providers)}), 2, "another provider than Ollama's")
+    expect(other, none_of(ollama), "another provider than Ollama's")
 
 
 @requirement("BATCH-29", serial=True, through=EACH_BACKEND)
@@ -291,7 +307,9 @@ def half_a_character_does_not_affect_the_other_outputs(api: Api) -> None:
 def an_empty_output_is_an_answer(api: Api) -> None:
     answer = api.ask(scenario="empty")
 
-    expect((outputs(answer), answer.field("failed")), (["", ""], 0))
+    seen = (outputs(answer), answer.field("failed"))
+
+    expect(seen, (["", ""], 0), "two empty outputs, and 0 as `failed`")
 
 
 @requirement("BATCH-38", through=EACH_BACKEND)
@@ -303,14 +321,16 @@ def counts_and_latency_are_those_of_each_input(api: Api) -> None:
     together = sum(field(each, "latency_ms") for each in results[1:])
 
     expect(usages, usages[:1] * 4, "the usage that the input has alone")
-    expect(together, less_than(1000 * answer.seconds + 50))
+    whole = 1000 * answer.seconds + 50
+
+    expect(together, less_than(whole), f"latencies of {whole:.0f} ms at most together")
 
 
 @requirement("BATCH-33", [200, 600], serial=True)
 def no_input_is_left_out(api: Api, count: int) -> None:
     answer = api.ask([f"text {number}" for number in range(count)], scenario="echo")
 
-    expect((answer.status, len(results_of(answer))), all_or_none(count))
+    expect((answer.status, len(results_of(answer))), all_or_none(count, "results"))
 
 
 @requirement("BATCH-35", REJECTED_ALONE)

@@ -94,6 +94,7 @@ def unknown_fields_of_an_input_change_nothing(api: Api) -> None:
     expect(
         (asked, outputs(answer)),
         ([(model_for("echo", api.through), None)], ["one two"]),
+        "the batch's model without a temperature, and the output for it",
     )
 
 

@@ -9,7 +9,7 @@ from octomil_conformance.backend import API_KEY
 from octomil_conformance.backend.failures import OTHER_BODIES
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
-from octomil_conformance.exchange import Exchange
+from octomil_conformance.exchange import MISSING, Exchange
 from octomil_conformance.expect import (
     FALSE,
     TRUE,
@@ -18,6 +18,7 @@ from octomil_conformance.expect import (
     expect,
     less_than,
     one_of,
+    written,
 )
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import NAME
@@ -125,7 +126,7 @@ def too_many_requests_are_a_429(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=scenario)
 
     expect(answer.status, 429)
-    expect(answer.header("Retry-After"), NAME, "Retry-After")
+    expect(answer.header("Retry-After") or MISSING, NAME, "a Retry-After header")
     expect(answer.seconds, less_than(api.within(2 * api.timeout + 3), " s"))
 
 
@@ -155,9 +156,11 @@ def after_an_outage_the_server_works_at_once(api: Api, is_alone: bool) -> None:
 def a_gateways_failure_has_an_envelope(api: Api, scenario: str) -> None:
     answer = api.ask(scenario=api.failing(scenario))
 
-    expect(answer.field("error"), NAME)
-    expect(answer.field("message"), NAME)
-    expect(answer.field("status_code"), answer.status)
+    expect(answer.field("error"), NAME, f"{NAME} as `error`")
+    expect(answer.field("message"), NAME, f"{NAME} as `message`")
+    expect(
+        answer.field("status_code"), answer.status, f"{answer.status} as `status_code`"
+    )
 
 
 @requirement("FAULT-07", through=EACH_BACKEND)
@@ -238,7 +241,7 @@ def the_order_of_upstreams_does_not_decide(
 
     expect(alone.status, statuses)
     want = [kind_of(alone)] * 2
-    expect([*map(kind_of, mixed)], want, f"{want}, as if both had failed so")
+    expect([*map(kind_of, mixed)], want, f"{written(want)}, as if both had failed so")
 
 
 @requirement("FAULT-17", serial=True)
@@ -248,7 +251,7 @@ def a_failure_is_the_same_in_the_cooldown(api: Api) -> None:
     seen = [(answer.status, answer.header("Retry-After")) for answer in answers]
 
     expect(seen[0][0], 429)
-    expect(seen[1], seen[0], "the same failure again")
+    expect(seen[1], seen[0], f"{written(seen[0])}: the same status and Retry-After")
 
 
 @requirement("FAULT-16", BOTH, serial=True)

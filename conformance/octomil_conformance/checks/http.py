@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from octomil_conformance.api import REFUSED, Api, Headers, Raw
 from octomil_conformance.checks.bodies import CHUNKED, UNREAD, in_chunks
 from octomil_conformance.checks.validation import without_model
+from octomil_conformance.exchange import MISSING
 from octomil_conformance.expect import Want, at_least, expect, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import schema_complaints
@@ -14,10 +15,10 @@ NO_REDIRECT = Want(
     "a response without a redirect", lambda status: status not in range(300, 400)
 )
 OPTIONS = Want(
-    "a 405, or a 200 or 204, that names POST",
+    "a 200, 204 or 405 that names POST in Allow or Access-Control-Allow-Methods",
     lambda seen: seen[0] in (200, 204, 405) and "POST" in seen[1],
 )
-ALLOWS_POST = Want("POST in Allow", lambda value: "POST" in (value or ""))
+ALLOWS_POST = Want("POST in Allow", lambda value: "POST" in str(value))
 
 UPGRADES = {
     "h2c": {
@@ -162,7 +163,7 @@ def another_method_is_not_allowed(api: Api, method: str) -> None:
     answer = api.send(method=method, path=f"{api.path}?{urlencode(asked)}")
 
     expect(answer.status, 405)
-    expect(answer.header("Allow"), ALLOWS_POST)
+    expect(answer.header("Allow") or MISSING, ALLOWS_POST)
 
 
 @requirement("HTTP-14", ["PROPFIND", "PURGE"])
@@ -192,8 +193,9 @@ def other_headers_make_no_difference(api: Api, headers: Headers) -> None:
 @requirement("HTTP-39")
 def a_response_is_compressed_only_if_the_client_asks(api: Api) -> None:
     answer = api.plain({"Accept-Encoding": "gzip;q=0"})
+    coding = answer.header("Content-Encoding") or MISSING
 
-    expect(answer.header("Content-Encoding"), one_of(None, "identity"))
+    expect(coding, one_of(MISSING, "identity"))
 
 
 @requirement("HTTP-39")
@@ -208,7 +210,8 @@ def a_response_that_the_client_has_is_sent_again(api: Api) -> None:
 @requirement("HTTP-14")
 def options_is_answered_or_not_allowed(api: Api) -> None:
     answer = api.send(method="OPTIONS")
-    named = f"{answer.header('Allow')} {answer.header('Access-Control-Allow-Methods')}"
+    names = (answer.header("Allow"), answer.header("Access-Control-Allow-Methods"))
+    named = " ".join(filter(None, names))
 
     expect((answer.status, named), OPTIONS)
 

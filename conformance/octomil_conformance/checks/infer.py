@@ -6,7 +6,15 @@ from octomil_conformance.api import UNAVAILABLE, Api, model_for
 from octomil_conformance.backend import GIANT, LONE_HALVES, TEXTS
 from octomil_conformance.checks.answers import ending, said
 from octomil_conformance.exchange import MISSING, Json, field
-from octomil_conformance.expect import Want, between, expect, one_of
+from octomil_conformance.expect import (
+    Want,
+    Words,
+    at_least,
+    between,
+    expect,
+    one_of,
+    written,
+)
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
 from octomil_conformance.transport import Transfer
@@ -24,7 +32,7 @@ REASONING = {"thinking": PROMPT, "thinking-renamed": PROMPT, "thinking-only": ""
 
 def counts(*allowed: list[Any]) -> Want:
     """These numbers of tokens as text, because 6 differs from 6.0 in text."""
-    return one_of(*map(str, allowed))
+    return one_of(*(Words(written(each)) for each in allowed))
 
 
 NO_USAGE, ZEROS = [MISSING] * 3, [0] * 3
@@ -63,7 +71,7 @@ LIKE_CODE = [
 ]
 
 
-def after_leaving(api: Api, call: Transfer, times: int = 1) -> str:
+def after_leaving(api: Api, call: Transfer, times: int = 1) -> Words:
     """Hangs up after so many upstream calls. Returns what the server does wrong after that: calls that last until their timeout, further calls."""
     asked = api.until_called(times)
     call.hang_up()
@@ -73,9 +81,9 @@ def after_leaving(api: Api, call: Transfer, times: int = 1) -> str:
     more = len(calls) - asked
     found = [
         "an upstream call that goes on" * (not ended),
-        f"{more} more upstream calls" * (more > 0),
+        f"{more} more" * (more > 0),
     ]
-    return " and ".join(filter(None, found))
+    return Words(" and ".join(filter(None, found)))
 
 
 @requirement("INFER-08", [*TEXTS], through=EACH_BACKEND)
@@ -138,7 +146,9 @@ def usage_is_what_the_model_counted(api: Api, scenario: str) -> None:
     usage = field(ending(answer), "usage")
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
 
-    expect(str([field(usage, name) for name in names]), COUNTS[scenario])
+    given = Words(written([field(usage, name) for name in names]))
+
+    expect(given, COUNTS[scenario])
 
 
 @requirement("INFER-12", through=EACH_BACKEND)
@@ -202,6 +212,6 @@ def requests_do_not_wait_for_each_other(api: Api) -> None:
     answers = [call.finish() for call in calls]
     named = [answer.field("model_id") for answer in answers]
 
-    expect(together, True, "four upstream calls at once")
+    expect(together, at_least(4), "four upstream calls at once")
     expect([*map(said, answers)], texts)
     expect(named, one_of(names, [MISSING] * 4), "the model of each request")

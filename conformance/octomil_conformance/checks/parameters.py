@@ -156,8 +156,8 @@ def a_parameter_that_is_left_out_is_named(api: Api) -> None:
     named = [field(ending(answer), "ignored_parameters") for answer in good]
     sent = [upstream.parameters(call).get("temperature") for call in api.calls()]
 
-    expect(named, [["seed"]] * len(named), "each answer without it names it")
-    expect(sent, [0.25] * len(sent), "the parameter that is not refused")
+    expect(named, [["seed"]] * len(named), 'ignored_parameters: ["seed"] in each')
+    expect(sent, [0.25] * len(sent), "temperature 0.25, which is not refused, in each")
 
 
 @requirement("REQ-22", {"none": {}, "nulls": NULLS}, through=EACH_BACKEND)
@@ -166,7 +166,7 @@ def no_parameter_is_added(api: Api, given: dict[str, None]) -> None:
     sent = upstream.parameters(api.call())
     added = {name: sent[name] for name in sent if name not in upstream.NO_PARAMETERS}
 
-    expect(added, {}, "only the parameters that the client sent")
+    expect(added, {}, "no parameter that the client did not send")
 
 
 @requirement("REQ-21", through=EACH_BACKEND)

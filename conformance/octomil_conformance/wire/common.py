@@ -11,7 +11,7 @@ from octomil_conformance.exchange import (
     is_integer,
     is_number,
 )
-from octomil_conformance.expect import Want, expect, one_of
+from octomil_conformance.expect import Want, Words, expect, one_of
 from octomil_conformance.requirement import requirement
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
@@ -58,13 +58,13 @@ def the_answer_is_complete(exchange: Exchange) -> None:
     expect(exchange.end, one_of("complete", "closed"), "all bytes that were announced")
 
 
-def json_fault(body: bytes) -> str:
+def json_fault(body: bytes) -> Words:
     """Why some JSON parser would refuse the body; empty if none would."""
     try:
         strict_json(body.decode("utf-8"))
     except (ValueError, RecursionError) as ex:
-        return f"{ex}: {body!r}"
-    return ""
+        return Words(f"{ex}: {body.decode(errors='replace')}")
+    return Words()
 
 
 def strict_json(text: str) -> Any:

@@ -7,7 +7,7 @@ from octomil_conformance.expect import Want, expect, one_of
 from octomil_conformance.requirement import requirement
 from octomil_conformance.wire.common import ARRAY, INTEGER, NAME
 
-ONE_LENGTH = Want("vectors of one length", lambda lengths: len(lengths) <= 1)
+ONE_LENGTH = Want("one length for all vectors", lambda lengths: len(lengths) <= 1)
 
 
 def vectors(exchange: Exchange) -> list[Any]:
@@ -29,16 +29,15 @@ def there_is_one_vector_per_text(exchange: Exchange) -> None:
     asked = field(exchange.request.fields, "input")
     texts = [asked] if isinstance(asked, str) else items(asked)
 
-    expect(len(vectors(exchange)), len(texts))
+    expect(len(vectors(exchange)), len(texts), f"{len(texts)}, one vector per text")
 
 
 @requirement("EMBED-03")
 def index_is_the_position(exchange: Exchange) -> None:
-    data = items(exchange.field("data"))
-    given = [(place, field(item, "index")) for place, item in enumerate(data)]
-    wrong = [pair for pair in given if pair[1] not in (MISSING, pair[0])]
+    given = [field(item, "index") for item in items(exchange.field("data"))]
+    places = [n if index is not MISSING else index for n, index in enumerate(given)]
 
-    expect(wrong, [], "each index equal to the position of its item")
+    expect(given, places)
 
 
 @requirement("EMBED-04")

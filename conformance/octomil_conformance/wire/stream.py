@@ -75,9 +75,10 @@ def done_is_a_boolean(exchange: Exchange) -> None:
 
 @requirement("STREAM-07")
 def lines_end_with_lf_or_crlf(exchange: Exchange) -> None:
-    bare = exchange.body.replace(b"\r\n", b"\n").count(b"\r")
+    lines = exchange.body.splitlines(keepends=True)
+    bare = [line for line in lines if line.endswith(b"\r")]
 
-    expect(bare, 0, "no CR without an LF")
+    expect(bare, [], "no CR without an LF")
 
 
 @requirement("STREAM-08")
@@ -87,17 +88,22 @@ def the_body_has_no_byte_order_mark(exchange: Exchange) -> None:
 
 @requirement("STREAM-09")
 def exactly_one_final_event_and_it_is_last(exchange: Exchange) -> None:
-    final = [event["done"] is True for event in exchange.events]
-    places = [place for place, done in enumerate(final) if done]
+    events = exchange.events
+    final = [n for n, event in enumerate(events, 1) if event["done"] is True]
+    got = [f"event {n} of {len(events)}" for n in final]
 
-    expect(places, [len(final) - 1], "exactly one final event, and none after it")
+    expect(
+        got,
+        [f"event {len(events)} of {len(events)}"],
+        "`done` true in the last event alone",
+    )
 
 
 @requirement("STREAM-10")
 def separators_are_escaped(exchange: Exchange) -> None:
     raw = [mark for mark in SEPARATORS if mark.encode() in exchange.body]
 
-    expect(raw, [], "escapes instead")
+    expect(raw, [], "separators as escapes only")
 
 
 @requirement("STREAM-11")
@@ -126,14 +132,15 @@ def tokens_name_their_provider(exchange: Exchange) -> None:
 
 @requirement("STREAM-14")
 def the_final_event_has_latency_and_session(exchange: Exchange) -> None:
-    finals = [{*event} & {"latency_ms", "session_id"} for event in exchange.finals]
+    names = {"latency_ms", "session_id"}
+    without = [event for event in exchange.finals if not names <= event.keys()]
 
-    expect(finals, [{"latency_ms", "session_id"}] * len(finals))
+    expect(without, [], "latency_ms and session_id in the final event")
 
 
 @requirement("STREAM-15")
 def it_is_not_cached(exchange: Exchange) -> None:
-    expect(exchange.header("Cache-Control"), NOT_CACHED)
+    expect(exchange.header("Cache-Control") or MISSING, NOT_CACHED)
 
 
 @requirement("STREAM-16")
@@ -159,7 +166,7 @@ def the_ending_is_consistent(exchange: Exchange) -> None:
     expect(
         [usage for usage in usages if not usage_adds_up(usage)],
         [],
-        "a usage whose total_tokens is the sum",
+        "a usage whose total_tokens is the sum of the other two",
     )
     expect(unknown, [], "a known finish_reason, or none")
 
@@ -169,8 +176,8 @@ def the_body_is_framed(exchange: Exchange) -> None:
     expect(exchange.end, none_of("closed"), "chunks, or a Content-Length")
 
 
-def forbids_caching(control: str | None) -> bool:
-    words = {word.strip() for word in (control or "").lower().split(",")}
+def forbids_caching(control: object) -> bool:
+    words = {word.strip() for word in str(control).lower().split(",")}
     return not words.isdisjoint(("no-cache", "no-store"))
 
 

@@ -55,7 +55,7 @@ def test_an_outage_can_be_503_for_everything(backend):
 def test_an_outage_can_be_silence(backend, nonce):
     with ThreadPoolExecutor() as pool, backend.outage("hang"):
         answer = pool.submit(whole, backend, "ollama", "conf-echo", tagged(nonce, "x"))
-        assert backend.wait_for_active(nonce, 1, SOON)
+        assert backend.wait_for_active(nonce, 1, SOON) == 1
         assert not answer.done()
 
     assert isinstance(answer.exception(), http.client.RemoteDisconnected)

@@ -75,7 +75,7 @@ def test_single_answers_of_a_group_are_released_one_by_one(backend, nonce):
             )
             for n in range(3)
         ]
-        assert backend.wait_for_active(nonce, 3, SOON)
+        assert backend.wait_for_active(nonce, 3, SOON) == 3
         for n in (2, 0):
             backend.open(f"{nonce}.{n}")
             assert answers[n].result(SOON) == (200, f"w{n}")
