@@ -95,7 +95,7 @@ def exactly_one_final_event_and_it_is_last(exchange: Exchange) -> None:
     expect(
         got,
         [f"event {len(events)} of {len(events)}"],
-        "`done` true in the last event alone",
+        "done: true in the last event alone",
     )
 
 
