@@ -1,6 +1,7 @@
 """Single answers that clients cannot read, or that differ from the model's."""
 
 import json
+import re
 import threading
 import unicodedata
 from contextlib import suppress
@@ -159,16 +160,18 @@ def requests_share_their_answer(request: Request, response: Response) -> None:
         response.send({**response.fields, **_latest})
 
 
-_newest: list[Request] = []
+_newest: dict[bytes, Request] = {}
+_CHECK = re.compile(rb"\[conf \w+|$")
 
 
 def of_the_newest(name: str, value: Any) -> Layer:
-    """If a newer request came meanwhile, the field has this value. Only scenarios with a gate show it."""
+    """If a newer request of the same check came meanwhile, the field has this value. Only scenarios with a gate show it."""
 
     def play(request: Request, server: Server) -> Response:
-        _newest[:] = [request]
+        check = _CHECK.findall(request.body)[0]
+        _newest[check] = request
         response = server(request)
-        if "gated" in request.scenario and _newest != [request]:
+        if "gated" in request.scenario and _newest[check] is not request:
             response.send(response.fields | {name: value})
         return response
 
