@@ -50,12 +50,14 @@ IMPORTED = [
 AGAIN_FOR = 120.0
 """Seconds after which surprising results are no longer repeated."""
 SLOW = [
-    "infer_is_accepted",
-    "embed_is_accepted",
-    "no_timeout",
-    "bad_news_takes_its_time",
-    "outages_take_their_time",
-    "health_unbounded",
+    "health_always_ok",
+    "ok_is_degraded",
+    "degraded_is_ok",
+    "results_are_backwards",
+    "spaces_are_lost",
+    "failures_are_kept",
+    "upstreams_need_a_page",
+    "a_batch_has_one_timeout",
 ]
 """Started first, so that the others run beside them."""
 
