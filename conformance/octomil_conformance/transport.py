@@ -73,6 +73,7 @@ class Transfer:
         self._rest = b""
         self._closes = True
         self._connection = after.release() if after else None
+        self._early: bytes = after._early if after else b""
         self._sent = time.monotonic()
         with self._noting_problems():
             self._send()
@@ -95,9 +96,7 @@ class Transfer:
 
     def wait_for_response(self, seconds: float) -> bool:
         """Waits until a part of the response has arrived or the connection was closed. False if neither happens within `seconds`."""
-        if self._connection is None:
-            return True
-        return bool(select.select([self._connection], [], [], seconds)[0])
+        return self._connection is None or self._has_heard(self._connection, seconds)
 
     def go_on(self, more: int = 0) -> None:
         """Sends the rest of the body and `more` spaces in two pieces. The second fails if the server closed the connection."""
@@ -140,8 +139,8 @@ class Transfer:
         """The connection for the next request; None if the server closes it."""
         if self._connection is None or not self._is_kept:
             return None
-        is_heard = select.select([self._connection], [], [], CLOSES_WITHIN)[0]
-        if is_heard and not self._connection.recv(1, socket.MSG_PEEK):
+        self._early = b""
+        if self._has_heard(self._connection, CLOSES_WITHIN) and not self._early:
             self._connection.close()
             return None
         return self._connection
@@ -194,10 +193,19 @@ class Transfer:
         # A connection can only be used again when the whole body was sent, even if the response came before that.
         heard = [] if self._keep else [connection]
         while left:
-            given, _, _ = select.select(heard, [connection], [], self._left())
-            if given:
-                return  # the server has answered, or closed the connection
-            left -= connection.send(b" " * min(left, READ))
+            given, ready, _ = select.select(heard, [connection], [], self._left())
+            if given and self._has_heard(connection, 0):
+                return
+            if ready:
+                left -= connection.send(b" " * min(left, READ))
+
+    def _has_heard(self, connection: socket.socket, seconds: float) -> bool:
+        """True if a part of the response has arrived, or the connection was closed."""
+        if self._early:
+            return True
+        byte = _heard(connection, seconds)
+        self._early = byte or b""
+        return byte is not None
 
     def _read(self) -> Generator[Chunk]:
         if self._connection is None:
@@ -212,7 +220,7 @@ class Transfer:
                 self._connection.close()
 
     def _response(self, connection: socket.socket) -> Iterator[Chunk]:
-        file = _File(connection, self._left)
+        file = _File(connection, self._left, self._early)
         with self._begun(file) as response:
             self.status = response.status
             self._headers = tuple((n, v.strip()) for n, v in response.getheaders())
@@ -289,8 +297,11 @@ class _Buffer(io.BufferedReader):
 class _File(io.RawIOBase):
     """A socket with the methods that HTTPResponse uses. Each read may last until the deadline and no longer."""
 
-    def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
-        self._connection, self._left = connection, left
+    def __init__(
+        self, connection: socket.socket, left: Callable[[], float], early: bytes
+    ) -> None:
+        """`early`: a byte that has been read already, or none."""
+        self._connection, self._left, self._early = connection, left, early
         self._buffer = _Buffer(self, READ)
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -300,6 +311,9 @@ class _File(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._early:
+            buffer[:1], self._early = self._early, b""
+            return 1
         self._connection.settimeout(self._left())
         return self._connection.recv_into(buffer)
 
@@ -315,6 +329,25 @@ def _connect(url: str, timeout: float) -> socket.socket:
     return ssl.create_default_context().wrap_socket(
         connection, server_hostname=parts.hostname
     )
+
+
+def _heard(connection: socket.socket, seconds: float) -> bytes | None:
+    """The next byte, empty if the connection was closed, or None if neither happens within `seconds`.
+
+    Over TLS a socket can be readable without one: servers send session tickets.
+    """
+    end = time.monotonic() + seconds
+    timeout = connection.gettimeout()
+    connection.settimeout(0)
+    try:
+        while select.select([connection], [], [], max(0, end - time.monotonic()))[0]:
+            with suppress(BlockingIOError, ssl.SSLWantReadError):
+                return connection.recv(1)
+        return None
+    except OSError:
+        return b""
+    finally:
+        connection.settimeout(timeout)
 
 
 def _head(request: Request) -> bytes:

@@ -2,9 +2,11 @@
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from octomil_conformance import sse
@@ -142,6 +144,34 @@ def test_a_body_is_sent_to_its_end_if_another_request_follows():
 
 LARGE = 8 * 1024 * 1024
 """Bytes: more than sockets hold."""
+
+
+def test_session_tickets_are_not_a_response(monkeypatch):
+    """A server that speaks TLS sends them first. The client still sends its whole body."""
+    certificate = Path(__file__).with_name("localhost.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            accepted, _ = listener.accept()
+            with context.wrap_socket(accepted, server_side=True) as connection:
+                with connection.makefile("rb") as received:
+                    while received.readline().strip():
+                        pass
+                    received.read(LARGE)
+                connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nhi")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
+        headers = (("Content-Length", str(LARGE)),)
+        request = Request("POST", url, headers, b"", padding=LARGE)
+        exchange = Transfer(request, time.monotonic() + 10).finish()
+        thread.join()
+
+    assert (exchange.body, exchange.problem) == (b"hi", "")
 
 
 def in_a_row(url):
