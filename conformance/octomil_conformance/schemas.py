@@ -98,6 +98,9 @@ def _values(exchange: Exchange) -> list[tuple[str, Any]]:
     profile = exchange.request.profile
     if profile is None or exchange.end not in WHOLE or exchange.status == 101:
         return []
+    names = [name.lower() for name, _ in exchange.request.headers]
+    if len(names) > len({*names}):  # a proxy may answer with a page of its own
+        return []
     if exchange.status >= 400 and profile != "health":
         return [("Error", exchange.fields)]
     if profile == "stream":
