@@ -47,11 +47,11 @@ def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
     """Gives the body of a success. Raises Broken if the code inside finds a value that the dialect does not allow."""
     if not is_success(response):
         raise failure(response)[0]
-    try:
-        body = response.body()
-    finally:
-        response.close()
     with readable(response):
+        try:
+            body = response.body()
+        finally:
+            response.close()
         yield body
 
 

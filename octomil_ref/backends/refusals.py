@@ -114,11 +114,11 @@ TABLE = (
     Row(
         ModalityRefused,
         ANY,
-        rf"(not|n't) support[^.:]{{0,30}}{MODALITY}|{MODALITY}(\s\w+){{0,2}}\s(not |un)support"
+        rf"(not|n't) support[^.:]{{0,30}}{MODALITY}|{MODALITY}(\s\w+){{0,2}}\s(not |un)(support|implement)"
         r"|not a chat model|is an embedding model|no endpoints found that support image"
         r"|operation does not work with the specified model|provide a chat template"
         r"|not allowed to (sample|generate embeddings) from",
-        "Ollama 400, vLLM 400, Azure 400, llama.cpp 500 and 501, OpenAI 403 and 404, OpenRouter 404",
+        "Ollama 400, vLLM 400, Azure 400, llama.cpp 500 and 501, SGLang's router 501, OpenAI 403 and 404, OpenRouter 404",
     ),
     Row(
         RateLimited,
@@ -258,7 +258,10 @@ def _failure(
         for row in TABLE
         if status in row.statuses and re.search(row.words, words, re.IGNORECASE)
     )
-    reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or "it gave no reason"
+    # Mostly from a proxy: HAProxy 503, nginx 413.
+    is_page = words.endswith(f"\n{WEB_PAGE}")
+    no_reason = "it sent a web page" if is_page else "it gave no reason"
+    reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or no_reason
     message = MESSAGES[meaning].format(provider=provider, how=how, reason=reason)
     later = {"Retry-After": _seconds(retry_after)}
     failure = meaning(message, later if meaning in (RateLimited, Busy) else None)

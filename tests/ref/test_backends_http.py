@@ -20,7 +20,7 @@ from builders import (
 from octomil_conformance.backend.response import Response
 from octomil_conformance.backend.scripts import raw, stall
 
-from octomil_ref.backends import http
+from octomil_ref.backends import http, reading
 from octomil_ref.backends.wire import TimedSocket
 from octomil_ref.errors import Broken, NotReached
 from octomil_ref.records import asking_for
@@ -142,6 +142,21 @@ def test_a_failure_says_that_it_came_through_a_proxy(
         answer.close()
 
     assert failure.detail == detail
+
+
+def test_a_whole_answer_that_is_cut_is_logged_with_its_status_and_the_proxy(
+    monkeypatch, no_proxy
+):
+    with scripted(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        responses.add_passthru(URL)
+        answer = upstream(URL).get("/models", 20)
+        with pytest.raises(Broken) as caught, reading.whole_answer(answer):
+            pass
+
+    failure = caught.value
+    assert failure.upstream_status == 200
+    assert failure.detail == "through a proxy: IncompleteRead"
 
 
 REFUSES = raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
