@@ -237,9 +237,9 @@ FORMS: Mapping[str, Form] = {
     ),
     "call": WITH_CALL,
     "plain-type": Form(
-        "Content-Type text/plain, and a whole answer on several lines",
+        "Content-Type text/plain with the charset of a proxy, and a whole answer on several lines",
         on_lines=True,
-        content_type="text/plain",
+        content_type="text/plain; charset=iso-8859-1",
     ),
     "created": Form("Status 201, as frameworks answer a POST", status=201),
     "length-reason": Form(

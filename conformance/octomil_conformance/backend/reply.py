@@ -199,7 +199,7 @@ class WholeReply:
         answer = form.change(self._body())
         body = compact(answer)
         if form.on_lines:
-            body = json.dumps(answer, indent=1).encode()
+            body = json.dumps(answer, indent=1, ensure_ascii=False).encode()
         if not gap and not self._split:
             self.line.answer(form.status, body, form.content_type or JSON)
             return

@@ -14,8 +14,9 @@ from octomil_conformance.request_parts import json_bytes
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import BOOLEAN, INTEGER, NAME
 
+SOURCE = r"\.(?:py|js|ts|go|rb|java|kt|cs|php)"
 TRACE = re.compile(
-    r'Traceback \(most recent|File "[^"]+", line \d+|\bat [^"\n]*[a-z>]:\d+:\d+\b|/[\w./-]+\.(?:py|js|ts|go|rb|java|php)\b'
+    rf'Traceback \(most recent|File "[^"]+", line \d+|\bat [^"\n]*[a-z>]:\d+:\d+\b|/[\w./-]+{SOURCE}\b|\w{SOURCE}:\d'
 )
 LINK = re.compile(r"https?://[^\s\"]+")
 """The address of a page, whose name may end like that of a source file."""

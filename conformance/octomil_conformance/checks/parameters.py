@@ -57,7 +57,7 @@ OTHER_VALUES = {
 """The parameters that the client sends, and those that reach the model."""
 NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
 UNKNOWN: dict[str, Json] = {
-    "number": {"mirostat_tau": 4.5, "typical_p": 0.7, "min_p": 1e-05},
+    "number": {"mirostat_tau": 4.5, "typical_p": 0.7, "min_p": 1e-05, "n_keep": 2**40},
     "other-types": {
         "minP": 0,
         "ignore_eos": False,

@@ -19,6 +19,7 @@ OBJECTS = {
 }
 MALFORMED: Json = {
     "string": "Hi",
+    "object": MESSAGE,
     "empty": [],
     "no-object": ["Hi"],
     "role": [{"role": "king", "content": "Hi"}],
@@ -27,6 +28,8 @@ MALFORMED: Json = {
     "capital-role": [{"role": "User", "content": "Hi"}],
     "space-role": [MESSAGE, {"role": "user ", "content": "Hi"}],
     "number": [MESSAGE, {"role": "user", "content": 7}],
+    "number-as-role": [{"role": 1, "content": "Hi"}],
+    "number-in-part": [{"role": "user", "content": [{"type": "text", "text": 7}]}],
 }
 
 IN_INPUT_DATA: Json = {

@@ -217,8 +217,8 @@ def traceback_is_shown(fields: Json) -> None:
 
 @on.gateway_failures("infer@2", "HTTP-36")
 def upstream_failures_show_a_traceback(fields: Json) -> None:
-    """The message of an upstream's failure ends with a traceback."""
-    traceback_is_shown(fields)
+    """The message of an upstream's failure ends with a line of a traceback, as Java writes it."""
+    fields["message"] += " at app.Upstream.ask(Upstream.java:120)"
 
 
 @on.replies("infer@1", "HTTP-16 HTTP-37", shows="http-500")

@@ -190,6 +190,16 @@ def session_is_the_request_id(request: Request, response: Response) -> None:
         response.pieces = map(renamed, response.pieces)
 
 
+@on.replies("stream@2", "STREAM-27")
+def sessions_are_kept_in_a_cookie(request: Request, response: Response) -> None:
+    """The `session_id` is in a cookie too, and a client that sends it gets the same one again."""
+    if response.is_stream:
+        session = request.headers.get("cookie", f"id={time.monotonic_ns()}")
+        response.headers["set-cookie"] = session
+        renamed = partial(SESSION.sub, rb"\1" + session.encode())
+        response.pieces = map(renamed, response.pieces)
+
+
 @on.replies("stream@2", "STREAM-19 STREAM-32")
 def streams_end_with_a_connection_that_ends(
     request: Request, response: Response
