@@ -91,7 +91,7 @@ class Run:
             v.requirement.id for v in self.verdicts if v.outcome in ("fail", "warn")
         }
         if self.config.workers > 1 and failed & {"INFER-14", "BATCH-23"}:
-            yield "requests waited for each other: if the server answers only a few at once, run the suite with --at-once 1"
+            yield "INFER-14 or BATCH-23 failed: if the server answers only a few requests at once, run the suite with --at-once 1"
 
     def _end_of_the_server(self) -> Iterator[str]:
         """A sentence if the server was no longer there at some time of the run."""

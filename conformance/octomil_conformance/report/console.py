@@ -7,7 +7,6 @@ from typing import TextIO
 from octomil_conformance import __version__
 from octomil_conformance.backend.interface import environment_for
 from octomil_conformance.config import (
-    DEFAULT_BACKEND,
     EXTERNAL,
     Config,
     claims_in_words,
@@ -53,7 +52,7 @@ def header(config: Config, cost: str) -> list[str]:
         *config.claimed_in_vain(),
         cost,
     ]
-    if config.level == 2:
+    if config.level == 2 and not config.backend.startswith(EXTERNAL):
         lines.append("the server under test needs " + " ".join(_environment(config)))
     return [redact(line, config.token) for line in lines]
 
@@ -68,9 +67,8 @@ def lines(run: Run) -> Iterator[str]:
 
 
 def _environment(config: Config) -> list[str]:
-    ollama = config.backend.removeprefix(EXTERNAL).lstrip(":") or DEFAULT_BACKEND
     openai, timeout = f"http://{config.openai_backend}/v1", config.backend_timeout
-    found = environment_for(f"http://{ollama}", openai, timeout)
+    found = environment_for(f"http://{config.backend}", openai, timeout)
     return [f"{name}={value}" for name, value in found.items()]
 
 
