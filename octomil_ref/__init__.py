@@ -26,7 +26,7 @@ Used on the way:
     records.py                  records of one request, and of one attempt at a backend
     logs.py                     the log lines made from these records, and their format
     metrics.py                  passes the records to the log, and to Prometheus if metrics are on
-    clock.py                    stopwatch and deadlines
+    clock.py                    stopwatch, deadlines, and results that callers share
 
 When something fails:
 

@@ -1,4 +1,4 @@
-"""Deadlines and durations on the monotonic clock."""
+"""Deadlines and durations on the monotonic clock, and results that are reused for a while."""
 
 import threading
 import time

@@ -51,7 +51,7 @@ class WaitressServer:
 
     def __init__(self, settings: Settings) -> None:
         self._grace = settings.shutdown_grace
-        self._stopping = self._interrupted = False
+        self._signal = 0  # the number of the signal that ends the server
         self._spills = can_write_temporary_files()
         self._sockets: dict[int, Any] = {}  # the loop's: listeners and connections
         create_server(
@@ -81,10 +81,10 @@ class WaitressServer:
         for number in ENDING:
             signal.signal(number, self._stop)
         announce()
-        while not self._stopping:
+        while not self._signal:
             self._poll()
         running = sum(bool(channel.requests) for channel in self._all(HTTPChannel))
-        if self._interrupted and running:
+        if self._signal == signal.SIGINT and running:
             log.warning(f"waiting for {running} requests; Ctrl-C again ends now")
         for listener in self._listeners:
             # Not its own close(), which also closes the pipe by which threads wake the loop.
@@ -98,8 +98,7 @@ class WaitressServer:
     def _stop(self, number: int, frame: object) -> None:
         for each in ENDING:
             signal.signal(each, signal.SIG_DFL)
-        self._interrupted = number == signal.SIGINT
-        self._stopping = True
+        self._signal = number
 
     def _finish_requests(self) -> None:
         deadline = Deadline(self._grace)

@@ -261,13 +261,3 @@ def test_a_request_over_the_limit_is_refused_as_retryable(path):
     assert answer.status_code == 503
     assert answer.json["error"] == "service_unavailable"
     assert answer.headers["Retry-After"] == "1"
-
-
-def test_a_busy_upstreams_retry_after_reaches_the_client():
-    responses.post(
-        f"{OPENAI}/chat/completions", status=429, headers={"Retry-After": "17"}
-    )
-
-    answer = app_client(ollama_base_url="").simulate_post(INFERENCE, json=ASK)
-
-    assert answer.headers["Retry-After"] == "17"

