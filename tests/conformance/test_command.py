@@ -180,7 +180,6 @@ def test_wrong_options_are_exit_2(options):
         "timeout_factor = 0",
         "timeout_factor = true",
         "at_once = 0",
-        "at_once = true",
         "backend_timeout = nan",
         "[[expected]]\ncheck = 1\nreason = 'no such'",
         "[[expected]]\ncheck = 'STREAM-05'",
