@@ -38,7 +38,7 @@ class Form:
     spread: bool = False
     """True if the JSON of an event of the fallback is on several lines."""
     repeats: bool = False
-    """True if the end of a stream of the fallback has the whole text as its message."""
+    """True if the end of a stream of the fallback has the whole text as its message, and no delta."""
     last_line_ends: bool = True
     """False: no line feed follows the last line of a stream."""
     stays_open: bool = False
@@ -214,7 +214,8 @@ FORMS: Mapping[str, Form] = {
     ),
     "spread": Form("Events of the fallback on several `data:` lines", spread=True),
     "repeated": Form(
-        "A last chunk of the fallback whose message is the whole text", repeats=True
+        "A last chunk of the fallback with the whole text as its message, and without a delta",
+        repeats=True,
     ),
     "fields": Form(
         "Names, numbers and comments around the fallback's data", events=EVENTS

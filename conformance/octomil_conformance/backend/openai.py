@@ -123,7 +123,7 @@ class OpenAIDialect:
         end = self._delta(delta, reason)
         if self.form.repeats:
             message = {"role": "assistant", "content": self._text}
-            end["choices"][0]["message"] = message
+            end["choices"][0] = {"message": message, "finish_reason": reason}
         last = self.frame(end)
         if self._ask.usage_wanted and self.form.counts in ("at the end", "half"):
             last += self.frame(self._body([], CHUNK) | self._usage(tokens))

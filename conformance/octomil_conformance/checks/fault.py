@@ -25,7 +25,7 @@ from octomil_conformance.wire.common import NAME
 
 FAILING = ("http-500", "http-503", "garbage")
 REFUSING = ("auth", "http-403", "http-404", "http-429")
-QUOTING = (*FAILING, *REFUSING, "error-frame-first", "drop")
+QUOTING = (*FAILING, *REFUSING, "error-frame-first", "drop", "slow")
 """Failures in which upstreams quote their address or the key, or in which a server may name the address itself."""
 REFUSED_KEYS = ["auth", "http-402", "http-403"]
 """Ways in which upstreams refuse the server's own key. A 402: its account is empty."""

@@ -245,7 +245,7 @@ def a_blank_text_in_an_object_reaches_the_model(api: Api, name: str) -> None:
 @requirement("REQ-24", through=EACH_BACKEND)
 def messages_in_input_data_are_messages(api: Api) -> None:
     given = [("system", api.tag("Be brief.")), ("user", "Bien.")]
-    messages = conversation(given)
+    messages = [each | OTHER_CAPITALS for each in conversation(given)]
     api.ask(scenario="echo", without=("messages",), input_data=messages)
     api.ask(scenario="echo", without=("messages",), input_data={"messages": messages})
     sent = [upstream.messages(call) for call in api.calls()]
@@ -264,7 +264,8 @@ def any_other_value_reaches_the_model_as_json(api: Api, value: Any) -> None:
 @requirement("REQ-24", through=EACH_BACKEND)
 def parts_reach_the_model_as_one_text(api: Api) -> None:
     texts = [api.tag(" One"), "two ", ""]
-    parts = [{"type": "text", "text": text, "id": 7} for text in texts]
+    more = {"id": 7, "Text": "No.", "TYPE": "image"}
+    parts = [{"type": "text", "text": text, **more} for text in texts]
     message = {"role": "user", "content": parts, **IN_A_MESSAGE}
     api.ask(scenario="echo", messages=[message])
     sent = upstream.fields_of_messages(api.call())

@@ -65,6 +65,7 @@ UNKNOWN: dict[str, Json] = {
         "logit_bias": {"7": -1.5, "8": [None, True], "9": None},
         "bad_words": [],
         "mode": "7",
+        "suffix": "",
         "samplers": {},
         "extra_body": {"a": {}, "b": {"c": []}, "snakeCase_and": ""},
     },

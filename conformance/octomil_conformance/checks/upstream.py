@@ -13,6 +13,7 @@ NO_PARAMETERS = (
     *("think", "truncate", "shift", "store", "user"),
 )
 """Fields of the request itself, and those that a server may add to keep answers as usual, such as `"think": false`."""
+NO_CONTENT = "(no content)"
 
 
 def parameters(call: Call) -> Json:
@@ -38,9 +39,10 @@ def known(parameters: Json, call: Call) -> Json:
 
 
 def messages(call: Call) -> list[tuple[Any, str]]:
-    """(role, text) of each."""
+    """(role, text) of each. Ollama reads a message without `content` as an empty one; OpenAI's API refuses it."""
     sent = map(_object, items(_object(call.body).get("messages")))
-    return [(message.get("role"), _text(message.get("content"))) for message in sent]
+    none = "" if call.path.startswith("/api/") else NO_CONTENT
+    return [(each.get("role"), _text(each.get("content"), none)) for each in sent]
 
 
 def fields_of_messages(call: Call) -> list[Json]:
@@ -57,10 +59,11 @@ def _renamed(sent: Json, limit: str) -> Json:
     return renamed
 
 
-def _text(content: Any) -> str:
+def _text(content: Any, none: str) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(str(_object(part).get("text")) for part in items(content))
+    texts = [str(_object(part).get("text")) for part in items(content)]
+    return none if content is None else "\n".join(texts)
 
 
 def _object(value: Any) -> Json:

@@ -30,6 +30,8 @@ MALFORMED: Json = {
     "number": [MESSAGE, {"role": "user", "content": 7}],
     "number-as-role": [{"role": 1, "content": "Hi"}],
     "number-in-part": [{"role": "user", "content": [{"type": "text", "text": 7}]}],
+    "no-text": [{"role": "user", "content": [{"type": "text", "text": None}]}],
+    "no-part": [{"role": "user", "content": [7]}],
 }
 
 IN_INPUT_DATA: Json = {
@@ -66,7 +68,7 @@ OF_WRONG_TYPE = pairs(
     seed=["42", 0.5, False],
     presence_penalty=["0.5", True],
     frequency_penalty=["0.5", [1]],
-    stop=[7, ["END", 7], {"a": "END"}],
+    stop=[7, ["END", 7], ["END", None], {"a": "END"}],
 )
 THE_REQUEST = pairs(
     stream=[True, False], model=["other", ""], messages=[[MESSAGE]], tools=[[]]

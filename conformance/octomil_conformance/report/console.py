@@ -25,6 +25,8 @@ MARKS: dict[Outcome, str] = {
     "expected": "x",
 }
 MARKS_A_LINE = 70
+MOST = 200
+"""Characters of what a further verdict got."""
 
 
 class Progress:
@@ -74,7 +76,7 @@ def _environment(config: Config) -> list[str]:
 
 def _blocks(run: Run) -> Iterator[list[str]]:
     for first, *others in _findings(run):
-        yield [*_block(first), *(_also(run, each) for each in others)]
+        yield [*_block(first), *(_also(first, each) for each in others)]
     for expectation in run.stale():
         yield [
             f"STALE  {expectation.check}  expected to fail, but it does not: remove it from the list",
@@ -117,10 +119,11 @@ def _block(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _also(run: Run, verdict: Verdict) -> str:
-    """Recordings may break a requirement each in its own way."""
-    got = " ".join(verdict.evidence.got.split()) if run.recorded else ""
-    return f"      also    {_place(verdict)}" + (f": got {got}" if got else "")
+def _also(first: Verdict, verdict: Verdict) -> str:
+    """Each may break the requirement in its own way."""
+    got = " ".join(verdict.evidence.got.split())
+    new = got and verdict.evidence.got != first.evidence.got
+    return f"      also    {_place(verdict)}" + (f": got {got[:MOST]}" if new else "")
 
 
 def _place(verdict: Verdict) -> str:

@@ -168,6 +168,14 @@ def empty_messages_are_dropped(messages: Messages) -> Messages:
     return [each for each in messages if each["content"]]
 
 
+@on.sends("infer@2", "REQ-17", only="openai")
+def empty_messages_have_no_content(payload: Json) -> None:
+    """A message without text is sent without its `content`."""
+    for message in payload.get("messages", ()):
+        if not message["content"]:
+            del message["content"]
+
+
 @on.messages("infer@2", "REQ-17")
 def a_thousand_messages_are_sent(messages: Messages) -> Messages:
     """Only the last thousand messages are sent."""

@@ -201,10 +201,10 @@ on.gateway_failures("infer@2", "FAULT-09").sets(
 )
 
 
-@on.replies("embed@2", "FAULT-08", shows="http-500")
+@on.replies("embed@2", "FAULT-08", shows="slow")
 def leaks_address(request: Request, response: Response) -> None:
-    """The message of a failure shows the address of the upstream."""
-    if response.status in GATEWAY:
+    """The message about an upstream that is late shows its address."""
+    if response.status == 504:
         fields = response.fields
         fields["message"] += f" It was at {request.upstream}."
         response.send(fields)

@@ -82,7 +82,7 @@ def json_has_one_line(piece: bytes) -> bytes:
     return piece.partition(b"\n")[0] if piece.startswith(b"{\n") else piece
 
 
-@on.each_piece("infer@2", "INFER-08", shows="plain-type")
+@on.each_piece("infer@2", "INFER-08", shows=None)
 def plain_text_is_latin_1(piece: bytes) -> bytes:
     """A whole answer on several lines is read in the charset that its Content-Type names."""
     return piece.decode("latin-1").encode() if piece.startswith(b"{\n") else piece

@@ -199,6 +199,15 @@ on.error_events("stream@2", "STREAM-33").sets(
     error_event_has_no_message=("message", GONE),
     error_event_hides_whether_to_retry=("retryable", GONE),
 )
+
+
+@on.events("stream@2", "STREAM-33", shows="cut")
+def error_event_has_no_token(fields: Json) -> None:
+    """The error event has no `token`."""
+    if "error" in fields:
+        del fields["token"]
+
+
 on.error_events("stream@2", "STREAM-36", shows="error-frame").sets(
     error_event_shows_the_key=("message", "The upstream refused conf-key.")
 )
