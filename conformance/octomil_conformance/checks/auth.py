@@ -23,6 +23,7 @@ SPELLINGS: dict[str, Change] = {
     "query": "{}?x=1".format,
     "health-query": "{}?x=/api/v1/inference/health".format,
     "health-parameter": "{};/health".format,
+    "asset-parameter": "{};a.css".format,
     "open-pages": "{}?x=/&path=/docs&next=/openapi.json&url=/metrics".format,
     "slashes": "/{}".format,
     "capitals": str.upper,
