@@ -4,7 +4,6 @@ llama.cpp serves SmolLM2-135M-Instruct as the OpenAI-compatible upstream. A runn
 With `--scripted` the conformance suite's backend plays both upstreams: there is no model, and answers are always the same.
 """
 
-import importlib.metadata
 import importlib.util
 import shlex
 import subprocess
@@ -77,12 +76,10 @@ def _weights(gguf: Path | None, may_install: bool) -> Path:
 
 def find_weights() -> Path | None:
     """The model's file if its package is installed."""
-    try:
-        files = importlib.metadata.files(WEIGHTS) or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    paths = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
-    return next((path for path in paths if path.exists()), None)
+    package = importlib.util.find_spec(WEIGHTS.replace("-", "_"))
+    folders = package.submodule_search_locations if package else None
+    files = (file for folder in folders or () for file in Path(folder).glob("*.gguf"))
+    return next(files, None)
 
 
 @contextmanager

