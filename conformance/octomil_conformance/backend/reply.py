@@ -249,8 +249,8 @@ class WholeReply:
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
         message = self.line.quoting(message)
         error = self.dialect.error(500, message, "server_error")
+        before = compact(self._body()) + b"\n" if form == "before the end" else b""
         bodies = {
-            "before the end": self._body() | error,
             "beside the end": self._body() | error,
             "other type": self.dialect.other_error(message),
             "odd": self.dialect.odd_error(message),
@@ -258,7 +258,7 @@ class WholeReply:
         self._reason = self.dialect.failed
         if self._reason:
             bodies["reason"] = self._body()
-        self.line.answer(200, compact(bodies.get(form, error)))
+        self.line.answer(200, before + compact(bodies.get(form, error)))
 
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))

@@ -72,7 +72,7 @@ NO_VECTORS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
     *("answer-empty", "answer-string", "answer-item-null"),
     *("error-frame", "error-beside-end", "error-of-other-type", "no-body"),
-    "object-beside",
+    *("error-before-end", "object-beside"),
     *("too-many-vectors", "uneven-vectors", "empty-vectors", "null-vector"),
     *("null-number", "nan-number", "text-number", "number-in-text", "true-number"),
 )

@@ -23,7 +23,7 @@ NO_ANSWERS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
     *("answer-empty", "answer-string", "answer-item-null", "content-object"),
     *("error-frame", "error-beside-end", "error-of-other-type", "error-odd"),
-    *("error-reason", "no-body", "object-beside"),
+    *("error-before-end", "error-reason", "no-body", "object-beside"),
 )
 OTHER_WORDS = [("length-reason", "length"), ("filter-reason", "content_filter")]
 REASONING = {"thinking": PROMPT, "thinking-renamed": PROMPT, "thinking-only": ""}

@@ -82,6 +82,12 @@ def json_has_one_line(piece: bytes) -> bytes:
     return piece.partition(b"\n")[0] if piece.startswith(b"{\n") else piece
 
 
+@on.each_piece("infer@2 embed@2", "INFER-16 EMBED-27", shows="error-before-end")
+def what_follows_an_answer_is_not_read(piece: bytes) -> bytes:
+    """Of a whole answer only the first value is read."""
+    return piece.partition(b'\n{"error"')[0]
+
+
 @on.each_piece("infer@2", "INFER-08", shows=None)
 def plain_text_is_latin_1(piece: bytes) -> bytes:
     """A whole answer on several lines is read in the charset that its Content-Type names."""
