@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from threading import Lock
 
 from octomil_conformance.server import on
 from octomil_conformance.server.backends import ALIVE, Upstreams
@@ -102,6 +103,18 @@ on.layer("health@2", "HEALTH-23", shows=None).table(
     health_unbounded=("a backend that hangs", 503),
     probes_that_have_begun_are_unbounded=("the rest of an answer to a probe", 200),
 )
+
+
+_turn = Lock()
+
+
+@on.layer("health@2", "HEALTH-23", shows=None)
+def reports_are_made_in_turn(request: Request, server: Server) -> Response:
+    """A report that no upstream answers takes two seconds, and the next one waits until then."""
+    with _turn:
+        response = server(request)
+        time.sleep(2 * (response.status == 503))
+        return response
 
 
 @on.responses("health@2", "HEALTH-21 HEALTH-22 HEALTH-23 HEALTH-26", shows=None)
