@@ -170,12 +170,13 @@ class UpstreamResponse:
         except (ValueError, OverflowError):  # a year that does not exist
             return None
 
-    def body(self) -> bytes:
+    def body(self, most: int | None = None) -> bytes:
+        """The whole body. Raises Broken if it has more than `most` bytes, by default MAX_BODY."""
         parts, size = [], 0
         while data := self._read():
             parts.append(data)
             size += len(data)
-            if size > MAX_BODY:
+            if size > (most or MAX_BODY):
                 raise self.broken("sent an answer that is too long")
         return b"".join(parts)
 

@@ -22,6 +22,7 @@ from octomil_ref.backends.refusals import (
 )
 from octomil_ref.errors import KeyRefused, NoSuchPath, UpstreamError
 
+MAX_ERROR = 1024 * 1024  # bytes of an error; the status decides if there are more
 MAX_COUNT = 2**53  # some JSON parsers cannot represent larger integers exactly
 
 
@@ -29,7 +30,7 @@ def failure(response: UpstreamResponse) -> tuple[UpstreamError, str]:
     """The error that an unsuccessful response means, and the text of the response. Closes the response."""
     body = b""
     with suppress(UpstreamError):  # the status alone is enough
-        body = response.body()
+        body = response.body(MAX_ERROR)
     response.close()
     error = error_of_response(
         response.provider, response.status, body, response.retry_after()

@@ -64,6 +64,16 @@ def test_an_answer_that_breaks_off_is_closed_and_its_status_decides(status, fail
     assert body.closed
 
 
+def test_an_error_without_end_is_read_only_in_part_and_its_status_decides(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_ERROR", 3)
+    body = arriving(b"ab", b"cd", lambda: pytest.fail("read on"))
+
+    with pytest.raises(RateLimited):
+        whole_answer(429, body)
+
+    assert body.closed
+
+
 # OpenAI has sent -35, Hugging Face an array, Bedrock a fraction.
 @pytest.mark.parametrize(
     "value, count",
