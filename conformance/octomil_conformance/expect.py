@@ -114,6 +114,13 @@ def expect(got: object, want: object, words: str = "") -> None:
 
 def written(value: object) -> str:
     """A value as JSON. What JSON does not have is written in words: `(missing)`, and a Want."""
+    try:
+        return _written(value)
+    except RecursionError:
+        return "a value that is nested too deeply to be shown"
+
+
+def _written(value: object) -> str:
     match value:
         case Words():
             return value
@@ -124,12 +131,12 @@ def written(value: object) -> str:
         case None | bool():
             return json.dumps(value)
         case dict():
-            pairs = (f"{_quoted(str(k))}: {written(v)}" for k, v in value.items())
+            pairs = (f"{_quoted(str(k))}: {_written(v)}" for k, v in value.items())
             return f"{{{', '.join(pairs)}}}"
         case list() | tuple():
-            return f"[{', '.join(map(written, value))}]"
+            return f"[{', '.join(map(_written, value))}]"
         case set():
-            return written(sorted(value, key=written))
+            return _written(sorted(value, key=_written))
         case _:
             return str(value)
 

@@ -22,6 +22,13 @@ from octomil_conformance.report.redact import redact, redact_pieces
 TEXT = Want("text", lambda value: isinstance(value, str))
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     "got, want, words, shown",
     [
@@ -43,6 +50,7 @@ TEXT = Want("text", lambda value: isinstance(value, str))
         (b"\xef\xbb\xbf\xff", b"", "", (r'"\ufeff\\xff"', '""')),
         ({"a": (True, None)}, [MISSING], "", ('{"a": [true, null]}', "[(missing)]")),
         ({"b", "a"}, set(), "", ('["a", "b"]', "[]")),
+        (nested(10_000), 0, "", ("a value that is nested too deeply to be shown", "0")),
     ],
 )
 def test_evidence_is_what_was_got_and_wanted(got, want, words, shown):
