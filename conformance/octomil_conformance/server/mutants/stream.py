@@ -1,4 +1,4 @@
-"""Streams that clients cannot read."""
+"""Streams that clients cannot read, or whose text differs from the model's."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
+from unicodedata import normalize
 
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import (
@@ -240,6 +241,18 @@ def a_cut_without_a_token_is_an_empty_answer(
         if is_begun:
             raise
         yield frame_of({"token": "", "done": True, "provider": "ollama"})
+
+
+@on.events("stream@2", "STREAM-21 STREAM-23 STREAM-25 STREAM-26 STREAM-34")
+def spaces_are_lost(fields: Json) -> None:
+    """White space around a token is removed."""
+    fields["token"] = fields["token"].strip()
+
+
+@on.events("stream@2", "STREAM-21", shows="unicode")
+def tokens_are_normalized(fields: Json) -> None:
+    """The model's text is changed to another Unicode form."""
+    fields["token"] = normalize("NFC", fields["token"])
 
 
 @on.replies("stream@2", "STREAM-29", shows=None)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
-from unicodedata import normalize
 
 from octomil_conformance.backend import THOUGHTS
 from octomil_conformance.server import on
@@ -57,18 +56,6 @@ def answers_are_kept_by_beginning(request: Request) -> None:
         beginning = json.dumps(messages).split(".")[0]
         key = fields.get("model_id"), beginning
         request.body = _begun.setdefault(str(key), request.body)
-
-
-@on.events("stream@2", "STREAM-21 STREAM-23 STREAM-25 STREAM-26 STREAM-34")
-def spaces_are_lost(fields: Json) -> None:
-    """White space around a token is removed."""
-    fields["token"] = fields["token"].strip()
-
-
-@on.events("stream@2", "STREAM-21", shows="unicode")
-def tokens_are_normalized(fields: Json) -> None:
-    """The model's text is changed to another Unicode form."""
-    fields["token"] = normalize("NFC", fields["token"])
 
 
 @on.streams("stream@2", "STREAM-22", shows="empty")
