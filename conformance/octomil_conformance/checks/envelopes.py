@@ -54,7 +54,7 @@ CLASSES = {
     for each in spec.openapi()["components"]["responses"]["Failure"]["x-failures"]
 }
 CODES = dict.fromkeys((400, 404, 405), "invalid_input")
-AT_ONCE = 12
+QUICK = 12
 """Quick requests on one connection: an id made of the time occurs again."""
 IN_A_ROW = 3
 """Equal requests. A server whose patterns remember their place treats the second one differently."""
@@ -326,7 +326,7 @@ def requests_at_once_have_their_own_ids(api: Api) -> None:
 def each_request_has_an_id_of_its_own(api: Api) -> None:
     api.works()
     named = Raw(b"{", headers={"X-Request-Id": api.nonce})
-    asked = [named, *[Raw(b"{")] * AT_ONCE, *[Raw(b"{", headers=TRACED)] * 2]
+    asked = [named, *[Raw(b"{")] * QUICK, *[Raw(b"{", headers=TRACED)] * 2]
     answers = [*api.specimens(), *api.in_a_row(*asked)]
     ids = {each.header("X-Request-Id") for each in answers}
 

@@ -20,7 +20,7 @@ REFUSING: list[tuple[Outage, Provider]] = [
 ]
 """How an available upstream answers a probe: with no such page, too many requests, a text."""
 LIVENESS = "/health"
-AT_ONCE = 4
+REPORTS = 4
 """Requests, as from an orchestrator, a load balancer and people, while upstreams hang."""
 DOWN: list[Outage] = ["refuse", "fail", "deny"]
 ALLOWS_GET = Want("GET in Allow", lambda value: "GET" in str(value))
@@ -144,7 +144,7 @@ def head_says_that_no_backend_answers(api: Api) -> None:
 
 @requirement("HEALTH-23", serial=True)
 def a_backend_that_hangs_does_not_delay_it(api: Api) -> None:
-    count = min(AT_ONCE, api.target.config.workers)
+    count = min(REPORTS, api.target.config.workers)
     with api.outage("hang"), ThreadPoolExecutor(count) as pool:
         answers = [*pool.map(api.settled, ["unavailable"] * count)]
     slowest = max(answers, key=lambda answer: answer.seconds)

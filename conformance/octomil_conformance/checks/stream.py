@@ -48,7 +48,7 @@ CUT_OR_REFUSED = Want(
 )
 PONDERS = 4.0
 """Seconds. The model reasons for ten."""
-AT_ONCE = 4
+STREAMS = 4
 """Streams that end at once: a session_id made of the time occurs again."""
 HEADERS = {"": {}, "one-request-id": {"X-Request-Id": "conf-7"}}
 HANGS_UP = {"at-once": 0.0, "after-the-status": 2.0}
@@ -208,13 +208,13 @@ def each_stream_has_its_own_session(api: Api, headers: dict[str, str]) -> None:
 
 @requirement("STREAM-27", through=EACH_BACKEND)
 def streams_at_once_have_their_own_sessions(api: Api) -> None:
-    calls = [api.start(scenario="gated") for _ in range(AT_ONCE)]
+    calls = [api.start(scenario="gated") for _ in range(STREAMS)]
     for call in calls:
         call.until_text(1)
     api.backend.open(api.nonce)
     sessions = [field(ending(call.finish()), "session_id") for call in calls]
 
-    expect(len({*map(str, sessions)}), AT_ONCE, f"{AT_ONCE} different session_id")
+    expect(len({*map(str, sessions)}), STREAMS, f"{STREAMS} different session_id")
 
 
 @requirement("STREAM-28", through=EACH_BACKEND)
