@@ -161,14 +161,19 @@ def requests_share_their_answer(request: Request, response: Response) -> None:
 
 
 _newest: dict[bytes, Request] = {}
-_CHECK = re.compile(rb"\[conf \w+|$")
+
+
+def check_of(request: Request) -> bytes:
+    """Names the check that sends the request: the beginning of the tag in its prompt."""
+    tag = re.search(rb"\[conf \w+", request.body)
+    return tag[0] if tag else b""
 
 
 def of_the_newest(name: str, value: Any) -> Layer:
     """If a newer request of the same check came meanwhile, the field has this value. Only scenarios with a gate show it."""
 
     def play(request: Request, server: Server) -> Response:
-        check = _CHECK.findall(request.body)[0]
+        check = check_of(request)
         _newest[check] = request
         response = server(request)
         if "gated" in request.scenario and _newest[check] is not request:

@@ -19,6 +19,7 @@ from octomil_conformance.server.layers import (
     frame_of,
     frames,
 )
+from octomil_conformance.server.mutants.infer import check_of
 from octomil_conformance.server.on import GONE
 
 TOKEN: Json = {"token": "", "done": False, "provider": "ollama"}
@@ -289,16 +290,17 @@ def one_comment_is_sent(frames: Iterator[bytes]) -> Iterator[bytes]:
         is_sent = is_sent or frame.startswith(b":")
 
 
-_newest: list[Request] = []
+_newest: dict[bytes, Request] = {}
 
 
 @on.layer("stream@2", "FALLBACK-08", shows=None)
 def events_name_the_newest_provider(request: Request, server: Server) -> Response:
-    """`provider` in an event is that of the stream that began last."""
-    _newest[:] = [request]
+    """`provider` in an event is that of the stream of the same check that began last."""
+    check = check_of(request)
+    _newest[check] = request
     response = server(request)
     response.pieces = (
-        piece if _newest == [request] else piece.replace(b'"ol', b'"no ol')
+        piece if _newest[check] is request else piece.replace(b'"ol', b'"no ol')
         for piece in response.pieces
     )
     return response
