@@ -11,9 +11,9 @@ from typing import Any
 
 from octomil_conformance import request_parts, schemas
 from octomil_conformance.backend import Backend, Call, new_nonce, tagged
+from octomil_conformance.backend.gated import Outage
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import ALONE, DECISIVE, MODEL_PREFIX
-from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.config import DEFAULT_BACKEND_TIMEOUT, METHODS, PATHS
 from octomil_conformance.exchange import Exchange, Json, Request

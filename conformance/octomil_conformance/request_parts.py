@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable, Mapping
 
+from octomil_conformance.backend.gated import HELD_AT_MOST
 from octomil_conformance.backend.scenarios import MODEL_PREFIX
-from octomil_conformance.backend.stage import HELD_AT_MOST
 from octomil_conformance.exchange import Headers, Json
 from octomil_conformance.target import OTHER_PROMPT
 

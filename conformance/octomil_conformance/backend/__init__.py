@@ -13,7 +13,7 @@ An item of a batch has a nonce like `NONCE.3`. NONCE then stands for all of them
 its own. An answer echoes the last user message without its tag (`echo_tokens`), at most `num_predict` or `max_tokens`
 tokens of it. A held answer is late for the server under test after its timeout, so open the gate earlier.
 
-interface.py has the methods for checks. acts.py, broken_acts.py, spoiled.py, forms.py and failures.toml say what happens in each scenario, with the
+interface.py has the methods for checks. answer_scenarios.py, broken_scenarios.py, spoiled.py, forms.py and failures.toml say what happens in each scenario, with the
 methods of reply.py; scenarios.py lists all scenarios by name. upstream.py and response.py are the HTTP server below, which answers
 with any bytes that a script sends.
 """

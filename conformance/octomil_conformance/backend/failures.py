@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
-from octomil_conformance.backend.acts import Scenario, echo
+from octomil_conformance.backend.answer_scenarios import Scenario, echo
+from octomil_conformance.backend.gated import JSON
 from octomil_conformance.backend.reply import ErrorForm, Reply
 from octomil_conformance.backend.response import compact
-from octomil_conformance.backend.stage import JSON
 
 CRASH = "llama runner at {host} for {key} no longer running: 2"
 """A message that a client must not see."""
@@ -34,10 +34,10 @@ class Refusal:
     """True if a request without a seed is answered."""
 
     def play(self, reply: Reply) -> None:
-        target = reply.line.response.request.target
+        target = reply.gated.response.request.target
         if self.of_seed and not reply.ask.has_seed or target.endswith(MOVED):
             return echo(reply)
-        quoting = reply.line.quoting
+        quoting = reply.gated.quoting
         error = reply.dialect.error(self.status, quoting(self.says), self.kind)
         headers = {}
         if self.leaks:
@@ -47,7 +47,7 @@ class Refusal:
         if self.retry_after:
             soon = formatdate(time.time() + SOON, usegmt=True)
             headers["retry_after"] = self.retry_after.replace("{soon}", soon)
-        reply.line.answer(self.status, compact(error), **headers)
+        reply.gated.answer(self.status, compact(error), **headers)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Body:
     content_type: str = JSON
 
     def play(self, reply: Reply) -> None:
-        reply.line.answer(self.status, self.body.encode(), self.content_type)
+        reply.gated.answer(self.status, self.body.encode(), self.content_type)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from octomil_conformance.backend.stage import Outage
+from octomil_conformance.backend.gated import Outage
 from octomil_conformance.backend.witness import Call, Provider
 
 API_KEY = "conf-key"

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from octomil_conformance.backend.gated import Outage, ProviderState
 from octomil_conformance.backend.response import Wire, is_closed
-from octomil_conformance.backend.stage import Outage, Stage
 from octomil_conformance.backend.upstream import Upstream
 from octomil_conformance.backend.witness import Provider
 
@@ -18,12 +18,14 @@ POLL = 0.05
 class Outages:
     """One outage at a time, over some of the upstreams."""
 
-    def __init__(self, places: Mapping[Provider, tuple[Upstream, Stage]]) -> None:
-        self._places = places
+    def __init__(
+        self, providers: Mapping[Provider, tuple[Upstream, ProviderState]]
+    ) -> None:
+        self._providers = providers
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._over.set()
-        self._affected: list[tuple[Upstream, Stage]] = []
+        self._affected: list[tuple[Upstream, ProviderState]] = []
 
     def begin(
         self, kind: Outage, backends: Sequence[Provider], spare: Wire | None = None
@@ -34,21 +36,21 @@ class Outages:
         with self._lock:
             if self._affected:
                 raise ValueError("another outage has not ended")
-            self._affected = [self._places[name] for name in backends]
+            self._affected = [self._providers[name] for name in backends]
             self._over.clear()
-            for upstream, stage in self._affected:
-                stage.restored.clear()
-                stage.outage = kind
+            for upstream, state in self._affected:
+                state.restored.clear()
+                state.outage = kind
                 if kind == "refuse":
                     upstream.refuse_all(spare)
 
     def end(self) -> None:
         """May be called again."""
         with self._lock:
-            for upstream, stage in self._affected:
+            for upstream, state in self._affected:
                 upstream.listen_again()
-                stage.outage = None
-                stage.restored.set()
+                state.outage = None
+                state.restored.set()
             self._affected = []
             self._over.set()
 
@@ -68,6 +70,6 @@ class Outages:
         with self._lock:
             self._affected = []
             self._over.set()
-            for upstream, stage in self._places.values():
-                stage.restored.set()
+            for upstream, state in self._providers.values():
+                state.restored.set()
                 upstream.close()

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from octomil_conformance.backend.gated import JSON
 from octomil_conformance.backend.response import Received, compact
 from octomil_conformance.backend.scenarios import MODEL_PREFIX, SCENARIOS, scenario_of
-from octomil_conformance.backend.stage import JSON
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.exchange import Json
 

@@ -1,9 +1,9 @@
 """Answers the requests of one provider: scenarios, pages, outages that keep the port open, and the control API."""
 
+from octomil_conformance.backend.gated import GatedResponse, Outage, ProviderState
 from octomil_conformance.backend.reply import StreamReply, WholeReply
 from octomil_conformance.backend.request import Request, understand
 from octomil_conformance.backend.response import ClientLeft, Response, Stopped, compact
-from octomil_conformance.backend.stage import Line, Outage, Stage
 
 CONTROL = "/conf/"
 FAILING = {
@@ -15,51 +15,53 @@ FAILING = {
 """Outages in which every request gets this status and this message."""
 
 
-def play(stage: Stage, response: Response) -> None:
-    """The script of an upstream on this stage."""
+def play(state: ProviderState, response: Response) -> None:
+    """Answers one request to this provider."""
     if response.request.path.startswith(CONTROL):
-        return _control(stage, response)
-    request = understand(response.request, stage.backend)
-    outage = stage.outage  # a check that sees the call may end the outage
-    call = request.call(stage.backend)
-    stage.witness.arrive(call)
-    line = Line(response, stage, call)
+        return _control(state, response)
+    request = understand(response.request, state.backend)
+    outage = state.outage  # a check that sees the call may end the outage
+    call = request.call(state.backend)
+    state.witness.arrive(call)
+    gated = GatedResponse(response, state, call)
     try:
-        _answer(stage, request, line, outage)
+        _answer(state, request, gated, outage)
     except ClientLeft:
-        line.break_off("hung up")
+        gated.break_off("hung up")
     except Stopped:
-        line.break_off("stopped")
+        gated.break_off("stopped")
 
 
-def _answer(stage: Stage, request: Request, line: Line, outage: Outage | None) -> None:
+def _answer(
+    state: ProviderState, request: Request, gated: GatedResponse, outage: Outage | None
+) -> None:
     if outage in FAILING:
         status, message = FAILING[outage]
-        line.answer(status, compact({"error": line.quoting(message)}))
+        gated.answer(status, compact({"error": gated.quoting(message)}))
     elif outage == "text":
-        line.answer(200, b"OK", "text/plain")
+        gated.answer(200, b"OK", "text/plain")
     elif outage:
         if outage == "stall":
-            line.response.head(content_length="9", content_type="application/json")
-            line.response.send(b"{")
-        line.await_restoration()
-        line.break_off("cut")
+            gated.response.head(content_length="9", content_type="application/json")
+            gated.response.send(b"{")
+        gated.await_restoration()
+        gated.break_off("cut")
     elif request.problem:
         why = request.problem
         error = request.dialect().error(why.status, why.message, "api_error")
-        line.answer(why.status, compact(error))
+        gated.answer(why.status, compact(error))
     elif request.scenario:
         kind = StreamReply if request.ask.stream else WholeReply
-        request.scenario.act(kind(request.ask, request.dialect(), line))
+        request.scenario.play(kind(request.ask, request.dialect(), gated))
     elif page := request.page:
-        line.answer(page.status, page.body, page.content_type)
+        gated.answer(page.status, page.body, page.content_type)
 
 
-def _control(stage: Stage, response: Response) -> None:
+def _control(state: ProviderState, response: Response) -> None:
     name = response.request.path.removeprefix(CONTROL)
     try:
         arguments = response.request.json if response.request.body else {}
-        result = stage.control(name, arguments, response.wire)
+        result = state.control(name, arguments, response.wire)
         response.json(200, {"result": result})
     except (LookupError, TypeError, ValueError) as ex:
         response.json(400, {"error": f"{type(ex).__name__}: {ex}"})

@@ -12,10 +12,10 @@ from http.client import HTTPConnection, HTTPException
 from inspect import signature
 from typing import Any
 
+from octomil_conformance.backend.gated import Outage
 from octomil_conformance.backend.interface import BOTH, Backend
 from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.response import Wire
-from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Call, Provider
 from octomil_conformance.exchange import Json
 

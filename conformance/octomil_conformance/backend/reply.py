@@ -1,6 +1,6 @@
 """What a scenario can do: `StreamReply` does it token by token, `WholeReply` for single answers and embeddings.
 
-The last call of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `line` ends the response.
+The last call of a scenario is one of `finish`, `stop_short`, `cut`, `garble`, `fail`, unless `gated` ends the response.
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Literal
 from octomil_conformance.backend.ask import Ask
 from octomil_conformance.backend.dialects import Dialect
 from octomil_conformance.backend.forms import Form, same
+from octomil_conformance.backend.gated import JSON, GatedResponse
 from octomil_conformance.backend.response import compact
 from octomil_conformance.backend.spoiled import small, wide
-from octomil_conformance.backend.stage import JSON, Line
 from octomil_conformance.backend.words import echo_tokens, embed
 from octomil_conformance.exchange import Json
 
@@ -39,16 +39,16 @@ DRIPS = 6
 
 
 class StreamReply:
-    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+    def __init__(self, ask: Ask, dialect: Dialect, gated: GatedResponse) -> None:
         self.ask = ask
-        self.line = line
+        self.gated = gated
         """The response, for what streams and whole answers share: pauses, gates, an error status, a closed connection."""
         self.dialect = dialect
         """Its `form` may be set before anything is sent."""
         self.echo = echo_tokens(ask.prompt)
         """The tokens of the prompt, or of the first text to embed."""
-        self.pace = line.pace
-        self._response = line.response
+        self.pace = gated.pace
+        self._response = gated.response
         self._opened = False
         self._said = 0
         self._reason = "stop"
@@ -59,13 +59,13 @@ class StreamReply:
             if self._said == self.ask.limit:
                 self._reason = "length"
                 return
-            self.line.pause(gap)
-            self.line.pass_gate(self._said + 1)
+            self.gated.pause(gap)
+            self.gated.pass_gate(self._said + 1)
             self._open()
             first, *rest = _pieces(self.dialect.token(token), split)
             self._response.chunk(first)
             for piece in rest:
-                self.line.pause(SPLIT)
+                self.gated.pause(SPLIT)
                 self._response.chunk(piece)
             self._said += 1
 
@@ -79,12 +79,12 @@ class StreamReply:
         self._open()
         signs = cycle(self.dialect.signs_of_life())
         for sign in islice(signs, round(seconds / gap)):
-            self.line.pause(gap)
+            self.gated.pause(gap)
             self._response.chunk(sign)
 
     def finish(self, gap: float = 0.0) -> None:
         """Completes the answer. With a `gap`, a whole answer is sent in pieces with pauses between them."""
-        self.line.pass_gate(self._said + 1)
+        self.gated.pass_gate(self._said + 1)
         self._last(self.dialect.ending(self._reason, self._said))
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
@@ -96,13 +96,13 @@ class StreamReply:
     def stop_short(self, has_mark: bool = False) -> None:
         """Ends the transfer cleanly, but the answer is not complete. `has_mark`: after the mark of the dialect."""
         self._open()
-        self.line.ending("cut")
+        self.gated.ending("cut")
         self._response.end_chunks(self.dialect.mark if has_mark else b"")
 
     def cut(self) -> None:
         """Breaks the connection in the middle of the answer."""
         self._open()
-        self.line.break_off("cut")
+        self.gated.break_off("cut")
 
     def garble(self) -> None:
         """Sends bytes that are not of the dialect."""
@@ -121,7 +121,7 @@ class StreamReply:
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
         """Sends an error frame and ends cleanly; of a whole answer, an error under status 200."""
-        message = self.line.quoting(message)
+        message = self.gated.quoting(message)
         error = self.dialect.error(500, message, "server_error")
         frames = {
             "beside the end": self.dialect.error_beside_end(message, self._said),
@@ -152,22 +152,22 @@ class StreamReply:
         self._open()
         if self.dialect.form.stays_open:
             self._response.chunk(data)
-            self.line.pause(self.pace.late)
+            self.gated.pause(self.pace.late)
             data = b""
-        self.line.ending("answered")
+        self.gated.ending("answered")
         if not self.dialect.form.last_line_ends:
             data = data.rstrip(b"\n")
         self._response.end_chunks(data)
 
 
 class WholeReply:
-    def __init__(self, ask: Ask, dialect: Dialect, line: Line) -> None:
+    def __init__(self, ask: Ask, dialect: Dialect, gated: GatedResponse) -> None:
         self.ask = ask
-        self.line = line
+        self.gated = gated
         self.dialect = dialect
         self.echo = echo_tokens((ask.texts or [ask.prompt])[0])
-        self.pace = line.pace
-        self._response = line.response
+        self.pace = gated.pace
+        self._response = gated.response
         self._said: list[str] = []
         self._thoughts = ""
         self._reason = "stop"
@@ -190,26 +190,26 @@ class WholeReply:
         self._begun = True
         self._response.start_chunked(JSON)
         for _ in range(round(seconds / gap)):
-            self.line.pause(gap)
+            self.gated.pause(gap)
             self._response.chunk(b" ")
 
     def finish(self, gap: float = 0.0) -> None:
-        self.line.pass_gate(math.inf)
+        self.gated.pass_gate(math.inf)
         form = self.dialect.form
         answer = form.change(self._body())
         body = compact(answer)
         if form.on_lines:
             body = json.dumps(answer, indent=1, ensure_ascii=False).encode()
         if not gap and not self._split:
-            self.line.answer(form.status, body, form.content_type or JSON)
+            self.gated.answer(form.status, body, form.content_type or JSON)
             return
         self._start(len(body))
         *pieces, last = _pieces(body, split=True) if self._split else _drips(body)
         for piece in pieces:
-            self.line.pause(gap or SPLIT)
+            self.gated.pause(gap or SPLIT)
             self._response.send(piece)
-        self.line.pause(gap or SPLIT)
-        self.line.ending("answered")
+        self.gated.pause(gap or SPLIT)
+        self.gated.ending("answered")
         self._response.send(last)
 
     def finish_varied(self, tokens: Iterable[str]) -> None:
@@ -226,7 +226,7 @@ class WholeReply:
 
     def stop_short(self, has_mark: bool = False) -> None:
         body = compact(self._body())
-        self.line.answer(200, body[: len(body) // 2])
+        self.gated.answer(200, body[: len(body) // 2])
 
     def hang(self) -> None:
         body = compact(self._body())
@@ -236,18 +236,18 @@ class WholeReply:
 
     def cut(self) -> None:
         if self._begun:
-            return self.line.break_off("cut")
+            return self.gated.break_off("cut")
         body = compact(self._body())
         self._start(len(body))
         if self._said or self.ask.texts:
             self._response.send(body[: len(body) // 2])
-        self.line.break_off("cut")
+        self.gated.break_off("cut")
 
     def garble(self) -> None:
-        self.line.answer(200, GARBAGE)
+        self.gated.answer(200, GARBAGE)
 
     def fail(self, message: str, form: ErrorForm = "alone") -> None:
-        message = self.line.quoting(message)
+        message = self.gated.quoting(message)
         error = self.dialect.error(500, message, "server_error")
         before = compact(self._body()) + b"\n" if form == "before the end" else b""
         bodies = {
@@ -258,7 +258,7 @@ class WholeReply:
         self._reason = self.dialect.failed
         if self._reason:
             bodies["reason"] = self._body()
-        self.line.answer(200, before + compact(bodies.get(form, error)))
+        self.gated.answer(200, before + compact(bodies.get(form, error)))
 
     def _start(self, length: int) -> None:
         self._response.head(200, content_type=JSON, content_length=str(length))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from octomil_conformance.backend.acts import Scenario
+from octomil_conformance.backend.answer_scenarios import Scenario
 from octomil_conformance.backend.ask import Ask, Refused
 from octomil_conformance.backend.dialects import Dialect, dialect_of, reader_of
 from octomil_conformance.backend.pages import UNKNOWN, Page, page_for

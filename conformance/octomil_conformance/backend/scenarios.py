@@ -10,8 +10,8 @@ from functools import partial
 from operator import methodcaller
 
 from octomil_conformance.backend import spoiled
-from octomil_conformance.backend.acts import ACTS, Act, Scenario, echo
-from octomil_conformance.backend.broken_acts import truncate
+from octomil_conformance.backend.answer_scenarios import WRITTEN, Play, Scenario, echo
+from octomil_conformance.backend.broken_scenarios import truncate
 from octomil_conformance.backend.failures import failures
 from octomil_conformance.backend.forms import FORMS, Form
 from octomil_conformance.backend.reply import Reply
@@ -60,13 +60,13 @@ def scenario_of(model: str, backend: Provider) -> Scenario | None:
     return scenario_named(name)
 
 
-def _in_form(form: Form, act: Act, reply: Reply) -> None:
+def _in_form(form: Form, play: Play, reply: Reply) -> None:
     reply.dialect.form = form
-    act(reply)
+    play(reply)
 
 
 def _all() -> Iterator[Scenario]:
-    yield from ACTS
+    yield from WRITTEN
     for name, form in FORMS.items():
         yield Scenario(name, f"{form.about}; the echo.", partial(_in_form, form, echo))
         sentence = f"{form.about}; two tokens and a clean end."

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Self
 
+from octomil_conformance.backend.gated import Gates, Outage, ProviderState, pace_for
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.outages import Outages
 from octomil_conformance.backend.player import play
 from octomil_conformance.backend.remote import control
-from octomil_conformance.backend.stage import Gates, Outage, Stage, pace_for
 from octomil_conformance.backend.upstream import ANY_PORT, Address, Upstream
 from octomil_conformance.backend.witness import Call, Provider, Witness, high_water
 from octomil_conformance.config import DEFAULT_BACKEND_TIMEOUT
@@ -36,8 +36,8 @@ class ScriptedBackend:
         self.timeout = timeout
         self._witness = Witness()
         self._gates = Gates()
-        self._places: dict[Provider, tuple[Upstream, Stage]] = {}
-        self._outages = Outages(self._places)
+        self._providers: dict[Provider, tuple[Upstream, ProviderState]] = {}
+        self._outages = Outages(self._providers)
         try:
             self.ollama = self._listen("ollama", ollama)
             self.openai = self._listen("openai", openai)
@@ -98,9 +98,9 @@ class ScriptedBackend:
     def _listen(self, provider: Provider, address: Address) -> Upstream:
         pace = pace_for(self.timeout)
         called = partial(control, self, self._outages)
-        stage = Stage(provider, pace, self._witness, self._gates, called)
-        upstream = Upstream(address, partial(play, stage))
-        self._places[provider] = (upstream, stage)
+        state = ProviderState(provider, pace, self._witness, self._gates, called)
+        upstream = Upstream(address, partial(play, state))
+        self._providers[provider] = (upstream, state)
         return upstream
 
     def _saw(

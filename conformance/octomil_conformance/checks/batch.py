@@ -5,7 +5,7 @@ from typing import Any
 
 from octomil_conformance.api import REFUSED, Api
 from octomil_conformance.backend import LONE_HALVES, TEXTS
-from octomil_conformance.backend.stage import pace_for
+from octomil_conformance.backend.gated import pace_for
 from octomil_conformance.checks import validation
 from octomil_conformance.checks.answers import all_or_none, outputs
 from octomil_conformance.checks.fault import secrets, shown_of

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from octomil_conformance.api import Api
 from octomil_conformance.backend import API_KEY
+from octomil_conformance.backend.gated import Outage
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.stage import Outage
 from octomil_conformance.backend.witness import Provider
 from octomil_conformance.checks.fault import secrets, shown_of
 from octomil_conformance.exchange import MISSING, Exchange, field, items

@@ -4,7 +4,7 @@ import time
 
 from octomil_conformance.api import Api
 from octomil_conformance.backend import FORMS, GIANT, LONE_HALVES, TEXTS
-from octomil_conformance.backend.stage import pace_for
+from octomil_conformance.backend.gated import pace_for
 from octomil_conformance.backend.words import FLOOD_TOKENS
 from octomil_conformance.checks.answers import ending
 from octomil_conformance.checks.fault import secrets, shown_of

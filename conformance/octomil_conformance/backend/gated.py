@@ -67,7 +67,7 @@ class Gates:
 
 
 @dataclass
-class Stage:
+class ProviderState:
     backend: Provider
     pace: Pace
     witness: Witness
@@ -78,12 +78,12 @@ class Stage:
     """Set when an outage that hangs is over."""
 
 
-class Line:
+class GatedResponse:
     """One response, recorded by the witness as it goes out. Raises ClientLeft and Stopped."""
 
-    def __init__(self, response: Response, stage: Stage, call: Call) -> None:
+    def __init__(self, response: Response, state: ProviderState, call: Call) -> None:
         self.response = response
-        self._stage = stage
+        self._state = state
         self._call = call
         self._gate: float = math.inf
         """How many tokens leave before the answer is held."""
@@ -91,7 +91,7 @@ class Line:
 
     @property
     def pace(self) -> Pace:
-        return self._stage.pace
+        return self._state.pace
 
     def quoting(self, message: str) -> str:
         """The message with what real upstreams quote: `{host}` is their address, `{key}` the key that they were sent."""
@@ -115,7 +115,7 @@ class Line:
     def ending(self, outcome: Outcome) -> None:
         """Records the end. Called before the last byte leaves: see Call.ended."""
         seen: Outcome = "gate expired" if self._expired else outcome
-        self._stage.witness.end(self._call, seen)
+        self._state.witness.end(self._call, seen)
         if outcome == "answered":
             self.response.complete()
 
@@ -126,7 +126,7 @@ class Line:
     def pass_gate(self, token: float) -> None:
         """Waits until this token may leave, for at most HELD_AT_MOST seconds."""
         if token > self._gate:
-            opened = partial(self._stage.gates.wait, self._call.nonce)
+            opened = partial(self._state.gates.wait, self._call.nonce)
             if not self._until(opened, HELD_AT_MOST):
                 self._expired, self._gate = True, math.inf
 
@@ -135,7 +135,7 @@ class Line:
             self._until(self.response.stopped.wait, seconds)
 
     def await_restoration(self) -> None:
-        self._until(self._stage.restored.wait, HELD_AT_MOST)
+        self._until(self._state.restored.wait, HELD_AT_MOST)
 
     def _until(self, done: Callable[[float], bool], seconds: float) -> bool:
         """True once `done(wait)` holds, False after so many seconds. Watches both ends meanwhile."""

@@ -1,4 +1,4 @@
-"""What the scripted backend does in a scenario, written with the methods of Reply.
+"""Scenarios in which an answer comes, early or late, written with the methods of Reply.
 
 The name of a scenario is that of its function. The docstring is the sentence that `--scenarios` and `serve --list` print.
 """
@@ -24,22 +24,23 @@ PONDERING, PONDERING_GAP = 200, 0.05
 
 FAILURE = b'{"error":"out of order"}'
 
-Act = Callable[[Reply], None]
+Play = Callable[[Reply], None]
 
 
 @dataclass(frozen=True)
 class Scenario:
     name: str
     sentence: str
-    act: Act
+    play: Play
 
 
-ACTS: list[Scenario] = []
+WRITTEN: list[Scenario] = []
+"""The scenarios that are functions. All others are rows of tables."""
 
 
-def scenario(play: Act) -> Act:
+def scenario(play: Play) -> Play:
     name = play.__name__.replace("_", "-")
-    ACTS.append(Scenario(name, str(play.__doc__), play))
+    WRITTEN.append(Scenario(name, str(play.__doc__), play))
     return play
 
 
@@ -56,7 +57,7 @@ def echo(reply: Reply) -> None:
 @scenario
 def zipped(reply: Reply) -> None:
     """The echo, compressed if the server accepts gzip."""
-    reply.line.response.compress()
+    reply.gated.response.compress()
     echo(reply)
 
 
@@ -194,7 +195,7 @@ def ponder(reply: Reply) -> None:
     """Ten seconds of reasoning, then the echo."""
     for _ in range(PONDERING):
         reply.think(words.THOUGHTS)
-        reply.line.pause(PONDERING_GAP)
+        reply.gated.pause(PONDERING_GAP)
     echo(reply)
 
 
@@ -202,7 +203,7 @@ def ponder(reply: Reply) -> None:
 def muse(reply: Reply) -> None:
     """Reasoning for longer than the timeout, each piece in time, then the echo."""
     for thought in (*words.THOUGHTS, "."):
-        reply.line.pause(reply.pace.gap)
+        reply.gated.pause(reply.pace.gap)
         reply.think([thought])
     echo(reply)
 
@@ -220,9 +221,9 @@ def muse_renamed(reply: Reply) -> None:
 @scenario
 def wait(reply: Reply) -> None:
     """The echo, after a fifth of the timeout, and with a pause as long after its first token."""
-    reply.line.pause(reply.pace.gap / 2)
+    reply.gated.pause(reply.pace.gap / 2)
     reply.say(reply.echo[:1])
-    reply.line.pause(reply.pace.gap / 2)
+    reply.gated.pause(reply.pace.gap / 2)
     reply.say(reply.echo[1:])
     reply.finish()
 
@@ -230,36 +231,36 @@ def wait(reply: Reply) -> None:
 @scenario
 def late(reply: Reply) -> None:
     """The echo, after three fifths of the timeout."""
-    reply.line.pause(LATE * reply.pace.gap)
+    reply.gated.pause(LATE * reply.pace.gap)
     echo(reply)
 
 
 @scenario
 def late_failure(reply: Reply) -> None:
     """500, after three fifths of the timeout."""
-    reply.line.pause(LATE * reply.pace.gap)
-    reply.line.answer(500, FAILURE)
+    reply.gated.pause(LATE * reply.pace.gap)
+    reply.gated.answer(500, FAILURE)
 
 
 @scenario
 def late_beginning(reply: Reply) -> None:
     """The echo; if the first text is `text 0`, after a fifth of the timeout, so that portions come back in another order."""
     if is_first_portion(reply):
-        reply.line.pause(reply.pace.gap / 2)
+        reply.gated.pause(reply.pace.gap / 2)
     echo(reply)
 
 
 @scenario
 def gated(reply: Reply) -> None:
     """The echo. A stream waits before token 2, and a whole answer before it begins, until the check opens the gate of its nonce."""
-    reply.line.hold_after(1)
+    reply.gated.hold_after(1)
     echo(reply)
 
 
 @scenario
 def gated_halves(reply: Reply) -> None:
     """As `halves`. A stream waits after the first half of a character, and a whole answer before it begins, for the gate of its nonce."""
-    reply.line.hold_after(2)
+    reply.gated.hold_after(2)
     halves(reply)
 
 
@@ -267,7 +268,7 @@ def gated_halves(reply: Reply) -> None:
 def gated_end(reply: Reply) -> None:
     """The echo, with counts beside the tokens of the fallback. It waits before its end until the check opens the gate of its nonce."""
     reply.dialect.form = COUNTED_EARLY
-    reply.line.hold_after(len(reply.echo))
+    reply.gated.hold_after(len(reply.echo))
     echo(reply)
 
 
@@ -281,8 +282,8 @@ def drip(reply: Reply) -> None:
 @scenario
 def stale(reply: Reply) -> None:
     """The echo on a new connection. A connection that had a request before is closed without a byte."""
-    if reply.line.response.request.nth > 1:
-        reply.line.break_off("cut")
+    if reply.gated.response.request.nth > 1:
+        reply.gated.break_off("cut")
     else:
         echo(reply)
 
@@ -290,7 +291,7 @@ def stale(reply: Reply) -> None:
 @scenario
 def slow(reply: Reply) -> None:
     """No byte until long after the timeout, then the echo."""
-    reply.line.pause(reply.pace.late)
+    reply.gated.pause(reply.pace.late)
     echo(reply)
 
 
@@ -298,7 +299,7 @@ def slow(reply: Reply) -> None:
 def stall(reply: Reply) -> None:
     """Two tokens, then nothing until long after the timeout; a single answer comes too late as a whole."""
     reply.say(reply.echo[:2])
-    reply.line.pause(reply.pace.late)
+    reply.gated.pause(reply.pace.late)
     reply.say(reply.echo[2:])
     reply.finish()
 
@@ -307,7 +308,7 @@ def stall(reply: Reply) -> None:
 def stall_before_first(reply: Reply) -> None:
     """Status 200 in time, then nothing; half of a single answer in time, then nothing."""
     reply.hang()
-    reply.line.pause(reply.pace.late + VERY_LATE)
+    reply.gated.pause(reply.pace.late + VERY_LATE)
     reply.cut()
 
 

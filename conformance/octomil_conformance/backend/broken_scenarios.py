@@ -1,15 +1,15 @@
-"""Scenarios in which an answer breaks off or is malformed, written like those in acts.py."""
+"""Scenarios in which an answer breaks off or is malformed, written like those in answer_scenarios.py."""
 
 from octomil_conformance.backend import words
-from octomil_conformance.backend.acts import (
+from octomil_conformance.backend.answer_scenarios import (
     FAILURE,
     VERY_LATE,
     echo,
     is_first_portion,
     scenario,
 )
+from octomil_conformance.backend.gated import JSON
 from octomil_conformance.backend.reply import Reply
-from octomil_conformance.backend.stage import JSON
 
 
 @scenario
@@ -66,7 +66,7 @@ REASONING_STEPS = 8
 def reason_long(reply: Reply) -> None:
     for _ in range(REASONING_STEPS):
         reply.think(words.THOUGHTS)
-        reply.line.pause(0.2)
+        reply.gated.pause(0.2)
 
 
 @scenario
@@ -80,7 +80,7 @@ def cut_after_long_thought(reply: Reply) -> None:
 def stall_after_long_thought(reply: Reply) -> None:
     """Reasoning for more than a second, then nothing until long after the timeout."""
     reason_long(reply)
-    reply.line.pause(reply.pace.late)
+    reply.gated.pause(reply.pace.late)
     echo(reply)
 
 
@@ -114,10 +114,10 @@ def flood_cut(reply: Reply) -> None:
 @scenario
 def failure_stall(reply: Reply) -> None:
     """500 and the beginning of its message in time, then nothing."""
-    reply.line.response.head(500, content_type=JSON, content_length=str(len(FAILURE)))
-    reply.line.response.send(FAILURE[:5])
-    reply.line.pause(reply.pace.late + VERY_LATE)
-    reply.line.break_off("cut")
+    reply.gated.response.head(500, content_type=JSON, content_length=str(len(FAILURE)))
+    reply.gated.response.send(FAILURE[:5])
+    reply.gated.pause(reply.pace.late + VERY_LATE)
+    reply.gated.break_off("cut")
 
 
 @scenario
@@ -139,13 +139,13 @@ def garbage_after_nothing(reply: Reply) -> None:
 @scenario
 def drop(reply: Reply) -> None:
     """The connection is closed without a byte of an answer; a server may try that twice."""
-    reply.line.break_off("cut")
+    reply.gated.break_off("cut")
 
 
 @scenario
 def no_body(reply: Reply) -> None:
     """Status 200 and a body without a byte."""
-    reply.line.answer(200, b"")
+    reply.gated.answer(200, b"")
 
 
 @scenario
@@ -154,4 +154,4 @@ def later_portions_fail(reply: Reply) -> None:
     if is_first_portion(reply):
         echo(reply)
     else:
-        reply.line.answer(500, FAILURE)
+        reply.gated.answer(500, FAILURE)
