@@ -18,7 +18,7 @@ SUITE = PACKAGE.parent / "conformance" / "octomil_conformance"
 IMPORTERS = {
     "falcon": {
         *("middleware", "resources", "body"),
-        *("sdk_endpoints.openai", "sdk_endpoints.octomil"),
+        *("sdk_endpoints", "sdk_endpoints.openai", "sdk_endpoints.octomil"),
     },
     "requests": {"backends.http"},
     "urllib3": {"backends.http", "backends.wire", "backends.framing"},

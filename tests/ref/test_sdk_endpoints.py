@@ -205,6 +205,13 @@ def test_every_error_below_v1_has_openais_shape(
     assert response.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/completions"])
+def test_a_client_of_another_openai_endpoint_learns_which_ones_there_are(client, path):
+    error = client.simulate_post(path, json=HELLO).json["error"]
+
+    assert "chat/completions, embeddings and models" in error["message"]
+
+
 def vectors_from(*vectors: list[float]) -> None:
     answer = {"embeddings": list(vectors), "prompt_eval_count": 4}
     responses.post(f"{OLLAMA}/api/embed", json=answer)
