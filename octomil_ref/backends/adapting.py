@@ -163,11 +163,12 @@ _ABOUT_THE_REQUEST = (RequestRefused, ModalityRefused, Broken)
 """Failures that may be about a field. Broken: LiteLLM answers 500 "got an unexpected keyword argument 'top_k'"."""
 
 _OTHER_FORM = re.compile(
-    r"only support\w* stream|non-streaming|stream\W+(is not supported|does not support)"
-    r"|(not|n't) support stream|to stream this model",
+    r"only support\w* stream|non-streaming|stream must be|stream\W+(is not supported|does not support)"
+    r"|(not|n't) support stream|unsupported for stream|streaming completion is not|to stream this model",
     re.IGNORECASE,
 )
-"""DashScope: "This model only support stream mode". OpenAI: "'stream' does not support true with this model"."""
+"""DashScope: "This model only support stream mode". Gateways before ChatGPT: "Stream must be set to true". OpenAI: "'stream' does not support
+true with this model". Bedrock: "The model is unsupported for streaming"."""
 
 _UNSUPPORTED = re.compile(
     r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"

@@ -18,7 +18,7 @@ from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import error_in_answer, has_error
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import RequestRefused, UpstreamError
+from octomil_ref.errors import Broken, RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
 TOP_LEVEL = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
@@ -51,11 +51,9 @@ class OllamaBackend:
 
     def complete(self, request: CompletionRequest) -> Completion:
         response, ignored = self._ask(request, stream=False)
-        with reading.whole_answer(response) as body:
-            if not body["done"]:
-                raise ValueError("the answer is not complete")
-            output = reading.text(body["message"].get("content"))
-            return Completion(output, self.provider, _ending(body, ignored))
+        with reading.whole_body(response) as body:
+            output, ending = _read_whole(body, ignored)
+            return Completion(output, self.provider, ending)
 
     def stream(self, request: CompletionRequest) -> PieceStream:
         response, ignored = self._ask(request, stream=True)
@@ -128,6 +126,19 @@ class OllamaBackend:
         except UpstreamError:
             return True
         return not names.isdisjoint((model, f"{model}:latest"))
+
+
+def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
+    try:
+        answer = reading.json_object(body)
+    except ValueError:  # lines
+        cut_off = Broken("The ollama backend sent no whole answer.")
+        return reading.text_of_stream(body, _Lines(ignored), cut_off)
+    if has_error(answer):
+        raise error_in_answer(OllamaBackend.provider, answer)
+    if not answer["done"]:
+        raise ValueError("the answer is not complete")
+    return reading.text(answer["message"].get("content")), _ending(answer, ignored)
 
 
 class _Lines:

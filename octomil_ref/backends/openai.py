@@ -16,7 +16,6 @@ from octomil_ref.backends import (
     Ending,
     Piece,
     PieceStream,
-    Token,
     Usage,
     reading,
 )
@@ -111,11 +110,21 @@ REASONS = {
     ),
     **dict.fromkeys(("max_tokens", "model_length"), "length"),
     "model_context_window_exceeded": "length",
-    **dict.fromkeys(("safety", "sensitive"), "content_filter"),
+    **dict.fromkeys(
+        (
+            "safety",
+            "recitation",
+            "blocklist",
+            "prohibited_content",
+            "spii",
+            "sensitive",
+        ),
+        "content_filter",
+    ),
     **dict.fromkeys(("function_call", "tool_call"), "tool_calls"),
 }
 """Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
-model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, SAFETY. LiteLLM before OCI: COMPLETE, TOOL_CALL. Others complete
+model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM before OCI: COMPLETE, TOOL_CALL. Others complete
 an answer too, without a reason."""
 
 FAILED = re.compile(
@@ -128,7 +137,8 @@ insufficient_system_resource. Z.ai: network_error."""
 
 def _reason_of(choice: Mapping[str, Any]) -> object:
     """Why generation ended; falsy if it goes on. Raises UpstreamError if it failed."""
-    reason = choice.get("finish_reason")
+    # Gemini 1.5 sent null as one and the reason as the other.
+    reason = choice.get("finish_reason") or choice.get("finishReason")
     if error := choice.get("error"):  # OpenRouter
         raise error_in_answer(PROVIDER, {"error": error})
     # OpenRouter calls a network_error of the provider behind it a stop.
@@ -139,7 +149,10 @@ def _reason_of(choice: Mapping[str, Any]) -> object:
 
 
 def _finish_reason(reason: object) -> str | None:
-    return REASONS.get(reason.lower()) if isinstance(reason, str) else None
+    """One of FINISH_REASONS, or None."""
+    if not isinstance(reason, str):
+        return None
+    return REASONS.get(reason.lower().partition(":")[0])  # Gemini: content_filter: SPII
 
 
 # Where text is
@@ -188,7 +201,9 @@ def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
     try:
         answer = reading.json_object(body)
     except (ValueError, TypeError):
-        return _read_whole_stream(body, ignored)
+        # Events, or JSON followed by `data: [DONE]`.
+        cut_off = Broken(f"The {PROVIDER} backend sent no whole answer.")
+        return reading.text_of_stream(body, _Lines(ignored), cut_off)
     if has_error(answer) or not answer.get("choices"):
         raise error_in_answer(PROVIDER, answer)
     choice = answer["choices"][0]
@@ -196,17 +211,6 @@ def _read_whole(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
     _, content = _content(_message(choice))
     usage = _usage(answer) or _usage(choice)  # Moonshot
     return reading.text(content), Ending(_finish_reason(reason), usage, ignored)
-
-
-def _read_whole_stream(body: bytes, ignored: tuple[str, ...]) -> tuple[str, Ending]:
-    """Reads events, or JSON followed by `data: [DONE]`: some gateways stream although a whole answer was asked for."""
-    lines = _Lines(ignored)
-    pieces = [piece for line in body.split(b"\n") for piece in lines.read(line)]
-    if not any(isinstance(piece, Ending) for piece in pieces):
-        pieces += lines.end(Broken(f"The {PROVIDER} backend sent no whole answer."))
-    texts = [piece.text for piece in pieces if isinstance(piece, Token)]
-    ending = next(piece for piece in pieces if isinstance(piece, Ending))
-    return "".join(texts), ending
 
 
 # Streams
@@ -327,8 +331,10 @@ class _Lines:
         return [each for each in self._chunk(answer) if not isinstance(each, Ending)]
 
     def _chunk(self, chunk: dict[str, Any]) -> list[Piece]:
-        if has_error(chunk):
-            raise error_in_answer(PROVIDER, chunk)
+        groq = chunk.get("x_groq") or {}
+        for body in (chunk, groq):
+            if has_error(body):
+                raise error_in_answer(PROVIDER, body)
         if chunk.get("usage"):
             self._usage = _usage(chunk) or self._usage
         choices = chunk.get("choices")
@@ -353,8 +359,7 @@ class _Lines:
         if reason := _reason_of(choice):
             self._reason = reason
             # Moonshot and Groq
-            places = (choice, chunk.get("x_groq") or {})
-            self._usage = self._usage or next(filter(None, map(_usage, places)), None)
+            self._usage = self._usage or _usage(choice) or _usage(groq)
         return pieces
 
     def _ending(self) -> list[Piece]:

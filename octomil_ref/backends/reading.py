@@ -79,6 +79,18 @@ class LineReader(Protocol):
         """Called when the body ends: the last pieces, with the ending. Raises `failure` unless the answer is complete."""
 
 
+def text_of_stream(
+    body: bytes, reader: LineReader, cut_off: UpstreamError
+) -> tuple[str, Ending]:
+    """Reads a stream as a whole, because some gateways stream although a whole answer was asked for. Raises `cut_off` if it has no end."""
+    pieces = [piece for line in body.split(b"\n") for piece in reader.read(line)]
+    if not any(isinstance(piece, Ending) for piece in pieces):
+        pieces += reader.end(cut_off)
+    texts = [piece.text for piece in pieces if isinstance(piece, Token)]
+    ending = next(piece for piece in pieces if isinstance(piece, Ending))
+    return "".join(texts), ending
+
+
 class StreamedAnswer:
     """The pieces of a streamed answer. Pieces that arrive together come in one list; the last piece is an Ending.
 

@@ -106,7 +106,7 @@ TABLE = (
         r"|model (name|id|identifier).{0,60}(invalid|not valid|unknown)|no models? (are currently )?loaded"
         r"|model (is|has) not (been )?loaded"
         r"|requested model.{0,100}not supported|no endpoints (found for|available for this model)|deployment.{0,60}not (exist|found)"
-        r"|not (have access to|allowed to access).{0,40}model",
+        r"|(not|n't) (have access to|allowed to access).{0,40}model",
         "DeepSeek, LiteLLM, OpenRouter, LM Studio, Mistral, Cloudflare, Bedrock, Groq, Together, TabbyAPI, FastChat, llama-swap, llama.cpp, Z.ai, watsonx, DashScope, Ray Serve, GitHub 400; Cortex 409; OpenAI, LiteLLM 403; Ollama 400 where"
         " a name cannot be one of its own (`@cf/…`, `accounts/x/models/y`)",
     ),
@@ -131,8 +131,8 @@ TABLE = (
         RequestRefused,
         REQUEST,
         r"moderation|content[ _]?(filter|policy|management)|flagged|data_inspection"
-        r"|content exists risk|responsible ?ai|guardrail",
-        "OpenRouter 403, Azure 400, DeepSeek 400, DashScope 400",
+        r"|content exists risk|responsible ?ai|guardrail|usage guidelines|censorship",
+        "OpenRouter 403, xAI 403, Azure 400, DeepSeek 400, DashScope 400, StepFun 451",
     ),
     Row(
         NoSuchPath,
@@ -171,7 +171,7 @@ TABLE = (
         r"|(input|prompt|content)(\[\d+\])?\W{1,4}string too long"
         r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -"
         r"|prompt length .{0,20}greater than|token count.{0,40}only supports|range of input length|model token limit"
-        r"|supported sequence length|超长",
+        r"|supported sequence length|less than max_seq_len|超长",
         "all; llama.cpp 500, TGI 422, SGLang inside 200, vLLM's negative max_tokens",
     ),
     Row(BatchTooLarge, [413], "", "nginx, Cloudflare: a web page"),
@@ -206,9 +206,7 @@ def error_of_response(
 ) -> UpstreamError:
     """The error that a response with this `status` means."""
     how = f"with status {status}"
-    wait = _WAIT.search(body)
-    later = retry_after or (wait[1].decode() if wait else None)
-    return _failure(provider, status, how, json_or_text(body), later)
+    return _failure(provider, status, how, json_or_text(body), retry_after)
 
 
 def error_in_answer(provider: str, body: Any) -> UpstreamError:
@@ -263,7 +261,7 @@ def _failure(
     no_reason = "it sent a web page" if is_page else "it gave no reason"
     reason = _SECRET.sub(HIDDEN, words.partition("\n")[0]) or no_reason
     message = MESSAGES[meaning].format(provider=provider, how=how, reason=reason)
-    later = {"Retry-After": _seconds(retry_after)}
+    later = {"Retry-After": _seconds(retry_after or _wait(words))}
     failure = meaning(message, later if meaning in (RateLimited, Busy) else None)
     failure.detail = message if meaning is NoSuchPath else reason
     if status in SERVER and meaning is not RequestRefused:
@@ -335,7 +333,7 @@ def _location(error: dict[str, Any]) -> str:
 
 _CODES = (
     *("code", "type", "status", "errortype", "errorcode", "reason", "param"),
-    *("statuscode", "rawstatuscode"),
+    *("statuscode", "rawstatuscode", "retrydelay"),
 )
 _NESTED = ("error", "errors", "details", "message", "detail", "baseresp")
 
@@ -376,9 +374,21 @@ _SECRET = re.compile(
 """Matches addresses, paths of files, and keys. Masked keys too, because they show a part of the key."""
 
 _WAIT = re.compile(
-    rb'(?:"retryDelay": ?"|(?:try again|retry) in )([0-9.]+) ?s', re.IGNORECASE
+    r"(?:^|(?:try again|retry) in |retry after |wait )(?:(\d{1,5})h)?(?:(\d{1,5})m)?(\d{1,9}(?:\.\d+)?) ?s",
+    re.IGNORECASE | re.MULTILINE,
 )
-"""Matches seconds to wait in a body. Gemini: `"retryDelay": "39s"` without a Retry-After. Groq: "Please try again in 7.66s". LiteLLM: "Try again in 60 seconds"."""
+"""Matches a time to wait among words. Gemini has it in a field of its own: "39s". Groq: "try again in 7m12.5s". LiteLLM: "Try again
+in 60 seconds". Azure: "retry after 7 seconds". GitHub: "wait 12 seconds before retrying"."""
+
+
+def _wait(words: str) -> str | None:
+    """The seconds to wait that the upstream's words name, if they do."""
+    found = _WAIT.search(words)
+    if not found:
+        return None
+    hours, minutes, seconds = (float(each or 0) for each in found.groups())
+    return str(hours * 3600 + minutes * 60 + seconds)
+
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

@@ -195,6 +195,14 @@ def test_a_stream_is_read_with(sent, pieces):
     assert streamed(sent) == pieces
 
 
+@pytest.mark.parametrize("sent, pieces", STREAMS.values(), ids=STREAMS)
+def test_lines_instead_of_a_whole_answer_are_read_with(sent, pieces):
+    responses.post(CHAT, body=sent)
+    text = "".join(each.text for each in pieces if isinstance(each, Token))
+
+    assert backend().complete(asking()) == Completion(text, "ollama", pieces[-1])
+
+
 ERROR_LINES = {
     "text": b'{"error": "llama runner process has terminated"}\n',
     "an empty object": b'{"error": {}}\n',
@@ -214,6 +222,9 @@ def test_a_stream_fails_at_once_and_after_a_token_by(bad):
     for before in (b"", ndjson(ollama_line("Che"))):
         with pytest.raises(Broken):
             streamed(before + bad)
+        responses.post(CHAT, body=before + bad)
+        with pytest.raises(Broken):
+            backend().complete(asking())
 
 
 @pytest.mark.parametrize("line", [{}, {"response": "A"}], ids=["", "/api/generate"])

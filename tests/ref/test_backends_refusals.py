@@ -155,10 +155,17 @@ def test_a_busy_upstreams_retry_after_is(status, given, sent):
     [
         (None, b'{"error": {"details": [{"retryDelay": "39s"}]}}', "39"),
         (None, b'{"error": {"message": "Please try again in 7.66s."}}', "8"),
+        (None, b'{"error": {"message": "Please try again in 1h7m12.5s."}}', "4033"),
+        (None, b'{"error": {"message": "Please try again in 120ms."}}', "1"),
         (None, b'{"error": {"message": "Try again in 60 seconds."}}', "60"),
+        (None, b'{"error": {"message": "Please retry after 7 seconds."}}', "7"),
+        (None, b'{"message": "Please wait 12 seconds before retrying."}', "12"),
         ("5", b'{"error": {"details": [{"retryDelay": "39s"}]}}', "5"),
     ],
-    ids=["Gemini", "Groq", "LiteLLM", "a Retry-After, which counts"],
+    ids=[
+        *("Gemini", "Groq", "Groq, of a day", "OpenAI, in milliseconds", "LiteLLM"),
+        *("Azure", "GitHub", "a Retry-After, which counts"),
+    ],
 )
 def test_a_wait_in_the_body_is_the_retry_after(given, body, sent):
     failure = error_of_response("openai", 429, body, given)
