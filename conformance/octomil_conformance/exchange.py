@@ -99,11 +99,18 @@ CLOSED = "the connection was closed before the status line"
 """The problem of a request to a server that breaks off, or that ends meanwhile."""
 
 
+class NoStatus(int):
+    """The status, 0, of an exchange without a status line."""
+
+    def __str__(self) -> str:
+        return "no response"
+
+
 @dataclass(frozen=True)
 class Exchange:
     request: Request
     status: int
-    """0 if no status line came."""
+    """NoStatus if no status line came."""
     headers: Headers
     chunks: tuple[Chunk, ...]
     end: End

@@ -20,7 +20,7 @@ from http.client import (
 from typing import Any
 from urllib.parse import urlsplit
 
-from octomil_conformance.exchange import CLOSED, Chunk, End, Exchange, Request
+from octomil_conformance.exchange import CLOSED, Chunk, End, Exchange, NoStatus, Request
 
 READ = 65536
 
@@ -58,7 +58,7 @@ class Transfer:
         `held`: the number of bytes at the end of the body that only `go_on` sends. `most`: the largest number of spaces after the body.
         """
         self.request = request
-        self.status = 0
+        self.status: int = NoStatus()
         self.error: Exception | None = None
         self._observe = observe
         self._deadline = deadline

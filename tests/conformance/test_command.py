@@ -284,7 +284,7 @@ def test_list_prints_the_requirements_that_a_claim_includes(capsys):
 
 
 def test_explain_prints_requirements_their_checks_and_what_these_send(capsys):
-    assert cli.main(["explain", "stream-05", "Health-23", "AUTH-02"]) == 0
+    assert cli.main(["explain", "stream-05", "Health-23", "AUTH-02", "HTTP-25"]) == 0
 
     out = capsys.readouterr().out
     assert "wire/stream.py:" in out
@@ -293,6 +293,7 @@ def test_explain_prints_requirements_their_checks_and_what_these_send(capsys):
     assert "sends     POST /api/v1/inference/stream\n" in out
     assert "# ollama and openai hanging\n" in out
     assert "X-API-Key: conf-0000-an-unknown-token\n" in out
+    assert "sends     nothing; it judges the responses to the other checks\n" in out
 
 
 def test_requests_to_unknown_paths_of_an_upstream_are_reported():
@@ -311,7 +312,10 @@ def test_the_report_says_what_each_upstream_plays():
     run = judged("no_fallback_on_redirects", {"embed": 2}, "FALLBACK-05")
 
     said = "\n".join(lines(run))
-    assert "plays   ollama: 302: a redirect to its root, as to a login page.\n" in said
+    assert (
+        "plays   ollama: 302: a redirect to its root, like one to a login page.\n"
+        in said
+    )
     assert f"{'':14}openai: The prompt, word by word; " in said
 
 
@@ -342,6 +346,28 @@ def test_a_server_that_ends_during_the_run_is_named():
     [note] = run.notes()
     assert note.startswith("the server was not there in 2 checks: it ended during")
     assert note.endswith(": STREAM-05 (every event ends with a blank line)")
+
+
+def test_cases_of_a_check_that_got_the_same_share_a_line():
+    run = run_of(
+        *(verdict(check=f"a check ({each})") for each in ("one", "two", "three")),
+        verdict(check="a check (four)", got="more"),
+        verdict(check="another check"),
+    )
+
+    assert [each for each in lines(run) if each.startswith("      also")] == [
+        "      also    stream: a check (two, three)",
+        "      also    stream: another check",
+        "      also    stream: a check (four): got more",
+    ]
+
+
+def test_a_request_in_chunks_is_repeated_by_curl_which_makes_them():
+    run = judged("chunks_are_not_read", {"embed": 1}, "HTTP-23")
+
+    [command] = [each for each in lines(run) if "repro" in each]
+    assert "-H 'Transfer-Encoding: chunked' -d '{\"model_id\"" in command
+    assert command.endswith("]}'")
 
 
 def test_a_finding_says_which_upstreams_were_asked():

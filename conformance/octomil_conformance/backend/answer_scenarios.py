@@ -104,7 +104,7 @@ def halves(reply: Reply) -> None:
 
 @scenario
 def lone_halves(reply: Reply) -> None:
-    """Halves of characters that stay alone."""
+    """Half characters without their other half."""
     reply.say(words.LONE_HALVES_TOKENS)
     reply.finish()
 

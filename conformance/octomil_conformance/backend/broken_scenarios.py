@@ -34,7 +34,7 @@ def truncate_before_first(reply: Reply) -> None:
 
 @scenario
 def truncate_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then a clean end."""
+    """An empty token, like the one beside the role, then a clean end."""
     reply.say([""])
     reply.stop_short()
 
@@ -86,7 +86,7 @@ def stall_after_long_thought(reply: Reply) -> None:
 
 @scenario
 def cut_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then the connection breaks."""
+    """An empty token, like the one beside the role, then the connection breaks."""
     reply.say([""])
     reply.cut()
 
@@ -131,7 +131,7 @@ def garbage_between(reply: Reply) -> None:
 
 @scenario
 def garbage_after_nothing(reply: Reply) -> None:
-    """An empty token, as beside the role, then bytes that are not of the dialect."""
+    """An empty token, like the one beside the role, then bytes that are not of the dialect."""
     reply.say([""])
     reply.garble()
 

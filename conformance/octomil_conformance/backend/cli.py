@@ -15,8 +15,9 @@ from octomil_conformance.output import signals_held, wait_for_the_end
 def run(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM. Returns the exit code."""
     if options.scenarios:
-        for scenario in SCENARIOS.values():
-            print(f"{MODEL_PREFIX + scenario.name:<28}{scenario.sentence}")
+        width = max(map(len, SCENARIOS)) + 2
+        for name, scenario in SCENARIOS.items():
+            print(f"{MODEL_PREFIX}{name:<{width}}{scenario.sentence}")
         return 0
     given = (options.backend, options.openai_backend)
     more = (options.backend_timeout, options.allow_remote)

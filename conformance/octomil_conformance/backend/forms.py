@@ -199,16 +199,16 @@ FORMS: Mapping[str, Form] = {
     "totals": Form("Counts of tokens in each chunk of the fallback", counts="always"),
     "no-mark": Form("No `[DONE]` at the end", has_mark=False),
     "half-counted": Form("Only the tokens of the answer are counted", counts="half"),
-    "uncounted": Form("No number of tokens", counts="never"),
-    "negative-counts": Form("Numbers of tokens below 0", _counted(lambda count: -35)),
+    "uncounted": Form("No token counts", counts="never"),
+    "negative-counts": Form("Token counts below 0", _counted(lambda count: -35)),
     "float-counts": Form(
-        "Numbers of tokens with a decimal point, such as 12.0", _counted(float)
+        "Token counts with a decimal point, such as 12.0", _counted(float)
     ),
     "odd-counts": Form(
-        "Numbers of tokens that are fractions", _counted(lambda count: count + 0.5)
+        "Token counts that are fractions", _counted(lambda count: count + 0.5)
     ),
     "no-mark-uncounted": Form(
-        "Nothing after the reason: no number of tokens and no `[DONE]`",
+        "Nothing after the reason: no token counts and no `[DONE]`",
         counts="never",
         has_mark=False,
     ),
@@ -231,7 +231,7 @@ FORMS: Mapping[str, Form] = {
     ),
     "lingers": Form("A response that stays open after the answer", stays_open=True),
     "no-mark-lingers": Form(
-        "No number of tokens, no `[DONE]`, and a response that stays open after the answer",
+        "No token counts, no `[DONE]`, and a response that stays open after the answer",
         counts="never",
         has_mark=False,
         stays_open=True,

@@ -117,7 +117,7 @@ VECTORS: Mapping[str, Form] = {
         vectors=lambda vectors: [[-number for number in each] for each in vectors],
     ),
     "missing-vectors": Form(
-        "One vector less than there are texts", vectors=lambda vectors: vectors[:-1]
+        "One vector fewer than there are texts", vectors=lambda vectors: vectors[:-1]
     ),
     "too-many-vectors": Form(
         "One vector more than there are texts",

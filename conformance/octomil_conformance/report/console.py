@@ -76,7 +76,7 @@ def _environment(config: Config) -> list[str]:
 
 def _blocks(run: Run) -> Iterator[list[str]]:
     for first, *others in _findings(run):
-        yield [*_block(first), *(_also(first, each) for each in others)]
+        yield [*_block(first), *_also(first, others)]
     for expectation in run.stale():
         yield [
             f"STALE  {expectation.check}  expected to fail, but it does not: remove it from the list",
@@ -98,7 +98,7 @@ def _block(verdict: Verdict) -> list[str]:
     requirement = verdict.requirement
     label = words.LABELS[verdict.outcome]
     lines = [f"{label}  {requirement.id}  {requirement.force}  {requirement.text}"]
-    rows = [("check", _place(verdict))]
+    rows = [("check", f"{verdict.profile}: {verdict.check}")]
     if verdict.outcome in ("fail", "warn", "expected"):
         rows += [("got", verdict.evidence.got), ("want", verdict.evidence.want)]
     rows.append(("reason", verdict.reason))
@@ -119,15 +119,15 @@ def _block(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _also(first: Verdict, verdict: Verdict) -> str:
-    """Each may break the requirement in its own way."""
-    got = " ".join(verdict.evidence.got.split())
-    new = got and verdict.evidence.got != first.evidence.got
-    return f"      also    {_place(verdict)}" + (f": got {got[:MOST]}" if new else "")
-
-
-def _place(verdict: Verdict) -> str:
-    return f"{verdict.profile}: {verdict.check}"
+def _also(first: Verdict, others: list[Verdict]) -> Iterator[str]:
+    """The other checks that broke the requirement, and what they got if it differs."""
+    by_got: dict[str, list[Verdict]] = {}
+    for each in others:
+        by_got.setdefault(each.evidence.got, []).append(each)
+    for got, verdicts in by_got.items():
+        is_new = got and got != first.evidence.got
+        what = f": got {' '.join(got.split())[:MOST]}" if is_new else ""
+        yield from (f"      also    {each}{what}" for each in words.places(verdicts))
 
 
 def _summary(run: Run) -> Iterator[str]:

@@ -97,7 +97,7 @@ def _row(
     return [
         f"**{words.LABELS[first.outcome]}**",
         f"**{requirement.id}** {requirement.force} {ours(requirement.text)}",
-        "<br>".join(plain(f"{each.profile}: {each.check}") for each in verdicts),
+        "<br>".join(map(plain, words.places(verdicts))),
         "<br>".join(got),
         code(first.evidence.want, token),
         ours(requirement.breaks),

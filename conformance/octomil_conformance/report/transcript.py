@@ -6,7 +6,7 @@ from typing import Any
 
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.scenarios import scenario_of
-from octomil_conformance.exchange import Exchange, Headers, field
+from octomil_conformance.exchange import Exchange, Headers, Request, field
 from octomil_conformance.expect import shown
 from octomil_conformance.report.redact import MASK, redact, redact_pieces
 from octomil_conformance.report.words import plural
@@ -94,13 +94,25 @@ def curl(exchange: Exchange) -> str:
             words.append(f'-H "{name}: {_token_as_variable(value)}"')
         elif name.lower() not in OURS:
             words.append(f"-H {shlex.quote(f'{name}: {value}')}")
-    body = request.body.decode("utf-8", "replace")
+    body = _without_chunks(request).decode("utf-8", "replace")
     if len(body) > CURL_BODY:
         words.append(f"-d '…' # {len(body)} characters, see --json")
     elif body:
         words.append(f"-d {shlex.quote(body)}")
     needs = f"\n# needs {request.needs}" if request.needs else ""
     return " ".join(words) + needs
+
+
+def _without_chunks(request: Request) -> bytes:
+    """The body without chunked transfer coding, which curl adds again because of the header."""
+    if ("Transfer-Encoding", "chunked") not in request.headers:
+        return request.body
+    content, rest = b"", request.body
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        content, rest = content + rest[:length], rest[length + 2 :]
+    return content
 
 
 def _token_as_variable(value: str) -> str:

@@ -71,6 +71,19 @@ def in_a_row(names: Iterable[str]) -> str:
     return ", ".join(f"{n} times {name}" if n > 1 else name for name, n in counts)
 
 
+def places(verdicts: Iterable[Verdict]) -> list[str]:
+    """The checks of the verdicts, each with all its cases: `infer: a check (one, two)`."""
+    found: dict[str, list[str]] = {}
+    for each in verdicts:
+        check, has_case, case = each.check.partition(" (")
+        cases = found.setdefault(f"{each.profile}: {check}", [])
+        cases += [case.removesuffix(")")] if has_case else []
+    return [
+        f"{name} ({', '.join(cases)})" if cases else name
+        for name, cases in found.items()
+    ]
+
+
 def by_profile(run: Run) -> dict[str, Counter[Outcome]]:
     """The number of each outcome for each claimed profile. A check of auth counts for auth and for its endpoint."""
     return {
