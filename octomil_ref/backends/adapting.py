@@ -171,7 +171,7 @@ _OTHER_FORM = re.compile(
 true with this model". Bedrock: "The model is unsupported for streaming"."""
 
 _UNSUPPORTED = re.compile(
-    r"unsupported|(not|n't) support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"
+    r"unsupported|(not|n't)[ _]support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"
     r"|additional propert|cannot find field|invalid (field|parameter name)"
     r"|deprecated|extraneous",
     re.IGNORECASE,

@@ -159,8 +159,8 @@ TABLE = (
         r"(allowed|maximum|max) batch size|batch size (is|of|limit|exceed|must|should)|too many inputs"
         r"|in one batch|more batches|(number of|at most \d+) (inputs|texts|items)"
         r"|(input|messages)\W.{0,80}array (too long|length)"
-        r"|tokens (in batch|per (submitted batch|request))",
-        "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422",
+        r"|tokens (in batch|per (submitted batch|request))|instance\(s\) is allowed|maximum item count|数组最大",
+        "TEI 413, Gemini 400, Mistral 400, DashScope 400, Azure 400, Cohere 400, OpenAI 400, Voyage 400, NIM 422, Vertex 400, Bedrock 400, Z.ai 400",
     ),
     Row(
         ContextTooLong,
@@ -170,7 +170,7 @@ TABLE = (
         r"|(maximum|max) (prompt length|number of tokens)|must have less than \d+ tokens"
         r"|(input|prompt|content)(\[\d+\])?\W{1,4}string too long"
         r"|inputs`? tokens \+|reduce the length of the|max_tokens must be at least 1, got -"
-        r"|prompt length .{0,20}greater than|token count.{0,40}only supports|range of input length|model token limit"
+        r"|prompt length .{0,20}greater than|token count.{0,40} supports|range of input length|model token limit"
         r"|supported sequence length|less than max_seq_len|超长",
         "all; llama.cpp 500, TGI 422, SGLang inside 200, vLLM's negative max_tokens",
     ),
@@ -280,7 +280,7 @@ _PLACES = (
     # A body may have several of these. `error` often says the least (`"error": "Bad Request", "message": …`).
     *("message", "detail", "errors", "msg", "errormessage", "errormsg"),
     *("errordescription", "description", "error", "title", "reason"),
-    *("baseresp", "statusmsg"),
+    *("baseresp", "statusmsg", "externalmodelerror"),
 )
 """Names of fields as `_fields` spells them."""
 
@@ -346,6 +346,7 @@ def _codes(value: Any, depth: int = MAX_DEPTH) -> list[str]:
         return []
     fields = _fields(value)
     own = [str(fields[key]) for key in _CODES if type(fields.get(key)) in (str, int)]
+    own += filter(None, [_location(value)])
     inner = [_codes(fields[key], depth - 1) for key in _NESTED if key in fields]
     return own + [code for codes in inner for code in codes]
 
@@ -377,8 +378,7 @@ _WAIT = re.compile(
     r"(?:^|(?:try again|retry) in |retry after |wait )(?:(\d{1,5})h)?(?:(\d{1,5})m)?(\d{1,9}(?:\.\d+)?) ?s",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Matches a time to wait among words. Gemini has it in a field of its own: "39s". Groq: "try again in 7m12.5s". LiteLLM: "Try again
-in 60 seconds". Azure: "retry after 7 seconds". GitHub: "wait 12 seconds before retrying"."""
+"""Matches a time to wait. Gemini: a code "39s". Groq: "try again in 7m12.5s". Azure: "retry after 7 seconds". GitHub: "wait 12 seconds"."""
 
 
 def _wait(words: str) -> str | None:

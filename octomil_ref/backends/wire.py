@@ -244,6 +244,9 @@ class _Http1:
         except OSError as ex:
             self._raise_if_stale(ex)
             raise
+        if head.status == 408 and self._responses and not head.keeps_alive():
+            # Apache, HAProxy: no answer, but a notice that the connection was idle (RFC 9110, section 15.5.9).
+            raise StaleConnection
         self._responses += 1
         body = Body(head, rest, self._timed, deadline)
         return DirectResponse(head, body, self._response_ended)

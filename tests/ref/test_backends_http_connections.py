@@ -22,6 +22,7 @@ from octomil_ref.errors import Broken, TimedOut, UpstreamError
 OK = keeping(plain(b"{}"))
 AGAIN = keeping(plain(b'"again"'))
 DIES = Response.close
+IDLE = keeping(b"HTTP/1.1 408 Idle\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 
 
 def ask(to: Upstream) -> bytes:
@@ -49,6 +50,12 @@ GZIPPED = plain(gzip.compress(GOOD)).replace(
 REQUESTS = {
     "share a connection": ([OK, AGAIN], [GOOD, LATER], [1, 1]),
     "are retried if a pooled one dies": ([OK, DIES, AGAIN], [GOOD, LATER], [1, 1, 2]),
+    "are retried if a pooled one was idle": (
+        [OK, IDLE, AGAIN],
+        [GOOD, LATER],
+        [1, 1, 2],
+    ),
+    "are not retried if a fresh one was idle": ([IDLE, OK], [b"", GOOD], [1, 2]),
     "are retried once": ([OK, DIES, DIES, OK], [GOOD, Broken], [1, 1, 2]),
     "are not retried if a fresh one dies": ([DIES, AGAIN], [Broken, LATER], [1, 2]),
     "are not retried in silence": ([OK, stall, OK], [GOOD, TimedOut], [1, 1]),
