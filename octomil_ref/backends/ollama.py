@@ -159,10 +159,10 @@ class _Lines:
         message = chunk.get("message") or {}
         self._is_chat = self._is_chat or "message" in chunk
         words = self._text.add(message.get("content"))
-        if chunk["done"]:
+        if chunk.get("done"):
             words += self._text.rest()
         pieces = reading.pieces(message.get("thinking"), words)
-        if chunk["done"]:
+        if chunk.get("done"):
             if not self._is_chat:
                 raise ValueError("no message")
             pieces.append(_ending(chunk, self._ignored))

@@ -161,6 +161,10 @@ STREAMS = {
     ),
     "a token in the last line": (ndjson(ollama_chat("Cherry")), CHERRY),
     "a last line without its newline": (ndjson(ollama_chat("Cherry")).rstrip(), CHERRY),
+    "no done before the last line": (
+        ndjson({"message": {"content": "Che"}}, ollama_chat("rry")),
+        [Token("Che"), Token("rry"), CHERRY[1]],
+    ),
     "no token": (ndjson(ollama_chat("", done_reason="load")), CHERRY[1:]),
     "no message in the last line": (
         ndjson(ollama_line(""), {"done": True, "done_reason": "stop"}),
