@@ -98,7 +98,7 @@ TABLE = (
     Row(
         ModelNotFound,
         ANY,
-        r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not available|decommissioned)"
+        r"model[ _]?not[ _]?(found|exist|supported|available)|model.{0,100}(not found|not exist|n't exist|not (available|loaded)|decommissioned)"
         r"|not found the model|no such model|(unknown|invalid|unsupported|unavailable)[ _]?model|model is required|not a valid model"
         r"|^model \S+ is not supported|unable to find .{0,100}model"
         r"|unable to access (\S+ )?model|on-demand throughput|allowed now, your model|could not find real modelid"
@@ -131,8 +131,8 @@ TABLE = (
         RequestRefused,
         REQUEST,
         r"moderation|content[ _]?(filter|policy|management)|flagged|data_inspection"
-        r"|content exists risk|responsible ?ai|guardrail|usage guidelines|censorship",
-        "OpenRouter 403, xAI 403, Azure 400, DeepSeek 400, DashScope 400, StepFun 451",
+        r"|content exists risk|responsible ?ai|guardrail|usage guidelines|censorship|max_tokens` must be",
+        "OpenRouter 403, xAI 403, Azure 400, DeepSeek 400, DashScope 400, StepFun 451; Groq 400: max_tokens, which names the context window",
     ),
     Row(
         NoSuchPath,
