@@ -156,6 +156,9 @@ class _Lines:
         chunk = reading.json_object(line)
         if has_error(chunk):
             raise error_in_answer(OllamaBackend.provider, chunk)
+        if not chunk.keys() & {"message", "done"}:
+            # Ollama 0.11: {"error parsing tool call": …}
+            raise ValueError("neither text nor an end")
         message = chunk.get("message") or {}
         self._is_chat = self._is_chat or "message" in chunk
         words = self._text.add(message.get("content"))

@@ -211,6 +211,7 @@ ERROR_LINES = {
     "text": b'{"error": "llama runner process has terminated"}\n',
     "an empty object": b'{"error": {}}\n',
     "an empty text": b'{"error": ""}\n',
+    "an error under another name": b'{"error parsing tool call": "why"}\n',
     "garbage": b"garbage\n",
     "an array": b"[1]\n",
     "a line without done": b'{"message": {"content": "x"}}\n',
@@ -235,6 +236,11 @@ def test_a_stream_fails_at_once_and_after_a_token_by(bad):
 def test_a_stream_without_any_message_is_no_answer(line):
     with pytest.raises(Broken):
         streamed(ndjson({**line, "done": False}, {**line, "done": True}))
+
+
+def test_an_error_under_another_name_counts_although_an_ending_follows():
+    with pytest.raises(Broken):
+        streamed(ERROR_LINES["an error under another name"] + ndjson(ollama_chat("")))
 
 
 def test_an_error_line_about_an_option_refuses_the_request():
