@@ -1,6 +1,6 @@
 """The upstream of the benchmarks: an OpenAI-compatible server whose answers are made beforehand, in a process of its own.
 
-The prompt says how it answers: `paced-RATExTOKENS` (a stream of so many tokens a second, each the moment of its sending in
+The prompt says how it answers: `paced-RATExTOKENS` (a stream of TOKENS at RATE tokens a second, each the moment of its sending in
 nanoseconds), `slow-N` (a whole answer after N milliseconds), anything else: at once, a stream as fast as it can, one write a
 token.
 """

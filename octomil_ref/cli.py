@@ -102,7 +102,7 @@ def _serve_by_waitress(settings: Settings) -> None:
     settings = replace(_with_token(settings), metrics_folder="")  # one process
     keys = settings.key_ring()
     app = create_app(settings, keys)
-    if hasattr(signal, "SIGHUP"):  # Windows has none; its default ends the process
+    if hasattr(signal, "SIGHUP"):  # Windows has none; the default ends the process
         signal.signal(signal.SIGHUP, lambda number, frame: keys.refresh())
     gc.collect()
     gc.freeze()  # later collections, which halt every stream, skip the app's own objects

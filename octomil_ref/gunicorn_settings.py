@@ -31,7 +31,7 @@ loglevel = _settings.log_level.lower()
 workers = _settings.workers
 threads = _settings.threads or DEFAULT_THREADS
 worker_connections = threads + IDLE_CONNECTIONS
-# A worker is replaced if its loop, which reports each second, has not reported for so many seconds. Its threads may take any time:
+# A worker is replaced if its loop, which reports each second, has not reported for this many seconds. Its threads may take any time:
 # a stream is not killed. The loop also starts threads, which takes up to 15 seconds when 1,000 streams begin at once on one core.
 timeout = 30
 graceful_timeout = math.ceil(_settings.shutdown_grace)
@@ -55,7 +55,7 @@ _QUOTE_REQUESTS = ("Invalid request from ip=", "Ignored premature client disconn
 
 
 def _as_ours(record: logging.LogRecord) -> bool:
-    """Makes gunicorn's lines look like ours, and removes malformed requests, which may hold an API token, and clients' addresses.
+    """Gives gunicorn's log our format, without clients' addresses and malformed requests, which may hold an API token.
 
     gunicorn makes its handlers after it has read this file. Its `logconfig_dict` could describe them, but it also turns the
     access log on.

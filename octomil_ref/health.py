@@ -11,7 +11,7 @@ from octomil_ref.setting_values import PROVIDERS
 
 PROBE_TIMEOUT = 2.0  # seconds for one probe, at most
 GRACE = 0.5  # extra seconds before a stuck probe is abandoned: a DNS lookup has no timeout of its own
-CACHE_SECONDS = 1.0  # a report is reused for so long
+CACHE_SECONDS = 1.0  # for which a report is reused
 
 Report = dict[str, object]
 

@@ -23,8 +23,8 @@ LOOK_INTERVAL = 1.0  # seconds between two checks whether a file has changed, at
 MAX_CHARACTERS = 1_000_000  # the most characters in a file
 
 _remembered: dict[str, mmap.mmap] = {}
-"""The last text of each file, by path, in memory that a process shares with those that it forks. So a new worker of gunicorn
-starts even while a file is being replaced, and then has what the other workers have read, not what the master once read."""
+"""The last text of each file, by path, in memory that forked processes share: a new worker of gunicorn starts even while a file is
+being replaced, and has what the other workers read last, not what the master once read."""
 
 _HEAD = struct.Struct("<I32s")  # size and digest of the text that follows
 

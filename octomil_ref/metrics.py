@@ -70,7 +70,7 @@ class Metrics:
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.metrics_folder
-        # If the variable is set when prometheus_client is imported, several processes share the folder. An empty one is the current folder.
+        # If the variable is set when prometheus_client is imported, several processes share the folder. An empty value means the current folder.
         publish(PROMETHEUS_MULTIPROC_DIR=self._folder)
         import prometheus_client as client
 

@@ -56,7 +56,7 @@ class CompletionRequest:
     """Only those that the client gave."""
 
     def texts(self) -> Iterator[str]:
-        """All that the client wrote, which is never logged."""
+        """All texts that the client wrote. They are never logged."""
         yield from (message.content for message in self.messages)
         yield from _strings(self.parameters)
 

@@ -111,7 +111,7 @@ class Api:
         return self._call(Raw(data, headers=headers))
 
     def accepts(self, prompt: str = PROMPT, **changes: Any) -> Exchange:
-        """As `ask`, but hangs up when the answer begins: for requests without a limit of tokens."""
+        """Like `ask`, but hangs up when the answer begins: for requests without a limit of tokens."""
         call = self.start(prompt, **changes)
         next(iter(call), None)
         return answered(call.hang_up())
@@ -284,7 +284,7 @@ class Api:
         return [call for call in calls if self.through in (None, call.backend)]
 
     def until_called(self, times: int = 1) -> int:
-        """Waits until the upstream that has to answer has so many calls. Returns how many both have."""
+        """Waits until the upstream that has to answer has this many calls. Returns the number of calls of both."""
         end = time.monotonic() + self.timeout
         calls = self.backend.calls(self.nonce)
         while len(self._answering(calls)) < times and time.monotonic() < end:

@@ -128,5 +128,5 @@ def add_to_pytest(add_option: Callable[..., None]) -> None:
 
 
 def for_config(value_of: Callable[[str], Any], prefix: str = "") -> dict[str, Any]:
-    """The options in the form that `config.from_options` takes. `value_of` takes the name of an option with this prefix."""
+    """The options in the form that `config.from_options` takes. `value_of` returns the value of an option by its name with `prefix`."""
     return {option.dest: value_of(prefix + option.dest) for option in FOR_CONFIG}

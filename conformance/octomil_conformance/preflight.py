@@ -81,7 +81,7 @@ def first_answer(target: Target, profile: str) -> Exchange:
 
 
 def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:
-    """The dialects that the server calls. Raises CouldNotTest if it calls none, unless it refuses a good token: the checks say that."""
+    """The dialects that the server calls. Raises CouldNotTest if it calls none, unless it refuses a good token, which the checks report."""
     profiles = [name for name, level in target.config.claims.items() if level == 2]
     asked = [name for name in profiles if name not in ("auth", "health")]
     if not asked:

@@ -315,7 +315,7 @@ def _reason(ex: Exception) -> str:
 
 
 class _Adapter(HTTPAdapter):
-    """Sends to one upstream, whose connection pool it looks up once instead of for each request."""
+    """Sends requests to one upstream. Looks up its connection pool once, not for each request."""
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=POOL_SIZE)

@@ -239,7 +239,7 @@ class _Lines:
         self._ignored = ignored
         self._reason: object = None
         self._went_on = False
-        """True if more text came after a reason. LiteLLM before Gemini sends a reason in every chunk, so only `[DONE]` is the end."""
+        """True if more text came after a reason. LiteLLM in front of Gemini sends a reason in every chunk, so only `[DONE]` is the end."""
         self._usage: Usage | None = None
         self._text = reading.SplitText()
         self._has_deltas = False  # text has come in a delta

@@ -58,7 +58,7 @@ def whole_body(response: UpstreamResponse) -> Iterator[bytes]:
 
 @contextmanager
 def whole_answer(response: UpstreamResponse) -> Iterator[Any]:
-    """As `whole_body`, but gives the JSON value in the body. Raises UpstreamError if it is an error."""
+    """Like `whole_body`, but gives the JSON value in the body. Raises UpstreamError if it is an error."""
     with whole_body(response) as body:
         value = json_codec.decode(body)
         if isinstance(value, dict) and has_error(value):
@@ -73,7 +73,7 @@ class LineReader(Protocol):
         """The pieces in one line. Raises UpstreamError for an error frame, and one of MALFORMED for a malformed line."""
 
     def is_complete(self) -> bool:
-        """True if the answer is complete, although its ending may still lack the numbers of tokens."""
+        """True if the answer is complete, although its token counts may still follow."""
 
     def end(self, failure: UpstreamError) -> list[Piece]:
         """Called when the body ends: the last pieces, with the ending. Raises `failure` unless the answer is complete."""

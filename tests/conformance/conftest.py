@@ -18,7 +18,7 @@ def everything(request) -> Matrix:
 
 @pytest.fixture(scope="session")
 def good(everything, counts) -> dict[str, Result]:
-    """Conformant servers against everything."""
+    """The results of conformant servers in all checks."""
     good = everything.of({each.name for each in conformant_jobs()})
     counts["conformant servers"] = len(good.results)
     counts["conformant servers played again"] = ", ".join(good.again) or "none"
@@ -27,7 +27,7 @@ def good(everything, counts) -> dict[str, Result]:
 
 @pytest.fixture(scope="session")
 def matrix(everything, counts) -> Matrix:
-    """Every mutant against the requirements that it violates."""
+    """The results of each mutant in the checks of the requirements that it violates."""
     matrix = proven(everything.of(all_mutants()))
     killed = [each for each in matrix.results.values() if not is_surprise(each)]
     share = f"{len(killed)} of {len(matrix.results)}"

@@ -99,7 +99,9 @@ def test_long_values_are_shown_from_where_they_differ():
         ("nothing", None, "nothing"),
     ],
 )
-def test_a_short_token_is_redacted_only_where_it_is_a_word(text, token, redacted):
+def test_a_token_is_redacted_and_a_short_one_only_where_it_is_a_word(
+    text, token, redacted
+):
     assert redact(text, token) == redacted
 
 

@@ -122,7 +122,7 @@ def test_a_line_to_paste_is_complete(page):
 def test_earlier_exchanges_of_a_failure_are_shown_and_counted(page):
     words = page(run_of(verdict(exchanges=(exchange(),) * 6))).words
 
-    assert "5 earlier exchanges of this check, of which 2 are left out" in words
+    assert "5 earlier exchanges of this check (2 left out)" in words
 
 
 def test_what_a_server_says_is_only_text(page):

@@ -75,7 +75,7 @@ def test_the_same_is_written_to_files(capsys):
 
 
 def page_rows():
-    """By requirement, whether the row of the page differs."""
+    """The `data-rows` of each requirement's row."""
     rows = Page(Path("m.html").read_text("utf-8")).all("tr")
     return {each["id"]: each["data-rows"] for each in rows if "id" in each}
 

@@ -1,4 +1,4 @@
-"""The checks as a plugin of someone's own pytest."""
+"""The plugin, which runs the checks in a user's own pytest."""
 
 import pytest
 from canned_server import EMBEDDINGS, canned

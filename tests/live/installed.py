@@ -1,4 +1,4 @@
-"""Programs of others, from the registries: installed when missing or of another version, for all runs on this machine.
+"""Installs other projects' programs, unless this machine has them in the right version.
 
 They are kept in OCTOMIL_TEST_CACHE. Tests that run beside each other wait while one of them installs.
 """

@@ -107,7 +107,9 @@ def running_ollama() -> Iterator[Ollama]:
     """The Ollama of OLLAMA_TEST_URL, or else one for the block."""
     if url := os.environ.get("OLLAMA_TEST_URL"):
         if not _has_model(url):
-            raise RuntimeError(f"{url} lacks the model: ollama pull {Ollama.model}")
+            raise RuntimeError(
+                f"{url} does not have the model: ollama pull {Ollama.model}"
+            )
         yield Ollama(url, None)
     else:
         with own_ollama() as ollama:

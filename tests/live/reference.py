@@ -109,7 +109,7 @@ class Reference:
         raise TimeoutError("the server still takes connections")
 
     def lines_of(self, request_id: str) -> list[dict[str, Any]]:
-        """All lines about a request, the last of which is its own. Needs OCTOMIL_LOG_FORMAT=json."""
+        """All lines about a request; the last is its own. Needs OCTOMIL_LOG_FORMAT=json."""
         named = f'"request_id": "{request_id}"'
         last = self.process.wait_for_line(f'"event": "request", {named}').string
         until_last = self.process.lines[: self.process.lines.index(last) + 1]

@@ -39,7 +39,7 @@ BODIES = {
     "stream": {"model_id": "any", "input_data": "one two three"},
     "embed": {"model_id": "any", "input": ["apple", "pear"]},
 }
-"""By profile, what these methods of the SDK are asked."""
+"""The requests that these methods of the SDK send, by profile."""
 SLOW = ("long", "ponder", "giant", "wait", "late", "late-beginning")
 """Scenarios that take seconds, or more than the timeout on a busy machine. `huge` and `drip` show what clients make of them."""
 SAME = "the same"

@@ -28,7 +28,7 @@ STATUSES = {
     Broken: [204, 409, 418, 500, 599],
     RequestRefused: [400, 422],
 }
-"""What an error without a word means. `servers/errors.yaml` has more."""
+"""What an error without a message means. `servers/errors.yaml` has more."""
 
 MEANINGS = [
     *((status, {}, meaning) for meaning in STATUSES for status in STATUSES[meaning]),

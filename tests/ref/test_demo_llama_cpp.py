@@ -36,7 +36,7 @@ def xllamacpp(monkeypatch) -> Mock:
 
 
 def run() -> None:
-    """As `python -m` does. An import alone starts nothing."""
+    """Runs the module like `python -m`. An import alone starts nothing."""
     runpy.run_module(NAME)
     with pytest.raises(Exit, match="0"):
         runpy.run_module(NAME, run_name="__main__")

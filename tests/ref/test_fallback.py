@@ -262,7 +262,7 @@ THOUGHT = [Reasoning()]
 
 
 def thinking_for(clock, seconds):
-    """A stream that fails after it has thought for so many seconds."""
+    """A stream that fails after it has thought for this many seconds."""
 
     def pieces():
         if seconds:

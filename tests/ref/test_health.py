@@ -75,7 +75,9 @@ def test_a_backend_has_a_latency_or_an_error_or_is_not_configured():
 
 
 @pytest.mark.parametrize("backend_timeout, timeout", [(30, 2), (1.5, 1.5)])
-def test_the_timeout_of_a_probe_is(backend_timeout, timeout):
+def test_a_probe_takes_at_most_two_seconds_or_the_timeout_of_a_backend(
+    backend_timeout, timeout
+):
     backend = Probed("ollama")
 
     report(backend, timeout=backend_timeout)

@@ -157,7 +157,7 @@ def test_the_content_of_a_file_is_remembered_for_the_next_reader(path, caplog):
 
 
 def test_what_a_forked_process_has_read_is_remembered_too(path):
-    """As a worker of gunicorn reads it, after which the master starts another one."""
+    """A worker of gunicorn reads the file, then the master starts another worker."""
     opened(path)
     replaced(path, "new")
     worker = multiprocessing.get_context("fork").Process(target=opened, args=[path])

@@ -103,9 +103,10 @@ def connect(path: Path) -> None:
 
 
 def test_a_unix_socket_takes_the_place_of_host_and_port(path):
-    with listening(unix_socket=str(path)):
+    with listening(unix_socket=str(path)) as addresses:
         connect(path)
 
+        assert addresses == [str(path)]
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o666
 
 

@@ -32,7 +32,7 @@ def requests_are_logged() -> None:
     ],
     ids=str,
 )
-def test_a_request_that_failed_here_is_an_error_and_a_good_probe_a_detail(
+def test_a_failure_of_ours_is_an_error_and_a_good_probe_is_for_debugging(
     capsys, fields, level
 ):
     configure_logging(Settings(log_format="json", log_level="DEBUG"))

@@ -117,7 +117,7 @@ NOT_PARSED = [
         ["a", "=b", "a=", " = ", "ollama:="],
     ),
 ]
-"""A parser, what it expects, and texts that are something else."""
+"""A parser, what it expects, and texts that it rejects."""
 
 SHOWN = [
     (None, ""),

@@ -170,7 +170,7 @@ def thinking(reply: Reply) -> None:
 
 @scenario
 def thinking_renamed(reply: Reply) -> None:
-    """As `thinking`, but the fallback has the reasoning in `reasoning`."""
+    """Like `thinking`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
     thinking(reply)
 
@@ -210,7 +210,7 @@ def muse(reply: Reply) -> None:
 
 @scenario
 def muse_renamed(reply: Reply) -> None:
-    """As `muse`, but the fallback has the reasoning in `reasoning`."""
+    """Like `muse`, but the fallback has the reasoning in `reasoning`."""
     reply.dialect.form = RENAMED
     muse(reply)
 
@@ -259,7 +259,7 @@ def gated(reply: Reply) -> None:
 
 @scenario
 def gated_halves(reply: Reply) -> None:
-    """As `halves`. A stream waits after the first half of a character, and a whole answer before it begins, for the gate of its nonce."""
+    """Like `halves`. A stream waits after the first half of a character, and a whole answer before it begins, for the gate of its nonce."""
     reply.gated.hold_after(2)
     halves(reply)
 

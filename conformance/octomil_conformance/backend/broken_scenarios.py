@@ -21,7 +21,7 @@ def truncate(reply: Reply) -> None:
 
 @scenario
 def truncate_at_mark(reply: Reply) -> None:
-    """As `truncate`, but the fallback's stream ends with `[DONE]`."""
+    """Like `truncate`, but the fallback's stream ends with `[DONE]`."""
     reply.say(reply.echo[:2])
     reply.stop_short(has_mark=True)
 
@@ -106,7 +106,7 @@ def garbage_later(reply: Reply) -> None:
 
 @scenario
 def flood_cut(reply: Reply) -> None:
-    """As `flood`, then the connection breaks."""
+    """Like `flood`, then the connection breaks."""
     reply.say(words.FLOOD_TOKENS)
     reply.cut()
 

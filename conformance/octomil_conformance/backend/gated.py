@@ -57,7 +57,7 @@ class Gates:
             self._changed.notify_all()
 
     def wait(self, nonce: str, seconds: float) -> bool:
-        """True once the gate of the nonce, or of a group around it, is open; False after so many seconds."""
+        """True once the gate of the nonce, or of a group around it, is open; False after `seconds`."""
         parts = nonce.split(".")
         groups = {".".join(parts[: count + 1]) for count in range(len(parts))}
         with self._changed:
@@ -120,7 +120,7 @@ class GatedResponse:
             self.response.complete()
 
     def hold_after(self, tokens: int) -> None:
-        """Holds what follows so many tokens until the gate opens. Without a nonce there is no gate."""
+        """Holds what follows this many tokens until the gate opens. Without a nonce there is no gate."""
         self._gate = tokens if self._call.nonce else math.inf
 
     def pass_gate(self, token: float) -> None:
@@ -138,7 +138,7 @@ class GatedResponse:
         self._until(self._state.restored.wait, HELD_AT_MOST)
 
     def _until(self, done: Callable[[float], bool], seconds: float) -> bool:
-        """True once `done(wait)` holds, False after so many seconds. Watches both ends meanwhile."""
+        """True once `done(wait)` holds, False after `seconds`. Ends early if the client or the upstream closes."""
         end = time.monotonic() + seconds
         while True:
             self.response.check()

@@ -44,7 +44,7 @@ class Backend(Protocol):
         """Requests for paths that the scripted backend does not have, such as `GET /api/foo`."""
 
     def open(self, nonce: str) -> None:
-        """Holds nothing any more, including later calls."""
+        """Opens the gate: releases all calls that are held, and holds no later ones."""
 
     def outage(
         self, kind: Outage = "refuse", backends: Sequence[Provider] = BOTH

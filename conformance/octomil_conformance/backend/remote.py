@@ -84,7 +84,7 @@ def _send(connection: HTTPConnection, name: str, arguments: Json) -> Any:
 
 
 def _understood(value: Any) -> Any:
-    """The objects in a result are calls."""
+    """The result of a method, in which each JSON object is a call."""
     if isinstance(value, list):
         return [*map(_understood, value)]
     return Call(**value) if isinstance(value, dict) else value

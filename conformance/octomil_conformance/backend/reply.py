@@ -75,7 +75,7 @@ class StreamReply:
             self._response.chunk(self.dialect.thought(thought))
 
     def stay_awake(self, seconds: float, gap: float) -> None:
-        """Sends for so many seconds only what keeps a connection awake; before a whole answer, white space."""
+        """For `seconds`, sends only what keeps a connection open; before a whole answer, white space."""
         self._open()
         signs = cycle(self.dialect.signs_of_life())
         for sign in islice(signs, round(seconds / gap)):
@@ -285,7 +285,7 @@ def _drips(body: bytes) -> list[bytes]:
 
 
 def _pieces(frame: bytes, split: bool) -> list[bytes]:
-    """The frame, or its two parts, the first of which ends inside a character of several bytes."""
+    """The frame, or its two parts: the first ends inside a character of several bytes."""
     inside = NOT_ASCII.search(frame) if split else None
     if inside is None:
         return [frame]

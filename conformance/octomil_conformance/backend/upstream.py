@@ -146,12 +146,12 @@ class Upstream:
             self._open(self.address)
 
     def close(self, max_wait: float = MAX_WAIT) -> None:
-        """Refuses new connections and cuts off all others. Returns when their threads have ended, or after so many seconds."""
+        """Refuses new connections and cuts off all others. Returns when their threads have ended, or after `max_wait` seconds."""
         self.refuse_all(max_wait=max_wait)
         self._release()
 
     def refuse_all(self, spare: Wire | None = None, max_wait: float = MAX_WAIT) -> None:
-        """As `close`, but keeps the port and the connection `spare`, so that the upstream can listen again."""
+        """Like `close`, but keeps the port and the connection `spare`, so that the upstream can listen again."""
         self._stopped.set()
         self.stop_listening()
         self._end_connections(spare, max_wait)

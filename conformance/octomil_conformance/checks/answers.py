@@ -36,7 +36,7 @@ def outputs(answer: Exchange) -> list[Any]:
 
 
 def all_or_none(count: int, noun: str) -> Want:
-    """The status, and the number of results: for each of so many texts or inputs, or none because the server takes fewer."""
+    """The status, and the number of results: one for each text or input, or none because the server takes fewer."""
     allowed = (200, count), (400, 0), (413, 0), (422, 0)
     return Want(
         f"status 200 and {count} {noun}, or 400, 413 or 422", lambda got: got in allowed

@@ -21,7 +21,7 @@ APART = 0.25
 
 
 def held(api: Api, scenario: str, times: int, text: str = WORDS[0]) -> Transfer:
-    """Starts a request whose answer is held. Waits for its first token, and for so many upstream calls in all."""
+    """Starts a request whose answer is held. Waits for its first token, and for this number of upstream calls in all."""
     call = api.start(text, scenario=scenario)
     api.until_called(times)
     if api.profile == "stream":
@@ -30,7 +30,7 @@ def held(api: Api, scenario: str, times: int, text: str = WORDS[0]) -> Transfer:
 
 
 def released(api: Api, *calls: Transfer) -> list[Exchange]:
-    """The answers, which nothing holds any more."""
+    """Opens the gate. Returns the answers."""
     api.backend.open(api.nonce)
     return [call.finish() for call in calls]
 

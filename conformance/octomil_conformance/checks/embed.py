@@ -67,7 +67,7 @@ NOT_COUNTED = ["uncounted", "negative-counts", "odd-counts"]
 LENGTHS = {"echo": 1, "wide": TIMES}
 """How often vectors repeat their numbers, by scenario."""
 TOO_MANY = [(status, MISSING, MISSING) for status in (400, 413, 422)]
-"""The status and the counts, if a server does not take so many texts."""
+"""The status and the counts, if a server takes fewer texts."""
 NO_VECTORS = (
     *("answer-null", "answer-array", "answer-missing", "answer-inside-null"),
     *("answer-empty", "answer-string", "answer-item-null"),

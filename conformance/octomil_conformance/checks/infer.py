@@ -72,7 +72,7 @@ LIKE_CODE = [
 
 
 def after_leaving(api: Api, call: Transfer, times: int = 1) -> Words:
-    """Hangs up after so many upstream calls. Returns what the server does wrong after that: calls that last until their timeout, further calls."""
+    """Hangs up after this number of upstream calls. Returns what the server does wrong then: calls that last until their timeout, further calls."""
     asked = api.until_called(times)
     call.hang_up()
     ended = api.backend.wait_until_idle(api.nonce, api.within(0.8 * api.timeout))

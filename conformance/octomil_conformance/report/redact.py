@@ -16,7 +16,7 @@ def redact(text: str, token: str | None) -> str:
 
 
 def redact_pieces(pieces: Sequence[bytes], token: str | None) -> list[bytes]:
-    """As `redact`, for a body in pieces. If a token spans several pieces, the mask is in the first."""
+    """Like `redact`, for a body in pieces. If a token spans several pieces, the mask is in the first."""
     body = b"".join(pieces).decode("latin-1")
     as_bytes = token.encode().decode("latin-1") if token else ""
     spans = [each.span() for each in _pattern(as_bytes).finditer(body) if token]

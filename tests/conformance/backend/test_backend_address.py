@@ -19,8 +19,15 @@ from octomil_conformance.backend.scripted import is_loopback
 from scripted_calls import ANY, SOON, base, stream, whole
 
 
-def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce):
+@pytest.fixture
+def leaves_no_thread():
+    """Fails if threads that the test started still run after it."""
     before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce, leaves_no_thread):
     with (
         ScriptedBackend(ANY, ANY) as backend,
         stream(backend, "ollama", "conf-gated", tagged(nonce, "one two")) as response,
@@ -30,12 +37,6 @@ def test_closing_cuts_off_what_is_held_and_leaves_no_thread(nonce):
         with pytest.raises(http.client.IncompleteRead):
             response.read()
 
-    assert not [
-        thread
-        for thread in set(threading.enumerate()) - before
-        if "serve_forever" in thread.name or "_run" in thread.name
-    ]
-
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
 def test_an_address_other_than_loopback_is_refused(host):
@@ -44,7 +45,9 @@ def test_an_address_other_than_loopback_is_refused(host):
         ScriptedBackend((host, 0), ANY)
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(scripted):
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(
+    scripted, leaves_no_thread
+):
     taken = ("127.0.0.1", base(scripted, "openai").port)
 
     with pytest.raises(OSError, match=f"127.0.0.1:{taken[1]}: Address already in use"):

@@ -153,7 +153,7 @@ def batch_serial(fields: Json) -> None:
 
 
 def parts_of(fields: Json, size: int) -> list[Json]:
-    """Batches of so many inputs, if the fields are a valid batch of more."""
+    """Batches of `size` inputs, if the fields are a valid batch of more."""
     inputs = fields.get("inputs")
     if not isinstance(inputs, list) or len(inputs) <= size:
         return [fields]

@@ -116,7 +116,7 @@ def prompts_lose_control_characters(text: str) -> str:
 
 @on.texts("infer@2", "REQ-17 REQ-23")
 def prompts_lose_tag_characters(text: str) -> str:
-    """Tag characters in messages, of which some flags are made, are removed."""
+    """Tag characters in messages, which are parts of some flags, are removed."""
     return re.sub("[\U000e0000-\U000e007f]", "", text)
 
 

@@ -44,7 +44,7 @@ def first_marks_are_removed(token: str) -> str:
 
 @on.each_token("infer@2 stream@2", "INFER-08 STREAM-21", shows="rough")
 def tag_characters_are_lost(token: str) -> str:
-    """Tag characters, of which some flags are made, are removed."""
+    """Tag characters, which are parts of some flags, are removed."""
     return re.sub("[\U000e0000-\U000e007f]", "", token)
 
 

@@ -1,4 +1,4 @@
-"""Conformant servers, each of which uses a freedom of the spec. Every check must pass on each of them.
+"""Conformant servers. Each uses a freedom of the spec, and passes every check.
 
 Level 2 itself asks for answers that are empty, one token or a thousand tokens long.
 """
