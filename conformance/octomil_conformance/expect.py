@@ -164,7 +164,7 @@ def has_findings() -> bool:
 
 
 def evidence(finding: Finding, mask: Mask = str) -> Evidence:
-    """Of two long values that begin alike, the parts from where they differ."""
+    """Both values. If they are long and begin alike, the parts from where they differ."""
     got, want = mask(finding.got), mask(finding.want)
     alike = len(commonprefix([got, want]))
     start = alike - BEFORE if alike > FIRST else 0

@@ -53,7 +53,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 def take_head(received: bytes) -> tuple[Head | None, bytes]:
-    """Returns the final head at the start of `received`, or None if it has not arrived, and the remaining bytes.
+    """Returns the final head at the start of `received` (None if it has not arrived) and the remaining bytes.
 
     Raises ProtocolError.
     """
@@ -170,7 +170,7 @@ def body_decoder(head: Head) -> Plain | Chunked:
     if head.status in (204, 304):
         return Plain(0)
     coding = head.headers.get("Transfer-Encoding", "identity").lower()
-    # Proxies that copy headers send it twice, and apply it once.
+    # Proxies that copy headers name a coding twice, and apply it once.
     codings = {each.strip() for each in coding.split(",")}
     if codings == {"chunked"}:
         return Chunked()

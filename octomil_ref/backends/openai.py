@@ -124,7 +124,7 @@ REASONS = {
     **dict.fromkeys(("function_call", "tool_call"), "tool_calls"),
 }
 """Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
-model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM before OCI: COMPLETE, TOOL_CALL. Others complete
+model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM in front of OCI: COMPLETE, TOOL_CALL. Others complete
 an answer too, without a reason."""
 
 FAILED = re.compile(

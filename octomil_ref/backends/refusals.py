@@ -296,7 +296,7 @@ _WEB_PAGE = re.compile(
 
 
 def _reason(value: Any, depth: int = MAX_DEPTH) -> str:
-    """The first line of text in one of the known places. Of a traceback, the last line."""
+    """The first line of text in one of the known places. For a traceback, the last line."""
     if not depth:
         return ""
     if isinstance(value, str):

@@ -157,7 +157,7 @@ class StaleConnection(OSError):
 
 @contextmanager
 def sending_for(client: Client, until: Deadline) -> Iterator[None]:
-    """The requests of this thread in the block, and their responses, end at the deadline or when the client leaves.
+    """Within the block, requests of this thread and their responses end at the deadline or when the client leaves.
 
     requests and urllib3 have no arguments for either.
     """
@@ -172,7 +172,7 @@ _this_thread = threading.local()
 
 
 class _Http1:
-    """Mixed into both of urllib3's connection classes. Of these, only `connect`, `is_connected` and `close` are still used.
+    """Mixed into both of urllib3's connection classes. Only their `connect`, `is_connected` and `close` are still used.
 
     urllib3 closes a connection whenever its request or response fails or is abandoned.
     """

@@ -54,5 +54,5 @@ for (const { file, expected } of manifest.recordings) {
     console.log(`${file}: ${error.message}`);
   }
 }
-console.log(`${manifest.recordings.length} answers read, ${wrong} otherwise than expected`);
+console.log(`${manifest.recordings.length} answers read, ${wrong} not as expected`);
 process.exit(wrong || manifest.recordings.length === 0 ? 1 : 0);

@@ -120,5 +120,5 @@ def test_a_client_in_plain_node_reads_what_the_manifest_expects(folder):
 
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert ran.stdout == f"{len(CORPUS)} answers read, 0 otherwise than expected\n"
+    assert ran.stdout == f"{len(CORPUS)} answers read, 0 not as expected\n"
     assert ran.returncode == 0

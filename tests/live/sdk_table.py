@@ -68,7 +68,7 @@ class Measured:
     """The good server in a scenario."""
 
     def cells(self, subject: Subject) -> list[str]:
-        """By profile: `SAME` if the SDK makes the same of a good server, and nothing if it does not meet the subject."""
+        """A cell for each profile: `SAME` if the SDK makes the same of a good server; empty if it does not call the subject."""
         return [
             (self._difference(subject, profile) or SAME)
             if profile in subject.called

@@ -118,7 +118,7 @@ def compatible(request):
 
 @pytest.fixture(scope="module")
 def server(compatible):
-    """It is the fallback, and Ollama is down."""
+    """octomil-ref with the compatible server as the fallback, while Ollama is down."""
     yield from in_front_of(compatible)
 
 

@@ -183,7 +183,7 @@ def test_the_kubernetes_manifest_matches_the_published_schemas():
 
 
 def test_compose_yaml_and_prometheus_yml_are_valid():
-    """Of the latter the syntax alone: the file with the token is not here."""
+    """Only the syntax of prometheus.yml: the file with the token is not here."""
     schema = ("-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
     syntax = ("check", "config", "--syntax-only")
 

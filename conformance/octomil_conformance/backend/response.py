@@ -257,7 +257,7 @@ def compact(value: object) -> bytes:
 def read_request(wire: Wire, nth: int, most: float = math.inf) -> Received | None:
     """The next request, or None if the client closed the connection before it. Raises ValueError for broken framing.
 
-    Of a body with more than `most` bytes, one byte beyond them is read.
+    If a body has more than `most` bytes, one byte more is read.
     """
     start = wire.reader.readline()
     if not start:

@@ -143,7 +143,7 @@ class App:
 
     def _health(self) -> Response:
         names = [backend.provider for backend in self._gateway.backends]
-        states = [_state(*each) for each in zip(names, self._gateway.usable())]
+        states = [_state(*each) for each in zip(names, self._gateway.probe_times())]
         good = [each["provider"] for each in states if each["status"] == "ok"]
         some = "ok" if len(good) == len(states) else "degraded"
         report = {

@@ -147,7 +147,7 @@ class Backend:
         with self._understanding():
             return {"embeddings": [each["embedding"] for each in found]}
 
-    def usable(self) -> float | None:
+    def probe_time(self) -> float | None:
         """The milliseconds in which the upstream answered a probe; None if it did not answer."""
         began = time.monotonic()
         path = self._settings.probes[self.provider]

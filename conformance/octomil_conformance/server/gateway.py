@@ -55,10 +55,10 @@ class Gateway:
         (tokens, close), provider = self._first(committed)
         return Stream(tokens, close, provider, ending)
 
-    def usable(self) -> list[float | None]:
-        """`Backend.usable` of each backend. All are asked at once."""
+    def probe_times(self) -> list[float | None]:
+        """`Backend.probe_time` of each backend. All are asked at once."""
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(Backend.usable, self.backends))
+            return list(pool.map(Backend.probe_time, self.backends))
 
     def _first(self, attempt: Callable[[Backend], T]) -> tuple[T, str]:
         failures = []

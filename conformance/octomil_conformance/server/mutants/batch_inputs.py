@@ -239,7 +239,7 @@ def inputs_choose_their_model(request: Request, server: Server) -> Response:
 
 @on.requests("batch@1", "BATCH-35")
 def parameters_of_a_batch_are_not_judged(request: Request) -> None:
-    """Of the parameters of a batch, those that would change a request are left out."""
+    """A batch's parameters that would change a request are left out."""
     fields = request.fields
     given = parameters_in(fields)
     if "stream" in given:

@@ -208,7 +208,7 @@ def sixteen_texts_are_embedded(fields: Json) -> None:
 
 @on.bodies("embed@2", "EMBED-23", shows=None)
 def equal_texts_are_embedded_once(fields: Json) -> None:
-    """Of equal texts only one gets a vector."""
+    """Only one of several equal texts gets a vector."""
     texts = fields.get("input")
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         fields["input"] = [*dict.fromkeys(texts)]
@@ -216,7 +216,7 @@ def equal_texts_are_embedded_once(fields: Json) -> None:
 
 @on.answers("embed@2", "EMBED-24")
 def usage_is_of_the_last_portion(fields: Json) -> None:
-    """Of more than 32 texts only those of the last portion are counted."""
+    """If there are more than 32 texts, only those of the last portion are counted."""
     share = (len(fields["data"]) - 1) // 32
     if share:
         fields["usage"] = {
@@ -232,7 +232,7 @@ def usage_is_zero(fields: Json) -> None:
 
 @on.answers("embed@2", "EMBED-24", shows=None)
 def the_last_portion_counts(fields: Json) -> None:
-    """Of more than 96 texts, which are sent in portions, only those of the last portion are counted."""
+    """If there are more than 96 texts, they are sent in portions, and only the last portion is counted."""
     usage, texts = fields["usage"], len(fields["data"])
     if texts > 96:
         fields["usage"] = {name: usage[name] * (texts % 96) // texts for name in usage}

@@ -154,7 +154,7 @@ _noted: set[str] = set()
 
 @on.requests("embed@1", "HTTP-13")
 def a_pattern_remembers_its_place(request: Request) -> None:
-    """Of equal requests in a row, each second one has another X-Request-Id."""
+    """Every second one of equal requests in a row has another X-Request-Id."""
     given = request.headers.get("x-request-id", "")
     if given in _noted:
         del request.headers["x-request-id"]

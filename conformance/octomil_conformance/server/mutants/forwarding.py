@@ -327,7 +327,7 @@ def messages_of_one_role_are_merged(messages: Messages) -> Messages:
 
 @on.messages("infer@2", "REQ-17")
 def messages_are_sent_once(messages: Messages) -> Messages:
-    """Of equal consecutive messages only one is sent."""
+    """Only one of several equal consecutive messages is sent."""
     return [message for message, _ in groupby(messages)]
 
 

@@ -151,7 +151,7 @@ def a_prototype_is_dropped(fields: Json) -> None:
 
 @on.bodies("infer@2", "REQ-16", shows=None)
 def a_thousand_parameters_are_read(fields: Json) -> None:
-    """Of more than a thousand parameters the last ones are silently dropped."""
+    """Parameters after the first thousand are silently dropped."""
     for name in [*parameters_in(fields)][1000:]:
         del fields["parameters"][name]
 

@@ -175,7 +175,7 @@ def roles_have_no_case(fields: Json) -> None:
 
 @on.bodies("infer@1", "REQ-09")
 def an_empty_second_prompt_is_none(fields: Json) -> None:
-    """Of two prompts, one that is empty, 0 or false is silently dropped."""
+    """One of two prompts is silently dropped if it is empty, 0 or false."""
     for name, other in (("messages", "input_data"), ("input_data", "messages")):
         if fields.get(other) and not fields.get(name):
             fields.pop(name, None)
@@ -331,7 +331,7 @@ def nulls_inside_are_lost(fields: Json) -> None:
 
 @on.bodies("infer@2", "REQ-24", shows=None)
 def prompt_is_before_text(fields: Json) -> None:
-    """Of a `text` and a `prompt` in `input_data` the model gets the `prompt`."""
+    """If `input_data` has a `text` and a `prompt`, the model gets the `prompt`."""
     data = fields.get("input_data")
     if isinstance(data, dict) and data.get("prompt") and data.get("text"):
         del data["text"]
@@ -371,7 +371,7 @@ def parts_are_run_together(fields: Json) -> None:
 
 @on.bodies("infer@2", "REQ-17 REQ-24", shows=None)
 def only_the_first_part_is_read(fields: Json) -> None:
-    """Of a `content` of parts only the first is read."""
+    """Only the first part of a `content` is read."""
     for message in messages_with_parts(fields):
         if all(part["type"] == "text" for part in message["content"]):
             del message["content"][1:]

@@ -78,13 +78,13 @@ def only_a_200_is_an_answer() -> tuple[int, ...]:
 
 @on.each_piece("infer@2 embed@2", "INFER-08 EMBED-23", shows="plain-type")
 def json_has_one_line(piece: bytes) -> bytes:
-    """Of a whole answer only the first line is read."""
+    """Only the first line of a whole answer is read."""
     return piece.partition(b"\n")[0] if piece.startswith(b"{\n") else piece
 
 
 @on.each_piece("infer@2 embed@2", "INFER-16 EMBED-27", shows="error-before-end")
 def what_follows_an_answer_is_not_read(piece: bytes) -> bytes:
-    """Of a whole answer only the first value is read."""
+    """Only the first value of a whole answer is read."""
     return piece.partition(b'\n{"error"')[0]
 
 
@@ -262,7 +262,7 @@ def reasoning_fills_an_empty_answer(piece: bytes) -> bytes:
 
 @on.pieces("infer@2 stream@2", "INFER-11", only="openai", shows="totals")
 def the_first_usage_stays(received: Received) -> Received:
-    """Of several usages in one stream the first one counts."""
+    """The first of several usages in one stream counts."""
     usage, first = rb'"usage":\{[^}]*\}', b""
     for piece in received:
         found = re.search(usage, piece)
