@@ -168,11 +168,11 @@ def header_text(text: str) -> str:
 MAX_SECONDS = 1_000_000
 
 
-def positive(text: str) -> float:
+def positive_seconds(text: str) -> float:
     return _seconds(text, math.ulp(0), "a number of seconds above 0, at most 1000000")
 
 
-def not_negative(text: str) -> float:
+def seconds(text: str) -> float:
     return _seconds(text, 0, "a number of seconds from 0 to 1000000")
 
 

@@ -43,9 +43,11 @@ class Settings:
     openai_api_headers: Mapping[str, str] = _var(
         "OPENAI_API_HEADERS", parse.headers, MappingProxyType({}), secret=True
     )
-    backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive, 30.0)
-    load_timeout: float | None = _var("LLM_BACKEND_LOAD_TIMEOUT", parse.positive, None)
-    backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.not_negative, 5.0)
+    backend_timeout: float = _var("LLM_BACKEND_TIMEOUT", parse.positive_seconds, 30.0)
+    load_timeout: float | None = _var(
+        "LLM_BACKEND_LOAD_TIMEOUT", parse.positive_seconds, None
+    )
+    backend_cooldown: float = _var("OCTOMIL_BACKEND_COOLDOWN", parse.seconds, 5.0)
     model_aliases: Mapping[str, Mapping[str, str]] = _var(
         "OCTOMIL_MODEL_ALIASES", parse.aliases, parse.BUILT_IN_ALIASES
     )
@@ -75,8 +77,8 @@ class Settings:
     threads: int | None = _var("OCTOMIL_THREADS", parse.at_least_one, None)
     workers: int = _var("OCTOMIL_WORKERS", parse.at_least_one, 1)
     pin_to_core: bool = _var("OCTOMIL_PIN_TO_CORE", parse.switch, False)
-    client_timeout: float = _var("OCTOMIL_CLIENT_TIMEOUT", parse.positive, 75.0)
-    shutdown_grace: float = _var("OCTOMIL_SHUTDOWN_GRACE", parse.not_negative, 60.0)
+    client_timeout: float = _var("OCTOMIL_CLIENT_TIMEOUT", parse.positive_seconds, 75.0)
+    shutdown_grace: float = _var("OCTOMIL_SHUTDOWN_GRACE", parse.seconds, 60.0)
 
     metrics: bool = _var("OCTOMIL_METRICS", parse.switch, False)
     metrics_public: bool = _var("OCTOMIL_METRICS_PUBLIC", parse.switch, False)

@@ -92,12 +92,12 @@ def find_wiring(target: Target, backend: Backend) -> frozenset[Provider]:
         for scenario, profile in product(("ollama-500-openai-ok", "echo"), asked):
             if seen < {*BOTH}:
                 apis.append(_ask(target, profile, scenario))
-                seen |= _callers(backend, apis[-1:])
+                seen |= _called(backend, apis[-1:])
     for first, other in (BOTH, BOTH[::-1]):
         if asked and other not in seen:
             with backend.outage("refuse", backends=(first,)):
                 more = [_ask(target, profile, "echo") for profile in asked]
-            seen |= _callers(backend, more)
+            seen |= _called(backend, more)
     if not seen and not all(_refused(answer) for api in apis for answer in api.seen):
         raise CouldNotTest(_never_called(backend))
     return frozenset(seen)
@@ -131,7 +131,7 @@ def _ask(target: Target, profile: str, scenario: str) -> Api:
     return api
 
 
-def _callers(backend: Backend, apis: list[Api]) -> set[Provider]:
+def _called(backend: Backend, apis: list[Api]) -> set[Provider]:
     return {call.backend for api in apis for call in backend.calls(api.nonce)}
 
 

@@ -27,8 +27,8 @@ PARSED = {
     values.api_key: {"sk-a_B.1": "sk-a_B.1"},
     values.unquoted: {'"': '"'},
     values.headers: {"": {}, " x-a :b:c , X-D: e f ": {"x-a": "b:c", "X-D": "e f"}},
-    values.positive: {"30": 30.0, "0.5": 0.5},
-    values.not_negative: {"0": 0.0, "5": 5.0},
+    values.positive_seconds: {"30": 30.0, "0.5": 0.5},
+    values.seconds: {"0": 0.0, "5": 5.0},
     values.at_least_one: {"1": 1, "64": 64},
     values.port: {"0": 0, "65535": 65535},
     values.switch: {
@@ -82,12 +82,12 @@ NOT_PARSED = [
     (values.unquoted, "a value without quotes around it", ["'a'"]),
     (values.headers, "headers like name: value, separated by commas", NO_HEADERS),
     (
-        values.positive,
+        values.positive_seconds,
         "a number of seconds above 0, at most 1000000",
         ["0", "-1", *NO_NUMBERS],
     ),
     (
-        values.not_negative,
+        values.seconds,
         "a number of seconds from 0 to 1000000",
         ["-0.1", *NO_NUMBERS],
     ),

@@ -187,7 +187,7 @@ class Backend:
         request = Request(method, self._url + path, tuple(headers), body)
         transfer = Transfer(request, time.monotonic() + min(timeout, self._timeout))
         if client := CLIENT.get(None):
-            client.called(transfer.break_off)
+            client.on_leave(transfer.break_off)
         return transfer
 
     def _asked(self, path: str, payload: Json) -> Any:

@@ -25,7 +25,7 @@ class Client:
         self.has_left = False
         self._ends: list[Callable[[], object]] = []
 
-    def called(self, end: Callable[[], object]) -> None:
+    def on_leave(self, end: Callable[[], object]) -> None:
         self._ends.append(end)
         if self.has_left:
             end()
