@@ -171,7 +171,7 @@ _OTHER_FORM = re.compile(
 true with this model". Bedrock: "The model is unsupported for streaming"."""
 
 _UNSUPPORTED = re.compile(
-    r"unsupported|(not|n't)[ _]support|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"
+    r"unsupported|(not|n't)[ _]support|not enabled|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields|param\w+)|extra_forbidden"
     r"|additional propert|cannot find field|invalid (field|parameter name)"
     r"|deprecated|extraneous",
     re.IGNORECASE,
@@ -201,7 +201,11 @@ def refused(
     parameters = _UNSUPPORTED.search(words) and not _VALUE.search(words)
     letters = re.sub("[ _-]", "", text).lower()
     # Clients choose the names and how many there are, and a regular expression for each takes long.
-    found = (name for name in names if name.replace("_", "").lower() in letters)
+    found = (
+        name
+        for name in names
+        if name in _SPELLED or name.replace("_", "").lower() in letters
+    )
     candidates = [*islice(found, MAX_CHANGES)]
     blamed = [
         name
@@ -212,6 +216,13 @@ def refused(
     other_names = {name: new for name, new in RENAMED.items() if new in words}
     return {name: other_names.get(name) for name in blamed}
 
+
+_SPELLED = {
+    "think": "thinking|think",
+    "presence_penalty": "presence[ _-]?penalty|penalty(?= is not enabled)",
+    "frequency_penalty": "frequency[ _-]?penalty|penalty(?= is not enabled)",
+}
+"""How upstreams also spell parameters. Gemini, for both: "Penalty is not enabled for models/gemini-2.5-flash"."""
 
 _ANYWHERE = r"(?<![\w.])"
 _WHERE_NAMES_STAND = r"(^|['\"`:,\[(>]\s*|(parameter|argument|property|field|support) )"
@@ -224,7 +235,7 @@ def _named(name: str, text: str, before: str) -> bool:
         return False
     if "_" in name:
         before = _ANYWHERE
-    spelled = "thinking|think" if name == "think" else name.replace("_", "[ _-]?")
+    spelled = _SPELLED.get(name) or name.replace("_", "[ _-]?")
     pattern = f"{before}({spelled})(?!\\w)"
     return bool(re.search(pattern, text, re.IGNORECASE | re.MULTILINE))
 
