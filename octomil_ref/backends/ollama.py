@@ -1,4 +1,4 @@
-"""Ollama's native API: `/api/chat`, `/api/embed`, `/api/tags`, `/api/ps`, `/api/version`. NDJSON when streaming."""
+"""Ollama's native API: `/api/chat`, `/api/embed`, `/api/embeddings`, `/api/tags`, `/api/ps`, `/api/version`. NDJSON when streaming."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from octomil_ref.backends.http import Upstream
 from octomil_ref.backends.reading import StreamedAnswer
 from octomil_ref.backends.refusals import error_in_answer, has_error
 from octomil_ref.clock import Deadline
-from octomil_ref.errors import Broken, RequestRefused, UpstreamError
+from octomil_ref.errors import Broken, NoSuchPath, RequestRefused, UpstreamError
 from octomil_ref.payloads import CompletionRequest, EmbeddingsRequest, Parameters
 
 TOP_LEVEL = ("think", "format", "keep_alive", "logprobs", "top_logprobs")
@@ -65,7 +65,10 @@ class OllamaBackend:
 
         def embed(texts: Sequence[str]) -> Embeddings:
             payload = {"model": model, "input": texts}
-            response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
+            try:
+                response, _ = self._adapter.ask("/api/embed", payload, {}, deadline)
+            except NoSuchPath:
+                return self._embed_singly(model, texts, deadline)
             self._note_answer(model)
             with reading.whole_answer(response) as body:
                 vectors = reading.vectors(body["embeddings"], len(texts))
@@ -73,6 +76,19 @@ class OllamaBackend:
                 return Embeddings(vectors, self.provider, tokens or 0)
 
         return self._adapter.in_parts(model, request.input, embed)
+
+    def _embed_singly(
+        self, model: str, texts: Sequence[str], deadline: Deadline
+    ) -> Embeddings:
+        """Asks for one vector at a time. Until mid-2024 Ollama had only the path for that."""
+        found = []
+        for text in texts:
+            payload = {"model": model, "prompt": text}
+            response, _ = self._adapter.ask("/api/embeddings", payload, {}, deadline)
+            with reading.whole_answer(response) as body:
+                found.append(body["embedding"])
+        with reading.readable(response):
+            return Embeddings(reading.vectors(found, len(texts)), self.provider, 0)
 
     def models(self, timeout: float) -> list[str]:
         with reading.whole_answer(self._upstream.get("/api/tags", timeout)) as tags:

@@ -1,5 +1,7 @@
 """Ollama's dialect: requests, whole answers, streams, embeddings, and the time that a model has to be loaded."""
 
+import json
+
 import pytest
 import responses
 from builders import (
@@ -256,6 +258,33 @@ def test_embeddings_are_requested_together(counts, tokens):
 
     assert sent() == {"model": "m", "input": ["a", "b"]}
     assert embeddings == Embeddings([[1, 2.5], [1e308, 1e308]], "ollama", tokens)
+
+
+def older_ollama(*vectors) -> None:
+    """An Ollama that has `/api/embeddings` alone."""
+    responses.post(EMBED, status=404, body="404 page not found")
+    for vector in vectors:
+        responses.post(f"{EMBED}dings", json={"embedding": vector})
+
+
+def test_an_older_ollama_is_asked_for_one_embedding_at_a_time():
+    older_ollama([1, 2.5], [3, 4])
+
+    embeddings = backend().embed(embedding("a", "b"))
+
+    assert [json.loads(call.request.body) for call in responses.calls][1:] == [
+        {"model": "m", "prompt": "a"},
+        {"model": "m", "prompt": "b"},
+    ]
+    assert embeddings == Embeddings([[1, 2.5], [3, 4]], "ollama", 0)
+
+
+@pytest.mark.parametrize("second", [[], None, [1], ["x", 2]], ids=str)
+def test_embeddings_of_an_older_ollama_fail(second):
+    older_ollama([1, 2.5], second)
+
+    with pytest.raises(Broken):
+        backend().embed(embedding("a", "b"))
 
 
 @pytest.mark.parametrize("body", [{"embeddings": [[1.0]]}, {}], ids=str)
