@@ -188,14 +188,17 @@ def read_json(body: bytes) -> Any:
     """MISSING if it is not JSON."""
     try:
         return parse_json(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return MISSING
 
 
 def parse_json(body: bytes) -> Any:
-    """Lenient: the checks find NaN, repeated keys and bad UTF-8. Raises ValueError or RecursionError."""
+    """Lenient: the checks find NaN, repeated keys and bad UTF-8. Raises ValueError."""
     text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-    return json.loads(text, object_pairs_hook=Fields)
+    try:
+        return json.loads(text, object_pairs_hook=Fields)
+    except RecursionError as ex:
+        raise ValueError("nested too deeply") from ex
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -10,7 +10,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import (
     HTTPException,
     HTTPResponse,
@@ -236,9 +236,12 @@ class Transfer:
         """The response, whose head has been read."""
         while True:
             response = HTTPResponse(file, method=self.request.method)  # type: ignore[arg-type]
-            response.begin()
-            if response.status not in INTERIM:
-                return response
+            with ExitStack() as unless_begun:
+                unless_begun.callback(response.close)
+                response.begin()
+                if response.status not in INTERIM:
+                    unless_begun.pop_all()
+                    return response
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:

@@ -233,7 +233,7 @@ def with_field(**field):
     [
         (b"[", "Expecting value"),
         (b"\xff", "can't decode"),
-        (b"[" * 100_000, "recursion"),
+        (b"[" * 100_000, "nested too deeply"),
         ([], 'expected {"format": 1, "recordings": […]}'),
         ({"recordings": {}}, 'expected {"format": 1, "recordings": […]}'),
         ({"format": 2, "recordings": [GOOD]}, "format: expected 1, not 2"),

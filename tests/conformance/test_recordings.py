@@ -233,7 +233,7 @@ INTERACTIONS = {"version": 1, "interactions": [EXCHANGE]}
         ("answer_json", b"{}", "which endpoint is it of? expected infer, stream"),
         ("stream_txt", STREAM, HTTP),
         ("infer_json", b'{"output": "A che', "it is not JSON: Unterminated string"),
-        ("infer_json", b"[" * 100_000, "it is not JSON: maximum recursion depth"),
+        ("infer_json", b"[" * 100_000, "it is not JSON: nested too deeply"),
         ("infer_json", INFERENCE.decode().encode("utf-16"), "it is UTF-16, as PowerS"),
         ("stream_sse", STREAM.decode().encode("utf-16"), "it is UTF-16, as PowerShell"),
         # Files of other tools

@@ -115,10 +115,18 @@ def test_what_an_upstream_says_is_logged_without_the_prompt(detail, prompt, show
 
 
 @pytest.fixture
-def noon(monkeypatch):
-    """The time of all lines, in UTC."""
-    monkeypatch.setattr(logging.time, "time", lambda: 1793448000.25)
-    return "2026-10-31T12:00:00.250Z"
+def noon():
+    """The time at which each line is written."""
+    made = logging.getLogRecordFactory()
+
+    def at_noon(*args, **kwargs):
+        record = made(*args, **kwargs)
+        record.created = 1793448000.25
+        return record
+
+    logging.setLogRecordFactory(at_noon)
+    yield "2026-10-31T12:00:00.250Z"
+    logging.setLogRecordFactory(made)
 
 
 def logged(capsys, log_format: str, message: str = "request", **given: object) -> str:

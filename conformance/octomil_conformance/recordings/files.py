@@ -41,7 +41,7 @@ def json_in(data: bytes) -> Any:
     """Raises UsageError that says where the JSON is wrong, such as at the end of a file that was cut off."""
     try:
         return parse_json(data)
-    except (ValueError, RecursionError) as ex:
+    except ValueError as ex:
         raise UsageError(f"it is not JSON: {ex}") from ex
 
 

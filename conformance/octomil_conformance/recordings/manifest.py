@@ -50,7 +50,7 @@ def is_ours(path: Path) -> bool:
     """False for a manifest.json of something else."""
     try:
         return "recordings" in load(path)
-    except (OSError, ValueError, RecursionError, TypeError):
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -59,13 +59,16 @@ def read(path: Path) -> dict[Path, Entry]:
     place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     try:
         return {path.parent / each.file: each for each in entries(load(path))}
-    except (OSError, ValueError, RecursionError, UsageError) as ex:
+    except (OSError, ValueError, UsageError) as ex:
         raise WrongManifest(f"{place}: {ex}") from ex
 
 
 def load(path: Path) -> Any:
     text = path.read_text("utf-8-sig")
-    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    try:
+        return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except RecursionError as ex:
+        raise ValueError("nested too deeply") from ex
 
 
 def entries(document: object) -> list[Entry]:

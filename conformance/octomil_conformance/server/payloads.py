@@ -23,6 +23,7 @@ FORBIDDEN = {
 }
 ROLES = ("system", "user", "assistant", "tool")
 TEXT = ("text", "input_text")
+TOO_DEEP = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def parse_json(data: bytes) -> Json:
         need(math.isfinite(float(text)), "a number is out of range")
         return float(text)
 
+    need(b"[" * TOO_DEEP not in data, "nested too deeply")  # Python 3.14 reads it
     try:
         value = json.loads(
             data.decode(),
