@@ -150,7 +150,7 @@ class Config:
         return [name for name in spec.PROFILES if name not in self.claims]
 
     def profiles_for(self, requirement: spec.Requirement) -> list[str]:
-        """The profiles for which its checks run. Those of auth run at every claimed endpoint, or at that of infer."""
+        """The profiles for which its checks run. Those of auth run at every claimed endpoint but health, or at that of infer."""
         if requirement.id not in spec.ids_in(self.spec_version):
             return []
         named = [

@@ -35,7 +35,7 @@ from octomil_conformance.run import FAULTS, Outcome, Run, Verdict
 from octomil_conformance.target import Target
 
 LONGEST = ("STREAM-26", "BATCH-37")
-"""Requirements whose checks last long. They begin first, and the others run beside them."""
+"""Requirements whose checks last long. They begin first, and run at the same time as the others."""
 NEEDS_BOTH = {
     *(f"FALLBACK-{number:02}" for number in (*range(1, 13), 14)),
     *("HEALTH-21", "HEALTH-26", "HEALTH-28"),

@@ -59,7 +59,7 @@ SLOW = [
     "upstreams_need_a_page",
     "a_batch_has_one_timeout",
 ]
-"""Started first, so that the others run beside them."""
+"""Started first, so that they run at the same time as the others."""
 
 
 @dataclass(frozen=True)

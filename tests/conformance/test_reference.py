@@ -13,7 +13,7 @@ from processes import serve
 
 ANY = ("127.0.0.1", 0)
 TIMEOUT = 4.0
-"""Seconds. A busy machine is slow, and a run is mostly waiting: it takes little from the tests beside it."""
+"""Seconds. A busy machine is slow, and a run is mostly waiting: it takes little from other tests."""
 TOKEN = "token-of-the-reference"
 COOLDOWNS = {"gunicorn": 0, "waitress": 1}
 

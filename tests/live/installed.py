@@ -1,6 +1,6 @@
 """Installs other projects' programs, unless this machine has them in the right version.
 
-They are kept in OCTOMIL_TEST_CACHE. Tests that run beside each other wait while one of them installs.
+They are kept in OCTOMIL_TEST_CACHE. Tests that run at the same time wait while one of them installs.
 """
 
 import fcntl

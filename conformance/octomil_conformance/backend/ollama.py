@@ -164,7 +164,7 @@ class OllamaDialect:
         return {"error": {"message": message, "type": "api_error"}}
 
     def odd_error(self, message: str) -> Json:
-        """An error in another form that servers of this kind, and gateways before them, send: here beside text."""
+        """An error in another form that servers of this kind, and gateways in front of them, send: here beside text."""
         return self.increment(" more") | {"error": message}
 
     def error_beside_end(self, message: str, tokens: int) -> bytes:

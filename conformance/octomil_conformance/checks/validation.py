@@ -57,7 +57,7 @@ TWO_PROMPTS: Json = {
     "empty-array": {"input_data": []},
     "no-messages": {"messages": [], "input_data": "Name a fruit."},
 }
-"""What a request has beside its messages, or instead of them. Only null counts as missing."""
+"""What a request has besides its messages, or in place of them. Only null counts as missing."""
 OUT_OF_RANGE = pairs(
     temperature=["hot", 2.5, -1, "0.7", True, [0.7]],
     max_tokens=[0, "8", 1.5, True],
