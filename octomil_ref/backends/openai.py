@@ -106,9 +106,18 @@ def _listed(body: Any) -> tuple[Any, object]:
 REASONS = {
     **{reason: reason for reason in FINISH_REASONS},
     **dict.fromkeys(
-        ("eos", "eos_token", "stop_sequence", "end_turn", "complete"), "stop"
+        (
+            "eos",
+            "eos_token",
+            "stop_sequence",
+            "end_turn",
+            "complete",
+            "finish_matched_str",
+            "finish_matched_token",
+        ),
+        "stop",
     ),
-    **dict.fromkeys(("max_tokens", "model_length"), "length"),
+    **dict.fromkeys(("max_tokens", "model_length", "finish_length"), "length"),
     "model_context_window_exceeded": "length",
     **dict.fromkeys(
         (
@@ -124,8 +133,8 @@ REASONS = {
     **dict.fromkeys(("function_call", "tool_call"), "tool_calls"),
 }
 """Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
-model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM in front of OCI: COMPLETE, TOOL_CALL. Others complete
-an answer too, without a reason."""
+model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM in front of OCI: COMPLETE, TOOL_CALL. SGLang 0.2:
+FINISH_LENGTH and the like. Others complete an answer too, without a reason."""
 
 FAILED = re.compile(
     r"abort|cancel|capacity|crash|error|exhaust|fail|insufficient|interrupt|network|out_of|time_?out|unavailable",
@@ -133,6 +142,10 @@ FAILED = re.compile(
 )
 """Matches a reason that means that generation failed. vLLM and SGLang: abort. OpenRouter, Mistral, Cohere, KoboldCpp: error. DeepSeek:
 insufficient_system_resource. Z.ai: network_error."""
+
+
+NOT_YET = ("null", "None")
+"""What KoboldCpp and SGLang called a null."""
 
 
 def _reason_of(choice: Mapping[str, Any]) -> object:
@@ -145,14 +158,15 @@ def _reason_of(choice: Mapping[str, Any]) -> object:
     for each in (reason, reason and choice.get("native_finish_reason")):
         if isinstance(each, str) and FAILED.search(each):
             raise Broken(f"The {PROVIDER} backend failed while it generated.")
-    return None if reason == "null" else reason  # KoboldCpp
+    return None if reason in NOT_YET else reason
 
 
 def _finish_reason(reason: object) -> str | None:
     """One of FINISH_REASONS, or None."""
     if not isinstance(reason, str):
         return None
-    return REASONS.get(reason.lower().partition(":")[0])  # Gemini: content_filter: SPII
+    # Gemini: content_filter: SPII. SGLang 0.2: FINISH_LENGTH: 9.
+    return REASONS.get(reason.lower().partition(":")[0])
 
 
 # Where text is
