@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any
 
 FIRST, LAST = 200, 100
@@ -166,7 +165,8 @@ def has_findings() -> bool:
 def evidence(finding: Finding, mask: Mask = str) -> Evidence:
     """Both values. If they are long and begin alike, the parts from where they differ."""
     got, want = mask(finding.got), mask(finding.want)
-    alike = len(commonprefix([got, want]))
+    pairs = enumerate(zip(got, want, strict=False))
+    alike = next((at for at, (a, b) in pairs if a != b), min(len(got), len(want)))
     start = alike - BEFORE if alike > FIRST else 0
     return Evidence(shown(got, start), shown(want, start))
 

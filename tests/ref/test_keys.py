@@ -156,6 +156,8 @@ def test_the_content_of_a_file_is_remembered_for_the_next_reader(path, caplog):
     assert "stays valid" in caplog.text
 
 
+# Other tests have left threads behind. None of them holds a lock that the child needs.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_what_a_forked_process_has_read_is_remembered_too(path):
     """A worker of gunicorn reads the file, then the master starts another worker."""
     opened(path)
