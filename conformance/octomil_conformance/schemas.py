@@ -12,6 +12,7 @@ from jsonschema.validators import extend
 from octomil_conformance import spec
 from octomil_conformance.exchange import MISSING, WHOLE, Exchange
 from octomil_conformance.expect import SuiteFault
+from octomil_conformance.wire.common import json_fault
 
 REQUESTS = {
     "infer": "InferenceRequest",
@@ -93,16 +94,23 @@ def schema_complaints(exchange: Exchange) -> list[str]:
     return [wrong for wrong in found if wrong]
 
 
+def is_bound(exchange: Exchange) -> bool:
+    """True if the response is a whole one to a usual request, so that its schema and its headers are those of this API."""
+    if exchange.request.profile is None or exchange.status == 101:
+        return False
+    names = [name.lower() for name, _ in exchange.request.headers]
+    # If a header is there twice, a proxy may answer with a page of its own.
+    return exchange.end in WHOLE and len(names) == len({*names})
+
+
 def _values(exchange: Exchange) -> list[tuple[str, Any]]:
     """The JSON values of a response, each with the name of its schema."""
     profile = exchange.request.profile
-    if profile is None or exchange.end not in WHOLE or exchange.status == 101:
-        return []
-    names = [name.lower() for name, _ in exchange.request.headers]
-    if len(names) > len({*names}):  # a proxy may answer with a page of its own
+    if profile is None or not is_bound(exchange):
         return []
     if exchange.status >= 400 and profile != "health":
-        return [("Error", exchange.fields)]
+        is_strict = json_fault(exchange.body) == ""
+        return [("Error", exchange.fields if is_strict else MISSING)]
     if profile == "stream":
         return [("StreamEvent", event) for event in exchange.events]
     return [(ANSWERS[profile], exchange.fields)]

@@ -19,8 +19,10 @@ TIMEOUT = 1.0
 """Seconds that a mutant waits for a backend."""
 UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
-LOOKS_AT_ALL = "HTTP-25"
-"""The requirement whose check reads the exchanges of all other checks."""
+LOOK_AT_ALL = {"HTTP-09", "HTTP-11", "HTTP-12", "HTTP-25", "HTTP-32", "HTTP-33"}
+"""The requirements with a check that reads the exchanges of all other checks."""
+LOOKED_AT = {"FAULT-01", "EMBED-22"}
+"""The requirements whose checks bring the exchanges that those need at level 2: failures of upstreams, and an unknown model."""
 TOGETHER = {
     "freedoms of streams": [
         "no_store",
@@ -116,10 +118,12 @@ def declared(mutant: Subject) -> frozenset[str]:
 def violated(mutant: Subject) -> frozenset[str]:
     """The requirements to judge a mutant by: those that it violates, each with its upstream.
 
-    Empty, which stands for the whole claim, if LOOKS_AT_ALL is among them and the claim is below level 2.
+    Empty, which stands for the whole claim, if one of LOOK_AT_ALL is among them and the claim is below level 2.
     """
     names, small = declared(mutant), max(mutant.claims.values()) < 2
-    return frozenset() if LOOKS_AT_ALL in names and small else names
+    if LOOK_AT_ALL & names and small:
+        return frozenset()
+    return names | LOOKED_AT if names <= LOOK_AT_ALL else names
 
 
 def mutant_jobs() -> list[Job]:

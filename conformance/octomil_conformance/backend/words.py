@@ -44,7 +44,7 @@ ROUGH_TOKENS = (
         r" \n \u0000 \x41 \\",
         " %20%0A+",
         " ${HOME} {0} {{y}} %s",
-        " \"q\" 's'",
+        " \"q\" 's' \u201cq\u201d \u2018s\u2019",
         " null",
         " $& $$ $' $1",
         " ' OR 1=1 -- UNION SELECT <script>x</script> ../../etc/passwd",

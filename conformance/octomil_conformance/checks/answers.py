@@ -30,6 +30,12 @@ def ending(answer: Exchange) -> Any:
     return next(iter(answer.finals), MISSING) if answer.events else answer.fields
 
 
+def providers(answer: Exchange) -> set[str]:
+    """The providers that an answer, or any event of a stream, names."""
+    each = [event["provider"] for event in answer.events] or [answer.field("provider")]
+    return {str(name) for name in each if name is not MISSING}
+
+
 def outputs(answer: Exchange) -> list[Any]:
     """The outputs of a batch; MISSING for an input that failed."""
     return [field(result, "output") for result in results_of(answer)]

@@ -3,8 +3,8 @@
 import time
 
 from octomil_conformance.api import Api
-from octomil_conformance.checks.answers import ending
-from octomil_conformance.exchange import MISSING, Exchange, field
+from octomil_conformance.checks.answers import ending, providers
+from octomil_conformance.exchange import Exchange, field
 from octomil_conformance.expect import Words, between, expect, written
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.transport import Transfer
@@ -33,12 +33,6 @@ def released(api: Api, *calls: Transfer) -> list[Exchange]:
     """Opens the gate. Returns the answers."""
     api.backend.open(api.nonce)
     return [call.finish() for call in calls]
-
-
-def providers(answer: Exchange) -> set[str]:
-    """The providers that an answer, or any event of a stream, names."""
-    each = [event["provider"] for event in answer.events] or [answer.field("provider")]
-    return {str(name) for name in each if name is not MISSING}
 
 
 @requirement("FALLBACK-08", BOTH_ORDERS)

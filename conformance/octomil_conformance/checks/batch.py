@@ -40,6 +40,7 @@ OTHERS: Json = {
     "empty-input-data": {"input_data": ""},
     "image": {"messages": [{"role": "user", "content": [validation.IMAGE]}]},
     "parameters": {"input_data": "Hi", "parameters": "hot"},
+    "empty-parameters": {"input_data": "Hi", "parameters": []},
     **{
         f"messages-{name}": {"messages": each}
         for name, each in validation.MALFORMED.items()
@@ -59,6 +60,7 @@ REJECTED_ALONE = {
 """Inputs that would be rejected in a request of their own, besides those in MALFORMED."""
 WRONG_FOR_ALL: Json = {
     "text": "hot",
+    "empty": [],
     "type": {"temperature": "hot"},
     "range": {"max_tokens": 0},
     "request": {"stream": True},
@@ -126,7 +128,7 @@ def a_batch_without_model_is_refused(api: Api) -> None:
     expect(api.refused(**validation.without_model(api)).status, REFUSED)
 
 
-@requirement("BATCH-10", [0, -1, 1.5, "2", True])
+@requirement("BATCH-10", [0, -1, 1.5, "2", "", True, False])
 def a_wrong_max_concurrency_is_refused(api: Api, value: Any) -> None:
     expect(api.refused(max_concurrency=value).status, REFUSED)
 
@@ -241,7 +243,7 @@ def batches_at_once_have_their_own_max_concurrency(
 @requirement("BATCH-24", MALFORMED)
 def a_malformed_batch_calls_no_model(api: Api, malformed: Any) -> None:
     good = {"messages": api.messages(api.tag("Hi"))}
-    answer = api.refused(scenario="echo", inputs=[good, malformed])
+    answer = api.refused(scenario="echo", inputs=[*[good] * 40, malformed])
 
     expect(answer.status, REFUSED)
     expect(api.backend.wait_for_calls(api.nonce, 1, 0.3), [], "no upstream call")

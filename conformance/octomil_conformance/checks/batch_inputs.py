@@ -124,7 +124,8 @@ def an_input_has_every_form_of_messages(api: Api) -> None:
     tags = [api.tag("Be brief.", str(n)) for n in range(2)]
     given = [[("system", text), ("user", "Bien.")] for text in tags]
     first, other = map(forwarding.conversation, given)
-    inputs = [{"input_data": first}, {"input_data": {"messages": other}}]
+    nulls = {"messages": None, "parameters": None}
+    inputs = [{**nulls, "input_data": first}, {"input_data": {"messages": other}}]
     api.ask(scenario="echo", inputs=inputs)
     sent = [upstream.messages(api.call(str(n))) for n in range(2)]
 

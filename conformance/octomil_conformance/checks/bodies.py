@@ -20,6 +20,7 @@ HOSTILE = {
 USED = {
     "nesting": b'"parameters": {"max_tokens": 1, "a": %b}, "input": %b' % (DEEP, DEEP),
     "range": b'"parameters": {"max_tokens": 1, "a": -1e999}, "input": 1e999',
+    "digits": b'"parameters": {"max_tokens": 1, "temperature": %d}' % 10**400,
 }
 """Hostile values of fields that a server uses."""
 HALVES = {
@@ -44,7 +45,7 @@ UNREAD = 100_000
 UNKNOWN_FIELDS: Json = {
     "an_unknown_field": {"deep": [1, 2]},
     "": 0,
-    "model": 7,
+    "model": "no-such-thing",
     "n": "2",
     "user": None,
     "temperature": "hot",
@@ -58,6 +59,12 @@ UNKNOWN_FIELDS: Json = {
     "me\u017f\u017fages": 7,
 }
 """The last ones differ from fields of this API only in case: `\u017f` is a small `S`."""
+NO_OBJECT = {
+    "array": b'["model_id", "messages"]',
+    "null": b"null",
+    "string": b'"model_id"',
+    "number": b"7",
+}
 NO_JSON: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda good: b'{"model_id": ',
     "behind": lambda good: good + b" x",
@@ -118,9 +125,9 @@ def malformed_json_is_refused(api: Api, spoil: Callable[[bytes], bytes]) -> None
     expect(api.send(spoil(api.good())).status, REFUSED)
 
 
-@requirement("HTTP-06")
-def json_that_is_not_an_object_is_refused(api: Api) -> None:
-    expect(api.send(b'["model_id", "messages"]').status, REFUSED)
+@requirement("HTTP-06", NO_OBJECT)
+def json_that_is_not_an_object_is_refused(api: Api, body: bytes) -> None:
+    expect(api.send(body).status, REFUSED)
 
 
 @requirement("HTTP-07", HOSTILE)

@@ -53,8 +53,9 @@ LARGE_TEXT = "fruit " + "\U0001f352" * 50_000
 HUNDREDS = [f"text {number}" for number in range(300)]
 HOW_MANY = [("echo", 300), ("late-beginning", 300), ("echo", 1100)]
 """A server may refuse a thousand texts, but not answer in part."""
-COUNTED = {"few": TEXTS, "many": MANY, "hundreds": HUNDREDS}
-"""Many texts, and hundreds: more than careless servers send at once. `prompt_tokens` counts all of them."""
+THOUSAND = [f"text {number}" for number in range(1100)]
+COUNTED = {"few": TEXTS, "many": MANY, "hundreds": HUNDREDS, "thousand": THOUSAND}
+"""Many texts, and hundreds or more: more than careless servers send at once. `prompt_tokens` counts all of them."""
 OF_ONE_MODEL = [(200, 300, 300), (200, 300, 0), (400, 0, 0), (413, 0, 0), (422, 0, 0)]
 """The status, the number of vectors, and how many of them are Ollama's."""
 SHORTER: Json = {
@@ -112,7 +113,9 @@ def a_request_without_input_is_refused(api: Api) -> None:
     expect(api.refused(without=("input",), **other).status, REFUSED)
 
 
-@requirement("EMBED-15", ["", [], ["a", ""], 7, ["a", 7], ["a", None], {"a": 1}])
+@requirement(
+    "EMBED-15", ["", [], ["a", ""], 7, ["a", 7], ["a", None], [["a"]], {"a": 1}]
+)
 def input_that_is_not_text_is_refused(api: Api, value: Any) -> None:
     expect(api.refused(input=value).status, REFUSED)
 
@@ -123,6 +126,15 @@ def each_of_many_texts_has_its_own_vector(api: Api, scenario: str) -> None:
     others = with_another(vectors(answer), MANY)
 
     expect((answer.status, others), (200, []), OWN)
+
+
+@requirement("EMBED-23", through=EACH_BACKEND)
+def a_text_that_is_not_in_an_array_has_its_own_vector(api: Api) -> None:
+    texts = [*ODD, LARGE_TEXT]
+    answers = [api.ask(scenario="echo", input=text) for text in texts]
+    found = [vector for answer in answers for vector in vectors(answer)]
+
+    expect(with_another(found, texts), [], OWN)
 
 
 @requirement("EMBED-23", through=EACH_BACKEND)
@@ -170,6 +182,10 @@ def each_of_hundreds_of_texts_has_its_own_vector(
     found = vectors(answer)
 
     expect((answer.status, len(found)), all_or_none(count, "vectors"))
+    given = [field(item, "index") for item in items(answer.field("data"))]
+    wrong = [n for n, index in enumerate(given) if index not in (MISSING, n)]
+
+    expect(wrong, [], "the position as `index` of each vector")
     expect(with_another(found, texts[: len(found)]), [], OWN)
 
 
@@ -189,7 +205,7 @@ def all_vectors_are_of_one_model(api: Api) -> None:
     )
 
 
-@requirement("EMBED-24", COUNTED, through=EACH_BACKEND)
+@requirement("EMBED-24", COUNTED, serial=True, through=EACH_BACKEND)
 def usage_is_the_upstreams(api: Api, texts: list[str]) -> None:
     answer = api.ask(texts, scenario="echo")
     usage = answer.field("usage")

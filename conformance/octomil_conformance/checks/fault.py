@@ -23,9 +23,9 @@ from octomil_conformance.expect import (
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.wire.common import NAME
 
-FAILING = ("http-500", "http-503", "garbage")
-REFUSING = ("auth", "http-403", "http-404", "http-429")
-QUOTING = (*FAILING, *REFUSING, "error-frame-first", "drop", "slow")
+FAILING = ("http-500", "http-503", "garbage", "http-429", "slow")
+REFUSING = ("auth", "http-403", "http-404")
+QUOTING = (*FAILING, *REFUSING, "error-frame-first", "drop")
 """Failures in which upstreams quote their address or the key, or in which a server may name the address itself."""
 REFUSED_KEYS = ["auth", "http-402", "http-403"]
 """Ways in which upstreams refuse the server's own key. A 402: its account is empty."""
@@ -76,9 +76,10 @@ RANKED = {
 
 
 def secrets(api: Api) -> list[str]:
-    """The addresses of the upstreams, and the server's key for them."""
-    urls = (api.backend.ollama_url, api.backend.openai_url)
-    return [API_KEY, *(urlsplit(url).netloc for url in urls)]
+    """The addresses of the upstreams, with the names of this machine too, and the server's key for them."""
+    urls = map(urlsplit, (api.backend.ollama_url, api.backend.openai_url))
+    names = [(url.port, {url.hostname, "localhost", "::1", "[::1]"}) for url in urls]
+    return [API_KEY, *(f"{host}:{port}" for port, each in names for host in each)]
 
 
 def shown_of(hidden: list[str], answer: Exchange) -> list[str]:
@@ -154,7 +155,8 @@ def after_an_outage_the_server_works_at_once(api: Api, is_alone: bool) -> None:
 
 @requirement("FAULT-07", FAILING, through=EACH_BACKEND)
 def a_gateways_failure_has_an_envelope(api: Api, scenario: str) -> None:
-    answer = api.ask(scenario=api.failing(scenario))
+    headers = {"Accept": "text/event-stream"}
+    answer = api.ask(scenario=api.failing(scenario), headers=headers)
 
     expect(answer.field("error"), NAME, f"{NAME} as `error`")
     expect(answer.field("message"), NAME, f"{NAME} as `message`")

@@ -15,9 +15,12 @@ from octomil_conformance.expect import Want, expect, written
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.target import PROMPT
 
-ONE_KEY = {"without-a-key": {}, "with-one-key": {"Idempotency-Key": "conf-7"}}
+ONE_KEY = {
+    "without-a-key": {},
+    "with-one-key": dict.fromkeys(("Idempotency-Key", "X-Request-Id"), "conf-7"),
+}
 """Headers of equal requests. A server must not answer them from memory, whatever they are called."""
-SURE = {"temperature": 0}
+SURE = {"temperature": 0, "seed": 7}
 """With these a model repeats its answer, so programs may cache it."""
 ROUGH = TEXTS["rough"]
 ROLES = ("user", "assistant", "tool", "system")
@@ -63,6 +66,7 @@ OTHER_FORMS: Json = {
     "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
     "almost-messages": [{"role": "user", "content": "Hi"}, {"content": "Hi"}, 7],
     "object": {"a": {"b": [1, None, 2]}, "c": None, "d": False},
+    "other-texts": dict.fromkeys(("content", "query", "question", "input"), "Hi"),
     "empty-inside": {"a": {}, "b": [], "c": [{}, [], ""]},
     "capitals": {"Text": "Hi", "PROMPT": "Hi", "Messages": [{"role": "user"}]},
     "names": {"constructor": 1, "a.b": 2, "camelCase": {"snake_case": 3}, "": 4}
@@ -80,8 +84,8 @@ NAMES = [
     "{}:hf.co/a/B",
     "openai/{}",
     "ollama/library/{}",
-    "models/a:b/{}@1",
-    f"hf.co/{'an-organisation-' * 4}/{{}}:{'A-Model-' * 8}Q4_K_M",
+    "models/a:b/{}@1%20+",
+    f"hf.co/{'an-organisation-' * 4}/{{}}:{'A-Model-' * 8}Q4_K_M.gguf",
 ]
 """Names of models. The braces stand for the name of a scripted model."""
 BLANK = "\n\t\n"

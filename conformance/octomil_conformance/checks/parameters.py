@@ -55,7 +55,7 @@ OTHER_VALUES = {
     "one-stop": ({"stop": " a, b\n"}, {"stop": [" a, b\n"]}),
 }
 """The parameters that the client sends, and those that reach the model."""
-NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL])
+NULLS = dict.fromkeys(["temperature", "max_tokens", *USUAL, "min_p"])
 UNKNOWN: dict[str, Json] = {
     "number": {"mirostat_tau": 4.5, "typical_p": 0.7, "min_p": 1e-05, "n_keep": 2**40},
     "other-types": {
@@ -71,6 +71,8 @@ UNKNOWN: dict[str, Json] = {
     },
     "odd-names": {
         **dict.fromkeys(("constructor", "toString", "hasOwnProperty"), 1),
+        **dict.fromkeys(("timeout", "cache", "num_retries", "api_base", "tags"), 8),
+        "metadata": {"a": "b"},
         "__proto__": {"a": 1},
         "a.b": 2,
         "$a": 3,
@@ -92,7 +94,7 @@ UNKNOWN: dict[str, Json] = {
         "top_logprobs": 2,
     },
 }
-"""Parameters that only the model's server knows. Ollama reads those of the last case beside its `options`."""
+"""Parameters that only the model's server knows, whatever the names mean to a gateway. Ollama reads those of the last case beside its `options`."""
 
 
 def sent_of(given: Json, call: Call) -> Json:

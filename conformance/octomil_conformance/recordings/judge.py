@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from octomil_conformance import wire
 from octomil_conformance.api import Api, answered
-from octomil_conformance.checks.http import every_response_matches_its_schema
+from octomil_conformance.checks.whole_run import every_response_matches_its_schema
 from octomil_conformance.config import Config
 from octomil_conformance.exchange import WHOLE
 from octomil_conformance.expect import NotRecorded

@@ -29,7 +29,7 @@ def an_empty_token_will_do(request: Request) -> bool:
     return request.headers.get("authorization", "").strip() == "Bearer"
 
 
-@on.accepts("stream@0 auth@1", "AUTH-02 AUTH-08 AUTH-09 AUTH-11")
+@on.accepts("stream@0 auth@1", "AUTH-02 AUTH-06..09 AUTH-11 AUTH-13")
 def any_token_will_do(request: Request) -> bool:
     """Any token is accepted."""
     return given(request).startswith("conf-")
@@ -137,6 +137,80 @@ on.accepts("embed@0 auth@1", "AUTH-01").table(
 )
 
 
+def between(before: str, after: str) -> Callable[[Request], bool]:
+    return lambda request: given(request).startswith(f"{before}{request.token}{after}")
+
+
+on.accepts("embed@0 auth@1", "AUTH-08").table(
+    between,
+    "{}.",
+    a_comma_ends_a_token=("A token ends at a comma", "", ","),
+    a_semicolon_ends_a_token=("A token ends at a semicolon", "", ";"),
+    a_colon_ends_a_token=("A token ends at a colon, like a user's name", "", ":"),
+    a_full_stop_ends_a_token=("A token ends at a full stop", "", "."),
+    a_dash_ends_a_token=("After a token a dash and a channel may follow", "", "-"),
+    equals_signs_are_stripped=("Equals signs after a token are stripped", "", "="),
+    a_usual_prefix_is_stripped=("`sk-` before a token is stripped", "sk-", ""),
+    a_scheme_in_a_key_is_stripped=("X-API-Key may have a scheme too", "Bearer ", ""),
+)
+
+
+@on.accepts("embed@0 auth@1", "AUTH-08")
+def beginning_of_a_key_will_do(request: Request) -> bool:
+    """The beginning of a token is accepted in X-API-Key."""
+    key = request.headers.get("x-api-key", "")
+    return key != "" and request.token.startswith(key)
+
+
+@on.accepts("embed@0 auth@1", "AUTH-11")
+def keys_have_no_case(request: Request) -> bool:
+    """Tokens in X-API-Key are compared without case."""
+    return request.headers.get("x-api-key", "").lower() == request.token.lower()
+
+
+@on.requests("embed@0 auth@1", "AUTH-12")
+def another_scheme_counts_alone(request: Request) -> None:
+    """With another scheme in Authorization, X-API-Key is ignored."""
+    if request.headers.get("authorization", "").startswith("Basic"):
+        request.headers.pop("x-api-key", None)
+
+
+@on.replies("embed@0 auth@1", "AUTH-06")
+def only_a_missing_token_is_challenged(request: Request, response: Response) -> None:
+    """A 401 for an unknown token has no WWW-Authenticate."""
+    if given(request):
+        response.headers.pop("www-authenticate", None)
+
+
+def in_a_401(
+    header: str, field: str, value: object
+) -> Callable[[Request, Response], None]:
+    def play(request: Request, response: Response) -> None:
+        if response.status == 401 and request.headers.get(header):
+            response.send(response.fields | {field: value})
+
+    return play
+
+
+on.replies("embed@0 auth@1", "AUTH-07").table(
+    in_a_401,
+    "The `status_code` is 403 if the token in {} is unknown.",
+    unknown_tokens_are_a_403=("Authorization", "authorization", "status_code", 403),
+    unknown_keys_are_a_403=("X-API-Key", "x-api-key", "status_code", 403),
+)
+on.replies("embed@0 auth@1", "AUTH-13").table(
+    in_a_401,
+    "The `code` is `invalid_input` if the token in {} is unknown.",
+    unknown_tokens_have_a_code=(
+        "Authorization",
+        "authorization",
+        "code",
+        "invalid_input",
+    ),
+    unknown_keys_have_a_code=("X-API-Key", "x-api-key", "code", "invalid_input"),
+)
+
+
 @on.accepts("embed@0 auth@1", "AUTH-08")
 def letters_before_a_token_are_stripped(request: Request) -> bool:
     """The letters of `Bearer` are stripped from the beginning of a token too."""
@@ -156,10 +230,31 @@ def tokens_are_decoded(request: Request) -> bool:
     return unquote(given(request)) == request.token
 
 
-@on.accepts("embed@0 auth@1", "AUTH-01")
-def neighbours_need_no_token(request: Request) -> bool:
-    """A request that came from this machine, by its X-Forwarded-For, needs no token."""
-    return request.headers.get("x-forwarded-for") == "127.0.0.1"
+def header(name: str, value: str) -> Callable[[Request], bool]:
+    return lambda request: request.headers.get(name) == value
+
+
+on.accepts("embed@0 auth@1", "AUTH-01").table(
+    header,
+    "{} needs no token.",
+    neighbours_need_no_token=(
+        "A request that came from this machine, by its X-Forwarded-For,",
+        "x-forwarded-for",
+        "127.0.0.1",
+    ),
+    inner_requests_need_no_token=(
+        "A request of the framework to itself, by its X-Middleware-Subrequest,",
+        "x-middleware-subrequest",
+        "middleware",
+    ),
+    probes_need_no_token=(
+        "A request of an orchestrator, by its User-Agent,",
+        "user-agent",
+        "kube-probe/1.34",
+    ),
+    sessions_need_no_token=("A request with a cookie", "cookie", "session=1"),
+    an_empty_key_will_do=("A request with an empty X-API-Key", "x-api-key", ""),
+)
 
 
 @on.accepts("embed@0 auth@1", "AUTH-01")

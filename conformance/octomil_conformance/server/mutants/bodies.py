@@ -11,11 +11,22 @@ from octomil_conformance.server.layers import MAX_BODY, Json, Request, Response
 JSON = "application/json"
 
 
-@on.replies("infer@1", "HTTP-06")
-def arrays_are_a_500(request: Request, response: Response) -> None:
-    """A body that is an array is answered with 500."""
-    if request.body[:1] == b"[":
-        response.fail(500)
+def failing_on(beginning: bytes) -> Callable[[Request, Response], None]:
+    def play(request: Request, response: Response) -> None:
+        if request.body.startswith(beginning):
+            response.fail(500)
+
+    return play
+
+
+on.replies("infer@1", "HTTP-06").table(
+    failing_on,
+    "A body that is {} is answered with 500.",
+    arrays_are_a_500=("an array", b'["model_id", '),
+    null_is_a_500=("null", b"null"),
+    strings_are_a_500=("a string", b'"'),
+    numbers_are_a_500=("a number", b"7"),
+)
 
 
 @on.replies("embed@1", "HTTP-07")
@@ -50,6 +61,13 @@ def half_a_character_in_a_name_is_a_500(request: Request, response: Response) ->
 def a_number_out_of_range_is_a_500(request: Request, response: Response) -> None:
     """A number that 64 bits cannot hold is answered with 500 where it is used."""
     if b'"input": 1e999' in request.body:
+        response.fail(500)
+
+
+@on.replies("infer@1", "HTTP-07")
+def a_huge_temperature_is_a_500(request: Request, response: Response) -> None:
+    """An integer that 64 bits cannot hold is answered with 500 where a fraction is expected."""
+    if b'"temperature": 1000' in request.body:
         response.fail(500)
 
 
@@ -140,6 +158,12 @@ def bad_utf8_is_replaced(request: Request) -> None:
 def unknown_fields_are_refused(fields: Json) -> bool:
     """An unknown field is refused."""
     return fields.keys() - {"model_id", "input"} != set()
+
+
+@on.refuses("embed@1", "HTTP-08")
+def another_model_counts(fields: Json) -> bool:
+    """`model` counts, not `model_id`, if it is a text."""
+    return isinstance(fields.get("model"), str)
 
 
 @on.refuses("embed@1", "HTTP-08")

@@ -131,7 +131,7 @@ def vectors_are_backwards(fields: Json) -> None:
     replace_vectors(fields, *fields["embeddings"][::-1])
 
 
-@on.bodies("embed@1", "EMBED-13 HTTP-01 HTTP-09 HTTP-10 HTTP-32")
+@on.bodies("embed@1", "EMBED-13 HTTP-01 HTTP-27")
 def embed_has_a_default_model(fields: Json) -> None:
     """A request without `model_id` gets the vectors of a default model."""
     fields.setdefault("model_id", "conf-echo")
@@ -320,3 +320,32 @@ def texts_are_joined_for_a_cache(request: Request, server: Server) -> Response:
     if texts != "a,b":
         return server(request)
     return _cached.setdefault(request.scenario, server(request))
+
+
+@on.bodies("embed@2", "EMBED-23", shows=None)
+def a_text_alone_is_trimmed(fields: Json) -> None:
+    """White space around a text that is not in an array is removed."""
+    if isinstance(text := fields.get("input"), str):
+        fields["input"] = text.strip() or text
+
+
+@on.answers("embed@2", "EMBED-26", shows=None)
+def an_index_begins_again(fields: Json) -> None:
+    """The index of every hundredth vector is 0 again, because the texts are embedded in portions."""
+    for item in fields.get("data", []):
+        item["index"] %= 100
+
+
+@on.answers("embed@2", "EMBED-24", shows=None)
+def a_thousand_are_two_portions(fields: Json) -> None:
+    """The counts of a thousand texts are those of the last portion."""
+    if len(fields.get("data", ())) > 1000:
+        fields["usage"] = dict.fromkeys(fields["usage"], 152)
+
+
+@on.bodies("embed@1", "EMBED-15")
+def arrays_of_arrays_are_joined(fields: Json) -> None:
+    """Arrays in `input` are joined."""
+    if isinstance(fields.get("input"), list):
+        nested = [each if type(each) is list else [each] for each in fields["input"]]
+        fields["input"] = [*chain.from_iterable(nested)]

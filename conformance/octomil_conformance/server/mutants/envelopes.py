@@ -13,7 +13,7 @@ on.failures("batch@1", "HTTP-09 HTTP-15 HTTP-17 HTTP-25 HTTP-33", shows="echo").
     error_is_missing=("error", GONE)
 )
 on.failures("embed@1", "HTTP-09 HTTP-25").sets(message_is_empty=("message", ""))
-on.failures("embed@1", "HTTP-09 HTTP-29").sets(
+on.failures("embed@1", "HTTP-09 HTTP-27 HTTP-29").sets(
     status_code_is_another=("status_code", 500)
 )
 on.failures("embed@1", "HTTP-10 HTTP-33").sets(code_is_missing=("code", GONE))
@@ -39,6 +39,22 @@ def failure_is_an_event(request: Request, response: Response) -> None:
     """A client that accepts events gets a failure as an event."""
     if request.headers.get("accept") == "text/event-stream" and response.status >= 400:
         response.send_bytes(b"data: " + response.body + b"\n\n")
+
+
+def page_for(accepted: str) -> Callable[[Request, Response], None]:
+    def play(request: Request, response: Response) -> None:
+        if accepted in request.headers.get("accept", "") and response.status >= 400:
+            response.headers["content-type"] = accepted
+
+    return play
+
+
+on.replies("embed@1", "HTTP-17").table(
+    page_for,
+    "A client that accepts {} gets a failure with this content type.",
+    failure_is_labelled_as_a_page=("web pages", "text/html"),
+    failure_is_labelled_as_xml=("XML", "application/xml"),
+)
 
 
 @on.replies("stream@1", "HTTP-17", shows="http-500")
@@ -93,7 +109,7 @@ def a_good_answer_has_an_id_of_its_own(request: Request, response: Response) -> 
         response.headers["x-request-id"] += "-1"
 
 
-@on.responses("embed@1", "HTTP-11")
+@on.responses("embed@1", "HTTP-11 HTTP-13")
 def answers_have_no_request_id(response: Response) -> None:
     """Good answers have no X-Request-Id."""
     if response.status == 200:
@@ -107,7 +123,7 @@ def failures_have_no_request_id(response: Response) -> None:
         response.headers.pop("x-request-id")
 
 
-@on.replies("embed@1", "HTTP-11")
+@on.replies("embed@1", "HTTP-11 HTTP-12")
 def an_empty_id_is_kept(request: Request, response: Response) -> None:
     """An empty X-Request-Id of the client is kept."""
     if request.headers.get("x-request-id") == "":
@@ -209,16 +225,40 @@ def quoting(status: int) -> Callable[[Request, Response], None]:
     return lambda request, response: quote(request, response, status)
 
 
-@on.failures("infer@1", "HTTP-16")
-def traceback_is_shown(fields: Json) -> None:
-    """The message ends with a traceback."""
-    fields["message"] += ' File "/srv/app/main.py", line 12, in post'
+def ending_with(text: str) -> Callable[[Json], None]:
+    def play(fields: Json) -> None:
+        fields["message"] += text
+
+    return play
+
+
+on.failures("infer@1", "HTTP-16").table(
+    ending_with,
+    "The message ends with a line of a traceback, as {} writes it.",
+    traceback_is_shown=("Python", ' File "/srv/app/main.py", line 12, in post'),
+    dotnet_shows_its_source=("C#", r" at App.Post() in C:\src\Main.cs:line 12"),
+    elixir_shows_its_source=("Elixir", " (app 0.1.0) lib/app/main.ex:12: Main.post/2"),
+    rust_shows_its_source=("Rust", " panicked at src/main.rs:12:5"),
+    swift_shows_its_source=("Swift", " Fatal error: file App/Main.swift, line 12"),
+)
 
 
 @on.gateway_failures("infer@2", "HTTP-36")
 def upstream_failures_show_a_traceback(fields: Json) -> None:
     """The message of an upstream's failure ends with a line of a traceback, as Java writes it."""
     fields["message"] += " at app.Upstream.ask(Upstream.java:120)"
+
+
+@on.failures("infer@2", "HTTP-36", shows="slow")
+def late_upstreams_show_a_traceback(fields: Json) -> None:
+    """The message about an upstream that is late ends with a line of a traceback."""
+    if fields["status_code"] == 504:
+        fields["message"] += ' File "/srv/app/upstream.py", line 12, in ask'
+
+
+on.error_events("stream@2", "HTTP-36").sets(
+    error_events_show_a_traceback=("message", 'File "/srv/app/upstream.py", line 12')
+)
 
 
 @on.replies("infer@1", "HTTP-16 HTTP-37", shows="http-500")
@@ -236,6 +276,13 @@ on.replies("embed@1", "HTTP-37").table(
     a_wrong_type_repeats_the_token=(415, 415),
     a_401_repeats_the_token=(401, 401),
 )
+
+
+@on.replies("embed@1", "HTTP-37")
+def a_401_repeats_the_key(request: Request, response: Response) -> None:
+    """The message of a 401 quotes the X-API-Key of its request."""
+    if "x-api-key" in request.headers:
+        quote(request, response, 401)
 
 
 @on.replies("embed@2", "HTTP-36", shows="http-500")

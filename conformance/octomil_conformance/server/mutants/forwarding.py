@@ -348,3 +348,9 @@ def the_key_is_not_sent() -> str:
 def the_key_is_sent_to_all() -> str:
     """The server's own key for the fallback is sent."""
     return API_KEY
+
+
+@on.texts("infer@2", "REQ-17 REQ-23")
+def quotes_are_straight(text: str) -> str:
+    """Curly quotes become straight ones."""
+    return text.translate(str.maketrans("\u201c\u201d\u2018\u2019", "\"\"''"))

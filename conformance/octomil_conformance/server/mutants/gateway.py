@@ -1,6 +1,7 @@
 """The wrong upstream is asked, or its failure is reported wrongly."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from octomil_conformance.backend.failures import OTHER_BODIES
@@ -39,6 +40,12 @@ def fail_both(scenario: str, *failures: str) -> str:
 def no_fallback_on_5xx(scenario: str) -> str:
     """A 5xx of Ollama is final."""
     return fail_both(scenario, "500", "502", "503")
+
+
+@on.scenarios("embed@2", "FALLBACK-03")
+def no_fallback_on_late_gateways(scenario: str) -> str:
+    """If a gateway before Ollama was late, no other backend answers."""
+    return fail_both(scenario, "504", "524")
 
 
 @on.scenarios("embed@2", "FAULT-16")
@@ -201,13 +208,22 @@ on.gateway_failures("infer@2", "FAULT-09").sets(
 )
 
 
-@on.replies("embed@2", "FAULT-08", shows="slow")
-def leaks_address(request: Request, response: Response) -> None:
-    """The message about an upstream that is late shows its address."""
-    if response.status == 504:
-        fields = response.fields
-        fields["message"] += f" It was at {request.upstream}."
-        response.send(fields)
+def showing(host: str) -> Callable[[Request, Response], None]:
+    def play(request: Request, response: Response) -> None:
+        if response.status == 504:
+            fields = response.fields
+            fields["message"] += f" At {host}:{request.upstream.split(':')[1]}."
+            response.send(fields)
+
+    return play
+
+
+on.replies("embed@2", "FAULT-08", shows="slow").table(
+    showing,
+    "The message about an upstream that is late shows its address{}.",
+    leaks_address=("", "127.0.0.1"),
+    leaks_name=(" as localhost and a port", "localhost"),
+)
 
 
 @on.layer("embed@2", "FALLBACK-07", shows=None)

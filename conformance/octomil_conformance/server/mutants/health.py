@@ -258,3 +258,30 @@ def any_status_of_the_fallback_will_do(upstreams: Upstreams) -> Upstreams:
 def any_status_of_ollama_below_500_will_do(upstreams: Upstreams) -> Upstreams:
     """Ollama counts as available if it refuses the server's key."""
     return replace(upstreams, alive={"ollama": range(200, 500)})
+
+
+@on.replies("health@1", "HEALTH-08")
+def probes_need_a_good_key(request: Request, response: Response) -> None:
+    """A probe with an unknown token in X-API-Key is answered with 401."""
+    if request.headers.get("x-api-key", request.token) != request.token:
+        response.status = 401
+
+
+@on.requests("health@1", "HEALTH-09")
+def patch_gets_the_report(request: Request) -> None:
+    """PATCH gets the report."""
+    request.method = request.method.replace("PATCH", "GET")
+
+
+_bad: list[tuple[float, Response]] = []
+
+
+@on.layer("health@2", "HEALTH-20", shows=None)
+def a_bad_report_is_kept(request: Request, server: Server) -> Response:
+    """For eight seconds after a 503 the report is the same."""
+    if _bad and time.monotonic() < _bad[0][0]:
+        return replace(_bad[0][1])
+    response = server(request)
+    if response.status == 503 and response.body:
+        _bad[:] = [(time.monotonic() + 8, response)]
+    return response

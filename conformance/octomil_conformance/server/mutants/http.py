@@ -1,10 +1,11 @@
 """Bugs that every endpoint can have, in methods, paths, headers and connections."""
 
 import gzip
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Request, Response, Server
+from octomil_conformance.server.layers import Layer, Request, Response, Server
 from octomil_conformance.server.on import GONE
 from octomil_conformance.server.subjects import all_but
 
@@ -43,11 +44,22 @@ def other_sites_are_refused(request: Request, response: Response) -> None:
         response.fail(403)
 
 
-@on.replies("embed@1", "HTTP-39")
-def bots_are_refused(request: Request, response: Response) -> None:
-    """A request of a bot is answered with 403."""
-    if "bot" in request.headers.get("user-agent", ""):
-        response.fail(403)
+def refusing_agents(word: str) -> Callable[[Request, Response], None]:
+    def play(request: Request, response: Response) -> None:
+        if word in request.headers.get("user-agent", ""):
+            response.fail(403)
+
+    return play
+
+
+on.replies("embed@1", "HTTP-39").table(
+    refusing_agents,
+    "A request with {} in its User-Agent is answered with 403.",
+    bots_are_refused=("`bot`", "bot"),
+    python_is_refused=("`python`", "python"),
+    browsers_are_refused=("`Mozilla`", "Mozilla"),
+    node_is_refused=("`node`", "node"),
+)
 
 
 @on.replies("embed@1", "HTTP-39")
@@ -162,7 +174,7 @@ def length_is_wrong(response: Response) -> None:
     response.headers["connection"] = "close"
 
 
-@on.responses("embed@1", "HTTP-15 HTTP-33")
+@on.responses("embed@1", "HTTP-09 HTTP-10 HTTP-12 HTTP-15 HTTP-17 HTTP-32 HTTP-33")
 def unknown_path_is_a_page(response: Response) -> None:
     """An unknown path is answered with a web page."""
     if response.status == 404:
@@ -293,3 +305,53 @@ def retry_after_is_at_most_a_minute(headers: dict[str, str]) -> None:
     """Retry-After is at most 60."""
     if "retry-after" in headers:
         headers["retry-after"] = str(min(60, int(headers["retry-after"])))
+
+
+@on.requests("embed@1", "HTTP-19")
+def slash_before_a_query_is_not_found(request: Request) -> None:
+    """A path with a slash at its end is unknown if a query string follows."""
+    if request.path.endswith("/") and request.query:
+        request.path += "nothing"
+
+
+@on.replies("embed@1", "HTTP-15")
+def an_unknown_page_is_the_first_one(request: Request, response: Response) -> None:
+    """GET of an unknown path is answered with the first page of a web site."""
+    if response.status == 404 and request.method == "GET":
+        response.status = 200
+        response.send_bytes(b"<h1>Welcome</h1>")
+
+
+def unread_after(is_odd: Callable[[Request, Response], bool]) -> Layer:
+    odd: list[bool] = []
+
+    def play(request: Request, server: Server) -> Response:
+        response = server(request)
+        if request.nth > 1 and odd and request.body == b"{":
+            odd.pop()
+            return response.fail(501)
+        odd.extend([True] * is_odd(request, response))
+        return response
+
+    return play
+
+
+on.layer("embed@1", "HTTP-26").table(
+    unread_after,
+    "The rest of {} is taken for the next request on its connection.",
+    a_401_is_not_read=("a request without access", lambda _, got: got.status == 401),
+    a_415_is_not_read=("a body of a wrong type", lambda _, got: got.status == 415),
+    an_expected_body_is_not_read=(
+        "a body that the client asks about before it sends it",
+        lambda asked, _: "expect" in asked.headers,
+    ),
+    a_trailer_is_not_read=(
+        "a body in chunks",
+        lambda asked, _: "transfer-encoding" in asked.headers,
+    ),
+    a_405_is_not_read=(
+        "a request with a wrong method",
+        lambda asked, got: asked.method == "PUT" and got.status == 405,
+    ),
+    a_head_is_not_read=("HEAD", lambda asked, _: asked.method == "HEAD"),
+)

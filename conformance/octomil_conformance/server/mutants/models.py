@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import Json, Request, Response, parameters_in
@@ -33,6 +34,7 @@ on.sends("infer@2 batch@2 embed@2", "REQ-25").table(
     models_begin_without_space=("white space at its beginning", r"\A\s+"),
     models_lose_their_tag=("its tag", r":[\w-]+?(?=-openai-|$)"),
     the_usual_tag_is_left_out=("the tag `latest`", r":latest\Z"),
+    models_lose_their_type=("the type of its file", r"\.gguf\Z"),
     models_lose_their_provider=(
         "a provider and a slash before it",
         r"^(openai|ollama)/",
@@ -118,3 +120,9 @@ def names_are_in_snake_case(parameters: Json) -> None:
 def names_of_a_prototype_are_refused(fields: Json) -> bool:
     """A parameter with the name of a method that all objects have is refused."""
     return "toString" in parameters_in(fields)
+
+
+@on.sends("infer@2 batch@2 embed@2", "REQ-25")
+def models_are_decoded(payload: Json) -> None:
+    """Percent escapes in the name of the model are decoded."""
+    payload["model"] = unquote(payload["model"])

@@ -115,7 +115,7 @@ def messages_are_refused(fields: Json) -> bool:
     return "messages" in fields
 
 
-@on.bodies("infer@1", "REQ-07 HTTP-01 HTTP-09 HTTP-10 HTTP-32")
+@on.bodies("infer@1", "REQ-07 HTTP-01 HTTP-27")
 def model_has_a_default(fields: Json) -> None:
     """A request without `model_id` goes to a default model."""
     fields.setdefault("model_id", GOOD)

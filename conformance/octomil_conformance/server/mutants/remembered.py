@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from octomil_conformance.backend.words import find_tag
 from octomil_conformance.server import on
-from octomil_conformance.server.layers import Request, Response, Server
+from octomil_conformance.server.layers import Layer, Request, Response, Server
 
 _left: set[str] = set()
 
@@ -102,25 +102,43 @@ def late_probes_start_a_cooldown(request: Request, server: Server) -> Response:
 _kept: dict[bytes, Response] = {}
 
 
-@on.layer("infer@2", "REQ-29", shows=None)
-def answers_are_kept(request: Request, server: Server) -> Response:
-    """A request at a temperature of 0 that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it."""
-    if request.played == "gated" and request.body in _kept:
-        return replace(_kept[request.body])
-    response = server(request)
-    parameters = request.fields.get("parameters", {})
-    if response.status == 200 and response.body and parameters.get("temperature") == 0:
-        _kept[request.body] = response
-    return response
+def kept(name: str) -> Layer:
+    def play(request: Request, server: Server) -> Response:
+        parameters = request.fields.get("parameters", {})
+        if request.played == "gated" and request.body in _kept:
+            return replace(_kept[request.body])
+        response = server(request)
+        if response.status == 200 and response.body and name in parameters:
+            _kept[request.body] = response
+        return response
+
+    return play
 
 
-@on.layer("infer@2", "REQ-29", shows=None)
-def a_key_repeats_an_answer(request: Request, server: Server) -> Response:
-    """A request with the Idempotency-Key of an earlier one for the model gets the earlier answer."""
-    key = f"{request.headers.get('idempotency-key')} {request.scenario}".encode()
-    if key in _kept:
-        return replace(_kept[key])
-    response = server(request)
-    if "idempotency-key" in request.headers and response.body:
-        _kept[key] = response
-    return response
+on.layer("infer@2", "REQ-29", shows=None).table(
+    kept,
+    "A request {} that equals an earlier one gets the earlier answer. Only the scenario `gated` shows it.",
+    answers_are_kept=("with a temperature", "temperature"),
+    seeded_answers_are_kept=("with a seed", "seed"),
+)
+
+
+def repeated_by(header: str) -> Layer:
+    def play(request: Request, server: Server) -> Response:
+        key = f"{header} {request.headers.get(header)} {request.scenario}".encode()
+        if key in _kept:
+            return replace(_kept[key])
+        response = server(request)
+        if header in request.headers and response.body:
+            _kept[key] = response
+        return response
+
+    return play
+
+
+on.layer("infer@2", "REQ-29", shows=None).table(
+    repeated_by,
+    "A request with the {} of an earlier one for the model gets the earlier answer.",
+    a_key_repeats_an_answer=("Idempotency-Key", "idempotency-key"),
+    an_id_repeats_an_answer=("X-Request-Id", "x-request-id"),
+)

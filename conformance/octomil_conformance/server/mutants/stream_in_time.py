@@ -196,7 +196,7 @@ def error_event_has_no_token(fields: Json) -> None:
         del fields["token"]
 
 
-on.error_events("stream@2", "STREAM-36", shows="error-frame").sets(
+on.error_events("stream@2", "STREAM-36 HTTP-36", shows="error-frame").sets(
     error_event_shows_the_key=("message", "The upstream refused conf-key.")
 )
 
@@ -236,30 +236,6 @@ def failure_has_events(response: Response) -> None:
     """A failure comes as an event, with the status of the failure."""
     if response.status >= 500:
         response.send_bytes(frame_of({**response.fields, "token": "", "done": True}))
-
-
-@on.layer("stream@2", "STREAM-34", shows="ollama-cut-openai-ok")
-def fallback_after_first_token(request: Request, server: Server) -> Response:
-    """After a failure in mid-stream the next backend answers in the same stream."""
-    response = server(request)
-    if request.scenario == "ollama-cut-openai-ok":
-        request.scenario = "ollama-500-openai-ok"
-        response.pieces = instead_of_the_failure(
-            response.pieces, lambda: server(request).pieces
-        )
-    return response
-
-
-@on.layer("stream@2", "STREAM-34", shows=None)
-def asks_the_other_in_vain(request: Request, server: Server) -> Response:
-    """After a failure in mid-stream the next backend is asked, but its answer is thrown away."""
-    response = server(request)
-    if request.scenario == "ollama-cut-openai-ok":
-        request.scenario = "ollama-500-openai-ok"
-        other = server(request)
-        b"".join(other.pieces)
-        other.close()
-    return response
 
 
 @on.final_events("stream@2", "INFER-12 FALLBACK-14")
@@ -390,7 +366,7 @@ def reasoning_has_one_timeout(tokens: Tokens) -> Tokens:
         yield token
 
 
-@on.waits("stream@2", "STREAM-35 FAULT-12[openai]")
+@on.waits("stream@2", "STREAM-33 STREAM-34[ollama] STREAM-35 FAULT-12[openai]")
 def silence_has_no_timeout() -> float:
     """After the first token there is no timeout."""
     return 20.0
