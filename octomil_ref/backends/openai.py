@@ -10,7 +10,6 @@ from typing import Any
 
 from octomil_ref import json_codec
 from octomil_ref.backends import (
-    FINISH_REASONS,
     Completion,
     Embeddings,
     Ending,
@@ -104,33 +103,14 @@ def _listed(body: Any) -> tuple[Any, object]:
 # Where an answer ends
 
 REASONS = {
-    **{reason: reason for reason in FINISH_REASONS},
-    **dict.fromkeys(
-        (
-            "eos",
-            "eos_token",
-            "stop_sequence",
-            "end_turn",
-            "complete",
-            "finish_matched_str",
-            "finish_matched_token",
-        ),
-        "stop",
-    ),
-    **dict.fromkeys(("max_tokens", "model_length", "finish_length"), "length"),
-    "model_context_window_exceeded": "length",
-    **dict.fromkeys(
-        (
-            "safety",
-            "recitation",
-            "blocklist",
-            "prohibited_content",
-            "spii",
-            "sensitive",
-        ),
-        "content_filter",
-    ),
-    **dict.fromkeys(("function_call", "tool_call"), "tool_calls"),
+    word: reason
+    for reason, words in {
+        "stop": "eos eos_token stop_sequence end_turn complete finish_matched_str finish_matched_token",
+        "length": "max_tokens model_length model_context_window_exceeded finish_length",
+        "content_filter": "safety recitation blocklist prohibited_content spii sensitive",
+        "tool_calls": "function_call tool_call",
+    }.items()
+    for word in (reason, *words.split())
 }
 """Reasons of success, in lower case. TGI: eos_token. Together: eos. xAI: end_turn. Mistral: model_length. Z.ai:
 model_context_window_exceeded, sensitive. Gemini: MAX_TOKENS, and five of its filters. LiteLLM in front of OCI: COMPLETE, TOOL_CALL. SGLang 0.2:
