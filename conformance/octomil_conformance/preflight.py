@@ -14,6 +14,7 @@ from octomil_conformance.backend import (
 )
 from octomil_conformance.backend.interface import BOTH
 from octomil_conformance.backend.witness import Provider
+from octomil_conformance.backend.words import find_tag
 from octomil_conformance.config import (
     DEFAULT_BACKEND,
     EXTERNAL,
@@ -61,8 +62,16 @@ def preflight(target: Target) -> None:
     of_models = [each for each in answers if each.request.profile != "health"]
     if not all(map(_refused, answers)) and not any(map(_good, of_models or answers)):
         raise CouldNotTest(
-            f"{first.request.url} answered a plain request with {first.status} {_text(target, first)}\n{MODEL_HINT}"
+            f"{first.request.url} answered a plain request with {first.status} {_text(target, first)}\n{_hint(target, first)}"
         )
+
+
+def _hint(target: Target, answer: Exchange) -> str:
+    """What to do about a plain request that fails."""
+    nonce = find_tag(answer.request.body.decode()).nonce
+    calls = target.backend.calls(nonce) if target.backend else []
+    refused = [f"our {call.backend} {why}" for call in calls if (why := call.refusal)]
+    return "\n".join(refused) or MODEL_HINT
 
 
 def refusals(target: Target) -> list[str]:

@@ -46,8 +46,8 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     through: Provider | None = None
     """The upstream that had to answer, if the check names one."""
-    asked: tuple[Provider, ...] = ()
-    """If it found a fault: the upstreams that the server called meanwhile, in order."""
+    asked: tuple[str, ...] = ()
+    """If it found a fault: the upstreams that the server called meanwhile, in order, and why one refused the request."""
 
     def has_problem(self, beginning: str) -> bool:
         """True if a request had a problem that begins like this."""

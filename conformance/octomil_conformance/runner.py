@@ -17,7 +17,7 @@ from octomil_conformance import checks, wire
 from octomil_conformance.api import Api
 from octomil_conformance.backend import Backend
 from octomil_conformance.backend.interface import BOTH
-from octomil_conformance.backend.witness import Provider
+from octomil_conformance.backend.witness import Call, Provider
 from octomil_conformance.config import Config
 from octomil_conformance.exchange import Exchange
 from octomil_conformance.expect import (
@@ -158,9 +158,13 @@ def judged(target: Target, task: Task) -> Verdict:
     return _as_expected(verdict, target.config)
 
 
-def _asked(api: Api) -> tuple[Provider, ...]:
+def _asked(api: Api) -> tuple[str, ...]:
     backend = api.target.backend
-    return tuple(each.backend for each in backend.calls(api.nonce)) if backend else ()
+    return tuple(map(_called, backend.calls(api.nonce))) if backend else ()
+
+
+def _called(call: Call) -> str:
+    return f"{call.backend} ({call.refusal})" if call.refusal else call.backend
 
 
 def _came_of(task: Task, api: Api) -> tuple[Outcome, str, list[Finding]]:

@@ -37,7 +37,7 @@ _OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 def read_chat(body: Mapping[str, Any]) -> Ask:
     messages = [_message(message) for message in messages_of(body)]
-    options = _options(body.get("options") or {})
+    options = _options(body.get("options"))
     limit = options.get("num_predict", 0)
     return Ask(
         model=model_of(body),
@@ -78,7 +78,13 @@ def _message(message: Json) -> tuple[str, str]:
     return str(message.get("role")), content
 
 
-def _options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+def _options(given: Any) -> Mapping[str, Any]:
+    options = {} if given is None else given
+    if not isinstance(options, dict):
+        raise Refused(
+            400,
+            "json: cannot unmarshal array into Go struct field ChatRequest.options of type map[string]interface {}",
+        )
     for name, value in options.items():
         types, expected = _OPTIONS.get(name, ((object,), ""))
         if not isinstance(value, types):

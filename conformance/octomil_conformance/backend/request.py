@@ -47,6 +47,7 @@ class Request:
             stream=self.ask.stream,
             scenario=self.scenario.name if self.scenario else "",
             is_unknown=self.page is UNKNOWN,
+            refused=self.problem.message if self.problem else "",
         )
 
 

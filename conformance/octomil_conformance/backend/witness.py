@@ -37,6 +37,8 @@ class Call:
     """The scenario; empty if none has the name in the request."""
     is_unknown: bool
     """True if the scripted backend has no such path."""
+    refused: str = ""
+    """Why a real server would refuse the request; empty if it would not."""
     number: int = 0
     """From 1, in order of arrival, over all backends and nonces."""
     arrived: float = 0.0
@@ -48,6 +50,11 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} to {self.backend}"
+
+    @property
+    def refusal(self) -> str:
+        """Says that the request was refused and why; empty if it was not."""
+        return f"refuses the server's request: {self.refused}" if self.refused else ""
 
 
 def in_group(call: Call, nonce: str) -> bool:

@@ -59,7 +59,7 @@ ROUGH_TOKENS = (
     ),
     *(" \U0001f3f4\U000e0067\U000e0062\U000e007f", " \u00ad\u2060\u200d\ufe0f"),
     " \ue000\U0010ffff\ufdd0",
-    *(" 1.0 007 1e5", " a", "a", "a", "  ", "\n", " \n"),
+    *(" 1.0 007 1e5", "0", " a", "a", "a", "  ", "\n", " \n"),
 )
 """Text that careless programs change: white space, line ends, markup, escapes, frames, Unicode forms, repetitions."""
 

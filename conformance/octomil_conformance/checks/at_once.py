@@ -4,8 +4,8 @@ import time
 
 from octomil_conformance.api import Api
 from octomil_conformance.checks.answers import ending, providers
-from octomil_conformance.exchange import Exchange, field
-from octomil_conformance.expect import Words, between, expect, written
+from octomil_conformance.exchange import MISSING, Exchange, field
+from octomil_conformance.expect import Words, between, expect, one_of, written
 from octomil_conformance.requirement import EACH_BACKEND, requirement
 from octomil_conformance.transport import Transfer
 
@@ -56,6 +56,17 @@ def usage_is_that_of_each_of_two_at_once(api: Api) -> None:
     expect(
         [*map(Words, usages[:2])], usages[2:], "the usage that each request has alone"
     )
+
+
+@requirement("INFER-14", through=EACH_BACKEND)
+def a_failure_has_the_id_of_its_own_request(api: Api) -> None:
+    call = api.start(scenario="slow")
+    api.until_called(1)
+    api.ask(scenario="echo")
+    failure = call.finish()
+    named = failure.field("request_id")
+
+    expect(named, one_of(failure.header("X-Request-Id"), MISSING))
 
 
 @requirement("INFER-12", through=EACH_BACKEND)

@@ -110,7 +110,7 @@ def both_forms_of_input_are_accepted(api: Api) -> None:
     expect(sum(map(is_answer, results_of(answer))), 2, "two answers")
 
 
-@requirement("BATCH-07", [[], "Hi", {}, None])
+@requirement("BATCH-07", [[], "Hi", {"0": {"input_data": "Hi"}}, None])
 def no_inputs_are_refused(api: Api, inputs: Any) -> None:
     expect(api.refused(inputs=inputs).status, REFUSED)
 

@@ -1,6 +1,7 @@
 """When no upstream can answer (spec section 10)."""
 
 import itertools
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,7 +84,14 @@ def secrets(api: Api) -> list[str]:
 
 
 def shown_of(hidden: list[str], answer: Exchange) -> list[str]:
-    return [each for each in hidden if each in f"{answer.headers} {answer.text}"]
+    text = f"{answer.headers} {answer.text}"
+    return [each for each in hidden if re.search(written_anyhow(each), text)]
+
+
+def written_anyhow(secret: str) -> str:
+    """A regular expression. curl writes `HOST port PORT`, urllib3 `host='HOST', port=PORT`."""
+    host, colon, port = secret.rpartition(":")
+    return re.escape(host) + r"\W+(port\W+)?" * bool(colon) + re.escape(port)
 
 
 def kind_of(failure: Exchange) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ OTHER_FORMS: Json = {
     "true": True,
     "empty-object": {},
     "empty-texts": {"text": "", "prompt": ""},
-    "strings": ["a, b", '"c"', ""],
+    "strings": ["a, b", '"c"', "", "007"],
     "nested": [[1, [2]], {"a": None}, False, {"role": "user"}, "caf\u00e9"],
     "almost-messages": [{"role": "user", "content": "Hi"}, {"content": "Hi"}, 7],
     "object": {"a": {"b": [1, None, 2]}, "c": None, "d": False},
@@ -93,9 +93,17 @@ WHOLE = {
     "blank": BLANK,
     "date": "2026-01-03T04:05:06Z",
     "null": "null",
+    "zero": "0",
     "mark": "\ufeff7",
 }
 """Texts that careless servers take for nothing, or for another type."""
+TEXTS_LIKE_NONE = {
+    "blank-text": ("text", BLANK),
+    "blank-prompt": ("prompt", BLANK),
+    "zero-text": ("text", "0"),
+    "zero-prompt": ("prompt", "0"),
+}
+"""The same as a field of an object."""
 FAMILIES = [
     "o3-mini",
     "gpt-5-chat",
@@ -135,11 +143,24 @@ def with_text(fields: Json, text: str) -> Json:
     return {name: text if value is ... else value for name, value in fields.items()}
 
 
-KEPT_OR_REFUSED = Want(
-    "a 400, 413 or 422, or the value as JSON text",
-    lambda seen: (
-        seen[0] in (400, 413, 422) or bool(re.fullmatch(r'\{"a":[\[\]]+\}', seen[1]))
-    ),
+LARGE_NUMBERS = {"range": b"1e999", "digits": b"12345678901234567890"}
+"""Numbers that 64 bits cannot hold."""
+
+
+def refused_or(words: str, value: str) -> Want:
+    """A request that is refused, or a text that is `{"a": VALUE}`. The value is a regular expression."""
+    return Want(
+        f"a 400, 413 or 422, or {words}",
+        lambda seen: (
+            seen[0] in (400, 413, 422)
+            or bool(re.fullmatch(r'\{"a":' + value + r"\}", seen[1]))
+        ),
+    )
+
+
+KEPT_OR_REFUSED = refused_or("the value as JSON text", r"[\[\]]+")
+NUMBER_OR_REFUSED = refused_or(
+    "JSON text with the number or null", r"(null|[1-9]\d*(\.\d+)?([eE]\+?\d+)?)"
 )
 
 
@@ -239,11 +260,13 @@ def the_text_in_an_object_reaches_the_model_as_it_is(api: Api, fields: Json) -> 
     expect(upstream.messages(api.call()), [("user", text)])
 
 
-@requirement("REQ-24", ["text", "prompt"], through=EACH_BACKEND)
-def a_blank_text_in_an_object_reaches_the_model(api: Api, name: str) -> None:
-    answer = api.ask(scenario="echo", without=("messages",), input_data={name: BLANK})
+@requirement("REQ-24", TEXTS_LIKE_NONE, through=EACH_BACKEND)
+def a_text_in_an_object_that_looks_like_none_reaches_the_model(
+    api: Api, name: str, text: str
+) -> None:
+    answer = api.ask(scenario="echo", without=("messages",), input_data={name: text})
 
-    expect(said(answer), BLANK)
+    expect(said(answer), text)
 
 
 @requirement("REQ-24", through=EACH_BACKEND)
@@ -263,6 +286,15 @@ def any_other_value_reaches_the_model_as_json(api: Api, value: Any) -> None:
     sent = read_json(str(said(answer)).encode())
 
     expect(sent, value, f"JSON text with the value {written(value)}")
+
+
+@requirement("REQ-24", LARGE_NUMBERS, through=EACH_BACKEND)
+def a_large_number_is_kept_or_null_or_refused(api: Api, number: bytes) -> None:
+    body = api.good(scenario="echo", without=("messages",), input_data={"a": "..."})
+    answer = api.ask_raw(body.replace(b'"..."', number))
+    text = "".join(str(said(answer)).split())
+
+    expect((answer.status, text), NUMBER_OR_REFUSED)
 
 
 @requirement("REQ-24", through=EACH_BACKEND)

@@ -148,7 +148,11 @@ def no_request_affects_the_next_one_on_its_connection(api: Api) -> None:
 def an_unusual_target_does_not_affect_the_next_request(api: Api, target: str) -> None:
     answers = api.in_a_row(Raw(b"{", target=target), Raw(b"{"))
 
-    expect([answer.status for answer in answers], NEXT_IS_REFUSED)
+    expect(
+        [answer.status for answer in answers],
+        NEXT_IS_REFUSED,
+        f"a status below 500 for the target {target[:30]}, then a 400 or 422",
+    )
 
 
 @requirement("HTTP-27")

@@ -66,7 +66,7 @@ FORMATS: dict[str, Json] = {
 MANY = 32
 """Clients that hang up: more than some servers have connections to an upstream."""
 LIKE_CODE = [
-    *("42", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"),
+    *("42", "0", "true", "null", '{"a": [1, 2.50]}', '"quoted"', "data: x"),
     *("```json\n{}\n```", "Error: no fruit"),
 ]
 
@@ -205,8 +205,9 @@ def nothing_is_asked_for_a_client_that_has_left(api: Api) -> None:
 def requests_do_not_wait_for_each_other(api: Api) -> None:
     texts = ["red", "green", "blue", "black"]
     names = [f"{text}/{model_for('gated', api.through)}" for text in texts]
+    cookie = {"Cookie": api.ask(scenario="echo").header("Set-Cookie")}
     calls = [
-        api.start(text, scenario="gated", model_id=name)
+        api.start(text, scenario="gated", model_id=name, headers=cookie)
         for text, name in zip(texts, names)
     ]
     together = api.backend.wait_for_active(api.nonce, 4, 0.8 * api.timeout)

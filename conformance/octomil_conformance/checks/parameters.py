@@ -19,7 +19,7 @@ VALUES = {
     "tiny": {"temperature": 1e-7},
 }
 """Parameters to send. Some fractions change if they are stored in 32 bits, rounded to two places, or written with an exponent."""
-STOPS = ["a, b", " END ", "\n\n", "x;y|z", "4", "five", "six", "\u4f60"]
+STOPS = ["a, b", " END ", "\n\n", "x;y|z", "0", "five", "six", "\u4f60"]
 """As many strings as a request may have, with characters at which careless servers split or trim them."""
 USUAL = {
     "top_p": 0.5,

@@ -28,6 +28,7 @@ OBJECTS = {
 MALFORMED: Json = {
     "string": "Hi",
     "object": MESSAGE,
+    "numbered": {"0": MESSAGE},
     "empty": [],
     "no-object": ["Hi"],
     "null": [MESSAGE, None],
@@ -41,10 +42,15 @@ MALFORMED: Json = {
     "space-role": [MESSAGE, {"role": "user ", "content": "Hi"}],
     "number": [MESSAGE, {"role": "user", "content": 7}],
     "number-as-role": [{"role": 1, "content": "Hi"}],
+    "true-as-role": [{"role": True, "content": "Hi"}],
+    "true-as-type": [{"role": "user", "content": [{"type": True, "text": "Hi"}]}],
     "number-in-part": [{"role": "user", "content": [{"type": "text", "text": 7}]}],
     "no-text": [{"role": "user", "content": [{"type": "text", "text": None}]}],
     "no-array": [{"role": "user", "content": {"type": "text", "text": "Hi"}}],
     "false": [MESSAGE, {"role": "user", "content": False}],
+    "text-and-null": [
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}, None]}
+    ],
     "no-part": [{"role": "user", "content": [7]}],
     "null-part": [{"role": "user", "content": [None]}],
 }

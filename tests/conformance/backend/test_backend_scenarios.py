@@ -133,6 +133,7 @@ def test_late_single_answers_are_later_than_the_timeout(scripted, name):
     ("fields", "status", "words"),
     [
         ({"options": {"stop": "x"}}, 500, 'option "stop" must be of type []string'),
+        ({"options": []}, 400, "cannot unmarshal array"),
         ({"messages": [{"role": "user", "content": []}]}, 400, "cannot unmarshal"),
         ({"messages": "x"}, 400, "must be an array"),
     ],

@@ -37,6 +37,12 @@ def vector_has_another_name(fields: Json) -> None:
     item["vector"] = item.pop("embedding")
 
 
+@on.refuses("embed@2", "EMBED-23", shows=None)
+def a_text_of_zero_is_empty(fields: Json) -> bool:
+    """The text 0 is refused, because it is false in PHP and Perl."""
+    return isinstance(fields.get("input"), list) and "0" in fields["input"]
+
+
 @on.answers("embed@0", "EMBED-02")
 def last_vector_is_missing(fields: Json) -> None:
     """The last text has no vector."""
@@ -307,6 +313,24 @@ def empty_texts_are_left_out(fields: Json) -> None:
     """Empty texts among others are left out."""
     if isinstance(texts := fields.get("input"), list):
         fields["input"] = [text for text in texts if text != ""] or texts
+
+
+@on.bodies("embed@2", "EMBED-23", shows=None)
+def blank_texts_are_left_out(fields: Json) -> None:
+    """Texts of white space alone are left out."""
+    if isinstance(texts := fields.get("input"), list):
+        fields["input"] = [t for t in texts if not str(t).isspace()] or texts
+
+
+@on.replies("embed@2", "EMBED-23", shows=None)
+def texts_are_compared_as_numbers(request: Request, response: Response) -> None:
+    """Texts that are equal as numbers get the vector of the first, as PHP's `array_search` finds it."""
+    texts, fields = request.fields.get("input"), response.fields
+    if isinstance(texts, list) and "7.0" in texts and "embeddings" in fields:
+        vectors = fields["embeddings"]
+        vectors[texts.index("7.0")] = vectors[texts.index("7")]
+        replace_vectors(fields, *vectors)
+        response.send(fields)
 
 
 _cached: dict[str, Response] = {}

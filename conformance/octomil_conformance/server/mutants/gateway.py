@@ -208,11 +208,11 @@ on.gateway_failures("infer@2", "FAULT-09").sets(
 )
 
 
-def showing(host: str) -> Callable[[Request, Response], None]:
+def showing(address: str) -> Callable[[Request, Response], None]:
     def play(request: Request, response: Response) -> None:
         if response.status == 504:
             fields = response.fields
-            fields["message"] += f" At {host}:{request.upstream.split(':')[1]}."
+            fields["message"] += f" {address.format(request.upstream.split(':')[1])}"
             response.send(fields)
 
     return play
@@ -221,8 +221,9 @@ def showing(host: str) -> Callable[[Request, Response], None]:
 on.replies("embed@2", "FAULT-08", shows="slow").table(
     showing,
     "The message about an upstream that is late shows its address{}.",
-    leaks_address=("", "127.0.0.1"),
-    leaks_name=(" as localhost and a port", "localhost"),
+    leaks_address=("", "127.0.0.1:{}"),
+    leaks_address_like_curl=(" as curl writes it", "127.0.0.1 port {}"),
+    leaks_name=(" as localhost and a port", "localhost:{}"),
 )
 
 

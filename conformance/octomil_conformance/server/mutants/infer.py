@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import unicodedata
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from octomil_conformance.backend import THOUGHTS
@@ -149,6 +149,16 @@ def requests_wait_for_each_other(request: Request, server: Server) -> Response:
         return server(request)
 
 
+@on.layer("infer@2", "INFER-14", shows=None)
+def requests_of_one_session_wait(request: Request, server: Server) -> Response:
+    """Requests with the same cookie wait for each other, as with PHP's sessions."""
+    is_held = "gated" in request.scenario and "cookie" in request.headers
+    with _one_at_a_time if is_held else nullcontext():
+        response = server(request)
+    response.headers["set-cookie"] = "id=7; path=/"
+    return response
+
+
 _latest: Json = {}
 
 
@@ -170,14 +180,16 @@ def check_of(request: Request) -> bytes:
 
 
 def of_the_newest(name: str, value: Any) -> Layer:
-    """If a newer request of the same check came meanwhile, the field has this value. Only scenarios with a gate show it."""
+    """If a newer request of the same check came meanwhile, the field has this value. Only failures and scenarios with a gate show it."""
 
     def play(request: Request, server: Server) -> Response:
         check = check_of(request)
         _newest[check] = request
         response = server(request)
-        if "gated" in request.scenario and _newest[check] is not request:
-            response.send(response.fields | {name: value})
+        shows = "gated" in request.scenario or response.status >= 400
+        if shows and check and _newest[check] is not request:
+            fields = response.fields
+            response.send(fields | {name: value} if name in fields else fields)
         return response
 
     return play
@@ -188,6 +200,7 @@ on.layer("infer@2", "INFER-14", shows=None).table(
     of_the_newest,
     NEWEST,
     the_newest_model_is_named=("`model_id`", "model_id", "conf-echo"),
+    the_newest_request_is_named=("`request_id`", "request_id", "newest"),
 )
 on.layer("infer@2", "INFER-12", shows=None).table(
     of_the_newest,

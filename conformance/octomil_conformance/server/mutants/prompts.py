@@ -1,14 +1,11 @@
 """Servers that refuse valid requests, accept invalid ones, or lose parts of them."""
 
-import json
-import re
 from collections.abc import Callable
 from contextlib import suppress
 
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import (
     Json,
-    Request,
     Response,
     messages_in,
     parameters_in,
@@ -30,26 +27,6 @@ def messages_with_parts(fields: Json) -> list[Json]:
     ]
 
 
-@on.refuses("infer@1", "REQ-02")
-def text_is_refused(fields: Json) -> bool:
-    """A string as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), str)
-
-
-@on.refuses("infer@1", "REQ-03")
-def features_are_refused(fields: Json) -> bool:
-    """An object as `input_data` is refused."""
-    return isinstance(fields.get("input_data"), dict)
-
-
-@on.requests("infer@1", "REQ-11")
-def messages_in_input_data_are_not_judged(request: Request) -> None:
-    """Malformed messages in `input_data` are no failure: the model gets their JSON text."""
-    data = request.fields.get("input_data")
-    if isinstance(data, list) or (isinstance(data, dict) and "messages" in data):
-        request.send(request.fields | {"input_data": json.dumps(data)})
-
-
 @on.refuses("infer@1", "REQ-06")
 def parts_are_refused(fields: Json) -> bool:
     """A `content` of text parts is refused."""
@@ -60,34 +37,6 @@ def parts_are_refused(fields: Json) -> bool:
 def tools_are_refused(fields: Json) -> bool:
     """A message of the role tool is refused."""
     return any(each.get("role") == "tool" for each in messages_in(fields))
-
-
-@on.refuses("infer@2", "REQ-23", shows=None)
-def blank_prompts_are_refused(fields: Json) -> bool:
-    """A string of white space alone as `input_data` is refused."""
-    data = fields.get("input_data")
-    return isinstance(data, str) and data.isspace()
-
-
-@on.refuses("infer@2", "REQ-24", shows=None)
-def falsy_values_count_as_missing(fields: Json) -> bool:
-    """0, false or an empty object as `input_data` is refused."""
-    data = fields.get("input_data")
-    return data is not None and data != "" and not data
-
-
-@on.refuses("infer@2", "REQ-24", shows=None)
-def texts_may_not_be_empty(fields: Json) -> bool:
-    """An empty `text` beside a `prompt` is refused."""
-    data = fields.get("input_data")
-    return isinstance(data, dict) and data.get("text") == "" and "prompt" in data
-
-
-@on.refuses("infer@2", "REQ-24", shows=None)
-def the_first_item_decides(fields: Json) -> bool:
-    """An array as `input_data` with a message and something else is refused."""
-    data = json.dumps(fields.get("input_data"))
-    return re.match(r'\[\{"role".*, 7\]$', data) is not None
 
 
 def null(name: str) -> Callable[[Json], bool]:
@@ -188,13 +137,6 @@ def message_fields_have_no_case(fields: Json) -> None:
         message |= lowered(message)
 
 
-@on.bodies("infer@2", "REQ-24", shows=None)
-def forms_have_no_case(fields: Json) -> None:
-    """The names in an object as `input_data` are read in any case."""
-    if isinstance(fields.get("input_data"), dict):
-        fields["input_data"] = lowered(fields["input_data"])
-
-
 @on.bodies("infer@2", "REQ-16", shows=None)
 def parameters_have_no_case(fields: Json) -> None:
     """The names of parameters are read in any case."""
@@ -216,19 +158,43 @@ def the_last_message_is_the_users(fields: Json) -> bool:
     return [each.get("role") for each in messages_in(fields)][-1:] == ["assistant"]
 
 
-@on.refuses("infer@2", "REQ-24", shows=None)
-def blank_texts_are_missing(fields: Json) -> bool:
-    """A `text` or a `prompt` of white space alone in `input_data` is refused."""
-    data = fields.get("input_data")
-    texts = data.values() if isinstance(data, dict) else ()
-    return any(isinstance(text, str) and text.isspace() for text in texts)
-
-
 def make_users(fields: Json, role: str) -> None:
     """Give every message with this role the role of the user."""
     for message in messages_in(fields):
         if message.get("role") == role:
             message["role"] = "user"
+
+
+@on.bodies("infer@1 embed@1 batch@1", "REQ-11 EMBED-15 BATCH-07")
+def objects_with_numbers_are_arrays(fields: Json) -> None:
+    """An object whose names are numbers counts as an array, as in PHP."""
+    for name in ("messages", "input", "inputs"):
+        if isinstance(fields.get(name), dict) and "0" in fields[name]:
+            fields[name] = [*fields[name].values()]
+
+
+@on.bodies("infer@1", "REQ-11")
+def nulls_among_parts_are_dropped(fields: Json) -> None:
+    """A null in a `content` of parts is dropped."""
+    for message in messages_with_parts(fields):
+        message["content"] = [part for part in message["content"] if part is not None]
+
+
+@on.bodies("infer@1", "REQ-11")
+def true_is_every_role(fields: Json) -> None:
+    """`true` counts as a role: where types are compared loosely, it equals every text."""
+    for message in messages_in(fields):
+        if message.get("role") is True:
+            message["role"] = "user"
+
+
+@on.bodies("infer@1", "REQ-11")
+def true_is_every_type(fields: Json) -> None:
+    """`true` counts as the type of a part."""
+    for message in messages_with_parts(fields):
+        for part in message["content"]:
+            if isinstance(part, dict) and part.get("type") is True:
+                part["type"] = "text"
 
 
 @on.bodies("infer@1", "REQ-11")
@@ -258,22 +224,6 @@ def a_system_beside_the_messages_is_one(fields: Json) -> None:
         fields["messages"] = [{"role": "system", "content": "Hi"}, *fields["messages"]]
 
 
-@on.bodies("infer@2", "REQ-18")
-def names_are_lost(fields: Json) -> None:
-    """Only the values of an object as `input_data` reach the model."""
-    data = fields.get("input_data")
-    if isinstance(data, dict) and "petals" in data:
-        fields["input_data"] = " ".join(map(str, data.values()))
-
-
-@on.bodies("infer@2", "REQ-18", shows=None)
-def features_are_the_systems(fields: Json) -> None:
-    """An object as `input_data` reaches the model as a system message."""
-    data = fields.get("input_data")
-    if isinstance(data, dict) and "petals" in data:
-        fields["input_data"] = [{"role": "system", "content": json.dumps(data)}]
-
-
 @on.responses("infer@2 embed@2", "REQ-19 REQ-20 EMBED-22 EMBED-25", shows="http-404")
 def hides_missing_model(response: Response) -> None:
     """A missing model is answered with 502."""
@@ -286,78 +236,6 @@ def missing_model_has_no_code(fields: Json) -> None:
     """A missing model has the `code` of an invalid input."""
     if fields["status_code"] == 404:
         fields["code"] = "invalid_input"
-
-
-@on.bodies("infer@2", "REQ-23", shows=None)
-def input_data_is_trimmed(fields: Json) -> None:
-    """White space around a string as `input_data` is removed."""
-    if isinstance(fields.get("input_data"), str):
-        fields["input_data"] = fields["input_data"].strip()
-
-
-def form_as_json(name: str) -> Callable[[Json], None]:
-    def play(fields: Json) -> None:
-        data = fields.get("input_data")
-        if isinstance(data, dict) and name in data:
-            fields["input_data"] = json.dumps(data)
-
-    return play
-
-
-on.bodies("infer@2", "REQ-24", shows=None).table(
-    form_as_json,
-    "An object with {} as `input_data` reaches the model as JSON text.",
-    objects_with_text_are_json=("a text", "text"),
-    prompts_are_unknown=("a prompt", "prompt"),
-    messages_in_objects_are_json=("messages", "messages"),
-)
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def empty_objects_inside_are_arrays(fields: Json) -> None:
-    """An empty object inside `input_data` reaches the model as an empty array."""
-    data = fields.get("input_data")
-    if isinstance(data, dict):
-        empty: Json = {name: [] for name, value in data.items() if value == {}}
-        fields["input_data"] = data | empty
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def nulls_inside_are_lost(fields: Json) -> None:
-    """A null in an array inside `input_data` is lost."""
-    given = json.dumps(fields.get("input_data"))
-    fields |= {"input_data": json.loads(given.replace("1, null", "1"))}
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def prompt_is_before_text(fields: Json) -> None:
-    """If `input_data` has a `text` and a `prompt`, the model gets the `prompt`."""
-    data = fields.get("input_data")
-    if isinstance(data, dict) and data.get("prompt") and data.get("text"):
-        del data["text"]
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def arrays_are_joined(fields: Json) -> None:
-    """The items of an array as `input_data` are joined with commas."""
-    data = fields.get("input_data")
-    if isinstance(data, list) and not isinstance(data[0], dict):
-        fields["input_data"] = ",".join(map(str, data))
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def values_are_in_pythons_form(fields: Json) -> None:
-    """Any other value as `input_data` reaches the model as Python writes it."""
-    data = fields.get("input_data")
-    if isinstance(data, bool | list) and "role" not in str(data):
-        fields["input_data"] = str(data)
-
-
-@on.bodies("infer@2", "REQ-24", shows=None)
-def messages_in_arrays_are_json(fields: Json) -> None:
-    """An array of messages as `input_data` reaches the model as JSON text."""
-    if isinstance(fields.get("input_data"), list):
-        fields["input_data"] = json.dumps(fields["input_data"])
 
 
 @on.bodies("infer@2", "REQ-24", shows=None)
@@ -375,10 +253,3 @@ def only_the_first_part_is_read(fields: Json) -> None:
     for message in messages_with_parts(fields):
         if all(part["type"] == "text" for part in message["content"]):
             del message["content"][1:]
-
-
-@on.bodies("infer@1", "REQ-26")
-def empty_prompts_are_accepted(fields: Json) -> None:
-    """An empty string as `input_data` is accepted."""
-    if fields.get("input_data") == "":
-        fields["input_data"] = " "
