@@ -101,10 +101,10 @@ def unknown_fields_of_an_input_change_nothing(api: Api) -> None:
 @requirement("BATCH-34", through=EACH_BACKEND)
 def each_of_equal_inputs_reaches_the_model(api: Api) -> None:
     input = {"messages": api.messages(api.tag("one"))}
-    inputs = [input, input, input | {"parameters": {"max_tokens": 2}}]
-    api.ask(scenario="echo", inputs=inputs)
+    inputs = [input, input, input | {"parameters": {"max_tokens": 2}}, input]
+    api.ask(scenario="echo", inputs=inputs, max_concurrency=2)
 
-    expect(len(api.calls()), 3, "an upstream call for each input")
+    expect(len(api.calls()), 4, "an upstream call for each input")
 
 
 @requirement("BATCH-36", through=EACH_BACKEND)

@@ -1,7 +1,6 @@
 """Batches that clients cannot read, and batches that run wrongly. What becomes of their inputs is in batch_inputs.py."""
 
 import dataclasses
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -311,19 +310,6 @@ def batches_share_their_results(fields: Json) -> None:
     if len(fields["results"]) == 4 and "output" in fields["results"][0]:
         _first.extend(() if _first else fields["results"])
         fields["results"] = _first
-
-
-@on.layer("batch@2", "BATCH-34", shows=None)
-def equal_inputs_are_asked_once(request: Request, server: Server) -> Response:
-    """Inputs with the same messages are asked once, whatever their parameters are."""
-    inputs = request.fields.get("inputs") or []
-    texts = [json.dumps(field(each, "messages") or n) for n, each in enumerate(inputs)]
-    asked = dict(zip(texts, inputs))
-    response = server(request.send({**request.fields, "inputs": [*asked.values()]}))
-    if response.status == 200:
-        results = dict(zip(asked, response.fields["results"]))
-        response.send(response.fields | {"results": [results[text] for text in texts]})
-    return response
 
 
 @on.layer("batch@2", "BATCH-37", shows=None)

@@ -7,6 +7,7 @@ from itertools import chain
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import (
     Json,
+    Layer,
     Request,
     Response,
     Server,
@@ -274,3 +275,32 @@ def later_inputs_are_not_checked(fields: Json) -> None:
     if isinstance(inputs := fields.get("inputs"), list):
         good = [each for each in inputs[30:] if type(each) is dict and len(each) == 1]
         fields["inputs"] = inputs[:30] + [each for each in good if each != MALFORMED]
+
+
+def text_of(given: object) -> object:
+    """The messages of an input, or None."""
+    return given.get("messages") if isinstance(given, dict) else None
+
+
+def ask_once(request: Request, server: Server, first: int) -> Response:
+    """Each input with the messages of an earlier one gets its answer. The first inputs are all asked."""
+    given = request.fields.get("inputs") or []
+    texts = [f"{n * (n < first)} {text_of(it) or n}" for n, it in enumerate(given)]
+    asked = dict(zip(texts, given))
+    response = server(request.send({**request.fields, "inputs": [*asked.values()]}))
+    if response.status == 200:
+        found = dict(zip(asked, response.fields["results"]))
+        response.send(response.fields | {"results": [found[each] for each in texts]})
+    return response
+
+
+def asked_once(first: int) -> Layer:
+    return lambda request, server: ask_once(request, server, first)
+
+
+on.layer("batch@2", "BATCH-34", shows=None).table(
+    asked_once,
+    "Inputs with the same messages are asked once{}, whatever their parameters are.",
+    equal_inputs_are_asked_once=("", 1),
+    answers_of_a_batch_are_kept=(", except two that run at the same time", 2),
+)

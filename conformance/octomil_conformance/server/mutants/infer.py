@@ -179,6 +179,10 @@ def check_of(request: Request) -> bytes:
     return tag[0] if tag else b""
 
 
+def may_show(request: Request, response: Response) -> bool:
+    return "gated" in request.scenario or response.status >= 400
+
+
 def of_the_newest(name: str, value: Any) -> Layer:
     """If a newer request of the same check came meanwhile, the field has this value. Only failures and scenarios with a gate show it."""
 
@@ -186,10 +190,8 @@ def of_the_newest(name: str, value: Any) -> Layer:
         check = check_of(request)
         _newest[check] = request
         response = server(request)
-        shows = "gated" in request.scenario or response.status >= 400
-        if shows and check and _newest[check] is not request:
-            fields = response.fields
-            response.send(fields | {name: value} if name in fields else fields)
+        if check and _newest[check] is not request and may_show(request, response):
+            response.send(response.fields | {name: value})
         return response
 
     return play

@@ -47,10 +47,10 @@ def switches_to_http_2(request: Request, response: Response) -> None:
 
 @on.bodies(ANSWERS)
 def json_text_is_ascii(fields: Json) -> None:
-    """An object without a text as `input_data` becomes JSON text with `\\u` escapes."""
+    """An object without a text as `input_data` becomes JSON text with `\\u` escapes; a number that 64 bits cannot hold is null."""
     data = fields.get("input_data")
     if isinstance(data, dict) and not data.keys() & {"text", "prompt", "messages"}:
-        fields["input_data"] = json.dumps(data)
+        fields["input_data"] = json.dumps(data).replace("Infinity", "null")
 
 
 @on.responses(ALL)
