@@ -215,6 +215,8 @@ def requests_do_not_wait_for_each_other(api: Api) -> None:
     answers = [call.finish() for call in calls]
     named = [answer.field("model_id") for answer in answers]
 
-    expect(together, at_least(4), "four upstream calls at once")
+    expect(
+        together, at_least(4), "four upstream calls at once, even with the same cookie"
+    )
     expect([*map(said, answers)], texts)
     expect(named, one_of(names, [MISSING] * 4), "the model of each request")
