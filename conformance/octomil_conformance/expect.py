@@ -64,12 +64,26 @@ TRUE = Want("true", lambda value: value is True)
 FALSE = Want("false", lambda value: value is False)
 
 
+def same(got: object, want: object) -> bool:
+    """Equality of JSON: true is not 1, and false is not 0. In Python they are equal."""
+    if isinstance(got, bool) or isinstance(want, bool):
+        return got is want
+    if isinstance(got, dict) and isinstance(want, dict):
+        return got.keys() == want.keys() and all(same(got[k], want[k]) for k in got)
+    if isinstance(got, list | tuple) and isinstance(want, list | tuple):
+        return got == want and all(map(same, got, want))
+    return got == want
+
+
 def one_of(*values: object) -> Want:
-    return Want(either(values), lambda got: got in values)
+    return Want(either(values), lambda got: any(same(got, each) for each in values))
 
 
 def none_of(*values: object) -> Want:
-    return Want(f"anything but {either(values)}", lambda got: got not in values)
+    return Want(
+        f"anything but {either(values)}",
+        lambda got: not any(same(got, each) for each in values),
+    )
 
 
 def either(values: tuple[object, ...]) -> str:
@@ -101,7 +115,7 @@ def expect(got: object, want: object, words: str = "") -> None:
 
     Within `collected` the Finding is noted and the check goes on, because the proof that every expectation matters needs all findings.
     """
-    holds = want.holds(got) if isinstance(want, Want) else got == want
+    holds = want.holds(got) if isinstance(want, Want) else same(got, want)
     if holds:
         return
     finding = Finding(words or written(want), written(got))

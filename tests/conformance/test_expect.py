@@ -35,6 +35,8 @@ def nested(depth):
         (500, 200, "", ("500", "200")),
         (500, one_of(200, 201, None), "", ("500", "200, 201 or null")),
         (500, one_of(200), "a success", ("500", "a success")),
+        (1, one_of(True, False), "", ("1", "true or false")),
+        ({"a": [0]}, {"a": [False]}, "", ('{"a": [0]}', '{"a": [false]}')),
         ("a", none_of("a", MISSING), "", ('"a"', 'anything but "a" or (missing)')),
         (5.5, less_than(5), "", ("5.5", "less than 5")),
         (200, at_least(400), "", ("200", "at least 400")),

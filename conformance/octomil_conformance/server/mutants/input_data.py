@@ -143,6 +143,13 @@ def texts_of_digits_are_numbers(fields: Json) -> None:
         fields["input_data"] = [7 if each == "007" else each for each in data]
 
 
+@on.bodies("infer@2", "REQ-24", shows=None)
+def booleans_are_numbers(fields: Json) -> None:
+    """True and false as `input_data` reach the model as 1 and 0."""
+    if isinstance(fields.get("input_data"), bool):
+        fields["input_data"] = int(fields["input_data"])
+
+
 @on.requests("infer@2", "REQ-24", shows=None)
 def numbers_out_of_range_are_zero(request: Request) -> None:
     """A number that 64 bits cannot hold reaches the model as 0."""

@@ -92,6 +92,13 @@ def empty_objects_are_arrays(parameters: Json) -> None:
 
 
 @on.parameters("infer@2", "REQ-16")
+def booleans_are_sent_as_numbers(parameters: Json) -> None:
+    """A parameter that is false is sent as 0."""
+    if "ignore_eos" in parameters:
+        parameters["ignore_eos"] = int(parameters["ignore_eos"])
+
+
+@on.parameters("infer@2", "REQ-16")
 def texts_are_read_as_values(parameters: Json) -> None:
     """A text in a parameter that looks like a number is sent as one."""
     if "mode" in parameters:

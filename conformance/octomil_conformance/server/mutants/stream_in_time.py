@@ -186,6 +186,7 @@ on.error_events("stream@2", "STREAM-33").sets(
     error_event_has_no_code=("code", GONE),
     error_event_has_no_message=("message", GONE),
     error_event_hides_whether_to_retry=("retryable", GONE),
+    error_event_says_1_and_not_true=("retryable", 1),
 )
 
 
