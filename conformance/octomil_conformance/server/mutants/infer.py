@@ -155,7 +155,8 @@ def requests_of_one_session_wait(request: Request, server: Server) -> Response:
     is_held = "gated" in request.scenario and "cookie" in request.headers
     with _one_at_a_time if is_held else nullcontext():
         response = server(request)
-    response.headers["set-cookie"] = "id=7; path=/"
+    if "echo" in str(request.fields.get("model_id")):
+        response.headers["set-cookie"] = "id=7; path=/"
     return response
 
 
