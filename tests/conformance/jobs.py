@@ -19,10 +19,13 @@ TIMEOUT = 1.0
 """Seconds that a mutant waits for a backend."""
 UNHURRIED = 2.0
 """Seconds that a conformant server waits, which has to pass hundreds of checks in time on a busy machine too."""
-LOOK_AT_ALL = {"HTTP-09", "HTTP-11", "HTTP-12", "HTTP-25", "HTTP-32", "HTTP-33"}
+LOOK_AT_ALL = {
+    *("HTTP-09", "HTTP-11", "HTTP-12", "HTTP-25", "HTTP-32", "HTTP-33"),
+    "EMBED-16",
+}
 """The requirements with a check that reads the exchanges of all other checks."""
-LOOKED_AT = {"FAULT-01", "EMBED-22"}
-"""The requirements whose checks bring the exchanges that those need at level 2: failures of upstreams, and an unknown model."""
+LOOKED_AT = {"FAULT-01", "EMBED-22", "EMBED-26[ollama]"}
+"""The requirements whose checks bring the exchanges that those need at level 2: failures of upstreams, an unknown model, many texts."""
 TOGETHER = {
     "freedoms of streams": [
         "no_store",

@@ -9,6 +9,7 @@ from octomil_conformance.exchange import MISSING, Exchange
 from octomil_conformance.expect import expect, written
 from octomil_conformance.requirement import requirement
 from octomil_conformance.schemas import is_bound, schema_complaints
+from octomil_conformance.wire.embed import vectors
 
 FAILURES = range(400, 600)
 REJECTIONS = (400, 404, 405, 413, 415, 422)
@@ -81,3 +82,17 @@ def every_envelope_names_the_request_id(api: Api) -> None:
     found = api.complaints(in_failures("request_id", id_of))
 
     expect(sorted({*found}), [], "the X-Request-Id as `request_id` of each")
+
+
+def other_vectors(answer: Exchange) -> list[str]:
+    found = vectors(answer)
+    if answer.status != 200 or answer.field("embeddings") in (MISSING, found):
+        return []
+    return [f"other vectors in an answer to {len(found)} texts"]
+
+
+@requirement("EMBED-16", serial=True)
+def every_answer_repeats_its_own_vectors(api: Api) -> None:
+    found = api.complaints(other_vectors)
+
+    expect(sorted({*found}), [], "the vectors of `data` as `embeddings` of each")

@@ -110,6 +110,12 @@ def embeddings_are_backwards(fields: Json) -> None:
     fields["embeddings"].reverse()
 
 
+@on.answers("embed@2", "EMBED-16", shows=None)
+def embeddings_are_of_the_first_portion(fields: Json) -> None:
+    """In a long answer, `embeddings` has only the first 64 vectors."""
+    del fields["embeddings"][64:]
+
+
 @on.answers("embed@0", "EMBED-09")
 def embed_has_another_model(fields: Json) -> None:
     """`model` is the upstream's name of the model."""
