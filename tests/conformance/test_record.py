@@ -22,12 +22,12 @@ TOKEN = "secret-token-of-somebody"
 
 
 def verdicts(*arguments):
-    """The outcome of each requirement in each profile, and its evidence."""
+    """The outcome of the first check of each requirement in each profile, and its evidence. A later one may look at a whole run."""
     cli.main([*arguments, "--json", "report.json"])
     report = json.loads(Path("report.json").read_text())
     return {
         (each["requirement"], each["profile"]): (each["outcome"], each["got"])
-        for each in report["verdicts"]
+        for each in reversed(report["verdicts"])
     }
 
 
