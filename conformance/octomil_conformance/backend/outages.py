@@ -37,7 +37,7 @@ class Outages:
             if self._affected:
                 raise ValueError("another outage has not ended")
             self._affected = [self._providers[name] for name in backends]
-            self._over.clear()
+            self._over = threading.Event()
             for upstream, state in self._affected:
                 state.restored.clear()
                 state.outage = kind
@@ -47,21 +47,28 @@ class Outages:
     def end(self) -> None:
         """May be called again."""
         with self._lock:
-            for upstream, state in self._affected:
-                upstream.listen_again()
-                state.outage = None
-                state.restored.set()
-            self._affected = []
-            self._over.set()
+            self._end()
+
+    def _end(self) -> None:
+        for upstream, state in self._affected:
+            upstream.listen_again()
+            state.outage = None
+            state.restored.set()
+        self._affected = []
+        self._over.set()
 
     def end_with(self, connection: Wire) -> None:
         """Ends the outage when this connection, over which it was begun, is closed."""
 
+        over = self._over
+
         def watch() -> None:
             for _ in range(round(LONGEST / POLL)):
-                if self._over.wait(POLL) or is_closed(connection.socket):
+                if over.wait(POLL) or is_closed(connection.socket):
                     break
-            self.end()
+            with self._lock:
+                if not over.is_set():  # another outage may have begun since
+                    self._end()
 
         threading.Thread(target=watch, daemon=True).start()
 
