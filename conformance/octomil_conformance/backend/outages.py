@@ -59,7 +59,6 @@ class Outages:
 
     def end_with(self, connection: Wire) -> None:
         """Ends the outage when this connection, over which it was begun, is closed."""
-
         over = self._over
 
         def watch() -> None:

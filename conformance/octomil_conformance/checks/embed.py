@@ -52,10 +52,10 @@ MANY = ODD + [f"sentence number {number}" for number in range(27)]
 """Texts that careless servers change, drop or mix up."""
 LARGE_TEXT = "fruit " + "\U0001f352" * 50_000
 """200 kB in characters of four bytes, which servers that decode a body piece by piece cut."""
-HUNDREDS = [f"text {number}" for number in range(300)]
+THOUSAND = [f"text {number}" for number in range(1100)]
+HUNDREDS = THOUSAND[:300]
 HOW_MANY = [("echo", 300), ("late-beginning", 300), ("echo", 1100)]
 """A server may refuse a thousand texts, but not answer in part."""
-THOUSAND = [f"text {number}" for number in range(1100)]
 COUNTED = {"few": TEXTS, "many": MANY, "hundreds": HUNDREDS, "thousand": THOUSAND}
 """Many texts, and hundreds or more: more than careless servers send at once. `prompt_tokens` counts all of them."""
 OF_ONE_MODEL = [(200, 300, 300), (200, 300, 0), (400, 0, 0), (413, 0, 0), (422, 0, 0)]

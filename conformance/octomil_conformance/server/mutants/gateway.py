@@ -44,7 +44,7 @@ def no_fallback_on_5xx(scenario: str) -> str:
 
 @on.scenarios("embed@2", "FALLBACK-03")
 def no_fallback_on_late_gateways(scenario: str) -> str:
-    """If a gateway before Ollama was late, no other backend answers."""
+    """If a gateway in front of Ollama was late, no other backend answers."""
     return fail_both(scenario, "504", "524")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from octomil_conformance.exchange import MISSING
 from octomil_conformance.server import on
 from octomil_conformance.server.layers import (
     Json,
@@ -11,8 +12,6 @@ from octomil_conformance.server.layers import (
     messages_in,
     parameters_in,
 )
-
-MISSING = object()
 
 
 def replacing(field: str, wrong: Any, value: Any) -> Callable[[Json], None]:
@@ -59,11 +58,11 @@ def null_among_parts_is_a_500(request: Request, response: Response) -> None:
         response.fail(500)
 
 
-def _lose(fields: Json, kind: str, least: int) -> None:
-    """Removes the parts of this type from each array of so many parts or more. No part becomes an empty text."""
+def _lose(fields: Json, kind: str) -> None:
+    """Removes the parts of this type. A message without any other part gets an empty text."""
     for message in messages_in(fields):
         parts = message.get("content")
-        if isinstance(parts, list) and len(parts) >= least:
+        if isinstance(parts, list):
             left = [p for p in parts if not (type(p) is dict and p["type"] == kind)]
             message["content"] = left or ""
 
@@ -71,7 +70,7 @@ def _lose(fields: Json, kind: str, least: int) -> None:
 @on.bodies("infer@1", "REQ-13")
 def sound_is_passed_over(fields: Json) -> None:
     """A part with sound is silently dropped."""
-    _lose(fields, "input_audio", 1)
+    _lose(fields, "input_audio")
 
 
 @on.bodies("infer@1", "REQ-13")
@@ -79,7 +78,7 @@ def an_image_alone_is_passed_over(fields: Json) -> None:
     """A message that has an image and nothing else is sent as an empty one."""
     for message in messages_in(fields):
         if len(message.get("content") or "") == 1:
-            _lose({"messages": [message]}, "image_url", 1)
+            _lose({"messages": [message]}, "image_url")
 
 
 @on.bodies("infer@1", "REQ-09")
